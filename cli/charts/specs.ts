@@ -7,6 +7,12 @@ export const DATA = 'rows'
 /** The name of the signal with the concurrencies, each once. The page sets it. */
 export const CONCURRENCIES = 'concurrencies'
 
+/**
+ * The axis needs a range, even if every value is 0. Every layer must have this: otherwise, Vega-Lite ignores the layers
+ * without it, and the confidence intervals can be longer than the axis.
+ */
+const FROM_ZERO = { domain: { unionWith: [0, 1] } }
+
 const config: Config = {
   background: 'transparent',
   font: 'system-ui, sans-serif',
@@ -128,7 +134,7 @@ function curve(value: keyof MeasurementRow, title: string, height: number): TopL
             {
               mark: { type: 'rule' as const, color: 'var(--ink)' },
               encoding: {
-                y: { field: field('low'), type: 'quantitative' as const },
+                y: { field: field('low'), type: 'quantitative' as const, scale: FROM_ZERO },
                 y2: { field: field('high') },
               },
             },
@@ -138,8 +144,7 @@ function curve(value: keyof MeasurementRow, title: string, height: number): TopL
         // Vega draws a cross as ✚. Rotated by 45°, it is ✕.
         mark: { type: 'point', filled: true, opacity: 1, size: 80, angle: 45 },
         encoding: {
-          // The axis needs a range, even if every value is 0.
-          y: { field: value, type: 'quantitative', scale: { domain: { unionWith: [0, 1] } } },
+          y: { field: value, type: 'quantitative', scale: FROM_ZERO },
           shape: { condition: { test: 'datum.overloaded', value: 'cross' }, value: 'circle' },
           color: { condition: { test: 'datum.overloaded', value: 'var(--bad)' }, value: 'var(--accent)' },
         },

@@ -2,7 +2,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DoctorFlags } from './doctor/doctor.ts'
 import type { LocalFlags } from './local/options.ts'
 import { FUNCTION_DEFAULTS } from './local/runtime/environment.ts'
-import { CONCURRENCY, DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, type Range } from './tune/defaults.ts'
+import { CONCURRENCY, DEFAULT_BATCH_SIZE, MAX_MESSAGES, MAX_MS, MEMORIES, type Range } from './tune/defaults.ts'
+import { QUICK } from './tune/figures/confidence.ts'
+import { formatDuration } from './tune/figures/format.ts'
 import type { TuneFlags } from './tune/options.ts'
 
 /** Accepts a whole number in this range, or one of the words. */
@@ -310,9 +312,9 @@ const TUNE_EXAMPLES = `
 Examples:
   Sample messages, one JSON value per line
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl
-  The cheapest settings, for four environments that call the same service
+  The cheapest settings, for two environments that call the same service
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
-        --environments 4 --optimize cost
+        --environments 2 --optimize cost
   Settings from a template, and a second measurement with Lambda's CPU share
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
         --template template.yaml --confirm
@@ -341,13 +343,22 @@ export function tuneCommand() {
     )
     .option(
       '--messages <n>',
-      'maximum number of messages that the handler receives in the whole run (default: as many as necessary; tune prints this number before it starts)',
+      'maximum number of messages that the handler receives in the whole run (default: as many as necessary; tune estimates this number before it starts)',
       inRange(1, 1_000_000_000),
+    )
+    .optionsGroup('Time:')
+    .option(
+      '--quick',
+      `find an answer in about a minute for a usual handler: goodputs are exact to ±${100 * QUICK.margin} %, and batches are smaller if necessary`,
+    )
+    .option(
+      '--yes',
+      `start without a question, also if the estimate is above ${formatDuration(MAX_MS)} or ${MAX_MESSAGES.toLocaleString('en-US')} messages`,
     )
     .optionsGroup('What to try:')
     .option(
       '--memory <list>',
-      `memory sizes in megabytes, separated by commas (default: ${MEMORIES.join(',')}, and that of the template)`,
+      `memory sizes in megabytes, separated by commas (default: ${MEMORIES.join(',')}, that of the template, and larger ones if the handler uses several cores)`,
       listInRange(128, 10_240),
     )
     .addOption(
@@ -362,8 +373,8 @@ export function tuneCommand() {
     )
     .option(
       '--environments <n>',
-      'number of execution environments that run at once and share the service that the handler calls (default: MaximumConcurrency of the template, or 1)',
-      inRange(1, MAX_ENVIRONMENTS),
+      'number of execution environments that run at once and share the service that the handler calls; at most the processors of this machine (default: MaximumConcurrency of the template, or 1)',
+      inRange(1, 1000),
     )
     .option('--confirm', 'measure the recommendation again with the CPU share of its memory size; needs Linux and root')
     .optionsGroup('Speed and cost:')

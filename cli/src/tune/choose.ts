@@ -1,4 +1,4 @@
-import { kneeOf, NOISE } from './figures/climb.ts'
+import { isExact, kneeOf, NOISE } from './figures/climb.ts'
 import type { Combination, Measurement, Optimize } from './figures/result.ts'
 
 function time({ goodput }: Combination): number {
@@ -33,8 +33,11 @@ export function choose(
 ): Combination | undefined {
   const knee = kneeOf(measurements)?.concurrency
   const usable = combinations.filter(
-    ({ problem, costPerMillion, origin, concurrency }) =>
-      problem === undefined && costPerMillion !== null && (origin === 'confirmed' || concurrency === knee),
+    (combination) =>
+      combination.problem === undefined &&
+      combination.costPerMillion !== null &&
+      isExact(combination) &&
+      (combination.origin === 'confirmed' || combination.concurrency === knee),
   )
   const bests = [...Map.groupBy(usable, ({ memory }) => memory).values()].map(bestOf)
   const candidates = optimize === 'speed' ? lowest(bests, time) : bests

@@ -1,8 +1,9 @@
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import { choose, withNeighbours } from './choose.ts'
-import { climb, kneeOf } from './figures/climb.ts'
+import { kneeOf, search } from './figures/climb.ts'
+import type { Precision } from './figures/confidence.ts'
 import type { Combination, Measurement, Optimize } from './figures/result.ts'
-import { predict, toCombination } from './predict.ts'
+import { coresOf, predict, toCombination } from './predict.ts'
 import type { Workload } from './prices.ts'
 
 /** What has been measured so far. If the run is interrupted, this is its result. */
@@ -21,49 +22,78 @@ export interface Plan {
   most: number
   /** MB, ascending. */
   memories: readonly number[]
+  /** MB, ascending. They are also considered if an environment uses more than one core. */
+  moreMemories: readonly number[]
+  precision: Precision
   workload: Workload
   optimize: Optimize
 }
 
 export interface Measure {
+  /**
+   * Measures this concurrency once more without a CPU limit, and returns the result of all its rounds.
+   *
+   * @param inTurn the concurrencies that are measured in turn
+   */
+  round: (concurrency: number, inTurn: readonly number[]) => Promise<Measurement>
+  /** Measures without a CPU limit until the goodput is exact enough. */
   atFullCpu: (concurrency: number, memory: number) => Promise<Measurement>
   /** `undefined` if predictions are not confirmed. */
   withQuota?: ((concurrency: number, memory: number) => Promise<Measurement>) | undefined
 }
+
+/** A single-threaded handler uses a little more than one core, because Node collects garbage in other threads. */
+const MIN_CORES_FOR_MORE_MEMORY = 1.2
 
 /** If a confirmation changes the recommendation, the new one and its neighbours are confirmed too, but only once. */
 export const MAX_CONFIRMATION_ROUNDS = 2
 
 /** Fills the results: finds the best concurrency, then checks the memory sizes, then confirms the recommendation. */
 export async function explore(plan: Plan, measure: Measure, results: Results): Promise<void> {
-  const memory = fullMemory(plan.memories)
-  await climb(plan.least, plan.most, async (concurrency) => {
-    const measurement = await measure.atFullCpu(concurrency, memory)
-    results.measurements.push(measurement)
-    return measurement
+  const { measurements } = results
+  await search(plan.least, plan.most, plan.precision, async (inTurn) => {
+    const measured: Measurement[] = []
+    for (const concurrency of inTurn) {
+      const measurement = await measure.round(concurrency, inTurn)
+      measured.push(measurement)
+      const at = measurements.findIndex((each) => each.concurrency === concurrency)
+      measurements.splice(at === -1 ? measurements.length : at, 1, measurement)
+    }
+    return measured
   })
   await checkMemory(plan, measure, results)
   if (measure.withQuota) await confirm(plan, measure.withQuota, results)
 }
 
-/** The climb runs the handler with the heap limits of this memory size. */
-function fullMemory(memories: readonly number[]): number {
+/** The search runs the handler with the heap limits of this memory size. */
+export function fullMemory(memories: readonly number[]): number {
   return Math.max(MEMORY_OF_ONE_CPU, ...memories)
+}
+
+/** The memory sizes to compare. More than that of one core are useful only if the handler uses more than one core. */
+function memoriesOf({ memories, moreMemories, workload }: Plan, measurements: readonly Measurement[]): number[] {
+  const knee = kneeOf(measurements)
+  const cores = knee ? coresOf(knee, workload) : 1
+  const isMoreUsed = cores > MIN_CORES_FOR_MORE_MEMORY
+  // Up to the first size that has all cores that were used.
+  const last = moreMemories.findIndex((memory) => memory / MEMORY_OF_ONE_CPU >= cores)
+  const used = last === -1 ? moreMemories : moreMemories.slice(0, last + 1)
+  return [...new Set([...memories, ...(isMoreUsed ? used : [])])].sort((x, y) => x - y)
 }
 
 /**
  * With lower heap limits, Node collects garbage earlier and needs less memory. So if a memory size seems to be too
  * small, the process runs again with the heap limits of this memory size.
  */
-async function checkMemory({ memories }: Plan, { atFullCpu }: Measure, { measurements, checks }: Results) {
+async function checkMemory(plan: Plan, { atFullCpu }: Measure, { measurements, checks }: Results) {
   const knee = kneeOf(measurements)
   if (!knee) return
   const peak = Math.max(...measurements.map(({ peakMemory }) => peakMemory ?? 0))
-  for (const memory of memories.toReversed()) {
+  for (const memory of memoriesOf(plan, measurements).toReversed()) {
     if (peak <= memory) continue
     const check = await atFullCpu(knee.concurrency, memory)
     checks.set(memory, check)
-    const fits = check.goodput > 0 && check.death === undefined && (check.peakMemory ?? 0) <= memory
+    const fits = check.goodput > 0 && check.problem === undefined && (check.peakMemory ?? 0) <= memory
     if (!fits) return // a smaller memory size does not suffice either
   }
 }
@@ -81,12 +111,10 @@ async function confirm(plan: Plan, withQuota: NonNullable<Measure['withQuota']>,
 }
 
 /** All combinations of a memory size and a concurrency that has been measured. */
-export function combinationsOf(
-  { measurements, checks, confirmed }: Results,
-  { memories, workload }: Plan,
-): Combination[] {
+export function combinationsOf({ measurements, checks, confirmed }: Results, plan: Plan): Combination[] {
+  const { workload } = plan
   const sorted = measurements.toSorted((a, b) => a.concurrency - b.concurrency)
-  return memories.flatMap((memory) => {
+  return memoriesOf(plan, measurements).flatMap((memory) => {
     const check = checks.get(memory)
     const checked = sorted.map((each) => (check ? withCheck(each, check, measurements) : each))
     const quota = confirmed.filter((each) => each.memory === memory).map(({ measurement }) => measurement)
@@ -113,7 +141,7 @@ function withCheck(measurement: Measurement, check: Measurement, measurements: r
   return {
     ...measurement,
     peakMemory: check.peakMemory,
-    death: measurement.death ?? check.death,
+    problem: measurement.problem ?? check.problem,
     cpuPerRecord: cpuPerRecord === null ? null : cpuPerRecord * moreCpu,
     ...(check.failedShare > measurement.failedShare
       ? { goodput: Math.min(measurement.goodput, check.goodput), failedShare: check.failedShare, causes: check.causes }

@@ -1,3 +1,4 @@
+import { formatNumber } from '../local/display.ts'
 import { causeOf, classifyBatch } from '../local/event-source.ts'
 import { openCounter } from '../local/ledger.ts'
 import type { Quota } from '../local/runtime/cpu-quota.ts'
@@ -12,12 +13,15 @@ import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
 import { type Received, toEvent } from '../local/sqs-record.ts'
 import { InitError, oneLine, UsageError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
-import { isConfident, MAX_ROUNDS, marginOf, mean, sampleUntilConfident } from './figures/confidence.ts'
+import { fullMemory, type Measure, type Plan } from './explore.ts'
+import { isConfident, marginOf, mean, type Precision } from './figures/confidence.ts'
 import type { Measurement } from './figures/result.ts'
 import type { Sample } from './sample.ts'
 
 /** The minimum number of records of one environment in a round. If batches are smaller, a round has several of them. */
 const MIN_RECORDS = 100
+/** The warm-up has this many records for each slot, so that every connection of a pool is open. */
+const WARM_UP_FACTOR = 2
 
 /** The run was interrupted, or it has used up its messages. */
 export class StoppedError extends Error {
@@ -25,32 +29,37 @@ export class StoppedError extends Error {
 }
 
 export interface MeasureOptions {
-  function: FunctionOptions
+  /** Starts one of the environments that run at once. The signal ends it. */
+  start: Start
   environments: number
-  sample: Sample
+  sample: Pick<Sample, 'batch' | 'batchSize'>
+  precision: Precision
   /** Called before each batch. Throws `StoppedError` if no more messages may be delivered. */
   onBatch: (records: number) => void
   /** Called before each round. Round 0 is the warm-up. */
   onRound: (concurrency: number, round: number) => void
   signal: AbortSignal
-  /** Limits the CPU of each environment after it has loaded. Default: no limit. */
-  quotas?: readonly Quota[] | undefined
+  /** Milliseconds. Default: the time of this process. */
+  now?: () => number
 }
 
-function batchesPerRound(batchSize: number): number {
-  return Math.ceil(MIN_RECORDS / batchSize)
-}
+export type Start = (
+  concurrency: number,
+  memory: number,
+  index: number,
+  signal: AbortSignal,
+) => Promise<MeasuredEnvironment>
 
-/** The maximum number of messages that `measure` delivers. */
-export function maxMessages(
-  { environments, sample }: Pick<MeasureOptions, 'environments' | 'sample'>,
-  rounds = MAX_ROUNDS,
-) {
-  return environments * sample.batchSize * batchesPerRound(sample.batchSize) * (1 + rounds)
+export interface MeasuredEnvironment {
+  /** How a process ended or a batch timed out, if that happened. */
+  readonly problem: string | undefined
+  process: (batch: readonly Received[], addCause: (text: string) => void) => Promise<MeasuredBatch>
+  /** Resolves when the environment has ended. */
+  ended: () => Promise<unknown>
 }
 
 /** What happened to one batch. */
-interface MeasuredBatch {
+export interface MeasuredBatch {
   succeeded: number
   failed: number
   /** Milliseconds. */
@@ -58,84 +67,199 @@ interface MeasuredBatch {
   metrics: InvocationMetrics | undefined
 }
 
-/** All batches that count, the time that they took, and why records failed. */
-function newTotals() {
-  return { batches: [] as MeasuredBatch[], ms: 0, causes: openCounter() }
+/** What all rounds of a concurrency have measured. */
+interface Tally {
+  goodputs: number[]
+  batches: MeasuredBatch[]
+  /** The time that the rounds took. */
+  ms: number
+  causes: ReturnType<typeof openCounter>
+  problem: string | undefined
+}
+
+function newTally(): Tally {
+  return { goodputs: [], batches: [], ms: 0, causes: openCounter(), problem: undefined }
 }
 
 /**
- * Measures the handler with this concurrency and memory size, in new environments. The first round is a warm-up. More
- * rounds follow until the goodput is known exactly enough, or a process has ended. In a round, all environments process
- * batches at the same time.
+ * Measures the handler with this concurrency and memory size, in new environments. Rounds follow until the goodput is
+ * known exactly enough, or there is a problem.
  */
 export async function measure(concurrency: number, memory: number, options: MeasureOptions): Promise<Measurement> {
-  const { environments: count, sample, signal, onRound, quotas } = options
-  const ended = new AbortController()
-  const stopping = AbortSignal.any([signal, ended.signal])
-  let totals = newTotals()
-  const environments: ReusedEnvironment[] = []
+  const { precision } = options
+  const tally = newTally()
+  const { goodputs } = tally
+  const session = await openSession(concurrency, memory, options, tally)
   try {
-    const functionOptions = {
-      ...options.function,
-      memory,
-      env: { ...options.function.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) },
-    }
-    const started = Array.from({ length: count }, (_, index) =>
-      reuseEnvironment(functionOptions, stopping, quotas?.[index]),
+    const isZero = () => goodputs.length >= precision.minRounds && goodputs.every((goodput) => goodput === 0)
+    do await session.round()
+    while (
+      tally.problem === undefined &&
+      goodputs.length < precision.maxRounds &&
+      !isConfident(goodputs, precision) &&
+      !isZero()
     )
-    environments.push(...(await Promise.all(started)))
-
-    async function round(number: number) {
-      onRound(concurrency, number)
-      const startedAt = performance.now()
-      const each = await Promise.all(environments.map((environment) => deliverRound(environment)))
-      totals.batches.push(...each.flat())
-      totals.ms += performance.now() - startedAt
-      return goodputOf(each)
-    }
-    async function deliverRound(environment: ReusedEnvironment) {
-      const batches: MeasuredBatch[] = []
-      for (let left = batchesPerRound(sample.batchSize); left > 0; left -= 1) {
-        const batch = sample.batch()
-        options.onBatch(batch.length)
-        const { outcome, metrics } = await environment.invoke(toEvent(batch))
-        if (stopping.aborted) throw new StoppedError('interrupted')
-        const { unlisted, ...counts } = settle(batch, outcome, sample.fifo, totals.causes.add)
-        if (metrics) checkLibraryUse(outcome, metrics, concurrency, counts.succeeded + unlisted)
-        batches.push({ ...counts, duration: outcome.duration ?? 0, metrics })
-      }
-      return batches
-    }
-
-    await round(0)
-    totals = newTotals() // the warm-up does not count
-    const deathOf = () => environments.map(({ death }) => death).find((text) => text !== undefined)
-    const goodputs = await sampleUntilConfident(round, () => deathOf() !== undefined)
-    const death = deathOf()
-    return {
-      concurrency,
-      ...summarize(totals.batches, goodputs, totals.ms),
-      causes: totals.causes.counts(),
-      // This ended the measurement early, so the few rounds say nothing about the exact goodput.
-      ...(death === undefined ? {} : { death, margin: null, isConfident: false }),
-    }
-  } catch (error) {
-    if (signal.aborted) throw new StoppedError('interrupted')
-    throw error
   } finally {
-    ended.abort()
-    await Promise.all(environments.map((environment) => environment.ended()))
+    await session.close()
+  }
+  return toMeasurement(concurrency, tally, precision)
+}
+
+/** Measures several concurrencies with this memory size, one round of each at a time. */
+export function openRounds(memory: number, options: MeasureOptions) {
+  const tallies = new Map<number, Tally>()
+  const sessions = new Map<number, Session>()
+  async function closeExcept(concurrencies: readonly number[]) {
+    for (const [concurrency, session] of sessions) {
+      if (concurrencies.includes(concurrency)) continue
+      sessions.delete(concurrency)
+      await session.close()
+    }
+  }
+  return {
+    /**
+     * Measures this concurrency once more, and returns the result of all its rounds.
+     *
+     * @param inTurn the concurrencies that are measured in turn. Only their environments keep running
+     */
+    async measure(concurrency: number, inTurn: readonly number[]): Promise<Measurement> {
+      await closeExcept(inTurn)
+      const tally = tallies.get(concurrency) ?? newTally()
+      tallies.set(concurrency, tally)
+      const session = sessions.get(concurrency) ?? (await openSession(concurrency, memory, options, tally))
+      sessions.set(concurrency, session)
+      await session.round()
+      return toMeasurement(concurrency, tally, options.precision)
+    },
+    close: () => closeExcept([]),
   }
 }
 
-type ReusedEnvironment = Awaited<ReturnType<typeof reuseEnvironment>>
+/**
+ * The measurements of a run.
+ *
+ * @param limited the options for an environment with the CPU share of this memory size. Without it, predictions are not
+ *   confirmed
+ */
+export function measureFor(
+  plan: Plan,
+  options: MeasureOptions,
+  limited?: (memory: number) => Partial<MeasureOptions>,
+): Measure & { close: () => Promise<void> } {
+  const { measure: round, close } = openRounds(fullMemory(plan.memories), options)
+  /** Ends the environments of the search first: they would share the CPU limit. */
+  async function measureAlone(concurrency: number, memory: number, changes: Partial<MeasureOptions> = {}) {
+    await close()
+    return measure(concurrency, memory, { ...options, ...changes })
+  }
+  return {
+    round,
+    atFullCpu: (concurrency, memory) => measureAlone(concurrency, memory),
+    withQuota: limited && ((concurrency, memory) => measureAlone(concurrency, memory, limited(memory))),
+    close,
+  }
+}
+
+type Session = Awaited<ReturnType<typeof openSession>>
+
+/**
+ * Starts environments and warms them up. In a round, all environments process batches at the same time.
+ *
+ * @param tally receives what the rounds measure. Of the warm-up, it receives only a problem
+ */
+async function openSession(concurrency: number, memory: number, options: MeasureOptions, tally: Tally) {
+  const { environments: count, sample, signal, onRound, start, precision, now = () => performance.now() } = options
+  const ended = new AbortController()
+  const stopping = AbortSignal.any([signal, ended.signal])
+  const environments: MeasuredEnvironment[] = []
+
+  async function close() {
+    ended.abort()
+    await Promise.all(environments.map((environment) => environment.ended()))
+  }
+  async function closeOnError<T>(action: () => Promise<T>): Promise<T> {
+    try {
+      return await action()
+    } catch (error) {
+      await close()
+      if (signal.aborted) throw new StoppedError('interrupted')
+      throw error
+    }
+  }
+  /** Delivers a batch to each environment at the same time. */
+  async function deliver(maxRecords: number, { batches, causes }: Pick<Tally, 'batches' | 'causes'>) {
+    const delivered = environments.map(async (environment) => {
+      const batch = sample.batch(maxRecords)
+      options.onBatch(batch.length)
+      const measured = await environment.process(batch, causes.add)
+      if (stopping.aborted) throw new StoppedError('interrupted')
+      tally.problem ??= environment.problem ?? earlyEndOf(batch.length, measured.metrics)
+      return measured
+    })
+    const each = await Promise.all(delivered)
+    batches.push(...each)
+    return each
+  }
+  async function warmUp() {
+    onRound(concurrency, 0)
+    const ignored = newTally()
+    const maxRecords = Math.max(MIN_RECORDS, WARM_UP_FACTOR * concurrency)
+    do await deliver(maxRecords, ignored)
+    while (recordsOf(ignored.batches) < MIN_RECORDS * count && tally.problem === undefined)
+  }
+  async function round() {
+    onRound(concurrency, tally.goodputs.length + 1)
+    const startedAt = now()
+    const steps: MeasuredBatch[][] = []
+    do steps.push(await deliver(sample.batchSize, tally))
+    while (
+      tally.problem === undefined &&
+      (recordsOf(steps.flat()) < MIN_RECORDS * count || now() - startedAt < precision.roundMs)
+    )
+    tally.ms += now() - startedAt
+    tally.goodputs.push(goodputOf(steps))
+  }
+
+  await closeOnError(async () => {
+    const started = Array.from({ length: count }, (_, index) => start(concurrency, memory, index, stopping))
+    environments.push(...(await Promise.all(started)))
+    await warmUp()
+  })
+  return { round: () => closeOnError(round), close }
+}
+
+/**
+ * Starts processes with the handler.
+ *
+ * @param quotas give each environment priority over other programs. `undefined` if this machine does not permit it
+ * @param limitCpu whether the quotas also limit the CPU of each environment to the share of its memory
+ */
+export function startWith(handler: FunctionOptions, fifo: boolean, quotas?: readonly Quota[], limitCpu = false): Start {
+  return async (concurrency, memory, index, signal) => {
+    const env = { ...handler.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
+    const cores = limitCpu ? memory / MEMORY_OF_ONE_CPU : Number.POSITIVE_INFINITY
+    const environment = await reuseEnvironment({ ...handler, memory, env }, signal, cores, quotas?.[index])
+    return {
+      get problem() {
+        return environment.problem
+      },
+      async process(batch, addCause) {
+        const { outcome, metrics } = await environment.invoke(toEvent(batch))
+        const { unlisted, ...counts } = settle(batch, outcome, fifo, addCause)
+        if (metrics && !signal.aborted) checkLibraryUse(outcome, metrics, concurrency, counts.succeeded + unlisted)
+        return { ...counts, duration: outcome.duration ?? 0, metrics }
+      },
+      ended: () => environment.ended(),
+    }
+  }
+}
 
 /** An environment. If its process ends, the next batch starts a new one, as on Lambda. */
-async function reuseEnvironment(options: FunctionOptions & { memory: number }, signal: AbortSignal, quota?: Quota) {
+async function reuseEnvironment(options: FunctionOptions, signal: AbortSignal, cores: number, quota?: Quota) {
   const { timeout = FUNCTION_DEFAULTS.timeout } = options
   let metrics = Promise.withResolvers<InvocationMetrics>()
   let killing = new AbortController()
-  let death: string | undefined
+  let problem: string | undefined
   async function start() {
     quota?.lift()
     killing = new AbortController()
@@ -145,12 +269,12 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
         freeze: false, // the metrics arrive after the response
         onMetrics: (taken) => metrics.resolve(taken),
         onDeathBetween: (message) => {
-          death ??= message
+          problem ??= message
         },
       },
       AbortSignal.any([signal, killing.signal]),
     )
-    quota?.limit(started.pid, options.memory / MEMORY_OF_ONE_CPU)
+    quota?.limit(started.pid, cores)
     return started
   }
   let environment: Environment = await start()
@@ -164,7 +288,7 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
     }
     const outcome = await environment.invoke(event)
     if (outcome.type === NOT_TAKEN.type) {
-      return { outcome: { type: 'crash', message: death ?? 'the process ended between two batches' } }
+      return { outcome: { type: 'crash', message: problem ?? 'the process ended between two batches' } }
     }
     // The metrics arrive after the response. They never arrive if the process has ended or blocks its event loop.
     const timer = setTimeout(() => killing.abort(), timeout)
@@ -176,14 +300,14 @@ async function reuseEnvironment(options: FunctionOptions & { memory: number }, s
   }
   return {
     /** How a process ended or a batch timed out, if that happened. */
-    get death() {
-      return death
+    get problem() {
+      return problem
     },
     async invoke(event: string) {
       const delivered = await deliver(event)
       const { outcome } = delivered
-      if (outcome.type === 'crash') death ??= outcome.message
-      if (outcome.type === 'timeout') death ??= `an invocation ${outcome.message}`
+      if (outcome.type === 'crash') problem ??= outcome.message
+      if (outcome.type === 'timeout') problem ??= `an invocation ${outcome.message}`
       return delivered
     },
     ended: () => environment.ended,
@@ -238,39 +362,55 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean, add
   return { succeeded: batch.length - all.length, failed: all.length, unlisted: unlisted.length }
 }
 
-/**
- * Successful records per second of all environments together: the sum of their records ÷ the longest duration. The sum
- * of their rates would be too high: when the others have finished, the slowest environment uses the downstream alone.
- */
-export function goodputOf(environments: readonly (readonly MeasuredBatch[])[]): number {
-  const succeeded = sum(environments.flat().map((batch) => batch.succeeded))
-  const durations = environments.map((batches) => sum(batches.map(({ duration }) => duration)))
-  return succeeded === 0 ? 0 : (1000 * succeeded) / Math.max(...durations)
+/** What the library did not finish before it ended a batch, because of its time budget or of handlers that hang. */
+function earlyEndOf(records: number, metrics: InvocationMetrics | undefined): string | undefined {
+  if (!metrics || metrics.unfinished === 0) return undefined
+  return `the library ended a batch early: ${formatNumber(metrics.unfinished)} of ${formatNumber(records)} records had not started or finished in time`
 }
 
-function summarize(
-  batches: readonly MeasuredBatch[],
-  goodputs: readonly number[],
-  measuredMs: number,
-): Omit<Measurement, 'concurrency' | 'causes'> {
+/**
+ * Successful records per second of all environments together. Each step has a batch of each environment, and takes as
+ * long as the slowest one. The sum of their rates would be too high: when the others have finished, the slowest
+ * environment uses the downstream alone.
+ */
+export function goodputOf(steps: readonly (readonly MeasuredBatch[])[]): number {
+  const succeeded = sum(steps.flat().map((batch) => batch.succeeded))
+  const duration = sum(steps.map((batches) => Math.max(...batches.map((batch) => batch.duration))))
+  return succeeded === 0 ? 0 : (1000 * succeeded) / duration
+}
+
+function recordsOf(batches: readonly MeasuredBatch[]): number {
+  return sum(batches.map(({ succeeded, failed }) => succeeded + failed))
+}
+
+function toMeasurement(
+  concurrency: number,
+  { goodputs, batches, ms, causes, problem }: Tally,
+  precision: Precision,
+): Measurement {
   const succeeded = sum(batches.map((batch) => batch.succeeded))
-  const failed = sum(batches.map((batch) => batch.failed))
+  const records = recordsOf(batches)
   const metrics = batches.flatMap((batch) => batch.metrics ?? [])
   const durations = Float64Array.from(metrics.flatMap((each) => each.durations)).sort()
   const cpu = sum(metrics.map((each) => each.cpu))
   return {
+    concurrency,
     goodput: mean(goodputs),
-    margin: marginOf(goodputs) ?? null,
-    isConfident: isConfident(goodputs),
+    margin: marginOf(goodputs),
+    isConfident: isConfident(goodputs, precision),
+    rounds: goodputs.length,
     batches: batches.length,
-    records: succeeded + failed,
-    failedShare: failed / (succeeded + failed),
+    records,
+    failedShare: (records - succeeded) / records,
+    causes: causes.counts(),
     p50: percentile(durations, 0.5),
     p95: percentile(durations, 0.95),
     cpuPerRecord: succeeded > 0 && cpu > 0 ? cpu / succeeded : null,
     peakMemory: maximum(metrics.map((each) => each.peakMemory)),
     peakDescriptors: maximum(metrics.map(({ descriptors }) => descriptors ?? FUNCTION_DEFAULTS.fdLimit)),
-    cores: cpu / measuredMs,
+    cores: cpu / ms,
+    // A problem ends the measurement early, so the few rounds say nothing about the exact goodput.
+    ...(problem === undefined ? {} : { problem, margin: null, isConfident: false }),
   }
 }
 

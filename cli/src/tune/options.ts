@@ -15,14 +15,13 @@ import {
   type TemplateSettings,
 } from '../local/template-flags.ts'
 import type { Mapping } from '../model/model.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
 import { templateAt } from '../template/assembly.ts'
-import { DEFAULT_BATCH_SIZE, MAX_ENVIRONMENTS, MEMORIES, type Range } from './defaults.ts'
-import { MAX_CONFIRMATION_ROUNDS, type Plan } from './explore.ts'
-import { maxSteps } from './figures/climb.ts'
-import { MIN_ROUNDS } from './figures/confidence.ts'
+import { DEFAULT_BATCH_SIZE, MEMORIES, MORE_MEMORIES, type Range } from './defaults.ts'
+import type { Plan } from './explore.ts'
+import { PRECISION, type Precision } from './figures/confidence.ts'
 import type { Optimize } from './figures/result.ts'
-import { maxMessages } from './measure.ts'
 import type { PatchSettings } from './patch.ts'
 import { type Arch, pricesFor, type Workload } from './prices.ts'
 import { createSample, type Sample } from './sample.ts'
@@ -32,6 +31,8 @@ export interface TuneFlags extends TemplateFlags {
   messagesFile: string
   messages?: number
   memory?: number[]
+  quick?: boolean
+  yes?: boolean
   concurrency: Range
   batchSize?: number
   environments?: number
@@ -45,9 +46,6 @@ export interface TuneFlags extends TemplateFlags {
   json?: boolean
 }
 
-/** A confirmation measures the recommended combination and up to four neighbours. */
-const COMBINATIONS_PER_CONFIRMATION = 5
-
 type SettingName = ReturnType<typeof functionRows>[number]['name'] | 'environments'
 
 function rowsOf(mapping: Mapping): SettingRow<SettingName>[] {
@@ -58,21 +56,39 @@ function rowsOf(mapping: Mapping): SettingRow<SettingName>[] {
   ]
 }
 
-export interface TuneOptions {
-  function: FunctionOptions
+/** What depends on the batch size and on how exact the figures are. */
+export interface Run {
   sample: Sample
   plan: Plan
   patch: PatchSettings
+}
+
+export interface TuneOptions {
+  function: FunctionOptions
+  environments: number
+  fifo: boolean
+  /** The run with batches of at most this size. */
+  run: (batchSize: number, precision: Precision) => Run
+  /** The batch size of the flags or the template. */
+  batchSize: number
   /** The mapping in the template. */
   mapping: Mapping | undefined
-  /** The maximum number of messages that the run delivers. */
+  /** The maximum number of messages that the run delivers. `Infinity` without a limit. */
   maxMessages: number
   /** To print before the run, one line each. */
   notes: string[]
 }
 
-/** Converts flags, and the settings of a template that they do not override, to the options of a run. */
-export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<TuneOptions> {
+/**
+ * Converts flags, and the settings of a template that they do not override, to the options of a run.
+ *
+ * @param processors those that this process may use, which the limits of a container lower
+ */
+export async function toTuneOptions(
+  handler: string,
+  flags: TuneFlags,
+  processors = availableParallelism(),
+): Promise<TuneOptions> {
   refuseIf(process.platform === 'win32', 'tune needs a POSIX shell: run it on Linux, macOS or WSL')
   const { file, exportName } = splitExport(handler, 'handler')
   checkFile(file)
@@ -81,46 +97,90 @@ export async function toTuneOptions(handler: string, flags: TuneFlags): Promise<
   const fifo = values.fifo === true
 
   const timeout = flags.timeout ?? Number(values.timeout ?? FUNCTION_DEFAULTS.timeout / 1000)
-  const environments = environmentsOf(flags, values)
+  const { environments, notes: environmentNotes } = environmentsOf(flags, values, processors)
   const wanted = batchSizeOf(flags, values, fifo)
-  const sample = createSample(await readMessagesFile(flags.messagesFile, fifo), wanted, fifo)
-  const { batchSize } = sample
-  const window = fifo ? undefined : Math.max(Number(values.window ?? 0), batchSize > 10 ? 1 : 0)
+  const messages = await readMessagesFile(flags.messagesFile, fifo)
   const memories = flags.memory ?? withMemory(values.memory)
-  const { least, most } = rangeOf(flags.concurrency, environments, batchSize)
   const prices = pricesFor(flags.arch, fifo, flags.price)
-  const workload = { environments, batchSize, bodyBytes: sample.bodyBytes, prices, timeout }
-  const confirmations = flags.confirm ? MAX_CONFIRMATION_ROUNDS * COMBINATIONS_PER_CONFIRMATION : 0
-  const steps = maxSteps(least, most) + memories.length + confirmations
-  const needed = maxMessages({ environments, sample }, MIN_ROUNDS)
+  function run(maxBatchSize: number, precision: Precision): Run {
+    const sample = createSample(messages, maxBatchSize, fifo)
+    const { batchSize, bodyBytes, mostRecords } = sample
+    const workload = { environments, batchSize, bodyBytes, prices, timeout }
+    return {
+      sample,
+      plan: {
+        ...rangeOf(flags.concurrency, environments, batchSize),
+        memories,
+        moreMemories: flags.memory ? [] : MORE_MEMORIES,
+        precision,
+        workload,
+        optimize: flags.optimize,
+      },
+      patch: patchSettings(template.mapping, wanted, workload, mostRecords, fifo),
+    }
+  }
+  const { workload } = run(wanted, PRECISION).plan
+  const needed = environments * Math.max(workload.batchSize, 100) * (1 + PRECISION.minRounds)
   refuseIf(
     flags.messages !== undefined && flags.messages < needed,
     `--messages ${flags.messages} is too low: tune needs at least ${needed} messages for one concurrency. Raise it, or lower --batch-size`,
   )
-  const total = Math.min(steps * maxMessages({ environments, sample }), flags.messages ?? Number.POSITIVE_INFINITY)
   return {
     function: { file, exportName, timeout: timeout * 1000, env: { ...template.templateEnv, ...variablesOf(flags) } },
-    sample,
-    plan: { least, most, memories, workload, optimize: flags.optimize },
-    patch: { environments, batchSize, window, timeout },
+    environments,
+    fifo,
+    run,
+    batchSize: wanted,
     mapping: template.mapping,
-    maxMessages: total,
-    notes: [...template.notes, ...notesOf(flags, values, workload, wanted, total)],
+    maxMessages: flags.messages ?? Number.POSITIVE_INFINITY,
+    notes: [...template.notes, ...environmentNotes, ...notesOf(flags, values, workload, wanted)],
   }
 }
 
-function environmentsOf(flags: TuneFlags, values: Values): number {
-  const environments = flags.environments ?? Number(values.environments ?? 1)
-  const what = `the maximum concurrency in ${flags.template} is ${environments}`
+/**
+ * What the patch sets. It keeps the values of a template, because a flag can change them only for this run. It omits a
+ * value that the template has but that is not known.
+ */
+function patchSettings(
+  mapping: Mapping | undefined,
+  wantedBatchSize: number,
+  measured: Workload,
+  mostRecords: number,
+  fifo: boolean,
+): PatchSettings {
+  function keep(setting: Setting<number> | undefined, used: number): number | undefined {
+    return setting === undefined || setting.state === 'absent' ? used : valueIn(setting)
+  }
+  const batchSize = keep(mapping?.batchSize, wantedBatchSize)
+  const window = fifo ? undefined : keep(mapping?.window, 0)
+  return {
+    environments: keep(mapping?.maximumConcurrency, measured.environments),
+    batchSize,
+    window: window === undefined ? undefined : Math.max(window, (batchSize ?? measured.batchSize) > 10 ? 1 : 0),
+    timeout: keep(mapping?.function.timeout, measured.timeout),
+    measured: { ...measured, mostRecords },
+  }
+}
+
+/** Environments that share a processor slow each other down, so at most one runs on each. */
+function environmentsOf(flags: TuneFlags, values: Values, processors: number) {
+  const machine = `this machine has ${processors} processor${processors === 1 ? '' : 's'}`
+  const reason = 'because environments that share a processor slow each other down'
+  refuseIf(
+    (flags.environments ?? 1) > processors,
+    `--environments ${flags.environments} is too high: ${machine}, and tune runs at most one environment on each, ${reason}. Use at most ${processors}`,
+  )
+  const wanted = flags.environments ?? Number(values.environments ?? 1)
+  const what = `the maximum concurrency in ${flags.template} is ${formatNumber(wanted)}`
   refuseIf(
     flags.environments === undefined && Number(values.environments) < 2,
     `${what}, but Lambda accepts 2 to 1,000`,
   )
-  refuseIf(
-    environments > MAX_ENVIRONMENTS,
-    `${what}, but tune starts at most ${MAX_ENVIRONMENTS} environments. Set a lower number with --environments`,
-  )
-  return environments
+  if (wanted <= processors) return { environments: wanted, notes: [] }
+  return {
+    environments: processors,
+    notes: [`${what}, but ${machine}. So tune runs only ${processors} at once, ${reason}`],
+  }
 }
 
 function batchSizeOf(flags: TuneFlags, values: Values, fifo: boolean): number {
@@ -140,7 +200,6 @@ function notesOf(
   values: Values,
   { environments, batchSize, timeout }: Workload,
   wanted: number,
-  total: number,
 ): string[] {
   const isDefault = (name: keyof TuneFlags & SettingName) => flags[name] === undefined && values[name] === undefined
   const note = (name: keyof TuneFlags & SettingName) =>
@@ -165,11 +224,7 @@ function notesOf(
       `warning: other programs use this machine (a load of ${load.toFixed(1)} on ${cores} cores), so the figures are less reliable`,
     )
   }
-  const limit = flags.messages === undefined ? ' (--messages sets a limit)' : ''
-  return [
-    ...notes,
-    `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to. It receives up to ${formatNumber(total)} messages${limit}`,
-  ]
+  return [...notes, `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to`]
 }
 
 type Values = TemplateSettings<SettingName>['values']

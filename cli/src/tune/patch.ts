@@ -1,22 +1,34 @@
 import { stringify } from 'yaml'
+import { formatNumber } from '../local/display.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import type { Combination } from './figures/result.ts'
+import { batchTimes } from './predict.ts'
+import type { Workload } from './prices.ts'
 
+/**
+ * What the patch sets. A setting is undefined if the template has it, but its value is not known. Then the patch omits
+ * it.
+ */
 export interface PatchSettings {
-  environments: number
-  batchSize: number
-  /** Seconds. Undefined on a FIFO queue, which has no batching window. */
+  environments: number | undefined
+  batchSize: number | undefined
+  /** Seconds. Also undefined on a FIFO queue, which has no batching window. */
   window: number | undefined
   /** Seconds. */
-  timeout: number
+  timeout: number | undefined
+  /** What the run used instead. */
+  measured: Pick<Workload, 'environments' | 'batchSize' | 'timeout'> & {
+    /** As many records as fit into an event on average. */
+    mostRecords: number
+  }
 }
 
 type Properties = Record<string, unknown>
 
 /** Six times the timeout of the function, plus the batching window: what AWS recommends. */
-function visibilityTimeout({ timeout, window = 0 }: PatchSettings): number {
-  return 6 * timeout + window
+function visibilityTimeout({ timeout, window = 0, measured }: PatchSettings): number {
+  return 6 * (timeout ?? measured.timeout) + window
 }
 
 /**
@@ -32,25 +44,70 @@ export function patchFor(
   mapping?: Mapping,
 ): string {
   const patch = mapping ? changesOf(combination, settings, mapping) : samTemplate(combination, settings)
-  return `${comments(notes)}${patch}`
+  return `${comments([...notes, ...measuredNotes(combination, settings)])}${patch}`
+}
+
+/** Under what settings the figures were measured, and what to check if the patch has others. */
+function measuredNotes(combination: Combination, settings: PatchSettings): string[] {
+  const { environments, batchSize, timeout, measured } = settings
+  const used = `${formatNumber(measured.environments)} environment${measured.environments === 1 ? '' : 's'}`
+  const notes = [
+    `Measured with ${used}, batches of ${formatNumber(measured.batchSize)} records, and a timeout of ${formatNumber(measured.timeout)} s.`,
+  ]
+  const fullBatch = batchSize === undefined ? undefined : Math.min(batchSize, measured.mostRecords)
+  if (fullBatch !== measured.batchSize || timeout !== measured.timeout) {
+    notes.push(fullBatchNote(combination, fullBatch, settings))
+  }
+  if (environments !== undefined && environments > measured.environments) {
+    const inFlight = (count: number) => formatNumber(count * combination.concurrency)
+    notes.push(
+      `MaximumConcurrency ${formatNumber(environments)} was not measured. With it, up to ${inFlight(environments)} records are in flight at once, and tune measured at most ${inFlight(measured.environments)}. ` +
+        'Check that the services that the handler calls can process them, or lower MaximumConcurrency.',
+    )
+  }
+  return notes
+}
+
+/** What to check at the real batch size and timeout, and the flags that measure it. */
+function fullBatchNote(
+  combination: Combination,
+  fullBatch: number | undefined,
+  { timeout, measured }: PatchSettings,
+): string {
+  const { memory, concurrency } = combination
+  const what =
+    fullBatch === undefined ? 'the batch size of the template' : `batches of ${formatNumber(fullBatch)} records`
+  const fits = `and that the process fits into ${formatNumber(memory)} MB`
+  if (fullBatch === undefined || timeout === undefined) {
+    return `Before you deploy, check with ${what} that a batch ends before the timeout of the template, ${fits}.`
+  }
+  const real = { ...measured, batchSize: fullBatch, timeout }
+  const { needed, available } = batchTimes(combination, real)
+  const [takes, left] = [needed, available].map((ms) => (ms / 1000).toFixed(1))
+  const flags = `--batch-size ${fullBatch} --timeout ${timeout} --memory ${memory} --concurrency ${concurrency * measured.environments}`
+  return (
+    `Before you deploy, check with ${what} that a batch ends before the timeout of ${formatNumber(timeout)} s, ${fits}: tune ${flags}. ` +
+    `At the measured speed, a batch takes ${takes} s, ${needed > available ? 'but' : 'and'} the timeout leaves ${left} s` +
+    `${needed > available ? '. So lower BatchSize or raise Timeout.' : '.'}`
+  )
 }
 
 function functionOf({ memory, concurrency }: Combination, { timeout }: PatchSettings): Properties {
   const Variables = { BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
-  return { MemorySize: memory, Timeout: timeout, Environment: { Variables } }
+  return { MemorySize: memory, ...(timeout === undefined ? {} : { Timeout: timeout }), Environment: { Variables } }
 }
 
 /**
  * Lambda accepts 2 to 1,000 as the maximum concurrency. In provisioned mode, it rejects the setting, so the patch omits
  * it also if the mode is not known.
  */
-function canLimit(environments: number, mapping?: Mapping): boolean {
-  return environments >= 2 && !(mapping && valueIn(mapping.provisioned) !== false)
+function canLimit(environments: number | undefined, mapping?: Mapping): environments is number {
+  return environments !== undefined && environments >= 2 && !(mapping && valueIn(mapping.provisioned) !== false)
 }
 
 function mappingOf({ environments, batchSize, window }: PatchSettings, mapping?: Mapping): Properties {
   return {
-    BatchSize: batchSize,
+    ...(batchSize === undefined ? {} : { BatchSize: batchSize }),
     ...(window === undefined ? {} : { MaximumBatchingWindowInSeconds: window }),
     ...(canLimit(environments, mapping) ? { ScalingConfig: { MaximumConcurrency: environments } } : {}),
     FunctionResponseTypes: ['ReportBatchItemFailures'],
@@ -88,7 +145,8 @@ function changesOf(combination: Combination, settings: PatchSettings, mapping: M
   if (owner.unreadReason === undefined) resources[owner.id] = { Properties: functionOf(combination, settings) }
   else {
     const { memory, concurrency } = combination
-    const settingsOf = `MemorySize ${memory}, Timeout ${settings.timeout}, BOUNDED_SQS_BATCH_CONCURRENCY ${concurrency}`
+    const timeout = settings.timeout === undefined ? '' : `Timeout ${settings.timeout}, `
+    const settingsOf = `MemorySize ${memory}, ${timeout}BOUNDED_SQS_BATCH_CONCURRENCY ${concurrency}`
     notes.push(`The function is not in this template (${owner.unreadReason}). Where it is defined, set ${settingsOf}.`)
   }
   if (mapping.isFromSnsEvent)
@@ -110,6 +168,7 @@ function changesOf(combination: Combination, settings: PatchSettings, mapping: M
 }
 
 function limitNotes({ environments }: PatchSettings, mapping?: Mapping): string[] {
+  if (environments === undefined) return []
   if (canLimit(environments, mapping)) return reservedNotes(environments, mapping)
   if (environments >= 2) {
     const noLimit = `this patch does not limit the function to ${environments} environments.`

@@ -1,6 +1,7 @@
 import { formatNumber } from '../local/display.ts'
-import { cpuShareOf, reserveOf } from '../shared/reserve.ts'
+import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { isOverloaded, kneeOf } from './figures/climb.ts'
+import { formatNeeded, formatShare } from './figures/format.ts'
 import type { Combination, Measurement, Origin } from './figures/result.ts'
 import { costPerMillion, type Workload } from './prices.ts'
 
@@ -19,8 +20,19 @@ export function predict(
 ): Combination {
   const { goodput } = measurement
   const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, workload, all))
-  const isMeasured = cpuShareOf(memory) === 1 && predicted.goodput === goodput
+  const isMeasured = memory >= MEMORY_OF_ONE_CPU && predicted.goodput === goodput
   return toCombination(predicted, memory, isMeasured ? 'measured' : 'predicted', workload, all)
+}
+
+/**
+ * How many cores an environment can use. A single thread uses at most one. Work in libuv's thread pool, such as `crypto`
+ * and `zlib`, can use more, but not more than it used here.
+ */
+export function coresOf(
+  { goodput, cpuPerRecord }: Measurement,
+  { environments }: Pick<Workload, 'environments'>,
+): number {
+  return Math.max(1, ((cpuPerRecord ?? 0) * goodput) / (1000 * environments))
 }
 
 /**
@@ -30,18 +42,20 @@ export function predict(
  * of first records is the concurrency, but at most that of the knee. More records would only wait for the downstream.
  */
 function slownessOf(
-  { concurrency, goodput, cpuPerRecord }: Measurement,
+  measurement: Measurement,
   memory: number,
   { environments, batchSize }: Workload,
   all: readonly Measurement[],
 ): number {
-  if (!(goodput > 0)) return 1
-  const share = cpuShareOf(memory)
+  const { concurrency, goodput, cpuPerRecord } = measurement
+  const share = memory / MEMORY_OF_ONE_CPU
+  const cores = coresOf(measurement, { environments })
+  if (!(goodput > 0) || share >= cores) return 1
   const cpu = cpuPerRecord ?? 0
   const knee = kneeOf(all)?.concurrency ?? concurrency
   const firstRecords = Math.min(1, Math.min(concurrency, knee) / batchSize)
   const msPerRecord = (1000 * environments) / goodput // for each successful record of one environment
-  return Math.max(msPerRecord + firstRecords * cpu * (1 / share - 1), cpu / share) / msPerRecord
+  return Math.max(msPerRecord + firstRecords * cpu * (1 / share - 1 / cores), cpu / share) / msPerRecord
 }
 
 /** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */
@@ -85,25 +99,41 @@ export function toCombination(
   }
 }
 
+/** How many milliseconds a full batch takes, and how many the timeout leaves for it. */
+export function batchTimes(
+  {
+    memory,
+    concurrency,
+    goodput,
+    failedShare,
+  }: Pick<Combination, 'memory' | 'concurrency' | 'goodput' | 'failedShare'>,
+  { environments, batchSize, timeout }: Pick<Workload, 'environments' | 'batchSize' | 'timeout'>,
+): { needed: number; available: number } {
+  return {
+    needed: (1000 * batchSize * (1 - failedShare) * environments) / goodput,
+    available: timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize, concurrency),
+  }
+}
+
 function problemOf(
   measurement: Measurement,
   memory: number,
-  { environments, batchSize, timeout }: Workload,
+  workload: Workload,
   all: readonly Measurement[],
 ): string | undefined {
-  const { concurrency, goodput, failedShare, peakMemory, causes, death } = measurement
+  const { batchSize, timeout } = workload
+  const { concurrency, goodput, failedShare, peakMemory, causes, problem } = measurement
   const [cause] = Object.keys(causes)
   const because = cause === undefined ? '' : `: ${cause}`
   if (!(goodput > 0)) return `no record succeeded${because}`
-  if (death !== undefined) return death
+  if (problem !== undefined) return problem
   if (peakMemory !== null && peakMemory > memory) {
-    return `the process needs ${formatNumber(Math.ceil(peakMemory))} MB`
+    return `the process needs ${formatNeeded(peakMemory)} MB`
   }
   if (isOverloaded(measurement, [...all, measurement])) {
-    return `${(failedShare * 100).toFixed(1)} % of the records failed${because}`
+    return `${formatShare(failedShare)} of the records failed${because}`
   }
-  const batchMs = (1000 * batchSize * (1 - failedShare) * environments) / goodput
-  const available = timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize, concurrency)
+  const { needed: batchMs, available } = batchTimes({ memory, concurrency, goodput, failedShare }, workload)
   if (batchMs > available) {
     const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
     return `a batch of ${formatNumber(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`

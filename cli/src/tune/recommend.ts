@@ -2,10 +2,10 @@ import { availableParallelism, cpus } from 'node:os'
 import { formatNumber } from '../local/display.ts'
 import { problemIn } from './choose.ts'
 import type { Plan } from './explore.ts'
-import { isOverloaded, MAX_MORE_FAILURES, NOISE } from './figures/climb.ts'
-import type { Combination, Measurement, Optimize } from './figures/result.ts'
+import { isExact, isOverloaded, kneeOf, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'
+import { formatCost, formatFigure, formatMargin, formatShare } from './figures/format.ts'
+import type { Combination, EqualConcurrencies, Measurement, Optimize } from './figures/result.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
-import { dollars, goodputText, percent } from './render.ts'
 
 const EQUAL = `${NOISE * 100} %`
 /**
@@ -19,40 +19,70 @@ type RecommendationPlan = Pick<Plan, 'most' | 'optimize'> & {
   workload: Pick<Workload, 'environments' | 'batchSize'>
 }
 
-/** The recommendation and its reason. */
+/** The recommendation and its reason, or why there is none. */
 export function recommendationFor(
   best: Combination | undefined,
   combinations: readonly Combination[],
   plan: RecommendationPlan,
   measurements: readonly Measurement[],
 ): string {
-  if (!best) return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
-  const { memory, concurrency, goodput, costPerMillion, origin } = best
+  if (!best) return whyNone(combinations, measurements)
+  const { memory, concurrency, goodput, costPerMillion } = best
   const { environments } = plan.workload
   const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`
   return [
-    `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${goodputText(goodput)} records/s ` +
-      `for ${dollars(costPerMillion)} per million messages (${origin}).`,
+    `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${formatFigure(goodput)} records/s ` +
+      `for ${formatCost(costPerMillion)} per million messages (${originOf(best)}).`,
     ...reasonsFor(best, combinations, plan),
-    ...uncertaintyOf(best, combinations),
   ].join(' ')
 }
 
-/** A warning if the margin of a compared figure is above `NOISE`, the difference that decides. Otherwise empty. */
-export function uncertaintyOf(best: Combination, combinations: readonly Combination[]): string[] {
-  // Other memory sizes with the same concurrency, and concurrencies that may be as fast with the same memory size.
-  const compared = combinations.filter(
-    ({ memory, concurrency, goodput, margin, problem }) =>
-      problem === undefined &&
-      (concurrency === best.concurrency ||
-        (memory === best.memory && goodput * (1 + (margin ?? 0)) >= best.goodput / (1 + NOISE))),
-  )
-  const largest = Math.max(...compared.map(({ margin }) => margin ?? 0))
-  if (largest <= NOISE) return []
-  return [
-    `This choice is uncertain: the compared figures are exact only to ±${Math.ceil(largest * 100)} %, but a difference of ` +
-      `${EQUAL} decides. Run tune again on a quiet machine.`,
-  ]
+function originOf({ origin, margin }: Combination): string {
+  return origin === 'predicted'
+    ? `predicted from a measurement with ${formatMargin(margin)}`
+    : `${origin}, ${formatMargin(margin)}`
+}
+
+function whyNone(combinations: readonly Combination[], measurements: readonly Measurement[]): string {
+  const knee = kneeOf(measurements)?.concurrency
+  const candidates = combinations.filter(({ concurrency }) => knee === undefined || concurrency === knee)
+  if (candidates.some((candidate) => candidate.problem === undefined && !isExact(candidate))) {
+    return `There is no recommendation, because no goodput is known to ${formatMargin(MAX_MARGIN)}. Run tune again on a quiet machine.`
+  }
+  return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
+}
+
+/** The concurrencies that are equal to the recommended one, as far as was measured, and how exactly. */
+function equalTo(best: Combination, combinations: readonly Combination[], measurements: readonly Measurement[]) {
+  const compared =
+    best.origin === 'confirmed'
+      ? combinations.filter(({ memory, origin }) => memory === best.memory && origin === 'confirmed')
+      : measurements
+  const own = compared.find(({ concurrency }) => concurrency === best.concurrency) ?? best
+  const equal = overlapping(own, compared)
+  const concurrencies = equal.map(({ concurrency }) => concurrency)
+  return {
+    least: Math.min(best.concurrency, ...concurrencies),
+    most: Math.max(best.concurrency, ...concurrencies),
+    margin: Math.max(...[own, ...equal].map(({ margin }) => margin ?? 0)),
+  }
+}
+
+/** The lowest and the highest concurrency that are equal to the recommended one. `null` if no other is equal. */
+export function equalRange(...args: Parameters<typeof equalTo>): EqualConcurrencies | null {
+  const { least, most } = equalTo(...args)
+  return least === most ? null : { least, most }
+}
+
+/** One line about a recommendation that overlapping intervals leave open, or whose figures are not exact. */
+export function uncertaintyOf(...args: Parameters<typeof equalTo>): string | null {
+  const { least, most, margin } = equalTo(...args)
+  if (least === most && margin <= NOISE) return null
+  const what =
+    least === most
+      ? `The records per second are exact only to ${formatMargin(margin)}.`
+      : `The concurrencies ${formatNumber(least)} to ${formatNumber(most)} are equal: their records per second (up to ${formatMargin(margin)}) do not differ clearly.`
+  return margin <= NOISE ? what : `${what} For a more exact result, run tune again on a quiet machine.`
 }
 
 /** Says only what was measured: the goodput above the highest concurrency that was tried is not known. */
@@ -66,12 +96,13 @@ function reasonsFor(
   const upTo = formatNumber(highest)
   function aboutSpeed(): string {
     const others = optimize === 'speed' ? combinations : ofMemory
-    const fastest = Math.max(...others.map(({ goodput, problem }) => (problem === undefined ? goodput : 0)))
+    const usable = others.filter((each) => each.problem === undefined && isExact(each))
+    const fastest = Math.max(...usable.map(({ goodput }) => goodput))
     const faster = fastest / best.goodput - 1
     if (faster > NOISE) {
       return `Other concurrencies may be up to ${Math.round(faster * 100)} % faster, but this depends on predictions, which are not that exact.`
     }
-    const noneFaster = `no usable one is more than ${EQUAL} faster.`
+    const noneFaster = 'no usable one is clearly faster.'
     if (optimize === 'speed') return `Of the combinations that were tried (concurrency up to ${upTo}), ${noneFaster}`
     if (highest > best.concurrency) {
       return `Of the higher concurrencies that were tried (up to ${upTo}), ${noneFaster}`
@@ -114,7 +145,7 @@ function failuresOf(best: Combination, combinations: readonly Combination[]): st
       ? ', and about as many failed at every other concurrency that can be used. So the concurrency does not cause these failures'
       : '. The concurrency may cause these failures, so try a wider range with --concurrency'
   return (
-    `But ${percent(best.failedShare)} of the records failed${reason}. The records per second include only successful ` +
+    `But ${formatShare(best.failedShare)} of the records failed${reason}. The records per second include only successful ` +
     'records. Find the cause first: failed records can take less time than others, so the figures can be wrong.'
   )
 }

@@ -1,35 +1,22 @@
 import { styleText } from 'node:util'
-import { formatNumber, renderTable } from '../local/display.ts'
+import { renderTable } from '../local/display.ts'
 import { choose, problemIn } from './choose.ts'
-import { MARGIN, MAX_ROUNDS } from './figures/confidence.ts'
-import { isSameCombination } from './figures/format.ts'
+import { causesOf, problemsOf } from './figures/causes.ts'
+import { PRECISION } from './figures/confidence.ts'
+import {
+  formatCost,
+  formatFigure,
+  formatMargin,
+  formatNeeded,
+  formatShare,
+  isSameCombination,
+} from './figures/format.ts'
 import type { Combination, Measurement, TuneResult } from './figures/result.ts'
 
 const MAX_CAUSES = 10
 /** Headings on two lines, so that the tables fit into 80 columns. */
 const CONCURRENCY = 'concur-\nrency'
 const RATE = 'records\nper s'
-
-function digits(value: number | null, fraction = 0): string {
-  if (value === null) return '–'
-  return value.toLocaleString('en-US', { minimumFractionDigits: fraction, maximumFractionDigits: fraction })
-}
-
-export function goodputText(goodput: number): string {
-  return digits(goodput, goodput < 100 ? 1 : 0)
-}
-
-export function percent(share: number): string {
-  return share === 0 ? '0 %' : `${digits(share * 100, 1)} %`
-}
-
-function milliseconds(value: number | null): string {
-  return digits(value, value !== null && value < 10 ? 2 : 0)
-}
-
-export function dollars(value: number | null): string {
-  return value === null ? '–' : `$${digits(value, value < 1 ? 4 : 2)}`
-}
 
 type Row = [string, ...string[]]
 type Style = ('green' | 'bold')[]
@@ -41,17 +28,16 @@ function styled(style: Style, row: readonly string[], stream: NodeJS.WriteStream
 }
 
 function measurementRow(each: Measurement): Row {
-  const margin = each.margin === null ? '' : `±${digits(each.margin * 100, 0)} %${each.isConfident ? '' : '*'}`
   return [
-    digits(each.concurrency),
-    goodputText(each.goodput),
-    margin,
-    percent(each.failedShare),
-    milliseconds(each.p50),
-    milliseconds(each.p95),
-    digits(each.cpuPerRecord, 3),
-    digits(each.peakMemory),
-    digits(each.peakDescriptors),
+    formatFigure(each.concurrency),
+    formatFigure(each.goodput),
+    `${formatMargin(each.margin)}${each.isConfident || each.margin === null ? '' : '*'}`,
+    formatShare(each.failedShare),
+    formatFigure(each.p50),
+    formatFigure(each.p95),
+    formatFigure(each.cpuPerRecord),
+    formatNeeded(each.peakMemory),
+    formatFigure(each.peakDescriptors),
   ]
 }
 
@@ -65,32 +51,25 @@ function measurementTable({ measurements, best }: TuneResult, stream: NodeJS.Wri
   return [
     'Measured without a CPU limit:',
     renderTable([styled(HEAD, head, stream), ...rows]),
-    ...(unsure ? [`* The interval is wider than ±${MARGIN * 100} %, even after ${MAX_ROUNDS} rounds of batches.`] : []),
+    ...(unsure ? [`* The interval is wider than ±${PRECISION.margin * 100} %.`] : []),
   ]
 }
 
 /** Each error, with the number of records that failed because of it and the concurrencies at which it occurred. */
 function causeLines(measurements: readonly Measurement[]): string[] {
-  const all = measurements.flatMap(({ concurrency, causes }) =>
-    Object.entries(causes).map(([text, count]) => ({ text, count, concurrency })),
+  const lines = causesOf(measurements).map(
+    ({ text, count, concurrencies }) => `  ${formatFigure(count)} × ${text} (concurrency ${concurrencies})`,
   )
-  if (all.length === 0) return []
-  const lines = [...Map.groupBy(all, ({ text }) => text)].map(([text, each]) => {
-    const count = each.reduce((sum, one) => sum + one.count, 0)
-    return `  ${formatNumber(count)} × ${text} (concurrency ${each.map(({ concurrency }) => concurrency).join(', ')})`
-  })
+  if (lines.length === 0) return []
   const rest = lines.length - MAX_CAUSES
   const more = rest > 0 ? [`  and ${rest} other ${rest === 1 ? 'error' : 'errors'}`] : []
   return ['Why records failed (records × error):', ...lines.slice(0, MAX_CAUSES), ...more]
 }
 
 /** The concurrencies at which a process ended or a batch timed out. The table does not show this. */
-function deathLines(measurements: readonly Measurement[]): string[] {
-  const dead = Map.groupBy(measurements, ({ death }) => death)
-  return [...dead].flatMap(([death, each]) =>
-    death === undefined
-      ? []
-      : [`Concurrency ${each.map(({ concurrency }) => concurrency).join(', ')} cannot be used: ${death}`],
+function problemLines(measurements: readonly Measurement[]): string[] {
+  return problemsOf(measurements).map(
+    ({ text, concurrencies }) => `Concurrency ${concurrencies} cannot be used: ${text}`,
   )
 }
 
@@ -107,13 +86,13 @@ function combinationsToShow(
 
 function combinationRow(combination: Combination): Row {
   return [
-    `${digits(combination.memory)} MB`,
-    digits(combination.concurrency),
-    goodputText(combination.goodput),
-    milliseconds(combination.p50),
-    milliseconds(combination.p95),
-    digits(combination.peakMemory),
-    dollars(combination.costPerMillion),
+    `${formatFigure(combination.memory)} MB`,
+    formatFigure(combination.concurrency),
+    `${formatFigure(combination.goodput)}${combination.margin === null ? '' : ` ${formatMargin(combination.margin)}`}`,
+    formatFigure(combination.p50),
+    formatFigure(combination.p95),
+    formatNeeded(combination.peakMemory),
+    formatCost(combination.costPerMillion),
     combination.origin,
   ]
 }
@@ -133,10 +112,13 @@ function memoryTable(result: TuneResult, stream: NodeJS.WriteStream): string[] {
   const problems = byMemory.flatMap(([memory, ofMemory]) => {
     const isUsable = choose(ofMemory, optimize, measurements) !== undefined
     const unusable = ofMemory.filter(({ problem }) => problem !== undefined)
-    if (!isUsable) return [`${digits(memory)} MB cannot be used: ${problemIn(ofMemory, measurements)}`]
+    if (!isUsable) return [`${formatFigure(memory)} MB cannot be used: ${problemIn(ofMemory, measurements)}`]
     return unusable
       .filter(({ origin }) => origin === 'confirmed')
-      .map(({ concurrency, problem }) => `${digits(memory)} MB × concurrency ${concurrency} cannot be used: ${problem}`)
+      .map(
+        ({ concurrency, problem }) =>
+          `${formatFigure(memory)} MB × concurrency ${concurrency} cannot be used: ${problem}`,
+      )
   })
   return [
     `The best concurrency for each memory size${confirmations.length > 0 ? ', and the confirmed combinations' : ''}:`,
@@ -153,8 +135,8 @@ function confirmationLines({ confirmations }: TuneResult): string[] {
   const deviations = confirmations.map(({ predicted, confirmed }) => confirmed / predicted - 1)
   const lines = confirmations.map(({ memory, concurrency, predicted, confirmed }, index) => {
     const deviation = Math.round(100 * (deviations[index] as number))
-    const what = `  ${digits(memory)} MB × concurrency ${concurrency}: predicted ${goodputText(predicted)}`
-    return `${what}, confirmed ${goodputText(confirmed)} (${deviation > 0 ? '+' : ''}${deviation} %)`
+    const what = `  ${formatFigure(memory)} MB × concurrency ${concurrency}: predicted ${formatFigure(predicted)}`
+    return `${what}, confirmed ${formatFigure(confirmed)} (${deviation > 0 ? '+' : ''}${deviation} %)`
   })
   const isOff = deviations.some((deviation) => deviation < -MAX_DEVIATION)
   return [
@@ -170,16 +152,17 @@ function confirmationLines({ confirmations }: TuneResult): string[] {
 
 /** Everything that `tune` prints at the end. */
 export function renderResult(result: TuneResult, stream: NodeJS.WriteStream): string {
-  const { measurements, recommendation, patch, unknowns } = result
+  const { measurements, recommendation, uncertainty, incomplete, patch, unknowns } = result
   const title = (text: string) => styleText('bold', text, { stream })
   return [
     ...(measurements.length === 0 ? [] : measurementTable(result, stream)),
     ...causeLines(measurements),
-    ...deathLines(measurements),
+    ...problemLines(measurements),
     ...(measurements.length === 0 ? [] : memoryTable(result, stream)),
     ...confirmationLines(result),
     '',
     `${title('Recommendation:')} ${recommendation}`,
+    ...[uncertainty, incomplete].flatMap((text) => (text === null ? [] : `${title('Warning:')} ${text}`)),
     ...(patch === null ? [] : ['', title('Patch:'), patch.trimEnd()]),
     '',
     title('What this machine cannot know:'),

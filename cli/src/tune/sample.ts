@@ -7,6 +7,12 @@ import { mean } from './figures/confidence.ts'
 export type Sample = ReturnType<typeof createSample>
 
 const ARN = 'arn:aws:sqs:us-east-1:000000000000:tune'
+const SENDER = 'tune'
+
+/** Whether `tune` made this record of an event. */
+export function isFromSample({ attributes }: { attributes: { SenderId: string } }): boolean {
+  return attributes.SenderId === SENDER
+}
 
 /**
  * Makes batches from the messages of a sample, and repeats the sample as often as necessary. Each record has a new id,
@@ -20,10 +26,10 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
   let next = 0
 
   /** The next batch. It has fewer records if these messages are larger than average and do not fit into an event. */
-  function batch(): Received[] {
+  function batch(maxRecords = size): Received[] {
     const taken: Received[] = []
     let bytes = 0
-    while (taken.length < size) {
+    while (taken.length < Math.min(size, maxRecords)) {
       const record = toRecord(messages[next % messages.length] as InputMessage, arn, fifo)
       bytes += record.bytes
       if (taken.length > 0 && bytes > MAX_PAYLOAD_BYTES) break
@@ -37,6 +43,8 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
     fifo,
     /** The maximum number of records in a batch: the wanted number, or as many as fit into an event on average. */
     batchSize: size,
+    /** As many records as fit into an event on average. */
+    mostRecords: Math.max(1, fits),
     /** The mean size of a body. */
     bodyBytes: mean(messages.map(({ body }) => Buffer.byteLength(body))),
   }
@@ -52,7 +60,7 @@ function toRecord({ body, messageGroupId, messageAttributes }: InputMessage, arn
     Attributes: {
       ApproximateReceiveCount: '1',
       SentTimestamp: now,
-      SenderId: 'tune',
+      SenderId: SENDER,
       ApproximateFirstReceiveTimestamp: now,
       ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
       ...(fifo ? { MessageDeduplicationId: randomUUID(), SequenceNumber: now.padStart(20, '0') } : {}),

@@ -1,20 +1,23 @@
-import { closeSync, existsSync, openSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { formatNumber, openDisplay, wrap } from '../local/display.ts'
+import { writeFileSync } from 'node:fs'
+import { type Display, formatNumber, openDisplay, wrap } from '../local/display.ts'
 import { notLoaded, SIGNALS } from '../local/local.ts'
-import { refuseIf } from '../local/options.ts'
 import { startOwnQueue } from '../local/own-queue.ts'
 import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../local/runtime/cpu-quota.ts'
 import { toEvent } from '../local/sqs-record.ts'
-import { InitError, UsageError } from '../shared/errors.ts'
+import { InitError } from '../shared/errors.ts'
 import { choose } from './choose.ts'
+import { askIfLong, type Estimate, isLong, textOf } from './consent.ts'
+import { estimate, measureSpeeds, quickRun } from './estimate.ts'
 import { combinationsOf, explore, type Plan, type Results } from './explore.ts'
-import { MAX_ROUNDS } from './figures/confidence.ts'
+import { PRECISION, QUICK } from './figures/confidence.ts'
+import { formatDuration, formatFigure } from './figures/format.ts'
 import type { TuneResult } from './figures/result.ts'
-import { type MeasureOptions, measure, StoppedError } from './measure.ts'
-import { type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
+import { measureFor, StoppedError, startWith } from './measure.ts'
+import { type Run, type TuneFlags, type TuneOptions, toTuneOptions } from './options.ts'
+import { checkOutputs, useOutput } from './outputs.ts'
 import { patchFor } from './patch.ts'
-import { recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
-import { goodputText, renderResult } from './render.ts'
+import { equalRange, recommendationFor, uncertaintyOf, unknownsOf } from './recommend.ts'
+import { renderResult } from './render.ts'
 import { renderReport } from './report/report.ts'
 
 /** The command `bounded-sqs-batch tune`: measures the handler, recommends settings, and returns the exit code. */
@@ -23,7 +26,8 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const stream = flags.json ? process.stderr : process.stdout
   const display = openDisplay(stream)
   for (const line of options.notes) display.log(line)
-  const payload = toEvent(options.sample.batch())
+  let run = options.run(options.batchSize, flags.quick ? QUICK : PRECISION)
+  const payload = toEvent(run.sample.batch())
   checkOutputs(flags, options.function.file)
 
   const stopping = new AbortController()
@@ -31,17 +35,22 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   for (const signal of SIGNALS) process.on(signal, interrupt)
   const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
   let stopped: string | undefined
+  let machine: Machine | undefined
   try {
-    await run(options, flags, results, display, stream.columns, stopping.signal)
+    machine = await openMachine(options, flags, display, stopping.signal)
+    const prepared = await prepare(run, options, flags, machine, display)
+    run = prepared.run
+    await perform(run, prepared.expected, machine, results, display, stream.columns)
   } catch (error) {
     if (error instanceof InitError) throw notLoaded(handler, options.function, error)
     if (!(error instanceof StoppedError)) throw error
     stopped = error.message
   } finally {
     display.end()
+    await machine?.close()
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
-  const result = resultOf(handler, options, results, stopped)
+  const result = resultOf(handler, options, run, results, stopped)
   console.log(flags.json ? JSON.stringify(result) : renderResult(result, process.stdout))
   if (flags.payload !== undefined) useOutput('--payload', flags.payload, (file) => writeFileSync(file, payload))
   if (flags.report !== undefined) {
@@ -51,108 +60,112 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   return result.best === null || stopped !== undefined ? 1 : 0
 }
 
-/**
- * Refuses outputs that cannot be written, now and not after a long run. Also refuses an output that would overwrite an
- * input or the other output. Changes no file, and leaves no new one.
- */
-function checkOutputs({ payload, report, messagesFile, template, envFile }: TuneFlags, handler: string) {
-  const inputs = {
-    'the handler': handler,
-    '--messages-file': messagesFile === '-' ? '/dev/stdin' : messagesFile, // `< FILE` can redirect it
-    '--template': template,
-    '--env-file': envFile,
-  }
-  const uses = new Map<string | symbol, string>()
-  for (const [use, file] of Object.entries(inputs)) if (file !== undefined) uses.set(idOf(file), `${use} ${file}`)
-  const created: string[] = []
-  try {
-    for (const [flag, file] of Object.entries({ '--payload': payload, '--report': report })) {
-      if (file === undefined) continue
-      useOutput(flag, file, () => {
-        const existed = existsSync(file)
-        closeSync(openSync(file, 'a'))
-        if (!existed) created.push(realpathSync(file)) // the target of a link, and not the link
-      })
-      const other = uses.get(idOf(file))
-      refuseIf(other, `${flag} ${file} would overwrite ${other}: both are the same file. Name another file`)
-      uses.set(idOf(file), `${flag} ${file}`)
-    }
-  } finally {
-    for (const file of created) rmSync(file)
-  }
-}
+type Machine = Awaited<ReturnType<typeof openMachine>>
 
-/** Identifies a file also if there are links to it. Something else, such as `/dev/null`, can have several uses. */
-function idOf(file: string): string | symbol {
-  const stats = statSync(file, { bigint: true, throwIfNoEntry: false })
-  return stats?.isFile() ? `${stats.dev}:${stats.ino}` : Symbol(file)
-}
-
-function useOutput(flag: string, file: string, use: (file: string) => void) {
-  try {
-    use(file)
-  } catch (error) {
-    throw new UsageError(`${flag} ${file} cannot be written (${(error as NodeJS.ErrnoException).code})`)
-  }
-}
-
-async function run(
-  options: TuneOptions,
-  flags: TuneFlags,
-  results: Results,
-  display: ReturnType<typeof openDisplay>,
-  columns: number,
-  signal: AbortSignal,
-) {
-  const { plan } = options
-  const { environments } = plan.workload
-  let left = options.maxMessages
+/** What the environments of a run need: a queue for dead letters, and CPU quotas. */
+async function openMachine(options: TuneOptions, flags: TuneFlags, display: Display, signal: AbortSignal) {
+  const { environments } = options
   // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. If they read another
   // variable, it can hold the URL of a real queue.
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000 })
-  const quotas = flags.confirm ? createQuotas(environments) : undefined
+  const quotas = createQuotas(environments)
   if (flags.confirm && !quotas) {
     display.log('warning: this machine does not permit cgroups, so --confirm has no effect. Try it as root')
   }
-  const common: Omit<MeasureOptions, 'onRound'> = {
-    function: { ...options.function, env: { ...queue.variables, ...options.function.env } },
+  const handler = { ...options.function, env: { ...queue.variables, ...options.function.env } }
+  let received = 0
+  return {
     environments,
-    sample: options.sample,
-    onBatch(records) {
-      left -= records
-      if (left < 0) throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
+    start: startWith(handler, options.fifo, quotas),
+    startLimited: flags.confirm && quotas ? startWith(handler, options.fifo, quotas, true) : undefined,
+    onBatch(records: number) {
+      if (received + records > options.maxMessages) {
+        throw new StoppedError(`the next batch would exceed --messages ${flags.messages}`)
+      }
+      received += records
     },
+    /** The number of messages that the handler has received so far. */
+    received: () => received,
     signal,
+    async close() {
+      await queue.close()
+      for (const quota of quotas ?? []) await removeQuota(quota)
+    },
   }
+}
+
+/** Measures a few short batches, prints the estimate of the run, and asks if the run is long. */
+async function prepare(run: Run, options: TuneOptions, flags: TuneFlags, machine: Machine, display: Display) {
+  const activity = 'measuring a few short batches, to estimate the time'
+  display.show(
+    () => activity,
+    () => activity,
+  )
+  const speeds = await measureSpeeds(run.plan, { ...machine, sample: run.sample })
+  const isConfirmed = machine.startLimited !== undefined
+  const quick = () => quickRun(options, speeds, isConfirmed)
+  const chosen = flags.quick ? await quick() : { run, expected: await estimate(run.plan, speeds, isConfirmed) }
+  const { batchSize } = chosen.run.plan.workload
+  if (batchSize < run.plan.workload.batchSize) {
+    display.log(`--quick: batches of ${formatNumber(batchSize)} records, so that the run is short`)
+  }
+  display.log(`estimate: ${textOf(chosen.expected)}`)
+  if (flags.yes || !isLong(chosen.expected)) return chosen
+  const other = flags.quick ? undefined : (await quick()).expected
+  const shorter = other && !isLong(other) ? [{ flags: '--quick', estimate: other }] : []
+  const output = flags.json ? process.stderr : process.stdout
+  const canAnswer = process.stdin.isTTY && output.isTTY && flags.messagesFile !== '-'
+  display.end()
+  await askIfLong(chosen.expected, shorter, canAnswer ? { input: process.stdin, output } : undefined, machine.signal)
+  return chosen
+}
+
+/** Measures, and shows the progress. */
+async function perform(
+  { plan, sample }: Run,
+  expected: Estimate,
+  machine: Machine,
+  results: Results,
+  display: Display,
+  columns: number,
+) {
+  const startedAt = performance.now()
   function showRound(activity: string) {
     return (concurrency: number, round: number) => {
-      const batch = round === 0 ? 'warm-up' : `round ${round} of at most ${MAX_ROUNDS}`
-      const parts = [`${activity} concurrency ${formatNumber(concurrency)}: ${batch}`, bestSoFar(results, plan)]
+      const batch = round === 0 ? 'warm-up' : `round ${round}`
+      const left = expected.ms - (performance.now() - startedAt)
+      const parts = [
+        `${activity} concurrency ${formatNumber(concurrency)}: ${batch}`,
+        left > 0 ? `about ${formatDuration(left)} left` : 'takes longer than estimated',
+        bestSoFar(results, plan),
+      ]
       display.show(
         () => wrap(parts, columns),
         () => parts.join(' · '),
       )
     }
   }
-  function atFullCpu(concurrency: number, memory: number) {
-    return measure(concurrency, memory, { ...common, onRound: showRound('trying') })
-  }
-  function withQuota(concurrency: number, memory: number) {
-    return measure(concurrency, memory, { ...common, quotas, onRound: showRound(`confirming ${memory} MB,`) })
-  }
+  const { startLimited } = machine
+  const measure = measureFor(
+    plan,
+    { ...machine, sample, precision: plan.precision, onRound: showRound('trying') },
+    startLimited && ((memory) => ({ start: startLimited, onRound: showRound(`confirming ${memory} MB,`) })),
+  )
+  const before = machine.received()
   try {
-    await explore(plan, { atFullCpu, withQuota: quotas && withQuota }, results)
+    await explore(plan, measure, results)
   } finally {
-    await queue.close()
-    for (const quota of quotas ?? []) await removeQuota(quota)
+    await measure.close()
   }
+  const taken = formatDuration(performance.now() - startedAt)
+  display.log(`the run took ${taken}, and the handler received ${formatNumber(machine.received() - before)} messages`)
 }
 
 function bestSoFar(results: Results, plan: Plan): string {
   const best = choose(combinationsOf(results, plan), plan.optimize, results.measurements)
   if (!best) return 'no result yet'
   const { memory, concurrency, goodput, origin } = best
-  return `best so far: ${goodputText(goodput)} records/s with ${memory} MB × concurrency ${concurrency} (${origin})`
+  return `best so far: ${formatFigure(goodput)} records/s with ${memory} MB × concurrency ${concurrency} (${origin})`
 }
 
 /** A CPU quota for each environment. Undefined if this machine does not permit cgroups. */
@@ -165,13 +178,22 @@ function createQuotas(count: number): Quota[] | undefined {
   return undefined
 }
 
-function resultOf(handler: string, options: TuneOptions, results: Results, stopped: string | undefined): TuneResult {
-  const { plan, patch, mapping } = options
+function resultOf(
+  handler: string,
+  options: TuneOptions,
+  { plan, patch }: Run,
+  results: Results,
+  stopped: string | undefined,
+): TuneResult {
+  const { mapping } = options
   const { optimize, workload } = plan
   const { environments, batchSize } = workload
   const combinations = combinationsOf(results, plan)
   const best = choose(combinations, optimize, results.measurements)
-  const incomplete = stopped === undefined ? [] : [`The run is incomplete: ${stopped}.`]
+  const { measurements } = results
+  const uncertainty = best ? uncertaintyOf(best, combinations, measurements) : null
+  const incomplete = stopped === undefined ? null : `The run is incomplete: ${stopped}.`
+  const notes = [uncertainty, incomplete].filter((note) => note !== null)
   return {
     handler,
     environments,
@@ -183,9 +205,12 @@ function resultOf(handler: string, options: TuneOptions, results: Results, stopp
       return { memory, concurrency, predicted, confirmed }
     }),
     best: best ?? null,
+    equal: best ? equalRange(best, combinations, measurements) : null,
+    uncertainty,
     optimize,
-    recommendation: [recommendationFor(best, combinations, plan, results.measurements), ...incomplete].join(' '),
-    patch: best ? patchFor(best, patch, [...uncertaintyOf(best, combinations), ...incomplete], mapping) : null,
+    recommendation: recommendationFor(best, combinations, plan, measurements),
+    incomplete,
+    patch: best ? patchFor(best, patch, notes, mapping) : null,
     unknowns: unknownsOf(environments, results.measurements, /ts$/.test(options.function.file)),
   }
 }

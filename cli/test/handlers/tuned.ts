@@ -6,22 +6,29 @@ import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
 
 let records = 0
 
+/** Waits 50 ms for each record. */
+export const slow = middy()
+  .use(boundedSqsBatch())
+  .handler(eachRecord(() => sleep(50)))
+
 /** Waits 10 ms for each record. */
 export const handler = middy()
   .use(boundedSqsBatch())
   .handler(eachRecord(() => sleep(10)))
 
-let waits = 0
+function isOddSecond() {
+  return Math.floor(Date.now() / 1000) % 2 === 1
+}
 
-/** Every second batch of 100 records is much slower. */
+/** In every second second, records take a little longer. */
 export const uneven = middy()
   .use(boundedSqsBatch())
-  .handler(
-    eachRecord(() => {
-      waits += 1
-      return sleep(waits % 200 > 100 ? 20 : 1)
-    }),
-  )
+  .handler(eachRecord(() => sleep(isOddSecond() ? 56 : 40)))
+
+/** In every second second, records take much longer. */
+export const veryUneven = middy()
+  .use(boundedSqsBatch())
+  .handler(eachRecord(() => sleep(isOddSecond() ? 60 : 2)))
 
 /** Fails for every record. */
 export const fails = middy()

@@ -6,6 +6,7 @@ export function measurement(changes: Partial<Measurement> = {}): Measurement {
     goodput: 1000,
     margin: 0.02,
     isConfident: true,
+    rounds: 3,
     batches: 3,
     records: 10_000,
     failedShare: 0,
@@ -21,6 +22,6 @@ export function measurement(changes: Partial<Measurement> = {}): Measurement {
 }
 
 export function combination(changes: Partial<Combination> = {}): Combination {
-  const { isConfident, batches, causes, cores, ...figures } = measurement()
+  const { isConfident, rounds, batches, causes, cores, ...figures } = measurement()
   return { ...figures, memory: 1769, costPerMillion: 1, origin: 'measured', ...changes }
 }

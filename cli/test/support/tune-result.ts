@@ -1,3 +1,4 @@
+import { formatShare } from '../../src/tune/figures/format.ts'
 import type { Combination, Measurement, TuneResult } from '../../src/tune/figures/result.ts'
 
 const ENVIRONMENTS = 4
@@ -17,6 +18,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   ...figures,
   margin: figures.concurrency === 400 ? null : figures.concurrency === 200 ? 0.07 : 0.04,
   isConfident: figures.concurrency < 200,
+  rounds: figures.concurrency < 200 ? 3 : 10,
   batches: figures.concurrency < 200 ? 12 : 40,
   records: figures.concurrency < 200 ? 12_000 : 40_000,
   causes: figures.failedShare === 0 ? {} : { [FAILURE]: 14 },
@@ -50,7 +52,7 @@ function combinationOf(memory: number, measurement: Measurement): Combination {
       (peakMemory ?? 0) > memory
         ? `the process needs ${peakMemory} MB`
         : failedShare > 0.01
-          ? `${(failedShare * 100).toFixed(1)} % of the records failed: ${FAILURE}`
+          ? `${formatShare(failedShare)} of the records failed: ${FAILURE}`
           : undefined,
   }
 }
@@ -70,6 +72,9 @@ export function tuneResult(changes: Partial<TuneResult> = {}): TuneResult {
       .filter(({ origin }) => origin === 'confirmed')
       .map(({ memory, concurrency, goodput }) => ({ memory, concurrency, predicted: goodput, confirmed: goodput })),
     best: combinations.find(({ memory, concurrency }) => memory === 512 && concurrency === 60) ?? null,
+    equal: null,
+    uncertainty: null,
+    incomplete: null,
     optimize: 'balanced',
     recommendation:
       'Use 512 MB and a concurrency of 60 in each of 4 environments: twice the memory is 1.8 times as fast, but costs 1.1 times as much.',

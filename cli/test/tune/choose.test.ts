@@ -112,6 +112,13 @@ test('a combination with a problem or without a cost is never chosen', async (t)
   t.equal(choose([], 'cost', []), undefined)
 })
 
+test('a combination that is less exact than ±25 %, or that was measured once, is never chosen', async (t) => {
+  t.equal(chosen([{ ...SMALL, margin: 0.26 }, MIDDLE], 'cost'), '512 MB × 40')
+  t.equal(chosen([{ ...SMALL, margin: 0.25 }, MIDDLE], 'cost'), '128 MB × 40')
+  t.equal(choose([{ ...SMALL, margin: null }], 'cost', [measurement()]), undefined)
+  t.equal(choose([SMALL], 'cost', [measurement({ margin: 0.26 })]), undefined)
+})
+
 test('the neighbours of a combination are the combinations with the next lower and higher memory and concurrency', async (t) => {
   const combinations = [128, 256, 512].flatMap((memory) =>
     [10, 20, 40].map((concurrency) => combination({ memory, concurrency })),

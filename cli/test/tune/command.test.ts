@@ -1,4 +1,4 @@
-import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Test, test } from 'tap'
@@ -11,6 +11,10 @@ import { sam, templateFile } from '../support/templates.ts'
 const IO_BOUND = fileURLToPath(new URL('./known/io-bound.ts', import.meta.url))
 const tuned = handlerFile('tuned.ts')
 
+/** The part of an earlier output by which `tune` recognizes it. */
+const OLD_REPORT = '<meta name="generator" content="bounded-sqs-batch tune">'
+const OLD_PAYLOAD = '{"Records":[{"attributes":{"SenderId":"tune"}}]}'
+
 /** A file with sample messages. */
 function sampleFile(t: Test, lines = ['{"number":1}', '{"number":2}']) {
   const file = join(folder(t), 'sample.jsonl')
@@ -22,12 +26,6 @@ async function downstream(t: Test, capacity: number, ms: number) {
   const started = await startDownstream(capacity, ms)
   t.teardown(started.close)
   return started
-}
-
-/** The number of messages that the run announces. */
-function announced(text: string): number {
-  const [, count = ''] = /receives up to ([\d,]+) messages/.exec(text) ?? []
-  return Number(count.replaceAll(',', ''))
 }
 
 test('the JSON output for a downstream with a capacity of 40 has the combinations, the recommendation and the patch', async (t) => {
@@ -58,17 +56,17 @@ test('the JSON output for a downstream with a capacity of 40 has the combination
     patch,
     new RegExp(`MemorySize: ${best?.memory}[\\s\\S]*BOUNDED_SQS_BATCH_CONCURRENCY: "${best?.concurrency}"`),
   )
-  t.ok(service.calls() > 0 && service.calls() <= announced(stderr), `${service.calls()} of ${announced(stderr)}`)
-  t.match(
-    stderr,
-    /^warning: the handler really runs, and calls the systems that its environment variables point to\. It receives/m,
-  )
+  t.match(stderr, /^warning: the handler really runs, and calls the systems that its environment variables point to$/m)
+  t.match(stderr, /^estimate: about (\d+ s|\d+ min( \d+ s)?), [\d,]+ messages$/m)
+  const [, received = ''] = /^the run took .*, and the handler received ([\d,]+) messages$/m.exec(stderr) ?? []
+  const inRun = Number(received.replaceAll(',', ''))
+  t.ok(inRun > 0 && inRun < service.calls(), `${inRun} of ${service.calls()}: it received others before the estimate`)
   t.match(stderr, /^1 environment \(the default; --environments changes it\), batches of 100, a timeout of 30 s/m)
 })
 
-test('--concurrency is the total of four environments', async (t) => {
+test('--concurrency is the total of two environments', async (t) => {
   const service = await downstream(t, 1000, 20)
-  const flags = ['--concurrency', '40..40', '--environments', '4', '--batch-size', '100', '--json']
+  const flags = ['--concurrency', '40..40', '--environments', '2', '--batch-size', '100', '--json']
   const { code, stdout } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
@@ -76,15 +74,15 @@ test('--concurrency is the total of four environments', async (t) => {
   const { measurements, best, patch, recommendation }: TuneResult = JSON.parse(stdout)
   t.strictSame(
     measurements.map(({ concurrency }) => concurrency),
-    [10],
+    [20],
   )
-  t.equal(best?.concurrency, 10)
+  t.equal(best?.concurrency, 20)
   t.match(
     recommendation,
-    / No higher concurrency was tried\. A concurrency above 10, the end of the range, may be faster: raise --concurrency\./,
+    / No higher concurrency was tried\. A concurrency above 20, the end of the range, may be faster: raise --concurrency\./,
   )
-  t.ok(service.peak() > 10 && service.peak() <= 40, `${service.peak()} calls at once`)
-  t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 4/)
+  t.ok(service.peak() > 20 && service.peak() <= 40, `${service.peak()} calls at once`)
+  t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 2/)
 })
 
 test('the text output has tables, the recommendation, the patch, and what the machine cannot know', async (t) => {
@@ -93,19 +91,19 @@ test('the text output has tables, the recommendation, the patch, and what the ma
   t.equal(code, 0)
   t.equal(stderr, '')
   t.notMatch(stdout, '\u001b', 'no escape sequences')
-  t.match(stdout, /^trying concurrency 10: warm-up · no result yet$/m)
+  t.match(stdout, /^measuring a few short batches, to estimate the time\nestimate: about/m)
   t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*│ +concur- │ records │[\s\S]*\n│ 10 +│[\s\S]*\n│ 11 +│/m)
   t.match(
     stdout,
-    /^The best concurrency for each memory size:\n┌[\s\S]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{4} │ +(measured|predicted) │$/m,
+    /^The best concurrency for each memory size:\n┌[\s\S]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{3} │ +(measured|predicted) │$/m,
   )
   t.match(
     stdout,
-    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{4} per million messages \((measured|predicted)\)\. No other memory size is more than 5 % cheaper\. (Of the higher|No higher|Other concurrencies)/m,
+    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{3} per million messages \((measured,|predicted from a measurement with) ±\d+ %\)\. No other memory size is more than 5 % cheaper\. (Of the higher|No higher|Other concurrencies)/m,
   )
   t.match(
     stdout,
-    /^Patch:\n(# This choice is uncertain: .*\n)?# Add CodeUri and Handler, or merge these settings into your template\.$/m,
+    /^Patch:\n(# The (records|concurrencies) .*\n)?# Measured with 1 environment, batches of 50 records, and a timeout of 30 s\.\n# Add CodeUri/m,
   )
   t.match(stdout, /^What this machine cannot know:\n- The processor:.*\n- The network:.*\n- The real downstream:/m)
 })
@@ -120,21 +118,39 @@ test('if every record fails, the exit code is 1, and the causes are shown', asyn
   )
   t.match(
     stdout,
-    /^Why records failed \(records × error\):\n {2}\d+ × Error: downstream returned 503 \(concurrency 10, 16\)$/m,
+    /^Why records failed \(records × error\):\n {2}[\d,]+ × Error: downstream returned 503 \(concurrency 10, 16\)$/m,
   )
   t.notMatch(stdout, 'Patch:')
   const json = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags, '--json'])
   t.match(JSON.parse(json.stdout), { best: null, patch: null })
 })
 
-test('if the goodput varies by more than the difference that decides, the recommendation and the patch say so', async (t) => {
+test('if the goodput is not exact, one line and a comment of the patch say so', async (t) => {
   const flags = ['--concurrency', '10..10', '--batch-size', '100', '--memory', '1769', '--json']
   const { code, stdout } = await command(['tune', `${tuned}#uneven`, ...sampleFile(t), ...flags])
   t.equal(code, 0)
-  const { recommendation, patch }: TuneResult = JSON.parse(stdout)
-  const [note] = /This choice is uncertain: .* exact only to ±\d+ %, .* quiet machine\.$/.exec(recommendation) ?? []
-  t.ok(note, recommendation)
-  t.equal(patch?.split('\n# Add')[0], `# ${note}`)
+  const { uncertainty, patch, equal }: TuneResult = JSON.parse(stdout)
+  t.match(
+    uncertainty,
+    /^The records per second are exact only to ±\d+ %\. For a more exact result, run tune again on a quiet machine\.$/,
+  )
+  t.equal(patch?.split('\n# Measured')[0], `# ${uncertainty}`)
+  t.equal(equal, null)
+})
+
+test('if the goodput is not known to ±25 %, there is no recommendation', async (t) => {
+  const flags = ['--concurrency', '10..10', '--batch-size', '100', '--memory', '1769', '--json']
+  const { code, stdout } = await command(['tune', `${tuned}#veryUneven`, ...sampleFile(t), ...flags])
+  t.equal(code, 1)
+  const { measurements, ...result }: TuneResult = JSON.parse(stdout)
+  t.equal(measurements[0]?.rounds, 10)
+  t.match(result, {
+    best: null,
+    patch: null,
+    uncertainty: null,
+    recommendation:
+      'There is no recommendation, because no goodput is known to ±25 %. Run tune again on a quiet machine.',
+  })
 })
 
 test('if most records fail at the recommended concurrency, the recommendation says so', async (t) => {
@@ -142,7 +158,7 @@ test('if most records fail at the recommended concurrency, the recommendation sa
   const { stdout } = await command(['tune', `${tuned}#failsMostly`, ...sampleFile(t), ...flags])
   t.match(
     JSON.parse(stdout).recommendation,
-    'But 90.0 % of the records failed. The concurrency may cause these failures, so try a wider range with --concurrency.',
+    'But 90 % of the records failed. The concurrency may cause these failures, so try a wider range with --concurrency.',
   )
 })
 
@@ -179,10 +195,44 @@ test('Ctrl-C ends the run, and the results so far are printed and reported as in
   })
   t.equal(code, 1)
   t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1,769 MB, and a/m)
-  t.match(stdout, /^Recommendation: .* The run is incomplete: interrupted\.$/m)
-  t.match(stdout, /^Patch:\n(# This choice .*\n)?# The run is incomplete: interrupted\.\n# Add CodeUri/m)
+  t.match(stdout, /^trying concurrency \d+: .* · (about .* left|takes longer than estimated) · best so far/m)
+  t.match(stdout, /^Warning: The run is incomplete: interrupted\.$/m)
+  t.match(
+    stdout,
+    /^Patch:\n(# The (records|concurrencies) .*\n)?# The run is incomplete: interrupted\.\n# Measured with/m,
+  )
   t.match(stdout, /^incomplete: interrupted$/m)
-  t.match(readFileSync(report, 'utf8'), /<h2>Recommendation<\/h2>\n<p>.* The run is incomplete: interrupted\.<\/p>/)
+  t.match(readFileSync(report, 'utf8'), /<li>The run is incomplete: interrupted\.<\/li>/)
+})
+
+test('a run of more than 10 minutes is not started without --yes, and the error names the flag that helps', async (t) => {
+  const flags = ['--concurrency', '1..1', '--batch-size', '10000', '--timeout', '900', '--json']
+  const started = await command(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
+  t.equal(started.code, 2)
+  t.equal(started.stdout, '')
+  t.match(
+    started.stderr,
+    /^bounded-sqs-batch: the estimate for this run is about \d+ min, [\d,]+ messages, and the limit is 10 min or 1,000,000 messages\. To make it shorter, use --quick \(about .*\)\. To start it anyway, add --yes$/m,
+  )
+  const { code, stderr } = await command(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags, '--yes'], {
+    during: async (child, output) => {
+      await until(() => output.stderr.includes('trying concurrency 1'))
+      child.kill('SIGINT')
+    },
+  })
+  t.equal(code, 1)
+  t.match(stderr, /^estimate: about \d+ min, [\d,]+ messages$/m)
+})
+
+test('--quick reduces the batches, and the patch keeps the batch size', async (t) => {
+  const flags = ['--concurrency', '10..11', '--batch-size', '4000', '--quick', '--memory', '1769', '--json']
+  const { code, stdout, stderr } = await command(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
+  t.equal(code, 0, stderr)
+  const { batchSize, patch }: TuneResult = JSON.parse(stdout)
+  t.ok(batchSize < 4000, `${batchSize}`)
+  t.match(stderr, `--quick: batches of ${batchSize.toLocaleString('en-US')} records, so that the run is short`)
+  t.match(patch, /^# Before you deploy, check with batches of 4,000 records that a batch ends before/m)
+  t.match(patch, /^ +BatchSize: 4000$/m)
 })
 
 test('--messages limits what the handler receives', async (t) => {
@@ -192,8 +242,7 @@ test('--messages limits what the handler receives', async (t) => {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 1)
-  t.equal(announced(stderr), 700)
-  t.equal(service.calls(), 700)
+  t.ok(service.calls() <= 700, `${service.calls()} calls`)
   t.match(stderr, /^incomplete: the next batch would exceed --messages 700$/m)
   t.ok(JSON.parse(stdout).measurements.length <= 1)
 })
@@ -262,8 +311,8 @@ test('if the run fails, --report and --payload neither change files nor create n
     string,
     string,
   ]
-  writeFileSync(oldReport, 'report')
-  writeFileSync(oldPayload, 'payload')
+  writeFileSync(oldReport, OLD_REPORT)
+  writeFileSync(oldPayload, OLD_PAYLOAD)
   symlinkSync(join(at, 'target.html'), link)
   for (const [report, payload] of [
     [oldReport, oldPayload],
@@ -275,8 +324,8 @@ test('if the run fails, --report and --payload neither change files nor create n
     t.equal(code, 2)
   }
   t.strictSame(readdirSync(at).sort(), ['link.html', 'old.html', 'old.json'])
-  t.equal(readFileSync(oldReport, 'utf8'), 'report')
-  t.equal(readFileSync(oldPayload, 'utf8'), 'payload')
+  t.equal(readFileSync(oldReport, 'utf8'), OLD_REPORT)
+  t.equal(readFileSync(oldPayload, 'utf8'), OLD_PAYLOAD)
 })
 
 test('an output that is also an input or the other output is refused, also through a link', async (t) => {
@@ -308,6 +357,50 @@ test('an output that is also an input or the other output is refused, also throu
   for (const [file, content] of Object.entries(contents)) t.equal(readFileSync(file, 'utf8'), content)
   t.equal(readFileSync(template, 'utf8'), templateText)
   t.notOk(existsSync(report))
+})
+
+test('an output overwrites neither a module that the handler imports, nor a file that tune has not written', async (t) => {
+  const at = folder(t)
+  const contents = {
+    'handler.mjs': "import './lib/used.mjs'\nimport sample from './sample.json' with { type: 'json' }",
+    'lib/used.mjs': "export { x } from '../deep.mjs'",
+    'deep.mjs': `export const x = '${OLD_REPORT}'`,
+    'sample.json': OLD_PAYLOAD,
+    'event.json': '{"Records":[{"attributes":{"SenderId":"AIDAEXAMPLE"}}]}',
+    'empty.json': '',
+    'page.html': '<p>Another page.</p>',
+  }
+  mkdirSync(join(at, 'lib'))
+  for (const [name, content] of Object.entries(contents)) writeFileSync(join(at, name), content)
+  async function refuse(flag: string, name: string, message: (file: string) => string) {
+    const file = join(at, name)
+    const { code, stderr } = await command(['tune', join(at, 'handler.mjs'), ...sampleFile(t), flag, file])
+    t.equal(stderr, `bounded-sqs-batch: ${flag} ${file} would overwrite ${message(file)}\n`)
+    t.equal(code, 2)
+  }
+  const imported = (file: string) => `${file}, which the handler imports: both are the same file. Name another file`
+  await refuse('--report', 'deep.mjs', imported)
+  await refuse('--report', 'lib/used.mjs', imported)
+  await refuse('--payload', 'sample.json', imported)
+  const foreign = (what: string) => () =>
+    `a file that tune has not written. ${what}: name a new file, or delete this one`
+  const payload = foreign('--payload is an output of tune, and not an input')
+  await refuse('--payload', 'event.json', payload)
+  await refuse('--payload', 'empty.json', payload)
+  await refuse('--payload', 'page.html', payload)
+  await refuse('--report', 'page.html', foreign('--report is an HTML page'))
+  for (const [name, content] of Object.entries(contents)) t.equal(readFileSync(join(at, name), 'utf8'), content)
+})
+
+test('a later run overwrites the payload and the report of an earlier one', async (t) => {
+  const [payload, report] = ['payload.json', 'report.html'].map((name) => join(folder(t), name)) as [string, string]
+  const flags = ['--concurrency', '10..10', '--memory', '1769', '--payload', payload, '--report', report, '--json']
+  for (const size of [30, 40]) {
+    const { code, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags, '--batch-size', `${size}`])
+    t.equal(code, 0, stderr)
+    t.equal(JSON.parse(readFileSync(payload, 'utf8')).Records.length, size)
+    t.match(readFileSync(report, 'utf8'), `batches of ${size} records`)
+  }
 })
 
 test('--confirm measures the recommendation under a CPU quota, or warns that cgroups are not permitted', async (t) => {
@@ -347,16 +440,14 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   }
   await refuse([tuned, ...sample, '--memory', '128,64'], 'Expected a whole number from 128 to 10,240')
   await refuse(
-    [tuned, ...sample, '--environments', '4', '--concurrency', '1..3'],
-    'contains no multiple of 4. Raise the higher number',
+    [tuned, ...sample, '--environments', '2', '--concurrency', '1..1'],
+    'contains no multiple of 2. Raise the higher number',
   )
   await refuse([tuned, ...sample, '--price', 'gold=1'], '--price gold=1 is not a price')
   await refuse([tuned, ...sample, '--messages', '10'], '--messages 10 is too low: tune needs at least 4000')
   await refuse([tuned, ...sample, '--parameter', 'A=1'], '--parameter and --template-function need --template')
   await refuse([tuned, ...sample, '--payload', '/nope/x.json'], '--payload /nope/x.json cannot be written (ENOENT)')
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
-  const template = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency: 500 } } }))
-  await refuse([tuned, ...sample, '--template', template], 'tune starts at most 100 environments. Set a lower')
   const fifo = templateFile(
     t,
     sam({ mapping: { BatchSize: 20 }, queue: { FifoQueue: true }, dead: { FifoQueue: true } }),

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { choose } from '../../src/tune/choose.ts'
 import { combinationsOf, explore, type Measure, type Plan, type Results } from '../../src/tune/explore.ts'
+import { PRECISION } from '../../src/tune/figures/confidence.ts'
 import type { Measurement } from '../../src/tune/figures/result.ts'
 import { pricesFor } from '../../src/tune/prices.ts'
 import { recommendationFor } from '../../src/tune/recommend.ts'
@@ -10,7 +11,26 @@ const prices = pricesFor('x86_64', false)
 const workload = { environments: 1, batchSize: 1000, bodyBytes: 100, prices, timeout: 30 }
 
 function plan(changes: Partial<Plan> = {}): Plan {
-  return { least: 10, most: 400, memories: [128, 512, 1769], workload, optimize: 'cost', ...changes }
+  return {
+    least: 10,
+    most: 400,
+    memories: [128, 512, 1769],
+    moreMemories: [],
+    precision: PRECISION,
+    workload,
+    optimize: 'cost',
+    ...changes,
+  }
+}
+
+/** Returns the same measurement in each round, with the number of rounds. */
+function roundsOf(measure: (concurrency: number, memory: number) => Promise<Measurement>): Measure['round'] {
+  const counts = new Map<number, number>()
+  return async (concurrency) => {
+    const rounds = (counts.get(concurrency) ?? 0) + 1
+    counts.set(concurrency, rounds)
+    return { ...(await measure(concurrency, 1769)), rounds }
+  }
 }
 
 /** Explores with fake measurements, and returns what was measured as `memory × concurrency`. */
@@ -28,7 +48,11 @@ async function run(
       list.push(`${memory} × ${concurrency}`)
       return measurement({ concurrency, ...figures(concurrency, memory) })
     }
-  const measure: Measure = { atFullCpu: record(full), ...(quota ? { withQuota: record(limited, quota) } : {}) }
+  const measure: Measure = {
+    round: roundsOf(record(full)),
+    atFullCpu: record(full),
+    ...(quota ? { withQuota: record(limited, quota) } : {}),
+  }
   await explore(made, measure, results)
   const combinations = combinationsOf(results, made)
   return {
@@ -52,10 +76,10 @@ test('a downstream with a capacity of 40: the smallest memory with about 40 reco
   // A batch takes 1,250 ms. Its first 42 records use 2.1 ms of CPU, which takes 27 ms longer with 128 MB.
   t.equal(best?.goodput.toFixed(0), (1000 / 1.277).toFixed(0))
   t.strictSame(
-    full,
-    [10, 16, 26, 42, 67, 107, 33, 53, 37, 47].map((concurrency) => `1769 × ${concurrency}`),
+    [...new Set(full)],
+    [10, 16, 26, 42, 67, 107, 171, 274, 400, 33, 37, 53, 47].map((concurrency) => `1769 × ${concurrency}`),
   )
-  t.equal(combinations.length, 30)
+  t.equal(combinations.length, 39, 'one for each memory size and concurrency, and not for each round')
 })
 
 test('a range that ends before the goodput stops growing: the recommendation claims nothing about higher values', async (t) => {
@@ -68,7 +92,7 @@ test('a range that ends before the goodput stops growing: the recommendation cla
   }
   t.match(
     await recommend(40),
-    /a concurrency of 34 in one environment: .* Of the higher concurrencies that were tried \(up to 40\), no usable one is more than 5 % faster\. A concurrency above 40, the end of the range, may be faster: raise --concurrency\.$/,
+    /a concurrency of 34 in one environment: .* Of the higher concurrencies that were tried \(up to 40\), no usable one is clearly faster\. A concurrency above 40, the end of the range, may be faster: raise --concurrency\.$/,
   )
   t.match(await recommend(99), /a concurrency of 5\d in .* \(up to 99\), .* A concurrency above 99, the end of/)
   t.match(
@@ -82,6 +106,19 @@ test('if a record needs a millisecond of CPU, the goodput grows with the memory'
   t.match(best, { memory: 1769, concurrency: 10, origin: 'measured' })
   const smallest = combinations.find(({ memory }) => memory === 128)
   t.equal(smallest?.goodput.toFixed(3), (1000 * (128 / 1769)).toFixed(3))
+})
+
+test('if a handler uses more than one core, more memory sizes are considered, up to the cores that it uses', async (t) => {
+  async function memories(cores: number, moreMemories = [3538, 5307, 7076]) {
+    const made = plan({ optimize: 'speed', moreMemories })
+    const { best, combinations } = await run(made, () => ({ goodput: 1000 * cores, cpuPerRecord: 1 }))
+    return { best: best?.memory, tried: [...new Set(combinations.map(({ memory }) => memory))] }
+  }
+  t.strictSame(await memories(1.2), { best: 1769, tried: [128, 512, 1769] })
+  t.strictSame(await memories(1.3), { best: 3538, tried: [128, 512, 1769, 3538] })
+  t.strictSame(await memories(2.5), { best: 5307, tried: [128, 512, 1769, 3538, 5307] })
+  t.strictSame(await memories(9), { best: 7076, tried: [128, 512, 1769, 3538, 5307, 7076] })
+  t.strictSame(await memories(1.9, []), { best: 1769, tried: [128, 512, 1769] }, '--memory was given')
 })
 
 test('a memory that seems to be too small is checked with its own heap limits, at the best concurrency', async (t) => {
@@ -112,7 +149,9 @@ test('if the process does not work with a memory size, smaller sizes are not che
 test('if a process ends between two batches with a memory size, that size cannot be used', async (t) => {
   const death = 'the process ended with exit code 1 after its response'
   const { full, best, combinations } = await run(plan({ memories: [128, 256, 1769] }), (concurrency, memory) =>
-    memory === 1769 ? { ...downstream(concurrency), peakMemory: 600 } : { goodput: 100, peakMemory: 100, death },
+    memory === 1769
+      ? { ...downstream(concurrency), peakMemory: 600 }
+      : { goodput: 100, peakMemory: 100, problem: death },
   )
   t.strictSame(full.slice(-1), ['256 × 42'])
   t.match(best, { memory: 1769 })
@@ -124,7 +163,7 @@ test('if the process ends between two batches at every concurrency, nothing is r
   const death = 'the process ended with exit code 1 after its response'
   const { best, combinations, measurements } = await run(plan(), (concurrency) => ({
     ...downstream(concurrency),
-    death,
+    problem: death,
   }))
   t.equal(best, undefined)
   t.equal(recommendationFor(best, combinations, plan(), measurements), `No combination can be used: ${death}.`)
@@ -134,7 +173,7 @@ test('a concurrency at which an invocation crashed or timed out is not recommend
   const death = 'an invocation timed out after 30.00 seconds'
   const { best, combinations } = await run(plan(), (concurrency) => ({
     ...downstream(concurrency),
-    ...(concurrency === 42 ? { goodput: 900, failedShare: 0.005, death } : {}),
+    ...(concurrency === 42 ? { goodput: 900, failedShare: 0.005, problem: death } : {}),
   }))
   t.match(best, { concurrency: 47 })
   t.strictSame(
@@ -165,14 +204,14 @@ async function aboutFailures(
 test('if many records fail at every concurrency, the recommendation says that the concurrency is not the cause', async (t) => {
   t.equal(
     await aboutFailures(plan(), () => 0.9),
-    'But 90.0 % of the records failed, and about as many failed at every other concurrency that can be used. ' +
+    'But 90 % of the records failed, and about as many failed at every other concurrency that can be used. ' +
       `So the concurrency does not cause these failures. ${INCLUDED}`,
   )
   t.equal(await aboutFailures(plan(), () => 0.01), undefined)
 })
 
 test('if no much lower or higher concurrency can be used, it may be the cause of the failures', async (t) => {
-  const expected = `But 20.0 % of the records failed. ${MAYBE_CAUSE}`
+  const expected = `But 20 % of the records failed. ${MAYBE_CAUSE}`
   t.equal(await aboutFailures(plan({ least: 10, most: 10 }), () => 0.2), expected)
   t.equal(await aboutFailures(plan(), (concurrency) => (concurrency === 10 ? 0.2 : 0.5)), expected)
   /** The downstream serves 40 records at once, and refuses the others. */
@@ -185,7 +224,7 @@ test('if no much lower or higher concurrency can be used, it may be the cause of
 
 test('if far fewer records fail under the quota, the recommendation does not say that as many fail elsewhere', async (t) => {
   const confirmed = (concurrency: number) => ({ ...downstream(concurrency), failedShare: 0.05 })
-  t.equal(await aboutFailures(plan(), () => 0.2, confirmed), `But 5.0 % of the records failed. ${MAYBE_CAUSE}`)
+  t.equal(await aboutFailures(plan(), () => 0.2, confirmed), `But 5 % of the records failed. ${MAYBE_CAUSE}`)
 })
 
 test('a small heap needs more CPU for garbage collection, and the prediction includes it', async (t) => {
@@ -243,7 +282,7 @@ test('an interrupted run recommends the same concurrency for each memory size', 
     // With more than one core, 1,769 MB limits the two highest concurrencies. Only the highest needs more than 128 MB.
     return measurement({ concurrency, goodput, cpuPerRecord: 1.1, peakMemory: concurrency === 67 ? 140 : 120 })
   }
-  await t.rejects(explore(made, { atFullCpu }, results), { message: 'stopped' })
+  await t.rejects(explore(made, { round: roundsOf(atFullCpu), atFullCpu }, results), { message: 'stopped' })
   const combinations = combinationsOf(results, made)
   const chosen = [...Map.groupBy(combinations, ({ memory }) => memory).values()].map(
     (ofMemory) => choose(ofMemory, 'balanced', results.measurements)?.concurrency,
@@ -258,7 +297,7 @@ test('an interrupted run has the combinations that were already measured', async
     if (concurrency > 16) throw new Error('stopped')
     return measurement({ concurrency })
   }
-  await t.rejects(explore(plan(), { atFullCpu }, results), { message: 'stopped' })
+  await t.rejects(explore(plan(), { round: roundsOf(atFullCpu), atFullCpu }, results), { message: 'stopped' })
   t.strictSame(
     combinationsOf(results, plan()).map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
     ['128 × 10', '128 × 16', '512 × 10', '512 × 16', '1769 × 10', '1769 × 16'],

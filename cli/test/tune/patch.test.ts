@@ -3,13 +3,15 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { parse } from 'yaml'
 import { doctor } from '../../src/doctor/doctor.ts'
-import { patchFor } from '../../src/tune/patch.ts'
+import { type PatchSettings, patchFor } from '../../src/tune/patch.ts'
 import { combination } from '../support/combinations.ts'
 import { folder } from '../support/runs.ts'
 import { cloudFormation, OPTIONS, only, read, sam, templateFile } from '../support/templates.ts'
 
 const COMBINATION = combination({ memory: 256, concurrency: 42 })
-const SETTINGS = { environments: 4, batchSize: 1000, window: 1, timeout: 30 }
+const MEASURED = { environments: 4, batchSize: 1000, timeout: 30, mostRecords: 7000 }
+const SETTINGS = { environments: 4, batchSize: 1000, window: 1, timeout: 30, measured: MEASURED }
+const MEASURED_NOTE = '# Measured with 4 environments, batches of 1,000 records, and a timeout of 30 s.'
 
 // biome-ignore lint/suspicious/noExplicitAny: any YAML
 type Yaml = any
@@ -129,8 +131,11 @@ test('if it is not known whether the mapping is in provisioned mode, a note says
 
 test('the given notes are the first comments', async (t) => {
   const target = only((await read(t, sam())).mappings)
-  t.match(patchFor(COMBINATION, SETTINGS, ['First.', 'Second.']), /^# First\.\n# Second\.\n# Add CodeUri and Handler/)
-  t.match(patchFor(COMBINATION, SETTINGS, ['First.'], target), /^# First\.\n# Merge these settings/)
+  t.match(
+    patchFor(COMBINATION, SETTINGS, ['First.', 'Second.']),
+    `# First.\n# Second.\n${MEASURED_NOTE}\n# Add CodeUri and Handler`,
+  )
+  t.match(patchFor(COMBINATION, SETTINGS, ['First.'], target), `# First.\n${MEASURED_NOTE}\n# Merge these settings`)
 })
 
 test('a note says if the reserved concurrency is below the maximum concurrency of the patch', async (t) => {
@@ -145,4 +150,51 @@ test('a note says if the reserved concurrency is below the maximum concurrency o
   t.match(await patch(3), note)
   t.notMatch(await patch(4), 'ReservedConcurrentExecutions')
   t.notMatch(patchFor(COMBINATION, SETTINGS, []), 'ReservedConcurrentExecutions')
+})
+
+/** The comments about the measurement. */
+function notesAbout(changes: Partial<PatchSettings>, combination = COMBINATION): string[] {
+  const patch = patchFor(combination, { ...SETTINGS, ...changes }, [])
+  return patch.slice(0, patch.indexOf('\n# Add CodeUri')).split('\n')
+}
+
+test('comments say under what settings it was measured, and what to check if the patch has others', async (t) => {
+  t.strictSame(notesAbout({}), [MEASURED_NOTE])
+  const fits = 'and that the process fits into 256 MB: tune'
+  // 1,000 successful records per second in 4 environments: 5,000 records take 20 s.
+  const check =
+    `# Before you deploy, check with batches of 5,000 records that a batch ends before the timeout of 30 s, ${fits} ` +
+    '--batch-size 5000 --timeout 30 --memory 256 --concurrency 168. '
+  t.strictSame(notesAbout({ batchSize: 5000 }), [
+    MEASURED_NOTE,
+    `${check}At the measured speed, a batch takes 20.0 s, and the timeout leaves 29.0 s.`,
+  ])
+  const slow = { ...COMBINATION, goodput: 500 }
+  t.strictSame(notesAbout({ batchSize: 5000 }, slow), [
+    MEASURED_NOTE,
+    `${check}At the measured speed, a batch takes 40.0 s, but the timeout leaves 29.0 s. So lower BatchSize or raise Timeout.`,
+  ])
+  t.strictSame(notesAbout({ environments: 10 }), [
+    MEASURED_NOTE,
+    '# MaximumConcurrency 10 was not measured. With it, up to 420 records are in flight at once, and tune measured at most 168. ' +
+      'Check that the services that the handler calls can process them, or lower MaximumConcurrency.',
+  ])
+  t.strictSame(notesAbout({ batchSize: 10_000, measured: { ...MEASURED, mostRecords: 1000 } }), [MEASURED_NOTE])
+  const unknown = notesAbout({ batchSize: undefined })[1]
+  t.equal(
+    unknown,
+    '# Before you deploy, check with the batch size of the template that a batch ends before the timeout of the template, and that the process fits into 256 MB.',
+  )
+  t.match(notesAbout({ timeout: 10 })[1], /^# Before you deploy, check with batches of 1,000 records .* of 10 s, /)
+})
+
+test('the patch omits settings that the template has, but that are not known', async (t) => {
+  const target = only((await read(t, sam())).mappings)
+  const unknown = { environments: undefined, batchSize: undefined, window: undefined, timeout: undefined }
+  const { Resources } = parse(patchFor(COMBINATION, { ...SETTINGS, ...unknown }, [], target))
+  t.strictSame(Object.keys(Resources.Handler.Properties), ['MemorySize', 'Environment', 'Events'])
+  t.strictSame(Resources.Handler.Properties.Events.Orders.Properties, {
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+  })
+  t.strictSame(Resources.Queue.Properties, { VisibilityTimeout: 185 })
 })

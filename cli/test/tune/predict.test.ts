@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { predict, toCombination } from '../../src/tune/predict.ts'
+import { coresOf, predict, toCombination } from '../../src/tune/predict.ts'
 import { costPerMillion, pricesFor, type Workload } from '../../src/tune/prices.ts'
 import { measurement } from '../support/combinations.ts'
 
@@ -78,12 +78,31 @@ test('if records use no CPU that can be measured, less memory does not change th
   t.strictSame({ goodput, origin }, { goodput: 100, origin: 'predicted' })
 })
 
-test('a prediction never uses more than one core, and replaces a measurement that used more', async (t) => {
-  const measured = measurement({ goodput: 3000, cpuPerRecord: 0.5 })
-  for (const memory of [1769, 10_240]) {
-    const { goodput, origin } = predict(measured, memory, WORKLOAD, [measured])
-    t.strictSame({ goodput, origin }, { goodput: 2000, origin: 'predicted' })
+test('a handler that used one core is predicted to use at most one core', async (t) => {
+  const measured = measurement({ goodput: 2000, cpuPerRecord: 0.5 })
+  for (const [memory, expected] of [
+    [1769 / 2, 1000],
+    [1769, 2000],
+    [10_240, 2000],
+  ] as const) {
+    t.equal(predict(measured, memory, WORKLOAD, [measured]).goodput, expected)
   }
+})
+
+test('a handler that used 1.6 cores is predicted to use up to 1.6 cores', async (t) => {
+  // A record needs 1.6 ÷ 3,200 s of CPU = 0.5 ms.
+  const measured = measurement({ goodput: 3200, cpuPerRecord: 0.5 })
+  t.equal(coresOf(measured, WORKLOAD), 1.6)
+  t.equal(coresOf(measured, { environments: 2 }), 1)
+  t.equal(coresOf({ ...measured, cpuPerRecord: null }, WORKLOAD), 1)
+  const figures = (memory: number) => {
+    const { goodput, origin } = predict(measured, memory, WORKLOAD, [measured])
+    return `${goodput} ${origin}`
+  }
+  t.equal(figures(1769), '2000 predicted', 'one core')
+  t.equal(figures(1.5 * 1769), '3000 predicted')
+  t.equal(figures(3538), '3200 measured', 'all cores that it used')
+  t.equal(figures(10_240), '3200 measured')
 })
 
 test('each environment has its own CPU share', async (t) => {
@@ -101,12 +120,9 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
   t.equal(problemOf({ peakMemory: 300.2 }, 300), 'the process needs 301 MB')
   t.equal(problemOf({ peakMemory: 300 }, 300), undefined)
   t.equal(problemOf({ failedShare: 0.01 }), undefined)
-  t.equal(
-    problemOf({ failedShare: 0.25, causes: { 'Error: EMFILE': 3 } }),
-    '25.0 % of the records failed: Error: EMFILE',
-  )
+  t.equal(problemOf({ failedShare: 0.25, causes: { 'Error: EMFILE': 3 } }), '25 % of the records failed: Error: EMFILE')
   t.equal(problemOf({ goodput: 0, failedShare: 1, causes: { 'Error: no': 3 } }), 'no record succeeded: Error: no')
-  t.equal(problemOf({ death: 'the process ended with exit code 1' }), 'the process ended with exit code 1')
+  t.equal(problemOf({ problem: 'the process ended with exit code 1' }), 'the process ended with exit code 1')
   t.equal(problemOf({ goodput: 1000 / 29 }), undefined)
   t.equal(
     problemOf({ goodput: 1000 / 29.1 }),

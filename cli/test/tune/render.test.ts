@@ -1,7 +1,7 @@
 import { PassThrough } from 'node:stream'
 import { test } from 'tap'
 import type { Combination, TuneResult } from '../../src/tune/figures/result.ts'
-import { recommendationFor } from '../../src/tune/recommend.ts'
+import { equalRange, recommendationFor, uncertaintyOf } from '../../src/tune/recommend.ts'
 import { renderResult } from '../../src/tune/render.ts'
 import { combination, measurement } from '../support/combinations.ts'
 
@@ -31,6 +31,9 @@ const RESULT: TuneResult = {
   ],
   confirmations: [{ memory: 512, concurrency: 40, predicted: 1000, confirmed: 700 }],
   best: BEST,
+  equal: null,
+  uncertainty: null,
+  incomplete: null,
   optimize: 'cost',
   recommendation: 'Use it.',
   patch: 'Resources: {}\n',
@@ -42,21 +45,21 @@ test('everything that tune prints', async (t) => {
   t.equal(
     renderResult(RESULT, PIPE),
     `Measured without a CPU limit:
-┌─────────┬─────────┬───────┬────────┬─────┬─────┬───────┬──────┬───────┐
-│ concur- │ records │  95 % │ failed │ p50 │ p95 │   CPU │ peak │  open │
-│ rency   │   per s │       │        │  ms │  ms │    ms │   MB │ files │
-│ 40      │   1,000 │  ±2 % │    0 % │  10 │  20 │ 0.100 │  100 │    70 │
-│ 900     │  12,346 │ ±2 %* │ 12.3 % │  10 │  20 │ 0.100 │  100 │    70 │
-└─────────┴─────────┴───────┴────────┴─────┴─────┴───────┴──────┴───────┘
-* The interval is wider than ±5 %, even after 10 rounds of batches.
+┌─────────┬─────────┬───────┬────────┬─────┬─────┬─────┬──────┬───────┐
+│ concur- │ records │  95 % │ failed │ p50 │ p95 │ CPU │ peak │  open │
+│ rency   │   per s │       │        │  ms │  ms │  ms │   MB │ files │
+│ 40      │   1,000 │  ±2 % │    0 % │  10 │  20 │ 0.1 │  100 │    70 │
+│ 900     │  12,346 │ ±2 %* │ 12.3 % │  10 │  20 │ 0.1 │  100 │    70 │
+└─────────┴─────────┴───────┴────────┴─────┴─────┴─────┴──────┴───────┘
+* The interval is wider than ±5 %.
 Why records failed (records × error):
   7 × Error: EMFILE (concurrency 900)
 The best concurrency for each memory size, and the confirmed combinations:
-┌────────┬─────────┬─────────┬─────┬─────┬──────┬─────────┬───────────┐
-│ memory │ concur- │ records │ p50 │ p95 │ peak │   $ per │   figures │
-│        │   rency │   per s │  ms │  ms │   MB │ million │       are │
-│ 512 MB │      40 │   1,000 │  10 │  20 │  100 │ $0.1235 │ confirmed │
-└────────┴─────────┴─────────┴─────┴─────┴──────┴─────────┴───────────┘
+┌────────┬─────────┬────────────┬─────┬─────┬──────┬─────────┬───────────┐
+│ memory │ concur- │    records │ p50 │ p95 │ peak │   $ per │   figures │
+│        │   rency │      per s │  ms │  ms │   MB │ million │       are │
+│ 512 MB │      40 │ 1,000 ±2 % │  10 │  20 │  100 │  $0.123 │ confirmed │
+└────────┴─────────┴────────────┴─────┴─────┴──────┴─────────┴───────────┘
 128 MB cannot be used: the process needs 300 MB
 512 MB × concurrency 900 cannot be used: 12.3 % of the records failed
 Records per second with the CPU share of the memory size:
@@ -84,10 +87,10 @@ test('a result above its prediction needs no explanation', (t) => {
 test('the concurrencies at which a process ended or a batch timed out are listed below the measurements', async (t) => {
   const death = 'the process ended with exit code 1'
   const measurements = [
-    measurement({ concurrency: 10, death }),
+    measurement({ concurrency: 10, problem: death }),
     measurement(),
-    measurement({ concurrency: 900, death }),
-    measurement({ concurrency: 1000, death: 'an invocation timed out after 30.00 seconds' }),
+    measurement({ concurrency: 900, problem: death }),
+    measurement({ concurrency: 1000, problem: 'an invocation timed out after 30.00 seconds' }),
   ]
   t.match(
     renderResult({ ...RESULT, measurements }, PIPE),
@@ -111,12 +114,12 @@ test('the recommendation names the combination, its figures, how they were obtai
   const workload = { ...TRIED.workload, environments: 4 }
   t.equal(
     recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'speed', workload }, RESULT.measurements),
-    '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.1235 per million messages (confirmed). ' +
-      'No other memory size of about the same speed is more than 5 % cheaper. Of the combinations that were tried (concurrency up to 900), no usable one is more than 5 % faster.',
+    '512 MB, and a concurrency of 40 in each of 4 environments: 1,000 records/s for $0.123 per million messages (confirmed, ±2 %). ' +
+      'No other memory size of about the same speed is more than 5 % cheaper. Of the combinations that were tried (concurrency up to 900), no usable one is clearly faster.',
   )
   t.match(
     recommendationFor(BEST, RESULT.combinations, TRIED, RESULT.measurements),
-    /in one environment: .* No other memory size is more than 5 % cheaper\. Of the higher concurrencies that were tried \(up to 900\), no usable one is more than 5 % faster\.$/,
+    /in one environment: .* No other memory size is more than 5 % cheaper\. Of the higher concurrencies that were tried \(up to 900\), no usable one is clearly faster\.$/,
   )
   t.match(
     recommendationFor(BEST, RESULT.combinations, { ...TRIED, optimize: 'balanced' }, RESULT.measurements),
@@ -130,24 +133,56 @@ test('the recommendation names the combination, its figures, how they were obtai
   t.equal(recommendationFor(undefined, [], TRIED, []), 'No combination can be used: nothing was measured.')
 })
 
-test('if figures that decided are less exact than the difference that decides, the recommendation says so', async (t) => {
-  const note = (margin: number, changes: Partial<Combination> = {}) => {
-    const combinations = [combination(), combination({ concurrency: 80, margin, ...changes })]
-    const text = recommendationFor(combinations[0], combinations, TRIED, [])
-    return / This choice is uncertain: .*$/.exec(text)?.[0]
-  }
+test('equal concurrencies and inexact figures are named in one line', async (t) => {
+  const best = combination({ goodput: 100 })
+  const line = (...figures: Parameters<typeof measurement>[0][]) =>
+    uncertaintyOf(best, [best], figures.map(measurement))
+  const range = (...figures: Parameters<typeof measurement>[0][]) => equalRange(best, [best], figures.map(measurement))
+  const own = { goodput: 100, margin: 0.02 }
+  const equal = { concurrency: 60, goodput: 103, margin: 0.03 }
+  const worse = { concurrency: 20, goodput: 80, margin: 0.03 }
+  t.equal(line(own, worse), null)
+  t.equal(range(own, worse), null)
   t.equal(
-    note(0.064),
-    ' This choice is uncertain: the compared figures are exact only to ±7 %, but a difference of 5 % decides. Run tune again on a quiet machine.',
+    line(own, equal, worse),
+    'The concurrencies 40 to 60 are equal: their records per second (up to ±3 %) do not differ clearly.',
   )
-  t.equal(note(0.05), undefined)
-  t.match(note(0.3, { goodput: 733 }), '±30 %', 'it may be as fast')
-  t.equal(note(0.3, { goodput: 732 }), undefined, 'it is slower in any case')
-  t.equal(note(0.3, { problem: 'no' }), undefined)
-  t.match(note(0.3, { memory: 512, concurrency: 40, goodput: 10 }), '±30 %', 'another memory size')
-  t.equal(note(0.3, { memory: 512 }), undefined, 'not compared with the best one')
-  const noisy = [combination({ margin: 0.46 })]
-  t.match(recommendationFor(noisy[0], noisy, TRIED, []), 'exact only to ±46 %')
+  t.strictSame(range(own, equal, worse), { least: 40, most: 60 })
+  t.equal(
+    line(own, { concurrency: 20, goodput: 70, margin: 0.24 }, { ...equal, margin: 0.24 }),
+    'The concurrencies 40 to 60 are equal: their records per second (up to ±24 %) do not differ clearly. For a more exact result, run tune again on a quiet machine.',
+  )
+  t.equal(
+    line({ ...own, margin: 0.061 }),
+    'The records per second are exact only to ±7 %. For a more exact result, run tune again on a quiet machine.',
+  )
+  t.strictSame(range(own, { ...equal, margin: null }, { ...equal, problem: 'no' }), null, 'not exact, or unusable')
+})
+
+test('a confirmed recommendation is compared with the confirmed figures of its memory size', async (t) => {
+  const confirmed = (concurrency: number, goodput: number, memory = 512) =>
+    combination({ memory, concurrency, goodput, origin: 'confirmed' })
+  const best = confirmed(40, 100)
+  const all = [confirmed(20, 80), best, confirmed(80, 101), confirmed(160, 100, 1769)]
+  t.strictSame(equalRange(best, all, [measurement({ concurrency: 300 })]), { least: 40, most: 80 })
+})
+
+test('if no figure is better than ±25 %, there is no recommendation, and the text says why', async (t) => {
+  const inexact = combination({ margin: 0.26 })
+  t.equal(
+    recommendationFor(undefined, [inexact], TRIED, []),
+    'There is no recommendation, because no goodput is known to ±25 %. Run tune again on a quiet machine.',
+  )
+  const tooSmall = combination({ problem: 'the process needs 300 MB' })
+  const scanned = combination({ concurrency: 10, margin: null })
+  t.equal(
+    recommendationFor(undefined, [scanned, tooSmall], TRIED, [
+      measurement(),
+      measurement({ concurrency: 10, margin: null }),
+    ]),
+    'No combination can be used: the process needs 300 MB.',
+    'the best concurrency is exact, but cannot be used',
+  )
 })
 
 test('if the range may have ended too early, the recommendation says so', async (t) => {
@@ -157,7 +192,7 @@ test('if the range may have ended too early, the recommendation says so', async 
     const plan = { ...TRIED, most, workload: { environments: 1, batchSize } }
     return recommendationFor(combinations[0], combinations, plan, []).split('cheaper. ')[1]
   }
-  const upTo40 = 'Of the higher concurrencies that were tried (up to 40), no usable one is more than 5 % faster.'
+  const upTo40 = 'Of the higher concurrencies that were tried (up to 40), no usable one is clearly faster.'
   const notTried = 'No higher concurrency was tried.'
   const raise = 'A concurrency above 40, the end of the range, may be faster: raise --concurrency.'
 

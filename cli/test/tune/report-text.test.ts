@@ -49,7 +49,7 @@ test('numbers have a thousands separator, and three digits if they are small', a
     [100.4, '100'],
     [1811.9, '1,812'],
     [1_234_567, '1,234,567'],
-    [null, 'none'],
+    [null, '–'],
   ] as const) {
     t.equal(formatFigure(value), expected)
   }
@@ -72,7 +72,7 @@ test('a share is shown as 0 % or 100 % only if it is', async (t) => {
 
 test('a cost has a dollar sign, and three digits below one dollar', async (t) => {
   for (const [value, expected] of [
-    [null, 'none'],
+    [null, '–'],
     [0, '$0.00'],
     [0.0123, '$0.0123'],
     [0.5, '$0.500'],

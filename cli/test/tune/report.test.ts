@@ -24,6 +24,7 @@ test('the report in Chromium', async (t) => {
     const json = JSON.parse((await page.locator('#result').textContent()) ?? '')
     t.strictSame(json, JSON.parse(JSON.stringify(result)))
     const combinations: Combination[] = json.combinations
+    await page.getByRole('heading', { name: 'All combinations' }).click()
     const rows = await page
       .getByRole('table', { name: 'Figures of each combination' })
       .locator('tbody tr')
@@ -46,15 +47,20 @@ test('the report in Chromium', async (t) => {
       t.match(figures[10], new RegExp(`^[●✓○] ${origin}$`))
     }
     const notes = rows.map((figures) => figures[11]).filter((note) => note !== '')
-    const overloaded = [18.7, 56].map(
-      (share) => `✕ ${share.toFixed(1)} % of the records failed: Error: downstream returned 503`,
-    )
+    const overloaded = ['✕ reason 4', '✕ reason 5']
     t.same(notes, [
-      ...[131, 168, 263].map((memory) => `✕ the process needs ${memory} MB`),
-      ...[overloaded[0], '✕ the process needs 263 MB'],
+      ...['✕ reason 1', '✕ reason 2', '✕ reason 3'],
+      ...['✕ reason 4', '✕ reason 3'],
       ...['★ recommended', ...overloaded],
       ...overloaded,
       ...overloaded,
+    ])
+    t.same(await texts(page, 'details ol li'), [
+      'the process needs 131 MB',
+      'the process needs 168 MB',
+      'the process needs 263 MB',
+      '18.7 % of the records failed: Error: downstream returned 503',
+      '56 % of the records failed: Error: downstream returned 503',
     ])
   })
 
@@ -63,16 +69,18 @@ test('the report in Chromium', async (t) => {
     const figures = await rows.evaluateAll((rows) =>
       rows.map((row) => [...row.children].map(({ textContent }) => String(textContent).trim())),
     )
-    const why = '14 × Error: downstream returned 503'
     t.same(figures, [
-      ['10', '246', '± 4 %', '0 %', '12', ''],
-      ['20', '489', '± 4 %', '0 %', '12', ''],
-      ['40', '962', '± 4 %', '0 %', '12', ''],
-      ['60', '1,403', '± 4 %', '0 %', '12', ''],
-      ['80', '1,812', '± 4 %', '0.08 %', '12', why],
-      ['120', '1,705', '± 4 %', '0.94 %', '12', why],
-      ['200', '1,298', '± 7 %', '18.7 %', '40, the maximum', why],
-      ['400', '703', 'not known', '56 %', '40', why],
+      ['10', '246', '±4 %', '0 %', '12'],
+      ['20', '489', '±4 %', '0 %', '12'],
+      ['40', '962', '±4 %', '0 %', '12'],
+      ['60', '1,403', '±4 %', '0 %', '12'],
+      ['80', '1,812', '±4 %', '0.08 %', '12'],
+      ['120', '1,705', '±4 %', '0.94 %', '12'],
+      ['200', '1,298', '±7 %', '18.7 %', '40, the maximum'],
+      ['400', '703', '–', '56 %', '40'],
+    ])
+    t.same(await texts(page, 'section:has(#curve-chart) li:not(.legend li)'), [
+      '56 × Error: downstream returned 503 (concurrency 80, 120, 200, 400)',
     ])
   })
 
@@ -136,6 +144,64 @@ test('the report in Chromium', async (t) => {
         if (index > 0) t.ok((points[index]?.x ?? 0) > (points[index - 1]?.x ?? 0))
       }
     }
+  })
+
+  t.test('the confidence intervals stay inside the plot, also if they are wide', async (t) => {
+    const measurements = result.measurements.map((measurement) => ({ ...measurement, margin: 0.8 }))
+    const { page } = await open(renderReport(tuneResult({ measurements })))
+    const inside = await page.locator('#curve-chart svg').evaluate((svg) => {
+      const plot = svg.querySelector('.root .background')?.getBoundingClientRect()
+      return [...svg.querySelectorAll('.mark-rule.role-mark line')].map((line) => {
+        const { top, bottom } = line.getBoundingClientRect()
+        return plot !== undefined && top >= plot.top - 1 && bottom <= plot.bottom + 1
+      })
+    })
+    t.same(inside, Array(8).fill(true))
+  })
+
+  t.test('the table of all combinations is collapsed, and its heading opens it', async (t) => {
+    const { page } = await open(html)
+    const table = page.getByRole('table', { name: 'Figures of each combination' })
+    t.notOk(await table.isVisible())
+    await page.getByRole('heading', { name: 'All combinations' }).click()
+    t.ok(await table.isVisible())
+  })
+
+  t.test('a box above the recommendation has everything that makes the figures uncertain', async (t) => {
+    t.equal(await page.locator('.warnings').count(), 0)
+    const changed = tuneResult({
+      uncertainty: '24 to 40 are equal.',
+      incomplete: 'The run is incomplete: interrupted.',
+    })
+    const { page: uncertain } = await open(renderReport(changed))
+    t.same(await texts(uncertain, 'main > section:first-child li'), [
+      '24 to 40 are equal.',
+      'The run is incomplete: interrupted.',
+    ])
+    t.equal(await uncertain.locator('main > section:nth-child(2) h2').textContent(), 'Recommendation')
+  })
+
+  t.test('on a wide screen, the recommendation uses the width of its card', async (t) => {
+    const { page } = await open(html, { viewport: { width: 1280, height: 800 } })
+    const used = await page.locator('.recommendation').evaluate((card) => {
+      const { left, right } = card.getBoundingClientRect()
+      const edges = [...card.querySelectorAll('p, dl > div')].map((element) => element.getBoundingClientRect())
+      return (
+        Math.max(...edges.map((edge) => edge.right)) - Math.min(...edges.map((edge) => edge.left)) >
+        0.95 * (right - left)
+      )
+    })
+    t.ok(used)
+  })
+
+  t.test('on a phone, a row of a table is at most two lines high', async (t) => {
+    const { page } = await open(html, { viewport: { width: 390, height: 844 } })
+    await page.getByRole('heading', { name: 'All combinations' }).click()
+    const heights = await page
+      .locator('tbody tr')
+      .evaluateAll((rows) => rows.map((row) => row.getBoundingClientRect().height))
+    t.equal(heights.length, 48)
+    t.ok(Math.max(...heights) <= 60, `${Math.max(...heights)} px`)
   })
 
   t.test('describes each chart by its main finding', async (t) => {
@@ -251,6 +317,7 @@ test('the report in Chromium', async (t) => {
       const { page, problems } = await open(renderReport(changed), PHONE)
       t.same(problems, [])
       t.equal(await page.locator('.chart svg').count(), charts)
+      await page.getByRole('heading', { name: 'All combinations' }).click()
       t.equal(
         await page.getByRole('table', { name: 'Figures' }).locator('tbody tr').count(),
         changed.combinations.length,
@@ -269,17 +336,26 @@ test('the report in Chromium', async (t) => {
     const changed = tuneResult({
       handler: evil,
       recommendation: evil,
+      uncertainty: evil,
       patch: evil,
       unknowns: [evil],
-      measurements: [{ ...measurement, causes: { [evil]: 3 }, death: evil }],
+      measurements: [{ ...measurement, causes: { [evil]: 3 }, problem: evil }],
       combinations: [{ ...combination, problem: evil }],
     })
     const { page, requests, problems } = await open(renderReport(changed))
     t.equal(await page.title(), `Concurrency and memory for ${evil}`)
-    for (const element of ['h1 code', '.recommendation p', 'pre', 'main li:last-child']) {
+    for (const element of [
+      'h1 code',
+      '.warnings li',
+      '.recommendation p',
+      'pre',
+      'details ol li',
+      'main li:last-child',
+    ]) {
       t.equal((await texts(page, element)).at(-1), evil, element)
     }
-    t.same(await texts(page, 'tbody td:last-child'), [`3 × ${evil} Cannot be used: ${evil}`, `✕ ${evil}`])
+    const measured = 'section:has(#curve-chart) li:not(.legend li)'
+    t.same(await texts(page, measured), [`3 × ${evil} (concurrency 10)`, `${evil} (concurrency 10)`])
     t.equal(await page.locator('script').count(), 2)
     t.equal(await page.locator('img').count(), 0)
     t.same(JSON.parse((await page.locator('#result').textContent()) ?? ''), JSON.parse(JSON.stringify(changed)))
@@ -294,7 +370,7 @@ function numberIn(text: string | undefined): number {
 
 /** Whether the text shows the value with at least three digits. */
 function isRounded(text: string | undefined, value: number | null): boolean {
-  if (value === null) return text === 'none'
+  if (value === null) return text === '–'
   return Math.abs(numberIn(text) - value) <= Math.abs(value) * 0.005
 }
 

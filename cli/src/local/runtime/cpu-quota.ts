@@ -5,11 +5,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 /** The period of the CPU quota on Lambda: https://github.com/pwrdrvr/lambda-dispatch/issues/246 */
 export const QUOTA_PERIOD_MS = 20
 
-/** Limits one process at a time to a share of a core. */
+/** Gives one process at a time priority over other programs, and limits its CPU. */
 export interface Quota {
   readonly kind: string
-  /** @param share of a core, from 0 to 1 */
-  limit(pid: number, share: number): void
+  /** @param cores that the process may use, such as 0.5. `Infinity` for no limit */
+  limit(pid: number, cores: number): void
   lift(): void
   remove(): void
 }
@@ -25,11 +25,11 @@ function createV1(name: string, periodMs: number): Quota | undefined {
   const period = periodMs * 1000
   return {
     kind: `cgroup v1, period ${periodMs} ms`,
-    limit(pid, share) {
+    limit(pid, cores) {
       // Within its quota, the function has priority over other processes, such as environments that are still loading.
       write(group, 'cpu.shares', 262_144)
       write(group, 'cpu.cfs_period_us', period)
-      write(group, 'cpu.cfs_quota_us', Math.round(share * period))
+      write(group, 'cpu.cfs_quota_us', cores === Infinity ? -1 : Math.round(cores * period))
       write(group, 'cgroup.procs', pid)
     },
     lift: () => write(group, 'cpu.cfs_quota_us', -1),
@@ -43,9 +43,9 @@ function createV2(name: string, periodMs: number): Quota | undefined {
   const period = periodMs * 1000
   return {
     kind: `cgroup v2, period ${periodMs} ms`,
-    limit(pid, share) {
+    limit(pid, cores) {
       write(group, 'cpu.weight', 10_000)
-      write(group, 'cpu.max', `${Math.round(share * period)} ${period}`)
+      write(group, 'cpu.max', `${cores === Infinity ? 'max' : Math.round(cores * period)} ${period}`)
       write(group, 'cgroup.procs', pid)
     },
     lift: () => write(group, 'cpu.max', `max ${period}`),

@@ -11,6 +11,8 @@ export interface InvocationMetrics {
   peakInFlight: number
   /** The records that ran in a record or chunk handler and succeeded. */
   succeeded: number
+  /** The records that had not started or finished when the library ended the batch. */
+  unfinished: number
   /** Milliseconds of each record that ran. The records of a chunk have the duration of the chunk. */
   durations: number[]
   /** CPU milliseconds of all threads, from reading the event to sending the response. */
@@ -39,6 +41,7 @@ export function openMetrics() {
   let isLibraryUsed = false
   let peakInFlight = 0
   let succeeded = 0
+  let unfinished = 0
   let durations: number[] = []
   let descriptors: number | null = 0
   let cpuBefore = process.cpuUsage()
@@ -48,8 +51,10 @@ export function openMetrics() {
     isLibraryUsed = true
   })
   subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (message) => {
-    const { summary } = message as { summary?: { peakInFlight: number } }
-    peakInFlight = Math.max(peakInFlight, summary?.peakInFlight ?? 0)
+    const { summary } = message as { summary?: { peakInFlight: number; aborted: number; notStarted: number } }
+    if (!summary) return
+    peakInFlight = Math.max(peakInFlight, summary.peakInFlight)
+    unfinished += summary.aborted + summary.notStarted
   })
   // `record:start` and `record:asyncEnd` of one call publish the same object, so it identifies the call.
   subscribe('tracing:middy-bounded-sqs-batch:record:start', (message) => {
@@ -70,6 +75,7 @@ export function openMetrics() {
       isLibraryUsed = false
       peakInFlight = 0
       succeeded = 0
+      unfinished = 0
       durations = []
       descriptors = 0
       cpuBefore = process.cpuUsage()
@@ -84,6 +90,7 @@ export function openMetrics() {
         concurrencyVariable: process.env.BOUNDED_SQS_BATCH_CONCURRENCY,
         peakInFlight,
         succeeded,
+        unfinished,
         durations,
         cpu: (user + system) / 1000,
         peakMemory: peakMemory(),

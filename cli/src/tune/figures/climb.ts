@@ -1,23 +1,36 @@
-import { MARGIN } from './confidence.ts'
+import { PRECISION, type Precision } from './confidence.ts'
 
-/** The part of a measurement that the search needs. */
-export interface Step {
-  readonly concurrency: number
-  readonly goodput: number
+interface Failures {
   readonly failedShare: number
   /** The number of records from which the share was calculated. */
   readonly records: number
-  readonly death?: string | undefined
 }
 
-type Failures = Pick<Step, 'failedShare' | 'records'>
+/** The part of a measurement or a combination that is compared. */
+interface Figures extends Failures {
+  readonly concurrency: number
+  readonly goodput: number
+  /** The ± of the goodput, as a share. `null` if it is not known. */
+  readonly margin: number | null
+  readonly problem?: string | undefined
+}
 
-/** Each step of the climb multiplies the concurrency by this. */
-const STEP_FACTOR = 1.6
+/** The part of a measurement that the search needs. */
+export interface Step extends Figures {
+  readonly isConfident: boolean
+  readonly rounds: number
+}
+
+/** Each concurrency of the scan is the previous one × this. */
+const SCAN_FACTOR = 1.6
 /** Two figures count as equal if they differ by less than this share, because they are not measured more exactly. */
-export const NOISE = MARGIN
-/** A drop by more than this share ends the climb immediately. */
-const MAX_DROP = 0.1
+export const NOISE = PRECISION.margin
+/** The same for the scan, which measures only once. */
+const SCAN_NOISE = 0.1
+/** The ± that is assumed for a goodput that was measured only once. */
+const ASSUMED_MARGIN = 0.15
+/** A figure that is less exact than ± this share is not recommended. */
+export const MAX_MARGIN = 0.25
 /**
  * If the share of failures is above the lowest share by more than this, and not by chance, the concurrency causes the
  * failures.
@@ -30,17 +43,16 @@ export const MAX_MORE_FAILURES = 0.01
 const CHANCE_STANDARD_ERRORS = 3
 /** If two neighbours differ by at most this factor, no value between them is tried. */
 const CLOSE_FACTOR = 1.2
-const MAX_REFINEMENTS = 5
+/** Ends a search whose figures change all the time. A usual one has about ten passes. */
+const MAX_PASSES = 40
 
-function nextAfter(concurrency: number, most: number): number {
-  return Math.min(most, Math.max(concurrency + 1, Math.round(concurrency * STEP_FACTOR)))
-}
-
-/** The maximum number of steps that `climb` takes. */
-export function maxSteps(least: number, most: number): number {
-  let steps = 1
-  for (let at = least; at < most; at = nextAfter(at, most)) steps += 1
-  return Math.min(most - least + 1, steps + MAX_REFINEMENTS)
+/** The concurrencies from `least` to `most` that are tried first. */
+export function scanOf(least: number, most: number): number[] {
+  const concurrencies = [least]
+  for (let at = least; at < most; concurrencies.push(at)) {
+    at = Math.min(most, Math.max(at + 1, Math.round(at * SCAN_FACTOR)))
+  }
+  return concurrencies
 }
 
 /**
@@ -54,58 +66,114 @@ export function isOverloaded(step: Failures, steps: readonly Failures[]): boolea
   return step.failedShare > fewest.failedShare + allowed
 }
 
-/**
- * The lowest concurrency whose goodput equals the highest, apart from noise. Steps do not count if they are overloaded,
- * or if their process ended.
- */
-export function kneeOf<S extends Step>(steps: readonly S[]): S | undefined {
-  const usable = steps.filter((step) => step.goodput > 0 && step.death === undefined && !isOverloaded(step, steps))
-  const enough = Math.max(...usable.map(({ goodput }) => goodput)) / (1 + NOISE)
+/** Whether records succeed with these figures, and nothing is wrong with them. */
+function isUsable(figures: Figures, all: readonly Figures[]): boolean {
+  return figures.goodput > 0 && figures.problem === undefined && !isOverloaded(figures, all)
+}
+
+/** Whether the goodput is exact enough for a recommendation. */
+export function isExact({ margin }: Pick<Figures, 'margin'>): boolean {
+  return margin !== null && margin <= MAX_MARGIN
+}
+
+/** Whether the first goodput is clearly below the second: their intervals do not overlap. */
+function isBelow(a: Figures, b: Figures): boolean {
+  return a.goodput * (1 + (a.margin ?? ASSUMED_MARGIN)) < b.goodput * (1 - (b.margin ?? ASSUMED_MARGIN))
+}
+
+/** The lowest concurrency whose goodput is the highest, apart from noise. */
+function lowestBest<F extends Figures>(usable: readonly F[], noise: number): F | undefined {
+  const enough = Math.max(...usable.map(({ goodput }) => goodput)) / (1 + noise)
   return usable.toSorted((a, b) => a.concurrency - b.concurrency).find(({ goodput }) => goodput >= enough)
 }
 
-/** A value between the knee and the neighbour that is further away. Undefined if both neighbours are close. */
-function middleOfGap(steps: readonly Step[]): number | undefined {
-  const knee = kneeOf(steps)?.concurrency
-  if (knee === undefined) return undefined
-  const tried = steps.map(({ concurrency }) => concurrency)
-  const below = Math.max(...tried.filter((each) => each < knee))
-  const above = Math.min(...tried.filter((each) => each > knee))
-  const gaps = [
-    [below, knee],
-    [knee, above],
-  ] as const
-  const wide = gaps.filter(
-    ([low, high]) => Number.isFinite(high / low) && low > 0 && high / low > CLOSE_FACTOR && high - low > 1,
+/** The best of the concurrencies that can be used and whose goodput is exact enough. */
+export function kneeOf<F extends Figures>(all: readonly F[]): F | undefined {
+  return lowestBest(
+    all.filter((figures) => isUsable(figures, all) && isExact(figures)),
+    NOISE,
   )
-  const [widest] = wide.toSorted(([a, b], [c, d]) => d / c - b / a)
-  return widest && Math.round(Math.sqrt(widest[0] * widest[1]))
+}
+
+/** The usable figures whose interval overlaps with the interval of these, including themselves. */
+export function overlapping(figures: Figures, all: readonly Figures[]): Figures[] {
+  return all.filter(
+    (each) => isUsable(each, all) && isExact(each) && !isBelow(each, figures) && !isBelow(figures, each),
+  )
 }
 
 /**
- * Searches for the concurrency with the highest goodput. Raises the concurrency until the goodput drops, or has not
- * grown for two steps. Then tries values between the best one and its neighbours. Returns the steps in the order in
- * which they were measured.
+ * Searches for the concurrency with the highest goodput.
+ *
+ * 1. The scan measures concurrencies in ascending order, once each.
+ * 2. The best one then races with its neighbours. In each pass, one is measured after the other. So if the machine or
+ *    the downstream becomes slower, this concerns all of them. Those that are clearly slower than the best one drop out.
+ * 3. When the race is decided, new neighbours of the winner join it: first those of the scan, then values between them
+ *    and the winner. The winner is measured again with them.
+ *
+ * @param measure measures these concurrencies once more, and returns the results of all their rounds
  */
-export async function climb<S extends Step>(
+export async function search<S extends Step>(
   least: number,
   most: number,
-  measure: (concurrency: number) => Promise<S>,
-): Promise<S[]> {
-  const steps: S[] = []
+  { maxRounds, minRounds }: Precision,
+  measure: (concurrencies: readonly number[]) => Promise<readonly S[]>,
+): Promise<void> {
+  const steps = new Map<number, S>()
+  const racing = new Set<number>()
+  async function pass(concurrencies: readonly number[]) {
+    for (const step of await measure(concurrencies)) steps.set(step.concurrency, step)
+  }
+
+  await scan(scanOf(least, most), async (concurrency) => {
+    await pass([concurrency])
+    return steps.get(concurrency)?.goodput ?? 0
+  })
+  for (let passes = 0; passes < MAX_PASSES; passes += 1) {
+    const all = [...steps.values()]
+    const usable = all.filter((step) => isUsable(step, all))
+    const leader =
+      lowestBest(
+        usable.filter(({ concurrency }) => racing.has(concurrency)),
+        NOISE,
+      ) ?? lowestBest(usable, SCAN_NOISE)
+    if (!leader) return
+    const isOpen = (step: S) =>
+      !isBelow(step, leader) && (step.rounds < minRounds || (step.rounds < maxRounds && !step.isConfident))
+    const open = usable.filter((step) => racing.has(step.concurrency) && isOpen(step))
+    const next = open.length > 0 ? open.map(({ concurrency }) => concurrency) : newcomers(leader, all, racing)
+    if (next.length === 0 && racing.has(leader.concurrency)) return
+    const inTurn = [...new Set([leader.concurrency, ...next])].sort((a, b) => a - b)
+    for (const concurrency of inTurn) racing.add(concurrency)
+    await pass(inTurn)
+  }
+}
+
+/** Ends when the goodput has been less than half of the highest twice in a row: the optimum is lower. */
+async function scan(concurrencies: readonly number[], measure: (concurrency: number) => Promise<number>) {
   let highest = 0
-  let withoutGrowth = 0
-  for (let at = least; ; at = nextAfter(at, most)) {
-    const step = await measure(at)
-    steps.push(step)
-    withoutGrowth = step.goodput > highest * (1 + NOISE) ? 0 : withoutGrowth + 1
-    if (at === most || withoutGrowth === 2 || step.goodput < highest * (1 - MAX_DROP)) break
-    highest = Math.max(highest, step.goodput)
+  let halved = 0
+  for (const concurrency of concurrencies) {
+    const goodput = await measure(concurrency)
+    halved = goodput <= highest / 2 ? halved + 1 : 0
+    if (halved === 2) return
+    highest = Math.max(highest, goodput)
   }
-  for (let count = 0; count < MAX_REFINEMENTS; count += 1) {
-    const at = middleOfGap(steps)
-    if (at === undefined) break
-    steps.push(await measure(at))
-  }
-  return steps
+}
+
+/** The next neighbours of the leader that have not raced and are not clearly worse. */
+function newcomers(leader: Step, steps: readonly Step[], racing: ReadonlySet<number>): number[] {
+  const sorted = steps.toSorted((a, b) => a.concurrency - b.concurrency)
+  const at = sorted.indexOf(leader)
+  return [sorted[at - 1], sorted[at + 1]].flatMap((neighbour) => {
+    if (!neighbour) return []
+    const hasLost = racing.has(neighbour.concurrency) || isBelow(neighbour, leader) || !isUsable(neighbour, steps)
+    return hasLost ? middleOf(leader.concurrency, neighbour.concurrency) : [neighbour.concurrency]
+  })
+}
+
+/** A value between these two. Empty if they are close. */
+function middleOf(a: number, b: number): number[] {
+  const isClose = Math.max(a / b, b / a) <= CLOSE_FACTOR || Math.abs(a - b) === 1
+  return isClose ? [] : [Math.round(Math.sqrt(a * b))]
 }

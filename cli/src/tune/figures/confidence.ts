@@ -1,46 +1,39 @@
-/** Two-sided 95 % quantiles of Student's t distribution, for 1, 2, 3, … degrees of freedom. */
-const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262]
+/** Two-sided 95 % quantiles of Student's t distribution, for 1, 2, 3, … degrees of freedom. The last one is used for more. */
+const T_95 = [12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262] as const
 
-/** Rounds are repeated until the confidence interval is narrow enough, within these limits. */
-export const MIN_ROUNDS = 3
-export const MAX_ROUNDS = T_95.length + 1
-/** The confidence interval must be at most this share of the mean on each side. */
-export const MARGIN = 0.05
+/** How exactly a goodput is measured. */
+export interface Precision {
+  /** The confidence interval should be at most this share of the mean on each side. */
+  readonly margin: number
+  readonly minRounds: number
+  /** If these rounds are not enough, the goodput is less exact. */
+  readonly maxRounds: number
+  /** The minimum duration of a round, in milliseconds. */
+  readonly roundMs: number
+}
+
+export const PRECISION: Precision = { margin: 0.05, minRounds: 3, maxRounds: 10, roundMs: 500 }
+
+/** For --quick. */
+export const QUICK: Precision = { margin: 0.1, minRounds: 3, maxRounds: 6, roundMs: 250 }
 
 export function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length
 }
 
 /**
- * Half of the 95 % confidence interval of the mean, as a share of the mean. `undefined` if there are too few values, or
- * if the mean is 0.
+ * Half of the 95 % confidence interval of the mean, as a share of the mean. `null` if there are too few values, or if
+ * the mean is 0.
  */
-export function marginOf(values: readonly number[]): number | undefined {
-  const quantile = T_95[values.length - 2]
+export function marginOf(values: readonly number[]): number | null {
   const middle = mean(values)
-  if (quantile === undefined || !(middle > 0)) return undefined
+  if (values.length < 2 || !(middle > 0)) return null
+  const quantile = T_95[Math.min(values.length - 2, T_95.length - 1)] as number
   const squares = values.reduce((sum, value) => sum + (value - middle) ** 2, 0)
   return (quantile * Math.sqrt(squares / (values.length - 1) / values.length)) / middle
 }
 
 /** Whether the mean of the values is known exactly enough. */
-export function isConfident(values: readonly number[]): boolean {
-  return values.length >= MIN_ROUNDS && (marginOf(values) ?? Number.POSITIVE_INFINITY) <= MARGIN
-}
-
-/**
- * Takes samples until their mean is known exactly enough, but at most `MAX_ROUNDS`. If the first `MIN_ROUNDS` samples
- * are 0, no other sample is taken.
- *
- * @param isUseless says after each sample whether more samples are useless
- */
-export async function sampleUntilConfident(
-  sample: (round: number) => Promise<number>,
-  isUseless: () => boolean,
-): Promise<number[]> {
-  const values: number[] = []
-  const isZero = () => values.length >= MIN_ROUNDS && values.every((value) => value === 0)
-  do values.push(await sample(values.length + 1))
-  while (values.length < MAX_ROUNDS && !isConfident(values) && !isZero() && !isUseless())
-  return values
+export function isConfident(values: readonly number[], { margin, minRounds }: Precision): boolean {
+  return values.length >= minRounds && (marginOf(values) ?? Number.POSITIVE_INFINITY) <= margin
 }

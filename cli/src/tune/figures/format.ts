@@ -1,4 +1,4 @@
-/** Formats figures for people. The text of the page and its charts use the same format. */
+/** Formats figures for people: the same figure has the same text on the terminal, in the report and in its charts. */
 import { isOverloaded } from './climb.ts'
 import type { Combination, Measurement, Origin, TuneResult } from './result.ts'
 
@@ -10,9 +10,11 @@ export const MARKS = {
   predicted: '○',
 } as const satisfies Record<Origin | 'best' | 'unusable', string>
 
+const NOT_KNOWN = '–'
+
 /** Small figures have three significant digits: 12,345, 12.3, 0.0123. */
 export function formatFigure(value: number | null): string {
-  if (value === null) return 'none'
+  if (value === null) return NOT_KNOWN
   const options = Math.abs(value) < 100 ? { maximumSignificantDigits: 3 } : { maximumFractionDigits: 0 }
   return value.toLocaleString('en-US', options)
 }
@@ -25,10 +27,31 @@ export function formatShare(share: number): string {
   return `${formatFigure(share * 100)} %`
 }
 
+/** Half of a confidence interval, rounded up. */
+export function formatMargin(margin: number | null): string {
+  // With nine digits, the rounding error of the product is gone.
+  return margin === null ? NOT_KNOWN : `±${Math.ceil(Number((100 * margin).toPrecision(9)))} %`
+}
+
+/** Megabytes that a process needs, rounded up. */
+export function formatNeeded(megabytes: number | null): string {
+  return formatFigure(megabytes === null ? null : Math.ceil(megabytes))
+}
+
 export function formatCost(dollars: number | null): string {
-  if (dollars === null) return 'none'
+  if (dollars === null) return NOT_KNOWN
   const digits = dollars < 1 ? { minimumSignificantDigits: 3, maximumSignificantDigits: 3 } : {}
   return dollars.toLocaleString('en-US', { style: 'currency', currency: 'USD', ...digits })
+}
+
+/** The digits that can be trusted: 45 s, 3 min 20 s, 14 min, 2.5 h. */
+export function formatDuration(ms: number): string {
+  const seconds = Math.max(5, 5 * Math.round(ms / 5000))
+  if (seconds < 60) return `${seconds} s`
+  const tens = 10 * Math.round(ms / 10_000)
+  if (tens < 600) return `${Math.floor(tens / 60)} min${tens % 60 === 0 ? '' : ` ${tens % 60} s`}`
+  const minutes = Math.round(ms / 60_000)
+  return minutes < 120 ? `${minutes} min` : `${formatFigure(Number((minutes / 60).toPrecision(2)))} h`
 }
 
 export function isUsable({ problem }: Combination): boolean {
@@ -111,7 +134,7 @@ function measurementRows({ measurements }: TuneResult): MeasurementRow[] {
     return {
       ...measurement,
       overloaded: isOverloaded(measurement, measurements),
-      low: goodput * (1 - (margin ?? 0)),
+      low: Math.max(0, goodput * (1 - (margin ?? 0))),
       high: goodput * (1 + (margin ?? 0)),
       failedPercent: failedShare * 100,
       details: [`concurrency ${formatFigure(concurrency)} (measured)`, ...rates(measurement)].join('\n'),
@@ -119,6 +142,9 @@ function measurementRows({ measurements }: TuneResult): MeasurementRow[] {
   })
 }
 
-function rates({ goodput, failedShare }: Combination | Measurement): string[] {
-  return [`${formatFigure(goodput)} records per second`, `${formatShare(failedShare)} of the records failed`]
+function rates({ goodput, margin, failedShare }: Combination | Measurement): string[] {
+  return [
+    `${formatFigure(goodput)} records per second (${formatMargin(margin)})`,
+    `${formatShare(failedShare)} of the records failed`,
+  ]
 }

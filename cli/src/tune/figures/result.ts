@@ -9,7 +9,10 @@ export interface Combination {
   readonly concurrency: number
   /** Successful records per second, of all environments together. */
   readonly goodput: number
-  /** The margin of the measurement from which this combination was made. */
+  /**
+   * The ± of the goodput, as a share: that of the measurement from which this combination was made. The cost has the
+   * same ±. `null` if it is not known.
+   */
   readonly margin: number | null
   /** The share of the records that failed, from 0 to 1. */
   readonly failedShare: number
@@ -40,12 +43,14 @@ export interface Measurement {
   /** Successful records per second, of all environments together. */
   readonly goodput: number
   /**
-   * Half of the 95 % confidence interval of the goodput, divided by the goodput. `null` if no record succeeded, or if
-   * the process ended.
+   * Half of the 95 % confidence interval of the goodput, divided by the goodput. `null` if there were too few rounds,
+   * if no record succeeded, or if there is a problem.
    */
   readonly margin: number | null
-  /** Whether the margin is small enough. If not, the maximum number of rounds was reached, or the margin is `null`. */
+  /** Whether the margin is small enough. */
   readonly isConfident: boolean
+  /** How often this concurrency was measured. A clearly worse one is measured only once. */
+  readonly rounds: number
   /** The number of batches that were measured, of all environments together. The warm-up does not count. */
   readonly batches: number
   /** The number of records in these batches. */
@@ -58,8 +63,11 @@ export interface Measurement {
   readonly cpuPerRecord: number | null
   readonly peakMemory: number | null
   readonly peakDescriptors: number | null
-  /** How a process ended during a batch or between two, or how a batch timed out. `undefined` if neither happened. */
-  readonly death?: string | undefined
+  /**
+   * Why this concurrency cannot be used with any memory size: how a process ended, how a batch timed out, or that the
+   * time budget ended a batch. `undefined` if it can.
+   */
+  readonly problem?: string | undefined
   /** How many cores of this machine the environments used on average. */
   readonly cores: number
 }
@@ -72,6 +80,12 @@ interface Confirmation {
   readonly confirmed: number
 }
 
+/** Concurrencies of one environment whose goodputs do not differ clearly: their confidence intervals overlap. */
+export interface EqualConcurrencies {
+  readonly least: number
+  readonly most: number
+}
+
 /** What `--json` prints, and what the report shows. */
 export interface TuneResult {
   readonly handler: string
@@ -82,11 +96,17 @@ export interface TuneResult {
   readonly combinations: readonly Combination[]
   /** Empty without `--confirm`. */
   readonly confirmations: readonly Confirmation[]
-  /** `null` if no combination can be used. */
+  /** The recommendation. `null` if no combination can be used, or if no figure is exact enough. */
   readonly best: Combination | null
+  /** The concurrencies that are equal to the recommended one. `null` if there is no other, or no recommendation. */
+  readonly equal: EqualConcurrencies | null
+  /** How uncertain the recommendation is, in one line. `null` if it is certain, or if there is none. */
+  readonly uncertainty: string | null
   readonly optimize: Optimize
-  /** The recommendation and its reason. */
+  /** The recommendation and its reason, or why there is none. */
   readonly recommendation: string
+  /** Why the run is incomplete. `null` if it is complete. */
+  readonly incomplete: string | null
   /** YAML of the settings for SAM or CloudFormation. `null` without a recommendation. */
   readonly patch: string | null
   /** What a run on this machine cannot measure, in one or two sentences each. */

@@ -1,3 +1,6 @@
+/** Marks a page of `tune --report`, so that a later run may overwrite it. */
+export const GENERATOR = 'bounded-sqs-batch tune'
+
 /** A piece of HTML, in which every value has been escaped. */
 export class Html {
   readonly text: string

@@ -1,18 +1,21 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
+import { causesOf, problemsOf } from '../figures/causes.ts'
 import {
   type ChartId,
   formatCost,
   formatFigure,
+  formatMargin,
+  formatNeeded,
   formatShare,
   isSameCombination,
   isUsable,
   MARKS,
 } from '../figures/format.ts'
-import type { Combination, Measurement, Optimize, Origin, TuneResult } from '../figures/result.ts'
+import type { Combination, EqualConcurrencies, Measurement, Optimize, Origin, TuneResult } from '../figures/result.ts'
 import { count, describeCost, describeCurve, describeGoodput } from './chart-descriptions.ts'
-import { Html, html, scriptJson } from './html.ts'
+import { GENERATOR, Html, html, scriptJson } from './html.ts'
 import { STYLE } from './style.ts'
 
 const OPTIMIZED_FOR: Record<Optimize, string> = {
@@ -38,6 +41,7 @@ export function renderReport(result: TuneResult): string {
 <html lang="en">
 <head>
 <meta charset="utf-8">
+<meta name="generator" content="${GENERATOR}">
 <meta http-equiv="Content-Security-Policy" content="${contentSecurityPolicy(script)}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Concurrency and memory for ${result.handler}</title>
@@ -49,6 +53,7 @@ export function renderReport(result: TuneResult): string {
 <p class="muted">${count(result.combinations.length, 'combination')}, ${count(result.environments, 'execution environment')}, batches of ${count(result.batchSize, 'record')}, optimized for ${OPTIMIZED_FOR[result.optimize]}</p>
 </header>
 <main>
+${warnings(result)}
 ${recommendation(result)}
 <noscript><section><p>The charts need JavaScript. The table has the same figures.</p></section></noscript>
 ${charts(result)}
@@ -70,26 +75,35 @@ function contentSecurityPolicy(script: string): string {
   return `default-src 'none'; script-src 'sha256-${hash}'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'`
 }
 
-function recommendation({ best, recommendation, environments }: TuneResult): Html {
-  return html`<section class="recommendation${best ? '' : ' none'}">
-<h2>Recommendation</h2>
-<p>${recommendation}</p>
-${best ? keyFigures(best, environments) : []}
+function warnings({ uncertainty, incomplete }: TuneResult): Html {
+  const warnings = [uncertainty, incomplete].filter((text) => text !== null)
+  if (warnings.length === 0) return html``
+  return html`<section class="warnings">
+<h2>Before you use these figures</h2>
+<ul>
+${warnings.map((warning) => html`<li>${warning}</li>`)}
+</ul>
 </section>`
 }
 
-function keyFigures(best: Combination, environments: number): Html {
-  const { memory, concurrency, goodput, costPerMillion, failedShare, p95, origin } = best
+function recommendation({ best, recommendation, equal, environments }: TuneResult): Html {
+  return html`<section class="recommendation ${best ? 'found' : 'none'}">
+<h2>Recommendation</h2>
+<p>${recommendation}</p>
+${best ? keyFigures(best, equal, environments) : []}
+</section>`
+}
+
+function keyFigures(best: Combination, equal: EqualConcurrencies | null, environments: number): Html {
+  const { memory, concurrency, goodput, margin, costPerMillion, failedShare, p95, origin } = best
+  const where = environments === 1 ? [] : [`in each of ${formatFigure(environments)} environments`]
+  const others = equal ? [`${formatFigure(equal.least)} to ${formatFigure(equal.most)} are equal`] : []
+  const exactness = margin === null ? origin : `${formatMargin(margin)}, ${origin}`
   const figures: [string, string, string, string][] = [
     ['Memory', formatFigure(memory), 'MB', ''],
-    [
-      'Concurrency',
-      formatFigure(concurrency),
-      '',
-      environments === 1 ? '' : `in each of ${formatFigure(environments)} environments`,
-    ],
-    ['Goodput', formatFigure(goodput), 'records/s', origin],
-    ['Cost per million messages', formatCost(costPerMillion), '', origin],
+    ['Concurrency', formatFigure(concurrency), '', [...where, ...others].join('; ')],
+    ['Goodput', formatFigure(goodput), 'records/s', exactness],
+    ['Cost per million messages', formatCost(costPerMillion), '', exactness],
     ['Failed records', formatShare(failedShare), '', origin],
     ['95 % of the records take at most', formatFigure(p95), 'ms', origin],
   ]
@@ -115,7 +129,7 @@ function charts(result: TuneResult): Html {
   const legend = [
     `${MARKS.best} recommended`,
     ...ORIGINS.map(([name]) => `${MARKS[name]} ${name}`),
-    `${MARKS.unusable} cannot be used (the table says why)`,
+    `${MARKS.unusable} cannot be used (the list below “All combinations” says why)`,
   ]
   const isEmpty = result.combinations.length === 0
   return html`<div class="pair">
@@ -176,28 +190,26 @@ function measurements({ measurements }: TuneResult): Html {
     ['95 % confidence', 'of the goodput'],
     ['Failed', 'of the records'],
     ['Batches', 'without the warm-up'],
-    ['Why records failed', ''],
   ]
-  return table('Measurements without a CPU limit', columns, measurements.map(measurementRow))
+  return html`${table('Measurements without a CPU limit', columns, measurements.map(measurementRow))}
+${list('Why records failed', causesOf(measurements), ({ text, count, concurrencies }) => html`${formatFigure(count)} × ${text} (concurrency ${concurrencies})`)}
+${list('Why a concurrency cannot be used', problemsOf(measurements), ({ text, concurrencies }) => html`${text} (concurrency ${concurrencies})`)}`
 }
 
-function measurementRow({
-  concurrency,
-  goodput,
-  margin,
-  isConfident,
-  failedShare,
-  batches,
-  causes,
-  death,
-}: Measurement): Html {
-  const interval = margin === null ? 'not known' : `± ${formatShare(margin)}`
-  const why = Object.entries(causes).map(([cause, number]) => html`${formatFigure(number)} × ${cause}<br>`)
-  if (death !== undefined) why.push(html`Cannot be used: ${death}`)
+/** A list below a table, so that the rows of the table stay short. */
+function list<T>(title: string, items: readonly T[], toHtml: (item: T) => Html): Html {
+  if (items.length === 0) return html``
+  return html`<h3>${title}</h3>
+<ul>
+${items.map((item) => html`<li>${toHtml(item)}</li>`)}
+</ul>`
+}
+
+function measurementRow({ concurrency, goodput, margin, isConfident, failedShare, batches }: Measurement): Html {
   return html`<tr>
 <th scope="row">${formatFigure(concurrency)}</th><td>${formatFigure(goodput)}</td>
-<td>${interval}</td><td>${formatShare(failedShare)}</td>
-<td>${formatFigure(batches)}${isConfident || margin === null ? '' : ', the maximum'}</td><td>${why}</td>
+<td>${formatMargin(margin)}</td><td>${formatShare(failedShare)}</td>
+<td>${formatFigure(batches)}${isConfident || margin === null ? '' : ', the maximum'}</td>
 </tr>`
 }
 
@@ -221,11 +233,23 @@ const COMBINATION_COLUMNS: readonly Column[] = [
 
 function combinations({ combinations, best }: TuneResult): Html {
   const sorted = combinations.toSorted((a, b) => a.memory - b.memory || a.concurrency - b.concurrency)
-  const rows = sorted.map((combination) => combinationRow(combination, best))
+  // The rows have the number of a problem, because its text can be long.
+  const problems = [...new Set(sorted.flatMap(({ problem }) => problem ?? []))]
+  const rows = sorted.map((combination) => combinationRow(combination, best, problems))
   return html`<section>
-<h2>All combinations</h2>
+<details>
+<summary><h2>All combinations</h2></summary>
 <p class="muted">Half of the records take at most p50, and 95 % take at most p95.</p>
 ${table('Figures of each combination', COMBINATION_COLUMNS, rows)}
+${
+  problems.length === 0
+    ? []
+    : html`<h3>Why combinations cannot be used</h3>
+<ol>
+${problems.map((problem) => html`<li>${problem}</li>`)}
+</ol>`
+}
+</details>
 </section>`
 }
 
@@ -244,21 +268,23 @@ ${rows}
 </div>`
 }
 
-function combinationRow(combination: Combination, best: Combination | null): Html {
+function combinationRow(combination: Combination, best: Combination | null, problems: readonly string[]): Html {
   const figures = [
     formatFigure(combination.goodput),
     formatShare(combination.failedShare),
     formatFigure(combination.p50),
     formatFigure(combination.p95),
     formatFigure(combination.cpuPerRecord),
-    formatFigure(combination.peakMemory),
+    formatNeeded(combination.peakMemory),
     formatFigure(combination.peakDescriptors),
     formatCost(combination.costPerMillion),
   ]
   const recommended = isSameCombination(combination, best)
   const notes = [
     ...(recommended ? [noteWith(MARKS.best, 'recommended')] : []),
-    ...(combination.problem === undefined ? [] : [noteWith(MARKS.unusable, combination.problem)]),
+    ...(combination.problem === undefined
+      ? []
+      : [noteWith(MARKS.unusable, `reason ${problems.indexOf(combination.problem) + 1}`)]),
   ]
   return html`<tr class="${recommended ? 'best' : isUsable(combination) ? '' : 'unusable'}">
 <th scope="row">${formatFigure(combination.memory)}</th><th scope="row">${formatFigure(combination.concurrency)}</th>
@@ -286,7 +312,7 @@ ${
 function origins({ combinations }: TuneResult): Html {
   return html`<section>
 <h2>How each figure was obtained</h2>
-<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_ONE_CPU)} MB. Predictions use at most 1, because one thread uses one core.</p>
+<p class="muted">The CPU share of a function is memory ÷ ${formatFigure(MEMORY_OF_ONE_CPU)} MB. Predictions use at most as many cores as the handler used, but at least 1.</p>
 <dl class="terms">
 ${ORIGINS.map(([name, text]) => {
   const number = combinations.filter(({ origin }) => origin === name).length

@@ -3,12 +3,12 @@ export const STYLE = `
 :root {
   color-scheme: light dark;
   --page: #f5f6f8; --card: #ffffff; --ink: #171a1f; --muted: #545b66; --line: #d9dde3;
-  --accent: #0b5cad; --soft: #eaf2fb; --bad: #b3261e; --heat: #5aa2f0;
+  --accent: #0b5cad; --soft: #eaf2fb; --bad: #b3261e; --heat: #5aa2f0; --warn: #fff6e0; --warn-line: #b26a00;
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --page: #101317; --card: #191d23; --ink: #eef1f4; --muted: #a5adb8; --line: #343b45;
-    --accent: #7dbbff; --soft: #17283c; --bad: #ff8f85; --heat: #1d62b3;
+    --accent: #7dbbff; --soft: #17283c; --bad: #ff8f85; --heat: #1d62b3; --warn: #2e2411; --warn-line: #e0a030;
   }
 }
 * { box-sizing: border-box; }
@@ -23,10 +23,15 @@ p { margin: .25rem 0 .75rem; max-width: 46rem; }
 code, pre { font-family: ui-monospace, 'Cascadia Mono', Menlo, Consolas, 'DejaVu Sans Mono', monospace; font-size: .9em; }
 .muted { color: var(--muted); }
 section { margin-top: 1rem; padding: 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+h3 { margin: 1rem 0 .25rem; font-size: 1rem; line-height: 1.3; }
+.warnings { background: var(--warn); border: 2px solid var(--warn-line); }
 .recommendation { border-left: 5px solid var(--accent); }
 .recommendation.none { border-left-color: var(--bad); }
-.recommendation p { font-size: 1.1rem; }
-.key-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .75rem; margin: 1rem 0 0; }
+.recommendation p { max-width: none; font-size: 1.1rem; }
+/* On a wide screen, the figures are beside the text. */
+.recommendation.found { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr)); gap: .5rem 1.5rem; }
+.recommendation.found h2 { grid-column: 1 / -1; margin: 0; }
+.key-figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(9.5rem, 1fr)); gap: .75rem; margin: 0; align-content: start; }
 .key-figures div { padding: .6rem .8rem; background: var(--soft); border-radius: 8px; }
 .key-figures dt { color: var(--muted); font-size: .85rem; }
 .key-figures dd { margin: 0; line-height: 1.3; }
@@ -41,16 +46,18 @@ figcaption { margin-bottom: .75rem; }
 .legend { display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: .75rem 0 0; padding: 0; list-style: none; font-size: .9rem; }
 .scroll { overflow-x: auto; }
 .scroll:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+summary { cursor: pointer; }
+summary h2 { display: inline; margin: 0; }
+details[open] summary { margin-bottom: .5rem; }
 table { width: 100%; border-collapse: collapse; font-size: .9rem; overflow-wrap: normal; font-variant-numeric: tabular-nums; }
 caption { padding-bottom: .5rem; color: var(--muted); text-align: left; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: baseline; }
 thead th { vertical-align: bottom; font-weight: 600; }
 thead small { display: block; color: var(--muted); font-weight: 400; }
 tbody th { font-weight: 400; }
-/* Texts: the last column, and how the figures of a combination were obtained. */
-th:last-child, td:last-child, th:nth-child(11), td:nth-child(11) { text-align: left; }
+/* Texts: how the figures of a combination were obtained, and the note. */
+th:nth-child(11), td:nth-child(11), th:nth-child(12), td:nth-child(12) { text-align: left; }
 td { white-space: nowrap; }
-td:last-child { min-width: 12rem; white-space: normal; }
 tr.unusable td, tr.unusable th { color: var(--muted); }
 tr.unusable td:last-child { color: var(--bad); }
 tr.best { background: var(--soft); }
@@ -59,7 +66,7 @@ pre { margin: 0; padding: .9rem 1rem; background: var(--page); border: 1px solid
 .terms { display: grid; grid-template-columns: auto 1fr; gap: .4rem 1rem; margin: 0; }
 .terms dt { font-weight: 600; }
 .terms dd { margin: 0; max-width: 46rem; }
-ul { margin: 0; padding-left: 1.2rem; }
+ul, ol { margin: 0; padding-left: 1.2rem; }
 @media (max-width: 40rem) {
   body { padding: 1rem .5rem 2rem; }
   header { padding: 0 .5rem; }
@@ -71,7 +78,7 @@ ul { margin: 0; padding-left: 1.2rem; }
   :root {
     color-scheme: light;
     --page: #fff; --card: #fff; --ink: #000; --muted: #444; --line: #bbb;
-    --accent: #0b5cad; --soft: #fff; --bad: #b3261e; --heat: #5aa2f0;
+    --accent: #0b5cad; --soft: #fff; --bad: #b3261e; --heat: #5aa2f0; --warn: #fff; --warn-line: #000;
   }
   * { print-color-adjust: exact; }
   body { padding: 0; font-size: 10pt; }
@@ -82,7 +89,7 @@ ul { margin: 0; padding-left: 1.2rem; }
   .scroll { overflow: visible; }
   table { font-size: 6.5pt; }
   th, td { padding: .15rem .25rem; }
-  td:last-child { min-width: 0; }
+  details::details-content { display: block; content-visibility: visible; }
   pre { white-space: pre-wrap; }
 }
 `

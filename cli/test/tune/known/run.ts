@@ -1,70 +1,91 @@
 /**
- * Compares `tune` with the full grid, on handlers whose optimum is known. Run `npm run test:tune -w cli` on a quiet
- * machine, as root: each combination of the grid is measured under the CPU quota of its memory size. Exits with 1 if
- * `tune` recommends a combination that is more than 10 % worse than the best one, or that is not the known optimum, or
- * if it takes more than a third of the time. Deviations of predictions above 25 % are listed.
+ * Compares `tune` with the full grid, on handlers whose optimum is known, and prints a table. Run `npm run test:tune -w
+ * cli` as root: each combination of the grid is measured under the CPU quota of its memory size. Exits with 1 if `tune`
+ * recommends a combination that is more than 10 % worse than the best of the grid, or that is not the known optimum, or
+ * if it takes more than a third of the time of the grid. Deviations of predictions above 25 % are listed.
+ *
+ * Imports built files, because compiling TypeScript would need memory in the measured processes.
  */
+import { fork } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
-import { createCpuQuota, removeQuota } from '../../../dist/local/runtime/cpu-quota.js'
+import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../../../dist/local/runtime/cpu-quota.js'
+import { MEMORY_OF_ONE_CPU } from '../../../dist/shared/reserve.js'
 import { choose } from '../../../dist/tune/choose.js'
-import { MEMORIES } from '../../../dist/tune/defaults.js'
-import { combinationsOf, explore, type Results } from '../../../dist/tune/explore.js'
+import { MEMORIES, MORE_MEMORIES } from '../../../dist/tune/defaults.js'
+import { combinationsOf, explore, type Plan, type Results } from '../../../dist/tune/explore.js'
+import { scanOf } from '../../../dist/tune/figures/climb.js'
+import { PRECISION } from '../../../dist/tune/figures/confidence.js'
 import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
-import { type MeasureOptions, measure } from '../../../dist/tune/measure.js'
+import { type MeasureOptions, measure, measureFor, startWith } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
 import { toCombination } from '../../../dist/tune/predict.js'
-// The imports above are built files, because compiling TypeScript would need memory in the measured processes.
-import { startDownstream } from '../../support/downstream.ts'
+import { uncertaintyOf } from '../../../dist/tune/recommend.js'
 
 const HELP = `Usage: npm run test:tune -w cli -- [options]
 
-  --case <name>      run only this case; repeatable
-  --short            use only two memory sizes and a coarse grid, to check the comparison itself
+  --case <name>      run only this case; repeatable. Default: the first four
+  --all              run all cases
+  --runs <n>         run tune this often for each grid; default 1
   --help             show this text`
 
-const MAX_WORSE = 0.1
+const MAX_RATIO = 1.1
+/** The pool has four threads. */
+const CORES_OF_POOL = Math.min(4, availableParallelism())
 const MAX_TIME = 1 / 3
 const MAX_DEVIATION = 0.25
-const PERIOD_MS = 20
 
 interface Case {
   file: string
   flags: Partial<TuneFlags>
+  /** The service that the handler calls: how many calls it processes at once, and the milliseconds of each. */
+  service?: [capacity: number, ms: number]
+  /** The memory sizes of the grid. Default: those that `tune` always compares. */
+  memories?: number[]
   /** Whether this is the known optimum. */
-  isKnown: (best: Combination, smallest: number) => boolean
+  isKnown: (best: Combination) => boolean
   known: string
 }
 
 const CASES: Readonly<Record<string, Case>> = {
-  'cpu-bound': {
+  'I/O with 30 slots': {
+    file: 'io-bound.ts',
+    flags: { optimize: 'cost', batchSize: 240, concurrency: { least: 10, most: 200 } },
+    service: [30, 100],
+    isKnown: ({ memory, concurrency }) => memory === 128 && concurrency >= 24 && concurrency <= 90,
+    known: '128 MB; the service is full from a concurrency of 30 on',
+  },
+  'thread pool': {
+    file: 'thread-pool.ts',
+    flags: { optimize: 'balanced', batchSize: 100, concurrency: { least: 1, most: 32 } },
+    memories: [...MEMORIES, ...MORE_MEMORIES.filter((memory) => memory <= MEMORY_OF_ONE_CPU * CORES_OF_POOL)],
+    isKnown: ({ memory, concurrency }) => memory >= 3538 && concurrency >= 2,
+    known: 'at least two cores (3,538 MB), and a concurrency of at least 2',
+  },
+  CPU: {
     file: 'cpu-bound.ts',
-    flags: { optimize: 'speed', batchSize: 500, concurrency: { least: 10, most: 160 } },
-    isKnown: ({ memory, concurrency }) => memory === 1769 && concurrency <= 16,
-    known: '1,769 MB, because the goodput grows with the memory; one of the lowest concurrencies',
+    flags: { optimize: 'balanced', batchSize: 100, concurrency: { least: 10, most: 80 } },
+    isKnown: ({ memory }) => memory === 1769,
+    known: '1,769 MB: one core; any concurrency',
   },
-  'io-bound': {
+  'two environments': {
     file: 'io-bound.ts',
-    flags: { optimize: 'cost', batchSize: 160 },
-    isKnown: ({ memory, concurrency }, smallest) => memory === smallest && concurrency >= 30 && concurrency <= 60,
-    known: 'the smallest memory, and a concurrency of 30 to 60',
-  },
-  'io-bound, 4 environments': {
-    file: 'io-bound.ts',
-    flags: { optimize: 'cost', batchSize: 80, environments: 4, concurrency: { least: 8, most: 160 } },
-    isKnown: ({ concurrency }) => concurrency >= 7 && concurrency <= 15,
-    known: 'a concurrency of about 10 in each',
+    flags: { optimize: 'cost', batchSize: 160, environments: 2, concurrency: { least: 10, most: 200 } },
+    service: [40, 100],
+    isKnown: ({ memory, concurrency }) => memory === 128 && concurrency >= 16 && concurrency <= 60,
+    known: '128 MB; the service is full from a concurrency of 20 in each on',
   },
   descriptors: {
     file: 'descriptors.ts',
     flags: { optimize: 'speed', batchSize: 1800, concurrency: { least: 100, most: 1000 } },
     isKnown: ({ concurrency }) => concurrency > 600 && concurrency <= 910,
-    known: 'a concurrency of at most about 900',
+    known: 'concurrency up to about 900',
   },
-  large: {
+  'large process': {
     file: 'large.ts',
     flags: { optimize: 'cost', batchSize: 400 },
     isKnown: ({ memory }) => memory === 512,
@@ -74,133 +95,206 @@ const CASES: Readonly<Record<string, Case>> = {
 
 const { values: options } = parseArgs({
   options: {
-    case: { type: 'string', multiple: true, default: Object.keys(CASES) },
-    short: { type: 'boolean', default: false },
+    case: { type: 'string', multiple: true, default: Object.keys(CASES).slice(0, 4) },
+    all: { type: 'boolean', default: false },
+    runs: { type: 'string', default: '1' },
     help: { type: 'boolean', default: false },
   },
 })
+
+/** One recommendation of `tune`. */
+interface Run {
+  best: Combination | undefined
+  predicted: Combination[]
+  uncertainty: string | null
+  ms: number
+}
 
 if (options.help) console.log(HELP)
 else await main()
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tune-known-'))
-  const downstream = await startDownstream(40, 200)
+  const rows: string[] = []
   try {
     await writeFile(join(folder, 'sample.jsonl'), '{"number":1}\n{"number":2}\n')
-    for (const name of options.case) {
+    for (const name of options.all ? Object.keys(CASES) : options.case) {
       const known = CASES[name]
       if (!known) throw new Error(`--case ${name}: expected one of ${Object.keys(CASES).join(', ')}`)
-      if (!(await compare(name, known, folder, downstream.url))) process.exitCode = 1
+      const service = known.service && (await startService(...known.service))
+      try {
+        rows.push(...(await compare(name, known, folder, service?.url)))
+      } finally {
+        await service?.close()
+      }
     }
   } finally {
-    downstream.close()
     await rm(folder, { recursive: true })
   }
+  console.log(
+    [
+      `\n| case | run | recommended | its cost | best of the grid | its cost | ratio | time ÷ grid | verdict |`,
+      '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
+      ...rows,
+    ].join('\n'),
+  )
 }
 
-async function compare(name: string, { file, flags, isKnown, known }: Case, folder: string, url: string) {
+async function compare(name: string, { file, flags, memories, isKnown, known }: Case, folder: string, url = '') {
   // Bundled as for Lambda, so that the memory does not include the compiler of the types.
   const outfile = join(folder, `${file.slice(0, -3)}.mjs`)
   const entry = join(import.meta.dirname, file)
   await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile, logLevel: 'error' })
-  const { plan, sample, ...made } = await toTuneOptions(outfile, {
+  const made = await toTuneOptions(outfile, {
     messagesFile: join(folder, 'sample.jsonl'),
-    memory: options.short ? [512, 1769] : MEMORIES,
     concurrency: { least: 10, most: 400 },
     optimize: 'balanced',
     arch: 'x86_64',
     env: [`DOWNSTREAM_URL=${url}`],
     ...flags,
   })
-  const { environments } = plan.workload
+  const { plan, sample } = made.run(made.batchSize, PRECISION)
+  const quotas = Array.from({ length: made.environments }, (_, index) => createQuota(String(index)))
   const common: MeasureOptions = {
-    function: made.function,
-    environments,
+    start: startWith(made.function, made.fifo, quotas),
+    environments: made.environments,
     sample,
+    precision: PRECISION,
     onBatch: () => {},
     onRound: () => {},
     signal: new AbortController().signal,
   }
-
-  const tuneStart = performance.now()
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
-  await explore(plan, { atFullCpu: (concurrency, memory) => measure(concurrency, memory, common) }, results)
-  const tuneTime = performance.now() - tuneStart
-  const predicted = combinationsOf(results, plan)
-  const best = choose(predicted, plan.optimize, results.measurements)
-  console.log(`\n${name}\n  tune: ${textOf(best)}; ${seconds(tuneTime)}. Known: ${known}`)
-  if (!best) return false
-
-  const quotas = Array.from({ length: environments }, (_, index) => {
-    const quota = createCpuQuota(`tune-known-${process.pid}-${index}`, PERIOD_MS)
-    if (!quota) throw new Error('this machine does not permit cgroups: run this as root')
-    return quota
-  })
-  const gridStart = performance.now()
-  const measured: { memory: number; measurement: Measurement }[] = []
+  console.log(`\n${name}. Known optimum: ${known}. Load ${loadavg()[0]?.toFixed(1)}`)
   try {
-    for (const memory of plan.memories) {
-      for (const concurrency of gridOf(plan.least, plan.most, best.concurrency)) {
-        const measurement = await measure(concurrency, memory, { ...common, quotas })
-        measured.push({ memory, measurement })
-      }
+    const runs: Run[] = []
+    for (let count = 0; count < Number(options.runs); count += 1) {
+      const run = await runTune(plan, common)
+      runs.push(run)
+      console.log(`  tune: ${textOf(run.best)}; ${seconds(run.ms)}. ${run.uncertainty ?? ''}`)
     }
+    const startedAt = performance.now()
+    const startLimited = startWith(made.function, made.fifo, quotas, true)
+    const measured: { memory: number; measurement: Measurement }[] = []
+    async function add(memory: number, concurrency: number) {
+      measured.push({ memory, measurement: await measure(concurrency, memory, { ...common, start: startLimited }) })
+    }
+    for (const memory of memories ?? MEMORIES) {
+      for (const concurrency of scanOf(plan.least, plan.most)) await add(memory, concurrency)
+    }
+    const gridMs = performance.now() - startedAt
+    for (const { best } of runs) {
+      const isMissing = ({ memory, measurement }: (typeof measured)[number]) =>
+        memory !== best?.memory || measurement.concurrency !== best.concurrency
+      if (best && measured.every(isMissing)) await add(best.memory, best.concurrency)
+    }
+    const all = measured.map(({ measurement }) => measurement)
+    const grid = measured.map(({ memory, measurement }) =>
+      toCombination(measurement, memory, 'confirmed', plan.workload, all),
+    )
+    return report(name, isKnown, plan, runs, grid, gridMs)
   } finally {
     for (const quota of quotas) await removeQuota(quota)
   }
-  const gridTime = performance.now() - gridStart
-  const all = measured.map(({ measurement }) => measurement)
-  const grid = measured.map(({ memory, measurement }) =>
-    toCombination(measurement, memory, 'confirmed', plan.workload, all),
-  )
-
-  const score = ({ goodput, costPerMillion }: Combination) =>
-    plan.optimize === 'speed' ? 1 / goodput : Number(costPerMillion)
-  const usable = grid.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const optimum = usable.reduce((lowest, combination) => (score(combination) < score(lowest) ? combination : lowest))
-  const chosen = grid.find(({ memory, concurrency }) => memory === best.memory && concurrency === best.concurrency)
-  const worse = chosen && chosen.problem === undefined ? score(chosen) / score(optimum) - 1 : Number.POSITIVE_INFINITY
-  const time = tuneTime / gridTime
-  console.log(`  grid: ${textOf(optimum)}; ${grid.length} combinations, ${seconds(gridTime)}`)
-  console.log(`  under the quota: ${textOf(chosen)}`)
-  console.log(`  ${percent(worse)} worse than the best of the grid; ${percent(time)} of its time`)
-  for (const combination of grid) {
-    const same = predicted.find(
-      (each) => each.memory === combination.memory && each.concurrency === combination.concurrency,
-    )
-    if (!same || same.problem !== undefined || combination.problem !== undefined) continue
-    const deviation = same.goodput / combination.goodput - 1
-    const mark = Math.abs(deviation) > MAX_DEVIATION ? '  DEVIATES' : ''
-    console.log(`    ${textOf(combination)}; predicted ${same.goodput.toFixed(1)} (${percent(deviation)})${mark}`)
-  }
-  const verdicts = [
-    [isKnown(best, Math.min(...plan.memories)), 'it is not the known optimum'],
-    [worse <= MAX_WORSE, `it is more than ${percent(MAX_WORSE)} worse than the best of the grid`],
-    [options.short || time <= MAX_TIME, `it took more than ${percent(MAX_TIME)} of the time of the grid`],
-  ] as const
-  const wrong = verdicts.flatMap(([holds, text]) => (holds ? [] : [text]))
-  console.log(`  ${wrong.length === 0 ? 'ok' : `FAILED: ${wrong.join('; ')}`}`)
-  return wrong.length === 0
 }
 
-/** The range in steps of about a third, and the concurrency that `tune` recommends. */
-function gridOf(least: number, most: number, recommended: number): number[] {
-  const factor = options.short ? 4 : 1.35
-  const grid = new Set([recommended, most])
-  for (let at = least; at < most; at = Math.ceil(at * factor)) grid.add(at)
-  return [...grid].sort((a, b) => a - b)
+/** A service with priority over other programs: a real one runs on another machine. */
+async function startService(capacity: number, ms: number) {
+  const child = fork(join(import.meta.dirname, 'service.ts'), [String(capacity), String(ms)])
+  const [url] = await once(child, 'message')
+  const quota = createQuota('service')
+  quota.limit(child.pid as number, Number.POSITIVE_INFINITY)
+  return {
+    url: String(url),
+    async close() {
+      child.kill()
+      await removeQuota(quota)
+    },
+  }
+}
+
+function createQuota(name: string): Quota {
+  const quota = createCpuQuota(`tune-known-${process.pid}-${name}`, QUOTA_PERIOD_MS)
+  if (!quota) throw new Error('this machine does not permit cgroups: run this as root')
+  return quota
+}
+
+async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
+  const startedAt = performance.now()
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  const measurements = measureFor(plan, common)
+  try {
+    await explore(plan, measurements, results)
+  } finally {
+    await measurements.close()
+  }
+  const ms = performance.now() - startedAt
+  const predicted = combinationsOf(results, plan)
+  const best = choose(predicted, plan.optimize, results.measurements)
+  return { best, predicted, ms, uncertainty: best ? uncertaintyOf(best, predicted, results.measurements) : null }
+}
+
+/** Prints the deviations of the predictions, and returns a row of the table for each run. */
+function report(
+  name: string,
+  isKnown: Case['isKnown'],
+  { optimize }: Plan,
+  runs: readonly Run[],
+  grid: readonly Combination[],
+  gridMs: number,
+): string[] {
+  function score({ goodput, costPerMillion }: Combination): number {
+    const factors = { speed: 1 / goodput, cost: Number(costPerMillion), balanced: Number(costPerMillion) / goodput }
+    return factors[optimize]
+  }
+  const usable = grid.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
+  const optimum = usable.reduce((lowest, combination) => (score(combination) < score(lowest) ? combination : lowest))
+  const inGrid = (one: Combination | undefined) =>
+    grid.find(({ memory, concurrency }) => memory === one?.memory && concurrency === one.concurrency)
+  console.log(`  grid: ${textOf(optimum)}; ${grid.length} combinations, ${seconds(gridMs)}; optimized for ${optimize}`)
+  for (const same of runs[0]?.predicted ?? []) {
+    const actual = inGrid(same)
+    if (!actual || same.problem !== undefined || actual.problem !== undefined) continue
+    const deviation = same.goodput / actual.goodput - 1
+    if (Math.abs(deviation) > MAX_DEVIATION) {
+      console.log(`    ${textOf(actual)}; predicted ${same.goodput.toFixed(1)} (${(100 * deviation).toFixed(0)} %)`)
+    }
+  }
+  return runs.map(({ best, ms }, index) => {
+    const chosen = inGrid(best)
+    const ratio = chosen && chosen.problem === undefined ? score(chosen) / score(optimum) : Number.POSITIVE_INFINITY
+    const time = ms / gridMs
+    const verdicts = [
+      [best && isKnown(best), 'not the known optimum'],
+      [ratio <= MAX_RATIO, `ratio above ${MAX_RATIO}`],
+      [time <= MAX_TIME, 'more than a third of the time of the grid'],
+    ] as const
+    const wrong = verdicts.flatMap(([holds, text]) => (holds ? [] : [text]))
+    if (wrong.length > 0) process.exitCode = 1
+    return `| ${[
+      name,
+      index + 1,
+      nameOf(chosen),
+      dollars(chosen),
+      nameOf(optimum),
+      dollars(optimum),
+      ratio.toFixed(2),
+      `${seconds(ms)} ÷ ${seconds(gridMs)} = ${(100 * time).toFixed(0)} %`,
+      wrong.length === 0 ? 'ok' : `FAILED: ${wrong.join('; ')}`,
+    ].join(' | ')} |`
+  })
+}
+
+function nameOf(combination: Combination | undefined): string {
+  return combination ? `${combination.memory} MB × ${combination.concurrency}` : 'nothing'
+}
+
+function dollars(combination: Combination | undefined): string {
+  return combination?.costPerMillion ? `$${combination.costPerMillion.toFixed(4)}` : 'none'
 }
 
 function textOf(combination: Combination | undefined): string {
-  if (!combination) return 'nothing'
-  const { memory, concurrency, goodput, costPerMillion, problem } = combination
-  const cost = costPerMillion === null ? '' : `, $${costPerMillion.toFixed(4)}`
-  return `${memory} MB × ${concurrency}: ${goodput.toFixed(1)}/s${cost}${problem === undefined ? '' : ` (${problem})`}`
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`
+  const problem = combination?.problem === undefined ? '' : ` (${combination.problem})`
+  return `${nameOf(combination)}: ${combination?.goodput.toFixed(1)}/s, ${dollars(combination)}${problem}`
 }
 
 function seconds(ms: number): string {

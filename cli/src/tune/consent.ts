@@ -1,0 +1,62 @@
+import { createInterface } from 'node:readline'
+import { UsageError } from '../shared/errors.ts'
+import { MAX_MESSAGES, MAX_MS } from './defaults.ts'
+import { formatDuration, formatFigure } from './figures/format.ts'
+
+/** What a run takes. */
+export interface Estimate {
+  ms: number
+  /** Messages that the handler receives. */
+  messages: number
+}
+
+export function isLong({ ms, messages }: Estimate): boolean {
+  return ms > MAX_MS || messages > MAX_MESSAGES
+}
+
+/** For example, "about 4 min, 60,000 messages". */
+export function textOf({ ms, messages }: Estimate): string {
+  const rounded = Number(messages.toPrecision(2))
+  return `about ${formatDuration(ms)}, ${formatFigure(rounded)} messages`
+}
+
+/**
+ * Asks on a terminal whether a long run may start. Elsewhere, or if the answer is no, throws a `UsageError`.
+ *
+ * @param shorter flags that make the run shorter, with the estimate for them
+ * @param terminal `undefined` if nobody can answer
+ */
+export async function askIfLong(
+  estimate: Estimate,
+  shorter: readonly { flags: string; estimate: Estimate }[],
+  terminal: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream } | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isLong(estimate)) return
+  const limits = `${formatDuration(MAX_MS)} or ${formatFigure(MAX_MESSAGES)} messages`
+  const advice =
+    shorter.length === 0
+      ? 'A smaller --batch-size or a narrower --concurrency makes it shorter'
+      : `To make it shorter, use ${shorter.map((each) => `${each.flags} (${textOf(each.estimate)})`).join(' or ')}`
+  const what = `the estimate for this run is ${textOf(estimate)}, and the limit is ${limits}. ${advice}`
+  const isAccepted = terminal !== undefined && (await ask(`${what}.\nStart it? (y/N) `, terminal, signal))
+  if (!isAccepted) throw new UsageError(`${what}. To start it anyway, add --yes`)
+}
+
+/** Whether the answer is yes. Ctrl-C, Ctrl-D and a signal mean no. */
+async function ask(
+  question: string,
+  { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const terminal = createInterface({ input, output, signal, prompt: question })
+  try {
+    terminal.prompt()
+    return await new Promise((resolve) => {
+      terminal.once('line', (answer) => resolve(/^y(es)?$/i.test(answer.trim())))
+      for (const event of ['SIGINT', 'close']) terminal.once(event, () => resolve(false))
+    })
+  } finally {
+    terminal.close()
+  }
+}
