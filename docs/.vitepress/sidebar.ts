@@ -37,6 +37,7 @@ export const SIDEBAR: Section[] = [
     'local-flags': 'Flags of local',
     'local-reference': 'How local imitates AWS',
     doctor: 'doctor',
+    'doctor-ci': 'doctor in cdk synth and GitHub',
     'doctor-flags': 'Flags of doctor',
     'doctor-rules': 'Rules of doctor',
     tune: 'tune',
