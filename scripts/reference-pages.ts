@@ -1,6 +1,6 @@
 /**
- * Writes the pages of docs/ that come from the code: the flags of each command, and the rules of `doctor`. A test fails
- * if they differ from the code.
+ * Writes the pages of docs/ that come from the code: the flags of each command, the rules of `doctor`, and the
+ * experiments on AWS. A test fails if they differ from the code.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -8,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import type { Command, Option } from 'commander'
 import { allRules, type ListedRule } from '../cli/src/doctor/list-rules.ts'
 import { doctorCommand, localCommand, tuneCommand } from '../cli/src/program.ts'
+import { readResults, renderPage } from '../test/on-aws/page.ts'
 
 const NOTE = '<!-- Written by `npm run docs:reference`. Change the code instead. -->'
 
@@ -16,7 +17,11 @@ export function referencePages(): Map<string, string> {
   const flags = [localCommand(), doctorCommand(), tuneCommand()].map(
     (command) => [`docs/${command.name()}-flags.md`, flagsPage(command)] as const,
   )
-  return new Map([...flags, ['docs/doctor-rules.md', rulesPage(allRules())]])
+  return new Map([
+    ...flags,
+    ['docs/doctor-rules.md', rulesPage(allRules())],
+    ['docs/on-aws.md', renderPage(readResults())],
+  ])
 }
 
 function flagsPage(command: Command): string {

@@ -54,6 +54,7 @@ export const SIDEBAR: Section[] = [
   section('Evidence', {
     benchmarks: 'Benchmarks',
     reliability: 'Reliability',
+    'on-aws': 'On AWS',
     'adaptive-concurrency': 'Adaptive concurrency',
     versioning: 'Versions and support',
   }),

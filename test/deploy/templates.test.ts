@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { App, CloudFormationValidatePlugin, Duration } from 'aws-cdk-lib'
+import { Duration } from 'aws-cdk-lib'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
 import {
@@ -14,6 +14,7 @@ import {
   samFile,
   samTemplate,
   type Template,
+  violations,
   widgetsOf,
   withDefaults,
   writeTemplate,
@@ -295,15 +296,6 @@ t.test(
     t.end()
   },
 )
-
-const validator = new CloudFormationValidatePlugin()
-
-/** What AWS's template validator finds. It is part of the CDK and checks property names, types, ranges and references. */
-function violations(templatePath: string): string[] {
-  const stack = { templatePath, stackConstructPath: '', accountId: undefined, region: undefined }
-  const context = { templatePaths: [templatePath], stackTemplates: [stack], appConstruct: new App() }
-  return validator.validate(context).violations.map(({ description }) => description)
-}
 
 /**
  * The SAM template with its function and mapping as CloudFormation resources, because the validator does not check a

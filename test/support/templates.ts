@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { App } from 'aws-cdk-lib'
+import { App, CloudFormationValidatePlugin } from 'aws-cdk-lib'
 import { parse, type ScalarTag, YAMLMap } from 'yaml'
 import { BatchStack, type BatchStackProps } from '../../examples/deploy/cdk/stack.ts'
 
@@ -127,4 +127,13 @@ export function widgetsOf(template: Template): Widget[] {
   const { DashboardBody: body } = propertiesOf(template, 'AWS::CloudWatch::Dashboard')
   const [, parts] = body['Fn::Join'] ?? ['', [body['Fn::Sub']]]
   return JSON.parse(parts.map((part: string | Properties) => written(template, part)).join('')).widgets
+}
+
+const validator = new CloudFormationValidatePlugin()
+
+/** What AWS's template validator finds. It is part of the CDK and checks property names, types, ranges and references. */
+export function violations(templatePath: string): string[] {
+  const stack = { templatePath, stackConstructPath: '', accountId: undefined, region: undefined }
+  const context = { templatePaths: [templatePath], stackTemplates: [stack], appConstruct: new App() }
+  return validator.validate(context).violations.map(({ description }) => description)
 }

@@ -1,0 +1,298 @@
+import t from 'tap'
+import { EXPERIMENTS, type Experiment, type Note, type Proof, type Report } from './experiments.ts'
+import { type Name, SETUPS, type Setup } from './template.ts'
+
+/** What an experiment finds. */
+interface Found {
+  readonly notes?: readonly object[]
+  readonly reports?: readonly Report[]
+  readonly letters?: readonly object[]
+  readonly metrics?: Readonly<Record<string, number>>
+  readonly alarms?: readonly Name[]
+  /** The responses of the invocations, in order. */
+  readonly responses?: readonly object[]
+}
+
+function proofOf({ notes = [], reports = [], letters = [], metrics = {}, alarms = [], responses = [] }: Found): Proof {
+  const left = [...responses]
+  return {
+    send: async () => {},
+    enable: async () => {},
+    sleep: async () => {},
+    invoke: async () => left.shift(),
+    notes: async () => notes.map((note, at): Note => ({ requestId: '1', at, order: at, ...note })),
+    reports: async () => [...reports],
+    deadLetters: async () => [...letters],
+    metric: async (_name, metric) => metrics[metric] ?? 0,
+    hasAlarmed: async (name) => alarms.includes(name),
+    until: async (_seconds, read) => read(),
+  }
+}
+
+const named = (name: string) => EXPERIMENTS.find((experiment) => experiment.name === name) as Experiment
+const report = (status: string, durationMs: number): Report => ({ requestId: '1', status, durationMs })
+const FLAGS = ['--no-experimental-require-module', '--no-experimental-detect-module']
+const numbers = (length: number) => Array.from({ length }, (_, number) => number)
+const fifoEvent = (groups: string) => ({ bodies: Array.from(groups, (group) => ({ group })) })
+const fifoDone = (group: string, order: readonly number[]) => order.map((number) => ({ done: { group, number } }))
+const hanging = '1,000 calls of fetch() that hang, at 128 MB and with a timeout of 10 s'
+const large = '30,000 messages of 100 bytes with a batch size of 10,000'
+const fifo = 'a FIFO queue with three message groups, one message of which fails once'
+const loop = 'a function that sends its message to its own queue again'
+const twice = 'a visibility timeout below the batching window'
+const hundred = '100 messages, of which 10 fail once'
+const off = 'failed messages without ReportBatchItemFailures'
+const on = 'failed messages with ReportBatchItemFailures'
+const failing = { bodies: numbers(10).map((number) => ({ fails: number < 3 })) }
+const failed = { bodies: numbers(3).map(() => ({ fails: true })) }
+
+const CASES: [name: string, found: Found, observed: string, asExpected: boolean][] = [
+  [
+    'flags of Node in nodejs24.x',
+    { responses: [{ execArgv: FLAGS, required: 'ERR_REQUIRE_ESM' }] },
+    `${FLAGS.join(' ')}; require() of an ES module: ERR_REQUIRE_ESM`,
+    true,
+  ],
+  [
+    'flags of Node in nodejs22.x',
+    { responses: [{ execArgv: [], required: 'loaded' }] },
+    'neither flag; require() of an ES module: loaded',
+    false,
+  ],
+  [
+    'require() of an ES module with NODE_OPTIONS=--experimental-require-module',
+    { responses: [{ required: 'loaded' }] },
+    'loaded',
+    true,
+  ],
+  ['file descriptors', { responses: [{ limit: 1024, code: 'EMFILE' }] }, 'a limit of 1024, then EMFILE', true],
+  ['file descriptors', { responses: [{ limit: 65535, code: 'EMFILE' }] }, 'a limit of 65535, then EMFILE', false],
+  ['CPU share at 128 MB', { responses: [{ share: 0.0724 }] }, '7.2 % of a CPU', true],
+  ['CPU share at 128 MB', { responses: [{ share: 0.49 }] }, '49.0 % of a CPU', false],
+  ['CPU share at 128 MB', { responses: [{ share: 0.03 }] }, '3.0 % of a CPU', false],
+  [
+    'a timer after the response',
+    { responses: [{}, { paused: 10_100, ticks: 1 }] },
+    'fires 1 times in 10 s, of 101',
+    true,
+  ],
+  [
+    'a timer after the response',
+    { responses: [{}, { paused: 10_100, ticks: 99 }] },
+    'fires 99 times in 10 s, of 101',
+    false,
+  ],
+  ['the response {}', { notes: [{ title: 'the response {}' }] }, 'deleted', true],
+  [
+    'the response {}',
+    { notes: [{ title: 'the response {}' }], letters: [{ title: 'the response {}' }] },
+    'redelivered',
+    false,
+  ],
+  [
+    'the response true',
+    { notes: [{ title: 'the response true' }], letters: [{ title: 'the response []' }] },
+    'deleted',
+    false,
+  ],
+  [
+    'the response []',
+    { notes: [{ title: 'the response []' }], letters: [{ title: 'the response []' }] },
+    'redelivered',
+    true,
+  ],
+  [
+    'a response after the timeout',
+    { notes: [{}], letters: [{}], reports: [report('timeout', 5000), report('timeout', 5000)] },
+    'timeout, redelivered',
+    true,
+  ],
+  [
+    'a response after the timeout',
+    { notes: [{}], reports: [report('success', 4000), report('timeout', 5000)] },
+    'success and timeout, deleted',
+    false,
+  ],
+  [
+    hundred,
+    {
+      notes: [
+        { bodies: numbers(100).map((number) => ({ number })) },
+        { summary: {} },
+        { bodies: numbers(10).map((number) => ({ number: number * 10 })) },
+      ],
+    },
+    '90 are delivered once, 10 twice',
+    true,
+  ],
+  [
+    hundred,
+    { notes: [{ bodies: numbers(100).map((number) => ({ number })) }] },
+    '100 are delivered once, 0 twice',
+    false,
+  ],
+  [
+    off,
+    { notes: [failing, { summary: { records: 10, reported: 3 } }] },
+    '3 of 10 are reported, 0 are redelivered',
+    true,
+  ],
+  [
+    off,
+    { notes: [failing, failed, { summary: { records: 10, reported: 3 } }, { summary: { records: 3, reported: 3 } }] },
+    '6 of 13 are reported, 3 are redelivered',
+    false,
+  ],
+  [
+    on,
+    { notes: [failing, failed], letters: [{}, {}, {}] },
+    '7 of 10 are deleted, 3 are dead-lettered after 2 deliveries',
+    true,
+  ],
+  [on, { notes: [failing], letters: [] }, '7 of 10 are deleted, 0 are dead-lettered after 1 deliveries', false],
+  [
+    'EventCount with ReportBatchItemFailures',
+    { metrics: { PolledEventCount: 13, InvokedEventCount: 13, FailedInvokeEventCount: 6, DeletedEventCount: 7 } },
+    'PolledEventCount 13, InvokedEventCount 13, FailedInvokeEventCount 6, DeletedEventCount 7',
+    true,
+  ],
+  [
+    'EventCount without ReportBatchItemFailures',
+    { metrics: { PolledEventCount: 10, InvokedEventCount: 10, DeletedEventCount: 7 } },
+    'PolledEventCount 10, InvokedEventCount 10, DeletedEventCount 7',
+    false,
+  ],
+  [
+    'the alarm of examples/deploy',
+    { alarms: ['reportsOff'] },
+    'ALARM without ReportBatchItemFailures, no ALARM with it',
+    true,
+  ],
+  [
+    'the alarm of examples/deploy',
+    { alarms: ['reportsOff', 'reportsOn'] },
+    'ALARM without ReportBatchItemFailures, ALARM with it',
+    false,
+  ],
+  [
+    large,
+    {
+      notes: [
+        { records: 7000, bytes: 5_600_000 },
+        { records: 10, bytes: 6_291_456 },
+      ],
+    },
+    'the largest event has 7,000 records, and 6.29 MB',
+    true,
+  ],
+  [
+    large,
+    { notes: [{ records: 6999, bytes: 5_600_000 }, { summary: { records: 30_000 } }] },
+    'the largest event has 6,999 records, and 5.60 MB',
+    false,
+  ],
+  [large, { notes: [{ records: 7000, bytes: 6_291_457 }] }, 'the largest event has 7,000 records, and 6.29 MB', false],
+  [
+    hanging,
+    { notes: [{ records: 900 }, { records: 100 }], reports: [report('success', 9850.4), report('success', 9100)] },
+    '0 of 2 invocations are late; the slowest takes 9,850 ms; up to 900 records',
+    true,
+  ],
+  [
+    hanging,
+    { notes: [{ records: 900 }], reports: [report('success', 9000), report('timeout', 10_000)] },
+    '1 of 2 invocations are late; the slowest takes 10,000 ms; up to 900 records',
+    false,
+  ],
+  [
+    hanging,
+    { notes: [{ records: 99 }], reports: [report('success', 9000)] },
+    '0 of 1 invocations are late; the slowest takes 9,000 ms; up to 99 records',
+    false,
+  ],
+  [
+    twice,
+    { notes: [{ ids: ['a', 'b', 'a'] }, { listed: ['a', 'b'] }, { requestId: '2', ids: ['a'] }] },
+    'a message is in an event 2 times, is listed once, and is redelivered',
+    true,
+  ],
+  [
+    twice,
+    { notes: [{ ids: ['a', 'a', 'a'] }, { listed: ['a', 'a'] }] },
+    'a message is in an event 3 times, is listed more than once, and is not redelivered',
+    false,
+  ],
+  [
+    fifo,
+    { notes: [fifoEvent('aab'), fifoEvent('c'), ...['a', 'b', 'c'].flatMap((group) => fifoDone(group, numbers(10)))] },
+    'a batch has 2 groups; 3 of 3 groups are processed in order, and completely',
+    true,
+  ],
+  [
+    fifo,
+    { notes: [fifoEvent('aa'), ...['a', 'b', 'c'].flatMap((group) => fifoDone(group, numbers(10)))] },
+    'a batch has 1 groups; 3 of 3 groups are processed in order, and completely',
+    false,
+  ],
+  [
+    fifo,
+    {
+      notes: [
+        fifoEvent('abc'),
+        ...fifoDone('a', numbers(10)),
+        ...fifoDone('b', numbers(10).reverse()),
+        ...fifoDone('c', numbers(9)),
+      ],
+    },
+    'a batch has 3 groups; 1 of 3 groups are processed in order, and completely',
+    false,
+  ],
+  [
+    loop,
+    { notes: numbers(16).map((number) => ({ round: number + 1 })), letters: [{ round: 17 }] },
+    'is stopped after 16 invocations; the message is dead-lettered',
+    true,
+  ],
+  [
+    loop,
+    { notes: numbers(30).map((number) => ({ round: number + 1 })) },
+    'is stopped after 30 invocations; the message is not dead-lettered',
+    false,
+  ],
+]
+
+for (const [name, found, observed, asExpected] of CASES) {
+  t.test(`${name}: ${observed}`, async (t) => {
+    t.strictSame(await named(name).observe(proofOf(found)), { observed, asExpected })
+  })
+}
+
+t.test('no experiment accepts that nothing was observed', async (t) => {
+  for (const experiment of EXPERIMENTS) {
+    const found = await experiment.observe(proofOf({ responses: [{ execArgv: [] }] })).then(
+      ({ asExpected }) => asExpected,
+      () => false,
+    )
+    t.equal(found, false, experiment.name)
+  }
+})
+
+t.test('the names of the experiments differ', async (t) => {
+  const names = EXPERIMENTS.map(({ name }) => name)
+  t.equal(new Set(names).size, names.length)
+})
+
+t.test('the estimate of the costs counts the messages that the experiments send', async (t) => {
+  const sent: Partial<Record<Name, number>> = {}
+  const proof: Proof = {
+    ...proofOf({}),
+    send: async (name, bodies) => {
+      sent[name] = (sent[name] ?? 0) + bodies.length
+    },
+  }
+  for (const { send } of EXPERIMENTS) await send?.(proof)
+  for (const [name, { queue }] of Object.entries(SETUPS) as [Name, Setup][]) {
+    const resent = name === 'loop' ? 29 : 0 // by the function
+    t.equal((sent[name] ?? 0) + resent, queue?.messages ?? 0, name)
+  }
+})

@@ -1,0 +1,250 @@
+/** What is deployed: one CloudFormation stack with a function, a queue and a mapping for each setup. */
+
+export interface QueueSetup {
+  readonly fifo?: boolean
+  /** Seconds; default: the timeout of the function, so that failed messages return early. */
+  readonly visibility?: number
+  /** Default 2, so that a message that always fails is soon dead-lettered. */
+  readonly maxReceives?: number
+  readonly batchSize: number
+  /** Seconds. */
+  readonly window?: number
+  /** Default true: the mapping has ReportBatchItemFailures. */
+  readonly reports?: boolean
+  /** Default true. */
+  readonly enabled?: boolean
+  /** Whether the mapping has the metrics EventCount, and an alarm. Default false. */
+  readonly metrics?: boolean
+  /** The number of messages that the experiments send. */
+  readonly messages: number
+}
+
+export interface Setup {
+  /** An export of `functions.ts`. */
+  readonly handler: string
+  /** Default nodejs24.x. */
+  readonly runtime?: string
+  /** Megabytes; default 512. */
+  readonly memory?: number
+  /** Seconds; default 5. */
+  readonly timeout?: number
+  readonly env?: Readonly<Record<string, string>>
+  readonly queue?: QueueSetup
+  /** At most this many invocations. The estimate of the costs assumes that each takes the whole timeout. */
+  readonly invocations: number
+}
+
+export const MEMORY = 512
+export const TIMEOUT = 5
+export const MAX_RECEIVES = 2
+/** The smallest value that Lambda accepts. It keeps the proof small in an account that runs other functions, too. */
+export const MAXIMUM_CONCURRENCY = 2
+
+export const SETUPS = {
+  flags22: { handler: 'flags', runtime: 'nodejs22.x', invocations: 2 },
+  flags24: { handler: 'flags', invocations: 2 },
+  flagsAllowed: { handler: 'flags', env: { NODE_OPTIONS: '--experimental-require-module' }, invocations: 2 },
+  descriptors: { handler: 'descriptors', invocations: 2 },
+  cpuShare: { handler: 'cpuShare', memory: 128, timeout: 10, invocations: 2 },
+  freeze: { handler: 'freeze', invocations: 10 },
+  respond: { handler: 'respond', queue: { batchSize: 1, messages: 12 }, invocations: 30 },
+  tooLate: { handler: 'tooLate', queue: { batchSize: 1, messages: 1 }, invocations: 4 },
+  failsOnce: { handler: 'failsOnce', queue: { batchSize: 100, window: 2, messages: 100 }, invocations: 110 },
+  reportsOn: { handler: 'fails', queue: { batchSize: 10, messages: 10, metrics: true }, invocations: 20 },
+  reportsOff: {
+    handler: 'fails',
+    queue: { batchSize: 10, messages: 10, metrics: true, reports: false },
+    invocations: 20,
+  },
+  large: {
+    handler: 'large',
+    memory: 1024,
+    timeout: 30,
+    queue: { batchSize: 10_000, window: 60, visibility: 300, enabled: false, messages: 30_000 },
+    invocations: 100,
+  },
+  hangingFetch: {
+    handler: 'hangingFetch',
+    memory: 128,
+    timeout: 10,
+    queue: { batchSize: 1000, window: 5, visibility: 30, messages: 1000 },
+    invocations: 40,
+  },
+  // Within a window of 20 s, a message becomes visible again every 2 s. So the same batch can receive it again.
+  twice: {
+    handler: 'failsFirst',
+    timeout: 2,
+    queue: { batchSize: 1000, window: 20, maxReceives: 1000, messages: 100 },
+    invocations: 100,
+  },
+  fifo: {
+    handler: 'fifo',
+    queue: { fifo: true, batchSize: 10, maxReceives: 5, enabled: false, messages: 30 },
+    invocations: 50,
+  },
+  loop: { handler: 'loop', queue: { batchSize: 1, messages: 30 }, invocations: 32 },
+} as const satisfies Record<string, Setup>
+
+export type Name = keyof typeof SETUPS
+
+export const setups: [Name, Setup][] = Object.entries(SETUPS) as [Name, Setup][]
+
+/** The namespace of the metric `reported`, which `functions.ts` publishes. */
+export const NAMESPACE = 'bounded-sqs-batch-proof'
+export const LOG_GROUP = 'Logs'
+
+/** The logical ids of the resources of a setup. */
+export function idsOf(name: Name) {
+  const id = `${name.slice(0, 1).toUpperCase()}${name.slice(1)}`
+  return { fn: `${id}Function`, queue: `${id}Queue`, mapping: `${id}Mapping`, alarm: `${id}Alarm` }
+}
+
+export const deadLettersOf = ({ fifo = false }: QueueSetup) => (fifo ? 'FifoDeadLetters' : 'DeadLetters')
+
+const ref = (Ref: string) => ({ Ref })
+const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] })
+
+/** A CloudFormation template. The code of the functions is uploaded later, because it is too long for a template. */
+export function template() {
+  const queues = setups.flatMap(([name, { queue }]) => (queue ? [idsOf(name).queue] : []))
+  const Resources = {
+    [LOG_GROUP]: { Type: 'AWS::Logs::LogGroup', Properties: { RetentionInDays: 1 } },
+    DeadLetters: { Type: 'AWS::SQS::Queue', Properties: {} },
+    FifoDeadLetters: { Type: 'AWS::SQS::Queue', Properties: fifoProperties('FifoDeadLetters') },
+    Role: role(queues),
+    ...Object.assign({}, ...setups.map(resourcesOf)),
+  }
+  return {
+    AWSTemplateFormatVersion: '2010-09-09',
+    Description: 'The experiments of middy-bounded-sqs-batch on AWS. Its command removes this stack at its end.',
+    Resources,
+  }
+}
+
+/** It cannot create log groups, so no function creates one after the stack has been removed. */
+function role(queues: readonly string[]) {
+  const Statement = [
+    { Effect: 'Allow', Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: arnOf(LOG_GROUP) },
+    {
+      Effect: 'Allow',
+      Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
+      Resource: queues.map(arnOf),
+    },
+    { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: arnOf(idsOf('loop').queue) },
+  ]
+  const trust = { Effect: 'Allow', Action: 'sts:AssumeRole', Principal: { Service: 'lambda.amazonaws.com' } }
+  return {
+    Type: 'AWS::IAM::Role',
+    Properties: {
+      AssumeRolePolicyDocument: { Version: '2012-10-17', Statement: [trust] },
+      Policies: [{ PolicyName: 'proof', PolicyDocument: { Version: '2012-10-17', Statement } }],
+    },
+  }
+}
+
+function resourcesOf([name, setup]: [Name, Setup]) {
+  const { handler, runtime = 'nodejs24.x', memory = MEMORY, timeout = TIMEOUT, env = {}, queue } = setup
+  const ids = idsOf(name)
+  const queueUrl = name === 'loop' ? { QUEUE_URL: ref(ids.queue) } : {}
+  const fn = {
+    Type: 'AWS::Lambda::Function',
+    Properties: {
+      Runtime: runtime,
+      Architectures: ['arm64'],
+      Handler: `index.${handler}`,
+      Code: { ZipFile: 'exports.handler = async () => { throw new Error("the code has not been uploaded") }' },
+      MemorySize: memory,
+      Timeout: timeout,
+      Role: arnOf('Role'),
+      LoggingConfig: { LogFormat: 'JSON', LogGroup: ref(LOG_GROUP) },
+      Environment: { Variables: { NAME: name, ...queueUrl, ...env } },
+    },
+  }
+  if (!queue) return { [ids.fn]: fn }
+  return {
+    [ids.fn]: fn,
+    [ids.queue]: queueResource(queue, timeout, ids.queue),
+    [ids.mapping]: mappingResource(queue, ids),
+    ...(queue.metrics ? { [ids.alarm]: alarm(ids) } : {}),
+  }
+}
+
+/** CloudFormation adds .fifo to the names that it gives, but moto does not. */
+function fifoProperties(id: string) {
+  return { FifoQueue: true, QueueName: { 'Fn::Sub': `\${AWS::StackName}-${id}.fifo` } }
+}
+
+const SHORT = 'a failed message is to be dead-lettered soon'
+
+/** The findings of `doctor` that these settings cause. */
+function acceptances(accept: Readonly<Record<string, string>>) {
+  return { 'bounded-sqs-batch': { accept } }
+}
+
+function queueResource(queue: QueueSetup, timeout: number, id: string) {
+  const { fifo, visibility = timeout, maxReceives = MAX_RECEIVES, window = 0 } = queue
+  const accepted = {
+    ...(visibility < 6 * timeout + window ? { 'visibility-headroom': SHORT } : {}),
+    ...(maxReceives < 5 ? { 'max-receive-count': SHORT } : {}),
+  }
+  return {
+    Type: 'AWS::SQS::Queue',
+    Metadata: acceptances(accepted),
+    Properties: {
+      MessageRetentionPeriod: 3600,
+      ...(fifo ? fifoProperties(id) : {}),
+      VisibilityTimeout: visibility,
+      RedrivePolicy: { deadLetterTargetArn: arnOf(deadLettersOf(queue)), maxReceiveCount: maxReceives },
+    },
+  }
+}
+
+function mappingResource(queue: QueueSetup, ids: ReturnType<typeof idsOf>) {
+  const { fifo, batchSize, window, reports = true, enabled = true, metrics = false } = queue
+  const accepted = {
+    ...(reports ? {} : { 'report-batch-item-failures': 'an experiment observes what happens without it' }),
+    ...(fifo ? { 'fifo-parallelism': 'there are only three message groups' } : {}),
+  }
+  return {
+    Type: 'AWS::Lambda::EventSourceMapping',
+    Metadata: acceptances(accepted),
+    Properties: {
+      EventSourceArn: arnOf(ids.queue),
+      FunctionName: ref(ids.fn),
+      BatchSize: batchSize,
+      ...(window ? { MaximumBatchingWindowInSeconds: window } : {}),
+      ...(reports ? { FunctionResponseTypes: ['ReportBatchItemFailures'] } : {}),
+      ...(metrics ? { MetricsConfig: { Metrics: ['EventCount'] } } : {}),
+      Enabled: enabled,
+      ScalingConfig: { MaximumConcurrency: MAXIMUM_CONCURRENCY },
+    },
+  }
+}
+
+/** The alarm of examples/deploy, with a shorter period. */
+function alarm({ fn, mapping }: ReturnType<typeof idsOf>) {
+  const ofMapping = [{ Name: 'EventSourceMappingUUID', Value: ref(mapping) }]
+  const metric = (Id: string, Namespace: string, MetricName: string, Dimensions: object[]) => ({
+    Id,
+    ReturnData: false,
+    MetricStat: { Metric: { Namespace, MetricName, Dimensions }, Period: ALARM_PERIOD, Stat: 'Sum' },
+  })
+  return {
+    Type: 'AWS::CloudWatch::Alarm',
+    Properties: {
+      Metrics: [
+        { Id: 'deletedFailures', Expression: 'reported + deleted - 1.01 * invoked' },
+        metric('reported', NAMESPACE, 'reported', [{ Name: 'FunctionName', Value: ref(fn) }]),
+        metric('deleted', 'AWS/Lambda', 'DeletedEventCount', ofMapping),
+        metric('invoked', 'AWS/Lambda', 'InvokedEventCount', ofMapping),
+      ],
+      EvaluationPeriods: 1,
+      Threshold: 0,
+      ComparisonOperator: 'GreaterThanThreshold',
+      TreatMissingData: 'notBreaching',
+    },
+  }
+}
+
+/** Seconds. */
+export const ALARM_PERIOD = 300
