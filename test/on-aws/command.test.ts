@@ -49,6 +49,7 @@ async function codeOf(child: ChildProcess): Promise<number> {
 /** An AWS account with stacks that are being created until they are deleted. `calls` has the names of the calls. */
 async function startAccount(t: Test, { executions = 1000, stacks = [] as string[], expiresAfter = '' } = {}) {
   const calls: string[] = []
+  const deleting = new Set<string>()
   let expired = false
   const server = createServer(async (request, response) => {
     const input = new URLSearchParams(await text(request))
@@ -66,12 +67,13 @@ async function startAccount(t: Test, { executions = 1000, stacks = [] as string[
     }
     const name = input.get('StackName') ?? ''
     if (action === 'CreateStack') stacks.push(name)
-    if (action === 'DeleteStack') stacks.splice(0, stacks.length, ...stacks.filter((stack) => stack !== name))
+    if (action === 'DeleteStack') deleting.add(name)
     if (action === 'DescribeStacks' && name && !stacks.includes(name)) {
       return fail('ValidationError', `Stack with id ${name} does not exist`)
     }
+    const status = (stack: string) => (deleting.has(stack) ? 'DELETE_IN_PROGRESS' : 'CREATE_IN_PROGRESS')
     const member = (stack: string) =>
-      `<member><StackName>${stack}</StackName><StackStatus>CREATE_IN_PROGRESS</StackStatus><CreationTime>2026-11-29T07:00:00Z</CreationTime></member>`
+      `<member><StackName>${stack}</StackName><StackStatus>${status(stack)}</StackStatus><CreationTime>2026-11-29T07:00:00Z</CreationTime></member>`
     const result =
       {
         GetCallerIdentity: '<Account>123456789012</Account>',
@@ -81,6 +83,8 @@ async function startAccount(t: Test, { executions = 1000, stacks = [] as string[
       .writeHead(200, { 'content-type': 'text/xml' })
       .end(`<${action}Response><${action}Result>${result}</${action}Result></${action}Response>`)
     if (action === expiresAfter) expired = true
+    // A stack is gone after its status has been read once.
+    if (action === 'DescribeStacks' && deleting.has(name)) stacks.splice(stacks.indexOf(name), 1)
   })
   const endpoint = await listen(server)
   t.teardown(() => close(server))

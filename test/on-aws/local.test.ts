@@ -3,7 +3,7 @@ import { EXPERIMENTS, type Experiment } from './experiments.ts'
 import { imitateAws } from './imitation.ts'
 import { run } from './run.ts'
 
-// The others need what only AWS has: metrics, reports of Lambda, a real CPU share, a window, and loop detection.
+// The others need what only AWS has: metrics, reports of Lambda, a real CPU share, and loop detection.
 const NAMES = [
   'flags of Node in nodejs24.x',
   'require() of an ES module with NODE_OPTIONS=--experimental-require-module',
@@ -24,6 +24,7 @@ const NAMES = [
   '100 messages, of which 10 fail once',
   'failed messages without ReportBatchItemFailures',
   'failed messages with ReportBatchItemFailures',
+  'a visibility timeout below the batching window',
   'a FIFO queue with three message groups, one message of which fails once',
 ]
 

@@ -87,7 +87,7 @@ function interruption(): AbortSignal {
       controller.abort(new Error(`interrupted by ${signal}`))
     })
   }
-  // If the terminal was closed, the output fails. The stack must still be removed.
+  // If the terminal was closed, an error of the output would end this process before the stack is removed.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   return controller.signal
 }
