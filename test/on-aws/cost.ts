@@ -42,7 +42,7 @@ export function costs(): Cost[] {
     // Five pollers of each mapping wait up to 20 s for messages.
     { what: 'calls of SQS for an hour without messages', amount: mappings * 5 * 180, dollars: sqs / MILLION },
     { what: 'metrics of CloudWatch', amount: measured * 6, dollars: METRIC_MONTH * TWO_HOURS },
-    { what: 'metrics of alarms', amount: measured * 3, dollars: ALARM_MONTH * TWO_HOURS },
+    { what: 'metrics of alarms', amount: measured * 4, dollars: ALARM_MONTH * TWO_HOURS },
     { what: 'calls of CloudWatch', amount: 2000, dollars: CALL },
     { what: 'GB of logs', amount: 0.02, dollars: LOG_GB },
   ]

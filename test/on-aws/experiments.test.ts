@@ -159,7 +159,7 @@ const CASES: [name: string, found: Found, observed: string, asExpected: boolean]
   [
     'EventCount without ReportBatchItemFailures',
     { metrics: { PolledEventCount: 10, InvokedEventCount: 10, DeletedEventCount: 7 } },
-    'PolledEventCount 10, InvokedEventCount 10, DeletedEventCount 7',
+    'PolledEventCount 10, InvokedEventCount 10, FailedInvokeEventCount 0, DeletedEventCount 7',
     false,
   ],
   [

@@ -301,6 +301,7 @@ export const EXPERIMENTS: readonly Experiment[] = [
   eventCount('EventCount without ReportBatchItemFailures', 'reportsOff', {
     PolledEventCount: 10,
     InvokedEventCount: 10,
+    FailedInvokeEventCount: 0,
     DeletedEventCount: 10,
   }),
   {

@@ -221,7 +221,11 @@ function mappingResource(queue: QueueSetup, ids: ReturnType<typeof idsOf>) {
   }
 }
 
-/** The alarm of examples/deploy, with a shorter period. */
+/** Seconds. */
+export const ALARM_PERIOD = 300
+const DELETED_FAILURES = 'IF(reported > 2 * FILL(failed, 0), reported + deleted - 1.01 * invoked, 0)'
+
+/** `DeletedFailuresAlarm` of examples/deploy, with one short period. */
 function alarm({ fn, mapping }: ReturnType<typeof idsOf>) {
   const ofMapping = [{ Name: 'EventSourceMappingUUID', Value: ref(mapping) }]
   const metric = (Id: string, Namespace: string, MetricName: string, Dimensions: object[]) => ({
@@ -233,10 +237,11 @@ function alarm({ fn, mapping }: ReturnType<typeof idsOf>) {
     Type: 'AWS::CloudWatch::Alarm',
     Properties: {
       Metrics: [
-        { Id: 'deletedFailures', Expression: 'reported + deleted - 1.01 * invoked' },
+        { Id: 'deletedFailures', Expression: DELETED_FAILURES },
         metric('reported', NAMESPACE, 'reported', [{ Name: 'FunctionName', Value: ref(fn) }]),
         metric('deleted', 'AWS/Lambda', 'DeletedEventCount', ofMapping),
         metric('invoked', 'AWS/Lambda', 'InvokedEventCount', ofMapping),
+        metric('failed', 'AWS/Lambda', 'FailedInvokeEventCount', ofMapping),
       ],
       EvaluationPeriods: 1,
       Threshold: 0,
@@ -245,6 +250,3 @@ function alarm({ fn, mapping }: ReturnType<typeof idsOf>) {
     },
   }
 }
-
-/** Seconds. */
-export const ALARM_PERIOD = 300
