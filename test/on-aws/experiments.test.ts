@@ -72,14 +72,14 @@ const CASES: [name: string, found: Found, observed: string, asExpected: boolean]
   ['CPU share at 128 MB', { responses: [{ share: 0.03 }] }, '3.0 % of a CPU', false],
   [
     'a timer after the response',
-    { responses: [{}, { paused: 10_100, ticks: 1 }] },
-    'fires 1 times in 10 s, of 101',
+    { responses: [{}, { paused: 10_100, ticks: 20 }] },
+    'fires 20 of 101 times in 10 s',
     true,
   ],
   [
     'a timer after the response',
-    { responses: [{}, { paused: 10_100, ticks: 99 }] },
-    'fires 99 times in 10 s, of 101',
+    { responses: [{}, { paused: 10_100, ticks: 21 }] },
+    'fires 21 of 101 times in 10 s',
     false,
   ],
   ['the response {}', { notes: [{ title: 'the response {}' }] }, 'deleted', true],
