@@ -4,7 +4,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
-import { violations } from '../support/templates.ts'
+import { alarmsOf, samTemplate, violations } from '../support/templates.ts'
 import { codeFiles, zip } from './code.ts'
 import { setups, template } from './template.ts'
 
@@ -45,4 +45,15 @@ t.test('the code has the function of each setup, and can be uploaded', async (t)
   const exported = await import(pathToFileURL(`${folder}/index.mjs`).href)
   for (const [name, { handler }] of setups) t.type(exported[handler], 'function', name)
   t.ok(zip(files).length < 1_000_000)
+})
+
+t.test('the alarm has the expression of the alarm in examples/deploy', (t) => {
+  const expressionsIn = ({ Metrics = [] }: { Metrics?: { Expression?: string }[] }) =>
+    Metrics.flatMap(({ Expression }) => Expression ?? [])
+  const ofExample = expressionsIn(alarmsOf(samTemplate()).DeletedFailuresAlarm ?? {})
+  t.equal(ofExample.length, 1)
+  const alarms = Object.values(alarmsOf(template() as never))
+  t.ok(alarms.length > 0)
+  for (const alarm of alarms) t.strictSame(expressionsIn(alarm), ofExample)
+  t.end()
 })
