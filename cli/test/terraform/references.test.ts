@@ -84,6 +84,20 @@ for (const [title, plan, expected] of [
     [EITHER],
   ],
   [
+    'the value of a for_each with more keys than queues',
+    planOf(TWO, [...MAPPINGS, 'aws_lambda_event_source_mapping.work["d"]'], ['aws_sqs_queue.work', 'each.value']),
+    [EITHER, EITHER, EITHER],
+  ],
+  [
+    'the key and a variable, for more keys than queues',
+    planOf(
+      TWO,
+      [...MAPPINGS, 'aws_lambda_event_source_mapping.work["d"]'],
+      ['aws_sqs_queue.work', 'var.names', 'each.key'],
+    ),
+    [EITHER, EITHER, EITHER],
+  ],
+  [
     'the key and a variable, for some of the queues',
     planOf(TWO, MAPPINGS.slice(1), ['aws_sqs_queue.work', 'var.names', 'each.key']),
     [EITHER],

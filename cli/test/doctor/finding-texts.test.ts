@@ -1,0 +1,42 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { test } from 'tap'
+import { RULES } from '../../src/doctor/check.ts'
+import { CASES } from '../support/rule-cases.ts'
+import { cloudFormation, findingsIn } from '../support/templates.ts'
+
+// The severity, the text and the fix of each finding in rule-cases.ts. To accept new texts, run this file with
+// UPDATE_TEXTS=1, and read the changes.
+const FILE = new URL('fixtures/finding-texts.json', import.meta.url)
+const TEXTS: Record<string, string[][]> = JSON.parse(readFileSync(FILE, 'utf8'))
+const found: typeof TEXTS = {}
+
+for (const { title, change, options } of CASES) {
+  test(`the texts of ${title}`, async (t) => {
+    const findings = await findingsIn(t, cloudFormation(change), options)
+    found[title] = findings.map(({ severity, rule, message, fix }) => [`${severity} ${rule}`, message, fix])
+    if (!process.env.UPDATE_TEXTS) t.strictSame(found[title], TEXTS[title])
+  })
+}
+
+test('the file of texts has no other cases', async (t) => {
+  if (process.env.UPDATE_TEXTS) writeFileSync(FILE, `${JSON.stringify(found, undefined, 2)}\n`)
+  t.strictSame(
+    Object.keys(TEXTS),
+    CASES.map(({ title }) => title),
+  )
+})
+
+/** The rules that need the code, which code-rules.test.ts tests. */
+const IN_CODE = ['metrics-log-level', 'commonjs-handler', 'dead-letter-memory']
+
+test('every rule has a template that breaks it, says what it finds and why that matters, and names a page of AWS', (t) => {
+  const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))
+  for (const { id, finds, why, source } of RULES) {
+    t.ok(found.has(id) || IN_CODE.includes(id), id)
+    t.match(finds, /^[A-Z`].*\.$/)
+    t.match(source, /^https:\/\/docs\.aws\.amazon\.com\//)
+    t.match(why, /^[A-Z].*\.$/)
+  }
+  t.equal(new Set(RULES.map(({ id }) => id)).size, RULES.length)
+  t.end()
+})

@@ -1,0 +1,288 @@
+import { test } from 'tap'
+import { concurrency, fifo, filters } from '../support/rule-cases.ts'
+import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+
+test('findings are sorted by severity', async (t) => {
+  const change = { mapping: { FunctionResponseTypes: undefined }, queue: { RedrivePolicy: undefined, FifoQueue: true } }
+  const findings = await findingsIn(t, sam(fifo(change)))
+  t.strictSame(
+    findings.map(({ severity, rule }) => [severity, rule]),
+    [
+      ['error', 'report-batch-item-failures'],
+      ['warning', 'no-redrive-policy'],
+      ['info', 'fifo-parallelism'],
+    ],
+  )
+})
+
+test('several mappings of one function: their maximum concurrencies are added up, and reported once', async (t) => {
+  const template = cloudFormation({
+    mapping: concurrency(4),
+    function: { ReservedConcurrentExecutions: 11, Runtime: 'nodejs18.x' },
+    queue: { VisibilityTimeout: 20 },
+  })
+  const { Orders } = template.Resources
+  const more = { Two: Orders, Three: Orders }
+  const findings = await findingsIn(t, { Resources: { ...template.Resources, ...more } })
+  t.strictSame(ids(findings), [
+    'concurrency-above-reserved Handler',
+    'visibility-below-timeout Queue',
+    'shared-queue Queue',
+    'runtime-deprecated Handler',
+  ])
+  t.match(findings[0]?.message, /concurrency of its 3 mappings together is 12, above the reserved concurrency of 11\./)
+})
+
+test('mappings without a maximum concurrency: the fix depends on the reserved concurrency', async (t) => {
+  async function said(ReservedConcurrentExecutions: number, mapping = {}) {
+    const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions }, mapping })
+    const findings = await findingsIn(t, { Resources: { ...Resources, Second: Resources.Orders } })
+    return findings.filter(({ rule }) => rule === 'reserved-concurrency').map(({ resource, fix }) => [resource, fix])
+  }
+  const limit = (most: string) =>
+    `MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
+  t.strictSame(await said(2499), [
+    ['Orders', `Set ${limit('2,499')}`],
+    ['Second', `Set ${limit('2,499')}`],
+  ])
+  t.strictSame(await said(2500), [])
+  t.strictSame((await said(2))[0], ['Orders', `Set ${limit('2')}`])
+  t.strictSame((await said(1))[0], ['Orders', `Set ReservedConcurrentExecutions to 2 or more, and set ${limit('2')}`])
+  const provisioned = { ProvisionedPollerConfig: { MinimumPollers: 2 } }
+  t.strictSame((await said(1999, provisioned))[0], [
+    'Orders',
+    'Set MaximumPollers to at most 199, or set ReservedConcurrentExecutions to 2,000.',
+  ])
+  t.strictSame((await said(19, provisioned))[0], ['Orders', 'Set ReservedConcurrentExecutions to 2,000.'])
+})
+
+/** Two conditions that exclude each other. It is not known which of them holds. */
+const STAGES = {
+  Parameters: { Stage: { Type: 'String' } },
+  Conditions: {
+    Prod: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] },
+    Other: { 'Fn::Not': [{ Condition: 'Prod' }] },
+  },
+}
+
+/**
+ * Two mappings of one function, with a queue each. Each has a maximum concurrency of 5, together more than the reserved
+ * concurrency.
+ */
+function twoMappings(
+  first: Record<string, unknown>,
+  second: Record<string, unknown>,
+  of: Record<string, unknown> = {},
+) {
+  const { Resources } = cloudFormation({ mapping: concurrency(5), function: { ReservedConcurrentExecutions: 9 } })
+  const { Orders, Handler } = Resources
+  const mapping = ({ Condition, ...settings }: Record<string, unknown>) => ({
+    ...Orders,
+    Condition,
+    Properties: { ...Orders.Properties, ...settings },
+  })
+  const EventSourceArn = getAtt('Other')
+  return {
+    ...STAGES,
+    Resources: {
+      ...Resources,
+      Other: Resources.Queue,
+      Handler: { ...Handler, ...of },
+      Orders: mapping(first),
+      Second: mapping({ EventSourceArn, ...second }),
+    },
+  }
+}
+
+const OPEN = 'the parameter Stage has no default (set it with --parameter Stage=…)'
+for (const [title, template, reason] of [
+  ['one is disabled', twoMappings({}, { Enabled: false }), 'Second is disabled'],
+  ["one is disabled by the text 'false'", twoMappings({ Enabled: 'false' }, {}), 'Orders is disabled'],
+  ['both are disabled', twoMappings({ Enabled: false }, { Enabled: false }), 'Orders is disabled'],
+  ['one may be disabled', twoMappings({}, { Enabled: { Ref: 'Stage' } }), OPEN],
+  ['one may not exist', twoMappings({}, { Condition: 'Prod' }), `the condition Prod of Second: ${OPEN}`],
+  [
+    'only one exists at a time',
+    twoMappings({ Condition: 'Prod' }, { Condition: 'Other' }),
+    `the condition Prod of Orders: ${OPEN}`,
+  ],
+] as const) {
+  test(`two mappings, together above the reserved concurrency, of which ${title}: not checked`, async (t) => {
+    const [finding, ...more] = await findingsIn(t, template)
+    t.strictSame(more, [])
+    t.match(finding, { rule: 'not-checked', severity: 'info', resource: 'Handler' })
+    const what = 'whether the reserved concurrency of 9 is enough for all mappings, which may use 10'
+    t.equal(finding?.message, `Not checked: ${what}. Reason: ${reason}.`)
+  })
+}
+
+test('one mapping that exceeds the reserved concurrency alone is an error, even if it may not exist', async (t) => {
+  const found = async (settings: Record<string, unknown>) =>
+    ids(await findingsIn(t, twoMappings({ ...concurrency(10), ...settings }, { Enabled: false, ...concurrency(2) })))
+  t.strictSame(await found({ Condition: 'Prod' }), ['concurrency-above-reserved Handler'])
+  t.strictSame(await found({ Enabled: false }), ['not-checked Handler'])
+})
+
+test('mappings with the condition of their function are added up', async (t) => {
+  const Condition = 'Prod'
+  const template = twoMappings({ Condition }, { Condition }, { Condition })
+  t.strictSame(ids(await findingsIn(t, template)), ['concurrency-above-reserved Handler'])
+  t.strictSame(ids(await findingsIn(t, template, {}, { Stage: 'prod' })), ['concurrency-above-reserved Handler'])
+})
+
+test('a dead-letter queue that a function reads does not need a redrive policy', async (t) => {
+  const { Resources } = cloudFormation({ dead: { VisibilityTimeout: 185 } })
+  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Orders } })), [])
+  const Queue = { ...Resources.Queue, Properties: {} }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Queue, Orders } })), ['no-redrive-policy Dead'])
+})
+
+test('the visibility timeout of a queue with two functions gives one finding, the most severe one', async (t) => {
+  const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
+  const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
+  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }
+  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Slow, Second } })), [
+    'visibility-below-timeout Queue',
+    'shared-queue Queue',
+  ])
+})
+
+test('a finding has the values, the fix and the line', async (t) => {
+  const template = `Resources:
+  Orders:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 100
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }
+  Dead:
+    Type: AWS::SQS::Queue
+    Properties: { MessageRetentionPeriod: 1209600 }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      PackageType: Image
+      Timeout: 30
+      Events:
+        Orders:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt Orders.Arn
+            BatchSize: 50
+            MaximumBatchingWindowInSeconds: 2
+`
+  const [first, second, ...more] = await findingsIn(t, template)
+  t.strictSame(more, [])
+  t.match(first, { rule: 'report-batch-item-failures', line: 16, file: /template\.yaml$/ })
+  t.strictSame(Object.keys(first ?? {}), [
+    'rule',
+    'severity',
+    'resource',
+    'message',
+    'fix',
+    'source',
+    'help',
+    'file',
+    'line',
+    'paste',
+  ])
+  t.match(second, { rule: 'visibility-headroom', line: 5, resource: 'Orders', fix: 'Set VisibilityTimeout to 182.' })
+  t.match(
+    second?.message,
+    'The visibility timeout (100 s) is below 6 times the timeout of Handler (30 s) plus the batching window (2 s). ',
+  )
+})
+
+test('two queues without a redrive policy are two findings', async (t) => {
+  const { Resources } = cloudFormation({ queue: { RedrivePolicy: undefined } })
+  const Second = {
+    ...Resources.Orders,
+    Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') },
+  }
+  const template = { Resources: { ...Resources, Other: Resources.Queue, Second } }
+  t.strictSame(ids(await findingsIn(t, template)), ['no-redrive-policy Queue', 'no-redrive-policy Other'])
+})
+
+/** Two mappings of a queue, the second one with a filter. Each has its own function. */
+function twoReaders(first: Record<string, unknown>, second: Record<string, unknown>, queue: unknown = getAtt('Queue')) {
+  const { Resources } = cloudFormation({ mapping: { EventSourceArn: queue } })
+  const { Handler, Orders } = Resources
+  const withFilter = { ...Orders.Properties, ...filters('{"body":{"kind":["a"]}}') }
+  return {
+    ...STAGES,
+    Resources: {
+      ...Resources,
+      Handler: { ...Handler, ...first },
+      Orders: { ...Orders, ...first },
+      Worker: { ...Handler, ...second },
+      Second: { ...Orders, ...second, Properties: { ...withFilter, FunctionName: { Ref: 'Worker' } } },
+    },
+  }
+}
+
+for (const [title, first, second] of [
+  ['only one exists at a time', { Condition: 'Prod' }, { Condition: 'Other' }],
+  ['one may not exist', {}, { Condition: 'Prod' }],
+] as const) {
+  test(`two mappings of a queue with different filters, of which ${title}: not checked`, async (t) => {
+    const template = twoReaders(first, second)
+    const findings = await findingsIn(t, template)
+    t.strictSame(ids(findings), ['filter-criteria Second', 'not-checked Queue'])
+    const id = 'Condition' in first ? 'Orders' : 'Second'
+    t.equal(
+      findings[1]?.message,
+      `Not checked: whether several mappings read the queue at the same time (Orders, Second). Reason: the condition Prod of ${id}: ${OPEN}.`,
+    )
+    const rules = async (Stage: string) => (await findingsIn(t, template, {}, { Stage })).map(({ rule }) => rule)
+    t.equal((await rules('prod')).includes('competing-filters'), !('Condition' in first))
+    t.notOk((await rules('dev')).includes('competing-filters'))
+  })
+}
+
+test('two mappings of a queue with the same condition and different filters', async (t) => {
+  const Condition = 'Prod'
+  t.strictSame(ids(await findingsIn(t, twoReaders({ Condition }, { Condition }))), [
+    'competing-filters Queue',
+    'filter-criteria Second',
+  ])
+})
+
+test('SAM: events of functions that do not exist at the same time may read the same queue', async (t) => {
+  const { Resources } = sam()
+  const { Conditions, Parameters } = twoReaders({}, {})
+  const handler = (Condition: string) => ({ ...Resources.Handler, Condition })
+  const template = { ...sam(), Parameters, Conditions }
+  const found = async (one: string, other: string) =>
+    ids(await findingsIn(t, { ...template, Resources: { ...Resources, Handler: handler(one), More: handler(other) } }))
+  t.strictSame(await found('Prod', 'Other'), ['not-checked Queue'])
+  t.strictSame(await found('Prod', 'Prod'), ['shared-queue Queue'])
+})
+
+test('two mappings of a queue in another stack are compared by its ARN', async (t) => {
+  const orders = { 'Fn::Sub': 'arn:aws:sqs:$' + '{AWS::Region}:123456789012:orders' }
+  const [finding] = await findingsIn(t, twoReaders({}, {}, orders))
+  t.match(finding, { rule: 'competing-filters', resource: 'arn:aws:sqs:$' + '{AWS::Region}:123456789012:orders' })
+  const imported = { 'Fn::ImportValue': 'orders' }
+  t.notOk((await findingsIn(t, twoReaders({}, {}, imported))).some(({ rule }) => rule === 'competing-filters'))
+})
+
+test('two mappings of a queue, of which one may have filters: a warning, and the filters are not checked', async (t) => {
+  const second = { FilterCriteria: { 'Fn::ImportValue': 'x' } }
+  t.strictSame(ids(await findingsIn(t, cloudFormation({ second }))), ['shared-queue Queue', 'not-checked Second'])
+  const pattern = filters({ 'Fn::ImportValue': 'x' })
+  t.strictSame(ids(await findingsIn(t, cloudFormation({ second: pattern }))), [
+    'competing-filters Queue',
+    'filter-criteria Second',
+    'not-checked Second',
+  ])
+})
+
+test('a setting of streams on a mapping whose event source is not known is no problem', async (t) => {
+  const found = async (EventSourceArn: unknown) =>
+    ids(await findingsIn(t, cloudFormation({ mapping: { EventSourceArn, MaximumRetryAttempts: 2 } })))
+  t.strictSame(await found({ 'Fn::ImportValue': 'stream' }), ['not-checked Orders'])
+  t.strictSame(await found('arn:aws:sqs:eu-west-1:123456789012:orders'), [
+    'stream-setting Orders',
+    'not-checked Orders',
+  ])
+})
