@@ -469,4 +469,14 @@ export const EQUIVALENT: Readonly<
       'The warm-up only lets V8 compile the code earlier.',
     ],
   ],
+  'cli/src/local/ledger.ts': [
+    ['if (before) tally[before] -= 1', ['if (true) tally[before] -= 1'], 'Nobody reads the count of `undefined`.'],
+  ],
+  'cli/src/local/event-source.ts': [
+    [
+      'const { reported = [], unfinished = {}, unlisted = {} } = outcome.recordErrors ?? {}',
+      ['const { reported = ["Stryker was here"], unfinished = {}, unlisted = {} } = outcome.recordErrors ?? {}'],
+      'No message has this id.',
+    ],
+  ],
 }

@@ -3,6 +3,7 @@
 //
 //   npm run test:mutation                         all source files in tests.ts
 //   npm run test:mutation -- src/sqs-event.ts     these source files
+//   npm run test:mutation -- cli                  the source files of the command-line tool; `src` is the library
 //   npm run test:mutation -- --force              also if nothing has changed
 //   npm run test:mutation -- --survived           only lines with mutants that survived, after tests were added
 import { spawnSync } from 'node:child_process'
@@ -10,7 +11,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { EQUIVALENT } from './equivalent.ts'
-import { TESTS } from './tests.ts'
+import { TESTS, testFilesOf, testFolderOf } from './tests.ts'
 
 /** Percent of the mutants that are not equivalent. */
 const MIN_DETECTED = 100
@@ -36,7 +37,10 @@ const { values, positionals } = parseArgs({
   options: { force: { type: 'boolean' }, survived: { type: 'boolean' } },
   allowPositionals: true,
 })
-const sources = positionals.length > 0 ? positionals : Object.keys(TESTS)
+const sources = Object.keys(TESTS).filter(
+  (source) => positionals.length === 0 || positionals.some((path) => source === path || source.startsWith(`${path}/`)),
+)
+if (sources.length === 0) throw new Error(`test/mutation/tests.ts has no tests for ${positionals.join(' and ')}`)
 mkdirSync('reports/mutation', { recursive: true })
 for (const source of sources) mutate(source)
 const results = sources.map(readResult)
@@ -63,12 +67,13 @@ if (score(total) < MIN_DETECTED) {
 
 /** Runs Stryker on a source file, unless its last result is still right. */
 function mutate(source: string): void {
-  const tests = TESTS[source]
-  if (!tests) throw new Error(`test/mutation/tests.ts has no tests for ${source}`)
+  const testFiles = testFilesOf(source)
   const report = reportOf(source)
   const keyFile = `${report}.key`
-  const testFiles = tests.map((test) => `test/${test}.test.ts`)
-  const helpers = globSync(['test/support/*.ts', 'test/mutation/{run-tests.ts,stryker.config.js,package.json}']).sort()
+  const helpers = globSync([
+    `${testFolderOf(source)}/support/*.ts`,
+    'test/mutation/{run-tests.ts,in-process.ts,stryker.config.js,package.json}',
+  ]).sort()
   const key = `${hashOf([...testFiles, ...helpers])}\n${hashOf([source])}`
   const lastKey = existsSync(keyFile) ? readFileSync(keyFile, 'utf8') : ''
   const scope = values.survived ? linesWithSurvivors(source) : source
@@ -125,7 +130,9 @@ function readReport(source: string) {
   if (mutants.some(({ statusReason }) => statusReason?.includes('ERR_MODULE_NOT_FOUND'))) {
     throw new Error(`${source}: some runs did not find a module, so they say nothing about mutants. Use --force`)
   }
-  const undetected = mutants.filter(({ status }) => status !== 'Killed' && status !== 'Timeout')
+  // `RuntimeError`: the process of the tests ended, because the mutant threw an error that nobody catches.
+  const detected = ['Killed', 'Timeout', 'RuntimeError']
+  const undetected = mutants.filter(({ status }) => !detected.includes(status))
   const missing = (EQUIVALENT[source] ?? []).flatMap(([before, afters]) =>
     afters.map((after) => `- ${before}\n+ ${after}`),
   )

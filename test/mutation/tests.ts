@@ -238,4 +238,25 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'options/adaptive-concurrency',
     'options/descriptors',
   ],
+  'cli/src/local/verdict.ts': ['local/verdict'],
+  'cli/src/local/ledger.ts': ['local/ledger'],
+  'cli/src/local/batch-response.ts': ['local/batch-response'],
+  'cli/src/local/event-source.ts': ['local/event-source'],
+  'cli/src/local/runtime/record-errors.ts': ['local/record-errors'],
+  'cli/src/local/messages.ts': ['local/messages'],
+  'cli/src/model/filters.ts': ['template/filters'],
+  'cli/src/model/match-filters.ts': ['model/match-filters'],
+  'cli/src/shared/closest.ts': ['shared/closest'],
+  'cli/src/doctor/acceptances.ts': ['doctor/acceptances'],
+}
+
+/** The folder with the tests of the package that a source file belongs to. */
+export function testFolderOf(source: string): string {
+  return source.startsWith('cli/') ? 'cli/test' : 'test'
+}
+
+export function testFilesOf(source: string): string[] {
+  const tests = TESTS[source]
+  if (!tests) throw new Error(`test/mutation/tests.ts has no tests for ${source}`)
+  return tests.map((test) => `${testFolderOf(source)}/${test}.test.ts`)
 }

@@ -17,10 +17,11 @@ export const ACCEPTANCE = {
 const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
 
 function parse(text: string, option: string): Acceptance {
-  const [, rule, resource, reason = ''] = FORM.exec(text.trim()) ?? []
-  if (rule === undefined || resource === undefined) {
+  const match = FORM.exec(text.trim())
+  if (!match) {
     throw new UsageError(`${option} ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`)
   }
+  const [rule, resource, reason = ''] = match.slice(1) as [string, string, string?]
   return { rule, resource: resource.trim(), reason: reason.trim() }
 }
 
@@ -31,7 +32,7 @@ export function readAcceptances(texts: readonly string[] = [], files: readonly s
       .split(/\r?\n/)
       .flatMap((line, index): Acceptance[] => {
         if (/^\s*(#|$)/.test(line)) return []
-        return [{ ...parse(line, '--accept-file'), file, position: { line: index + 1, column: 1 } }]
+        return [{ ...parse(line, '--accept-file'), place: { file, line: index + 1 } }]
       }),
   )
   return [...texts.map((text) => parse(text, '--accept')), ...ofFiles]
@@ -84,10 +85,9 @@ export function accept(inputs: readonly Acceptable[]): Finding[] {
 }
 
 function toWarning(acceptance: Acceptance): Finding {
-  const { resource, position, file } = acceptance
+  const { resource, place } = acceptance
   const [what, fix] = problemOf(acceptance)
   const { id: rule, severity, why } = ACCEPTANCE
-  const at = file === undefined ? {} : { file, line: position?.line ?? 1 }
   const help = helpOf(rule)
-  return { rule, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...at }
+  return { rule, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...place }
 }

@@ -138,7 +138,6 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     const received = await queue.receive(most, waitSeconds)
     if (!matches) return received
     const unmatched = received.filter(({ json }) => !matches(JSON.parse(json).body))
-    if (unmatched.length === 0) return received
     ledger.filtered(unmatched)
     await queue.remove(unmatched)
     return received.filter((message) => !unmatched.includes(message))
@@ -152,6 +151,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     const deletedByHandler = queue.takeDeleted?.(batch)
     const result = classifyBatch(batch, outcome, options.reportBatchItemFailures, deletedByHandler)
     const { processed, failed, deletedThoughFailed, error } = result
+    const { recordErrors } = outcome
     if (queue.fifo) {
       const outOfOrder = deletedOutOfOrder(batch, result)
       ledger.outOfOrder(outOfOrder)
@@ -165,7 +165,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     if (error !== undefined) {
       if (outcome.type !== 'stopped') ledger.failedInvocation(error)
       onFailure(`an invocation with ${batch.length} records failed: ${error}`)
-      for (const text of Object.values(outcome.recordErrors?.errors ?? {})) ledger.cause(text)
+      for (const text of Object.values(recordErrors?.errors ?? {})) ledger.cause(text)
     } else {
       for (const { messageId, receiveCount } of failed) {
         const cause = causeOf(outcome, messageId, queue.fifo)
@@ -175,10 +175,11 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       // A failure handler such as deadLetter() can remove a failed record from the report, and a later batch of the
       // invocation can process it again.
       for (const { messageId } of processed) {
-        const handled = outcome.recordErrors && errorOf(outcome.recordErrors, messageId)
+        if (!recordErrors) break
+        const handled = errorOf(recordErrors, messageId)
         if (handled === undefined) continue
         ledger.cause(handled)
-        if (outcome.recordErrors?.errors[messageId] === undefined) continue // it succeeded in a later batch
+        if (recordErrors.errors[messageId] === undefined) continue // it succeeded in a later batch
         ledger.removedFromReport()
         onFailure(`${messageId}: failed, but a failure handler removed it from the report: ${handled}`)
       }
@@ -193,7 +194,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     }
     const [notDeleted] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed].filter(({ messageId }) => !deletedByHandler?.has(messageId))),
-      options.retryAfter === undefined ? [] : queue.setVisibility(failed, options.retryAfter),
+      options.retryAfter === undefined ? undefined : queue.setVisibility(failed, options.retryAfter),
     ])
     for (const { messageId } of notDeleted)
       onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
@@ -203,18 +204,16 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   async function worker() {
     let held: Received[] = []
     while (!signal.aborted) {
-      if (held.length > 0) {
-        // These messages waited while the last batch was processed, so their visibility timeout is renewed. If it has
-        // expired, SQS refuses the renewal and delivers the message again. Such a message is dropped here.
-        const expired = new Set(await queue.setVisibility(held, queue.visibilityTimeout))
-        held = held.filter((message) => !expired.has(message))
-      }
+      // These messages waited while the last batch was processed, so their visibility timeout is renewed. If it has
+      // expired, SQS refuses the renewal and delivers the message again. Such a message is dropped here.
+      const expired = new Set(await queue.setVisibility(held, queue.visibilityTimeout))
+      held = held.filter((message) => !expired.has(message))
       const { batch, rest } = await gather({
         receive,
         batchSize,
         windowMs,
         held,
-        isDrained: queue.isDrained ?? (() => false),
+        isDrained: queue.isDrained,
         signal,
       })
       held = rest

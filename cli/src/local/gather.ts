@@ -16,7 +16,7 @@ export interface GatherOptions {
   /** Received messages that did not fit into the last batch. */
   held: readonly Received[]
   /** Whether no further message can arrive. The batch then does not wait for the end of its window. */
-  isDrained?: () => boolean
+  isDrained?: (() => boolean) | undefined
   signal: AbortSignal
 }
 

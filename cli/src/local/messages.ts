@@ -1,14 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
-import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { kindOf, oneLine, UsageError } from '../shared/errors.ts'
 import { isObject } from '../shared/json.ts'
 import { decode } from '../shared/text-file.ts'
 
+/** An attribute of a message, as the SDK expects it. */
+type Attribute = { DataType: string; StringValue: string } | { DataType: string; BinaryValue: Uint8Array }
+
 export interface InputMessage {
   body: string
   messageGroupId?: string
-  messageAttributes?: Record<string, MessageAttributeValue>
+  messageAttributes?: Record<string, Attribute>
 }
 
 /** The limit of SQS for one message. */
@@ -25,7 +27,7 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
   }
 }
 
-function toAttribute(value: unknown): MessageAttributeValue | undefined {
+function toAttribute(value: unknown): Attribute | undefined {
   if (typeof value === 'string') return { DataType: 'String', StringValue: value }
   if (typeof value === 'number') return { DataType: 'Number', StringValue: String(value) }
   if (!isObject(value)) return undefined
@@ -45,8 +47,9 @@ function toJson(value: unknown): string | undefined {
     const json = JSON.stringify(value)
     return json === '{}' && !isPlain(value as object) ? undefined : json
   } catch {
-    return undefined
+    // a cycle or a BigInt
   }
+  return undefined
 }
 
 function isPlain(value: object) {
@@ -69,7 +72,7 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
     throw new Error('has a messageGroupId that is empty or not a string')
   }
   if (!isObject(messageAttributes)) throw new Error('has messageAttributes that are not an object')
-  const attributes = Object.entries(messageAttributes).map(([name, given]): [string, MessageAttributeValue] => {
+  const attributes = Object.entries(messageAttributes).map(([name, given]): [string, Attribute] => {
     const attribute = toAttribute(given)
     if (attribute) return [name, attribute]
     throw new Error(`has the attribute ${quote(name)}, which is not a string, a number or { dataType, stringValue }`)
@@ -85,10 +88,10 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
 
 /** The size that SQS limits: the body, and the names, types and values of the attributes. */
 function sizeOf({ body, messageAttributes = {} }: InputMessage): number {
-  const parts = Object.entries(messageAttributes).flatMap(([name, { DataType = '', StringValue, BinaryValue }]) => [
+  const parts = Object.entries(messageAttributes).flatMap(([name, attribute]) => [
     Buffer.byteLength(name),
-    Buffer.byteLength(DataType),
-    BinaryValue?.byteLength ?? Buffer.byteLength(StringValue ?? ''),
+    Buffer.byteLength(attribute.DataType),
+    'StringValue' in attribute ? Buffer.byteLength(attribute.StringValue) : attribute.BinaryValue.byteLength,
   ])
   return parts.reduce((sum, bytes) => sum + bytes, Buffer.byteLength(body))
 }
@@ -148,14 +151,14 @@ function recordsIn(value: unknown): unknown[] | undefined {
   return Records.some(isSqs) || Records.every(hasBody) ? Records : undefined
 }
 
-/** The value of a file that is a single JSON object or list. Undefined for a file with a message on each line. */
+/** The value of a file that is a single JSON value. Undefined for a file with a message on each line. */
 function readWhole(content: string): unknown {
-  if (!/^\s*[{[]/.test(content)) return undefined
   try {
     return JSON.parse(content)
   } catch {
-    return undefined // the file has more than one line of JSON
+    // the file has more than one line of JSON, or text
   }
+  return undefined
 }
 
 function readRecord(record: unknown, fifo: boolean): InputMessage {

@@ -119,8 +119,8 @@ function checkOperator(test: Record<string, unknown>, path: string): void {
   }
   const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
   if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)
-  const [nested = ''] = isObject(test[name]) ? Object.keys(test[name]) : []
-  if (name === 'anything-but' && EVENTBRIDGE_OPERATORS.includes(nested)) {
+  const nested = isObject(test[name]) ? Object.keys(test[name])[0] : undefined
+  if (name === 'anything-but' && EVENTBRIDGE_OPERATORS.some((operator) => operator === nested)) {
     throw new UncertainPatternError(
       `AWS does not document the operator ${nested} in anything-but of ${path} for Lambda`,
     )
@@ -162,8 +162,8 @@ function isText(value: unknown): boolean {
 
 /** Whether an object has exactly one key, which is one of these names, and a value of this kind. */
 function hasOnly(object: Record<string, unknown>, names: readonly string[], isValid: (value: unknown) => boolean) {
-  const [[name = '', value] = [], ...more] = Object.entries(object)
-  return more.length === 0 && names.includes(name) && isValid(value)
+  const [first, ...more] = Object.entries(object)
+  return first !== undefined && more.length === 0 && names.includes(first[0]) && isValid(first[1])
 }
 
 /** `[">", 1]`, or a range that is not empty: `[">", 1, "<=", 5]`. */
@@ -172,6 +172,6 @@ function isNumericTest(test: unknown): boolean {
   const [first, low, second, high] = test
   if (typeof low !== 'number' || !['=', '<', '<=', '>', '>='].includes(first)) return false
   if (test.length === 2) return true
-  const isRange = /^>=?$/.test(first) && /^<=?$/.test(second)
+  const isRange = ['>', '>='].includes(first) && ['<', '<='].includes(second)
   return test.length === 4 && isRange && typeof high === 'number' && low < high
 }

@@ -63,7 +63,7 @@ function matchesAny(tests: readonly unknown[], leaves: readonly unknown[]): bool
 }
 
 function passes(test: Record<string, unknown>, leaf: unknown): boolean {
-  const [[operator = '', operand] = []] = Object.entries(test)
+  const [[operator, operand]] = Object.entries(test) as [[string, unknown]]
   switch (operator) {
     case 'exists':
       return true
@@ -78,7 +78,7 @@ function passes(test: Record<string, unknown>, leaf: unknown): boolean {
     default: {
       // anything-but: the operand is a value, a list of values, or another test with a value or a list.
       if (!isObject(operand)) return ![operand].flat().includes(leaf)
-      const [[inner = '', values] = []] = Object.entries(operand)
+      const [[inner, values]] = Object.entries(operand) as [[string, unknown]]
       return ![values].flat().some((value) => passes({ [inner]: value }, leaf))
     }
   }

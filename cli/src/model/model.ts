@@ -93,9 +93,8 @@ export interface Acceptance {
   resource: string
   /** Empty if there is none. Then the finding is not accepted. */
   reason: string
-  /** Where it is written: in a template, or in an option. */
-  position?: Position | undefined
-  file?: string | undefined
+  /** The file in which it is written. Missing for an option. */
+  place?: { file: string; line: number }
 }
 
 /** What is needed to write a change of a template. */

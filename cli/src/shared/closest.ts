@@ -4,7 +4,7 @@
  */
 function editsBetween(from: string, to: string): number {
   const rows = [Array.from({ length: to.length + 1 }, (_, j) => j)]
-  const at = (i: number, j: number) => rows[i]?.[j] ?? Number.POSITIVE_INFINITY
+  const at = (i: number, j: number) => (rows[i] as number[])[j] as number
   for (let i = 1; i <= from.length; i++) {
     const row = [i]
     rows.push(row)
@@ -24,7 +24,6 @@ function editsBetween(from: string, to: string): number {
  */
 export function closest(name: string, names: Iterable<string>, maxEdits = 2): string | undefined {
   const [first] = Array.from(names)
-    .filter((one) => Math.abs(one.length - name.length) <= maxEdits)
     .map((one) => ({ one, edits: editsBetween(name.toLowerCase(), one.toLowerCase()) }))
     .filter(({ edits }) => edits <= Math.min(maxEdits, name.length / 3))
     .sort((a, b) => a.edits - b.edits)

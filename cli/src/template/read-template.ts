@@ -375,7 +375,12 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
     for (const [rule, node] of accepted.entries) {
       const reason = valueIn(text(resolve(node))) ?? ''
       const { position } = node
-      acceptances.push({ rule, resource: id, reason: reason.trim(), position, file: position.file ?? file })
+      acceptances.push({
+        rule,
+        resource: id,
+        reason: reason.trim(),
+        place: { file: position.file ?? file, line: position.line },
+      })
     }
   }
 

@@ -1,9 +1,10 @@
 import { basename, join } from 'node:path'
 import type { Test } from 'tap'
 import { test } from 'tap'
+import { readAcceptances } from '../../src/doctor/acceptances.ts'
+import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
 import { filesIn } from '../support/files.ts'
-import { command } from '../support/runs.ts'
-import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
+import { cdkOutput, cloudFormation, getAtt, OPTIONS, sam, templateFile } from '../support/templates.ts'
 import { terraformState } from '../support/terraform.ts'
 
 const RUNTIME = { Runtime: 'provided.al2023' }
@@ -16,9 +17,18 @@ interface Printed {
   accepted?: string
 }
 
-async function run(t: Test, template: unknown, ...flags: string[]) {
-  const { code, stdout } = await command(['doctor', templateFile(t, template), '--json', ...flags])
-  const { findings, accepted } = JSON.parse(stdout)
+/** Runs `doctor` in this process. */
+async function print(t: Test, template: unknown, flags: Partial<DoctorFlags>) {
+  const log = t.capture(console, 'log')
+  const file = templateFile(t, template)
+  const code = await doctor([file], { format: 'json', recordConcurrency: 100, ...flags }, OPTIONS.today)
+  log.restore()
+  return { code, printed: String(log.args()[0]) }
+}
+
+async function run(t: Test, template: unknown, flags: Partial<DoctorFlags> = {}) {
+  const { code, printed } = await print(t, template, flags)
+  const { findings, accepted } = JSON.parse(printed)
   const short = ({ rule, resource, accepted }: Printed) =>
     [rule, resource, ...(accepted === undefined ? [] : [accepted])].join(' ')
   return {
@@ -26,6 +36,8 @@ async function run(t: Test, template: unknown, ...flags: string[]) {
     findings: findings.map(short),
     accepted: accepted.map(short),
     messages: findings.map(({ message }: { message: string }) => message),
+    fixes: findings.map(({ fix }: { fix: string }) => fix),
+    places: findings.map(({ file, line }: { file: string; line: number }) => [file && basename(file), line]),
   }
 }
 
@@ -42,8 +54,9 @@ for (const [title, template, id, finding] of [
   ['the function', cloudFormation(OFF), 'Handler', 'Orders'],
 ] as const) {
   test(`a finding is accepted in the metadata of ${title}`, async (t) => {
-    const result = await run(t, withMetadata(template, id, { [RULE]: 'it only throws' }), '--strict')
-    t.match(result, { code: 0, findings: [], accepted: [`${RULE} ${finding} it only throws`] })
+    const result = await run(t, withMetadata(template, id, { [RULE]: 'it only throws' }), { strict: true })
+    t.strictSame([result.code, result.findings], [0, []])
+    t.strictSame(result.accepted, [`${RULE} ${finding} it only throws`])
   })
 }
 
@@ -53,11 +66,13 @@ for (const [title, template, resource] of [
   ['Terraform', terraformState(OFF), 'aws_lambda_event_source_mapping.orders'],
 ] as const) {
   test(`${title}: a finding is accepted with --accept, and with --accept-file`, async (t) => {
-    const expected = { code: 0, findings: [], accepted: [`${RULE} ${resource} it only throws`] }
     const text = `${RULE}@${resource}=it only throws`
-    t.match(await run(t, template, '--accept', text), expected)
     const root = filesIn(t, { accepted: `# Reviewed in 2026\n\n${text}\n` })
-    t.match(await run(t, template, '--accept-file', join(root, 'accepted')), expected)
+    for (const flags of [{ accept: [text] }, { acceptFile: [join(root, 'accepted')] }]) {
+      const result = await run(t, template, flags)
+      t.strictSame([result.code, result.findings], [0, []])
+      t.strictSame(result.accepted, [`${RULE} ${resource} it only throws`])
+    }
   })
 }
 
@@ -69,7 +84,7 @@ for (const [title, resource] of [
   test(`the CDK: a finding is accepted with ${title}`, async (t) => {
     const queue = { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 3 } }
     const template = cdkOutput({ queue, function: RUNTIME })
-    const result = await run(t, template, '--accept', `max-receive-count@${resource}=agreed`)
+    const result = await run(t, template, { accept: [`max-receive-count@${resource}=agreed`] })
     t.match(result, { code: 0, accepted: ['max-receive-count Queue agreed'] })
     t.strictSame(result.findings, [])
   })
@@ -77,38 +92,86 @@ for (const [title, resource] of [
 
 test('the CDK: the construct path of another resource accepts nothing', async (t) => {
   const template = cdkOutput({ ...OFF })
-  const result = await run(t, template, '--accept', `${RULE}@Shop/Dead=agreed`)
+  const result = await run(t, template, { accept: [`${RULE}@Shop/Dead=agreed`] })
   t.strictSame(result.findings, [`${RULE} Orders`, 'acceptance Shop/Dead'])
   t.strictSame([result.code, result.accepted], [1, []])
 })
 
-for (const [title, accept, finding, message] of [
-  ['without a reason', { [RULE]: '' }, 'acceptance Handler', 'has no reason'],
-  ['with an empty value', { [RULE]: null }, 'acceptance Handler', 'has no reason'],
+const WHY = 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.'
+for (const [title, accept, message, fix] of [
+  [
+    'without a reason',
+    { [RULE]: '' },
+    `The acceptance of ${RULE} for Handler has no reason, so the finding is not accepted`,
+    'Add the reason.',
+  ],
+  [
+    'with an empty value',
+    { [RULE]: null },
+    `The acceptance of ${RULE} for Handler has no reason, so the finding is not accepted`,
+    'Add the reason.',
+  ],
   [
     'without a finding',
     { 'max-receive-count': 'agreed' },
-    'acceptance Handler',
-    'There is no finding max-receive-count of Handler',
+    'There is no finding max-receive-count of Handler to accept',
+    'Remove the acceptance, or correct its resource.',
   ],
-  ['of a rule that does not exist', { [`${RULE}s`]: 'agreed' }, 'acceptance Handler', `There is no rule ${RULE}s`],
+  [
+    'of a rule that does not exist',
+    { [`${RULE}s`]: 'agreed' },
+    `There is no rule ${RULE}s to accept for Handler`,
+    `Did you mean ${RULE}?`,
+  ],
+  [
+    'of a rule that does not exist, and is not misspelled',
+    { 'no-such-rule': 'agreed' },
+    'There is no rule no-such-rule to accept for Handler',
+    'Correct the name: doctor --rules lists all rules.',
+  ],
+  [
+    'of a setting that could not be checked, of which there is none',
+    { 'not-checked': 'agreed' },
+    'There is no finding not-checked of Handler to accept',
+    'Remove the acceptance, or correct its resource.',
+  ],
+  [
+    'of an incomplete template, which it is not',
+    { 'incomplete-template': 'agreed' },
+    'There is no finding incomplete-template of Handler to accept',
+    'Remove the acceptance, or correct its resource.',
+  ],
 ] as const) {
   test(`an acceptance ${title} is a warning, and accepts nothing`, async (t) => {
-    const template = withMetadata(sam(OFF), 'Handler', accept)
-    const result = await run(t, template)
-    t.match(result, { code: 1, findings: [`${RULE} Handler/Orders`, finding], accepted: [] })
-    t.match(result.messages[1], message)
+    const result = await run(t, withMetadata(sam(OFF), 'Handler', accept))
+    t.strictSame([result.code, result.accepted], [1, []])
+    t.strictSame(result.findings, [`${RULE} Handler/Orders`, 'acceptance Handler'])
     const clean = withMetadata(sam({ function: RUNTIME }), 'Handler', accept)
-    t.match(await run(t, clean), { code: 0, findings: ['acceptance Handler'] })
-    t.match(await run(t, clean, '--strict'), { code: 1 })
+    const { code, findings, messages, fixes, places } = await run(t, clean)
+    t.strictSame([code, findings], [0, ['acceptance Handler']])
+    t.strictSame([messages, fixes], [[`${message}. ${WHY}`], [fix]])
+    t.match(places, [['template.yaml', Number]])
+    t.equal((await run(t, clean, { strict: true })).code, 1)
   })
 }
 
 test('an acceptance on the command line that matches nothing is a warning', async (t) => {
-  t.match(await run(t, sam({ function: RUNTIME }), '--accept', 'max-receive-count@Queue=agreed'), {
-    code: 0,
-    findings: ['acceptance Queue'],
-  })
+  const result = await run(t, sam({ function: RUNTIME }), { accept: ['max-receive-count@Queue=agreed'] })
+  t.strictSame([result.code, result.findings], [0, ['acceptance Queue']])
+  t.strictSame(result.places, [[undefined, undefined]])
+})
+
+test('an acceptance of a file that matches nothing is a warning at its line', async (t) => {
+  const root = filesIn(t, { accepted: '\nmax-receive-count@Queue=agreed\n' })
+  const result = await run(t, sam({ function: RUNTIME }), { acceptFile: [join(root, 'accepted')] })
+  t.strictSame([result.findings, result.places], [['acceptance Queue'], [['accepted', 2]]])
+})
+
+test('a finding may be accepted twice, with and without a reason: the first reason counts', async (t) => {
+  const accept = ['', 'one', 'two'].map((reason) => `${RULE}@Handler=${reason}`)
+  const result = await run(t, sam(OFF), { accept })
+  t.strictSame(result.accepted, [`${RULE} Handler/Orders one`])
+  t.strictSame(result.findings, ['acceptance Handler'])
 })
 
 test('a finding that applies to several resources needs an acceptance for each', async (t) => {
@@ -117,15 +180,13 @@ test('a finding that applies to several resources needs an acceptance for each',
     Globals: { Function: { Runtime: 'nodejs18.x' } },
     Resources: { ...Resources, Other: Resources.Handler },
   }
-  const accept = (id: string) => [
-    '--accept',
-    `runtime-deprecated@${id}=agreed`,
-    '--accept',
-    `shared-queue@Queue=agreed`,
-  ]
-  t.match(await run(t, two, ...accept('Handler')), { findings: ['runtime-deprecated Globals'] })
-  t.match(await run(t, two, ...accept('Handler'), '--accept', 'runtime-deprecated@Other=agreed'), { findings: [] })
-  t.match(await run(t, two, ...accept('Globals')), { findings: [] })
+  const found = async (...ids: string[]) => {
+    const accept = ['shared-queue@Queue=agreed', ...ids.map((id) => `runtime-deprecated@${id}=agreed`)]
+    return (await run(t, two, { accept })).findings
+  }
+  t.strictSame(await found('Handler'), ['runtime-deprecated Globals'])
+  t.strictSame(await found('Handler', 'Other'), [])
+  t.strictSame(await found('Globals'), [])
 })
 
 test('an address of Terraform with = in its key', async (t) => {
@@ -133,22 +194,65 @@ test('an address of Terraform with = in its key', async (t) => {
   for (const resource of state.values.root_module.resources) {
     if (resource.type === 'aws_lambda_event_source_mapping') resource.address += '["a=b"]'
   }
-  const result = await run(t, state, '--accept', `${RULE}@aws_lambda_event_source_mapping.orders["a=b"]=a = b`)
-  t.match(result, { code: 0, accepted: [`${RULE} aws_lambda_event_source_mapping.orders["a=b"] a = b`] })
+  const result = await run(t, state, { accept: [`${RULE}@aws_lambda_event_source_mapping.orders["a=b"]=a = b`] })
+  t.strictSame([result.code, result.findings], [0, []])
+  t.strictSame(result.accepted, [`${RULE} aws_lambda_event_source_mapping.orders["a=b"] a = b`])
 })
 
-test('--accept without a rule and a resource is refused', async (t) => {
-  const { code, stdout, stderr } = await command(['doctor', templateFile(t, sam()), '--accept', 'agreed'])
-  t.strictSame([code, stdout], [2, ''])
-  t.match(stderr, /^bounded-sqs-batch: --accept agreed: write RULE@RESOURCE=REASON/)
+for (const [text, acceptance] of [
+  ['a-rule@Queue=agreed', { rule: 'a-rule', resource: 'Queue', reason: 'agreed' }],
+  ['  a-rule@ Queue = agreed = yes ', { rule: 'a-rule', resource: 'Queue', reason: 'agreed = yes' }],
+  ['a-rule@Queue=two\nlines', { rule: 'a-rule', resource: 'Queue', reason: 'two\nlines' }],
+  ['a-rule@Queue=', { rule: 'a-rule', resource: 'Queue', reason: '' }],
+  ['a-rule@Queue', { rule: 'a-rule', resource: 'Queue', reason: '' }],
+  ['a-rule@q["a=b"].x["c"]=agreed', { rule: 'a-rule', resource: 'q["a=b"].x["c"]', reason: 'agreed' }],
+  ['a-rule@q["a=b"]', { rule: 'a-rule', resource: 'q["a=b"]', reason: '' }],
+  ['a-rule@Shop/Queue=a@b', { rule: 'a-rule', resource: 'Shop/Queue', reason: 'a@b' }],
+] as const) {
+  test(`the acceptance ${JSON.stringify(text)}`, async (t) => t.strictSame(await readAcceptances([text]), [acceptance]))
+}
+
+for (const text of [
+  '',
+  'agreed',
+  'a-rule=agreed',
+  '@Queue=agreed',
+  'a rule@Queue=agreed',
+  'a-rule@',
+  'a-rule@=agreed',
+  'a-rule@q["a=b=agreed',
+  'x a-rule@Queue=agreed',
+]) {
+  test(`the acceptance ${JSON.stringify(text)} is refused`, async (t) => {
+    const message = `--accept ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`
+    await t.rejects(readAcceptances([text]), { name: 'UsageError', message })
+  })
+}
+
+test('a file has an acceptance on each line, and comments; the flags come first', async (t) => {
+  const root = filesIn(t, { one: '# a\r\n \t# b\r\na@Q=x\r\n\r\n  b@Q=y\n', two: 'c@Q=z' })
+  const [one, two] = [join(root, 'one'), join(root, 'two')]
+  t.strictSame(await readAcceptances(['d@Q=w'], [one, two]), [
+    { rule: 'd', resource: 'Q', reason: 'w' },
+    { rule: 'a', resource: 'Q', reason: 'x', place: { file: one, line: 3 } },
+    { rule: 'b', resource: 'Q', reason: 'y', place: { file: one, line: 5 } },
+    { rule: 'c', resource: 'Q', reason: 'z', place: { file: two, line: 1 } },
+  ])
+  t.strictSame(await readAcceptances(), [])
+})
+
+test('a line of a file that is not an acceptance is refused', async (t) => {
+  const file = join(filesIn(t, { one: 'a@Q=x\na # b\n' }), 'one')
+  const message = '--accept-file a # b: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed'
+  await t.rejects(readAcceptances([], [file]), { name: 'UsageError', message })
 })
 
 test('accepted findings are listed as such in the table, and not counted', async (t) => {
-  const file = templateFile(t, withMetadata(sam(OFF), 'Handler', { [RULE]: 'it only throws' }))
-  const { stdout } = await command(['doctor', file])
-  t.match(stdout, /│ accepted /)
-  t.match(stdout, /Accepted: it only throws/)
-  t.match(stdout, '1 mapping checked: 0 errors, 0 warnings, 0 info, 1 accepted')
+  const template = withMetadata(sam(OFF), 'Handler', { [RULE]: 'it only throws' })
+  const { printed } = await print(t, template, { format: 'table' })
+  t.match(printed, /│ accepted /)
+  t.match(printed, /Accepted: it only throws/)
+  t.match(printed, '1 mapping checked: 0 errors, 0 warnings, 0 info, 1 accepted')
 })
 
 test('an acceptance in a template does not apply to another template', async (t) => {

@@ -1,8 +1,10 @@
+import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'tap'
 import { check, type Finding } from '../../src/doctor/check.ts'
 import { counts, formatGithub, formatTable } from '../../src/doctor/format.ts'
+import { filesIn } from '../support/files.ts'
 import { command } from '../support/runs.ts'
 import { OPTIONS, read, sam, templateFile } from '../support/templates.ts'
 
@@ -233,4 +235,21 @@ registerHooks({ load: (url, context, next) => (process._rawDebug(url), next(url,
     t.ok(stderr.includes('/commander/'), 'what is loaded is seen')
     t.notOk(/@aws-sdk|fauxqs/.test(stderr))
   }
+})
+
+test('--accept, --accept-file and --strict', async (t) => {
+  const args = ['doctor', templateFile(t, wrong), '--json', '--strict']
+  const text = 'report-batch-item-failures@Handler=it only throws'
+  for (const flags of [
+    ['--accept', text],
+    ['--accept-file', join(filesIn(t, { accepted: text }), 'accepted')],
+  ]) {
+    const { code, stdout } = await command([...args, ...flags])
+    const { findings, accepted } = JSON.parse(stdout)
+    t.strictSame([code, findings], [0, []])
+    t.match(accepted, [{ rule: 'report-batch-item-failures', accepted: 'it only throws' }])
+  }
+  const { code, stdout, stderr } = await command(['doctor', templateFile(t, clean), '--accept', 'agreed'])
+  t.strictSame([code, stdout], [2, ''])
+  t.match(stderr, /^bounded-sqs-batch: --accept agreed: write RULE@RESOURCE=REASON/)
 })

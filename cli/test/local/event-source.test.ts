@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { type EventSourceOptions, runEventSource } from '../../src/local/event-source.ts'
+import {
+  type ClassifiedBatch,
+  causeOf,
+  classifyBatch,
+  deletedOutOfOrder,
+  type EventSourceOptions,
+  runEventSource,
+} from '../../src/local/event-source.ts'
 import { openLedger } from '../../src/local/ledger.ts'
 import type { Queue } from '../../src/local/queue.ts'
 import { MAPPING_DEFAULTS } from '../../src/local/run.ts'
@@ -21,7 +28,13 @@ interface Call {
 function setUp(
   messages: Received[],
   respond: (ids: string[]) => Outcome | Promise<Outcome>,
-  { fifo = false, refuse = [] as string[] } = {},
+  {
+    fifo = false,
+    /** The messages that SQS does not delete, and whose visibility timeout it does not change. */
+    refuse = [] as string[],
+    /** The messages that the handler itself deletes. Null: the queue does not know that. */
+    deleted = [] as string[] | null,
+  } = {},
 ) {
   const calls: Call[] = []
   const drained = new AbortController()
@@ -44,9 +57,7 @@ function setUp(
       if (batch.length > 0) calls.push({ call: 'visibility', ids: ids(batch), seconds })
       return refused(batch)
     },
-    takeDeleted: () => new Set<string>(),
-    delivering: () => {},
-    isDrained: () => false,
+    ...(deleted && { takeDeleted: () => new Set(deleted), delivering: () => {}, isDrained: () => false }),
   } as unknown as Queue
   const runtime = {
     invoke: async (event: string) => {
@@ -207,6 +218,278 @@ test('the causes include the errors of records of an invocation that failed as a
     failedInvocations: 1,
     causes: { 'Error: a': 1, 'Error: b': 1 },
   })
+})
+
+/** The ids in each list. */
+function idsIn({ processed, failed, deletedThoughFailed, ...rest }: ClassifiedBatch) {
+  const ids = (batch: readonly Received[]) => batch.map(({ messageId }) => messageId)
+  return { processed: ids(processed), failed: ids(failed), deleted: ids(deletedThoughFailed), ...rest }
+}
+
+const ERROR = { type: 'error', message: 'it failed' } as const
+for (const [title, outcome, isOn, deletedByHandler, expected] of [
+  ['all succeeded', report([]), true, [], { processed: ['m0', 'm1', 'm2'], failed: [], deleted: [] }],
+  ['one is reported', report(['m1']), true, [], { processed: ['m0', 'm2'], failed: ['m1'], deleted: [] }],
+  [
+    'one is reported, and ReportBatchItemFailures is off',
+    report(['m1']),
+    false,
+    [],
+    { processed: ['m0', 'm2'], failed: [], deleted: ['m1'] },
+  ],
+  [
+    'one is reported, and the handler has deleted it and another one',
+    report(['m1', 'm2']),
+    true,
+    ['m0', 'm1'],
+    { processed: ['m0'], failed: ['m2'], deleted: ['m1'] },
+  ],
+  [
+    'the invocation fails',
+    ERROR,
+    true,
+    [],
+    { processed: [], failed: ['m0', 'm1', 'm2'], deleted: [], error: 'it failed' },
+  ],
+  [
+    'the invocation fails, ReportBatchItemFailures is off, and the handler has deleted one',
+    ERROR,
+    false,
+    ['m1'],
+    { processed: ['m1'], failed: ['m0', 'm2'], deleted: [], error: 'it failed' },
+  ],
+  [
+    'the response is invalid',
+    { type: 'response', payload: '[]' },
+    true,
+    ['m1'],
+    {
+      processed: ['m1'],
+      failed: ['m0', 'm2'],
+      deleted: [],
+      error: 'the response is an array, not an object',
+    },
+  ],
+  [
+    'the response is invalid, and ReportBatchItemFailures is off',
+    { type: 'response', payload: '[]' },
+    false,
+    [],
+    { processed: ['m0', 'm1', 'm2'], failed: [], deleted: [] },
+  ],
+  [
+    'the library reported one that the response does not list',
+    { ...report(['m2']), recordErrors: { errors: {}, reported: ['m1', 'm2'] } },
+    true,
+    [],
+    { processed: ['m0'], failed: ['m2'], deleted: ['m1'] },
+  ],
+  [
+    'the library has no result for one, and another one was in no batch',
+    { ...report([]), recordErrors: { errors: {}, unfinished: { m0: true }, unlisted: { m2: true } } },
+    true,
+    [],
+    { processed: ['m1'], failed: [], deleted: ['m0', 'm2'] },
+  ],
+  [
+    'the library is used, and all succeeded',
+    { ...report([]), recordErrors: { errors: {} } },
+    true,
+    [],
+    { processed: ['m0', 'm1', 'm2'], failed: [], deleted: [] },
+  ],
+] as [string, Outcome, boolean, string[], object][]) {
+  test(`what happens to the messages of a batch: ${title}`, async (t) => {
+    t.strictSame(idsIn(classifyBatch(some(3), outcome, isOn, new Set(deletedByHandler))), expected)
+  })
+}
+
+test('a queue that does not know what the handler has deleted', async (t) => {
+  t.strictSame(idsIn(classifyBatch(some(2), report(['m1']), true)), { processed: ['m0'], failed: ['m1'], deleted: [] })
+})
+
+test('messages of a group that were deleted although an earlier one failed', async (t) => {
+  const batch = ['a', 'b', 'a', 'a', 'b', undefined, undefined].map((group, index) => ({
+    ...received(`m${index}`),
+    group,
+  }))
+  const outOfOrder = (...failed: number[]) => {
+    const classified = { processed: [], failed: failed.map((index) => batch[index]), deletedThoughFailed: [] }
+    return deletedOutOfOrder(batch, classified as ClassifiedBatch).map(({ messageId }) => messageId)
+  }
+  t.strictSame(outOfOrder(), [])
+  t.strictSame(outOfOrder(0), ['m2', 'm3'])
+  t.strictSame(outOfOrder(2), ['m3'])
+  t.strictSame(outOfOrder(3, 4, 6), [])
+  t.strictSame(outOfOrder(0, 1, 5), ['m2', 'm3', 'm4', 'm6'])
+  t.strictSame(outOfOrder(0, 2), ['m3'])
+})
+
+const UNKNOWN = 'unknown error: the handler reported only the id of the record'
+const UNLISTED =
+  'the library did not receive this record: pass the whole event to the Middy handler, and filter no records before it'
+const UNFINISHED =
+  'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
+const EARLIER = '(in an earlier batch of the same invocation)'
+
+test('the cause of a record that failed', async (t) => {
+  const cause = (recordErrors?: object) => causeOf({ ...report([]), recordErrors } as Outcome, 'm', false)
+  t.equal(cause(), UNKNOWN)
+  t.equal(cause({ errors: { m: 'Error: x' } }), 'Error: x')
+  t.equal(cause({ errors: { n: 'Error: x' }, unlisted: { m: true } }), UNLISTED)
+  t.equal(cause({ errors: { n: 'Error: x' }, unfinished: { m: true } }), UNFINISHED)
+  t.equal(cause({ errors: { m: 'Error: x' }, unfinished: { m: true } }), 'Error: x')
+  t.equal(cause({ errors: {}, earlierErrors: { m: 'Error: x' } }), `Error: x ${EARLIER}`)
+  t.equal(cause({ errors: { m: 'Error: y' }, earlierErrors: { m: 'Error: x' } }), 'Error: y')
+  t.match(cause({ errors: {}, earlierErrors: { n: 'Error: x' }, unlisted: {}, unfinished: {} }), /^not started before/)
+})
+
+test('messages that match no filter are deleted without an invocation', async (t) => {
+  const withBody = (id: string, body: string) => ({ ...received(id), json: JSON.stringify({ messageId: id, body }) })
+  const filters = [{ body: { kind: ['a'] } }]
+  const messages = [withBody('m0', '{"kind":"a"}'), withBody('m1', '{"kind":"b"}'), withBody('m2', '{"kind":"a"}')]
+  const { calls, ledger, run } = setUp(messages, () => report([]))
+  await run({ filters })
+  t.strictSame(calls, [
+    { call: 'remove', ids: ['m1'] },
+    { call: 'invoke', ids: ['m0', 'm2'] },
+    { call: 'remove', ids: ['m0', 'm2'] },
+  ])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { invocations: 1, delivered: 2, processed: 2, filtered: 1 })
+  const all = setUp(messages.slice(0, 1), () => report([]))
+  await all.run({ filters })
+  t.strictSame(
+    all.calls.map(({ call }) => call),
+    ['invoke', 'remove'],
+  )
+  const none = setUp(messages.slice(1, 2), () => report([]))
+  await none.run({ filters })
+  t.strictSame(none.calls, [{ call: 'remove', ids: ['m1'] }])
+})
+
+test('an invocation that fails: one line, one failed invocation, and all messages stay', async (t) => {
+  const { calls, failures, ledger, run } = setUp(some(2), () => ERROR)
+  await run()
+  t.strictSame(calls, [
+    { call: 'invoke', ids: ['m0', 'm1'] },
+    { call: 'visibility', ids: ['m0', 'm1'], seconds: 1 },
+  ])
+  t.strictSame(failures, ['an invocation with 2 records failed: it failed'])
+  t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), {
+    invocations: 1,
+    failedInvocations: 1,
+    failed: 2,
+    inFlight: 0,
+    lost: 0,
+    reasons: { 'it failed': 1 },
+  })
+})
+
+test('an invocation that is stopped at the end of the run is no failed invocation', async (t) => {
+  const { failures, ledger, run } = setUp(some(1), () => ({ type: 'stopped', message: 'it was stopped' }))
+  await run()
+  t.strictSame(failures, ['an invocation with 1 records failed: it was stopped'])
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { failedInvocations: 0, failed: 1, lost: 0, reasons: {} })
+})
+
+test('messages that the handler has deleted are not deleted again', async (t) => {
+  const { calls, failures, ledger, run } = setUp(some(3), () => report(['m1']), { deleted: ['m0', 'm1'] })
+  await run()
+  t.strictSame(calls, [
+    { call: 'invoke', ids: ['m0', 'm1', 'm2'] },
+    { call: 'remove', ids: ['m2'] },
+  ])
+  const why = 'failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch'
+  t.strictSame(failures, [`m1: ${why}: ${UNKNOWN}`])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 2, failed: 1, lost: 1, causes: { [UNKNOWN]: 1 } })
+})
+
+test('a queue that cannot tell what the handler has deleted, and whether it is drained', async (t) => {
+  const { calls, run } = setUp(some(2), () => report(['m1']), { deleted: null })
+  await run()
+  t.strictSame(calls, [
+    { call: 'invoke', ids: ['m0', 'm1'] },
+    { call: 'remove', ids: ['m0'] },
+    { call: 'visibility', ids: ['m1'], seconds: 1 },
+  ])
+})
+
+test('with ReportBatchItemFailures off, a failed message is deleted, and a line says so', async (t) => {
+  const recordErrors = { errors: { m1: 'Error: x' } }
+  const { calls, failures, ledger, run } = setUp(some(2), () => ({ ...report(['m1']), recordErrors }))
+  await run({ reportBatchItemFailures: false })
+  t.strictSame(calls, [
+    { call: 'invoke', ids: ['m0', 'm1'] },
+    { call: 'remove', ids: ['m0', 'm1'] },
+  ])
+  t.strictSame(failures, ['m1: failed, but deleted (ReportBatchItemFailures is off): Error: x'])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 1, lost: 1, causes: { 'Error: x': 1 } })
+})
+
+test('a failure that a failure handler removed from the report, and one of an earlier batch', async (t) => {
+  const recordErrors = { errors: { m0: 'Error: x' }, earlierErrors: { m0: 'Error: w', m1: 'Error: y' } }
+  const { failures, ledger, run } = setUp(some(3), () => ({ ...report([]), recordErrors }))
+  await run()
+  t.strictSame(failures, ['m0: failed, but a failure handler removed it from the report: Error: x'])
+  const snapshot = ledger.snapshot({ queue: 0, deadLetter: 0, sentDeadLetters: 0 })
+  t.match(snapshot, { processed: 3, dropped: 1, lost: 0 })
+  t.strictSame(snapshot.causes, { 'Error: x': 1, [`Error: y ${EARLIER}`]: 1 })
+})
+
+for (const fifo of [true, false]) {
+  test(`a message that was deleted before an earlier one of its group: FIFO ${fifo}`, async (t) => {
+    const messages = some(3).map((message) => ({ ...message, group: 'g' }))
+    const { failures, ledger, run } = setUp(messages, () => report(['m1']), { fifo })
+    await run()
+    const line = 'm2: deleted, although an earlier message of its message group failed'
+    t.strictSame(
+      failures.filter((text) => text.startsWith('m2')),
+      fifo ? [line] : [],
+    )
+    t.equal(ledger.snapshot({ queue: 1, deadLetter: 0 }).outOfOrder, fifo ? 1 : 0)
+  })
+}
+
+test('on a FIFO queue, held messages are delivered if none failed', async (t) => {
+  const { calls, run } = setUp(some(7, MEGABYTE), () => report([]), { fifo: true })
+  await run()
+  t.strictSame(calls, [
+    { call: 'invoke', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
+    { call: 'remove', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
+    { call: 'visibility', ids: ['m5', 'm6'], seconds: 40 },
+    { call: 'invoke', ids: ['m5', 'm6'] },
+    { call: 'remove', ids: ['m5', 'm6'] },
+  ])
+})
+
+test('on a standard queue, held messages are delivered although one failed', async (t) => {
+  const { calls, run } = setUp(some(6, MEGABYTE), (ids) => report(ids.slice(0, 1)))
+  await run()
+  t.strictSame(
+    calls.filter(({ call }) => call === 'invoke').map(({ ids }) => ids),
+    [['m0', 'm1', 'm2', 'm3', 'm4'], ['m5']],
+  )
+})
+
+test('if the run ends while messages are received, they return to the queue, and no invocation starts', async (t) => {
+  const { calls, run, drained } = setUp(some(2), () => report([]))
+  setImmediate(() => drained.abort()) // before the queue returns the messages
+  await run()
+  t.strictSame(calls, [{ call: 'visibility', ids: ['m0', 'm1'], seconds: 0 }])
+})
+
+test('if one worker fails, the others start no further invocation', async (t) => {
+  let count = 0
+  const { calls, run } = setUp(some(30), () => {
+    count += 1
+    if (count === 1) throw new Error('gone')
+    return report([])
+  })
+  await t.rejects(run({ concurrency: 2, batchSize: 1 }), { message: 'gone' })
+  t.strictSame(
+    calls.filter(({ call }) => call === 'invoke').map(({ ids }) => ids),
+    [['m0']],
+  )
 })
 
 test('if one worker fails, all workers end, and the promise rejects with its error', async (t) => {

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { feed } from '../../src/local/feed.ts'
-import { numberedMessages, readMessagesFile } from '../../src/local/messages.ts'
+import { numberedMessages } from '../../src/local/messages.ts'
 import { iterateExport } from '../../src/local/messages-from.ts'
 import { splitExport } from '../../src/local/options.ts'
 import { UsageError } from '../../src/shared/errors.ts'
@@ -13,16 +13,6 @@ function write(t: Test, name: string, text: string) {
   const file = join(folder(t), name)
   writeFileSync(file, text)
   return file
-}
-
-function record(body: string, attributes = {}, messageAttributes = {}) {
-  return {
-    messageId: 'm',
-    body,
-    attributes,
-    messageAttributes,
-    eventSource: 'aws:sqs',
-  }
 }
 
 test('--messages-file -: standard input', async (t) => {
@@ -47,68 +37,6 @@ test('--messages-file -: standard input', async (t) => {
   await new Promise((resolve) => child.on('close', resolve))
   t.match(JSON.parse(stdout), { sent: 2, processed: 2, verdict: 'passed', reason: undefined })
   t.strictSame(notes.read().sort(), [3, 4])
-})
-
-test('an SQS event: bodies, message groups and attributes of its records', async (t) => {
-  const lists = { stringListValues: [], binaryListValues: [] }
-  const event = {
-    Records: [
-      record('{"a":1}', { MessageGroupId: 'g', ApproximateReceiveCount: '4' }),
-      record('plain', { MessageGroupId: 'h' }, { kind: { stringValue: 'new', dataType: 'String', ...lists } }),
-    ],
-  }
-  const expected = [
-    { body: '{"a":1}', messageGroupId: 'g' },
-    { body: 'plain', messageGroupId: 'h', messageAttributes: { kind: { DataType: 'String', StringValue: 'new' } } },
-  ]
-  t.strictSame(await readMessagesFile(write(t, 'one.json', JSON.stringify(event)), true), expected)
-  t.strictSame(await readMessagesFile(write(t, 'many.json', JSON.stringify(event, null, 2)), true), expected)
-})
-
-test('plain text lines, an object on several lines, and an event whose records are not its first key', async (t) => {
-  const bodies = async (text: string) =>
-    (await readMessagesFile(write(t, 'm.txt', text), false)).map(({ body }) => body)
-  t.strictSame(await bodies('order 1\r\n  order 2\n"3"\n007\n'), ['order 1', 'order 2', '3', '007'])
-  t.strictSame(await bodies('{\n  "a": 1\n}\n'), ['{"a":1}'])
-  t.strictSame(await bodies('{\n  "body": "x"\n}\n'), ['x'])
-  t.strictSame(await bodies(JSON.stringify({ note: 'n', Records: [record('1'), record('2')] }, null, 2)), ['1', '2'])
-})
-
-test('an S3 event is a body, and so is each of several SQS events', async (t) => {
-  const s3 = JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: {} }] })
-  t.strictSame(await readMessagesFile(write(t, 's3.jsonl', s3), false), [{ body: s3 }])
-  const sqs = JSON.stringify({ Records: [record('1')] })
-  t.strictSame(await readMessagesFile(write(t, 'two.jsonl', `${sqs}\n${sqs}`), false), [{ body: sqs }, { body: sqs }])
-})
-
-test('an event without records has no messages', async (t) => {
-  for (const text of ['{"Records":[]}', '{\n  "Records": []\n}\n']) {
-    const file = write(t, 'none.json', text)
-    await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message: `${file} has no messages` })
-  }
-})
-
-test('a record of an SQS event without a body is refused by its number', async (t) => {
-  const { body, ...rest } = record('2')
-  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), rest] }))
-  const message = `record 2 of ${file} has a body that is undefined, but must be a string`
-  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message })
-})
-
-test('a byte order mark at the start of a file is not part of a message', async (t) => {
-  const bom = '\ufeff'
-  t.strictSame(await readMessagesFile(write(t, 'm.jsonl', `${bom}{"a":1}\n"b"\n`), false), [
-    { body: '{"a":1}' },
-    { body: 'b' },
-  ])
-  const event = `${bom}${JSON.stringify({ Records: [record('1')] })}`
-  t.strictSame(await readMessagesFile(write(t, 'e.json', event), false), [{ body: '1' }])
-})
-
-test('a record of an event without a message group is refused on FIFO, by its number', async (t) => {
-  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1', { MessageGroupId: 'g' }), record('2')] }))
-  const message = `record 2 of ${file} has no messageGroupId, which a FIFO queue requires`
-  await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
 })
 
 async function collect(file: string, name = 'default', fifo = false) {

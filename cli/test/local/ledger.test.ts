@@ -1,9 +1,207 @@
-import { test } from 'tap'
-import { openLedger } from '../../src/local/ledger.ts'
+import { type Test, test } from 'tap'
+import { openCounter, openLedger } from '../../src/local/ledger.ts'
 import { received } from '../support/runs.ts'
 
 const [a, b, c] = [received('a'), received('b'), received('c')]
 const response = { type: 'response', payload: '' } as const
+
+/** A ledger on a clock that the test sets. */
+function onClock(t: Test, maxReceives?: number) {
+  const clock = { now: 10_000 }
+  t.intercept(performance, 'now', { value: () => clock.now })
+  return { clock, ledger: openLedger(maxReceives) }
+}
+
+const EMPTY = {
+  sent: 0,
+  isInputComplete: false,
+  invocations: 0,
+  delivered: 0,
+  processed: 0,
+  redelivered: 0,
+  deadLettered: 0,
+  sentDeadLetters: 0,
+  otherDeadLetters: 0,
+  expiredDeadLetters: 0,
+  filtered: 0,
+  dropped: 0,
+  outOfOrder: 0,
+  remaining: 0,
+  lost: 0,
+  timeouts: 0,
+  crashes: 0,
+  diedBetween: 0,
+  failedInvocations: 0,
+  respondedEarly: 0,
+  reasons: {},
+  causes: {},
+  wallMs: 0,
+  perSecond: 0,
+  inFlight: 0,
+  finished: 0,
+  failed: 0,
+}
+const NO_MESSAGES = { queue: 0, deadLetter: 0 }
+
+test('the ledger of a run without messages', async (t) => {
+  const { ledger, clock } = onClock(t)
+  clock.now += 1499.6
+  t.strictSame(ledger.snapshot(NO_MESSAGES), { ...EMPTY, wallMs: 1500 })
+})
+
+test('the ledger of a run: all counts', async (t) => {
+  const { ledger, clock } = onClock(t, 2)
+  ledger.sent(['a', 'b'])
+  ledger.sent(['c'])
+  t.strictSame(ledger.snapshot({ queue: 3, deadLetter: 0 }), { ...EMPTY, sent: 3, remaining: 3 })
+  ledger.inputComplete()
+  clock.now += 1000
+  ledger.delivered([a, b])
+  ledger.finished(2)
+  t.strictSame(ledger.snapshot({ queue: 3, deadLetter: 0 }), {
+    ...EMPTY,
+    sent: 3,
+    isInputComplete: true,
+    invocations: 1,
+    delivered: 2,
+    inFlight: 2,
+    finished: 2,
+    remaining: 3,
+    wallMs: 1000,
+  })
+  ledger.delivered([c])
+  ledger.finished(1)
+  ledger.invocationEnded({ ...response, finished: 2 }, [a, b])
+  ledger.processed([a])
+  ledger.failed([b])
+  ledger.cause('Error: x')
+  const counts = { ...EMPTY, sent: 3, isInputComplete: true, invocations: 2, delivered: 3, failed: 1 }
+  t.strictSame(ledger.snapshot({ queue: 2, deadLetter: 0 }), {
+    ...counts,
+    processed: 1,
+    inFlight: 1,
+    finished: 1,
+    remaining: 2,
+    causes: { 'Error: x': 1 },
+    wallMs: 1000,
+  })
+  clock.now += 3000
+  ledger.invocationEnded(response, [c])
+  ledger.processed([c])
+  ledger.delivered([b])
+  ledger.invocationEnded(response, [b])
+  ledger.failed([{ ...b, receiveCount: 2 }])
+  clock.now += 1000
+  ledger.processed([])
+  ledger.outOfOrder([c])
+  ledger.outOfOrder([a, b])
+  ledger.respondedEarly()
+  ledger.respondedEarly()
+  t.strictSame(ledger.snapshot({ queue: 0, deadLetter: 1 }), {
+    ...counts,
+    invocations: 3,
+    delivered: 4,
+    redelivered: 1,
+    processed: 2,
+    deadLettered: 1,
+    outOfOrder: 3,
+    respondedEarly: 2,
+    finished: 1,
+    failed: 2,
+    causes: { 'Error: x': 1 },
+    wallMs: 5000,
+    perSecond: 1, // 2 in 3 s, rounded
+  })
+})
+
+test('messages per second: from the first delivery to the last response that processed a message', async (t) => {
+  const { ledger, clock } = onClock(t)
+  clock.now += 5000
+  ledger.delivered([a])
+  t.equal(ledger.snapshot(NO_MESSAGES).perSecond, 0)
+  ledger.processed([a])
+  t.equal(ledger.snapshot(NO_MESSAGES).perSecond, 0, 'in no time')
+  clock.now += 100
+  ledger.delivered([b])
+  clock.now += 100
+  ledger.processed([b])
+  clock.now += 5000
+  ledger.processed([])
+  t.equal(ledger.snapshot(NO_MESSAGES).perSecond, 10)
+})
+
+test('invocations that failed, timed out or crashed, and processes that died', async (t) => {
+  const { ledger } = onClock(t)
+  ledger.invocationEnded({ type: 'timeout', message: 'x' }, [])
+  ledger.invocationEnded({ type: 'crash', message: 'x' }, [])
+  ledger.invocationEnded({ type: 'crash', message: 'x' }, [])
+  ledger.invocationEnded({ type: 'error', message: 'x' }, [])
+  t.strictSame(ledger.snapshot(NO_MESSAGES), { ...EMPTY, timeouts: 1, crashes: 2 })
+  ledger.failedInvocation('it failed')
+  ledger.blockedAtEnd('it was blocked')
+  t.strictSame(ledger.snapshot(NO_MESSAGES), {
+    ...EMPTY,
+    timeouts: 2,
+    crashes: 2,
+    failedInvocations: 2,
+    reasons: { 'it failed': 1, 'it was blocked': 1 },
+  })
+  ledger.diedBetween('it died')
+  ledger.diedBetween('it died')
+  t.strictSame(ledger.snapshot(NO_MESSAGES), {
+    ...EMPTY,
+    timeouts: 2,
+    crashes: 4,
+    diedBetween: 2,
+    failedInvocations: 2,
+    reasons: { 'it failed': 1, 'it was blocked': 1, 'it died': 2 },
+  })
+})
+
+test('a message that failed and was deleted is lost', async (t) => {
+  const { ledger } = onClock(t)
+  ledger.sent(['a', 'b'])
+  ledger.delivered([a, b])
+  ledger.invocationEnded(response, [a, b])
+  ledger.deletedThoughFailed([a])
+  ledger.processed([b])
+  t.strictSame(ledger.snapshot(NO_MESSAGES), {
+    ...EMPTY,
+    sent: 2,
+    invocations: 1,
+    delivered: 2,
+    processed: 1,
+    failed: 1,
+    lost: 1,
+  })
+})
+
+test('a message of another program counts when it has a result, and as sent by nobody', async (t) => {
+  const { ledger } = onClock(t)
+  ledger.delivered([a, b])
+  t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), { sent: 0, delivered: 2, redelivered: 0, lost: 0 })
+  ledger.delivered([a])
+  t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), { sent: 0, delivered: 3, redelivered: 1, lost: 0 })
+  t.match(ledger.snapshot(NO_MESSAGES), { lost: 0 }, 'another program may have received it')
+  ledger.sent(['a'])
+  t.match(ledger.snapshot(NO_MESSAGES), { sent: 1, lost: 1 }, 'now it is known')
+  ledger.failed([b])
+  t.match(ledger.snapshot(NO_MESSAGES), { sent: 1, lost: 2 })
+})
+
+test('without a limit, a message is never exhausted', async (t) => {
+  const ledger = openLedger()
+  ledger.failed([{ ...a, receiveCount: 1000 }])
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 0, lost: 0 })
+  const limited = openLedger(3)
+  limited.failed([{ ...a, receiveCount: 2 }])
+  t.match(limited.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 0, lost: 0 })
+  limited.failed([{ ...a, receiveCount: 3 }])
+  t.match(limited.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, lost: 0 })
+  const exceeded = openLedger(3)
+  exceeded.failed([{ ...a, receiveCount: 4 }])
+  t.match(exceeded.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, lost: 0 })
+})
 
 test('a message without a result that is not in the queue is lost', async (t) => {
   const ledger = openLedger(3)
@@ -118,12 +316,58 @@ test('a message that was delivered or settled before the response to its sender 
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { sent: 2, processed: 2, lost: 0 })
 })
 
-test('UUIDs are distinguished from each other and from other ids', async (t) => {
-  const ledger = openLedger()
-  const ids = ['00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', 'a']
-  ledger.sent(ids)
-  ledger.processed(ids.slice(0, 2).map((id) => received(id)))
-  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { sent: 3, processed: 2, remaining: 1, lost: 0 })
+test('texts that differ only in numbers and UUIDs are counted together, under the first of them', async (t) => {
+  for (const [texts, counts] of [
+    [['order 1', 'order 22', 'order 1,234.5', 'order 1.2.3'], { 'order 1': 4 }],
+    [['order 1.', 'order 2.'], { 'order 1.': 2 }],
+    [['order 1', 'order x', 'order '], { 'order 1': 1, 'order x': 1, 'order ': 1 }],
+    [['a1b', 'a2b', 'ab', 'b1a'], { a1b: 2, ab: 1, b1a: 1 }],
+    [['1 and 2', '3 and 4', '3 and'], { '1 and 2': 2, '3 and': 1 }],
+    [['1, 2', '1,2'], { '1, 2': 1, '1,2': 1 }],
+    [
+      ['id abcdefab-abcd-abcd-abcd-abcdefabcdef.', 'id BBBBBBBB-cccc-dddd-eeee-ffffffffffff.', 'id 5.'],
+      { 'id abcdefab-abcd-abcd-abcd-abcdefabcdef.': 3 },
+    ],
+    [
+      ['abcdefab-abcd-abcd-abcd', 'bbbbbbbb-abcd-abcd-abcd'],
+      { 'abcdefab-abcd-abcd-abcd': 1, 'bbbbbbbb-abcd-abcd-abcd': 1 },
+    ],
+  ] as const) {
+    const counter = openCounter()
+    for (const text of texts) counter.add(text)
+    t.strictSame(counter.counts(), counts)
+  }
+})
+
+test('the most frequent text is first; a text can be counted several times at once', async (t) => {
+  const counter = openCounter()
+  counter.add('a')
+  counter.add('b', 3)
+  counter.add('c', 2)
+  counter.add('c', 4)
+  t.strictSame(Object.entries(counter.counts()), [
+    ['c', 6],
+    ['b', 3],
+    ['a', 1],
+  ])
+})
+
+test('at most a hundred kinds of text are kept, and the others are counted together', async (t) => {
+  const letters = (index: number) => String.fromCharCode(97 + Math.floor(index / 26), 97 + (index % 26))
+  const kinds = Array.from({ length: 103 }, (_, index) => letters(index))
+  const counter = openCounter()
+  for (const kind of kinds) counter.add(kind, 2)
+  counter.add(letters(0))
+  counter.add(letters(102), 5)
+  const kept = kinds.slice(1, 100).map((kind) => [kind, 2] as const)
+  t.strictSame(Object.entries(counter.counts()), [['other errors', 11], [letters(0), 3], ...kept])
+})
+
+test('a text that is called like the others together does not hide them', async (t) => {
+  const counter = openCounter()
+  counter.add('other errors')
+  counter.add('other errors')
+  t.strictSame(counter.counts(), { 'other errors': 2 })
 })
 
 test('ten reasons are counted, and the others together', async (t) => {
@@ -144,6 +388,8 @@ test('failures that left the report count as dropped, unless as many dead letter
   t.equal(ledger.snapshot({ queue: 0, deadLetter: 2, sentDeadLetters: 2 }).dropped, 1)
   t.equal(ledger.snapshot({ queue: 0, deadLetter: 5, sentDeadLetters: 5 }).dropped, 0)
   t.equal(ledger.snapshot({ queue: 0, deadLetter: 1 }).dropped, 2, 'of an existing queue')
+  ledger.failed([{ ...received('d'), receiveCount: 3 }])
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 2 }), { deadLettered: 1, dropped: 2 }, 'one of two has exhausted')
 })
 
 test('filtered messages are not lost, also if they are received before the response to their sender', async (t) => {

@@ -78,6 +78,24 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     '2 messages were dead-lettered, and 1 message was dropped by onFailure and sent to no dead-letter queue (--max-dead-lettered 3 would allow it)',
   ],
   [
+    'a failure that onFailure dropped',
+    { dropped: 1 },
+    none,
+    '1 message was dropped by onFailure and sent to no dead-letter queue (--max-dead-lettered 1 would allow it)',
+  ],
+  [
+    'an invocation that responded early, although everything else is allowed',
+    { respondedEarly: 1 },
+    { maxDeadLettered: 99, maxFailedInvocations: 99 },
+    '1 invocation responded before all work had ended (--no-freeze would allow it)',
+  ],
+  [
+    'invocations that responded early',
+    { respondedEarly: 1200 },
+    none,
+    '1,200 invocations responded before all work had ended (--no-freeze would allow it)',
+  ],
+  [
     'messages of a group out of order, although everything else is allowed',
     { outOfOrder: 1 },
     { maxDeadLettered: 99, maxFailedInvocations: 99 },

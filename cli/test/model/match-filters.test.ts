@@ -36,9 +36,15 @@ const cases: [title: string, body: unknown, matching: unknown[], other: unknown[
   ],
   ['equals-ignore-case', { a: [{ 'equals-ignore-case': 'Ab' }] }, [{ a: 'aB' }], [{ a: 'abc' }, { a: 1 }]],
   [
+    'exists: true, with other tests',
+    { a: [{ prefix: 'x' }, { exists: true }] },
+    [{ a: 'x' }, { a: 'y' }, { a: 1 }],
+    [{ b: 'x' }],
+  ],
+  [
     'exists: true',
     { a: { b: [{ exists: true }] } },
-    [{ a: { b: 0 } }, { a: { b: null } }, { a: { b: [1] } }],
+    [{ a: { b: 0 } }, { a: { b: true } }, { a: { b: null } }, { a: { b: [1] } }],
     [{ a: {} }, {}, { a: { b: { c: 1 } } }, { a: { b: [] } }],
   ],
   [
@@ -101,6 +107,33 @@ test('a pattern for text matches no JSON objects and lists', async (t) => {
   const matches = matcherOf([{ body: ['order', { prefix: 'new ' }, { prefix: '{' }] }]) as (text: string) => boolean
   for (const text of ['order', 'new order', '{broken']) t.ok(matches(text), text)
   for (const text of ['orders', '{"a":1}', '["order"]']) t.notOk(matches(text), text)
+})
+
+test('JSON that is not an object or a list is text', async (t) => {
+  const matches = matcherOf([{ body: ['null', '1', '"a"', 'true'] }]) as (text: string) => boolean
+  for (const text of ['null', '1', '"a"', 'true']) t.ok(matches(text), text)
+  const ofFields = matcherOf([{ body: { a: [{ exists: false }] } }]) as (text: string) => boolean
+  for (const text of ['null', '1', '"a"', 'true']) t.notOk(ofFields(text), text)
+})
+
+test('an empty list has no fields', async (t) => {
+  const matches = matcherOf([{ body: { a: [{ exists: false }] } }]) as (text: string) => boolean
+  for (const text of ['[]', '{}', '[{}]', '[1]', '[{"a":1},{}]']) t.ok(matches(text), text)
+  t.notOk(matches('[{"a":1}]'))
+})
+
+test('a field that is called $or, with values', async (t) => {
+  const matches = matcherOf([{ body: { $or: ['x', { prefix: 'y' }] } }]) as (text: string) => boolean
+  for (const text of ['{"$or":"x"}', '{"$or":"yes"}']) t.ok(matches(text), text)
+  for (const text of ['{"$or":"z"}', '{"prefix":"yes"}', '{"x":1}']) t.notOk(matches(text), text)
+})
+
+test('all keys of a pattern must match: $or beside body', async (t) => {
+  const matches = matcherOf([{ body: { a: [1] }, $or: [{ body: { b: [2] } }, { body: { c: [3] } }] }]) as (
+    text: string,
+  ) => boolean
+  for (const text of ['{"a":1,"b":2}', '{"a":1,"c":3}']) t.ok(matches(text), text)
+  for (const text of ['{"a":1}', '{"b":2}', '{"a":1,"b":3}']) t.notOk(matches(text), text)
 })
 
 test('one of several filters must match; without filters, there is no matcher', async (t) => {

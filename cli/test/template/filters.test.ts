@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { patternSetting } from '../../src/model/filters.ts'
-import { known } from '../../src/model/setting.ts'
+import { patternSetting, tooManyFilters } from '../../src/model/filters.ts'
+import { absent, known, unknown } from '../../src/model/setting.ts'
 import { filters } from '../support/rule-cases.ts'
 import { findingsIn, sam } from '../support/templates.ts'
 
@@ -47,6 +47,18 @@ for (const [pattern, forms] of [
   [{ body: [{ prefix: 'a' }] }, ['text']],
   [{ $or: [{ body: ['a'] }, { body: { item: ['a'] } }] }, ['text', 'json']],
   [{ body: ['x'.repeat(4083)] }, ['text']], // 4,096 characters
+  [{ body: [{ exists: false }, 'a'] }, ['text']],
+  [{ body: [{ exists: false }, { prefix: 'a' }] }, ['text']],
+  [{ body: { item: [{ prefix: { 'equals-ignore-case': 'wildcard' } }] } }, ['json']],
+  ...['=', '<', '<=', '>', '>='].map(
+    (operator) => [{ body: { item: [{ numeric: [operator, 0] }] } }, ['json']] as const,
+  ),
+  ...[
+    ['>', '<'],
+    ['>', '<='],
+    ['>=', '<'],
+    ['>=', '<='],
+  ].map(([low, high]) => [{ body: { item: [{ numeric: [low, -1, high, 0] }] } }, ['json']] as const),
 ] as const) {
   test(`a filter that can match: ${JSON.stringify(pattern).slice(0, 80)}`, async (t) => {
     t.strictSame(read(pattern), forms)
@@ -74,6 +86,8 @@ for (const [pattern, reason] of [
   [{ body: { item: {} } }, 'body.item is an empty object'],
   [{ body: { item: { deep: [] } } }, 'body.item.deep is an empty list, which matches nothing'],
   [{ body: { $or: [{ item: ['a'] }, { item: 'a' }] } }, 'body.$or.item is a string, but must be a list'],
+  [{ body: { $or: [{ item: ['a'] }, ['a']] } }, 'body.$or has the operator item, which does not exist'],
+  [{ $or: [{ body: ['a'] }, 'a'] }, 'it has the key "$or", but Lambda filters SQS messages only by "body"'],
   [{ body: { item: [['a']] } }, 'body.item is a list of lists'],
   [{ body: { item: [{}] } }, 'body.item has an object that does not have exactly one operator'],
   [
@@ -120,6 +134,17 @@ for (const [pattern, reason] of [
     { numeric: ['>', 6, '<=', 5] },
     { numeric: ['<', 5, '>', 6] },
     { numeric: ['>', 5, '<'] },
+    { numeric: ['>', 5, '<', 6, 7] },
+    { numeric: ['>', 5, '<', '6'] },
+    { numeric: ['<', 5, '<', 6] },
+    { numeric: ['=', 5, '<', 6] },
+    { numeric: ['>', 5, '=', 6] },
+    { numeric: ['>', 5, '>', 6] },
+    { numeric: ['>', 5, '!<', 6] },
+    { numeric: ['>', 5, '<>', 6] },
+    { numeric: ['', 5] },
+    { prefix: { wildcard: '*' } },
+    { suffix: { 'Stryker was here!': 'a' } },
   ].map((operator) => {
     const [name = ''] = Object.keys(operator)
     const reason = `body.item has the operator ${name} with a value that AWS rejects or that matches nothing`
@@ -141,6 +166,39 @@ for (const name of ['wildcard', 'cidr', 'exactly']) {
 test('whether Lambda supports wildcard in anything-but is unknown', async (t) => {
   const reason = 'unknown: AWS does not document the operator wildcard in anything-but of body.item for Lambda'
   t.equal(read({ body: { item: [{ 'anything-but': { wildcard: '*.png' } }] } }), reason)
+})
+
+test('a pattern that is not set, and one that is not known', async (t) => {
+  t.strictSame(patternSetting(absent), known({ error: 'it has no Pattern' }))
+  const position = { line: 3, column: 5 }
+  t.strictSame(patternSetting(unknown('why', position)), unknown('why', position))
+})
+
+test('another error is not taken for an error of the pattern', async (t) => {
+  t.throws(() => patternSetting(known(null as never)), { name: 'TypeError' })
+})
+
+test('the text of a pattern, without spaces, and its position', async (t) => {
+  const position = { line: 3, column: 5 }
+  const json = '{"body":{"a":["b"]}}'
+  t.strictSame(
+    patternSetting(known('{ "body": { "a": [ "b" ] } }', position)),
+    known({ forms: ['json'], json }, position),
+  )
+  t.strictSame(patternSetting(known('x', position)), known({ error: 'it is not valid JSON' }, position))
+  const reason = 'AWS does not document the operator cidr of body for Lambda'
+  t.strictSame(patternSetting(known('{"body":[{"cidr":"a"}]}', position)), unknown(reason, position))
+})
+
+test('at most 5 filters', async (t) => {
+  t.equal(tooManyFilters(5), undefined)
+  const position = { line: 3, column: 5 }
+  t.strictSame(tooManyFilters(6, position), {
+    state: 'unknown',
+    reason: 'the mapping has 6 filters, but Lambda allows at most 5, or 10 if AWS has raised the quota of the account',
+    fix: 'Use at most 5 filters. If AWS has raised your quota, check the deployed function with --function NAME.',
+    position,
+  })
 })
 
 test('the finding names the messages that are deleted', async (t) => {

@@ -43,11 +43,6 @@ interface RecordState {
   isReported?: boolean
 }
 
-const states = new Map<string, RecordState>()
-/** The batches for which the library made a response. */
-const responded = new WeakSet<object>()
-let isLibraryUsed = false
-
 /** How often progress is reported, in milliseconds. */
 const PROGRESS_MS = 250
 
@@ -55,10 +50,26 @@ const PROGRESS_MS = 250
  * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by name, so the
  * library is not imported here and may be bundled with the handler. `onFinished` receives the number of records that
  * have a result since its last call.
+ *
+ * Returns a function that removes and returns what is known about records. It returns undefined if the handler does not
+ * use the library.
  */
-export function watchRecordErrors(onFinished: (records: number) => void = () => {}): void {
+export function watchRecordErrors(
+  onFinished: (records: number) => void = () => {},
+): (ids: readonly string[]) => RecordErrors | undefined {
+  const states = new Map<string, RecordState>()
+  /** The batches for which the library made a response. */
+  const responded = new WeakSet<object>()
+  let isLibraryUsed = false
   let finished = 0
-  let reportedAt = performance.now()
+  let reportedAt = 0
+
+  /** Ignores an earlier batch that is still running: it says nothing about a later delivery of its messages. */
+  function change(id: string, batch: object, news: Partial<RecordState>) {
+    const state = states.get(id)
+    if (state?.batch === batch) Object.assign(state, news)
+  }
+
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', (message) => {
     isLibraryUsed = true
     finished = 0
@@ -92,40 +103,33 @@ export function watchRecordErrors(onFinished: (records: number) => void = () => 
     for (const { itemIdentifier } of result.batchItemFailures)
       change(itemIdentifier, message as BatchTrace, { isReported: true })
   })
-}
 
-/** Ignores an earlier batch that is still running: it says nothing about a later delivery of its messages. */
-function change(id: string, batch: object, news: Partial<RecordState>) {
-  const state = states.get(id)
-  if (state?.batch === batch) Object.assign(state, news)
+  return (ids) => {
+    if (!isLibraryUsed) return undefined
+    const errors: Record<string, string> = {}
+    const earlierErrors: Record<string, string> = {}
+    const reported: string[] = []
+    const unfinished: Record<string, true> = {}
+    const unlisted: Record<string, true> = {}
+    for (const id of ids) {
+      const state = states.get(id)
+      if (!state) {
+        unlisted[id] = true
+        continue
+      }
+      states.delete(id)
+      if (state.error !== undefined) errors[id] = state.error
+      else if (state.earlierError !== undefined) earlierErrors[id] = state.earlierError
+      if (state.isReported) reported.push(id)
+      if (!state.hasSucceeded && !responded.has(state.batch)) unfinished[id] = true
+    }
+    return { errors, earlierErrors, reported, unfinished, unlisted }
+  }
 }
 
 /** The ids of an event's records. They are read before the handler, which may change the event. */
 export function recordIdsOf(event: { Records?: { messageId: string }[] }): string[] {
   return (event.Records ?? []).map(({ messageId }) => messageId)
-}
-
-/** Removes and returns what is known about these records. Undefined if the handler does not use the library. */
-export function takeRecordErrors(ids: readonly string[]): RecordErrors | undefined {
-  if (!isLibraryUsed) return undefined
-  const errors: Record<string, string> = {}
-  const earlierErrors: Record<string, string> = {}
-  const reported: string[] = []
-  const unfinished: Record<string, true> = {}
-  const unlisted: Record<string, true> = {}
-  for (const id of ids) {
-    const state = states.get(id)
-    if (!state) {
-      unlisted[id] = true
-      continue
-    }
-    states.delete(id)
-    if (state.error !== undefined) errors[id] = state.error
-    else if (state.earlierError !== undefined) earlierErrors[id] = state.earlierError
-    if (state.isReported) reported.push(id)
-    if (!state.hasSucceeded && !responded.has(state.batch)) unfinished[id] = true
-  }
-  return { errors, earlierErrors, reported, unfinished, unlisted }
 }
 
 /** Name, message and code of any thrown value, in one line. Reading its properties may throw. */

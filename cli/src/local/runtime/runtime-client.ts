@@ -3,7 +3,7 @@
 import { Agent, request } from 'node:http'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { openMetrics } from './metrics.ts'
-import { recordIdsOf, takeRecordErrors, watchRecordErrors } from './record-errors.ts'
+import { recordIdsOf, watchRecordErrors } from './record-errors.ts'
 import { LEFT_HEADER, openUsage, USAGE_HEADER } from './usage.ts'
 
 const [, , file = '', exportName = '', ...modes] = process.argv
@@ -56,6 +56,8 @@ function reportProgress(finished: number) {
   // One after another, so that they need one socket, and all have ended before the response.
   if (id !== undefined) progress = progress.then(() => call('POST', `invocation/${id}/finished`, String(finished)))
 }
+
+const takeRecordErrors = watchRecordErrors(reportProgress)
 
 /** Must be sent before the response, which ends the invocation. */
 async function reportRecordErrors(id: string, records: readonly string[]) {
@@ -173,7 +175,6 @@ async function serve(handler: Handler): Promise<never> {
 // If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for this.
 process.on('beforeExit', () => (onEmptyLoop ? onEmptyLoop() : process.exit(13)))
 
-watchRecordErrors(reportProgress)
 loadHandler(file, exportName, modes.includes('callbacks')).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),

@@ -1,0 +1,322 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { type Test, test } from 'tap'
+import { numberedMessages, readMessagesFile, toMessage } from '../../src/local/messages.ts'
+import { folder } from '../support/runs.ts'
+
+function write(t: Test, name: string, text: string) {
+  const file = join(folder(t), name)
+  writeFileSync(file, text)
+  return file
+}
+
+function record(body: string, attributes = {}, messageAttributes = {}) {
+  return {
+    messageId: 'm',
+    body,
+    attributes,
+    messageAttributes,
+    eventSource: 'aws:sqs',
+  }
+}
+
+test('an SQS event: bodies, message groups and attributes of its records', async (t) => {
+  const lists = { stringListValues: [], binaryListValues: [] }
+  const event = {
+    Records: [
+      record('{"a":1}', { MessageGroupId: 'g', ApproximateReceiveCount: '4' }),
+      record('plain', { MessageGroupId: 'h' }, { kind: { stringValue: 'new', dataType: 'String', ...lists } }),
+    ],
+  }
+  const expected = [
+    { body: '{"a":1}', messageGroupId: 'g' },
+    { body: 'plain', messageGroupId: 'h', messageAttributes: { kind: { DataType: 'String', StringValue: 'new' } } },
+  ]
+  t.strictSame(await readMessagesFile(write(t, 'one.json', JSON.stringify(event)), true), expected)
+  t.strictSame(await readMessagesFile(write(t, 'many.json', JSON.stringify(event, null, 2)), true), expected)
+})
+
+test('plain text lines, an object on several lines, and an event whose records are not its first key', async (t) => {
+  const bodies = async (text: string) =>
+    (await readMessagesFile(write(t, 'm.txt', text), false)).map(({ body }) => body)
+  t.strictSame(await bodies('order 1\r\n  order 2\n"3"\n007\n'), ['order 1', 'order 2', '3', '007'])
+  t.strictSame(await bodies('{\n  "a": 1\n}\n'), ['{"a":1}'])
+  t.strictSame(await bodies('{\n  "body": "x"\n}\n'), ['x'])
+  t.strictSame(await bodies(JSON.stringify({ note: 'n', Records: [record('1'), record('2')] }, null, 2)), ['1', '2'])
+})
+
+test('an S3 event is a body, and so is each of several SQS events', async (t) => {
+  const s3 = JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: {} }] })
+  t.strictSame(await readMessagesFile(write(t, 's3.jsonl', s3), false), [{ body: s3 }])
+  const sqs = JSON.stringify({ Records: [record('1')] })
+  t.strictSame(await readMessagesFile(write(t, 'two.jsonl', `${sqs}\n${sqs}`), false), [{ body: sqs }, { body: sqs }])
+})
+
+test('an event without records has no messages', async (t) => {
+  for (const text of ['{"Records":[]}', '{\n  "Records": []\n}\n']) {
+    const file = write(t, 'none.json', text)
+    await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message: `${file} has no messages` })
+  }
+})
+
+test('a record of an SQS event without a body is refused by its number', async (t) => {
+  const { body, ...rest } = record('2')
+  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), rest] }))
+  const message = `record 2 of ${file} has a body that is undefined, but must be a string`
+  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message })
+})
+
+test('a byte order mark at the start of a file is not part of a message', async (t) => {
+  const bom = '\ufeff'
+  t.strictSame(await readMessagesFile(write(t, 'm.jsonl', `${bom}{"a":1}\n"b"\n`), false), [
+    { body: '{"a":1}' },
+    { body: 'b' },
+  ])
+  const event = `${bom}${JSON.stringify({ Records: [record('1')] })}`
+  t.strictSame(await readMessagesFile(write(t, 'e.json', event), false), [{ body: '1' }])
+})
+
+test('a record of an event without a message group is refused on FIFO, by its number', async (t) => {
+  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1', { MessageGroupId: 'g' }), record('2')] }))
+  const message = `record 2 of ${file} has no messageGroupId, which a FIFO queue requires`
+  await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
+})
+
+test('an event of which one record is from SQS is an SQS event; so is one of records with bodies and without a source', async (t) => {
+  const { eventSource, ...other } = record('2')
+  const bodies = async (...Records: unknown[]) =>
+    (await readMessagesFile(write(t, 'e.json', JSON.stringify({ Records })), false)).map(({ body }) => body)
+  t.strictSame(await bodies(record('1'), other), ['1', '2'])
+  t.strictSame(await bodies(other, record('1')), ['2', '1'])
+  t.strictSame(await bodies({ body: '1' }, { body: '2' }), ['1', '2'])
+  for (const Records of [
+    [{ body: '1' }, { body: 2 }],
+    [{ body: '1' }, {}],
+    [{ body: '1', eventSource: 'aws:other' }],
+    [{ body: '1' }, 'text'],
+    [null],
+  ]) {
+    t.strictSame(await bodies(...Records), [JSON.stringify({ Records })])
+  }
+  const event = JSON.stringify({ Records: { 0: record('1') } })
+  t.strictSame(await readMessagesFile(write(t, 'e.json', event), false), [{ body: event }])
+})
+
+test('a record that is not an object is refused by its number', async (t) => {
+  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), null] }))
+  const message = `record 2 of ${file} has a body that is undefined, but must be a string`
+  await t.rejects(readMessagesFile(file, false), { message })
+})
+
+test('the attributes of a record may be missing', async (t) => {
+  const { attributes, messageAttributes, ...rest } = record('1')
+  t.strictSame(await readMessagesFile(write(t, 'e.json', JSON.stringify({ Records: [rest] })), false), [{ body: '1' }])
+})
+
+/** What is wrong with a value as a message, or the message. */
+function made(value: unknown, fifo = false) {
+  try {
+    return toMessage(value, fifo)
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+const cycle: Record<string, unknown> = {}
+cycle.self = cycle
+class Order {}
+const NOT_JSON = 'which JSON cannot represent'
+const ATTRIBUTE = 'which is not a string, a number or { dataType, stringValue }'
+for (const [title, value, expected] of [
+  ['a text', 'a', { body: 'a' }],
+  ['a number', 7, { body: '7' }],
+  ['false', false, { body: 'false' }],
+  ['null', null, { body: 'null' }],
+  ['a list', [1, { body: 'a' }], { body: '[1,{"body":"a"}]' }],
+  ['an object without a body', { id: 1 }, { body: '{"id":1}' }],
+  ['an empty object', {}, { body: '{}' }],
+  ['an object without a prototype', Object.create(null), { body: '{}' }],
+  ['an instance with fields', Object.assign(new Order(), { id: 1 }), { body: '{"id":1}' }],
+  ['an instance without fields', new Order(), `is an object, ${NOT_JSON}`],
+  ['a Map', new Map([[1, 2]]), `is an object, ${NOT_JSON}`],
+  ['a Promise', Promise.resolve(1), `is an object, ${NOT_JSON}`],
+  ['a cycle', cycle, `is an object, ${NOT_JSON}`],
+  ['a function', () => 1, `is a function, ${NOT_JSON}`],
+  ['undefined', undefined, `is undefined, ${NOT_JSON}`],
+  ['a BigInt', 1n, `is a bigint, ${NOT_JSON}`],
+  ['an empty text', '', 'has an empty body, which SQS rejects'],
+  ['a body that is a text', { body: 'a' }, { body: 'a' }],
+  ['a body that is an object', { body: { id: 1 } }, { body: '{"id":1}' }],
+  ['a body that is null', { body: null }, { body: 'null' }],
+  ['a body that is empty', { body: '' }, 'has an empty body, which SQS rejects'],
+  ['a body that is undefined', { body: undefined }, `has a body that is undefined, ${NOT_JSON}`],
+  ['a body that is a Map', { body: new Map() }, `has a body that is an object, ${NOT_JSON}`],
+  [
+    'a key that is not known',
+    { body: 'a', messageGroupID: 'g' },
+    'has the key "messageGroupID": only body, messageGroupId and messageAttributes are allowed',
+  ],
+  [
+    'a key of several lines',
+    { body: 'a', 'x\ny': 1 },
+    String.raw`has the key "x\ny": only body, messageGroupId and messageAttributes are allowed`,
+  ],
+  ['a message group', { body: 'a', messageGroupId: 'g' }, { body: 'a', messageGroupId: 'g' }],
+  [
+    'a message group that is empty',
+    { body: 'a', messageGroupId: '' },
+    'has a messageGroupId that is empty or not a string',
+  ],
+  [
+    'a message group that is a number',
+    { body: 'a', messageGroupId: 1 },
+    'has a messageGroupId that is empty or not a string',
+  ],
+  ['a message group that is undefined', { body: 'a', messageGroupId: undefined }, { body: 'a' }],
+  ['no attributes', { body: 'a', messageAttributes: {} }, { body: 'a' }],
+  ['attributes that are a list', { body: 'a', messageAttributes: [] }, 'has messageAttributes that are not an object'],
+  ['attributes that are null', { body: 'a', messageAttributes: null }, 'has messageAttributes that are not an object'],
+  [
+    'attributes: a text, a number, and each type',
+    {
+      body: 'a',
+      messageAttributes: {
+        text: 'x',
+        number: 1.5,
+        own: { dataType: 'String.own', stringValue: 'y' },
+        binary: { dataType: 'Binary', binaryValue: 'AQI=' },
+      },
+    },
+    {
+      body: 'a',
+      messageAttributes: {
+        text: { DataType: 'String', StringValue: 'x' },
+        number: { DataType: 'Number', StringValue: '1.5' },
+        own: { DataType: 'String.own', StringValue: 'y' },
+        binary: { DataType: 'Binary', BinaryValue: Buffer.from([1, 2]) },
+      },
+    },
+  ],
+  ...[true, null, {}, [], { dataType: 'String' }, { stringValue: 'x' }, { dataType: 1, stringValue: 'x' }].map(
+    (attribute) =>
+      [
+        `the attribute ${JSON.stringify(attribute)}`,
+        { body: 'a', messageAttributes: { good: 'x', bad: attribute } },
+        `has the attribute "bad", ${ATTRIBUTE}`,
+      ] as const,
+  ),
+] as const) {
+  test(`a message from ${title}`, async (t) => t.strictSame(made(value), expected))
+}
+
+const LIMIT = 1024 * 1024
+const TOO_LARGE = `of ${LIMIT + 1} bytes, but SQS allows at most ${LIMIT}`
+
+test('a body has at most 1 MiB, in bytes', async (t) => {
+  t.strictSame(made('x'.repeat(LIMIT)), { body: 'x'.repeat(LIMIT) })
+  t.equal(made('x'.repeat(LIMIT + 1)), `has a body ${TOO_LARGE}`)
+  t.equal(made(`${'ä'.repeat(LIMIT / 2)}x`), `has a body ${TOO_LARGE}`)
+})
+
+test('the names, types and values of the attributes count, too', async (t) => {
+  const message = (bytes: number) => ({
+    body: 'x'.repeat(bytes),
+    messageAttributes: {
+      näme: 'välue', // 5 + 6 + 6 bytes
+      binary: { dataType: 'Binary', binaryValue: 'AQID' }, // 6 + 6 + 3 bytes
+    },
+  })
+  t.match(made(message(LIMIT - 32)), { body: /^x+$/ })
+  t.equal(made(message(LIMIT - 31)), `has a body and attributes ${TOO_LARGE}`)
+})
+
+test('a FIFO queue requires a message group', async (t) => {
+  t.equal(made({ body: 'a' }, true), 'has no messageGroupId, which a FIFO queue requires')
+  t.equal(made('a', true), 'has no messageGroupId, which a FIFO queue requires')
+  t.strictSame(made({ body: 'a', messageGroupId: 'g' }, true), { body: 'a', messageGroupId: 'g' })
+})
+
+test('numbered messages, with and without groups', async (t) => {
+  t.strictSame([...numberedMessages(2)], [{ body: '{"number":1}' }, { body: '{"number":2}' }])
+  t.strictSame(
+    [...numberedMessages(3, 2)],
+    [
+      { body: '{"number":1}', messageGroupId: 'group-1' },
+      { body: '{"number":2}', messageGroupId: 'group-0' },
+      { body: '{"number":3}', messageGroupId: 'group-1' },
+    ],
+  )
+  t.strictSame([...numberedMessages(1, 1)], [{ body: '{"number":1}', messageGroupId: 'group-0' }])
+})
+
+/** The error of a file with this content, without its name. */
+async function refused(t: Test, text: string) {
+  const file = write(t, 'm.jsonl', text)
+  const error = await readMessagesFile(file, false).catch((error) => error)
+  t.equal(error.name, 'UsageError')
+  return String(error.message).replace(file, 'FILE')
+}
+
+const ON_ONE_LINE = 'write each JSON value on one line. To send it as text, write it as a JSON string'
+for (const [title, text, message] of [
+  ['an empty file', '', 'FILE has no messages: write one message per line, or an SQS event'],
+  ['a file of spaces', ' \n\t\n', 'FILE has no messages: write one message per line, or an SQS event'],
+  [
+    'a JSON list on several lines',
+    '[\n1,\n2\n]\n',
+    "FILE is a JSON list on several lines: write each message on one line, for example with jq -c '.[]' FILE",
+  ],
+  ['a second line that is not JSON', '1\n  {"a":x}\n', `line 2 of FILE is not valid JSON: ${ON_ONE_LINE}`],
+  [
+    'a line that is wrong far from its start',
+    '{"abcdefghijkl":1 "b":2}',
+    `line 1 of FILE is not valid JSON at column 19: ${ON_ONE_LINE}`,
+  ],
+  ['a line that ends too early', '[1\n', `line 1 of FILE is not valid JSON at column 3: ${ON_ONE_LINE}`],
+  ['a text that does not end', '"a\n', `line 1 of FILE is not valid JSON at column 3: ${ON_ONE_LINE}`],
+  [
+    'an object on several lines with a wrong key',
+    '{\n"body":1,\n"a":1\n}',
+    'line 1 of FILE has the key "a": only body, messageGroupId and messageAttributes are allowed',
+  ],
+  ['a line after a thousand', `${'1\n'.repeat(1233)}""`, 'line 1,234 of FILE has an empty body, which SQS rejects'],
+] as const) {
+  test(`${title} is refused`, async (t) => t.equal(await refused(t, text), message))
+}
+
+test('a list on one line is a body, and so is text that begins like no JSON', async (t) => {
+  for (const text of ['[1,2]', 'a{', '-x', 'truex']) {
+    t.strictSame(await readMessagesFile(write(t, 'm.txt', `${text}\n`), false), [{ body: text }], text)
+    t.strictSame(await readMessagesFile(write(t, 'm.txt', ` ${text} `), false), [{ body: text }], text)
+  }
+})
+
+test('a body keeps the form of its line: numbers and spaces', async (t) => {
+  const lines = ['1.0', '{ "a" : 1 }', '{"a":12345678901234567890}']
+  t.strictSame(
+    await readMessagesFile(write(t, 'm.jsonl', lines.join('\n')), false),
+    lines.map((body) => ({ body })),
+  )
+})
+
+test('a line with a group, on a FIFO queue', async (t) => {
+  const file = write(t, 'm.jsonl', '{"body":"a","messageGroupId":"g"}\nb\n')
+  const message = `line 2 of ${file} has no messageGroupId, which a FIFO queue requires`
+  await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
+})
+
+test('standard input', async (t) => {
+  const input = (text: string) => t.intercept(process, 'stdin', { value: Readable.from([text]) })
+  input('a\nb\n')
+  t.strictSame(await readMessagesFile('-', false), [{ body: 'a' }, { body: 'b' }])
+  input('a\n""\n')
+  const message = 'line 2 of standard input has an empty body, which SQS rejects'
+  await t.rejects(readMessagesFile('-', false), { name: 'UsageError', message })
+})
+
+test('a file that cannot be read is refused with its code', async (t) => {
+  const file = join(folder(t), 'none')
+  const message = `--messages-file ${file} cannot be read (ENOENT)`
+  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message })
+})
