@@ -248,6 +248,8 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/model/match-filters.ts': ['model/match-filters'],
   'cli/src/shared/closest.ts': ['shared/closest'],
   'cli/src/doctor/acceptances.ts': ['doctor/acceptances'],
+  'cli/src/doctor/edit-template.ts': ['doctor/edit-template'],
+  'cli/src/model/queue-policy.ts': ['model/queue-policy'],
 }
 
 /** The folder with the tests of the package that a source file belongs to. */

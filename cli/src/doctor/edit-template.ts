@@ -23,48 +23,41 @@ type Map = YAMLMap.Parsed<ParsedNode, ParsedNode | null>
 
 /** Writes a value on one line: a flow map or list in YAML, or JSON. */
 export function inline(value: unknown, isJson: boolean): string {
-  if (isJson)
-    return JSON.stringify(value)
-      .replaceAll(/([:,])(?=["[{\d])/g, '$1 ')
-      .replaceAll(/([{])(?=")/g, '$1 ')
-      .replaceAll(/(?<=[\]}"\d])}/g, ' }')
-  if (Array.isArray(value)) return `[${value.map((item) => inline(item, false)).join(', ')}]`
-  if (typeof value !== 'object' || value === null) return String(value)
-  const [[key = '', first] = [], ...more] = Object.entries(value)
-  if (key === 'Fn::GetAtt' && more.length === 0) return `!GetAtt ${(first as string[]).join('.')}`
-  return `{ ${Object.entries(value)
-    .map(([name, child]) => `${name}: ${inline(child, false)}`)
-    .join(', ')} }`
+  const toText = isJson ? JSON.stringify : String
+  if (Array.isArray(value)) return `[${value.map((item) => inline(item, isJson)).join(', ')}]`
+  if (typeof value !== 'object' || value === null) return toText(value)
+  const entries = Object.entries(value)
+  const [attribute, ...more] = entries.map(([key, child]) => (key === 'Fn::GetAtt' ? (child as string[]) : undefined))
+  if (!isJson && attribute && more.length === 0) return `!GetAtt ${attribute.join('.')}`
+  return `{ ${entries.map(([key, child]) => `${toText(key)}: ${inline(child, isJson)}`).join(', ')} }`
 }
 
-function nameOf({ key }: Pair<ParsedNode, ParsedNode | null>): string {
-  return isScalar(key) ? (key.source ?? String(key.value)) : ''
+/** The text of a key. Undefined if the key is a map or a list. */
+function nameOf({ key }: Pair<ParsedNode, ParsedNode | null>): string | undefined {
+  return isScalar(key) ? key.source : undefined
 }
 
 /** The offset after the last character of a node. Block collections do not end where the parser says. */
-function endOf(node: ParsedNode | null, fallback: number): number {
-  if (node === null) return fallback
+function endOf(node: ParsedNode): number {
   if (isMap(node) && !node.flow) {
-    const last = node.items.at(-1) as Pair<ParsedNode, ParsedNode | null> | undefined
-    return last ? endOf(last.value, last.key.range[1]) : fallback
+    const last = node.items.at(-1) as Pair<ParsedNode, ParsedNode | null>
+    return endOf(last.value ?? last.key)
   }
-  if (isSeq(node) && !node.flow) return endOf((node.items.at(-1) as ParsedNode | undefined) ?? null, fallback)
-  return node.range[1]
+  return isSeq(node) && !node.flow ? endOf(node.items.at(-1) as ParsedNode) : node.range[1]
 }
 
 /** Whether a map is a call of an intrinsic function, beside which nothing can be added. */
 function isCall(map: Map): boolean {
-  return (
-    map.tag?.startsWith('!') ||
-    map.items.some((pair) => /^(Fn::|Ref$|Condition$)/.test(nameOf(pair)) && map.items.length === 1)
-  )
+  const [only, ...more] = map.items
+  const isNamed = only && more.length === 0 && /^(Fn::|Ref$|Condition$)/.test(String(nameOf(only)))
+  return map.tag?.startsWith('!') || isNamed === true
 }
 
 /** Makes edits of a template in YAML or JSON. */
 export function createEditor(text: string) {
   const isJson = text.trimStart().startsWith('{')
   const lines = new LineCounter()
-  const document = parseDocument(text, { version: '1.1', lineCounter: lines, uniqueKeys: false, logLevel: 'silent' })
+  const document = parseDocument(text, { version: '1.1', lineCounter: lines })
 
   function toEdit(start: number, end: number, inserted: string): Edit {
     const [from, to] = [lines.linePos(start), lines.linePos(end)]
@@ -73,9 +66,8 @@ export function createEditor(text: string) {
 
   function replace(pair: Pair<ParsedNode, ParsedNode | null>, value: unknown): Edit {
     const { key } = pair
-    const end = endOf(pair.value, key.range[1] + (isJson ? 0 : 1))
-    const trimmed = end - (/\s*$/.exec(text.slice(0, end))?.[0].length ?? 0)
-    return toEdit(key.range[0], trimmed, `${text.slice(key.range[0], key.range[1])}: ${inline(value, isJson)}`)
+    const end = text.slice(0, endOf(pair.value ?? key)).trimEnd().length
+    return toEdit(key.range[0], end, `${text.slice(key.range[0], key.range[1])}: ${inline(value, isJson)}`)
   }
 
   function insert(map: Map, name: string, value: unknown): Edit {
@@ -83,7 +75,7 @@ export function createEditor(text: string) {
     const [first] = map.items
     if (!first) return toEdit(map.range[0] + 1, map.range[0] + 1, map.flow ? ` ${entry} ` : entry)
     const offset = first.key.range[0]
-    const before = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset)
+    const before = text.slice(text.lastIndexOf('\n', offset) + 1, offset)
     const isOnOwnLine = before.trim() === '' || !map.flow
     const comma = map.flow ? ',' : ''
     const separator = isOnOwnLine ? `\n${' '.repeat(before.length)}` : ' '

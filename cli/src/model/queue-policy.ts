@@ -37,6 +37,11 @@ function sourcesIn(condition: unknown): unknown[] {
     )
 }
 
+/** Whether the input shows a value and all its parts. */
+function isKnown(value: unknown): boolean {
+  return value !== undefined && (typeof value !== 'object' || Object.values(value ?? {}).every(isKnown))
+}
+
 /** Whether the policy of a queue allows SNS to send messages from a topic. Undefined if it is not known. */
 export function allowsSns(
   statements: Record<string, unknown>[] | undefined,
@@ -44,9 +49,12 @@ export function allowsSns(
 ): boolean | undefined {
   if (!statements) return undefined
   const results = statements.map(({ Effect, Action, Principal, Condition }) => {
-    if ([Effect, Action, Principal].includes(undefined)) return Effect === undefined ? undefined : false
+    if (Effect === 'Deny') return false
     const isSending = textsIn(Action).some((action) => matches(action, 'sqs:SendMessage'))
-    if (Effect !== 'Allow' || !isSending || !allowsPrincipal(Principal)) return false
+    // Without Action or Principal, the statement has NotAction or NotPrincipal, which may allow it.
+    if (Effect !== 'Allow' || !isSending || !allowsPrincipal(Principal)) {
+      return isKnown([Effect, Action, Principal]) ? false : undefined
+    }
     const sources = sourcesIn(Condition)
     if (sources.length === 0) return true
     if (topic === undefined || sources.includes(undefined)) return undefined
