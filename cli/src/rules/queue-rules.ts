@@ -156,17 +156,15 @@ export const QUEUE_RULES: readonly Rule[] = [
     check: (mapping) => {
       const { queue } = mapping
       const { retention, visibilityTimeout, delay } = queue
-      const [kept, hidden, delayed] = [retention, visibilityTimeout, delay].map(numberIn)
+      const [kept, hidden, delayed] = [numberIn(retention), numberIn(visibilityTimeout), numberIn(delay)]
       const count = numberIn(redriveOf(mapping).maxReceiveCount)
       const what = `The queue keeps messages for ${formatSeconds(retention)}`
       function keepLonger(than: string, seconds: number): Problem {
-        const least = Math.min(seconds * 2, MAX_RETENTION)
-        const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${Math.max(least, DEFAULT_RETENTION)}.`
-        const value = Math.max(least, DEFAULT_RETENTION)
+        const value = Math.max(Math.min(seconds * 2, MAX_RETENTION), DEFAULT_RETENTION)
+        const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${value}.`
         const change = changeOf(queue, QUEUE_SETTINGS.retention, value)
         return problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix), change)
       }
-      if (kept === undefined || hidden === undefined || delayed === undefined) return undefined
       if (kept <= delayed) {
         const why = 'The message expires before it is delivered, so it is lost.'
         return { ...keepLonger(`the delay (${formatSeconds(delay)})`, delayed), why }
@@ -203,10 +201,10 @@ export const QUEUE_RULES: readonly Rule[] = [
     source: CONFIGURE,
     check: (mapping) => {
       const { queue } = mapping
-      const { arn, deadLetterQueue } = redriveOf(mapping)
-      if (arn && deadLetterQueue?.id === queue.id) {
+      const policy = valueIn(queue.redrive)
+      if (policy?.deadLetterQueue.id === queue.id) {
         const fix = 'Set deadLetterTargetArn to the ARN of another queue.'
-        return problem(queue, arn, 'The redrive policy names the queue itself as its dead-letter queue', fix)
+        return problem(queue, policy.arn, 'The redrive policy names the queue itself as its dead-letter queue', fix)
       }
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
@@ -252,8 +250,8 @@ export const QUEUE_RULES: readonly Rule[] = [
         const raise = set(deadLetterQueue, QUEUE_SETTINGS.retention, MAX_RETENTION)
         const isLongest = sourceRetention >= MAX_RETENTION
         const fix = `Set its MessageRetentionPeriod to ${MAX_RETENTION} (14 days)${isLongest ? `, and that of the source queue below it, for example to ${DEFAULT_RETENTION} (4 days)` : ''}.`
-        const lower = isLongest ? (changeOf(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION) ?? []) : []
-        return { ...problem(deadLetterQueue, deadLetterQueue.retention, what, fix), change: [raise, lower].flat() }
+        const lower = set(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION)
+        return problem(deadLetterQueue, deadLetterQueue.retention, what, fix, isLongest ? [raise, lower] : raise)
       }
       const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
       const fix =

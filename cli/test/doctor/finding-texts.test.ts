@@ -4,7 +4,7 @@ import { RULES } from '../../src/doctor/check.ts'
 import { CASES } from '../support/rule-cases.ts'
 import { cloudFormation, findingsIn } from '../support/templates.ts'
 
-// The severity, the text and the fix of each finding in rule-cases.ts. To accept new texts, run this file with
+// The severity, the text, the fix and what to paste, of each finding in rule-cases.ts. To accept new texts, run this file with
 // UPDATE_TEXTS=1, and read the changes.
 const FILE = new URL('fixtures/finding-texts.json', import.meta.url)
 const TEXTS: Record<string, string[][]> = JSON.parse(readFileSync(FILE, 'utf8'))
@@ -13,7 +13,9 @@ const found: typeof TEXTS = {}
 for (const { title, change, options } of CASES) {
   test(`the texts of ${title}`, async (t) => {
     const findings = await findingsIn(t, cloudFormation(change), options)
-    found[title] = findings.map(({ severity, rule, message, fix }) => [`${severity} ${rule}`, message, fix])
+    found[title] = findings.map(({ severity, rule, message, fix, paste = [] }) => {
+      return [`${severity} ${rule}`, message, fix, ...paste.map(({ where, text }) => `${where}: ${text}`)]
+    })
     if (!process.env.UPDATE_TEXTS) t.strictSame(found[title], TEXTS[title])
   })
 }

@@ -196,6 +196,13 @@ for (const [title, template, rule, what, fix] of [
     'Set VisibilityTimeout to 1805.',
   ],
   [
+    'below both timeouts, which are equal',
+    twoFunctions(20, 30),
+    'visibility-below-timeout',
+    'The visibility timeout (20 s) is below the timeout of Handler (30 s). ',
+    'Set VisibilityTimeout to 185.',
+  ],
+  [
     'below only the second timeout',
     twoFunctions(185, 300),
     'visibility-below-timeout',

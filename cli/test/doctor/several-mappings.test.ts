@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import { concurrency, fifo, filters } from '../support/rule-cases.ts'
 import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 test('findings are sorted by severity', async (t) => {
   const change = { mapping: { FunctionResponseTypes: undefined }, queue: { RedrivePolicy: undefined, FifoQueue: true } }
@@ -275,6 +276,21 @@ test('two mappings of a queue, of which one may have filters: a warning, and the
     'filter-criteria Second',
     'not-checked Second',
   ])
+})
+
+test('two mappings of a queue, one with filters, and one with filters that are not known', async (t) => {
+  const mapping = filters('{"body":{"kind":["a"]}}')
+  const second = { FilterCriteria: { 'Fn::ImportValue': 'x' } }
+  const findings = await findingsIn(t, cloudFormation({ mapping, second }))
+  t.strictSame(ids(findings), ['shared-queue Queue', 'filter-criteria Orders', 'not-checked Second'])
+})
+
+test('Terraform: a redrive policy that names the queue itself is the only finding', async (t) => {
+  const RedrivePolicy = { deadLetterTargetArn: getAtt('Queue'), maxReceiveCount: 5 }
+  const findings = findingsInPlan(terraformState({ queue: { RedrivePolicy } }))
+  t.strictSame(ids(findings), ['no-redrive-policy aws_sqs_queue.queue'])
+  t.match(findings[0]?.message, /^The redrive policy names the queue itself as its dead-letter queue\. /)
+  t.equal(findings[0]?.fix, 'Set deadLetterTargetArn to the ARN of another queue.')
 })
 
 test('a setting of streams on a mapping whose event source is not known is no problem', async (t) => {

@@ -512,6 +512,11 @@ export const CASES: Case[] = [
   { title: 'provisioned mode', change: { mapping: provisioned }, found: [] },
 
   { title: 'no redrive policy', change: { queue: { RedrivePolicy: undefined } }, found: ['no-redrive-policy Queue'] },
+  {
+    title: 'no redrive policy on a FIFO queue',
+    change: fifo({ queue: { RedrivePolicy: undefined } }),
+    found: ['no-redrive-policy Queue', 'fifo-parallelism mapping'],
+  },
   { title: 'a maxReceiveCount of 4', change: { queue: policy(4) }, found: ['max-receive-count Queue'] },
   { title: "a maxReceiveCount of '4'", change: { queue: policy('4') }, found: ['max-receive-count Queue'] },
   { title: 'a maxReceiveCount of 6', change: { queue: policy(6) }, found: [] },
@@ -519,6 +524,22 @@ export const CASES: Case[] = [
     title: 'a dead-letter queue that keeps messages as long as the source',
     change: { dead: { MessageRetentionPeriod: undefined } },
     found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: 'a dead-letter queue that keeps messages for a time that is not in days',
+    change: { dead: { MessageRetentionPeriod: 100_000 } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: 'a dead-letter queue with the default retention (4 days), and a source with the maximum',
+    change: { dead: { MessageRetentionPeriod: undefined }, queue: { MessageRetentionPeriod: 14 * DAY } },
+    found: ['dead-letter-retention Dead'],
+  },
+  {
+    title: 'a retention below 5 times the maximum visibility timeout',
+    change: { queue: { VisibilityTimeout: 43_200, MessageRetentionPeriod: 200_000 } },
+    found: ['short-retention Queue'],
+    notInPlan: 'the redrive policy is known only after apply',
   },
   {
     title: 'a dead-letter queue that keeps messages for a shorter time than the source',
