@@ -38,6 +38,13 @@ const FAILURE_HANDLERS = [
   'report/failure-handlers-returned',
 ]
 const TRACING = ['report/tracing', 'report/tracing-listeners']
+const RULES = [
+  'doctor/finding-texts',
+  'doctor/one-finding',
+  'doctor/code-rules',
+  'doctor/report-batch-item-failures',
+  'doctor/several-mappings',
+]
 
 /**
  * The tests that run for each mutant of a source file, those most likely to fail first, because a run ends at the first
@@ -250,6 +257,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/doctor/acceptances.ts': ['doctor/acceptances'],
   'cli/src/doctor/edit-template.ts': ['doctor/edit-template'],
   'cli/src/model/queue-policy.ts': ['model/queue-policy'],
+  'cli/src/rules/queue-rules.ts': RULES,
 }
 
 /** The folder with the tests of the package that a source file belongs to. */

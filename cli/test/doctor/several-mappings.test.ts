@@ -1,6 +1,7 @@
 import { test } from 'tap'
+import { detect } from '../../src/doctor/check.ts'
 import { concurrency, fifo, filters } from '../support/rule-cases.ts'
-import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+import { cloudFormation, findingsIn, getAtt, ids, OPTIONS, read, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 test('findings are sorted by severity', async (t) => {
@@ -291,6 +292,28 @@ test('Terraform: a redrive policy that names the queue itself is the only findin
   t.strictSame(ids(findings), ['no-redrive-policy aws_sqs_queue.queue'])
   t.match(findings[0]?.message, /^The redrive policy names the queue itself as its dead-letter queue\. /)
   t.equal(findings[0]?.fix, 'Set deadLetterTargetArn to the ARN of another queue.')
+})
+
+test('a disabled mapping does not read its queue, so its finding need not be accepted', async (t) => {
+  const { Resources } = cloudFormation({ second: {} })
+  const Third = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, Enabled: false } }
+  const detected = detect([await read(t, { Resources: { ...Resources, Third } })].flat(), OPTIONS)
+  t.strictSame(
+    detected.map(({ finding, scopes }) => [finding.rule, finding.message.split('. ')[0], scopes.map(([, id]) => id)]),
+    [['shared-queue', '2 mappings read the queue: Orders, Second', ['Orders', 'Second']]],
+  )
+})
+
+test('SAM makes the queue: the fix is to declare it', async (t) => {
+  const Topic = {
+    Type: 'SNS',
+    Properties: { Topic: 'arn:aws:sns:eu-west-1:123456789012:orders', SqsSubscription: true },
+  }
+  const Properties = { Runtime: 'provided.al2023', Timeout: 60, Events: { Topic } }
+  const template = { Resources: { Handler: { Type: 'AWS::Serverless::Function', Properties } } }
+  const finding = (await findingsIn(t, template)).find(({ rule }) => rule === 'visibility-below-timeout')
+  const fix = 'SAM cannot set it with SqsSubscription: true. Declare the queue, and name it in QueueArn and QueueUrl.'
+  t.strictSame([finding?.fix, finding?.paste], [fix, undefined])
 })
 
 test('a setting of streams on a mapping whose event source is not known is no problem', async (t) => {
