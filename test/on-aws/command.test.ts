@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
+import { temporaryFolder } from '../support/folder.ts'
 import { close, listen } from '../support/services.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -13,7 +14,7 @@ const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
 /** No profile, no instance, and no credentials of the developer. */
 const NO_CREDENTIALS = {
   PATH: process.env.PATH,
-  HOME: '/nowhere',
+  HOME: temporaryFolder(t), // npm writes to it
   AWS_CONFIG_FILE: '/nowhere',
   AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
   AWS_EC2_METADATA_DISABLED: 'true',

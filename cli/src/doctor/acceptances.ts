@@ -57,9 +57,13 @@ export interface Acceptable {
   acceptances: readonly Acceptance[]
 }
 
-/** Each stack of a CDK app that uses a resource of another stack reads the acceptances of this resource. */
-function keyOf({ rule, resource, file, position }: Acceptance): string {
-  return file === undefined ? `${rule} ${resource}` : `${file} ${position?.line} ${position?.column}`
+/**
+ * Identifies an acceptance. Each stack of a CDK app that uses a resource of another stack reads the acceptances of this
+ * resource, and puts the name of the other stack and a slash before its id.
+ */
+function keyOf({ rule, resource, reason, place }: Acceptance): string {
+  if (place === undefined) return JSON.stringify([rule, resource, reason])
+  return JSON.stringify([place, rule, resource.split('/').at(-1)])
 }
 
 /** Marks the findings that are accepted. Adds a warning for each acceptance that accepts nothing. */
