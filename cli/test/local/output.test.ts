@@ -184,7 +184,7 @@ test('with --port, the queue accepts messages from other programs, and the run w
   const env = { RECORD_TO: notebook(t).file }
   const { SQSClient, SendMessageCommand } = await import('@aws-sdk/client-sqs')
   const port = await freePort()
-  const { stdout } = await command(['local', outcomes, '--port', String(port), '--json', ...small], {
+  const { stdout, stderr } = await command(['local', outcomes, '--port', String(port), '--json', ...small], {
     env,
     during: async (child) => {
       await new Promise<void>((resolve) =>
@@ -201,7 +201,7 @@ test('with --port, the queue accepts messages from other programs, and the run w
       )
     },
   })
-  t.match(JSON.parse(stdout), { sent: 0, processed: 1, lost: 0, remaining: 0 })
+  t.match(JSON.parse(stdout || '{}'), { sent: 0, processed: 1, lost: 0, remaining: 0 }, stderr)
 })
 
 test('--messages-file: bodies, message groups and attributes arrive as written', async (t) => {

@@ -14,7 +14,7 @@ test('a state on standard input: the address of the resource, and no position', 
   const { code, stdout, stderr } = await command(['doctor', '-'], { input: JSON.stringify(wrong) })
   t.strictSame([code, stderr], [1, ''])
   t.match(stdout, /^│ error +│ ReportBatchItemFailures is off, and the code was not found/m)
-  t.match(stdout, /^│ aws_lambda_event_source_mapping/m)
+  t.match(stdout, /^aws_lambda_event_source_mapping\.orders$/m)
   t.notMatch(stdout, 'undefined')
   t.match(stdout, '1 mapping checked: 1 error, 0 warnings, 0 info')
 })
