@@ -1,15 +1,20 @@
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
+import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { kindOf, oneLine, UsageError } from '../shared/errors.ts'
 import { isObject } from '../shared/json.ts'
 import { decode } from '../shared/text-file.ts'
 
-/** An attribute of a message, as the SDK expects it. */
-type Attribute = { DataType: string; StringValue: string } | { DataType: string; BinaryValue: Uint8Array }
-
 export interface InputMessage {
   body: string
   messageGroupId?: string
+  messageAttributes?: Record<string, MessageAttributeValue>
+}
+
+type Attribute = { DataType: string; StringValue: string } | { DataType: string; BinaryValue: Uint8Array }
+
+/** A message of an input file. */
+interface ReadMessage extends InputMessage {
   messageAttributes?: Record<string, Attribute>
 }
 
@@ -62,7 +67,7 @@ function quote(name: string) {
   return oneLine(JSON.stringify(name))
 }
 
-function readEnvelope(value: Record<string, unknown>): InputMessage {
+function readEnvelope(value: Record<string, unknown>): ReadMessage {
   const { body, messageGroupId, messageAttributes = {} } = value
   const unknown = Object.keys(value).find((key) => !KEYS.has(key))
   if (unknown !== undefined) {
@@ -87,7 +92,7 @@ function readEnvelope(value: Record<string, unknown>): InputMessage {
 }
 
 /** The size that SQS limits: the body, and the names, types and values of the attributes. */
-function sizeOf({ body, messageAttributes = {} }: InputMessage): number {
+function sizeOf({ body, messageAttributes = {} }: ReadMessage): number {
   const parts = Object.entries(messageAttributes).flatMap(([name, attribute]) => [
     Buffer.byteLength(name),
     Buffer.byteLength(attribute.DataType),
@@ -100,7 +105,7 @@ function sizeOf({ body, messageAttributes = {} }: InputMessage): number {
  * Checks a message. An error message starts with a verb, such as `has an empty body`. The caller puts the subject
  * before it.
  */
-function check(message: InputMessage, fifo: boolean): InputMessage {
+function check(message: ReadMessage, fifo: boolean): ReadMessage {
   if (message.body === '') throw new Error('has an empty body, which SQS rejects')
   const bytes = sizeOf(message)
   if (bytes > MAX_MESSAGE_BYTES) {
