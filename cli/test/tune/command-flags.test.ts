@@ -2,14 +2,14 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import type { TuneResult } from '../../src/tune/figures/result.ts'
-import { command, folder, until } from '../support/runs.ts'
+import { folder, until } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
-import { downstream, IO_BOUND, sampleFile, tuned } from '../support/tune.ts'
+import { downstream, exactRun, IO_BOUND, sampleFile, tuned } from '../support/tune.ts'
 
 test('Ctrl-C ends the run, and the results so far are printed and reported as incomplete', async (t) => {
   const report = join(folder(t), 'report.html')
   const flags = ['--concurrency', '10..400', '--batch-size', '400', '--memory', '1769', '--report', report]
-  const { code, stdout } = await command(['tune', tuned, ...sampleFile(t), ...flags], {
+  const { code, stdout } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags], {
     during: async (child, output) => {
       await until(() => output.stdout.includes('best so far'))
       child.kill('SIGINT')
@@ -29,14 +29,14 @@ test('Ctrl-C ends the run, and the results so far are printed and reported as in
 
 test('a run of more than 10 minutes is not started without --yes, and the error names the flag that helps', async (t) => {
   const flags = ['--concurrency', '1..1', '--batch-size', '10000', '--timeout', '900', '--json']
-  const started = await command(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
+  const started = await exactRun(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
   t.equal(started.code, 2)
   t.equal(started.stdout, '')
   t.match(
     started.stderr,
     /^bounded-sqs-batch: the estimate for this run is about \d+ min, [\d,]+ messages, and the limit is 10 min or 1,000,000 messages\. To make it shorter, use --quick \(about .*\)\. To start it anyway, add --yes$/m,
   )
-  const { code, stderr } = await command(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags, '--yes'], {
+  const { code, stderr } = await exactRun(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags, '--yes'], {
     during: async (child, output) => {
       await until(() => output.stderr.includes('trying concurrency 1'))
       child.kill('SIGINT')
@@ -48,7 +48,7 @@ test('a run of more than 10 minutes is not started without --yes, and the error 
 
 test('--quick reduces the batches, and the patch keeps the batch size', async (t) => {
   const flags = ['--concurrency', '10..11', '--batch-size', '4000', '--quick', '--memory', '1769', '--json']
-  const { code, stdout, stderr } = await command(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
+  const { code, stdout, stderr } = await exactRun(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
   t.equal(code, 0, stderr)
   const { batchSize, patch }: TuneResult = JSON.parse(stdout)
   t.ok(batchSize < 4000, `${batchSize}`)
@@ -60,7 +60,7 @@ test('--quick reduces the batches, and the patch keeps the batch size', async (t
 test('--messages limits what the handler receives', async (t) => {
   const service = await downstream(t, 1000, 1)
   const flags = ['--concurrency', '10..400', '--batch-size', '100', '--messages', '700', '--json']
-  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+  const { code, stdout, stderr } = await exactRun(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 1)
@@ -80,7 +80,7 @@ test('tune uses the settings and environment variables of a template, and its lo
     }),
   )
   const flags = ['--template', template, '--concurrency', '20..20', '--json']
-  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+  const { code, stdout, stderr } = await exactRun(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: 'http://127.0.0.1:1' },
   })
   t.equal(code, 0, stderr)
@@ -99,7 +99,7 @@ test('tune uses the settings and environment variables of a template, and its lo
 test('if a template has no MaximumConcurrency, tune runs one environment and says so', async (t) => {
   const template = templateFile(t, sam())
   const flags = ['--template', template, '--concurrency', '20..20', '--json']
-  const { stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  const { stdout, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(JSON.parse(stdout).environments, 1)
   t.match(stderr, `${template} has no MaximumConcurrency, so tune starts one environment. Use --environments`)
 })

@@ -4,12 +4,12 @@ import { createCpuQuota } from '../../src/local/runtime/cpu-quota.ts'
 import type { Combination, TuneResult } from '../../src/tune/figures/result.ts'
 import { command } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
-import { downstream, IO_BOUND, sampleFile, tuned } from '../support/tune.ts'
+import { downstream, exactRun, IO_BOUND, sampleFile, tuned } from '../support/tune.ts'
 
 test('the JSON output for a downstream with a capacity of 40 has the combinations, the recommendation and the patch', async (t) => {
   const service = await downstream(t, 40, 20)
   const flags = ['--concurrency', '20..40', '--batch-size', '100', '--memory', '1769,512', '--json']
-  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+  const { code, stdout, stderr } = await exactRun(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 0, stderr)
@@ -45,7 +45,7 @@ test('the JSON output for a downstream with a capacity of 40 has the combination
 test('--concurrency is the total of two environments', async (t) => {
   const service = await downstream(t, 1000, 20)
   const flags = ['--concurrency', '40..40', '--environments', '2', '--batch-size', '100', '--json']
-  const { code, stdout } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+  const { code, stdout } = await exactRun(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 0)
@@ -65,7 +65,7 @@ test('--concurrency is the total of two environments', async (t) => {
 
 test('the text output has tables, the recommendation, the patch, and what the machine cannot know', async (t) => {
   const flags = ['--concurrency', '10..11', '--batch-size', '50', '--memory', '1769', '--optimize', 'cost']
-  const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  const { code, stdout, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(code, 0)
   t.equal(stderr, '')
   t.notMatch(stdout, '\u001b', 'no escape sequences')
@@ -88,7 +88,7 @@ test('the text output has tables, the recommendation, the patch, and what the ma
 
 test('if every record fails, the exit code is 1, and the causes are shown', async (t) => {
   const flags = ['--concurrency', '10..40', '--batch-size', '50', '--memory', '1769']
-  const { code, stdout } = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags])
+  const { code, stdout } = await exactRun(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags])
   t.equal(code, 1)
   t.match(
     stdout,
@@ -99,13 +99,13 @@ test('if every record fails, the exit code is 1, and the causes are shown', asyn
     /^Why records failed \(records × error\):\n {2}[\d,]+ × Error: downstream returned 503 \(concurrency 10, 16\)$/m,
   )
   t.notMatch(stdout, 'Patch:')
-  const json = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags, '--json'])
+  const json = await exactRun(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags, '--json'])
   t.match(JSON.parse(json.stdout), { best: null, patch: null })
 })
 
 test('if the goodput is not exact, one line and a comment of the patch say so', async (t) => {
   const flags = ['--concurrency', '10..10', '--batch-size', '100', '--memory', '1769', '--json']
-  const { code, stdout } = await command(['tune', `${tuned}#uneven`, ...sampleFile(t), ...flags])
+  const { code, stdout } = await exactRun(['tune', `${tuned}#uneven`, ...sampleFile(t), ...flags])
   t.equal(code, 0)
   const { uncertainty, patch, equal }: TuneResult = JSON.parse(stdout)
   t.match(
@@ -133,7 +133,7 @@ test('if the goodput is not known to ±25 %, there is no recommendation', async 
 
 test('if most records fail at the recommended concurrency, the recommendation says so', async (t) => {
   const flags = ['--concurrency', '10..11', '--batch-size', '50', '--memory', '1769', '--json']
-  const { stdout } = await command(['tune', `${tuned}#failsMostly`, ...sampleFile(t), ...flags])
+  const { stdout } = await exactRun(['tune', `${tuned}#failsMostly`, ...sampleFile(t), ...flags])
   t.match(
     JSON.parse(stdout).recommendation,
     'But 90 % of the records failed. The concurrency may cause these failures, so try a wider range with --concurrency.',
@@ -142,7 +142,7 @@ test('if most records fail at the recommended concurrency, the recommendation sa
 
 test('if an invocation crashes at every concurrency, nothing is recommended, although records succeed', async (t) => {
   const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
-  const { code, stdout } = await command(['tune', `${tuned}#crashes`, ...sampleFile(t), ...flags])
+  const { code, stdout } = await exactRun(['tune', `${tuned}#crashes`, ...sampleFile(t), ...flags])
   t.equal(code, 1)
   t.match(JSON.parse(stdout), {
     best: null,
@@ -153,7 +153,7 @@ test('if an invocation crashes at every concurrency, nothing is recommended, alt
 
 test('if the process ends after each response, nothing is recommended', async (t) => {
   const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
-  const { code, stdout } = await command(['tune', `${tuned}#diesAtOnce`, ...sampleFile(t), ...flags])
+  const { code, stdout } = await exactRun(['tune', `${tuned}#diesAtOnce`, ...sampleFile(t), ...flags])
   t.equal(code, 1)
   t.match(JSON.parse(stdout), {
     best: null,
@@ -166,7 +166,7 @@ test('--confirm measures the recommendation under a CPU quota, or warns that cgr
   const probe = createCpuQuota(`probe-${process.pid}`, 20)
   probe?.remove()
   const flags = ['--concurrency', '10..10', '--batch-size', '50', '--memory', '512,1769', '--confirm', '--json']
-  const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  const { code, stdout, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(code, 0, stderr)
   const { combinations, confirmations }: TuneResult = JSON.parse(stdout)
   const confirmed = combinations.filter(({ origin }: Combination) => origin === 'confirmed')

@@ -1,9 +1,9 @@
 import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { command, folder } from '../support/runs.ts'
+import { folder } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
-import { sampleFile, tuned } from '../support/tune.ts'
+import { exactRun, sampleFile, tuned } from '../support/tune.ts'
 
 /** The part of an earlier output by which `tune` recognizes it. */
 const OLD_REPORT = '<meta name="generator" content="bounded-sqs-batch tune">'
@@ -12,7 +12,7 @@ const OLD_PAYLOAD = '{"Records":[{"attributes":{"SenderId":"tune"}}]}'
 test('--payload writes an event with messages of the sample', async (t) => {
   const file = join(folder(t), 'payload.json')
   const flags = ['--concurrency', '10..10', '--batch-size', '30', '--payload', file, '--json']
-  t.equal((await command(['tune', tuned, ...sampleFile(t), ...flags])).code, 0)
+  t.equal((await exactRun(['tune', tuned, ...sampleFile(t), ...flags])).code, 0)
   const { Records } = JSON.parse(readFileSync(file, 'utf8'))
   t.equal(Records.length, 30)
   t.match(Records[1], { body: '{"number":2}', eventSource: 'aws:sqs' })
@@ -21,7 +21,7 @@ test('--payload writes an event with messages of the sample', async (t) => {
 test('--report writes a page with the same result as --json', async (t) => {
   const file = join(folder(t), 'tune.html')
   const flags = ['--concurrency', '10..10', '--batch-size', '30', '--report', file, '--json']
-  const { code, stdout, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags])
+  const { code, stdout, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(code, 0, stderr)
   const [, inPage] =
     /<script type="application\/json" id="result">(.*?)<\/script>/s.exec(readFileSync(file, 'utf8')) ?? []
@@ -47,7 +47,7 @@ test('if the run fails, --report and --payload neither change files nor create n
     [link, newPayload],
   ] as const) {
     const outputs = ['--report', report, '--payload', payload]
-    const { code } = await command(['tune', `${tuned}#plain`, ...sampleFile(t), '--batch-size', '10', ...outputs])
+    const { code } = await exactRun(['tune', `${tuned}#plain`, ...sampleFile(t), '--batch-size', '10', ...outputs])
     t.equal(code, 2)
   }
   t.strictSame(readdirSync(at).sort(), ['link.html', 'old.html', 'old.json'])
@@ -71,7 +71,7 @@ test('an output that is also an input or the other output is refused, also throu
   linkSync(handler, hard)
   const inputs = ['--messages-file', samples, '--template', template, '--env-file', env]
   async function refuse(outputs: string[], message: string) {
-    const { code, stderr } = await command(['tune', handler, ...inputs, ...outputs])
+    const { code, stderr } = await exactRun(['tune', handler, ...inputs, ...outputs])
     t.match(stderr, `bounded-sqs-batch: ${message}: both are the same file. Name another file\n`)
     t.equal(code, 2)
   }
@@ -101,7 +101,7 @@ test('an output overwrites neither a module that the handler imports, nor a file
   for (const [name, content] of Object.entries(contents)) writeFileSync(join(at, name), content)
   async function refuse(flag: string, name: string, message: (file: string) => string) {
     const file = join(at, name)
-    const { code, stderr } = await command(['tune', join(at, 'handler.mjs'), ...sampleFile(t), flag, file])
+    const { code, stderr } = await exactRun(['tune', join(at, 'handler.mjs'), ...sampleFile(t), flag, file])
     t.equal(stderr, `bounded-sqs-batch: ${flag} ${file} would overwrite ${message(file)}\n`)
     t.equal(code, 2)
   }
@@ -123,7 +123,7 @@ test('a later run overwrites the payload and the report of an earlier one', asyn
   const [payload, report] = ['payload.json', 'report.html'].map((name) => join(folder(t), name)) as [string, string]
   const flags = ['--concurrency', '10..10', '--memory', '1769', '--payload', payload, '--report', report, '--json']
   for (const size of [30, 40]) {
-    const { code, stderr } = await command(['tune', tuned, ...sampleFile(t), ...flags, '--batch-size', `${size}`])
+    const { code, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags, '--batch-size', `${size}`])
     t.equal(code, 0, stderr)
     t.equal(JSON.parse(readFileSync(payload, 'utf8')).Records.length, size)
     t.match(readFileSync(report, 'utf8'), `batches of ${size} records`)
