@@ -6,12 +6,22 @@ import { formatDuration, formatFigure } from './figures/format.ts'
 /** What a run takes. */
 export interface Estimate {
   ms: number
+  /** The part of the time in which the best concurrency is searched. */
+  searchMs: number
   /** Messages that the handler receives. */
   messages: number
 }
 
 export function isLong({ ms, messages }: Estimate): boolean {
   return ms > MAX_MS || messages > MAX_MESSAGES
+}
+
+/** A search may take this much longer than estimated. Figures vary more than in the short batches of the estimate. */
+const MAX_LONGER = 1.2
+
+/** Whether the search for the best concurrency must end after this time, so that the run ends when the estimate said. */
+export function isLate(ms: number, { searchMs }: Estimate): boolean {
+  return ms > searchMs * MAX_LONGER
 }
 
 /** For example, "about 4 min, 60,000 messages". */

@@ -1,6 +1,6 @@
 import { cpuShareOf } from '../shared/reserve.ts'
 import type { Estimate } from './consent.ts'
-import { explore, fullMemory, type Plan } from './explore.ts'
+import { explore, fullMemory, type Measure, type Plan } from './explore.ts'
 import { mean, QUICK } from './figures/confidence.ts'
 import { type MeasuredBatch, type MeasureOptions, measureFor, type Start, StoppedError } from './measure.ts'
 import type { Run, TuneOptions } from './options.ts'
@@ -137,7 +137,7 @@ function speedOf(batches: readonly MeasuredBatch[], wallMs: number) {
  * the time passes at once.
  */
 export async function estimate(plan: Plan, speeds: readonly Speed[], isConfirmed: boolean): Promise<Estimate> {
-  const passed = { ms: 0, messages: 0 }
+  const passed = { ms: 0, searchMs: 0, messages: 0 }
   const common = {
     environments: plan.workload.environments,
     precision: plan.precision,
@@ -155,7 +155,12 @@ export async function estimate(plan: Plan, speeds: readonly Speed[], isConfirmed
     { ...common, start: start(false) },
     isConfirmed ? () => ({ start: start(true) }) : undefined,
   )
-  await explore(plan, measure, { measurements: [], checks: new Map(), confirmed: [] })
+  async function round(...args: Parameters<Measure['round']>) {
+    const measurement = await measure.round(...args)
+    passed.searchMs = passed.ms
+    return measurement
+  }
+  await explore(plan, { ...measure, round }, { measurements: [], checks: new Map(), confirmed: [], endedEarly: false })
   await measure.close()
   return passed
 }

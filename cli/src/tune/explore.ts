@@ -14,6 +14,8 @@ export interface Results {
   checks: Map<number, Measurement>
   /** With the CPU share of this memory size. */
   confirmed: { memory: number; measurement: Measurement; predicted: number }[]
+  /** Whether the search for the concurrency ended because it took too long. */
+  endedEarly: boolean
 }
 
 export interface Plan {
@@ -48,10 +50,19 @@ const MIN_CORES_FOR_MORE_MEMORY = 1.2
 /** If a confirmation changes the recommendation, the new one and its neighbours are confirmed too, but only once. */
 export const MAX_CONFIRMATION_ROUNDS = 2
 
-/** Fills the results: finds the best concurrency, then checks the memory sizes, then confirms the recommendation. */
-export async function explore(plan: Plan, measure: Measure, results: Results): Promise<void> {
+/**
+ * Fills the results: finds the best concurrency, then checks the memory sizes, then confirms the recommendation.
+ *
+ * @param isLate whether the search for the concurrency has taken too long, and must end
+ */
+export async function explore(
+  plan: Plan,
+  measure: Measure,
+  results: Results,
+  isLate: () => boolean = () => false,
+): Promise<void> {
   const { measurements } = results
-  await search(plan.least, plan.most, plan.precision, async (inTurn) => {
+  async function measureInTurn(inTurn: readonly number[]) {
     const measured: Measurement[] = []
     for (const concurrency of inTurn) {
       const measurement = await measure.round(concurrency, inTurn)
@@ -60,7 +71,8 @@ export async function explore(plan: Plan, measure: Measure, results: Results): P
       measurements.splice(at === -1 ? measurements.length : at, 1, measurement)
     }
     return measured
-  })
+  }
+  results.endedEarly = await search(plan.least, plan.most, plan.precision, measureInTurn, isLate)
   await checkMemory(plan, measure, results)
   if (measure.withQuota) await confirm(plan, measure.withQuota, results)
 }

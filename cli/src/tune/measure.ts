@@ -202,10 +202,14 @@ async function openSession(concurrency: number, memory: number, options: Measure
   }
   async function warmUp() {
     onRound(concurrency, 0)
+    const startedAt = now()
     const ignored = newTally()
     const maxRecords = Math.max(MIN_RECORDS, WARM_UP_FACTOR * concurrency)
     do await deliver(maxRecords, ignored)
-    while (recordsOf(ignored.batches) < MIN_RECORDS * count && tally.problem === undefined)
+    while (
+      tally.problem === undefined &&
+      (recordsOf(ignored.batches) < MIN_RECORDS * count || now() - startedAt < precision.roundMs)
+    )
   }
   async function round() {
     onRound(concurrency, tally.goodputs.length + 1)

@@ -75,14 +75,26 @@ export function equalRange(...args: Parameters<typeof equalTo>): EqualConcurrenc
 }
 
 /** One line about a recommendation that overlapping intervals leave open, or whose figures are not exact. */
-export function uncertaintyOf(...args: Parameters<typeof equalTo>): string | null {
-  const { least, most, margin } = equalTo(...args)
-  if (least === most && margin <= NOISE) return null
-  const what =
-    least === most
-      ? `The records per second are exact only to ${formatMargin(margin)}.`
-      : `The concurrencies ${formatNumber(least)} to ${formatNumber(most)} are equal: their records per second (up to ${formatMargin(margin)}) do not differ clearly.`
-  return margin <= NOISE ? what : `${what} For a more exact result, run tune again on a quiet machine.`
+export function uncertaintyOf(
+  best: Combination,
+  combinations: readonly Combination[],
+  measurements: readonly Measurement[],
+  endedEarly: boolean,
+): string | null {
+  const { least, most, margin } = equalTo(best, combinations, measurements)
+  const isInexact = margin > NOISE
+  const range = `${formatNumber(least)} to ${formatNumber(most)}`
+  const texts = [
+    ...(least === most && isInexact ? [`The records per second are exact only to ${formatMargin(margin)}.`] : []),
+    ...(least === most
+      ? []
+      : [
+          `The concurrencies ${range} are equal: their records per second (up to ${formatMargin(margin)}) do not differ clearly.`,
+        ]),
+    ...(endedEarly ? ['The estimated time was over before all nearby concurrencies were compared.'] : []),
+    ...(isInexact || endedEarly ? ['For a more exact result, run tune again on a quiet machine.'] : []),
+  ]
+  return texts.length === 0 ? null : texts.join(' ')
 }
 
 /** Says only what was measured: the goodput above the highest concurrency that was tried is not known. */

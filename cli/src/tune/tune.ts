@@ -6,7 +6,7 @@ import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../loc
 import { toEvent } from '../local/sqs-record.ts'
 import { InitError } from '../shared/errors.ts'
 import { choose } from './choose.ts'
-import { askIfLong, type Estimate, isLong, textOf } from './consent.ts'
+import { askIfLong, type Estimate, isLate, isLong, textOf } from './consent.ts'
 import { estimate, measureSpeeds, quickRun } from './estimate.ts'
 import { combinationsOf, explore, type Plan, type Results } from './explore.ts'
 import { PRECISION, QUICK } from './figures/confidence.ts'
@@ -33,7 +33,7 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const stopping = new AbortController()
   const interrupt = () => stopping.abort()
   for (const signal of SIGNALS) process.on(signal, interrupt)
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
   let stopped: string | undefined
   let machine: Machine | undefined
   try {
@@ -130,13 +130,14 @@ async function perform(
   columns: number,
 ) {
   const startedAt = performance.now()
+  const passed = () => performance.now() - startedAt
+  const left = () => expected.ms - passed()
   function showRound(activity: string) {
     return (concurrency: number, round: number) => {
       const batch = round === 0 ? 'warm-up' : `round ${round}`
-      const left = expected.ms - (performance.now() - startedAt)
       const parts = [
         `${activity} concurrency ${formatNumber(concurrency)}: ${batch}`,
-        left > 0 ? `about ${formatDuration(left)} left` : 'takes longer than estimated',
+        left() > 0 ? `about ${formatDuration(left())} left` : 'ends soon',
         bestSoFar(results, plan),
       ]
       display.show(
@@ -153,11 +154,11 @@ async function perform(
   )
   const before = machine.received()
   try {
-    await explore(plan, measure, results)
+    await explore(plan, measure, results, () => isLate(passed(), expected))
   } finally {
     await measure.close()
   }
-  const taken = formatDuration(performance.now() - startedAt)
+  const taken = formatDuration(passed())
   display.log(`the run took ${taken}, and the handler received ${formatNumber(machine.received() - before)} messages`)
 }
 
@@ -191,7 +192,7 @@ function resultOf(
   const combinations = combinationsOf(results, plan)
   const best = choose(combinations, optimize, results.measurements)
   const { measurements } = results
-  const uncertainty = best ? uncertaintyOf(best, combinations, measurements) : null
+  const uncertainty = best ? uncertaintyOf(best, combinations, measurements, results.endedEarly) : null
   const incomplete = stopped === undefined ? null : `The run is incomplete: ${stopped}.`
   const notes = [uncertainty, incomplete].filter((note) => note !== null)
   return {

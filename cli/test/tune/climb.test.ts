@@ -6,11 +6,11 @@ import { normal, openSteps, randomNumbers } from '../support/simulated-machine.t
 type Curve = (concurrency: number) => { goodput: number } & Partial<Step>
 
 /** Searches, and returns the passes: the concurrencies that were measured one after the other. */
-async function run(curve: Curve, least = 10, most = 400) {
+async function run(curve: Curve, least = 10, most = 400, isLate: (passes: number) => boolean = () => false) {
   const passes: string[] = []
   const steps = new Map<number, Step>()
   const addRound = openSteps(PRECISION)
-  await search(least, most, PRECISION, async (concurrencies) => {
+  async function measure(concurrencies: readonly number[]) {
     passes.push(concurrencies.join('+'))
     return concurrencies.map((concurrency) => {
       const { goodput, ...changes } = curve(concurrency)
@@ -18,9 +18,10 @@ async function run(curve: Curve, least = 10, most = 400) {
       steps.set(concurrency, made)
       return made
     })
-  })
+  }
+  const endedEarly = await search(least, most, PRECISION, measure, () => isLate(passes.length))
   const all = [...steps.values()]
-  return { passes: passes.join(' '), steps: all, knee: kneeOf(all)?.concurrency }
+  return { passes: passes.join(' '), steps: all, knee: kneeOf(all)?.concurrency, endedEarly }
 }
 
 function step(changes: Partial<Step>): Step {
@@ -46,6 +47,18 @@ test('goodput does not grow above 40: rounds of equal concurrencies alternate un
   const { passes, knee } = await run((c) => ({ goodput: 25 * Math.min(c, 40) }))
   t.equal(passes, '10 16 26 42 67 107 171 274 400 33+42+67 42+67 37+42+53 37+42+53 42+53 42+47 42+47 42+47')
   t.equal(knee, 42)
+})
+
+test('after the estimated time, the search ends as soon as the best one is exact enough', async (t) => {
+  const curve = (c: number) => ({ goodput: 25 * Math.min(c, 40) })
+  const atOnce = await run(curve, 10, 400, () => true)
+  t.equal(atOnce.passes, '10 16 26 42 67 107 171 274 400 33+42+67', 'one round is not exact, and two are')
+  t.equal(atOnce.knee, 42)
+  t.equal(atOnce.endedEarly, true)
+  const later = await run(curve, 10, 400, (passes) => passes >= 12)
+  t.equal(later.passes, '10 16 26 42 67 107 171 274 400 33+42+67 42+67 37+42+53')
+  t.equal(later.endedEarly, true)
+  t.equal((await run(curve)).endedEarly, false)
 })
 
 test('goodput grows with every step: the knee is the highest concurrency', async (t) => {

@@ -1,22 +1,29 @@
 import { PassThrough } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { test } from 'tap'
-import { askIfLong, isLong, textOf } from '../../src/tune/consent.ts'
+import { askIfLong, isLate, isLong, textOf } from '../../src/tune/consent.ts'
 import { formatDuration } from '../../src/tune/figures/format.ts'
 
 const NEVER = new AbortController().signal
-const LONG = { ms: 840_000, messages: 1_234_567 }
-const SHORTER = [{ flags: '--quick', estimate: { ms: 58_000, messages: 9_123 } }]
+const estimate = (ms: number, messages: number) => ({ ms, searchMs: ms, messages })
+const LONG = estimate(840_000, 1_234_567)
+const SHORTER = [{ flags: '--quick', estimate: estimate(58_000, 9_123) }]
 const WHAT =
   'the estimate for this run is about 14 min, 1,200,000 messages, and the limit is 10 min or 1,000,000 messages. ' +
   'To make it shorter, use --quick (about 1 min, 9,100 messages)'
 const REFUSED = { name: 'UsageError', message: `${WHAT}. To start it anyway, add --yes` }
 
 test('a run of 10 minutes and 1,000,000 messages starts, and a longer one does not', async (t) => {
-  t.notOk(isLong({ ms: 600_000, messages: 1_000_000 }))
-  t.ok(isLong({ ms: 600_001, messages: 1 }))
-  t.ok(isLong({ ms: 1, messages: 1_000_001 }))
-  await askIfLong({ ms: 600_000, messages: 1_000_000 }, [], undefined, NEVER)
+  t.notOk(isLong(estimate(600_000, 1_000_000)))
+  t.ok(isLong(estimate(600_001, 1)))
+  t.ok(isLong(estimate(1, 1_000_001)))
+  await askIfLong(estimate(600_000, 1_000_000), [], undefined, NEVER)
+})
+
+test('the search must end when it has taken 1.2 times as long as estimated', async (t) => {
+  const expected = { ms: 15_000, searchMs: 10_000, messages: 1 }
+  t.notOk(isLate(12_000, expected))
+  t.ok(isLate(12_001, expected))
 })
 
 test('without a terminal, a long run is refused with the flags that make it shorter', async (t) => {
@@ -53,7 +60,7 @@ test('a signal ends the question', async (t) => {
 })
 
 test('an estimate has two digits of the messages, and as many of the time as can be trusted', async (t) => {
-  t.equal(textOf({ ms: 240_000, messages: 60_123 }), 'about 4 min, 60,000 messages')
+  t.equal(textOf(estimate(240_000, 60_123)), 'about 4 min, 60,000 messages')
   for (const [ms, expected] of [
     [400, '5 s'],
     [42_000, '40 s'],

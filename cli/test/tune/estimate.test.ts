@@ -100,6 +100,7 @@ test('the estimate is the time and the messages of the same search with environm
   // One concurrency, 1,000 records in 5 s: a start, a warm-up of 100 records, and four rounds.
   t.match(await estimate(planOf({ least: 10, most: 10 }), [speed(10, 200)], false), {
     ms: 500 + 500 + 4 * 5000,
+    searchMs: 500 + 500 + 4 * 5000,
     messages: 100 + 4 * 1000,
   })
   // In two environments, the time is that of one.
@@ -112,6 +113,7 @@ test('the estimate is the time and the messages of the same search with environm
   const without = await estimate(plan, [speed(10, 90, { cpu: 10 })], false)
   const confirmed = await estimate(plan, [speed(10, 90, { cpu: 10 })], true)
   t.ok(confirmed.ms > without.ms * 2, `${confirmed.ms} and ${without.ms}`)
+  t.strictSame([confirmed.searchMs, without.searchMs], [without.ms, without.ms])
 })
 
 test('a batch takes at most as long as the timeout', async (t) => {

@@ -39,7 +39,7 @@ async function run(
   at: (concurrency: number, memory: number) => Partial<Measurement>,
   quota?: (concurrency: number, memory: number) => Partial<Measurement>,
 ) {
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
   const full: string[] = []
   const limited: string[] = []
   const record =
@@ -274,7 +274,7 @@ test('if the process needs more memory under the quota, the other combinations o
 
 test('an interrupted run recommends the same concurrency for each memory size', async (t) => {
   const goodputs: Record<number, number> = { 10: 300, 16: 500, 26: 900, 42: 940, 67: 1000 }
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
   const made = plan({ memories: [128, 256, 1769], optimize: 'balanced' })
   async function atFullCpu(concurrency: number) {
     const goodput = goodputs[concurrency]
@@ -292,7 +292,7 @@ test('an interrupted run recommends the same concurrency for each memory size', 
 })
 
 test('an interrupted run has the combinations that were already measured', async (t) => {
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
   async function atFullCpu(concurrency: number) {
     if (concurrency > 16) throw new Error('stopped')
     return measurement({ concurrency })

@@ -136,12 +136,16 @@ test('the recommendation names the combination, its figures, how they were obtai
 test('equal concurrencies and inexact figures are named in one line', async (t) => {
   const best = combination({ goodput: 100 })
   const line = (...figures: Parameters<typeof measurement>[0][]) =>
-    uncertaintyOf(best, [best], figures.map(measurement))
+    uncertaintyOf(best, [best], figures.map(measurement), false)
   const range = (...figures: Parameters<typeof measurement>[0][]) => equalRange(best, [best], figures.map(measurement))
   const own = { goodput: 100, margin: 0.02 }
   const equal = { concurrency: 60, goodput: 103, margin: 0.03 }
   const worse = { concurrency: 20, goodput: 80, margin: 0.03 }
   t.equal(line(own, worse), null)
+  t.equal(
+    uncertaintyOf(best, [best], [measurement(own)], true),
+    'The estimated time was over before all nearby concurrencies were compared. For a more exact result, run tune again on a quiet machine.',
+  )
   t.equal(range(own, worse), null)
   t.equal(
     line(own, equal, worse),

@@ -112,13 +112,16 @@ export function overlapping(figures: Figures, all: readonly Figures[]): Figures[
  *    and the winner. The winner is measured again with them.
  *
  * @param measure measures these concurrencies once more, and returns the results of all their rounds
+ * @param isLate whether the search ends as soon as the goodput of the best one is exact enough for a recommendation
+ * @returns whether it ended for this reason
  */
 export async function search<S extends Step>(
   least: number,
   most: number,
   { maxRounds, minRounds }: Precision,
   measure: (concurrencies: readonly number[]) => Promise<readonly S[]>,
-): Promise<void> {
+  isLate: () => boolean,
+): Promise<boolean> {
   const steps = new Map<number, S>()
   const racing = new Set<number>()
   async function pass(concurrencies: readonly number[]) {
@@ -137,16 +140,18 @@ export async function search<S extends Step>(
         usable.filter(({ concurrency }) => racing.has(concurrency)),
         NOISE,
       ) ?? lowestBest(usable, SCAN_NOISE)
-    if (!leader) return
+    if (!leader) return false
     const isOpen = (step: S) =>
       !isBelow(step, leader) && (step.rounds < minRounds || (step.rounds < maxRounds && !step.isConfident))
     const open = usable.filter((step) => racing.has(step.concurrency) && isOpen(step))
     const next = open.length > 0 ? open.map(({ concurrency }) => concurrency) : newcomers(leader, all, racing)
-    if (next.length === 0 && racing.has(leader.concurrency)) return
+    if (next.length === 0 && racing.has(leader.concurrency)) return false
+    if (isLate() && isExact(leader)) return true
     const inTurn = [...new Set([leader.concurrency, ...next])].sort((a, b) => a - b)
     for (const concurrency of inTurn) racing.add(concurrency)
     await pass(inTurn)
   }
+  return false
 }
 
 /** Ends when the goodput has been less than half of the highest twice in a row: the optimum is lower. */

@@ -16,7 +16,9 @@ import { build } from 'esbuild'
 import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../../../dist/local/runtime/cpu-quota.js'
 import { MEMORY_OF_ONE_CPU } from '../../../dist/shared/reserve.js'
 import { choose } from '../../../dist/tune/choose.js'
+import { isLate } from '../../../dist/tune/consent.js'
 import { MEMORIES, MORE_MEMORIES } from '../../../dist/tune/defaults.js'
+import { estimate, measureSpeeds } from '../../../dist/tune/estimate.js'
 import { combinationsOf, explore, type Plan, type Results } from '../../../dist/tune/explore.js'
 import { scanOf } from '../../../dist/tune/figures/climb.js'
 import { PRECISION } from '../../../dist/tune/figures/confidence.js'
@@ -220,17 +222,21 @@ function createQuota(name: string): Quota {
 
 async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
   const startedAt = performance.now()
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [] }
+  const expected = await estimate(plan, await measureSpeeds(plan, common), false)
+  const estimatedAt = performance.now()
+  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
   const measurements = measureFor(plan, common)
   try {
-    await explore(plan, measurements, results)
+    await explore(plan, measurements, results, () => isLate(performance.now() - estimatedAt, expected))
   } finally {
     await measurements.close()
   }
   const ms = performance.now() - startedAt
+  console.log(`  estimate: ${seconds(expected.ms)}; the search took ${seconds(performance.now() - estimatedAt)}`)
   const predicted = combinationsOf(results, plan)
   const best = choose(predicted, plan.optimize, results.measurements)
-  return { best, predicted, ms, uncertainty: best ? uncertaintyOf(best, predicted, results.measurements) : null }
+  const uncertainty = best ? uncertaintyOf(best, predicted, results.measurements, results.endedEarly) : null
+  return { best, predicted, ms, uncertainty }
 }
 
 /** Prints the deviations of the predictions, and returns a row of the table for each run. */
