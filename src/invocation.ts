@@ -57,8 +57,8 @@ export function createInvocation(
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
   /**
-   * The function's timeout, on the clock of `performance.now()`. Read now and in `start()`, and not later: after the
-   * timeout, `timeLeft()` returns `Infinity`.
+   * The function's timeout, on the clock of `performance.now()`. `timeLeft()` is called here and in `start()`, and not
+   * later: after the timeout, it returns `Infinity`.
    */
   let timeoutAt = performance.now() + timeLeft(context)
   let canRun = true // `false` from the call of `run()`, and after the end
@@ -98,16 +98,16 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))
     return {
       jobRun: running,
-      // Only for chunks of a FIFO queue: blocks the records after a failed one, and sorts. `[]`, because the inner handler
-      // has not reported anything yet.
+      // `mergeReported()` is needed only for chunks of a FIFO queue: it adds the records that a failed one blocks, and
+      // sorts. The inner handler has not reported anything yet, so the list is empty.
       failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
       signal,
     }
   }
 
   /**
-   * Reads what the inner handler returned. A later middleware can change it in place, so `conclude()` reads it again, and
-   * takes the failures of both.
+   * Reads what the inner handler returned. A later middleware can change it in place, so `conclude()` reads it again. A
+   * record that failed in either reading is reported.
    *
    * @throws {TypeError} that says what was received and what to return
    */

@@ -88,8 +88,9 @@ const GUARDS = {
       // Must not throw for `undefined`, because Middy sets it when something has thrown. What an `onError` hook sets
       // afterwards is ignored.
       if (response === undefined) {
-        // After our `after`, a hook can remove the response without throwing. Middy then sees this early response, and
-        // the getter throws. If something has thrown, Middy deletes it.
+        // A hook after ours can set the response to `undefined`. With `earlyResponse`, Middy stops and reads the
+        // response, and the getter throws. If Middy itself sets `undefined`, because of an error, it deletes
+        // `earlyResponse` again.
         if (state.phase === 'responded') this.earlyResponse = response
         fail(state)
       } else if (state.hasError) return
@@ -243,8 +244,8 @@ function createLimits(concurrency: Settings['concurrency']): Limits {
  * of the time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less
  * than 1,769 MB of memory.
  *
- * Only one batch. Ten would make each of the first twenty batches about 15 % faster, but delay the start by more time
- * than those batches save (measured).
+ * One batch, and not ten: ten would make each of the first twenty batches about 15 % faster, but take more time at the
+ * start than this saves (measured).
  *
  * @param schedule if possible, the scheduler of the middleware. V8 collects type feedback for each closure. With this
  * feedback, the first batch is about 8 % faster (measured)

@@ -300,7 +300,7 @@ export interface BatchTrace {
   result?: SQSBatchResponse
   /**
    * The error that failed the invocation. Set before the event `error` is published. Missing if an earlier middleware
-   * threw after the response was made.
+   * threw after the response was made, because the trace had then ended.
    */
   error?: unknown
 }

@@ -17,8 +17,7 @@ export interface AdaptiveConcurrencyOptions {
   /**
    * The minimum limit: a positive integer, at most `initial`. Set it to 1 if the downstream cannot serve ten calls at
    * once, or if many environments share it.
-   * @default 10, or `initial` or `max` if one of them is smaller. So without `min`, the limit never falls below an
-   * `initial` or a `max` of at most 10
+   * @default the smallest of 10, `initial` and `max`. So with `initial: 5`, the limit never falls below 5
    */
   readonly min?: number | undefined
   /**

@@ -6,8 +6,8 @@ import type { Worker } from '../scheduler/worker.ts'
 /** Tells a limiter about each job, and changes the number of slots when its limit changes. */
 export function applyLimiter(limiter: Limiter, slots: Slots, startWorkers: () => void): Limiting {
   function applyLimit(): void {
-    // A higher limit starts handlers, and a handler can block the thread. They start in a microtask, because the caller
-    // has read the clock before this call, and uses that time after it.
+    // A higher limit starts handlers, and a handler can block the thread. They start in a microtask: the worker loop has
+    // read the clock before this call, and still uses that time.
     if (limiter.limit > slots.limit) queueMicrotask(raiseLimit)
     else if (limiter.limit < slots.limit) slots.limit = limiter.limit
   }

@@ -8,14 +8,14 @@ const SAME_GOODPUT = 0.95
 /** If the mean number of jobs in flight was below this share of the limit, the limit was not reached. */
 export const REACHED = 0.75
 /**
- * If a probe upwards causes pressure, the limit falls. The lower limit is still measured if it is higher than the
- * reference by more than this factor. Otherwise, the probe ends, and the limit is at most that of the reference.
+ * Pressure during a probe upwards lowers the limit. If the limit is still above the reference by more than this factor,
+ * the probe goes on with it. Otherwise, the probe ends, and the limit is at most that of the reference.
  */
 const WORTH_MEASURING = 1.1
 
 /**
- * If all jobs fail even at this share of the earlier limit (`returnTo`), this is an outage. After it, probes upwards
- * double the limit, as in TCP's slow start (RFC 5681), until it is `returnTo` again.
+ * An outage is when all jobs fail, although the limit has fallen to this share of the earlier one (`returnTo`). After an
+ * outage, probes upwards double the limit, as in TCP's slow start (RFC 5681), until it is `returnTo` again.
  */
 const OUTAGE = 0.25
 /**
@@ -163,9 +163,9 @@ export function createClimb(limit: CurrentLimit) {
   function lowered(before: number, allFailed: boolean): boolean {
     step = MIN_STEP
     if (returnTo === undefined) {
-      // If this is an outage, the limit grows back to `returnTo`. A probe may have caused the outage, so `returnTo` is
-      // the reference, and not the limit of the probe. If the limit is still recovering from an earlier
-      // outage, `returnTo` is at least half of `doublesBelow`.
+      // If this is an outage, the limit grows back to `returnTo`. That is the reference, and not the limit of a probe,
+      // which may have caused the outage. While the limit recovers from an earlier outage, the reference is low. Then
+      // `returnTo` is at least half of `doublesBelow`, to which that recovery leads.
       returnTo = Math.max(reference?.limit ?? before, doublesBelow < Infinity ? doublesBelow / 2 : 0)
       doublesBelow = 0
     }

@@ -28,8 +28,8 @@ export interface Cohort {
   /** The sum of the squared durations of the jobs that count and have ended. */
   squares: number
   /**
-   * The sum of an integral for each job: the number of jobs in flight, integrated from the start to the end of the job.
-   * Starts subtract and ends add, as in `duration`, but jobs that do not count are included.
+   * The number of jobs in flight, integrated over the time of each job, and summed over the jobs. Starts subtract and
+   * ends add, as in `duration`. Jobs that do not count are included.
    */
   inFlightIntegral: number
 }

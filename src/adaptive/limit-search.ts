@@ -14,9 +14,9 @@ const MAX_UTILIZATION = 0.95
 /** At the end of a cut (see `Cut`), the limit is multiplied by this. */
 const MARGIN = 0.95
 /**
- * Usually, one cut leaves at least this share of the limit, before `MARGIN` is applied. Otherwise, a restart of the
- * downstream, or two throttled calls at the end of a batch, would lower the limit to `min`. Only if the limit was
- * reached, throttled calls can lower it further.
+ * One cut leaves at least this share of the limit, before `MARGIN` is applied. Without this bound, a restart of the
+ * downstream, or two throttled calls at the end of a batch, would lower the limit to `min`. There is one exception: if
+ * the limit was reached, throttled calls can lower it further.
  */
 const MIN_SHARE_LEFT = 0.5
 
@@ -27,8 +27,8 @@ const CUT_PATIENCE = 10
 const COHORT_PATIENCE = 50
 
 /**
- * A cohort is complete if at least `jobs` of its jobs have ended and count, and at least as many as the limit. The
- * relative standard error of the mean duration must be at most `error`. At most the share 1 − `ended` may still be in
+ * A cohort is complete if enough of its jobs that count have ended: at least `jobs`, and at least as many as the limit.
+ * The relative standard error of the mean duration must be at most `error`. At most the share 1 − `ended` may still be in
  * flight. The cohort must be at least `age` milliseconds old. Steps that double the
  * limit need less precision.
  */
@@ -92,8 +92,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   let cut: Cut | undefined
   /**
-   * The limit before the first cut by overloads since the last measurement or outage, and the share of overloads during
-   * that cut. `undefined` if there was none.
+   * Set by the first cut after a measurement or an outage, if overloads caused it: the limit before the cut, and the
+   * share of overloads during it.
    */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */
@@ -220,7 +220,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
   }
 
   return {
-    // A job that timed out still holds its slot. In its place, another job may start, but at most `initial` such jobs.
+    // A job that timed out still holds its slot. For each of these, one more job may start, up to `initial`.
     get limit() {
       return Math.min(max, limit.value + Math.min(hung, initial))
     },

@@ -6,7 +6,7 @@ const LEARNED_AFTER = 500
 /** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
 /**
- * The highest share that is learned without that proof. If the limit is too high and the client retries, the share of
+ * The highest share that is learned without a cut (`LEARNED_AFTER_CUT`). If the limit is too high and the client retries, the share of
  * failures grows slowly. If it were learned, the threshold would grow with it, and there would never be pressure.
  */
 const MAX_UNPROVEN = 0.01

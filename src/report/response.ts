@@ -61,7 +61,7 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
 export function readReplacement(response: unknown, batch: Batch, failures: readonly Failure[]): readonly string[] {
   const listed = safely(() => readList(response, batch.ids, 'batch'))
   const ids = listed && idsOf(batch, listed)
-  // The merged list has all of these ids, so with the same length nothing is missing.
+  // The merged list contains every id of `ids`. If it is not longer, `ids` lacks no failure.
   if (ids?.length === idsOf(batch, mergeReported(batch, failures, listed ?? [])).length) return ids
   throw new TypeError(
     'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and on a FIFO ' +

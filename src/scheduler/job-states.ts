@@ -56,8 +56,8 @@ export function createJobStates(count: number) {
       states.waiting = 0
     },
     /**
-     * Ends the batch: later results are ignored. The caller settles the running jobs first. A job that is still running
-     * is a failure with the reason `undefined`.
+     * Ends the batch: later results are ignored. Settle the running jobs first. Otherwise, they are failures with the
+     * reason `undefined`.
      *
      * @returns the jobs that did not succeed, in order
      */

@@ -58,8 +58,8 @@ export interface Limiting {
 }
 
 /**
- * With a fixed concurrency, no other invocation starts the workers of a batch. Another invocation can end the batch, but
- * only if all running jobs have timed out, so no abort listener runs.
+ * Its `bind` does nothing. With a fixed concurrency, no other invocation starts the workers of a batch. Another one can
+ * end the batch, but only if all running jobs have timed out. Then no abort listener is left to run.
  */
 export const FIXED: Limiting = {
   isFixed: true,

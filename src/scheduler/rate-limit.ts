@@ -16,8 +16,8 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
   let timer: NodeJS.Timeout | undefined
 
   /**
-   * Returns when `count` more records may start. Each takes the place of an older start in `starts`. The last of these
-   * older starts must be at least `interval` ago. One millisecond is added, because a downstream that counts by
+   * Returns when `count` more records may start. They overwrite `count` older starts in `starts`. The newest of these must
+   * be at least `interval` ago. One millisecond is added, because a downstream that counts by
    * `Date.now()` sees whole milliseconds.
    */
   function dueAt(count: number): number {

@@ -44,9 +44,9 @@ export interface BatchHooks {
 export type WorkerLoop = ReturnType<typeof createWorkerLoop>
 
 /**
- * Functions that share variables, and not classes: the code of a small batch runs in V8's interpreter, where private
- * fields made the first twenty batches of ten 50 % slower. For the same reason, no object literal here has a getter:
- * V8 makes a hidden class for each.
+ * This is a closure and not a class: the code of a small batch runs in V8's interpreter, where private fields made the
+ * first twenty batches of ten 50 % slower. No object literal here has a getter, because V8 makes a hidden class for each
+ * such object.
  *
  * @param drainAt from this time on, no job starts
  */

@@ -16,8 +16,8 @@ export function createYieldTimer() {
       yieldTimer.yieldAt = performance.now() + MAX_TIME_WITHOUT_YIELD
     },
     // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
-    // time before the next worker reads the clock. If one immediate resumed all workers, each would start a record
-    // before the first handler continued after its first `await`.
+    // time before the next worker reads the clock. With one immediate for all, every worker would read the clock and
+    // start its record first, and all handlers would use their CPU time afterwards.
     yieldToEventLoop() {
       const isFirst = !isYielding
       isYielding = true
