@@ -53,6 +53,12 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
     ledger.sent(Successful.flatMap(({ MessageId }) => MessageId ?? []))
     const [refused] = Failed
     if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
+    if (Successful.length !== entries.length) {
+      throw new UsageError(
+        `expected SQS to accept or refuse each of ${entries.length} messages, but its response names ${Successful.length}. ` +
+          'Use an SQS that responds to SendMessageBatch as AWS does',
+      )
+    }
   }
   const concurrency = queue.fifo ? 1 : 16
   const input: Iterable<Item> | AsyncIterable<Item> = Symbol.asyncIterator in messages ? withPauses(messages) : messages

@@ -19,6 +19,7 @@ export interface StoredMessage {
 interface InFlight {
   message: StoredMessage
   receiptHandle: string
+  /** On the clock of `performance.now()`, which nobody can move. */
   visibilityDeadline: number
 }
 
@@ -63,7 +64,7 @@ export class MemoryQueue {
   readonly #locks = new Map<string, number>()
   readonly #deduplicationIds = new Map<string, { messageId: string; sequenceNumber?: string | undefined; at: number }>()
   #waiters: { wake: () => void; timer: NodeJS.Timeout }[] = []
-  #delayed: StoredMessage[] = []
+  #delayed: { message: StoredMessage; visibleAt: number }[] = []
   #sequence = 0
   #nextDeadline = Number.POSITIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
@@ -124,9 +125,11 @@ export class MemoryQueue {
     this.sentByClients += 1
     const group = message.messageGroupId ?? this.#store.groupOf(message.messageAttributes)
     if (group !== undefined) message.messageGroupId = group
-    if (message.delayUntil && message.delayUntil > Date.now()) {
-      this.#delayed.push(message)
-      this.#nextDeadline = Math.min(this.#nextDeadline, message.delayUntil)
+    const delay = (message.delayUntil ?? 0) - Date.now()
+    if (delay > 0) {
+      const visibleAt = performance.now() + delay
+      this.#delayed.push({ message, visibleAt })
+      this.#nextDeadline = Math.min(this.#nextDeadline, visibleAt)
     } else this.add(message)
   }
 
@@ -175,7 +178,7 @@ export class MemoryQueue {
       if (free.length === most) break
       if (!this.#locks.has(group)) free.push(group)
     }
-    const visibilityDeadline = Date.now() + visibilityTimeout * 1000
+    const visibilityDeadline = performance.now() + visibilityTimeout * 1000
     const taken: InFlight[] = []
     const takeFrom = (group: string, limit: number) => {
       const list = this.#ready.get(group) ?? []
@@ -237,7 +240,7 @@ export class MemoryQueue {
       this.#putBack(entry)
       return
     }
-    entry.visibilityDeadline = Date.now() + seconds * 1000
+    entry.visibilityDeadline = performance.now() + seconds * 1000
     this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibilityDeadline)
   }
 
@@ -255,7 +258,7 @@ export class MemoryQueue {
 
   /** Makes messages visible whose time has come. */
   processTimers(): void {
-    const now = Date.now()
+    const now = performance.now()
     if (now < this.#nextDeadline) return
     this.#nextDeadline = Number.POSITIVE_INFINITY
     for (const entry of this.inflightMessages.values()) {
@@ -264,11 +267,11 @@ export class MemoryQueue {
     }
     const delayed = this.#delayed
     this.#delayed = []
-    for (const message of delayed) {
-      if (Number(message.delayUntil) <= now) this.add(message)
+    for (const entry of delayed) {
+      if (entry.visibleAt <= now) this.add(entry.message)
       else {
-        this.#delayed.push(message)
-        this.#nextDeadline = Math.min(this.#nextDeadline, Number(message.delayUntil))
+        this.#delayed.push(entry)
+        this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibleAt)
       }
     }
   }
@@ -315,7 +318,7 @@ export class MemoryQueue {
 
   checkDeduplication(id: string) {
     const known = this.#deduplicationIds.get(id)
-    if (!known || known.at < Date.now() - DEDUPLICATION_MS) return { isDuplicate: false }
+    if (!known || known.at < performance.now() - DEDUPLICATION_MS) return { isDuplicate: false }
     return {
       isDuplicate: true,
       originalMessageId: known.messageId,
@@ -324,7 +327,7 @@ export class MemoryQueue {
   }
 
   recordDeduplication(id: string, messageId: string, sequenceNumber?: string): void {
-    this.#deduplicationIds.set(id, { messageId, sequenceNumber, at: Date.now() })
+    this.#deduplicationIds.set(id, { messageId, sequenceNumber, at: performance.now() })
   }
 
   nextSequenceNumber(): string {

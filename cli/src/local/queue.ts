@@ -31,7 +31,7 @@ const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOST
 function explain(error: unknown, noQueue: string, endpoint: string): Error {
   if (error instanceof UsageError) return error // has been converted already
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
-  const said = `${name} ${code} ${message}`
+  const said = `${code} ${name} ${message}`
   if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
     return new UsageError(noQueue)
   }
@@ -75,7 +75,8 @@ function createClient(endpoint: string) {
     ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     requestHandler: {
       connectionTimeout: 5000,
-      requestTimeout: 30_000,
+      // The SDK only warns after a `requestTimeout`, and waits for 15 minutes by default.
+      socketTimeout: 30_000,
       httpAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
       httpsAgent: { keepAlive: true, maxSockets: MAX_SOCKETS },
     },

@@ -185,6 +185,20 @@ test('a message is sent while the input waits for its next one', async (t) => {
   t.strictSame(sent, ['1', '2', '3'])
 })
 
+test('a response of SQS that names only some of the messages is an error', async (t) => {
+  const { queue } = openFakeQueue(false)
+  const ids: string[] = []
+  const ledger = { sent: (sent: readonly string[]) => void ids.push(...sent) }
+  const send = async (entries: Parameters<typeof queue.send>[0]) => queue.send(entries.slice(1))
+  const messages = numberedMessages(3)
+  const { signal } = new AbortController()
+  await t.rejects(feed({ queue: { ...queue, send }, ledger, messages, onFull: () => {}, signal }), {
+    message:
+      'expected SQS to accept or refuse each of 3 messages, but its response names 2. Use an SQS that responds to SendMessageBatch as AWS does',
+  })
+  t.equal(ids.length, 2)
+})
+
 test('an aborted feed takes no more messages from its input, and says that the rest was not sent', async (t) => {
   const { queue } = openFakeQueue(false)
   const stopped = new AbortController()

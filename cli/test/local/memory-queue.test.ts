@@ -1,10 +1,11 @@
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { createMessage, type MemoryQueue, MemoryStore } from '../../src/local/memory-queue.ts'
 
-/** A queue with a dead-letter queue, on a clock that the test sets. */
-function open(t: { intercept: (object: typeof Date, name: 'now', value: object) => unknown }, fifo: boolean) {
-  const clock = { now: 1_000_000 }
-  t.intercept(Date, 'now', { value: () => clock.now })
+/** A queue with a dead-letter queue, on a clock that the test sets. The time of day is the clock plus `moved`. */
+function open(t: Test, fifo: boolean) {
+  const clock = { now: 1_000_000, moved: 0 }
+  t.intercept(performance, 'now', { value: () => clock.now })
+  t.intercept(Date, 'now', { value: () => clock.now + clock.moved })
   const store = new MemoryStore()
   const type = fifo ? { FifoQueue: 'true' } : {}
   const dead = store.createQueue('dead', 'http://host/0/dead', 'arn:dead', type)
@@ -96,6 +97,27 @@ test('clients: delayed messages, deleted messages, and how many they have sent',
   t.strictSame(bodies(queue.take(10)), ['later'])
   t.equal(queue.sentByClients, 2)
 })
+
+for (const [direction, moved] of [
+  ['forward', 3_600_000],
+  ['back', -3_600_000],
+] as const) {
+  test(`messages become visible after their time, although the time of day is moved ${direction} by an hour`, async (t) => {
+    const { queue, clock } = open(t, false)
+    queue.add(createMessage('received', {}))
+    queue.add(createMessage('failed', {}))
+    queue.enqueue({ ...createMessage('delayed', {}), delayUntil: clock.now + 2000 })
+    const [, failed] = queue.take(10, 3)
+    queue.changeVisibility(failed?.receiptHandle ?? '', 1)
+    clock.moved = moved
+    for (const body of ['failed', 'delayed', 'received']) {
+      clock.now += 999
+      t.strictSame(bodies(queue.take(10)), [])
+      clock.now += 1
+      t.strictSame(bodies(queue.take(10)), [body])
+    }
+  })
+}
 
 test('a FIFO queue drops a duplicate for five minutes', async (t) => {
   const { queue, clock } = open(t, true)

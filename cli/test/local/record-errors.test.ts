@@ -79,6 +79,14 @@ test('records that were in no batch, and records that were taken already', async
   t.strictSame(take(['a']), { ...NOTHING, unlisted: { a: true } })
 })
 
+test('a record that is in the event twice was in a batch of the library', async (t) => {
+  const take = watchRecordErrors()
+  const batch = start('a', 'b', 'a')
+  batch.succeed('a', 'b')
+  batch.respond()
+  t.strictSame(take(['a', 'b', 'a']), NOTHING)
+})
+
 test('without a response of the library, the records that have not succeeded are unfinished', async (t) => {
   const take = watchRecordErrors()
   const batch = start('a', 'b', 'c')

@@ -111,7 +111,8 @@ export function watchRecordErrors(
     const reported: string[] = []
     const unfinished: Record<string, true> = {}
     const unlisted: Record<string, true> = {}
-    for (const id of ids) {
+    // SQS can deliver a message twice in one batch.
+    for (const id of new Set(ids)) {
       const state = states.get(id)
       if (!state) {
         unlisted[id] = true
