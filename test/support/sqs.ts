@@ -25,13 +25,18 @@ interface Entry extends Record<string, unknown> {
 
 export type Reply = readonly [status: number, code: string, message?: string]
 
+type Fault = Reply | 'hang' | 'reset' | 'twice'
+
 /** How SQS fails in a test. */
 export interface Faults {
-  /** The response to a call that is then not passed on to SQS, or 'hang' for no response. */
-  call?(call: Call): Reply | 'hang' | undefined | Promise<Reply | 'hang' | undefined>
+  /**
+   * The response to a call that is then not passed on to SQS, 'hang' for no response, or 'reset' for a closed connection.
+   * With 'twice', SQS receives the call twice.
+   */
+  call?(call: Call): Fault | undefined | Promise<Fault | undefined>
   /** The code with which an entry is refused. The rest of its call is passed on. */
   entry?(entry: Entry, call: Call): string | undefined
-  /** Changes the response of SQS. */
+  /** Changes the response of SQS. With 'reset', the response is lost. */
   // biome-ignore lint/suspicious/noExplicitAny: each operation has its own
   respond?(response: any, call: Call): unknown
 }
@@ -103,7 +108,11 @@ async function respond(
 
   const reply = await faults.call?.(call)
   if (reply === 'hang') return
-  if (reply) {
+  if (reply === 'reset') {
+    request.socket.destroy()
+    return
+  }
+  if (reply && reply !== 'twice') {
     const [status, code, message = ''] = reply
     send(status, { __type: `com.amazonaws.sqs#${code}`, message })
     return
@@ -119,10 +128,15 @@ async function respond(
     return
   }
   const body = JSON.stringify(entries.length > 0 ? { ...input, Entries } : input)
-  const forwarded = await fetch(target, { method: 'POST', headers, body })
+  const forward = () => fetch(target, { method: 'POST', headers, body })
+  if (reply === 'twice') await (await forward()).text()
+  const forwarded = await forward().catch(() => undefined)
+  if (!forwarded) return // SQS has been stopped while it waited for messages
   const result = (await forwarded.json()) as { Failed?: unknown[] }
   if (Failed.length > 0) result.Failed = [...(result.Failed ?? []), ...Failed]
-  send(forwarded.status, faults.respond ? faults.respond(result, call) : result)
+  const changed = faults.respond ? await faults.respond(result, call) : result
+  if (changed === 'reset') request.socket.destroy()
+  else send(forwarded.status, changed)
 }
 
 /** Delays calls until the expected number is open at once. */

@@ -1,0 +1,428 @@
+// `npm run test:chaos -w cli` runs `local` while environments stop, die and get a wrong clock, and while SQS fails. After
+// each run, the test accounts for every message, and compares the ledger with what it counts itself.
+// CHAOS_SEED repeats the messages, their faults and the faults of SQS. CHAOS_MESSAGES is the number of messages of the two
+// long runs.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pathToFileURL } from 'node:url'
+import t, { type Test } from 'tap'
+import { type Call, REGION, startSqs } from '../../../test/support/sqs.ts'
+import { seededRandom } from '../../src/shared/random.ts'
+import { command, folder, handlerFile, type Result, until } from '../support/runs.ts'
+
+const MESSAGES = Number(process.env.CHAOS_MESSAGES ?? 100_000)
+const SEED = Number(process.env.CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31))
+/** The timeout of the function. */
+const TIMEOUT = 2
+const MAX_RECEIVES = 10
+/** A run that needs more seconds than this hangs. */
+const MAX_SECONDS = { short: 180, long: 3600 }
+
+t.comment(`CHAOS_SEED=${SEED}`)
+t.setTimeout(0)
+
+interface Message {
+  number: number
+  fault?: string
+  ms?: number
+  group?: string
+}
+
+/** Faults of the environment in which the message is. */
+const FAULTS = [
+  'kill',
+  'stop',
+  'stopLater',
+  'pause',
+  'pauseTooLong',
+  'blocks',
+  'dateForward',
+  'dateBack',
+  'clockForward',
+  'clockBack',
+]
+
+/** Messages, of which some fail once or always, and this many cause each fault at their first delivery. */
+function randomMessages(count: number, ofEach: number, faults = FAULTS, poison = 0.001): Message[] {
+  const random = seededRandom(SEED)
+  const messages: Message[] = Array.from({ length: count }, (_, index) => {
+    const chance = random()
+    const fault = chance < poison || (poison > 0 && index === 0) ? 'poison' : chance < 0.01 ? 'fails' : undefined
+    return { number: index + 1, ...(fault && { fault }) }
+  })
+  for (const fault of faults) {
+    for (let left = ofEach; left > 0; ) {
+      const message = messages[Math.floor(random() * count)] as Message
+      if (message.fault !== undefined) continue
+      Object.assign(message, { fault, ms: Math.round(random() * 3000 * TIMEOUT) })
+      left -= 1
+    }
+  }
+  return messages
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
+}
+
+function numbersOf(messages: readonly Message[], isOf: (message: Message) => boolean): number[] {
+  return messages.filter(isOf).map(({ number }) => number)
+}
+
+const isPoison = ({ fault }: Message) => fault === 'poison'
+
+/** What the function noted. */
+function readJournal(file: string) {
+  const batches: string[][] = []
+  const returned: string[] = []
+  /** In the order in which they were processed. */
+  const done: { id: string; number: number }[] = []
+  const [fatal, later, loads] = [new Set<string>(), [] as string[], [] as string[]]
+  for (const line of existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []) {
+    const [what, first = '', ...rest] = line.split(' ')
+    if (what === 'batch') batches.push(rest)
+    else if (what === 'returned') returned.push(first)
+    else if (what === 'done') done.push({ id: first, number: Number(rest[0]) })
+    else if (what === 'fatal') fatal.add(first)
+    else if (what === 'later') later.push(first)
+    else if (what === 'load') loads.push(first)
+  }
+  return { batches, returned, done, doneIds: new Set(done.map(({ id }) => id)), fatal, later, loads }
+}
+
+/** Runs the command, with the journal of the function. It is killed if it does not end in time. */
+async function runLocal(
+  t: Test,
+  {
+    messages,
+    flags = [],
+    env = {},
+    seconds = MAX_SECONDS.short,
+    during = () => {},
+  }: {
+    messages?: readonly Message[]
+    flags?: readonly string[]
+    env?: Record<string, string>
+    seconds?: number
+    during?: (child: { kill: (signal: NodeJS.Signals) => unknown }, journal: string) => unknown
+  },
+) {
+  const path = folder(t)
+  const [input, journal] = [join(path, 'messages.jsonl'), join(path, 'journal')]
+  const lines = messages?.map(({ group, ...message }) =>
+    JSON.stringify({ body: JSON.stringify(message), ...(group && { messageGroupId: group }) }),
+  )
+  if (lines) writeFileSync(input, lines.join('\n'))
+  let isLate = false
+  const result = await command(
+    [
+      'local',
+      handlerFile('chaos.mjs'),
+      ...(lines ? ['--messages-file', input] : []),
+      ...['--timeout', String(TIMEOUT), '--quiet', '--json', ...flags],
+    ],
+    {
+      env: { JOURNAL: journal, TIMEOUT_MS: String(TIMEOUT * 1000), ...env },
+      during: async (child) => {
+        const timer = setTimeout(() => {
+          isLate = true
+          child.kill('SIGKILL')
+        }, seconds * 1000)
+        child.once('close', () => clearTimeout(timer))
+        await during(child, journal)
+      },
+    },
+  )
+  t.notOk(isLate, `the command ends within ${seconds} s`)
+  return { ...result, journal: readJournal(journal) }
+}
+
+type Run = Awaited<ReturnType<typeof runLocal>>
+
+const ALLOW = ['--max-failed-invocations', '1000000', '--watch-failures', '0']
+const BATCHES = ['--batch-size', '100', '--window', '1', '--concurrency', '4', '--seed', String(SEED)]
+
+/** Checks the counts of a ledger against each other and against the journal. */
+function checkLedger(t: Test, { code, stdout, stderr, journal }: Run, messages: readonly Message[]) {
+  if (stdout === '') {
+    t.fail(`expected a ledger, got exit code ${code} and ${stderr}`)
+    return undefined
+  }
+  const ledger = JSON.parse(stdout)
+  const { invocations, delivered, failedInvocations, timeouts, crashes, diedBetween } = ledger
+  const { batches, returned, doneIds, fatal, later } = journal
+  t.match(ledger, { sent: messages.length, isInputComplete: true, remaining: 0, lost: 0, filtered: 0, dropped: 0 })
+  t.match(ledger, { outOfOrder: 0, respondedEarly: 0 })
+  const reasons = Object.entries<number>(ledger.reasons)
+  const countReasons = (text = '') => sum(reasons.map(([reason, count]) => (reason.startsWith(text) ? count : 0)))
+  t.equal(countReasons(), failedInvocations + diedBetween, 'each failed invocation and each death has a reason')
+  // The library throws if all records are aborted, and Middy if a clock says that the timeout has passed.
+  const thrown = countReasons('FullBatchFailureError') + countReasons('TimeoutError')
+  t.equal(failedInvocations, timeouts + crashes - diedBetween + thrown, 'nothing else fails an invocation')
+  t.ok(timeouts + crashes >= fatal.size, `${timeouts} timeouts and ${crashes} crashes for ${fatal.size} fatal faults`)
+  t.ok(crashes <= fatal.size + later.length, `${crashes} crashes are not more than the faults that end a process`)
+  t.ok(
+    ledger.processed <= doneIds.size,
+    `of ${ledger.processed} processed messages, the handler processed ${doneIds.size}`,
+  )
+  const records = sum(batches.map((ids) => ids.length))
+  const unseen = invocations - batches.length
+  t.ok(unseen >= 0 && unseen <= failedInvocations, `the handler did not see ${unseen} invocations`)
+  t.ok(
+    delivered >= records && delivered <= records + unseen * 100,
+    `${delivered} delivered, the handler saw ${records}`,
+  )
+  t.ok(returned.length >= invocations - failedInvocations && returned.length <= invocations, 'responses')
+  const times = diedBetween === 1 ? 'once' : `${diedBetween} times`
+  const reason = diedBetween === 0 ? undefined : `the process died ${times} between invocations`
+  t.same([ledger.verdict, ledger.reason, code], reason ? ['failed', reason, 1] : ['passed', undefined, 0])
+  t.comment(
+    `${messages.length} messages, ${batches.length} batches, ${timeouts} timeouts, ${crashes} crashes, of these ` +
+      `${diedBetween} between invocations; ${ledger.redelivered} redelivered, ${ledger.deadLettered} dead-lettered; ` +
+      `${Math.round(ledger.wallMs / 1000)} s; ${JSON.stringify(ledger.reasons)}`,
+  )
+  return ledger
+}
+
+/** A run on the queue of the command. Every message is processed, or it is poison and dead-lettered. */
+async function onOwnQueue(
+  t: Test,
+  messages: readonly Message[],
+  options: Omit<Parameters<typeof runLocal>[1], 'messages'>,
+) {
+  const poison = messages.filter(isPoison).length
+  const flags = ['--max-receives', String(MAX_RECEIVES), '--max-dead-lettered', String(poison)]
+  const run = await runLocal(t, { ...options, messages, flags: [...flags, ...ALLOW, ...(options.flags ?? [])] })
+  const ledger = checkLedger(t, run, messages)
+  if (!ledger) return { ...run, ledger: {} }
+  const processed = messages.length - poison
+  t.match(ledger, { processed, deadLettered: poison, sentDeadLetters: 0, otherDeadLetters: 0, expiredDeadLetters: 0 })
+  t.equal(ledger.delivered - ledger.redelivered, messages.length, 'every message was delivered')
+  const done = new Set(run.journal.done.map(({ number }) => number))
+  t.strictSame(
+    [...done].sort((a, b) => a - b),
+    numbersOf(messages, (message) => !isPoison(message)),
+  )
+  return { ...run, ledger }
+}
+
+t.test('environments stop, die and get a wrong clock: every message is processed or dead-lettered', async (t) => {
+  const messages = randomMessages(MESSAGES, Math.ceil(MESSAGES / 10_000))
+  await onOwnQueue(t, messages, { flags: BATCHES, seconds: MAX_SECONDS.long })
+})
+
+t.test('environments also die between batches: the run fails, and every message is processed', async (t) => {
+  const messages = randomMessages(5000, 10, ['killLater', 'stopLater', 'pause'])
+  const { ledger } = await onOwnQueue(t, messages, { flags: BATCHES })
+  t.ok(ledger.diedBetween > 0)
+})
+
+t.test('environments stop and die: each message group of a FIFO queue keeps its order', async (t) => {
+  const messages = randomMessages(2000, 2, FAULTS, 0).map((message) => ({
+    ...message,
+    group: `${message.number % 40}`,
+  }))
+  const { journal } = await onOwnQueue(t, messages, { flags: ['--fifo', '--concurrency', '4'] })
+  const latest = new Map<number, number>()
+  const first = journal.done.filter(({ id }, index) => journal.done.findIndex((other) => other.id === id) === index)
+  for (const { number } of first) {
+    if (number < (latest.get(number % 40) ?? 0)) t.fail(`message ${number} was processed too late`)
+    latest.set(number % 40, number)
+  }
+})
+
+for (const [direction, milliseconds] of [
+  ['forward', 3_600_000],
+  ['back', -3_600_000],
+] as const) {
+  t.test(
+    `the clock of the machine is moved ${direction} by an hour: nothing is redelivered that did not fail`,
+    async (t) => {
+      const messages = randomMessages(1000, 1, ['moveMachineClock'], 0)
+      const preload = pathToFileURL(handlerFile('move-clock.mjs')).href
+      const env = { NODE_OPTIONS: `--import=${preload}`, MOVE_CLOCK_MS: String(milliseconds), LOADING: 'none' }
+      const { ledger } = await onOwnQueue(t, messages, { flags: BATCHES, env })
+      t.match(ledger, {
+        redelivered: messages.filter(({ fault }) => fault === 'fails').length,
+        timeouts: 0,
+        crashes: 0,
+      })
+    },
+  )
+}
+
+t.test('the command itself is stopped for longer than the timeout: every message is processed', async (t) => {
+  const messages = randomMessages(300, 10, ['slow'], 0)
+  await onOwnQueue(t, messages, {
+    flags: ['--batch-size', '10', '--concurrency', '2'],
+    during: async (child, journal) => {
+      await until(() => readJournal(journal).batches.length > 5)
+      child.kill('SIGSTOP')
+      await sleep(2000 * TIMEOUT)
+      child.kill('SIGCONT')
+    },
+  })
+})
+
+/** A queue of which the test counts what SQS accepts, delivers, deletes and dead-letters. Its faults are random. */
+async function startFaultySqs(t: Test) {
+  const random = seededRandom(SEED)
+  const numbers = new Map<string, number>() // of the messages that SQS accepted, by their id
+  const ids = new Map<string, string>() // of the received messages, by their receipt handle
+  const deletes = new Set<string>() // the ids of the messages that the command wanted to delete
+  const recent: object[] = []
+  const injected: Record<string, number> = {}
+  let hanging = 0
+  function inject<T>(name: string, fault: T): T {
+    injected[name] = (injected[name] ?? 0) + 1
+    return fault
+  }
+  const sqs = await startSqs(t, {
+    async call({ operation, input }: Call) {
+      const chance = random()
+      if (operation === 'DeleteMessageBatch')
+        for (const { ReceiptHandle } of input.Entries) deletes.add(ids.get(ReceiptHandle) ?? `unknown ${ReceiptHandle}`)
+      if (chance < 0.002) return sleep(random() * 3000, inject('slow', undefined))
+      if (chance < 0.005) return inject('reset', 'reset')
+      if (chance < 0.01)
+        return inject('refused', chance < 0.0075 ? [400, 'ThrottlingException'] : [503, 'ServiceUnavailable'])
+      if (chance < 0.015 && operation === 'DeleteMessageBatch') return inject('deleted twice', 'twice')
+      if (chance > 0.999 && operation !== 'SendMessageBatch' && hanging++ < 3) return inject('no response', 'hang')
+      return undefined
+    },
+    entry: (_entry, { operation }) =>
+      operation === 'DeleteMessageBatch' && random() < 0.001 ? inject('not deleted', 'InternalError') : undefined,
+    respond(response, { operation, input }) {
+      const { Successful = [], Messages = [] } = response
+      if (operation === 'SendMessageBatch') {
+        const bodies = new Map(
+          input.Entries.map((entry: { Id: string; MessageBody: string }) => [entry.Id, entry.MessageBody]),
+        )
+        for (const { Id, MessageId } of Successful) numbers.set(MessageId, JSON.parse(`${bodies.get(Id)}`).number)
+      }
+      for (const { ReceiptHandle, MessageId } of Messages) ids.set(ReceiptHandle, MessageId)
+      if (random() < 0.003) return inject('response lost', 'reset')
+      if (operation !== 'ReceiveMessage' || Messages.length === 0) return response
+      recent.push(...Messages)
+      recent.splice(0, recent.length - 200)
+      if (random() > 0.02) return response
+      const old = recent[Math.floor(random() * recent.length)]
+      return inject('received twice', { Messages: [...Messages.slice(0, input.MaxNumberOfMessages - 1), old] })
+    },
+  })
+  sqs.queue('dead')
+  const deadLetterTargetArn = `arn:aws:sqs:${REGION}:000000000000:dead`
+  const { url } = sqs.queue('orders', {
+    VisibilityTimeout: String(2 * TIMEOUT),
+    RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: MAX_RECEIVES }),
+  })
+  const inQueue = (name: string) =>
+    new Set(sqs.fauxqs.inspectQueue(name)?.messages.ready.map(({ messageId }: { messageId: string }) => messageId))
+  return { sqs, url, numbers, deletes, injected, inQueue }
+}
+
+t.test('SQS is slow, refuses, loses, repeats or never sends responses, and environments stop and die', async (t) => {
+  const messages = randomMessages(MESSAGES, Math.ceil(MESSAGES / 20_000))
+  const { sqs, url, numbers, deletes, injected, inQueue } = await startFaultySqs(t)
+  const run = await runLocal(t, {
+    messages,
+    flags: [
+      '--queue-url',
+      url,
+      '--endpoint',
+      sqs.endpoint,
+      ...BATCHES,
+      ...ALLOW,
+      '--max-dead-lettered',
+      String(MESSAGES),
+    ],
+    env: { AWS_MAX_ATTEMPTS: '10', AWS_REGION: REGION },
+    seconds: MAX_SECONDS.long,
+  })
+  t.comment(JSON.stringify(injected))
+  const ledger = checkLedger(t, run, messages)
+  if (!ledger) return
+  const { doneIds } = run.journal
+  const [left, dead] = [inQueue('orders'), inQueue('dead')]
+  const gone = [...numbers.keys()].filter((id) => !left.has(id) && !dead.has(id))
+  t.equal(left.size, 0, 'the queue is empty')
+  t.equal(ledger.processed, deletes.size, 'the processed messages are those that the command deleted')
+  t.equal(ledger.deadLettered + ledger.otherDeadLetters, dead.size, 'dead letters')
+  t.strictSame(
+    gone.filter((id) => !deletes.has(id)),
+    [],
+    'only the command deletes messages',
+  )
+  t.strictSame(
+    [...deletes].filter((id) => !doneIds.has(id)),
+    [],
+    'the handler processed all that was deleted',
+  )
+  const poison = new Set(numbersOf(messages, isPoison))
+  const poisonIds = [...numbers].flatMap(([id, number]) => (poison.has(number) ? id : []))
+  t.strictSame(
+    poisonIds.filter((id) => !dead.has(id)),
+    [],
+    'what always fails is dead-lettered',
+  )
+  const found = new Set([...gone, ...dead].map((id) => numbers.get(id)))
+  t.equal(found.size, messages.length, 'every message is processed or dead-lettered')
+})
+
+const operations = {
+  'the settings of the queue': ({ operation, input }: Call) =>
+    operation === 'GetQueueAttributes' && input.AttributeNames.includes('All'),
+  'the counts of the queue': ({ operation, input }: Call) =>
+    operation === 'GetQueueAttributes' && !input.AttributeNames.includes('All'),
+  SendMessageBatch: ({ operation }: Call) => operation === 'SendMessageBatch',
+  ReceiveMessage: ({ operation }: Call) => operation === 'ReceiveMessage',
+  DeleteMessageBatch: ({ operation }: Call) => operation === 'DeleteMessageBatch',
+}
+const responses = {
+  'never arrives': ['hang', /^bounded-sqs-batch: SQS does not respond at http:\S+ \(TimeoutError\): start it, or /m],
+  'is a closed connection': [
+    'reset',
+    /^bounded-sqs-batch: SQS does not respond at http:\S+ \(ECONNRESET\): start it, or /m,
+  ],
+  'is an error': [
+    [503, 'ServiceUnavailable'],
+    /^bounded-sqs-batch: SQS at http:\S+ refused the call: ServiceUnavailable/m,
+  ],
+} as const
+
+for (const [title, [fault, text]] of Object.entries(responses)) {
+  t.test(`if the response of SQS ${title}, the command ends with exit code 2 and one line`, async (t) => {
+    async function runWithout(matches: (call: Call) => boolean): Promise<Result> {
+      const sqs = await startSqs(t, { call: (call) => (matches(call) ? fault : undefined) })
+      const { url } = sqs.queue('orders')
+      const flags = ['--queue-url', url, '--endpoint', sqs.endpoint, '--batch-size', '10']
+      return runLocal(t, { messages: [{ number: 1 }, { number: 2 }], flags, env: { AWS_MAX_ATTEMPTS: '1' } })
+    }
+    const results = await Promise.all(Object.values(operations).map(runWithout))
+    for (const [index, operation] of Object.keys(operations).entries()) {
+      const { code, stdout = '', stderr = '' } = results[index] as Result
+      t.equal(code, 2, operation)
+      t.match(stderr, text, operation)
+      t.equal(stdout, '', operation)
+    }
+  })
+}
+
+t.test('an environment stops while it loads: exit code 2', async (t) => {
+  const { code, stderr, journal } = await runLocal(t, { messages: [{ number: 1 }], env: { LOADING: 'stops' } })
+  t.equal(code, 2)
+  t.match(stderr, /could not be loaded: it did not finish loading within 10 s/)
+  t.strictSame([journal.loads.length, journal.batches.length], [1, 0])
+})
+
+t.test('every environment dies while it loads, except the first: no message counts as processed', async (t) => {
+  const messages = [{ number: 1, fault: 'kill' }, { number: 2 }]
+  const flags = ['--batch-size', '2', '--max-receives', '3', ...ALLOW]
+  const { code, stdout, journal } = await runLocal(t, { messages, flags, env: { LOADING: 'onlyFirstLoads' } })
+  const reason = 'no message was processed; 2 messages were dead-lettered (--max-dead-lettered 2 would allow it)'
+  const counts = { sent: 2, processed: 0, deadLettered: 2, lost: 0, remaining: 0 }
+  t.match(JSON.parse(stdout), { ...counts, invocations: 3, failedInvocations: 3, crashes: 3, timeouts: 0, reason })
+  t.equal(code, 1)
+  t.strictSame([journal.loads.length, journal.done.filter(({ number }) => number === 1)], [3, []])
+})
