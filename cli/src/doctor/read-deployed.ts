@@ -124,7 +124,8 @@ function clientOptions({ region, endpoint }: DeployedOptions) {
     ...(region === undefined ? {} : { region }),
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
-    requestHandler: { connectionTimeout: 5000, requestTimeout: 30_000 },
+    // The SDK only warns after a `requestTimeout`.
+    requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
   }
 }
 

@@ -1,6 +1,3 @@
-import { once } from 'node:events'
-import { createServer } from 'node:http'
-import { type AddressInfo, Socket } from 'node:net'
 import {
   CreateQueueCommand,
   DeleteQueueCommand,
@@ -11,7 +8,7 @@ import {
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
 import { openQueue, regionFor } from '../../src/local/queue.ts'
-import { command, environment, handlerFile, isAlive, notebook, until } from '../support/runs.ts'
+import { command, environment, handlerFile, isAlive, notebook, startSilentServer, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
 async function startSqs(t: Test, { withReceiveCounts = true, withRedrivePolicy = true } = {}) {
@@ -187,25 +184,8 @@ test("a visibility timeout below the function's timeout: exit code 2, and the me
 })
 
 test('an SQS that accepts a call, but never responds: an error after 30 s without a response', async (t) => {
-  const server = createServer(() => {})
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const limits: number[] = []
-  const { setTimeout: setSocketTimeout } = Socket.prototype
-  const { setTimeout } = globalThis
-  // All times are divided by a hundred.
-  t.intercept(Socket.prototype, 'setTimeout', {
-    value(this: Socket, ms: number, callback?: () => void) {
-      limits.push(ms)
-      return setSocketTimeout.call(this, ms / 100, callback)
-    },
-  })
-  t.intercept(globalThis, 'setTimeout', { value: (callback: () => void, ms = 0) => setTimeout(callback, ms / 100) })
+  const { url: endpoint, limits } = await startSilentServer(t)
   t.intercept(process, 'env', { value: { ...environment(), AWS_MAX_ATTEMPTS: '1' } })
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   await t.rejects(openQueue({ queueUrl: `${endpoint}/000000000000/orders` }), {
     message: `SQS does not respond at ${endpoint} (TimeoutError): start it, or correct --endpoint or --queue-url`,
   })

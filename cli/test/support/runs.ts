@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -131,6 +133,30 @@ export function isAlive(pid: number) {
 /** Waits until the condition is true. Only the timeout of tap limits the wait: on a busy machine, ten seconds were too few. */
 export async function until(what: () => unknown) {
   while (!(await what())) await sleep(20)
+}
+
+/**
+ * A server that accepts calls and never responds. Divides all times of this process by a hundred. `limits` has the
+ * undivided time limits of the sockets.
+ */
+export async function startSilentServer(t: Test) {
+  const server = createServer(() => {})
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const limits: number[] = []
+  const { setTimeout: setSocketTimeout } = Socket.prototype
+  const { setTimeout } = globalThis
+  t.intercept(Socket.prototype, 'setTimeout', {
+    value(this: Socket, ms: number, callback?: () => void) {
+      limits.push(ms)
+      return setSocketTimeout.call(this, ms / 100, callback)
+    },
+  })
+  t.intercept(globalThis, 'setTimeout', { value: (callback: () => void, ms = 0) => setTimeout(callback, ms / 100) })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, limits }
 }
 
 export function received(messageId: string, bytes = 100, receiveCount = 1): Received {
