@@ -60,18 +60,6 @@ export const failsInChunks = middy()
   .use(boundedSqsBatch({ logger: false }))
   .handler(eachChunk(5, ([first]) => ({ batchItemFailures: first ? [{ itemIdentifier: first.messageId }] : [] })))
 
-let starts = 0
-
-/** All records of the second batch fail. */
-export const failsOnce = middy()
-  .use(boundedSqsBatch({ logger: false }))
-  .handler(
-    eachRecord((_record, _context, { index }) => {
-      if (index === 0) starts += 1
-      if (starts === 2) throw new Error('downstream returned 503')
-    }),
-  )
-
 /** The process ends during its third batch of 100 records. */
 export const crashes = middy()
   .use(boundedSqsBatch())
