@@ -1,38 +1,49 @@
 import { test } from 'tap'
 import type { Finding } from '../../src/doctor/check.ts'
+import { findingsDeployed, withNames } from '../support/deployed.ts'
 import { CASES } from '../support/rule-cases.ts'
-import { cdkOutput, cloudFormation, findingsIn, ids, sam } from '../support/templates.ts'
-import { findingsInPlan, terraformPlan, terraformState, withAddresses } from '../support/terraform.ts'
+import { cdkOutput, cloudFormation, findingsIn, ids, sam, serverlessPackage } from '../support/templates.ts'
+import { findingsInPlan, isPolicyOpen, terraformPlan, terraformState, withAddresses } from '../support/terraform.ts'
 
-for (const { title, change, options = {}, found, severity, notInTerraform, notInPlan } of CASES) {
+const PREFIXES = { SAM: 'Handler/', CloudFormation: '' }
+/** The logical ids that the Serverless Framework gives to the function and to its mapping. */
+const SERVERLESS = { Handler: 'OrdersLambdaFunction', Orders: 'OrdersEventSourceMappingSQSQueue' }
+
+/** The findings with the logical ids of a template in place of `mapping` and `second`. */
+function withIds(found: readonly string[], format: keyof typeof PREFIXES): string[] {
+  return found.map((id) =>
+    id.replace(/ mapping$/, ` ${PREFIXES[format]}Orders`).replace(/ second$/, ` ${PREFIXES[format]}Second`),
+  )
+}
+
+function withServerlessIds(found: readonly string[]): string[] {
+  return withIds(found, 'CloudFormation').map((id) =>
+    id.replace(/(?<= )(Handler|Orders)$/, (name) => SERVERLESS[name as keyof typeof SERVERLESS]),
+  )
+}
+
+for (const { title, change, options = {}, found, severity, inTerraform, inPlan, deployed } of CASES) {
   const rules = found.map((id) => id.split(' ')[0]).join(', ')
   test(`${title}: ${rules || 'no finding'}`, async (t) => {
-    const named = { mapping: 'Orders', second: 'Second' }
-    const expected = (prefix: string) =>
-      found.map((id) => id.replace(/(?<= )(mapping|second)$/, (name) => prefix + named[name as keyof typeof named]))
-    function checkFindings(findings: readonly Finding[], wanted: readonly string[], input: string) {
+    function checkFindings(input: string, findings: readonly Finding[], wanted: readonly string[], exception?: object) {
       t.strictSame(ids(findings), wanted, input)
-      if (severity !== undefined) t.equal(findings[0]?.severity, severity, input)
+      if (severity !== undefined && !exception) t.equal(findings[0]?.severity, severity, input)
     }
-    checkFindings(await findingsIn(t, sam(change), options), expected('Handler/'), 'SAM')
-    checkFindings(await findingsIn(t, cloudFormation(change), options), expected(''), 'CloudFormation')
-    checkFindings(await findingsIn(t, cdkOutput(change), options), expected(''), 'output of the CDK')
-    if (notInTerraform !== undefined) return
-    checkFindings(findingsInPlan(terraformState(change), options), withAddresses(found), 'a state of Terraform')
-    if (notInPlan !== undefined) return
-    // A plan that creates a queue does not show its redrive policy.
-    if (change?.queue && 'RedrivePolicy' in change.queue) return
-    const created = ids(findingsInPlan(terraformPlan(change), options))
-    const open = withAddresses(['not-checked Queue'])
-    t.strictSame(
-      created.filter((id) => !open.includes(id)),
-      withAddresses(found),
-      'a plan of Terraform',
-    )
-    t.strictSame(
-      created.filter((id) => open.includes(id)),
-      open,
-      'the redrive policy in the plan',
-    )
+    checkFindings('SAM', await findingsIn(t, sam(change), options), withIds(found, 'SAM'))
+    const plain = withIds(found, 'CloudFormation')
+    checkFindings('CloudFormation', await findingsIn(t, cloudFormation(change), options), plain)
+    checkFindings('output of the CDK', await findingsIn(t, cdkOutput(change), options), plain)
+    const ofServerless = await findingsIn(t, serverlessPackage(change), options)
+    checkFindings('output of the Serverless Framework', ofServerless, withServerlessIds(found))
+
+    const inState = inTerraform?.found ?? found
+    const ofState = findingsInPlan(terraformState(change), options)
+    checkFindings('a state of Terraform', ofState, withAddresses(inState), inTerraform)
+    const created = inPlan?.found ?? [...inState, ...(isPolicyOpen(change) ? ['not-checked Queue'] : [])]
+    const ofPlan = findingsInPlan(terraformPlan(change), options)
+    checkFindings('a plan of Terraform', ofPlan, withAddresses(created), inPlan ?? inTerraform)
+
+    const ofFunction = await findingsDeployed(change, options)
+    checkFindings('the deployed function', ofFunction, withNames(deployed?.found ?? found, change), deployed)
   })
 }

@@ -43,7 +43,6 @@ function allowFrom(...sourceQueueArns: string[]) {
   return JSON.stringify({ redrivePermission: 'byQueue', sourceQueueArns })
 }
 
-const URL_AFTER_APPLY = 'the queue_url of the policy is known only after apply, and has a test of its own'
 const TOPIC_ARN = 'arn:aws:sns:eu-west-1:123456789012:orders'
 /** A queue that is subscribed to a topic. */
 function subscribed(raw?: boolean, policy?: object, change: Change = {}): Change {
@@ -117,11 +116,33 @@ export interface Case {
   found: string[]
   /** The severity of the first finding, if it is not always that of its rule. */
   severity?: Severity
-  /** The reason why Terraform cannot have this case: the schema of its provider has another type or value. */
-  notInTerraform?: string
-  /** The reason why a plan of Terraform does not show it. A state does. */
-  notInPlan?: string
+  /** The findings in a state and in a plan of Terraform, if they differ. */
+  inTerraform?: Exception
+  /**
+   * The findings in a plan that creates the resources, if they differ. By default, a policy that refers to another
+   * resource is not checked in addition.
+   */
+  inPlan?: Exception
+  /** The findings of the deployed function, if they differ. */
+  deployed?: Exception
 }
+
+/** All findings of an input that shows a case in another way than a template does, and why. */
+interface Exception {
+  because: string
+  found: readonly string[]
+}
+
+function exactly(because: string, ...found: string[]): Exception {
+  return { because, found }
+}
+
+const POLICY_AFTER_APPLY = 'the redrive policy is known only after apply'
+const REJECTED_BY_SQS = 'SQS rejects it, so no queue that is deployed has it'
+const SDK_HAS_LIST = 'the SDK always returns a list'
+const PROVIDER_HAS_TYPE = 'the provider has another type, so the value cannot be written'
+const ONE_NAME = 'mappings of the same function and queue have one name, so equal texts are one finding'
+const NOT_READ = 'subscriptions, pipes and EventInvokeConfig of a deployed function are not read'
 
 /** For each rule: templates that break it, and templates that differ as little as possible and do not break it. */
 export const CASES: Case[] = [
@@ -259,19 +280,20 @@ export const CASES: Case[] = [
     title: 'a queue whose name ends in .fifo, without FifoQueue',
     change: fifo({ queue: { QueueName: 'orders.fifo', FifoQueue: undefined } }),
     found: ['invalid-value Queue'],
-    notInTerraform: 'the provider rejects it',
+    inTerraform: exactly('the provider rejects the name', 'fifo-parallelism mapping'),
+    deployed: exactly(REJECTED_BY_SQS),
   },
   {
     title: 'a FIFO queue whose name does not end in .fifo',
     change: fifo({ queue: { QueueName: 'orders' } }),
     found: ['invalid-value Queue'],
-    notInTerraform: 'the provider rejects it',
+    inTerraform: exactly('the provider rejects the name', 'fifo-parallelism mapping'),
+    deployed: exactly(REJECTED_BY_SQS, 'fifo-parallelism mapping'),
   },
   {
     title: 'a dead-letter queue that denies redrive',
     change: { dead: { RedriveAllowPolicy: { redrivePermission: 'denyAll' } } },
     found: ['invalid-value Queue'],
-    notInTerraform: 'a plan does not show the policy as a map',
   },
   {
     title: 'a dead-letter queue that denies redrive, in a policy that is text',
@@ -282,13 +304,12 @@ export const CASES: Case[] = [
     title: 'a dead-letter queue that allows redrive by queue, without this queue',
     change: { dead: { RedriveAllowPolicy: allowFrom(`${ARN}:other`) } },
     found: ['invalid-value Queue'],
-    notInPlan: 'the ARN of the queue is known only after apply',
+    inPlan: exactly('the ARN of the queue is known only after apply', 'not-checked Queue'),
   },
   {
     title: 'a dead-letter queue that allows redrive by queue, with this queue',
     change: { dead: { RedriveAllowPolicy: allowFrom(`${ARN}:other`, `${ARN}:Queue`) }, queue: { QueueName: 'Queue' } },
     found: [],
-    notInTerraform: 'it needs the account in a template, and has a test of its own',
   },
   {
     title: 'a dead-letter queue that allows redrive',
@@ -418,6 +439,7 @@ export const CASES: Case[] = [
     title: 'six filters',
     change: { mapping: filters(...Array(6).fill(BY_TYPE)) },
     found: ['invalid-value mapping'],
+    deployed: exactly('Lambda has accepted them', 'filter-criteria mapping'),
   },
   { title: 'no filters', change: { mapping: filters() }, found: [] },
   { title: 'empty filter criteria', change: { mapping: { FilterCriteria: {} } }, found: [] },
@@ -425,13 +447,15 @@ export const CASES: Case[] = [
     title: 'filter criteria without Filters',
     change: { mapping: { FilterCriteria: { filters: [{ Pattern: BY_TYPE }] } } },
     found: ['invalid-value mapping'],
-    notInTerraform: 'the schema has a block filter',
+    inTerraform: exactly(PROVIDER_HAS_TYPE),
+    deployed: exactly(SDK_HAS_LIST),
   },
   {
     title: 'Filters that are a map',
     change: { mapping: { FilterCriteria: { Filters: { Pattern: BY_TYPE } } } },
     found: ['invalid-value mapping'],
-    notInTerraform: 'the schema has a block filter',
+    inTerraform: exactly('a map is a block, which is a filter', 'filter-criteria mapping'),
+    deployed: exactly(SDK_HAS_LIST),
   },
   {
     title: 'a filter that is not valid JSON',
@@ -447,7 +471,6 @@ export const CASES: Case[] = [
     title: 'a filter whose pattern is a map',
     change: { mapping: filters({ body: { type: ['order'] } }) },
     found: ['filter-pattern mapping'],
-    notInTerraform: 'the schema has a string',
   },
   {
     title: 'a filter on message attributes',
@@ -473,7 +496,7 @@ export const CASES: Case[] = [
       title: `${Object.keys(mapping)[0]}, a setting of streams`,
       change: { mapping },
       found: ['stream-setting mapping'],
-      notInTerraform: 'the provider shows computed values',
+      inTerraform: exactly('for a queue, too, the provider shows values that it computed'),
     }),
   ),
   { title: 'two mappings of a queue', change: { second: {} }, found: ['shared-queue Queue'] },
@@ -482,6 +505,7 @@ export const CASES: Case[] = [
     title: 'two mappings of a queue with different filters',
     change: { mapping: filters(BY_TYPE), second: filters(BY_KIND) },
     found: ['competing-filters Queue', 'filter-criteria mapping', 'filter-criteria second'],
+    deployed: exactly(ONE_NAME, 'competing-filters Queue', 'filter-criteria mapping'),
   },
   {
     title: 'two mappings of a queue, of which only the second has a filter',
@@ -497,11 +521,13 @@ export const CASES: Case[] = [
     title: 'two mappings of a queue with different filters, of which one is disabled',
     change: { mapping: filters(BY_TYPE), second: { ...filters(BY_KIND), Enabled: false } },
     found: ['filter-criteria mapping', 'filter-criteria second'],
+    deployed: exactly(ONE_NAME, 'filter-criteria mapping'),
   },
   {
     title: 'two mappings of a queue with the same filters, in another order and with other spaces',
     change: { mapping: filters(BY_TYPE, BY_KIND), second: filters(BY_KIND.replace(':', ': '), BY_TYPE) },
     found: ['shared-queue Queue', 'filter-criteria mapping', 'filter-criteria second'],
+    deployed: exactly(ONE_NAME, 'shared-queue Queue', 'filter-criteria mapping'),
   },
 
   {
@@ -517,8 +543,14 @@ export const CASES: Case[] = [
     change: fifo({ queue: { RedrivePolicy: undefined } }),
     found: ['no-redrive-policy Queue', 'fifo-parallelism mapping'],
   },
-  { title: 'a maxReceiveCount of 4', change: { queue: policy(4) }, found: ['max-receive-count Queue'] },
-  { title: "a maxReceiveCount of '4'", change: { queue: policy('4') }, found: ['max-receive-count Queue'] },
+  ...[4, '4'].map(
+    (count): Case => ({
+      title: `a maxReceiveCount of ${typeof count === 'string' ? `'${count}'` : count}`,
+      change: { queue: policy(count) },
+      found: ['max-receive-count Queue'],
+      inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
+    }),
+  ),
   { title: 'a maxReceiveCount of 6', change: { queue: policy(6) }, found: [] },
   {
     title: 'a dead-letter queue that keeps messages as long as the source',
@@ -539,7 +571,7 @@ export const CASES: Case[] = [
     title: 'a retention below 5 times the maximum visibility timeout',
     change: { queue: { VisibilityTimeout: 43_200, MessageRetentionPeriod: 200_000 } },
     found: ['short-retention Queue'],
-    notInPlan: 'the redrive policy is known only after apply',
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
   },
   {
     title: 'a dead-letter queue that keeps messages for a shorter time than the source',
@@ -641,7 +673,8 @@ export const CASES: Case[] = [
     title: 'a DurableConfig without an ExecutionTimeout',
     change: { function: { DurableConfig: { RetentionPeriodInDays: 1 } } },
     found: ['invalid-value Handler'],
-    notInTerraform: 'the schema requires it',
+    inTerraform: exactly('the provider requires it'),
+    deployed: exactly('Lambda requires it, so a response without it is not complete', 'not-checked Handler'),
   },
   {
     title: 'an ExecutionTimeout of more than 366 days',
@@ -673,7 +706,7 @@ export const CASES: Case[] = [
     title: 'a negative reserved concurrency',
     change: { function: { ReservedConcurrentExecutions: -1 } },
     found: ['invalid-value Handler'],
-    notInTerraform: '-1 is the value of a function without reserved concurrency',
+    inTerraform: exactly('-1 is the value of a function without reserved concurrency'),
   },
   { title: 'a negative batch size', change: { mapping: { BatchSize: -100 } }, found: ['invalid-value mapping'] },
   {
@@ -706,16 +739,24 @@ export const CASES: Case[] = [
     change: { dead: { MessageRetentionPeriod: 59 } },
     found: ['invalid-value Dead'],
   },
-  { title: 'a maxReceiveCount of 0', change: { queue: policy(0) }, found: ['invalid-value Queue'] },
+  {
+    title: 'a maxReceiveCount of 0',
+    change: { queue: policy(0) },
+    found: ['invalid-value Queue'],
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
+  },
   {
     title: 'a redrive policy that is a list',
     change: { queue: { RedrivePolicy: [] } },
     found: ['invalid-value Queue'],
+    deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
   },
   {
     title: 'a redrive policy with a Ref of the dead-letter queue, which is its URL',
     change: { queue: { RedrivePolicy: { deadLetterTargetArn: { Ref: 'Dead' }, maxReceiveCount: 5 } } },
     found: ['invalid-value Queue'],
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
+    deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
   },
   ...['QueueUrl', 'QueueName'].flatMap((attribute): Case[] => {
     const value = { 'Fn::GetAtt': ['Queue', attribute] }
@@ -725,11 +766,14 @@ export const CASES: Case[] = [
         title: `a mapping with the ${attribute} of its queue instead of the ARN`,
         change: { mapping: { Queue: value, EventSourceArn: value } },
         found: ['invalid-value mapping'],
+        deployed: exactly('Lambda returns the ARN'),
       },
       {
         title: `a redrive policy with the ${attribute} of the dead-letter queue instead of the ARN`,
         change: { queue: { RedrivePolicy: policy } },
         found: ['invalid-value Queue'],
+        ...(attribute === 'QueueUrl' ? { inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue') } : {}),
+        deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
       },
     ]
   }),
@@ -744,12 +788,23 @@ export const CASES: Case[] = [
     const has = Object.keys(RedrivePolicy).join(' and ') || 'nothing'
     const last = 'Ref' in (RedrivePolicy.deadLetterTargetArn ?? {}) ? ', where deadLetterTargetArn is AWS::NoValue' : ''
     const change = { queue: { RedrivePolicy } }
+    const refersToQueue = 'Fn::GetAtt' in (RedrivePolicy.deadLetterTargetArn ?? {})
+    const inPlan = (...found: string[]) =>
+      refersToQueue ? { inPlan: exactly(POLICY_AFTER_APPLY, ...found, 'not-checked Queue') } : {}
     return [
-      { title: `a redrive policy with ${has}${last}`, change, found: ['invalid-value Queue'] },
+      {
+        title: `a redrive policy with ${has}${last}`,
+        change,
+        found: ['invalid-value Queue'],
+        ...inPlan(),
+        deployed: exactly(REJECTED_BY_SQS, ...(refersToQueue ? [] : ['not-checked Queue'])),
+      },
       {
         title: `a redrive policy with ${has}${last}, on a FIFO queue`,
         change: fifo(change),
         found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+        ...inPlan('fifo-parallelism mapping'),
+        deployed: exactly(REJECTED_BY_SQS, 'fifo-parallelism mapping'),
       },
     ]
   }),
@@ -757,11 +812,13 @@ export const CASES: Case[] = [
     title: 'a FIFO queue whose dead-letter queue is a standard queue',
     change: { ...fifo({}), dead: { FifoQueue: undefined } },
     found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+    deployed: exactly(REJECTED_BY_SQS, 'fifo-parallelism mapping'),
   },
   {
     title: 'a standard queue whose dead-letter queue is a FIFO queue',
     change: { dead: { FifoQueue: true } },
     found: ['invalid-value Queue'],
+    deployed: exactly(REJECTED_BY_SQS),
   },
   ...[false, true].flatMap((isFifo) =>
     [false, true].map((isFifoTarget): Case => {
@@ -777,18 +834,34 @@ export const CASES: Case[] = [
           // The retention of its dead-letter queue.
           ...(!isFifo && !isFifoTarget ? ['not-checked Queue'] : []),
         ],
+        ...(isFifo === isFifoTarget
+          ? {}
+          : { deployed: exactly(REJECTED_BY_SQS, isFifo ? 'fifo-parallelism mapping' : 'not-checked Queue') }),
       }
     }),
   ),
   ...[getAtt('Handler'), 'arn:aws:sns:eu-west-1:123456789012:orders'].flatMap((target): Case[] => {
     const change = { queue: { RedrivePolicy: { deadLetterTargetArn: target, maxReceiveCount: 5 } } }
     const what = typeof target === 'string' ? 'a topic' : 'a function'
+    // The maximum of receives is not checked, nor is what the policy refers to.
+    const inPlan = (...found: string[]) =>
+      typeof target === 'string'
+        ? {}
+        : { inPlan: exactly(POLICY_AFTER_APPLY, ...found, 'not-checked Queue', 'not-checked Queue') }
     return [
-      { title: `a dead-letter queue that is ${what}`, change, found: ['invalid-value Queue'] },
+      {
+        title: `a dead-letter queue that is ${what}`,
+        change,
+        found: ['invalid-value Queue'],
+        ...inPlan(),
+        deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
+      },
       {
         title: `a dead-letter queue that is ${what}, of a FIFO queue`,
         change: fifo(change),
         found: ['invalid-value Queue', 'fifo-parallelism mapping'],
+        ...inPlan('fifo-parallelism mapping'),
+        deployed: exactly(REJECTED_BY_SQS, 'fifo-parallelism mapping'),
       },
     ]
   }),
@@ -796,13 +869,18 @@ export const CASES: Case[] = [
     title: 'FunctionResponseTypes that is not a list',
     change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
     found: ['invalid-value mapping'],
-    notInTerraform: 'the schema has a set',
+    inTerraform: exactly(PROVIDER_HAS_TYPE),
+    deployed: exactly(SDK_HAS_LIST),
   },
   {
     title: 'three settings with a value that AWS rejects',
     change: { mapping: { BatchSize: 0, MaximumBatchingWindowInSeconds: -1 }, function: { Timeout: 901 } },
     found: ['invalid-value mapping', 'invalid-value mapping', 'invalid-value Handler'],
-    notInTerraform: '0 is the value of an argument that is not set',
+    inTerraform: exactly(
+      'a batch size of 0 is an argument that is not set',
+      'invalid-value mapping',
+      'invalid-value Handler',
+    ),
   },
 
   {
@@ -927,11 +1005,13 @@ export const CASES: Case[] = [
     title: 'a runtime in public preview, which has no deprecation date',
     change: { function: { Runtime: 'nodejs26.x' } },
     found: ['not-checked Handler'],
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue', 'not-checked Handler'),
   },
   {
     title: 'a runtime that doctor does not know',
     change: { function: { Runtime: 'cobol1.x' } },
     found: ['not-checked Handler'],
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue', 'not-checked Handler'),
   },
   {
     title: 'a container image, which has no runtime',
@@ -950,14 +1030,14 @@ export const CASES: Case[] = [
     change: { queue: { MessageRetentionPeriod: 186 } },
     found: ['short-retention Queue'],
     severity: 'warning',
-    notInPlan: 'maxReceiveCount is known only after apply',
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
   },
   {
     title: 'retention equal to the visibility timeout × maxReceiveCount',
     change: { queue: { MessageRetentionPeriod: 185 * 5 } },
     found: ['short-retention Queue'],
     severity: 'warning',
-    notInPlan: 'maxReceiveCount is known only after apply',
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
   },
   {
     title: 'retention of one second more than the visibility timeout × maxReceiveCount',
@@ -980,55 +1060,53 @@ export const CASES: Case[] = [
     title: 'a subscription to a topic without a queue policy',
     change: subscribed(),
     found: ['sns-queue-policy Queue'],
+    deployed: exactly(NOT_READ),
   },
   {
     title: 'a subscription to a topic that the queue policy allows',
     change: subscribed(false, ALLOW),
     found: [],
-    notInPlan: URL_AFTER_APPLY,
   },
   {
     title: 'a subscription to a topic that the condition of the queue policy allows',
     change: subscribed(false, fromTopic(TOPIC_ARN)),
     found: [],
-    notInPlan: URL_AFTER_APPLY,
   },
   {
     title: 'a subscription to another topic than the condition of the queue policy allows',
     change: subscribed(false, fromTopic(`${TOPIC_ARN}-v2`)),
     found: ['sns-queue-policy Queue'],
-    notInPlan: URL_AFTER_APPLY,
+    deployed: exactly(NOT_READ),
   },
   {
     title: 'a subscription to a topic with a queue policy that allows only receiving',
     change: subscribed(false, { ...ALLOW, Action: 'sqs:ReceiveMessage' }),
     found: ['sns-queue-policy Queue'],
-    notInPlan: URL_AFTER_APPLY,
+    deployed: exactly(NOT_READ),
   },
   {
     title: 'a subscription to a topic with a queue policy for another service',
     change: subscribed(false, { ...ALLOW, Principal: { Service: 's3.amazonaws.com' } }),
     found: ['sns-queue-policy Queue'],
-    notInPlan: URL_AFTER_APPLY,
+    deployed: exactly(NOT_READ),
   },
 
   {
     title: 'a filter on the message, and SNS wraps the message',
     change: subscribed(false, ALLOW, { mapping: filters(BY_TYPE) }),
     found: ['sns-envelope-filter mapping', 'filter-criteria mapping'],
-    notInPlan: URL_AFTER_APPLY,
+    deployed: exactly(NOT_READ, 'filter-criteria mapping'),
   },
   {
     title: 'a filter on the message, and RawMessageDelivery is not set',
     change: subscribed(undefined, ALLOW, { mapping: filters(BY_TYPE) }),
     found: ['sns-envelope-filter mapping', 'filter-criteria mapping'],
-    notInPlan: URL_AFTER_APPLY,
+    deployed: exactly(NOT_READ, 'filter-criteria mapping'),
   },
   {
     title: 'a filter on the message, which arrives raw',
     change: subscribed(true, ALLOW, { mapping: filters(BY_TYPE) }),
     found: ['filter-criteria mapping'],
-    notInPlan: URL_AFTER_APPLY,
   },
   {
     title: 'a filter on the attributes in the envelope of SNS',
@@ -1036,19 +1114,17 @@ export const CASES: Case[] = [
       mapping: filters('{"body":{"MessageAttributes":{"type":{"Value":["order"]}}}}'),
     }),
     found: ['filter-criteria mapping'],
-    notInPlan: URL_AFTER_APPLY,
   },
   {
     title: 'a filter inside of the message in the envelope of SNS, which is a text',
     change: subscribed(false, ALLOW, { mapping: filters('{"body":{"Message":{"type":["order"]}}}') }),
     found: ['sns-envelope-filter mapping', 'filter-criteria mapping'],
-    notInPlan: URL_AFTER_APPLY,
+    deployed: exactly(NOT_READ, 'filter-criteria mapping'),
   },
   {
     title: 'two filters, of which one matches the envelope of SNS',
     change: subscribed(false, ALLOW, { mapping: filters(BY_TYPE, '{"body":{"type":[{"exists":false}]}}') }),
     found: ['filter-criteria mapping'],
-    notInPlan: URL_AFTER_APPLY,
   },
 
   {
@@ -1072,6 +1148,7 @@ export const CASES: Case[] = [
       },
     ),
     found: [],
+    deployed: exactly('SQS lists only queues whose dead-letter queue it is', 'no-redrive-policy Queue'),
   },
   {
     title: 'a queue without a redrive policy that is the dead-letter queue of another function',
@@ -1084,6 +1161,7 @@ export const CASES: Case[] = [
       { function_name: 'other', dead_letter_config: [{ target_arn: `${ARN}:Queue` }] },
     ),
     found: [],
+    deployed: exactly('SQS lists only queues whose dead-letter queue it is', 'no-redrive-policy Queue'),
   },
   {
     title: 'a queue without a redrive policy that is the dead-letter queue of the target of a rule',
@@ -1096,6 +1174,7 @@ export const CASES: Case[] = [
       { arn: 'arn:aws:lambda:x', dead_letter_config: [{ arn: `${ARN}:Queue` }] },
     ),
     found: [],
+    deployed: exactly('SQS lists only queues whose dead-letter queue it is', 'no-redrive-policy Queue'),
   },
   {
     title: 'a queue without a redrive policy that is the dead-letter queue of a schedule',
@@ -1108,6 +1187,7 @@ export const CASES: Case[] = [
       { target: [{ arn: 'arn:aws:lambda:x', dead_letter_config: [{ arn: `${ARN}:Queue` }] }] },
     ),
     found: [],
+    deployed: exactly('SQS lists only queues whose dead-letter queue it is', 'no-redrive-policy Queue'),
   },
   {
     title: 'a queue without a redrive policy to which a rule sends events',
@@ -1123,6 +1203,7 @@ export const CASES: Case[] = [
     title: 'an EventInvokeConfig of a function that only SQS invokes',
     change: invokeConfig(),
     found: ['event-invoke-config Handler'],
+    deployed: exactly(NOT_READ),
   },
   {
     title: 'an EventInvokeConfig of a function that another service may invoke',
@@ -1176,11 +1257,17 @@ export const CASES: Case[] = [
     change: { mapping: concurrency(5), second: pollers(10), function: { ReservedConcurrentExecutions: 105 } },
     found: ['shared-queue Queue'],
   },
-  { title: 'a pipe that reads the queue', change: pipe(), found: ['shared-queue Queue'] },
+  {
+    title: 'a pipe that reads the queue',
+    change: pipe(),
+    found: ['shared-queue Queue'],
+    deployed: exactly(NOT_READ),
+  },
   { title: 'a pipe that is stopped', change: pipe({ DesiredState: 'STOPPED' }), found: [] },
   {
     title: 'a pipe that reads the queue, which has filters',
     change: { ...pipe(), mapping: filters(BY_TYPE) },
     found: ['competing-filters Queue', 'filter-criteria mapping'],
+    deployed: exactly(NOT_READ, 'filter-criteria mapping'),
   },
 ]

@@ -108,6 +108,14 @@ export function cdkOutput(change: Change = {}) {
   }
 }
 
+/** The same as the Serverless Framework writes it, for `functions.orders` with an `sqs` event. */
+export function serverlessPackage(change: Change = {}) {
+  const text = JSON.stringify(cloudFormation(change))
+    .replaceAll('"Handler"', '"OrdersLambdaFunction"')
+    .replaceAll('"Orders"', '"OrdersEventSourceMappingSQSQueue"')
+  return { ...JSON.parse(text), Outputs: { ServerlessDeploymentBucketName: { Value: 'bucket' } } }
+}
+
 /** Writes a template to a file. Text is written unchanged, any other value as JSON. */
 export function templateFile(t: Test, template: unknown, name = 'template.yaml'): string {
   const file = join(folder(t), name)

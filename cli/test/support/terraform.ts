@@ -62,13 +62,19 @@ function toAttributes(properties: Values): Values {
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined))
 }
 
-/** A redrive policy is JSON text. */
-function redrivePolicy(policy: unknown): unknown {
-  const resolve = (_key: string, value: unknown) =>
-    typeof value === 'object' && value !== null
-      ? (referenced(value) ?? (referenced(value) === null ? undefined : value))
-      : value
-  return policy === undefined ? '' : JSON.stringify(policy, resolve)
+/** A value of CloudFormation with the values of its references. */
+export function resolved<T>(value: T): T {
+  const resolve = (_key: string, part: unknown) =>
+    typeof part === 'object' && part !== null
+      ? (referenced(part) ?? (referenced(part) === null ? undefined : part))
+      : part
+  return JSON.parse(JSON.stringify(value, resolve))
+}
+
+/** A policy of a queue is JSON text. */
+function toText(policy: unknown): unknown {
+  if (policy === undefined || typeof policy === 'string') return policy ?? ''
+  return JSON.stringify(resolved(policy))
 }
 
 export function resource(address: string, values: Values) {
@@ -88,6 +94,7 @@ export function resource(address: string, values: Values) {
 function resources(change: Change) {
   const { mapping, second, function: target, queue, dead } = settings(change)
   const { RedrivePolicy, ...queueSettings } = queue as Values
+  const { RedriveAllowPolicy, ...deadSettings } = dead as Values
   const { DeadLetterQueue: _ofSam, ...functionSettings } = target as Values
   const { Queue: _alsoOfSam, ...mappingSettings } = mapping as Values
   const queueDefaults = { fifo_queue: false, visibility_timeout_seconds: 30, message_retention_seconds: 345_600 }
@@ -105,8 +112,11 @@ function resources(change: Change) {
     ...toAttributes(settings),
   })
   return [
-    resource(ADDRESSES.Dead ?? '', queueOf('Dead', dead, '')),
-    resource(ADDRESSES.Queue ?? '', queueOf('Queue', queueSettings, redrivePolicy(RedrivePolicy))),
+    resource(ADDRESSES.Dead ?? '', {
+      ...queueOf('Dead', deadSettings, ''),
+      redrive_allow_policy: toText(RedriveAllowPolicy),
+    }),
+    resource(ADDRESSES.Queue ?? '', queueOf('Queue', queueSettings, toText(RedrivePolicy))),
     resource(ADDRESSES.Handler ?? '', {
       function_name: 'Handler',
       arn,
@@ -137,12 +147,12 @@ function isMapping(address: string) {
   return address === ADDRESSES.mapping || address === ADDRESSES.second
 }
 
-const COMPUTED = ['arn', 'id', 'url', 'redrive_policy', 'version']
+const COMPUTED = ['arn', 'id', 'url', 'version']
 
 /** The expressions that refer to another resource, whose computed attributes are known only after apply. */
-function expressionsOf(address: string, { event_source_arn: source, redrive_policy: policy }: Values): Values {
+function expressionsOf(address: string, { event_source_arn: source }: Values, change: Change): Values {
   const references = (to: string, attribute: string) => ({ references: [`${to}.${attribute}`, to] })
-  if (address === ADDRESSES.Queue && policy !== '') return { redrive_policy: references('aws_sqs_queue.dead', 'arn') }
+  if (address === ADDRESSES.Queue) return redriveExpression(settings(change).queue.RedrivePolicy)
   if (!isMapping(address)) return {}
   const attribute = /^arn:/.test(String(source)) ? 'arn' : /^https:/.test(String(source)) ? 'url' : 'name'
   return {
@@ -151,17 +161,65 @@ function expressionsOf(address: string, { event_source_arn: source, redrive_poli
   }
 }
 
+/**
+ * The expression of a redrive policy. A plan shows the text of the policy only if it refers to nothing that is known
+ * only after apply.
+ */
+function redriveExpression(policy: unknown): Values {
+  if (policy === undefined) return {}
+  const { deadLetterTargetArn: target = {} } = policy as { deadLetterTargetArn?: object }
+  const { Ref: ref, 'Fn::GetAtt': [id = ref, attribute = 'id'] = [] } = target as {
+    Ref?: string
+    'Fn::GetAtt'?: string[]
+  }
+  const address = ADDRESSES[id ?? '']
+  if (address === undefined || attribute === 'QueueName') return { redrive_policy: {} }
+  const reference = `${address}.${attribute.replace('Queue', '').toLowerCase()}`
+  return { redrive_policy: { references: [reference, address] } }
+}
+
+/** Whether a plan that creates the resources does not show the redrive policy of the queue. */
+export function isPolicyOpen(change: Change = {}): boolean {
+  const { redrive_policy: expression = {} } = redriveExpression(settings(change).queue.RedrivePolicy)
+  return 'references' in (expression as object)
+}
+
+/** The attribute of the queue that a value contains. It is known only after apply. */
+function queueAttribute(value: unknown): 'arn' | 'url' | undefined {
+  const text = JSON.stringify(value ?? null)
+  return text.includes(`${ACCOUNT}:Queue`) ? 'arn' : /https:[^"]+\/Queue"/.test(text) ? 'url' : undefined
+}
+
+/** The expression of an argument or a block, in which values that contain an attribute of the queue are references. */
+function toExpression(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(toExpression)
+  if (typeof value === 'object' && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, toExpression(part)]))
+  }
+  const attribute = queueAttribute(value)
+  return attribute
+    ? { references: [`aws_sqs_queue.queue.${attribute}`, 'aws_sqs_queue.queue'] }
+    : { constant_value: value }
+}
+
 /** The same as a plan that creates the resources. */
 export function terraformPlan(change: Change = {}) {
-  const isUnknown = (address: string, name: string, value: unknown) =>
-    isMapping(address)
-      ? name === 'function_name' || (name === 'event_source_arn' && value !== 'Queue')
-      : COMPUTED.includes(name)
+  const others = (change.terraform ?? []).map(({ address }) => address)
+  function isUnknown(address: string, name: string, value: unknown) {
+    if (others.includes(address)) return queueAttribute(value) !== undefined
+    if (isMapping(address)) return name === 'function_name' || (name === 'event_source_arn' && value !== 'Queue')
+    if (name === 'redrive_policy') return value === '' || isPolicyOpen(change)
+    return COMPUTED.includes(name)
+  }
   return shownPlan({
     resources: resources(change).map(({ address, values }) => {
       const unknown = Object.keys(values).filter((name) => isUnknown(address, name, values[name]))
       const known = Object.entries(values).filter(([name]) => !unknown.includes(name))
-      return { address, values: Object.fromEntries(known), unknown, expressions: expressionsOf(address, values) }
+      const ofOther = unknown.map((name) => [name, toExpression(values[name])])
+      const expressions = others.includes(address)
+        ? Object.fromEntries(ofOther)
+        : expressionsOf(address, values, change)
+      return { address, values: Object.fromEntries(known), unknown, expressions }
     }),
   })
 }

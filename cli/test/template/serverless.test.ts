@@ -6,7 +6,7 @@ import { check } from '../../src/doctor/check.ts'
 import { parseTemplate, readCases, readTemplate } from '../../src/template/read-template.ts'
 import { CASES } from '../support/rule-cases.ts'
 import { command, folder } from '../support/runs.ts'
-import { cloudFormation, OPTIONS, only, short } from '../support/templates.ts'
+import { cloudFormation, OPTIONS, only, serverlessPackage, short } from '../support/templates.ts'
 
 /**
  * What `serverless package` of the Serverless Framework 3.40 wrote for the functions `ship`, `bill-all` and `Audit_log`.
@@ -138,10 +138,7 @@ test('every rule: a fix of a function or of its event has no name of CloudFormat
   const NAMES = /FunctionResponseTypes|BatchSize|MaximumBatchingWindow|MaximumConcurrency|\bTimeout|MemorySize|Reserved/
   let count = 0
   for (const { change, options } of CASES) {
-    const text = JSON.stringify(cloudFormation(change))
-      .replaceAll('"Handler"', '"OrdersLambdaFunction"')
-      .replaceAll('"Orders"', '"OrdersEventSourceMappingSQSQueue"')
-    const template = { ...JSON.parse(text), Outputs: { ServerlessDeploymentBucketName: { Value: 'bucket' } } }
+    const template = serverlessPackage(change)
     const cases = readCases(parseTemplate('template.json', JSON.stringify(template)), new Map())
     for (const { resource, fix, message } of check(cases, { ...OPTIONS, ...options })) {
       if (!resource.startsWith('Orders')) continue
