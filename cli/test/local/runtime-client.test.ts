@@ -52,19 +52,3 @@ test('a NODE_OPTIONS of the template or of --env keeps the limits of the memory'
   const expected = `--no-warnings --max-old-space-size=4000 ${lambda}`
   t.equal(start.nodeOptions.replaceAll('"', '').replace(/ --import=.*/, ''), expected)
 })
-
-// The client of AWS compiles native code for a minute. To run this test, install it anywhere and set AWS_LAMBDA_RIC to
-// its command.
-const aws = process.env.AWS_LAMBDA_RIC
-test('the runtime client of AWS gives the ledger that is expected', {
-  skip: aws ? false : 'AWS_LAMBDA_RIC names no command',
-}, async (t) => {
-  const notes = notebook(t)
-  const ledger = await runHandler('outcomes.mjs', {
-    function: { env: { RECORD_TO: notes.file }, runtimeClient: aws ?? '' },
-    messages: numberedMessages(1000),
-    mapping: { batchSize: 1000, windowMs: 1000 },
-  })
-  t.match(counts(ledger), { processed: 900, deadLettered: 100, redelivered: 300, lost: 0, failedInvocations: 0 })
-  t.equal(notes.read().length, 900)
-})
