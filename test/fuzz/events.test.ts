@@ -4,7 +4,18 @@ import fc from 'fast-check'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { anything, check, equal, failsWith, keyOf, oneOf, outcomeOf, reported, SECRET } from '../support/fuzz.ts'
+import {
+  anything,
+  check,
+  countKinds,
+  equal,
+  failsWith,
+  keyOf,
+  oneOf,
+  outcomeOf,
+  reported,
+  SECRET,
+} from '../support/fuzz.ts'
 import { testContext } from '../support/handlers.ts'
 import { lookUp, revoked, throwingOn, trapped, withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
@@ -102,6 +113,13 @@ const events = fc.record({
 })
 
 t.test('a valid event gets an exact report, and any other value fails before a record starts', async (t) => {
+  const kinds = countKinds(
+    'event that is not valid',
+    'record that is not valid',
+    'no failure',
+    'failures',
+    'bad bodies',
+  )
   await check(0.3, events, async ({ event, records, fails, isJson, any }) => {
     const [isEvent, makeEvent] = lookUp(EVENTS, event)
     const given = records.map((name, index) => lookUp(RECORDS, name)[1](`m${index}`, any))
@@ -120,12 +138,14 @@ t.test('a valid event gets an exact report, and any other value fails before a r
       )
     const outcome = await outcomeOf(handler(makeEvent(given, any) as never, testContext()))
     if (!isValid) {
+      kinds.count(isEvent ? 'record that is not valid' : 'event that is not valid')
       failsWith(outcome, 'InvalidSqsEventError')
       equal('started', started, [])
       return
     }
     const isUnparsed = (index: number) => isJson && !isReadableJson(records[index] as string, given[index])
     const bad = records.flatMap((_name, index) => (fails[index] || isUnparsed(index) ? index : []))
+    kinds.count(bad.length === 0 ? 'no failure' : bad.some(isUnparsed) ? 'bad bodies' : 'failures')
     equal(
       'reported',
       reported(outcome),
@@ -137,7 +157,7 @@ t.test('a valid event gets an exact report, and any other value fails before a r
       [...given.keys()].filter((index) => !isUnparsed(index)),
     )
   })
-  t.pass()
+  kinds.check(t)
 })
 
 function isReadableJson(name: string, record: unknown): boolean {
@@ -252,7 +272,9 @@ const changes = fc.record({
 t.test(
   'a later middleware cannot change which records the batch has: it gets a TypeError, and otherwise the report is exact',
   async (t) => {
+    const kinds = countKinds(...Object.keys(CHANGES))
     await check(0.1, changes, async ({ size, change, at, isCaught, isLate, fails, any }) => {
+      kinds.count(change)
       const [isRefused, changeRecords] = lookUp(CHANGES, change)
       const started: number[] = []
       let caught: unknown
@@ -285,7 +307,7 @@ t.test(
           ids(size).filter((_id, index) => fails[index]),
         )
     })
-    t.pass()
+    kinds.check(t)
   },
 )
 

@@ -4,27 +4,35 @@ import fc from 'fast-check'
 import t from 'tap'
 import { boundedSqsBatch } from '../../src/index.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
-import { anything, check, equal, failsWith, keyOf, oneOf, outcomeOf, reported } from '../support/fuzz.ts'
+import { anything, check, countKinds, equal, failsWith, keyOf, oneOf, outcomeOf, reported } from '../support/fuzz.ts'
 import { listOf, testContext } from '../support/handlers.ts'
 import { lookUp, WRAPPERS } from '../support/hostile.ts'
 
-const results = fc.record({
-  size: fc.nat(5),
-  isFifo: fc.boolean(),
-  throwOnFullBatchFailure: fc.boolean(),
-  returned: fc.oneof(
+/** What inner handlers return for a batch of this size: valid values, values that are almost valid, and any others. */
+function returnedFor(size: number) {
+  const statuses = fc.constantFrom<unknown>({ status: 'fulfilled' }, { status: 'rejected' }, null, undefined)
+  return fc.oneof(
     anything,
-    fc.array(fc.constantFrom<unknown>({ status: 'fulfilled' }, { status: 'rejected' }, null, undefined), {
-      maxLength: 6,
-    }),
+    fc.array(statuses, { minLength: size, maxLength: size }),
+    fc.subarray(ids(size)).map((listed) => listOf(...listed)),
+    fc.array(statuses, { maxLength: 6 }),
     fc.array(fc.oneof(fc.record({ status: oneOf('fulfilled', 'rejected', 'pending') }), anything), { maxLength: 6 }),
     fc.uniqueArray(fc.nat(6).map((n) => `m${n}`)).map((listed) => listOf(...listed)),
     fc.record({
       batchItemFailures: fc.array(fc.oneof(fc.record({ itemIdentifier: oneOf('m0', 'm1', '') }), anything)),
     }),
-  ),
-  wrapper: fc.oneof(oneOf('none'), keyOf(WRAPPERS)),
-})
+  )
+}
+
+const results = fc.nat(5).chain((size) =>
+  fc.record({
+    size: fc.constant(size),
+    isFifo: fc.boolean(),
+    throwOnFullBatchFailure: fc.boolean(),
+    returned: returnedFor(size),
+    wrapper: fc.oneof(oneOf('none'), keyOf(WRAPPERS)),
+  }),
+)
 
 /** The records that a return value lists as failed, or `undefined` if it is not valid for every record. */
 function listedBy(returned: unknown, ids: readonly string[]): string[] | undefined {
@@ -42,6 +50,8 @@ function listedBy(returned: unknown, ids: readonly string[]): string[] | undefin
   return isKnown ? ids.filter((id) => listed.includes(id)) : undefined
 }
 
+const kinds = countKinds('unreadable', 'not valid', 'full failure', 'all succeeded', 'some failed', 'blocked')
+
 t.test('a random return value of an inner handler gives a report of the listed records, or an error', async (t) => {
   await check(0.2, results, async ({ size, isFifo, throwOnFullBatchFailure, returned, wrapper }) => {
     const [isReadable, wrap] = lookUp(WRAPPERS, wrapper)
@@ -57,10 +67,19 @@ t.test('a random return value of an inner handler gives a report of the listed r
     const must = ids(size).filter(
       (id, index) => listedIds?.includes(id) || (isFifo && first[index % 2] && id > `${first[index % 2]}`),
     )
-    if (Object(returned) === returned && !isReadable) failsWith(outcome, 'Error', /trap/)
-    else if (!listedIds) failsWith(outcome, 'TypeError', /^The handler returned .* return what eachRecord\(\) returns/)
-    else if (throwOnFullBatchFailure && size > 0 && must.length === size) failsWith(outcome, 'FullBatchFailureError')
-    else equal('reported', reported(outcome), must)
+    if (Object(returned) === returned && !isReadable) {
+      kinds.count('unreadable')
+      failsWith(outcome, 'Error', /trap/)
+    } else if (!listedIds) {
+      kinds.count('not valid')
+      failsWith(outcome, 'TypeError', /^The handler returned .* return what eachRecord\(\) returns/)
+    } else if (throwOnFullBatchFailure && size > 0 && must.length === size) {
+      kinds.count('full failure')
+      failsWith(outcome, 'FullBatchFailureError')
+    } else {
+      kinds.count(must.length === 0 ? 'all succeeded' : must.length > listedIds.length ? 'blocked' : 'some failed')
+      equal('reported', reported(outcome), must)
+    }
   })
-  t.pass()
+  kinds.check(t)
 })

@@ -189,9 +189,18 @@ t.test(
   async (t) => {
     const clock = mockClock(t)
     const runs = Number(process.env.PROPERTY_RUNS ?? 400)
+    const seen = { aborted: 0, 'not started': 0, blocked: 0, 'timed out': 0, chunks: 0, 'no failure': 0 }
     await fc.assert(
       fc.asyncProperty(scenario, async (scenario) => {
         const expected = model(scenario)
+        const { plans, size, isFifo, recordTimeout, drainAt, abortAt } = scenario
+        const isAllStarted = expected.started.length === plans.length
+        if (expected.end === abortAt) seen.aborted += 1
+        if (!isAllStarted && expected.end >= drainAt) seen['not started'] += 1
+        if (!isAllStarted && expected.end < drainAt && isFifo) seen.blocked += 1
+        if (plans.some(({ takes }) => takes > recordTimeout)) seen['timed out'] += 1
+        if (size > 1 && plans.length > size) seen.chunks += 1
+        if (plans.length > 0 && expected.reported.length === 0) seen['no failure'] += 1
         const begin = performance.now()
         const run = handle(scenario)
         let end: number | undefined
@@ -212,6 +221,7 @@ t.test(
       }),
       { numRuns: runs },
     )
-    t.pass(`${runs} scenarios`)
+    const rare = Object.entries(seen).filter(([, count]) => count < runs / 100)
+    t.strictSame(rare, [], `${runs} scenarios, and at least 1 % of each kind: ${JSON.stringify(seen)}`)
   },
 )

@@ -122,7 +122,13 @@ async function play(clock: ReturnType<typeof passingClock>, scenario: Scenario) 
             await delay(start(places).takes)
             return { batchItemFailures: finish(places).map((place) => ({ itemIdentifier: `m${place}` })) }
           })
-    const reported = () => [...unfinished].map((place) => `m${place}`)
+    const hasFailed = ({ group }: Plan, place: number) =>
+      plans.some((other, at) => other.fails && (at === place || (isFifo && at < place && other.group === group)))
+    /** Without a drain, every record runs, unless an earlier record of its group has failed. */
+    function reported() {
+      const places = drain < Infinity ? unfinished : [...plans.keys()].filter((at) => hasFailed(plans[at] as Plan, at))
+      return [...places].map((place) => `m${place}`)
+    }
     return { run, reported }
   }
 

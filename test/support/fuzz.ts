@@ -3,12 +3,13 @@
 // makes it longer.
 import type { SQSBatchResponse } from 'aws-lambda'
 import fc from 'fast-check'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { settled } from './clock.ts'
 import { failed } from './handlers.ts'
 import { logged } from './output.ts'
 
-const RUNS = Number(process.env.FUZZ_RUNS ?? 20_000)
+const DEFAULT_RUNS = 20_000
+const RUNS = Number(process.env.FUZZ_RUNS ?? DEFAULT_RUNS)
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 if (process.env.FUZZ_RUNS) t.setTimeout(0)
 t.comment(`FUZZ_SEED=${seed}`)
@@ -48,6 +49,24 @@ export async function check<T>(share: number, cases: fc.Arbitrary<T>, run: (inpu
     if (lines.some((line) => line.includes(SECRET))) throw new Error('The log contains a body')
   })
   await fc.assert(property, { numRuns: Math.ceil(share * RUNS), seed })
+}
+
+/**
+ * Counts how many cases of each kind were generated. `check` fails if a kind is rare, because the test would then say
+ * little about it. A run that is shorter than the default may have too few cases, so it is not checked.
+ */
+export function countKinds<K extends string>(...kinds: readonly K[]) {
+  const counts = new Map(kinds.map((kind) => [kind, 0]))
+  return {
+    count(kind: K): void {
+      counts.set(kind, (counts.get(kind) ?? 0) + 1)
+    },
+    check(test: Test, least = 20): void {
+      test.comment([...counts].map(([kind, count]) => `${kind}: ${count}`).join(', '))
+      const rare = [...counts].filter(([, count]) => count < least)
+      test.strictSame(RUNS < DEFAULT_RUNS ? [] : rare, [], `there are at least ${least} cases of each kind`)
+    },
+  }
 }
 
 export function equal(what: string, actual: unknown, expected: unknown): void {
