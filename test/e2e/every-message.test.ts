@@ -40,6 +40,7 @@ t.test('messages that always fail go to the dead-letter queue, the others are pr
   account(t, {
     scenario: 'batches of up to 10,000',
     faults: '2 % fail always, 5 % once',
+    messages,
     ledger,
     deadLetters,
     accepted: downstream.accepted,
@@ -73,6 +74,7 @@ t.test('if handlers hang and ignore their signal, finished messages are not rede
   const { deliveredAgain } = account(t, {
     scenario: 'a batch too long for the timeout of 5 s',
     faults: '2 % of the handlers hang and ignore their signal',
+    messages,
     ledger,
     accepted: downstream.accepted,
   })
@@ -91,6 +93,7 @@ t.test('if handlers block the thread, finished messages are not redelivered', { 
   const { deliveredAgain } = account(t, {
     scenario: 'a batch too long for the timeout of 5 s',
     faults: 'each handler computes for 5 ms',
+    messages: 2000,
     ledger,
     accepted,
   })
@@ -116,6 +119,7 @@ for (const [exportName, fault, reason] of deaths) {
     const { processedTwice } = account(t, {
       scenario: 'the process dies in the middle of a batch',
       faults: fault,
+      messages,
       ledger,
       accepted: downstream.accepted,
     })
@@ -155,7 +159,7 @@ t.test('FIFO: each group keeps its order, also after failures', async (t) => {
     mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
   })
   const faults = '14 % fail once, 3 % twice'
-  account(t, { scenario: 'FIFO, 200 groups', faults, ledger, deadLetters, accepted: downstream.accepted })
+  account(t, { scenario: 'FIFO, 200 groups', faults, messages, ledger, deadLetters, accepted: downstream.accepted })
   t.strictSame(downstream.disorder, [], 'in order')
   t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
   const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
@@ -178,6 +182,7 @@ t.test('FIFO, several messages of a group in a batch: each group keeps its order
   account(t, {
     scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
     faults,
+    messages,
     ledger,
     accepted: downstream.accepted,
   })
@@ -221,6 +226,7 @@ t.test('every message is processed once after a downstream recovers', async (t) 
   account(t, {
     scenario: 'a downstream that recovers',
     faults: 'all connections refused, then 500 reset, then 150 responses too late',
+    messages,
     ledger,
     deadLetters,
     accepted: downstream.accepted,
@@ -273,6 +279,7 @@ for (const threads of [1, 2]) {
     account(t, {
       scenario: `Managed Instances, 8 invocations at once in ${threads === 1 ? 'one thread' : 'two threads'}`,
       faults: '10 % fail once',
+      messages,
       ledger,
       deadLetters,
       accepted: downstream.accepted,
@@ -302,7 +309,7 @@ async function runManyCalls(t: Test, exportName: string, { concurrency = 100, la
     }),
     mapping: { windowMs: 3000 }, // so that a slow machine also gathers a full batch
   })
-  return { ...trial, accepted: downstream.accepted, logs }
+  return { ...trial, messages: 10_000, accepted: downstream.accepted, logs }
 }
 
 t.test(

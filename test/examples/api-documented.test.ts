@@ -73,6 +73,7 @@ t.test('each type that is exported', (t) => {
       }),
     ),
   )
+  t.ok(names.includes('BoundedSqsBatchOptions') && names.includes('AdaptiveConcurrencyOptions'), 'types are found')
   for (const name of names) t.ok(reference.includes(name), `the reference names the type ${name}`)
   t.end()
 })

@@ -44,7 +44,8 @@ t.test("body: 'json' parses, and a bad body fails only its own record", async (t
   t.strictSame(result.failed, ['m1', 'm3', 'm5', 'm7'])
   for (const [id, error] of result.errors) {
     t.ok(error instanceof InvalidBodyError)
-    t.match(error, { name: 'InvalidBodyError', code: 'ERR_INVALID_BODY', cause: undefined, issues: [] })
+    t.match(error, { name: 'InvalidBodyError', code: 'ERR_INVALID_BODY', cause: undefined })
+    t.strictSame((error as InvalidBodyError).issues, [])
     t.notMatch(everythingOf(error), SECRET, id)
   }
   t.strictSame(
@@ -60,18 +61,13 @@ t.test("body: 'json' parses, and a bad body fails only its own record", async (t
 
 t.test('a handler gets a copy of the record with the parsed body and the other fields', async (t) => {
   const original = sqsRecord('a', { body: '{"n":1}' })
+  const seen: unknown[] = []
   const handler = middy()
     .use(boundedSqsBatch())
-    .handler(
-      eachRecord(
-        (record) => {
-          t.not(record, original)
-          t.strictSame(record, { ...original, body: { n: 1 } })
-        },
-        { body: 'json' },
-      ),
-    )
+    .handler(eachRecord((record) => void seen.push(record), { body: 'json' }))
   t.strictSame(failed(await handler({ Records: [original] }, testContext())), [])
+  t.not(seen[0], original)
+  t.strictSame(seen, [{ ...original, body: { n: 1 } }])
   t.equal(original.body, '{"n":1}')
 })
 

@@ -23,13 +23,17 @@ t.test('eachRecord() checks its arguments when it is called', (t) => {
 t.test('a handler is called with the record, the context, and its options', async (t) => {
   const context = testContext()
   const event = standardEvent('a', 'b')
-  await handlerOf((record, given, options) => {
+  const indexes: number[] = []
+  const response = await handlerOf((record, given, options) => {
+    indexes.push(options.index)
     t.equal(record, event.Records[options.index])
     t.equal(given, context)
     t.ok(options.signal instanceof AbortSignal)
     t.equal(options.signal, options.signal)
     t.equal(options.receiveCount, 1)
   })(event, context)
+  t.strictSame(indexes, [0, 1])
+  t.strictSame(response, { batchItemFailures: [] })
 })
 
 t.test('a generator function is refused as a record handler, since it would run nothing', (t) => {

@@ -41,5 +41,6 @@ t.test('what is expected of AWS is observed on `local` and fauxqs, and everythin
   )
   t.equal(result.left, undefined)
   t.ok(imitation.isDeleted())
+  t.ok(imitation.processes.length > 0)
   for (const { exitCode, signalCode } of imitation.processes) t.ok(exitCode !== null || signalCode !== null)
 })

@@ -149,11 +149,14 @@ t.test('tracing does not change the outcome of any thrown or returned value', as
     t.equal(calls, 2, 'then() is called once per thenable')
     calls = 0
     for (const value of thrown) {
-      const logger = (error: unknown) => t.equal(error, value)
+      const loggedErrors: unknown[] = []
+      const logger = (error: unknown) => loggedErrors.push(error)
       function throws() {
         throw value
       }
       t.strictSame(failed(await handlerOf(throws, { logger })(standardEvent('x'))), ['x'])
+      t.equal(loggedErrors.length, 1)
+      t.equal(loggedErrors[0], value)
       if (heard) t.equal([...heard.records].at(-1)?.error, value)
     }
     heard?.stop()

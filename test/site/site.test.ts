@@ -39,15 +39,18 @@ t.test('each page of docs/ is in the sidebar once, and has Markdown for programs
 })
 
 t.test('each link between pages leads to a page and a heading that exist', async (t) => {
+  let links = 0
   for (const [page, text] of html) {
     for (const [, href = ''] of text.matchAll(/<a [^>]*href="([^"]+)"/g)) {
       if (/^(https?:|mailto:)/.test(href)) continue
+      links += 1
       const [path = '', anchor] = href.split('#')
       const target = path === '' ? page : path.replace(/^\.?\//, '') || 'index'
       const isKnown = html.has(target) && (!anchor || idsOf(target).has(decodeURIComponent(anchor)))
       if (!isKnown) t.fail(`${page}: ${href}`)
     }
   }
+  t.ok(links > 10 * html.size && html.size > 10, `${links} links on ${html.size} pages`)
 })
 
 t.test('each option has an anchor', (t) => {

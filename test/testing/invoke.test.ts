@@ -44,9 +44,11 @@ t.test('the handler gets a copy of the event, and a context with the given timeo
 })
 
 t.test('a handler that is a `function` is called without `this`', async (t) => {
+  const seen: unknown[] = []
   await invoke(async function (this: unknown) {
-    t.equal(this, undefined)
+    seen.push(this)
   }, event)
+  t.strictSame(seen, [undefined])
 })
 
 for (const [what, response] of Object.entries({

@@ -389,7 +389,9 @@ test('an invocation that is stopped at the end of the run is no failed invocatio
   const { failures, ledger, run } = setUp(some(1), () => ({ type: 'stopped', message: 'it was stopped' }))
   await run()
   t.strictSame(failures, ['an invocation with 1 records failed: it was stopped'])
-  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { failedInvocations: 0, failed: 1, lost: 0, reasons: {} })
+  const { reasons, ...others } = ledger.snapshot({ queue: 1, deadLetter: 0 })
+  t.match(others, { failedInvocations: 0, failed: 1, lost: 0 })
+  t.strictSame(reasons, {})
 })
 
 test('messages that the handler has deleted are not deleted again', async (t) => {

@@ -49,7 +49,8 @@ test('the window ends a batch that is not full', async (t) => {
   const started = performance.now()
   const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, held: [], signal })
   t.equal(batch.length, 25)
-  t.ok(performance.now() - started >= 190)
+  const elapsed = performance.now() - started
+  t.ok(elapsed >= 190 && elapsed < 5000, `${elapsed} ms`)
 })
 
 test('an empty queue gives an empty batch', async (t) => {
