@@ -227,6 +227,14 @@ test('the warm-up has 100 records, or twice the concurrency, but not more than a
   t.strictSame(await warmUp(400), [300, 300])
 })
 
+test('the warm-up takes at least as long as a round', async (t) => {
+  const { options, sizes } = simulate(300)
+  const rounds = openRounds(1769, { ...options, precision: { ...PRECISION, roundMs: 4 * (100 + OVERHEAD) } })
+  await rounds.measure(10, [10])
+  await rounds.close()
+  t.strictSame(sizes, [100, 100, 100, 100, 300, 300, 300, 300])
+})
+
 test('a problem ends the measurement, and the goodput is then not known exactly', async (t) => {
   const { options, log, running } = simulate(50, (step) =>
     // The warm-up and each round have two batches.
