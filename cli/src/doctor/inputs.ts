@@ -52,7 +52,7 @@ async function readOne(path: string): Promise<Input> {
 
 /** Whether a file in a folder is meant to be a template, even if it cannot be parsed. */
 function looksLikeTemplate(text: string): boolean {
-  return /(^|[\s{,"])Resources"?\s*:/.test(text) && /\bAWS::\w+::\w+/.test(text)
+  return /(^|[\s{,"])Resources"?\s*:/.test(text) && /\bAWS::\w+::\w/.test(text)
 }
 
 /** All stacks of a folder that `cdk synth` wrote. Undefined if it is another folder. */
@@ -63,7 +63,7 @@ export function readStacks(folder: string): Input[] | undefined {
 
 /** The templates in a folder and in its subfolders, and plans and states in the form of JSON. */
 async function readFolder(folder: string): Promise<Input[]> {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))
+  const entries = readdirSync(folder, { withFileTypes: true }) // sorted by name
   const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
   if (stacks) return stacks
   const inputs: Input[] = []

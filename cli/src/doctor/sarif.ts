@@ -17,13 +17,13 @@ function isAddress(link: string) {
 }
 
 /** The edits of a file, as SARIF describes them. */
-function fixesOf({ fix, file, paste = [] }: Finding) {
-  const replacements = paste.flatMap(({ edit }) => {
+function fixesOf({ fix, file, paste }: Finding) {
+  const replacements = paste?.flatMap(({ edit }) => {
     if (!edit) return []
     const { text, ...deletedRegion } = edit
     return [{ deletedRegion, insertedContent: { text } }]
   })
-  if (file === undefined || replacements.length === 0) return {}
+  if (file === undefined || !replacements?.length) return {}
   return {
     fixes: [
       { description: { text: fix }, artifactChanges: [{ artifactLocation: { uri: uriOf(file) }, replacements }] },

@@ -2,10 +2,10 @@ import { basename, join } from 'node:path'
 import type { Test } from 'tap'
 import { test } from 'tap'
 import { readAcceptances } from '../../src/doctor/acceptances.ts'
-import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
+import type { DoctorFlags } from '../../src/doctor/doctor.ts'
+import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
-import { command } from '../support/runs.ts'
-import { cdkOutput, cloudFormation, getAtt, OPTIONS, sam, templateFile } from '../support/templates.ts'
+import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 import { terraformState } from '../support/terraform.ts'
 
 const RUNTIME = { Runtime: 'provided.al2023' }
@@ -18,13 +18,9 @@ interface Printed {
   accepted?: string
 }
 
-/** Runs `doctor` in this process. */
 async function print(t: Test, template: unknown, flags: Partial<DoctorFlags>) {
-  const log = t.capture(console, 'log')
-  const file = templateFile(t, template)
-  const code = await doctor([file], { format: 'json', recordConcurrency: 100, ...flags }, OPTIONS.today)
-  log.restore()
-  return { code, printed: String(log.args()[0]) }
+  const { code, stdout } = await runDoctor(t, [templateFile(t, template)], { format: 'json', ...flags })
+  return { code, printed: stdout }
 }
 
 async function run(t: Test, template: unknown, flags: Partial<DoctorFlags> = {}) {
@@ -265,7 +261,7 @@ test('an acceptance in a template does not apply to another template', async (t)
     'dev.json': JSON.stringify(withMetadata(wrong, 'Queue', { [RULE]: 'a test system' })),
     'prod.json': JSON.stringify(wrong),
   })
-  const { code, stdout } = await command(['doctor', '--json', root])
+  const { code, stdout } = await runDoctor(t, [root], { format: 'json' })
   const { findings, accepted } = JSON.parse(stdout)
   const short = ({ rule, file }: { rule: string; file: string }) => `${rule} ${basename(file)}`
   t.strictSame([code, findings.map(short), accepted.map(short)], [1, [`${RULE} prod.json`], [`${RULE} dev.json`]])
@@ -289,7 +285,7 @@ test('the CDK: an acceptance of a queue applies to the stacks that import it, an
     'Shop.template.json': JSON.stringify(shop),
     'Other.template.json': JSON.stringify({ Resources: { Handler, Orders: imported } }),
   })
-  const { code, stdout } = await command(['doctor', '--json', '--strict', root])
+  const { code, stdout } = await runDoctor(t, [root], { format: 'json', strict: true })
   const { findings, accepted } = JSON.parse(stdout)
   const short = ({ rule, resource }: Printed) => `${rule} ${resource}`
   t.strictSame(

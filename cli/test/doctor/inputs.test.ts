@@ -1,16 +1,22 @@
 import { join } from 'node:path'
-import { test } from 'tap'
+import { Readable } from 'node:stream'
+import { type Test, test } from 'tap'
+import type { Format } from '../../src/doctor/format.ts'
+import { type Input, parameterNames, readInputs, readStacks } from '../../src/doctor/inputs.ts'
+import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
 import { command } from '../support/runs.ts'
 import { getAtt, sam } from '../support/templates.ts'
+import { terraformState } from '../support/terraform.ts'
 
 const RUNTIME = { Runtime: 'provided.al2023' }
 const clean = JSON.stringify(sam({ function: RUNTIME }))
 const wrong = JSON.stringify(sam({ function: RUNTIME, mapping: { FunctionResponseTypes: undefined } }))
 const empty = JSON.stringify({ Resources: { Topic: { Type: 'AWS::SNS::Topic' } } })
 
-async function run(root: string, ...paths: string[]) {
-  const { code, stdout, stderr } = await command(['doctor', '--json', ...paths.map((path) => join(root, path))])
+async function run(t: Test, root: string, ...paths: string[]) {
+  const files = paths.map((path) => join(root, path))
+  const { code, stdout, stderr } = await runDoctor(t, files, { format: 'json' })
   const { findings, inputs } = JSON.parse(stdout)
   return {
     code,
@@ -47,7 +53,7 @@ for (const [title, paths, code, findings, stderr] of [
   ],
 ] as const) {
   test(`several inputs: ${title}: exit code ${code}`, async (t) => {
-    const result = await run(filesIn(t, FILES), ...paths)
+    const result = await run(t, filesIn(t, FILES), ...paths)
     t.strictSame([result.code, result.findings], [code, findings])
     if (typeof stderr === 'string') t.equal(result.stderr, stderr)
     else t.match(result.stderr, stderr)
@@ -56,9 +62,9 @@ for (const [title, paths, code, findings, stderr] of [
 
 test('an input without a mapping is named', async (t) => {
   const root = filesIn(t, FILES)
-  const { stdout } = await command(['doctor', join(root, 'a.json'), join(root, 'empty.json')])
+  const { stdout } = await runDoctor(t, [join(root, 'a.json'), join(root, 'empty.json')])
   t.match(stdout, 'empty.json has no SQS event source mapping, so nothing was checked.\n')
-  t.strictSame((await run(root, 'a.json', 'empty.json')).inputs, [
+  t.strictSame((await run(t, root, 'a.json', 'empty.json')).inputs, [
     ['a.json', 1],
     ['empty.json', 0],
   ])
@@ -74,7 +80,7 @@ test('a folder: its templates and those of its subfolders, without node_modules 
     'infra/package.json': '{}',
     'infra/broken.yaml': 'Resources:\n  A: { Type: AWS::SQS::Queue',
   })
-  const { code, findings, inputs, stderr } = await run(root, 'infra')
+  const { code, findings, inputs, stderr } = await run(t, root, 'infra')
   t.strictSame([code, findings], [1, ['report-batch-item-failures infra/deep/b.yaml']])
   t.strictSame(inputs, [
     ['infra/a.json', 1],
@@ -87,7 +93,7 @@ test('a folder: its templates and those of its subfolders, without node_modules 
 test('errors of inputs are in every format', async (t) => {
   const root = filesIn(t, FILES)
   const paths = ['a.json', 'broken.yaml'].map((path) => join(root, path))
-  const print = async (format: string) => (await command(['doctor', '--format', format, ...paths])).stdout
+  const print = async (format: Format) => (await runDoctor(t, paths, { format })).stdout
   t.match(JSON.parse(await print('json')).inputs, [{ mappings: 1 }, { error: /not valid YAML/ }])
   t.match(await print('github'), /^::error file=.*broken\.yaml,title=not read::.*not valid YAML/m)
   const [invocation] = JSON.parse(await print('sarif')).runs[0].invocations
@@ -102,7 +108,7 @@ test('a parameter must be one of a template, and applies to the templates that h
   const withParameter = { ...sam({ function: RUNTIME, queue: { VisibilityTimeout: { Ref: 'Seconds' } } }), Parameters }
   const root = filesIn(t, { 'a.json': clean, 'p.json': JSON.stringify(withParameter) })
   const paths = ['a.json', 'p.json'].map((path) => join(root, path))
-  const low = await command(['doctor', '--json', '--parameter', 'Seconds=29', ...paths])
+  const low = await runDoctor(t, paths, { format: 'json', parameter: ['Seconds=29'] })
   t.match(JSON.parse(low.stdout).findings, [{ rule: 'visibility-below-timeout', file: paths[1] }])
   const wrong = await command(['doctor', '--parameter', 'Second=29', ...paths])
   t.strictSame([wrong.code, wrong.stdout], [2, ''])
@@ -157,7 +163,7 @@ function cdkOut(queue: object = {}) {
 }
 
 test('cdk.out: all stacks of the manifest and their nested stacks, with imports from each other', async (t) => {
-  const { code, findings, inputs } = await run(filesIn(t, cdkOut()), 'cdk.out')
+  const { code, findings, inputs } = await run(t, filesIn(t, cdkOut()), 'cdk.out')
   t.strictSame(inputs, [
     ['cdk.out/Shop.template.json', 0],
     ['cdk.out/ShopNested.nested.template.json', 1],
@@ -168,7 +174,7 @@ test('cdk.out: all stacks of the manifest and their nested stacks, with imports 
 
 test('cdk.out: a setting of a queue in another stack is one finding, in the file of that stack', async (t) => {
   const root = filesIn(t, cdkOut({ VisibilityTimeout: 20 }))
-  const { code, findings } = await run(root, 'cdk.out')
+  const { code, findings } = await run(t, root, 'cdk.out')
   t.strictSame(
     [code, findings],
     [1, ['visibility-below-timeout cdk.out/Shop.template.json', 'shared-queue cdk.out/Shop.template.json']],
@@ -187,7 +193,7 @@ test('cdk.out: two stacks that import the same queue share it', async (t) => {
     'cdk.out/Shop.template.json': JSON.stringify(shop),
     'cdk.out/Other.template.json': files['cdk.out/Consumer.template.json'],
   })
-  const { inputs, findings } = await run(root, 'cdk.out')
+  const { inputs, findings } = await run(t, root, 'cdk.out')
   t.strictSame(inputs, [
     ['cdk.out/Shop.template.json', 0],
     ['cdk.out/Consumer.template.json', 1],
@@ -234,9 +240,157 @@ function nestedStacks(queue: object, where: 'parent' | 'sibling') {
 
 for (const where of ['parent', 'sibling'] as const) {
   test(`cdk.out: the queue is the output of a nested stack, and its mapping is in the ${where}`, async (t) => {
-    const found = async (queue: object) => (await run(filesIn(t, nestedStacks(queue, where)), 'cdk.out')).findings
+    const found = async (queue: object) => (await run(t, filesIn(t, nestedStacks(queue, where)), 'cdk.out')).findings
     t.strictSame(await found({}), [])
     const file = 'cdk.out/Queues.nested.template.json'
     t.strictSame(await found({ VisibilityTimeout: 20 }), [`visibility-below-timeout ${file}`])
   })
 }
+
+const TEMPLATE = JSON.stringify(sam())
+const PLAN = JSON.stringify(terraformState())
+
+/** The names of inputs in a folder, with their errors, and the number of mappings in their first case. */
+function shown(root: string, inputs: readonly Input[]) {
+  const inRoot = (text: string) => text.replaceAll(`${root}/`, '').replaceAll(root, '.')
+  return inputs.map(({ name, error, models }) => [
+    inRoot(name),
+    error === undefined ? models(new Map())[0]?.mappings.length : inRoot(error),
+  ])
+}
+async function read(t: Test, files: Readonly<Record<string, string>>, ...paths: string[]) {
+  const root = filesIn(t, files)
+  return shown(root, await readInputs(paths.map((path) => join(root, path))))
+}
+
+function withStandardInput(t: Test, stream: Readable) {
+  const own = Object.getOwnPropertyDescriptor(process, 'stdin') as PropertyDescriptor
+  t.teardown(() => Object.defineProperty(process, 'stdin', own))
+  Object.defineProperty(process, 'stdin', { value: stream, configurable: true })
+}
+
+test('a template, a state of Terraform, and files that cannot be read', async (t) => {
+  const files = { 'a.json': TEMPLATE, 'state.json': PLAN, 'broken.yaml': 'Resources: [' }
+  t.match(await read(t, files, 'a.json', 'state.json', 'broken.yaml', 'none.yaml', 'main.tf'), [
+    ['a.json', 1],
+    ['state.json', 1],
+    ['broken.yaml', /^broken\.yaml:1:13: not valid YAML/],
+    ['none.yaml', 'there is no file none.yaml'],
+    ['main.tf', /^main\.tf is a Terraform configuration\./],
+  ])
+})
+
+test('an input that could not be read has no models', async (t) => {
+  const [input] = await readInputs([join(filesIn(t, {}), 'none.yaml')])
+  t.strictSame(input?.models(new Map()), [])
+})
+
+test('standard input, also if there is a folder with the name -', async (t) => {
+  const root = filesIn(t, { '-/a.json': 'x' })
+  const before = process.cwd()
+  t.teardown(() => process.chdir(before))
+  process.chdir(root)
+  withStandardInput(t, Readable.from([Buffer.from(TEMPLATE.slice(0, 9)), Buffer.from(TEMPLATE.slice(9))]))
+  t.strictSame(shown(root, await readInputs(['-'])), [['standard input', 1]])
+})
+
+test('standard input that fails is not an error of the input', async (t) => {
+  withStandardInput(
+    t,
+    new Readable({
+      read() {
+        this.destroy(new Error('the pipe is broken'))
+      },
+    }),
+  )
+  await t.rejects(readInputs(['-']), { message: 'the pipe is broken' })
+})
+
+test('a folder: its files and those of its subfolders in order, without hidden ones and node_modules', async (t) => {
+  const files = [
+    ...['a.json', 'b.yaml', 'c.yml', 'd.template', 'deep/e.json', 'node_modules2/f.json', 'z.json'],
+    ...['.hidden.json', '.aws-sam/g.json', 'node_modules/h.json', 'i.json.bak', 'jyaml', 'serverless-state.json'],
+  ]
+  const found = await read(t, Object.fromEntries(files.map((name) => [name, TEMPLATE])), '.')
+  t.strictSame(
+    found,
+    files.slice(0, 7).map((name) => [name, 1]),
+  )
+})
+
+for (const [text, isRead] of [
+  ['Resources: [ AWS::SQS::Queue', true],
+  ['Description: x\nResources: [ AWS::SQS::Queue', true],
+  ['{"Resources": [ "AWS::SQS::Queue"', true],
+  ['{Resources : [ AWS::SQS::Queue', true],
+  ['{a: b,Resources: [ AWS::SQS::Queue', true],
+  ['MyResources: [ AWS::SQS::Queue', false],
+  ['Resources [ AWS::SQS::Queue', false],
+  ['Resources: [ MyAWS::SQS::Queue', false],
+  ['Resources: [ AWS::SQS', false],
+  ['Resources: [ AWS::SQS::', false],
+  ['Resources: [', false],
+  ['{"format_version": [', true],
+  ['\n {\n "format_version": [', true],
+  ['[ {"format_version": [', false],
+  ['{"version": [', false],
+  ['[ {"urn": "urn:pulumi:a"', true],
+] as const) {
+  test(`a file in a folder that cannot be parsed, with the text ${JSON.stringify(text)}: ${isRead ? 'an error' : 'it is skipped'}`, async (t) => {
+    const found = await read(t, { 'a.json': TEMPLATE, 'b.yaml': text }, '.')
+    t.strictSame(
+      found.map(([name]) => name),
+      isRead ? ['a.json', 'b.yaml'] : ['a.json'],
+    )
+  })
+}
+
+test('a folder with a state of Terraform', async (t) => {
+  t.strictSame(await read(t, { 'state.json': PLAN }, '.'), [['state.json', 1]])
+})
+
+test('a folder without a template: the error names its configuration, if it has one', async (t) => {
+  t.strictSame(await read(t, { 'empty/README.md': '' }, 'empty'), [['empty', 'empty has no template']])
+  const [[name, error] = []] = await read(t, { 'infra/main.tf': '', 'infra/a.txt': '' }, 'infra')
+  t.equal(name, 'infra/main.tf')
+  t.match(error, /^infra\/main\.tf is a Terraform configuration\./)
+})
+
+test('the folder .sst is refused, even if it has a template', async (t) => {
+  const [[name, error] = [], ...more] = await read(t, { '.sst/a.json': TEMPLATE }, '.sst')
+  t.strictSame([name, more], ['.sst', []])
+  t.match(error, /^\.sst belongs to SST/)
+})
+
+function assembly(artifacts: unknown) {
+  return JSON.stringify({ artifacts })
+}
+function stack(templateFile: string) {
+  return { type: 'aws:cloudformation:stack', properties: { templateFile } }
+}
+
+test('the output of cdk synth: its stacks, and nothing else', async (t) => {
+  const files = {
+    'cdk.out/manifest.json': assembly({ Shop: stack('Shop.template.json'), Gone: stack('Gone.template.json') }),
+    'cdk.out/Shop.template.json': TEMPLATE,
+    'cdk.out/other.json': TEMPLATE,
+  }
+  t.strictSame(await read(t, files, 'cdk.out'), [
+    ['cdk.out/Shop.template.json', 1],
+    ['cdk.out/Gone.template.json', 'there is no file cdk.out/Gone.template.json'],
+  ])
+})
+
+test('a folder with another manifest.json is a folder of templates', async (t) => {
+  const files = { 'web/manifest.json': '{"name":"shop"}', 'web/a.json': TEMPLATE }
+  t.strictSame(await read(t, files, 'web'), [['web/a.json', 1]])
+  t.equal(readStacks(join(filesIn(t, files), 'web')), undefined)
+})
+
+test('the names of parameters: those of all templates, and none without a template', async (t) => {
+  const Parameters = { Seconds: { Type: 'Number' } }
+  const root = filesIn(t, { 'a.json': JSON.stringify({ ...sam(), Parameters }), 'state.json': PLAN })
+  const names = async (...paths: string[]) => parameterNames(await readInputs(paths.map((path) => join(root, path))))
+  t.ok((await names('a.json', 'state.json'))?.has('Seconds'))
+  t.equal(await names('state.json', 'none.json'), undefined)
+})
