@@ -1,6 +1,7 @@
 import type { Model, Resource, TemplateSource } from '../model/model.ts'
 import { type AnyRow, FUNCTION_SETTINGS, MAPPING_SETTINGS, REDRIVE_SETTINGS, type Table } from '../model/settings.ts'
 import type { Change } from '../rules/rule.ts'
+import { memoize } from '../shared/memoize.ts'
 import { createEditor, type Edit, inline } from './edit-template.ts'
 
 /** Text that fixes a finding, and where to paste it. */
@@ -37,7 +38,7 @@ const CDK_VALUES: Readonly<Record<string, string>> = {
 function cdkText(row: AnyRow, value: unknown): string | undefined {
   const { cdk = '', isDuration } = row
   if (cdk === '') return undefined
-  const [name = '', inner] = cdk.split('.')
+  const [name, inner] = cdk.split('.') as [string, string?]
   const literal = isDuration
     ? `Duration.seconds(${value})`
     : (CDK_VALUES[name] ?? (Array.isArray(value) ? 'true' : String(value)))
@@ -76,12 +77,12 @@ function inTerraform({ id }: Resource, change: Change): Paste[] {
     const where = isOfRedrive(change.row) ? `In redrive_policy of ${id}` : `In ${id}`
     return text === undefined ? [] : [{ language, where, text }]
   }
-  const [, module = '', name = ''] = /^((?:module\.[^.]+\.)*)aws_sqs_queue\.([\w-]+)/.exec(id) ?? []
+  const name = id.replaceAll(/.*aws_sqs_queue\.|\[.*/g, '') // the id is an address such as module.orders.aws_sqs_queue.main[0]
   const fifo = change.fifo ? 'fifo_queue = true\n  ' : ''
   const own = `${name}_dead_letter`
   const policy = `redrive_policy = jsonencode({ deadLetterTargetArn = aws_sqs_queue.${own}.arn, maxReceiveCount = ${MAX_RECEIVES} })`
   const declaration = `resource "aws_sqs_queue" "${own}" {\n  ${fifo}message_retention_seconds = ${RETENTION}\n}`
-  const beside = module === '' ? `Beside ${id}` : `Beside ${id}, in its module`
+  const beside = id.startsWith('module.') ? `Beside ${id}, in its module` : `Beside ${id}`
   return [
     { language, where: `In ${id}`, text: policy },
     { language, where: beside, text: declaration },
@@ -101,10 +102,13 @@ export function inServerlessWords(fix: string): string {
     .replace(' in ScalingConfig,', '')
 }
 
-/** Nothing is pasted into the template, because the next `serverless package` replaces it. */
-function inServerless(source: TemplateSource, change: Change): Paste[] {
+/**
+ * Nothing is pasted into the template, because the next `serverless package` replaces it.
+ *
+ * @param name the function of serverless.yml that makes the resource, if one does
+ */
+function inServerless(source: TemplateSource, name: string | undefined, change: Change): Paste[] {
   const language = 'yaml'
-  const name = source.serverlessOf?.(change.resource.id)
   if (name === undefined) {
     return pathsOf(source, change).map(([path, value]) => ({
       language,
@@ -122,11 +126,14 @@ function inServerless(source: TemplateSource, change: Change): Paste[] {
 
 function pathsOf({ typeOf }: TemplateSource, change: Change, section?: string): [path: string[], value: unknown][] {
   const { id } = change.resource
-  const [resource = '', event] = id.split('/')
-  const own = ['Resources', resource, 'Properties', ...(event === undefined ? [] : ['Events', event, 'Properties'])]
+  const [resource, event] = id.split('/') as [string, string?]
+  const ofEvent = event === undefined ? [] : ['Events', event, 'Properties']
+  const ofSubscription = 'isFromSnsEvent' in change.resource ? ['SqsSubscription'] : []
+  const own = ['Resources', resource, 'Properties', ...ofEvent, ...ofSubscription]
   if (change.kind === 'dead-letter-queue') {
     // An existing resource of this name would be replaced.
-    const [added = ''] = ['', 2, 3, 4].map((end) => `${resource}DeadLetterQueue${end}`).filter((name) => !typeOf(name))
+    let added = `${resource}DeadLetterQueue`
+    while (typeOf(added) !== '') added = `${added}2`
     const deadLetterTargetArn = { 'Fn::GetAtt': [added, 'Arn'] }
     const properties = { ...(change.fifo ? { FifoQueue: true } : {}), MessageRetentionPeriod: RETENTION }
     return [
@@ -135,7 +142,7 @@ function pathsOf({ typeOf }: TemplateSource, change: Change, section?: string): 
     ]
   }
   const { row, value } = change
-  const path = ((/^AWS::Serverless::/.test(typeOf(resource)) && event === undefined && row.sam) || row.path).map(String)
+  const path = row.path.map(String)
   if (section === 'Globals') return [[['Globals', 'Function', ...path], value]]
   return [[[...own, ...(isOfRedrive(row) ? ['RedrivePolicy'] : []), ...path], value]]
 }
@@ -145,24 +152,24 @@ function toPaste(edit: Edit, isJson: boolean): Paste {
   const isInsertion = startLine === endLine && startColumn === endColumn
   const lines = endLine === startLine ? `line ${startLine}` : `lines ${startLine} to ${endLine}`
   const where = isInsertion ? `Before column ${startColumn} of line ${startLine}` : `Instead of ${lines}`
-  const isOwnLine = isInsertion && edit.text.includes('\n')
+  const isOwnLine = edit.text.includes('\n') // a replacement has only one line
   const text = isOwnLine ? `${' '.repeat(startColumn - 1)}${edit.text.trimEnd()}` : edit.text.trim()
   return { language: isJson ? 'json' : 'yaml', where: isOwnLine ? `Before line ${startLine}` : where, text, edit }
 }
 
 /** Makes the texts that fix findings of a model, in the language of its input. */
-export function createPaste({ source, language }: Model) {
-  let edit: ReturnType<typeof createEditor> | undefined
+export function createPaste({ source, language }: Pick<Model, 'source' | 'language'> = {}) {
+  const editorOf = memoize(createEditor)
   return function pasteOf(change: Change, section?: string): Paste[] {
     if (language === 'terraform') return inTerraform(change.resource, change)
     if (!source) return []
-    if (source.serverlessOf) return inServerless(source, change)
+    if (source.serverlessOf) return inServerless(source, source.serverlessOf(change.resource.id), change)
     const { text, constructOf } = source
     const construct = constructOf(change.resource.id)
     if (construct !== undefined) return inConstruct(construct, change)
-    edit ??= createEditor(text)
-    const edits = pathsOf(source, change, section).map(([path, value]) => edit?.(path, value))
+    const paths = pathsOf(source, change, section)
+    const edits = paths.map(([path, value]) => editorOf(text)(path, value)).filter((edit) => edit !== undefined)
     const isJson = text.trimStart().startsWith('{')
-    return edits.includes(undefined) ? [] : edits.flatMap((one) => (one ? toPaste(one, isJson) : []))
+    return edits.length === paths.length ? edits.map((edit) => toPaste(edit, isJson)) : []
   }
 }

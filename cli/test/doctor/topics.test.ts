@@ -51,8 +51,10 @@ for (const [title, subscription] of [
       rule: 'report-batch-item-failures',
       severity: 'error',
       resource: 'Handler/Topic',
+      message: /^ReportBatchItemFailures is off, and the code was not found: /,
       line: 21,
       fix: FIX,
+      paste: undefined,
     })
   })
 }
@@ -87,7 +89,19 @@ test('SqsSubscription: the batch size is checked, and there is no window', async
     rule: 'batch-needs-window',
     resource: 'Handler/Topic',
     fix: 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.',
+    paste: [{ where: 'Instead of line 21', text: 'BatchSize: 10' }],
   })
+})
+
+test('SqsSubscription of a function with a reserved concurrency: SAM cannot set the maximum concurrency', async (t) => {
+  const findings = await findingsIn(t, template(own(), 'ReservedConcurrentExecutions: 10'))
+  t.match(
+    findings.find(({ rule, resource }) => rule === 'reserved-concurrency' && resource === 'Handler/Topic'),
+    {
+      fix: 'SAM cannot set MaximumConcurrency for SqsSubscription. Declare the queue and an event of Type: SQS instead.',
+      paste: undefined,
+    },
+  )
 })
 
 for (const subscription of ['SqsSubscription: false', 'SqsSubscription: !Ref AWS::NoValue', 'Region: eu-west-1']) {
