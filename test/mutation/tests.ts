@@ -258,6 +258,22 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/doctor/edit-template.ts': ['doctor/edit-template'],
   'cli/src/model/queue-policy.ts': ['model/queue-policy'],
   'cli/src/rules/queue-rules.ts': RULES,
+  'cli/src/rules/function-rules.ts': ['doctor/single-rules', 'doctor/finding-texts'],
+  'cli/src/rules/mapping-rules.ts': [
+    'doctor/finding-texts',
+    'doctor/several-mappings',
+    'doctor/topics',
+    'doctor/report-batch-item-failures',
+    'doctor/one-finding',
+  ],
+  'cli/src/rules/rule.ts': ['doctor/single-rules', 'doctor/finding-texts'],
+  'cli/src/rules/sns-rules.ts': ['doctor/single-rules', 'doctor/finding-texts'],
+  'cli/src/rules/value-rule.ts': ['doctor/single-rules', 'doctor/not-checked', 'doctor/finding-texts'],
+  'cli/src/doctor/check.ts': ['doctor/check', 'doctor/not-checked', 'doctor/finding-texts'],
+  'cli/src/doctor/not-checked.ts': ['doctor/not-checked', 'doctor/check'],
+  'cli/src/doctor/paste.ts': ['doctor/paste-texts'],
+  'cli/src/doctor/inputs.ts': ['doctor/inputs'],
+  'cli/src/doctor/sarif.ts': ['doctor/sarif'],
 }
 
 /** The folder with the tests of the package that a source file belongs to. */

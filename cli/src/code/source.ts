@@ -20,23 +20,22 @@ export interface Code {
 }
 
 /** What a search of the code of a function found. */
-export type Source =
-  | { missing: string }
-  | {
-      missing?: undefined
-      /** The searched files, in words. */
-      searched: string
-      /** Where the code can report failures: `batchItemFailures in src/app.mjs`. Undefined if it cannot. */
-      reports?: string | undefined
-      /** Where the code writes metrics to the log. */
-      logsMetrics?: string | undefined
-      /** The file that loads this package with `require()`. */
-      requiresPackage?: string | undefined
-      /** Why it is not known whether a file loads this package with `require()`. */
-      mayRequirePackage?: string | undefined
-      /** Where the code uses `deadLetter()` of this package. */
-      usesDeadLetter?: string | undefined
-    }
+export interface Source {
+  /** Why the code was not searched. The other properties are then missing. */
+  missing?: string
+  /** The searched files, in words. */
+  searched?: string
+  /** Where the code can report failures: `batchItemFailures in src/app.mjs`. Undefined if it cannot. */
+  reports?: string | undefined
+  /** Where the code writes metrics to the log. */
+  logsMetrics?: string | undefined
+  /** The file that loads this package with `require()`. */
+  requiresPackage?: string | undefined
+  /** Why it is not known whether a file loads this package with `require()`. */
+  mayRequirePackage?: string | undefined
+  /** Where the code uses `deadLetter()` of this package. */
+  usesDeadLetter?: string | undefined
+}
 
 const OURS = /middy-bounded-sqs-batch/
 /** What Middy, and AWS's libraries in all languages, call a partial batch response. */

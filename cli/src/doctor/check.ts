@@ -97,7 +97,7 @@ type RuleProblem = Problem & {
  * Problems with the same identity belong to the same setting. A setting that is not set has no identity, and nor have
  * problems without a setting. For these, the texts identify the problem.
  */
-function identity({ rule, resource, setting, what, reason = '' }: RuleProblem): string {
+function identity({ rule, resource, setting, what, reason }: RuleProblem): string {
   return (setting && idOf(setting)) ?? `${rule.id} ${resource.id} ${what} ${reason}`
 }
 
@@ -108,9 +108,9 @@ function unique(texts: readonly string[]) {
 /** How many assumed values decide whether a problem occurs. Several of them may exclude each other. */
 function decisiveCount(same: readonly RuleProblem[], cases: readonly Case[]): number {
   const having = new Set(same.map((each) => each.case))
-  const names = Object.keys(cases[0]?.assumed ?? {})
-  function differOnlyIn(name: string, { assumed: a = {}, label: one }: Case, { assumed: b = {}, label: other }: Case) {
-    return one !== other && a[name] !== b[name] && names.every((each) => each === name || a[each] === b[each])
+  const names = unique(cases.flatMap(({ assumed = {} }) => Object.keys(assumed)))
+  function differOnlyIn(name: string, { assumed: a = {} }: Case, { assumed: b = {} }: Case) {
+    return a[name] !== b[name] && names.every((each) => each === name || a[each] === b[each])
   }
   const isDecisive = (name: string) =>
     [...having].some((one) => cases.some((other) => !having.has(other) && differOnlyIn(name, one, other)))
@@ -119,15 +119,13 @@ function decisiveCount(same: readonly RuleProblem[], cases: readonly Case[]): nu
 
 /** In which cases the problem occurs, if it does not occur in all of them, or is worse in one. */
 function casesOf(same: readonly RuleProblem[], worst: RuleProblem, count: number): string {
-  const label = worst.case.label ?? ''
+  const { label } = worst.case
   const others = new Set(same.map((each) => each.case)).size - 1
   if (others + 1 < count) {
     const more = others === 0 ? '' : `, and in ${others} other ${others === 1 ? 'case' : 'cases'}`
     return `This is so ${label}${more}.`
   }
-  return unique(same.map(({ what }) => what)).length > 1 && same.some((each) => each.case !== worst.case)
-    ? `The worst case is ${label}.`
-    : ''
+  return unique(same.map(({ what }) => what)).length > 1 ? `The worst case is ${label}.` : ''
 }
 
 /**
@@ -143,14 +141,13 @@ function toDetected(
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
   const { resource, setting, position, what, fix, reason, source = rule.source, why = rule.why } = worst
-  const isUncertain = severity === 'error' && cases.length > 1 && decisiveCount(same, cases) > 1
+  const isUncertain = severity === 'error' && decisiveCount(same, cases) > 1
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
   const functions = unique(resources.flatMap((id) => worst.case.source?.serverlessOf?.(id) ?? []))
   // For example, a macro can add several settings at the same place.
-  const isUnknown =
-    rule !== VALUE_RULE && reason === undefined && setting?.state === 'unknown' && setting.fix === undefined
+  const isUnknown = rule !== VALUE_RULE && reason === undefined && setting?.state === 'unknown'
   const alsoOpen = isUnknown ? unique(group.filter((each) => each.reason !== undefined).map((each) => each.what)) : []
   const parts = [
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
@@ -175,7 +172,7 @@ function toDetected(
   const scopes = same.map((problem) => {
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
-    const ids = [problem.resource.id, section, ...around].filter((id) => id !== undefined)
+    const ids = [problem.resource.id, section, ...around].flatMap((id) => id ?? [])
     const { constructOf, serverlessOf } = problem.case.source ?? {}
     return [...ids, ...ids.flatMap((id) => constructOf?.(id) ?? serverlessOf?.(id) ?? [])]
   })
@@ -189,13 +186,12 @@ function toDetected(
 function problemsIn(model: Model, options: CheckOptions): RuleProblem[] {
   const { mappings, otherReaders = [], rejected = [] } = model
   const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
-  const ofFunctions = Map.groupBy(mappings, functionOf)
   // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
   const queueOf = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
-  const ofQueues = Map.groupBy([...mappings, ...otherReaders], queueOf)
   const each = mappings.map((mapping) => {
-    const ofFunction = ofFunctions.get(functionOf(mapping)) ?? []
-    return { mapping, siblings: { ofFunction, ofQueue: ofQueues.get(queueOf(mapping)) ?? [] } }
+    const ofFunction = mappings.filter((other) => functionOf(other) === functionOf(mapping))
+    const ofQueue = [...mappings, ...otherReaders].filter((other) => queueOf(other) === queueOf(mapping))
+    return { mapping, siblings: { ofFunction, ofQueue } }
   })
   const toProblem = (rule: RuleProblem['rule'], problem: Problem, mapping?: Mapping): RuleProblem => {
     return { severity: rule.severity, ...problem, rule, mapping, case: model }
@@ -228,7 +224,7 @@ export function detect(models: readonly Model[], options: CheckOptions): Detecte
   const problems = models.flatMap((model) => problemsIn(model, options))
   const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))
   const groups = Map.groupBy(sorted, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
-  const pasteOf = createPaste(models[0] ?? { mappings: [], unreadResources: [] })
+  const pasteOf = createPaste(models[0])
   return Array.from(groups, (group) => toDetected(group, models, pasteOf))
 }
 

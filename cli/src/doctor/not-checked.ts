@@ -13,7 +13,7 @@ import {
   sourceOf,
 } from '../rules/rule.ts'
 import { DEPRECATION_DATES, PREVIEWS } from '../rules/runtimes.ts'
-import { settingsOf } from '../rules/value-rule.ts'
+import { isNeeded, settingsOf } from '../rules/value-rule.ts'
 
 const BUILD_FIX = 'Check the built function: it must be an ES module, or a bundle.'
 
@@ -32,8 +32,9 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
   })
 
   const ofSettings = (mapping: Mapping): Problem[] =>
-    settingsOf(mapping, recordMs !== undefined).flatMap(({ resource, name, setting, needed }) => {
-      if (!needed || setting.state !== 'unknown') return []
+    settingsOf(mapping).flatMap((named) => {
+      const { resource, name, setting } = named
+      if (setting.state !== 'unknown' || !isNeeded(named, mapping, recordMs !== undefined)) return []
       return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
@@ -42,8 +43,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
       const what = `the settings of ${lambdaFunction.id}`
       return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), position: lambdaFunction.position }]
     }
-    const source = sourceOf(lambdaFunction)
-    const open = source.missing === undefined && refusesRequire(lambdaFunction) ? source.mayRequirePackage : undefined
+    const open = refusesRequire(lambdaFunction) ? sourceOf(lambdaFunction).mayRequirePackage : undefined
     const what = 'whether the function loads this package with require()'
     const modules = open === undefined ? [] : [{ ...notChecked(lambdaFunction, what, open), fix: BUILD_FIX }]
     return [...modules, ...ofRuntime(lambdaFunction)]
@@ -59,36 +59,43 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
     return [{ ...notChecked(lambdaFunction, what, `the runtime ${runtime} ${why}`), setting: lambdaFunction.runtime }]
   }
 
-  /** Reports the reserved concurrency if all mappings together exceed it, but those that are known to run do not. */
+  /**
+   * Reports the reserved concurrency if all mappings together exceed it. If those that are known to run exceed it, the
+   * setting has an error, which is shown instead.
+   */
   function ofConcurrency(lambdaFunction: LambdaFunction, mappings: readonly Mapping[]): Problem[] {
-    const { notKnownToRun, lowerBound, upperBound } = concurrencyOf(mappings)
-    const reserved = numberIn(lambdaFunction.reservedConcurrency)
-    const [first] = notKnownToRun
-    if (!first || !(upperBound > reserved) || lowerBound > reserved) return []
+    const { notKnownToRun, upperBound } = concurrencyOf(mappings)
+    const { reservedConcurrency: setting } = lambdaFunction
+    const reserved = numberIn(setting)
+    if (!(upperBound > reserved)) return []
     const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
-    const reason = first.runs.state === 'unknown' ? first.runs.reason : `${first.id} is disabled`
-    return [{ ...notChecked(lambdaFunction, what, reason), setting: lambdaFunction.reservedConcurrency }]
+    return notKnownToRun.map(({ id, runs }) => {
+      const reason = runs.state === 'unknown' ? runs.reason : `${id} is disabled`
+      return { ...notChecked(lambdaFunction, what, reason), setting }
+    })
   }
 
   /** Reports the mappings of a queue, unless it is known which of them run at the same time. */
   function ofSharedQueue(queue: Queue, mappings: readonly Mapping[]): Problem[] {
     const possible = mappings.filter(({ runs }) => valueIn(runs) !== false)
-    if (possible.every((mapping) => runningWith(mapping, mappings).length === possible.length)) return []
-    const [reason] = possible.flatMap(({ runs, condition }) =>
+    const isKnown = possible.every((mapping) => runningWith(mapping, mappings).length === possible.length)
+    if (possible.length < 2 || isKnown) return []
+    const reasons = possible.flatMap(({ runs, condition }) =>
       runs.state === 'unknown' ? runs.reason : (condition?.reason ?? []),
     )
-    if (possible.length < 2 || reason === undefined) return []
-    const names = joinNames(possible.map(({ id }) => id))
-    return [notChecked(queue, `whether several mappings read the queue at the same time (${names})`, reason)]
+    const what = `whether several mappings read the queue at the same time (${joinNames(possible.map(({ id }) => id))})`
+    return reasons.slice(0, 1).map((reason) => notChecked(queue, what, reason))
   }
 
-  function ofQueue(queue: Queue, mapping: Mapping): Problem[] {
-    const subscribed = (queue.subscriptions ?? []).flatMap(({ id, isAllowed }) =>
+  function ofSubscriptions(queue: Queue): Problem[] {
+    return (queue.subscriptions ?? []).flatMap(({ id, isAllowed }) =>
       isAllowed.state === 'unknown'
         ? notChecked(queue, `whether the policy of the queue allows ${id} to send messages`, isAllowed.reason)
         : [],
     )
-    if (subscribed.length > 0) return [...subscribed, ...ofQueue({ ...queue, subscriptions: [] }, mapping)]
+  }
+
+  function ofQueue(queue: Queue, mapping: Mapping): Problem[] {
     if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
@@ -110,6 +117,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
       ...ofSettings(mapping),
       ...ofFunction(mapping.function, mapping),
       ...ofConcurrency(mapping.function, siblings.ofFunction),
+      ...ofSubscriptions(mapping.queue),
       ...ofQueue(mapping.queue, mapping),
       ...ofSharedQueue(mapping.queue, siblings.ofQueue),
     ],

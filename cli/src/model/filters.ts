@@ -71,7 +71,8 @@ function fieldsOf(pattern: unknown, name: string): [key: string, value: unknown]
   return fields
 }
 
-function isAlternatives(key: string, value: unknown): value is unknown[] {
+/** Whether the value of a key is a list of alternatives, of which one must match. */
+export function isAlternatives(key: string, value: unknown): value is unknown[] {
   return key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)
 }
 

@@ -11,11 +11,19 @@ const NEWEST_NODE = 'nodejs24.x'
 /** The memory (MB) from which the failure handlers of the library have enough time, from docs/dead-letters.md. */
 const DEAD_LETTER_MEMORY = 512
 const DAY_MS = 86_400_000
+/** The values of ApplicationLogLevel that drop lines of the level INFO. */
+const ABOVE_INFO: ReadonlySet<string | undefined> = new Set(['WARN', 'ERROR', 'FATAL'])
+
+/** Whether the runtime is Node.js, or may be. */
+function mayBeNode({ runtime }: LambdaFunction): boolean {
+  return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs')
+}
 
 /** Whether `require()` of an ES module fails in the function. */
-export function refusesRequire({ runtime, nodeOptions = '' }: LambdaFunction): boolean {
-  const isNode = /^nodejs/.test(valueIn(runtime) ?? 'nodejs')
-  return isNode && !/(^|\s)--experimental-require-module\b/.test(nodeOptions)
+export function refusesRequire(lambdaFunction: LambdaFunction): boolean {
+  // Node separates the options by spaces.
+  const options = lambdaFunction.nodeOptions?.split(' ')
+  return mayBeNode(lambdaFunction) && !options?.includes('--experimental-require-module')
 }
 
 export const FUNCTION_RULES: readonly Rule[] = [
@@ -86,12 +94,13 @@ export const FUNCTION_RULES: readonly Rule[] = [
     why: 'AWS no longer patches a deprecated runtime. Later, functions that use it cannot be updated.',
     source: RUNTIMES_SOURCE,
     check: ({ function: lambdaFunction }, { today }) => {
-      const runtime = valueIn(lambdaFunction.runtime) ?? ''
+      const runtime = valueIn(lambdaFunction.runtime)
       const date = DEPRECATION_DATES.get(runtime)
-      const left = date === undefined ? Number.NaN : (Date.parse(date) - today.getTime()) / DAY_MS
-      if (!(left <= SOON_DAYS)) return undefined
+      if (date === undefined) return undefined
+      const left = (Date.parse(date) - today.getTime()) / DAY_MS
+      if (left > SOON_DAYS) return undefined
       const what = `The runtime ${runtime} ${left > 0 ? 'will be deprecated on' : 'has been deprecated since'} ${date}`
-      const isNode = /^nodejs/.test(runtime)
+      const isNode = mayBeNode(lambdaFunction)
       const fix = isNode
         ? `Use ${NEWEST_NODE}. It does not accept handlers with a callback.`
         : 'Use a newer runtime of the same language.'
@@ -134,11 +143,11 @@ export const FUNCTION_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/monitoring-cloudwatchlogs-log-level.html`,
     check: ({ function: lambdaFunction }) => {
       const { logLevel } = lambdaFunction
-      const level = valueIn(logLevel) ?? ''
-      if (!/^(WARN|ERROR|FATAL)$/.test(level)) return undefined
-      const source = sourceOf(lambdaFunction)
-      if (source.missing !== undefined || source.logsMetrics === undefined) return undefined
-      const what = `ApplicationLogLevel is ${level}, but the code writes metrics to the log: ${source.logsMetrics}`
+      const level = valueIn(logLevel)
+      if (!ABOVE_INFO.has(level)) return undefined
+      const { logsMetrics } = sourceOf(lambdaFunction)
+      if (logsMetrics === undefined) return undefined
+      const what = `ApplicationLogLevel is ${level}, but the code writes metrics to the log: ${logsMetrics}`
       const change = set(lambdaFunction, FUNCTION_SETTINGS.logLevel, 'INFO')
       return problem(lambdaFunction, logLevel, what, 'Set ApplicationLogLevel to INFO.', change)
     },
@@ -165,11 +174,11 @@ export const FUNCTION_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
     check: ({ function: lambdaFunction }) => {
       if (!refusesRequire(lambdaFunction)) return undefined
-      const source = sourceOf(lambdaFunction)
-      if (source.missing !== undefined || source.requiresPackage === undefined) return undefined
-      const isSource = /\.[cm]?tsx?$/.test(source.requiresPackage)
+      const { requiresPackage: file } = sourceOf(lambdaFunction)
+      if (file === undefined) return undefined
+      const isSource = /\.[cm]?tsx?$/.test(file)
       const how = isSource ? 'is compiled to CommonJS, so it loads' : 'loads'
-      const what = `${source.requiresPackage} ${how} this package with require()`
+      const what = `${file} ${how} this package with require()`
       const fix = isSource
         ? 'Compile the function to an ES module, or bundle it, for example with esbuild.'
         : 'Use import in an ES module, or bundle the function, for example with esbuild.'
@@ -185,9 +194,9 @@ export const FUNCTION_RULES: readonly Rule[] = [
     check: ({ function: lambdaFunction }) => {
       const { memory } = lambdaFunction
       if (!(numberIn(memory) < DEAD_LETTER_MEMORY)) return undefined
-      const source = sourceOf(lambdaFunction)
-      if (source.missing !== undefined || source.usesDeadLetter === undefined) return undefined
-      const what = `The function has ${formatNumber(numberIn(memory))} MB, and uses ${source.usesDeadLetter}`
+      const { usesDeadLetter } = sourceOf(lambdaFunction)
+      if (usesDeadLetter === undefined) return undefined
+      const what = `The function has ${formatNumber(numberIn(memory))} MB, and uses ${usesDeadLetter}`
       const change = set(lambdaFunction, FUNCTION_SETTINGS.memory, DEAD_LETTER_MEMORY)
       return problem(lambdaFunction, memory, what, `Set MemorySize to ${DEAD_LETTER_MEMORY} or more.`, change)
     },

@@ -120,7 +120,7 @@ function limitOf(mapping: Mapping): number {
  * may run.
  */
 export function concurrencyOf(mappings: readonly Mapping[]) {
-  const limited = mappings.filter((mapping) => limitOf(mapping) > 0)
+  const limited = mappings.filter((mapping) => !Number.isNaN(limitOf(mapping)))
   const running = limited.filter(({ runs }) => valueIn(runs) === true)
   const notKnownToRun = limited.filter(({ runs }) => valueIn(runs) !== true)
   const sum = (some: readonly Mapping[]) => some.reduce((total, mapping) => total + limitOf(mapping), 0)
@@ -147,7 +147,7 @@ export const MAPPING_RULES: readonly Rule[] = [
         ? 'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
           'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
         : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-      if (setting.state === 'unknown' && setting.fix === undefined) {
+      if (setting.state === 'unknown') {
         const what = `It is not known whether ReportBatchItemFailures is on: ${setting.reason}`
         const why = 'If it is off, Lambda ignores the failures that the function reports, and deletes those messages.'
         return { ...problem(mapping, setting, what, fix), severity: 'warning', why }
@@ -271,7 +271,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
       const what = `The maximum concurrency is ${formatNumber(most)}`
-      return setTo(mapping, 'maximumConcurrency', most < 2 ? 2 : 1000, what, fix)
+      return setTo(mapping, 'maximumConcurrency', Math.min(Math.max(most, 2), 1000), what, fix)
     },
   },
   {
@@ -311,8 +311,9 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (valueIn(provisioned) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
-        const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, Math.floor(reserved / ofFunction.length))
-        const isSettable = !mapping.isFromSnsEvent && Math.floor(reserved / ofFunction.length) >= 2
+        const share = Math.floor(reserved / ofFunction.length)
+        const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, share)
+        const isSettable = !mapping.isFromSnsEvent && share >= 2
         return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved), isSettable ? change : undefined)
       }
       // The rule `concurrency-above-reserved` counts MaximumPollers.
@@ -323,7 +324,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       const pollers = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
       const change = set(mapping, MAPPING_SETTINGS.maximumPollers, fits)
       const fix = `${pollers} ReservedConcurrentExecutions to ${formatNumber(most)}.`
-      return { ...problem(mapping, maximumPollers, what, fix), change: fits >= 2 ? change : undefined }
+      return problem(mapping, maximumPollers, what, fix, fits >= 2 ? change : undefined)
     },
   },
   {
@@ -368,9 +369,8 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const patterns = patternsOf(mapping)
       if (patterns.every((pattern) => valueIn(pattern)?.error !== undefined)) return undefined
-      const forms = new Set(patterns.flatMap<string>((pattern) => valueIn(pattern)?.forms ?? ['unknown']))
-      const [form = 'unknown', ...others] = forms
-      const dropped = others.length === 0 ? DROPPED[form] : undefined
+      const forms = new Set(patterns.flatMap((pattern) => valueIn(pattern)?.forms))
+      const dropped = DROPPED[[...forms].join()]
       const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
       const also = dropped === undefined ? '' : `, and all messages whose body ${dropped}`
       const what = `Lambda deletes messages that do not match ${count}${also}`

@@ -4,7 +4,7 @@ export const RUNTIMES_SOURCE = 'https://docs.aws.amazon.com/lambda/latest/dg/lam
  * The dates when runtimes of Lambda are deprecated, for functions in .zip archives. AWS sometimes moves these dates.
  * They were read on 25 November 2026 from cfn-lint and endoflife.date, which took them from the table of AWS in August.
  */
-export const DEPRECATION_DATES: ReadonlyMap<string, string> = new Map(
+export const DEPRECATION_DATES: ReadonlyMap<string | undefined, string> = new Map(
   Object.entries({
     'nodejs6.10': '2019-08-12',
     'nodejs8.10': '2020-03-06',

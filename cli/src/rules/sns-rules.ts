@@ -1,41 +1,41 @@
-import type { Mapping } from '../model/model.ts'
-import { valueIn } from '../model/setting.ts'
+import { isAlternatives } from '../model/filters.ts'
+import type { Pattern } from '../model/model.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { isObject } from '../shared/json.ts'
 import { joinNames, LAMBDA_GUIDE, type Problem, patternsOf, type Rule, set } from './rule.ts'
 
 /** The keys of the JSON in which SNS wraps a message. `Message` is a text, even if the message is JSON. */
-const ENVELOPE = new Set([
+const ENVELOPE: ReadonlySet<string> = new Set([
   ...['Type', 'MessageId', 'SequenceNumber', 'TopicArn', 'Subject', 'Message', 'Timestamp', 'UnsubscribeURL'],
-  ...['SignatureVersion', 'Signature', 'SigningCertURL', 'MessageAttributes'],
+  ...['SignatureVersion', 'Signature', 'SigningCertURL'],
 ])
 
-/** Whether a part of a pattern also matches if the key is missing. */
-function allowsMissing(pattern: unknown): boolean {
-  if (Array.isArray(pattern)) return pattern.some((test) => isObject(test) && test.exists === false)
-  return isObject(pattern) && Object.values(pattern).every(allowsMissing)
-}
-
-/** Whether a pattern for the keys of a body can match the envelope of SNS. */
-function canMatchEnvelope(fields: unknown): boolean {
-  if (!isObject(fields)) return false
-  return Object.entries(fields).every(([key, value]) => {
-    if (key === '$or' && Array.isArray(value)) return value.some(canMatchEnvelope)
-    if (!ENVELOPE.has(key)) return allowsMissing(value)
-    return key === 'MessageAttributes' || Array.isArray(value) || allowsMissing(value)
+/**
+ * Whether a valid pattern can match the envelope, which has these keys, or an object inside of it. MessageAttributes can
+ * have any content. Nothing is known about the keys of other objects, and each of them may be missing.
+ */
+function canMatch(pattern: object, keys?: ReadonlySet<string>): boolean {
+  return Object.entries(pattern).every(([key, value]) => {
+    if (isAlternatives(key, value)) return value.some((one) => canMatch(one as object, keys))
+    if (keys && key === 'MessageAttributes') return true
+    if (!Array.isArray(value)) return canMatch(value)
+    return keys?.has(key) || value.some((test) => isObject(test) && test.exists === false)
   })
 }
 
-function matchesEnvelope(json: string): boolean {
-  const pattern: unknown = JSON.parse(json)
-  const alternatives = isObject(pattern) && Array.isArray(pattern.$or) ? pattern.$or : [pattern]
-  return alternatives.some((one) => isObject(one) && (!('body' in one) || canMatchEnvelope(one.body)))
+/** Whether a valid pattern can match a message whose body is the envelope of SNS. */
+function matchesEnvelope(pattern: object): boolean {
+  return Object.entries(pattern).every(([key, value]) => {
+    if (isAlternatives(key, value)) return value.some((one) => matchesEnvelope(one as object))
+    return isObject(value) && canMatch(value, ENVELOPE)
+  })
 }
 
-/** The patterns of a mapping as JSON. Undefined if one is not known, so that it may match. */
-function jsonPatterns(mapping: Mapping): string[] | undefined {
-  const values = patternsOf(mapping).map(valueIn)
-  return values.includes(undefined) ? undefined : values.flatMap((pattern) => pattern?.json ?? [])
+/** A pattern that is not known may match. */
+function mayMatchEnvelope(pattern: Setting<Pattern>): boolean {
+  const json = valueIn(pattern)?.json
+  return json === undefined || matchesEnvelope(JSON.parse(json))
 }
 
 export const SNS_RULES: readonly Rule[] = [
@@ -63,15 +63,14 @@ export const SNS_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
       const wrapped = (mapping.queue.subscriptions ?? []).filter(({ isRaw }) => valueIn(isRaw) === false)
-      const patterns = jsonPatterns(mapping)
       const [subscription] = wrapped
-      if (!subscription || !patterns || patterns.length === 0 || patterns.some(matchesEnvelope)) return undefined
+      const patterns = patternsOf(mapping).filter((pattern) => valueIn(pattern)?.error === undefined)
+      if (!subscription || patterns.length === 0 || patterns.some(mayMatchEnvelope)) return undefined
       const ids = joinNames(wrapped.map(({ id }) => id))
       const what = `The filters match the message itself, but ${ids} does not set RawMessageDelivery`
       const fix = `Set RawMessageDelivery of ${ids} to true, or filter with keys of the envelope of SNS.`
       const change = set(subscription, SUBSCRIPTION_SETTINGS.isRaw, true)
-      const { position } = subscription
-      return { resource: mapping, position: mapping.filters.position ?? position, what, fix, change }
+      return { resource: mapping, position: mapping.filters.position, what, fix, change }
     },
   },
 ]

@@ -14,56 +14,47 @@ const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSo
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
 const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
 
-const MAX_DELAY = QUEUE_SETTINGS.delay.most ?? 0
+const MAX_DELAY = QUEUE_SETTINGS.delay.most as number
 
 interface NamedSetting {
   resource: Resource
   /** The name in templates. */
   name: string
   setting: Setting<unknown>
-  /** Whether a rule needs the value. If so, an unknown value is listed as not checked. */
-  needed: boolean
+  /** Missing for the pattern of a filter. */
+  row?: AnyRow
   /** The page of AWS that lists the accepted values. */
   source: string
 }
 
 /**
- * All settings of a mapping, its function and its queues, without those of resources that could not be read. A rule
- * needs the memory only to check the timeout, for which the flag `--record-ms` is needed.
+ * Whether a rule needs the value of a setting. If so, an unknown value is listed as not checked. A rule needs the memory
+ * only to check the timeout, for which the flag `--record-ms` is needed.
  */
-export function settingsOf(mapping: Mapping, isTimeoutChecked = false): NamedSetting[] {
+export function isNeeded({ row, resource }: NamedSetting, { queue }: Mapping, isTimeoutChecked: boolean): boolean {
+  if (row === FUNCTION_SETTINGS.memory) return isTimeoutChecked
+  // A message from a FIFO queue gets the full retention period in the dead-letter queue.
+  if (row === QUEUE_SETTINGS.retention && resource !== queue) return valueIn(queue.fifo) !== true
+  // The delay matters only if messages expire as early.
+  if (row === QUEUE_SETTINGS.delay) return numberIn(queue.retention) <= MAX_DELAY
+  return !row?.isOptional
+}
+
+/** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
+export function settingsOf(mapping: Mapping): NamedSetting[] {
   const { function: lambdaFunction, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const deadLetterQueue = redrive?.deadLetterQueue
-  const isRetentionChecked = redrive !== undefined && valueIn(queue.fifo) !== true
-  function isNeeded(row: AnyRow, isDeadLetter: boolean): boolean {
-    if (row === FUNCTION_SETTINGS.memory) return isTimeoutChecked
-    if (row === QUEUE_SETTINGS.retention && isDeadLetter) return isRetentionChecked
-    // The delay is at most 900 s, so it matters only if messages expire as early.
-    if (row === QUEUE_SETTINGS.delay) return numberIn(queue.retention) <= MAX_DELAY
-    return !row.isOptional
-  }
-  function named<R extends Resource>(resource: R | undefined, source: string, table: Table, values: object = {}) {
+  function named(resource: Resource | undefined, source: string, table: Table, values: object = {}) {
     if (!resource || resource.unreadReason !== undefined) return []
     return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
       const setting = (values as Record<string, Setting<unknown> | undefined>)[key]
-      return setting
-        ? [
-            {
-              resource,
-              source,
-              name: row.title ?? row.name,
-              setting,
-              needed: isNeeded(row, Object.is(resource, deadLetterQueue)),
-            },
-          ]
-        : []
+      return setting ? [{ resource, source, name: row.title ?? row.name, setting, row }] : []
     })
   }
-  const patterns = mapping.unreadReason === undefined ? patternsOf(mapping) : []
   return [
     ...named(mapping, MAPPING, MAPPING_SETTINGS, mapping),
-    ...patterns.map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting, needed: true })),
+    ...patternsOf(mapping).map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting })),
     ...named(lambdaFunction, FUNCTION, FUNCTION_SETTINGS, lambdaFunction),
     ...named(queue, QUEUE, QUEUE_SETTINGS, queue),
     ...named(queue, QUEUE, REDRIVE_SETTINGS, redrive),

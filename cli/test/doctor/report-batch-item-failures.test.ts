@@ -11,6 +11,7 @@ import { findingsInPlan, terraformState } from '../support/terraform.ts'
 const REPORTS = 'export const handler = async () => ({ batchItemFailures: [] })'
 const THROWS = 'export const handler = async () => { throw new Error("no") }'
 const OFF = { FunctionResponseTypes: undefined }
+const FIX = 'Let the code report the messages that failed. Set FunctionResponseTypes to [ReportBatchItemFailures].'
 const ONE = { ...OFF, BatchSize: 1, MaximumBatchingWindowInSeconds: undefined }
 
 /** The severity and the message of the only finding in a template that is in a folder with these files. */
@@ -34,11 +35,16 @@ for (const [title, template, file] of CODE_INPUTS) {
     t.match(await findingIn(t, template({ mapping: OFF }), { [`${file}.mjs`]: THROWS }), {
       severity: 'warning',
       message:
-        /, and the code does not report failures\. Searched: .*index\.mjs\. If the function throws, Lambda redelivers the whole batch/,
+        /^ReportBatchItemFailures is off, and the code does not report failures\. Searched: .*index\.mjs\. If the function throws, Lambda redelivers the whole batch, with the messages that were processed\.$/,
+      fix: FIX,
     })
   })
   test(`${title}: with a batch size of 1, an info if the code cannot report failures, else an error`, async (t) => {
-    t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: THROWS }), { severity: 'info' })
+    t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: THROWS }), {
+      severity: 'info',
+      message: /\. If the function throws, Lambda redelivers the only message of the batch\.$/,
+      fix: FIX,
+    })
     t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: REPORTS }), { severity: 'error' })
   })
   test(`${title}: an error if the code is not there`, async (t) => {

@@ -39,21 +39,32 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   async function said(ReservedConcurrentExecutions: number, mapping = {}) {
     const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions }, mapping })
     const findings = await findingsIn(t, { Resources: { ...Resources, Second: Resources.Orders } })
-    return findings.filter(({ rule }) => rule === 'reserved-concurrency').map(({ resource, fix }) => [resource, fix])
+    return findings
+      .filter(({ rule }) => rule === 'reserved-concurrency')
+      .map(({ resource, fix, paste = [] }) => [resource, fix, ...paste.map(({ text }) => text.trim())])
   }
   const limit = (most: string) =>
     `MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
+  const share = '"ScalingConfig": { "MaximumConcurrency": 1249 },'
   t.strictSame(await said(2499), [
-    ['Orders', `Set ${limit('2,499')}`],
-    ['Second', `Set ${limit('2,499')}`],
+    ['Orders', `Set ${limit('2,499')}`, share],
+    ['Second', `Set ${limit('2,499')}`, share],
   ])
   t.strictSame(await said(2500), [])
+  t.strictSame((await said(4))[0], ['Orders', `Set ${limit('4')}`, '"ScalingConfig": { "MaximumConcurrency": 2 },'])
+  t.strictSame((await said(3))[0], ['Orders', `Set ${limit('3')}`])
   t.strictSame((await said(2))[0], ['Orders', `Set ${limit('2')}`])
   t.strictSame((await said(1))[0], ['Orders', `Set ReservedConcurrentExecutions to 2 or more, and set ${limit('2')}`])
   const provisioned = { ProvisionedPollerConfig: { MinimumPollers: 2 } }
   t.strictSame((await said(1999, provisioned))[0], [
     'Orders',
     'Set MaximumPollers to at most 199, or set ReservedConcurrentExecutions to 2,000.',
+    '"MaximumPollers": 199,',
+  ])
+  t.strictSame((await said(20, provisioned))[0], [
+    'Orders',
+    'Set MaximumPollers to at most 2, or set ReservedConcurrentExecutions to 2,000.',
+    '"MaximumPollers": 2,',
   ])
   t.strictSame((await said(19, provisioned))[0], ['Orders', 'Set ReservedConcurrentExecutions to 2,000.'])
 })
@@ -123,6 +134,25 @@ test('one mapping that exceeds the reserved concurrency alone is an error, even 
     ids(await findingsIn(t, twoMappings({ ...concurrency(10), ...settings }, { Enabled: false, ...concurrency(2) })))
   t.strictSame(await found({ Condition: 'Prod' }), ['concurrency-above-reserved Handler'])
   t.strictSame(await found({ Enabled: false }), ['not-checked Handler'])
+})
+
+test('mappings that may not exist, and mappings without a limit, do not change the sum of those that run', async (t) => {
+  const found = async (second: Record<string, unknown>) =>
+    ids(await findingsIn(t, twoMappings(concurrency(10), second)))
+  t.strictSame(await found({ Condition: 'Prod', ...concurrency(2) }), ['concurrency-above-reserved Handler'])
+  t.strictSame(await found({ ScalingConfig: undefined }), [
+    'concurrency-above-reserved Handler',
+    'reserved-concurrency Second',
+  ])
+})
+
+test('if the mappings that run need as much as one that may not exist, the finding counts those that run', async (t) => {
+  const { Resources, ...rest } = twoMappings({}, {})
+  const { Properties } = Resources.Orders
+  const Third = { ...Resources.Orders, Condition: 'Prod', Properties: { ...Properties, ...concurrency(10) } }
+  const findings = await findingsIn(t, { ...rest, Resources: { ...Resources, Third } })
+  t.strictSame(ids(findings), ['concurrency-above-reserved Handler', 'not-checked Queue'])
+  t.match(findings[0]?.message, /^The maximum concurrency of its 2 mappings together is 10, above /)
 })
 
 test('mappings with the condition of their function are added up', async (t) => {
@@ -317,11 +347,20 @@ test('SAM makes the queue: the fix is to declare it', async (t) => {
 })
 
 test('a setting of streams on a mapping whose event source is not known is no problem', async (t) => {
-  const found = async (EventSourceArn: unknown) =>
-    ids(await findingsIn(t, cloudFormation({ mapping: { EventSourceArn, MaximumRetryAttempts: 2 } })))
+  const found = async (EventSourceArn: unknown, queue = {}) =>
+    ids(await findingsIn(t, cloudFormation({ mapping: { EventSourceArn, MaximumRetryAttempts: 2 }, queue })))
   t.strictSame(await found({ 'Fn::ImportValue': 'stream' }), ['not-checked Orders'])
   t.strictSame(await found('arn:aws:sqs:eu-west-1:123456789012:orders'), [
     'stream-setting Orders',
     'not-checked Orders',
   ])
+  const mayBeFifo = { FifoQueue: { 'Fn::ImportValue': 'x' } }
+  t.strictSame(await found(getAtt('Queue'), mayBeFifo), ['stream-setting Orders', 'not-checked Queue'])
+})
+
+test('two filters, of which one is not known: it is not known whether messages that are not JSON are deleted', async (t) => {
+  const mapping = filters('{"body":{"kind":["a"]}}', { 'Fn::ImportValue': 'x' })
+  const [finding] = await findingsIn(t, cloudFormation({ mapping }))
+  t.equal(finding?.rule, 'filter-criteria')
+  t.match(finding?.message, /^Lambda deletes messages that do not match any of the 2 filters\. /)
 })

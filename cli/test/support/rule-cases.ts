@@ -341,6 +341,16 @@ export const CASES: Case[] = [
     found: ['concurrency-above-reserved Handler'],
   },
   {
+    title: 'the lowest maximum concurrency (2), above the reserved concurrency',
+    change: { mapping: concurrency(2), function: { ReservedConcurrentExecutions: 1 } },
+    found: ['concurrency-above-reserved Handler'],
+  },
+  {
+    title: 'the highest maximum concurrency (1,000), above the reserved concurrency',
+    change: { mapping: concurrency(1000), function: { ReservedConcurrentExecutions: 999 } },
+    found: ['concurrency-above-reserved Handler'],
+  },
+  {
     title: 'a maximum concurrency equal to the reserved concurrency',
     change: { mapping: concurrency(5), function: { ReservedConcurrentExecutions: 5 } },
     found: [],
@@ -348,6 +358,11 @@ export const CASES: Case[] = [
   {
     title: 'a maximum concurrency in provisioned mode',
     change: { mapping: { ...concurrency(5), ...provisioned } },
+    found: ['concurrency-and-provisioned mapping'],
+  },
+  {
+    title: 'a maximum concurrency in provisioned mode without MaximumPollers',
+    change: { mapping: { ...concurrency(5), ...pollers(undefined) } },
     found: ['concurrency-and-provisioned mapping'],
   },
   {
@@ -430,6 +445,16 @@ export const CASES: Case[] = [
   },
 
   { title: 'one filter', change: { mapping: filters(BY_TYPE) }, found: ['filter-criteria mapping'] },
+  {
+    title: 'a filter on text',
+    change: { mapping: filters('{ "body": ["order"] }') },
+    found: ['filter-criteria mapping'],
+  },
+  {
+    title: 'a filter on JSON, and one on text',
+    change: { mapping: filters(BY_TYPE, '{ "body": ["order"] }') },
+    found: ['filter-criteria mapping'],
+  },
   {
     title: 'five filters',
     change: { mapping: filters(...Array(5).fill(BY_TYPE)) },

@@ -1,0 +1,297 @@
+// What is listed as not checked, for mappings that are written as a model, without a template.
+import { test } from 'tap'
+import { check } from '../../src/doctor/check.ts'
+import type { Mapping, Model } from '../../src/model/model.ts'
+import { pinnedVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
+import { absent, invalid, known, unknown } from '../../src/model/setting.ts'
+import type { CheckOptions } from '../../src/rules/rule.ts'
+import { filesIn } from '../support/files.ts'
+import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
+import { OPTIONS } from '../support/templates.ts'
+
+/** The findings of this rule: the resource, the message without its first words, and the fix. */
+function listed(mappings: readonly Mapping[], model: Partial<Model> = {}, options: Partial<CheckOptions> = {}) {
+  const findings = check({ mappings, unreadResources: [], ...model }, { ...OPTIONS, ...options })
+  return findings
+    .filter(({ rule }) => rule === 'not-checked')
+    .map(({ resource, message, fix }) => [resource, message.replace(/^Not checked: /, ''), fix])
+}
+function messages(mappings: readonly Mapping[], options: Partial<CheckOptions> = {}) {
+  return listed(mappings, {}, options).map(([resource, message]) => `${resource}: ${message}`)
+}
+
+const X = unknown('x')
+const POSITION = { line: 4, column: 2 }
+
+for (const [title, mapping, found, options] of [
+  ['a memory size', mappingOf({ function: functionOf({ memory: X }) }), []],
+  [
+    'a memory size, with --record-ms',
+    mappingOf({ function: functionOf({ memory: X }) }),
+    ['Handler: MemorySize. Reason: x.'],
+    { recordMs: 1 },
+  ],
+  ['a log level, which is optional', mappingOf({ function: functionOf({ logLevel: X }) }), []],
+  ['a batch size', mappingOf({ batchSize: X }), ['Orders: BatchSize. Reason: x.']],
+  ['a pattern', mappingOf({ filters: known([X]) }), ['Orders: Pattern. Reason: x.']],
+  [
+    'the retention of a queue',
+    mappingOf({ queue: queueOf({ retention: X }) }),
+    ['Queue: MessageRetentionPeriod. Reason: x.'],
+  ],
+  [
+    'the retention of a FIFO queue',
+    mappingOf({ queue: queueOf({ fifo: known(true), retention: X }) }),
+    ['Queue: MessageRetentionPeriod. Reason: x.'],
+  ],
+  [
+    'the retention of a dead-letter queue',
+    mappingOf({ queue: queueOf({ redrive: redriveOf({}, { retention: X }) }) }),
+    ['Dead: MessageRetentionPeriod. Reason: x.'],
+  ],
+  [
+    'the retention of the dead-letter queue of a FIFO queue',
+    mappingOf({ queue: queueOf({ fifo: known(true), redrive: redriveOf({}, { retention: X }) }) }),
+    [],
+  ],
+  [
+    'the delay of a queue that keeps messages for 900 s',
+    mappingOf({ queue: queueOf({ retention: known(900), delay: X }) }),
+    ['Queue: DelaySeconds. Reason: x.'],
+  ],
+  [
+    'the delay of a queue that keeps messages for 901 s',
+    mappingOf({ queue: queueOf({ retention: known(901), delay: X }) }),
+    [],
+  ],
+] as const) {
+  test(`${title} is not known: ${found.length > 0 ? 'it is listed' : 'it is not listed'}`, (t) => {
+    t.strictSame(messages([mapping], options), found)
+    t.end()
+  })
+}
+
+test('the fix: to check the deployed function, to set the parameter, to allow the call, or that of the input', (t) => {
+  const fix = (reason: string, model: Partial<Model>) =>
+    listed([mappingOf({ batchSize: unknown(reason) })], model).map(([, , text]) => text)
+  t.strictSame(fix('x', { file: 'a.yaml' }), ['Check the deployed function with --function NAME.'])
+  t.strictSame(fix('set it with --parameter A=…', { file: 'a.yaml' }), [
+    'Set the parameter, or check the deployed function with --function NAME.',
+  ])
+  t.strictSame(fix('x', {}), ['If access was denied, allow the call. Otherwise check the setting yourself.'])
+  t.strictSame(fix('x', { fix: 'Check the state.' }), ['Check the state.'])
+  t.end()
+})
+
+test('a function that could not be read: its settings are one finding of the mapping, at the line of the function', (t) => {
+  const findings = check(
+    { file: 'a.yaml', mappings: [mappingOf({ function: unreadFunction('F', 'x', POSITION) })], unreadResources: [] },
+    OPTIONS,
+  )
+  t.match(findings, [
+    { rule: 'not-checked', resource: 'Orders', line: 4, message: 'Not checked: the settings of F. Reason: x.' },
+  ])
+  t.end()
+})
+
+test('a pinned version: its settings are not checked, and its code is not searched', (t) => {
+  const code = { inline: 'x', build: { reason: 'y' } }
+  const version = pinnedVersion('F:3', '3', functionOf({ id: 'F', code }))
+  t.strictSame(messages([mappingOf({ function: version })]), [
+    'Orders: the settings of F:3. Reason: it is version 3 of F, whose settings may differ from those of the resource.',
+  ])
+  t.end()
+})
+
+test('whether the function loads this package with require() is listed, unless Node accepts that', (t) => {
+  const root = filesIn(t, { 'index.ts': "import { boundedSqsBatch } from 'middy-bounded-sqs-batch'" })
+  const code = { places: [root], handler: 'index.handler', build: { reason: 'x' } }
+  const found = (nodeOptions?: string) => listed([mappingOf({ function: functionOf({ code, nodeOptions }) })])
+  const [[resource, message, fix] = [], ...more] = found()
+  t.strictSame(more, [])
+  t.equal(resource, 'Handler')
+  t.match(message, /^whether the function loads this package with require\(\)\. Reason: .*index\.ts: x\.$/)
+  t.equal(fix, 'Check the built function: it must be an ES module, or a bundle.')
+  t.strictSame(found('--experimental-require-module'), [])
+  t.end()
+})
+
+for (const [runtime, reason] of [
+  ['nodejs26.x', 'the runtime nodejs26.x is a preview and has no date yet'],
+  ['cobol1.x', 'the runtime cobol1.x is not known to this version of doctor'],
+  ['nodejs24.x', undefined],
+] as const) {
+  test(`the deprecation date of ${runtime}: ${reason ?? 'it is known'}`, (t) => {
+    const setting = { ...known(runtime), id: 'runtime' }
+    const mapping = mappingOf({ function: functionOf({ runtime: setting }) })
+    const other = mappingOf({ id: 'Other', function: functionOf({ id: 'Worker', runtime: setting }) })
+    t.strictSame(
+      messages([mapping, { ...other, queue: queueOf({ id: 'Others' }) }]),
+      reason === undefined
+        ? []
+        : [`Handler: the deprecation date of the runtime. Reason: ${reason}. It applies to Handler, Worker.`],
+    )
+    t.end()
+  })
+}
+
+const RESERVED = known(9, POSITION)
+/** Mappings of one function with a reserved concurrency of 9. Each has a queue, and a maximum concurrency. */
+function limited(...of: (Partial<Mapping> & { limit: number })[]): Mapping[] {
+  const shared = functionOf({ reservedConcurrency: RESERVED })
+  return of.map(({ limit, ...settings }, index) =>
+    mappingOf({
+      id: `M${index}`,
+      function: shared,
+      queue: queueOf({ id: `Q${index}` }),
+      maximumConcurrency: known(limit),
+      ...settings,
+    }),
+  )
+}
+function enough(most: number, reason: string) {
+  return [
+    `Handler: whether the reserved concurrency of 9 is enough for all mappings, which may use ${most}. Reason: ${reason}.`,
+  ]
+}
+const OFF = { runs: known(false) }
+for (const [title, mappings, found] of [
+  ['together as high, one is disabled', limited({ limit: 5 }, { limit: 4, ...OFF }), []],
+  ['together above it, one is disabled', limited({ limit: 5 }, { limit: 5, ...OFF }), enough(10, 'M1 is disabled')],
+  ['together above it, one may run', limited({ limit: 5 }, { limit: 5, runs: X }), enough(10, 'x')],
+  [
+    'one is as high, and the other is disabled',
+    limited({ limit: 9 }, { limit: 2, ...OFF }),
+    enough(11, 'M1 is disabled'),
+  ],
+  ['two are disabled', limited({ limit: 2 }, { limit: 6, ...OFF }, { limit: 7, ...OFF }), enough(15, 'M1 is disabled')],
+  ['the other one is not known', limited({ limit: 2 }, { limit: 9, maximumConcurrency: absent, ...OFF }), []],
+] as const) {
+  test(`the maximum concurrencies and the reserved concurrency: ${title}`, (t) => {
+    t.strictSame(messages(mappings), found)
+    t.end()
+  })
+}
+
+test('the mappings that run exceed the reserved concurrency: this error is the only finding of the setting', (t) => {
+  const mappings = limited({ limit: 10 }, { limit: 2, ...OFF })
+  const [finding, ...more] = check({ mappings, unreadResources: [] }, OPTIONS)
+  t.strictSame(more, [])
+  t.equal(finding?.rule, 'concurrency-above-reserved')
+  t.match(
+    finding?.message,
+    /^The maximum concurrency is 10, above the reserved concurrency of 9\. .* be dead-lettered\.$/,
+  )
+  t.end()
+})
+
+const QUEUE = queueOf()
+/** Mappings of one queue, each with its own function. */
+function readers(...of: Partial<Mapping>[]): Mapping[] {
+  return of.map((settings, index) => {
+    const id = `M${index}`
+    return mappingOf({ id, function: functionOf({ id: `F${index}` }), queue: QUEUE, ...settings })
+  })
+}
+function sameTime(names: string, reason: string) {
+  return [`Queue: whether several mappings read the queue at the same time (${names}). Reason: ${reason}.`]
+}
+const PROD = { condition: { name: 'Prod', reason: 'prod?' } }
+const DEV = { condition: { name: 'Dev', reason: 'dev?' } }
+for (const [title, mappings, found] of [
+  ['one mapping that may run', readers({ runs: X }), []],
+  ['two that run', readers({}, {}), []],
+  ['two with the same condition', readers(PROD, PROD), []],
+  ['two with different conditions', readers(PROD, DEV), sameTime('M0, M1', 'prod?')],
+  ['one with a condition', readers({}, DEV), sameTime('M0, M1', 'dev?')],
+  ['one that may run', readers({}, { runs: X }), sameTime('M0, M1', 'x')],
+  ['one that may run under a condition', readers({}, { ...DEV, runs: X }), sameTime('M0, M1', 'x')],
+  ['one that may run, and a disabled one', readers({ runs: X }, OFF), []],
+  ['two with different conditions, and a disabled one', readers(PROD, OFF, DEV), sameTime('M0, M2', 'prod?')],
+] as const) {
+  test(`the mappings of a queue: ${title}`, (t) => {
+    t.strictSame(messages(mappings), found)
+    t.end()
+  })
+}
+
+test('a queue that could not be read: its settings are one finding of the mapping', (t) => {
+  const queue = unreadQueue('Q', 'x')
+  const what = 'the visibility timeout, redrive policy and retention of Q'
+  t.strictSame(messages([mappingOf({ queue })]), [`Orders: ${what}, and whether it is a FIFO queue. Reason: x.`])
+  t.strictSame(messages([mappingOf({ queue: { ...queue, fifo: known(false) } })]), [`Orders: ${what}. Reason: x.`])
+  t.end()
+})
+
+test('two mappings of a queue that could not be read, at one place: one finding', (t) => {
+  const queue = unreadQueue('Q', 'x', POSITION)
+  const [first, ...more] = listed([mappingOf({ queue }), mappingOf({ id: 'Other', queue })])
+  t.match(first?.[1], /\. It applies to Orders, Other\.$/)
+  t.strictSame(
+    more.map(([resource]) => resource),
+    [],
+  )
+  t.end()
+})
+
+for (const [title, fifo, deadFifo, found] of [
+  [
+    'of a standard queue',
+    known(false),
+    X,
+    ['Queue: the retention of Dead, and whether it is a FIFO queue. Reason: y.'],
+  ],
+  ['of a standard queue, which is one, too', known(false), known(false), ['Queue: the retention of Dead. Reason: y.']],
+  ['of a FIFO queue', known(true), X, ['Queue: whether Dead is a FIFO queue. Reason: y.']],
+  ['of a FIFO queue, which is one, too', known(true), known(true), []],
+] as const) {
+  test(`a dead-letter queue ${title}, that could not be read`, (t) => {
+    const redrive = redriveOf({}, { fifo: deadFifo, retention: unknown('y'), unreadReason: 'y' })
+    t.strictSame(messages([mappingOf({ queue: queueOf({ fifo, redrive }) })]), found)
+    t.end()
+  })
+}
+
+test('the retention of a dead-letter queue of two queues, at one place, is one finding', (t) => {
+  const retention = unknown('y', POSITION)
+  const redrive = redriveOf({}, { retention, unreadReason: 'y' })
+  const [one, other] = ['A', 'B'].map((id) => mappingOf({ id, queue: queueOf({ id: `Queue${id}`, redrive }) }))
+  t.strictSame(messages([one as Mapping, other as Mapping]), [
+    'QueueA: the retention of Dead. Reason: y. It applies to QueueA, QueueB.',
+  ])
+  t.end()
+})
+
+test('a subscription whose policy is not known is listed, also if the queue has other open settings', (t) => {
+  const subscription = { id: 'S', isRaw: known(true) }
+  const queue = queueOf({ subscriptions: [{ ...subscription, isAllowed: X }], visibilityTimeout: unknown('y') })
+  t.strictSame(messages([mappingOf({ queue })]), [
+    'Queue: VisibilityTimeout. Reason: y.',
+    'Queue: whether the policy of the queue allows S to send messages. Reason: x.',
+  ])
+  const allowed = { ...queue, subscriptions: [{ ...subscription, isAllowed: known(true) }] }
+  t.strictSame(messages([mappingOf({ queue: allowed })]), ['Queue: VisibilityTimeout. Reason: y.'])
+  t.end()
+})
+
+test('a value that AWS rejects is an error, and not listed', (t) => {
+  const mapping = mappingOf({ batchSize: invalid('it is wrong', 'Correct it.', POSITION) })
+  const findings = check({ mappings: [mapping], unreadResources: [] }, OPTIONS)
+  t.strictSame(
+    findings.map(({ rule, message }) => [rule, message]),
+    [['invalid-value', 'BatchSize: it is wrong. AWS rejects this value. Checks that depend on it were skipped.']],
+  )
+  t.end()
+})
+
+test('resources that could not be read: all of it or a part, with the fix of the resource', (t) => {
+  const unreadResources = [
+    { id: 'A', unreadReason: 'x' },
+    { id: 'B', what: 'whether it reads SQS', unreadReason: 'x', fix: 'Apply the plan.' },
+  ]
+  t.strictSame(listed([], { unreadResources, fix: 'Check it.' }), [
+    ['A', 'this item. Reason: x.', 'Check it.'],
+    ['B', 'whether it reads SQS. Reason: x.', 'Apply the plan.'],
+  ])
+  t.end()
+})
