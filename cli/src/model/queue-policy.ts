@@ -42,6 +42,15 @@ function isKnown(value: unknown): boolean {
   return value !== undefined && (typeof value !== 'object' || Object.values(value ?? {}).every(isKnown))
 }
 
+/** Whether an ARN of a template is a reference to a resource, such as `${Topic}`. Two different ones have different ARNs. */
+function isReference(arn: string): boolean {
+  return /^\$\{\w+\}$/.test(arn)
+}
+/** Whether a part of an ARN is a reference, so that another text may be the same ARN. */
+function hasReference(arn: string): boolean {
+  return arn.includes('${')
+}
+
 /** Whether the policy of a queue allows SNS to send messages from a topic. Undefined if it is not known. */
 export function allowsSns(
   statements: Record<string, unknown>[] | undefined,
@@ -58,7 +67,9 @@ export function allowsSns(
     const sources = sourcesIn(Condition)
     if (sources.length === 0) return true
     if (topic === undefined || sources.includes(undefined)) return undefined
-    return sources.some((source) => matches(source, topic))
+    if (sources.some((source) => matches(source, topic))) return true
+    const arns = [topic, ...sources].map(String)
+    return arns.every(isReference) || !arns.some(hasReference) ? false : undefined
   })
   return results.includes(true) ? true : results.includes(undefined) ? undefined : false
 }

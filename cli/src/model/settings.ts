@@ -64,7 +64,7 @@ export type Table = Readonly<Record<string, AnyRow>>
 type More = Omit<Row, 'name' | 'path'>
 function pathOf(name: string) {
   const path = name.split('.')
-  return { name: path.at(-1) ?? name, path }
+  return { name: String(path.at(-1)), path }
 }
 function number(name: string, more: More): NumberRow {
   return { kind: 'number', ...pathOf(name), ...more }

@@ -1,5 +1,5 @@
-import { type Node, nodesIn } from './document.ts'
-import { entriesOf, namesWithConditions, READ_PROPERTIES, readParts, scalarText } from './relevant.ts'
+import { entriesOf, type Node, nodesIn, scalarText } from './document.ts'
+import { namesWithConditions, READ_PROPERTIES, readParts } from './relevant.ts'
 import { type Assumptions, createResolver, type Links } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
 
@@ -15,12 +15,14 @@ export interface TemplateCase extends Assumptions {
 /** More cases are not combined: then each parameter varies alone. */
 const MAX_CASES = 64
 
+const OF_FUNCTION = READ_PROPERTIES.get('AWS::Serverless::Function') as readonly string[]
+
 type Entries = ReadonlyMap<string, Node>
 
 /** The names that decide about messages: those in the parts that are read, and in Globals. */
 function relevantNames(document: Node, conditions: Entries): Set<string> {
   const globals = entriesOf(entriesOf(entriesOf(document).get('Globals')).get('Function'))
-  const read = Array.from(globals).filter(([name]) => READ_PROPERTIES.get('AWS::Serverless::Function')?.includes(name))
+  const read = Array.from(globals).filter(([name]) => OF_FUNCTION.includes(name))
   return namesWithConditions([...readParts(document).values(), ...read.map(([, node]) => node)], conditions)
 }
 
@@ -29,10 +31,9 @@ function comparedWith(name: string, conditions: Entries): string[] {
   const values = Array.from(conditions.values()).flatMap((condition) =>
     Array.from(nodesIn(condition).keys()).flatMap((node) => {
       const sides = entriesOf(node).get('Fn::Equals')
-      const items = sides?.kind === 'list' ? sides.items : []
-      return items.some((side) => scalarText(entriesOf(side).get('Ref')) === name)
-        ? items.flatMap((side) => scalarText(side) ?? [])
-        : []
+      if (sides?.kind !== 'list') return []
+      const isCompared = sides.items.some((side) => scalarText(entriesOf(side).get('Ref')) === name)
+      return isCompared ? sides.items.flatMap((side) => scalarText(side) ?? []) : []
     }),
   )
   return [...new Set(values)]
@@ -43,11 +44,11 @@ type Choice = { name: string; value: string | undefined; isAllowed?: true }
 
 function choicesOf(name: string, declaration: Node | undefined, conditions: Entries): Choice[] {
   const declared = entriesOf(declaration)
-  const type = scalarText(declared.get('Type')) ?? ''
+  const type = String(scalarText(declared.get('Type')))
   if (declared.has('Default') && !type.startsWith('AWS::SSM::')) return []
   const allowed = declared.get('AllowedValues')
   if (allowed?.kind === 'list')
-    return allowed.items.map((item) => ({ name, value: scalarText(item) ?? '', isAllowed: true }))
+    return allowed.items.map((item) => ({ name, value: String(scalarText(item)), isAllowed: true }))
   const values = comparedWith(name, conditions)
   return values.length === 0 ? [] : [...values, undefined].map((value) => ({ name, value }))
 }

@@ -1,14 +1,5 @@
-import { type DocumentNode, parse as parseJson, type ValueNode } from '@humanwhocodes/momoa'
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type ParsedNode,
-  parseDocument as parseYaml,
-  type ScalarTag,
-} from 'yaml'
+import { type DocumentNode, parse as parseJson, type StringNode, type ValueNode } from '@humanwhocodes/momoa'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument as parseYaml } from 'yaml'
 import type { Position } from '../model/setting.ts'
 import { closest } from '../shared/closest.ts'
 import { UsageError } from '../shared/errors.ts'
@@ -18,6 +9,16 @@ export type Node =
   | { kind: 'scalar'; value: string | number | boolean | null; position: Position }
   | { kind: 'list'; items: readonly Node[]; position: Position }
   | { kind: 'map'; entries: ReadonlyMap<string, Node>; position: Position }
+
+/** The entries of a map. None for other nodes. */
+export function entriesOf(node: Node | undefined): ReadonlyMap<string, Node> {
+  return node?.kind === 'map' ? node.entries : new Map()
+}
+
+/** The text of a scalar. Undefined for null and for other nodes. */
+export function scalarText(node: Node | undefined): string | undefined {
+  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined
+}
 
 /**
  * All nodes of a tree in the order of the file, each with the nodes around it. The outermost one comes first. Each node
@@ -73,7 +74,7 @@ const TOKENS = { LBrace: '{', RBrace: '}', LBracket: '[', RBracket: ']', Comma: 
 function withoutTokenNames(message: string) {
   return Object.entries(TOKENS)
     .reduce((text, [name, character]) => text.replace(`token ${name} `, `${character} `), message)
-    .replace(/\.? \(\d+:\d+\)$/, '')
+    .replace(/\. \(.+/, '')
 }
 
 function fromJson(file: string, text: string): Node {
@@ -82,7 +83,7 @@ function fromJson(file: string, text: string): Node {
     if (node.type === 'Object') {
       const entries = new Map<string, Node>()
       for (const { name, value } of node.members) {
-        const key = name.type === 'String' ? name.value : name.name
+        const { value: key } = name as StringNode // only JSON5 has other names
         set(file, entries, key, convert(value, name.loc.start, depth + 1))
       }
       return { kind: 'map', entries, position }
@@ -112,36 +113,30 @@ const SHORT = (
   'And Base64 Cidr Condition Equals FindInMap ForEach GetAtt GetAZs If ImportValue Join Length Not Or Ref Select ' +
   'Split Sub ToJsonString Transform'
 ).split(' ')
-const LONG = new Map(SHORT.map((name) => [`!${name}`, /^(Ref|Condition)$/.test(name) ? name : `Fn::${name}`]))
+const LONG = new Map(SHORT.map((name) => [`!${name}`, ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`]))
 /**
  * The function that a misspelled tag, such as !GetAt, or a misspelled name, such as Fn::GetAt, probably means. Undefined
  * if the name is correct, or differs more.
  */
 export function misspelledFunction(name: string): string | undefined {
-  const [, prefix, short = ''] = /^(!|Fn::)(\w+)$/.exec(name) ?? []
-  if (prefix === undefined || [...LONG.values()].includes(name)) return undefined
+  const match = /^(!|Fn::)(\w+)$/.exec(name)
+  if (!match || [...LONG.values()].includes(name)) return undefined
+  const [, prefix, short] = match as unknown as [string, string, string]
   const meant = closest(short, SHORT, 1)
   if (meant === undefined) return undefined
   return prefix === '!' ? `!${meant}` : LONG.get(`!${meant}`)
 }
-
-const TAGS = SHORT.flatMap((name) => {
-  const tag = `!${name}`
-  const keep = { tag, resolve: (value: unknown) => value }
-  return [keep, { ...keep, collection: 'seq' }, { ...keep, collection: 'map' }]
-}) as ScalarTag[]
 
 function fromYaml(file: string, text: string): Node {
   const lines = new LineCounter()
   // `set` finds duplicate keys, because the check of the parser takes quadratic time.
   const document = parseYaml(text, {
     version: '1.1',
-    customTags: TAGS,
     lineCounter: lines,
     uniqueKeys: false,
     prettyErrors: false,
   })
-  function positionOf(offset = 0): Position {
+  function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
   }
@@ -163,16 +158,14 @@ function fromYaml(file: string, text: string): Node {
       return anchored.kind === 'scalar' ? { ...anchored, position } : anchored
     }
     if (isSeq(node)) {
-      const items = (node.items as (ParsedNode | null)[]).map((item) =>
-        convert(item, positionOf(item?.range[0] ?? node.range[0]), depth + 1),
-      )
+      const items = (node.items as ParsedNode[]).map((item) => convert(item, positionOf(item.range[0]), depth + 1))
       return { kind: 'list', items, position }
     }
     if (isMap<ParsedNode, ParsedNode | null>(node)) {
       const entries = new Map<string, Node>()
       const merged: Node[] = []
       for (const { key, value } of node.items) {
-        const name = isScalar(key) ? (key.source ?? String(key.value)) : String(key)
+        const name = String(isScalar(key) ? key.source : key)
         const at = positionOf(key.range[0])
         const child = convert(value, at, depth + 1)
         if (name === '<<') merged.push(...(child.kind === 'list' ? child.items : [child]))
@@ -187,15 +180,16 @@ function fromYaml(file: string, text: string): Node {
     const { value, source } = node
     // Dates stay as they are written. In YAML 1.1, a dot is a number for the parser, but CodeUri means a folder.
     const isText = !isPlain(value) || Number.isNaN(value)
-    return { kind: 'scalar', value: isText ? (source ?? '') : value, position }
+    return { kind: 'scalar', value: isText ? String(source) : value, position }
   }
   function convert(node: ParsedNode | null, position: Position, depth: number): Node {
     if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
     const value = convertUntagged(node, position, depth)
-    const tag = node && 'tag' in node && typeof node.tag === 'string' && node.tag.startsWith('!') ? node.tag : undefined
-    const name = tag && (LONG.get(tag) ?? tag)
-    const result: Node = name ? { kind: 'map', entries: new Map([[name, value]]), position } : value
-    if (node && 'anchor' in node && node.anchor) anchors.set(node.anchor, result)
+    const { tag, anchor } = (node ?? {}) as { tag?: string; anchor?: string }
+    const result: Node = tag?.startsWith('!')
+      ? { kind: 'map', entries: new Map([[LONG.get(tag) ?? tag, value]]), position }
+      : value
+    if (anchor) anchors.set(anchor, result)
     return result
   }
   return convert(document.contents as ParsedNode | null, { line: 1, column: 1 }, 0)

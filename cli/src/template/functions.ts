@@ -3,10 +3,10 @@ import { invalid, known, type Position, type Setting, valueIn } from '../model/s
 import { type AnyRow, FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
 import { codeOf } from './code.ts'
-import { wordsIn } from './document.ts'
+import { entriesOf, wordsIn } from './document.ts'
 import { ALIAS, byName, FUNCTION, type Lookup, VERSION } from './lookup.ts'
 import type { Reader } from './reader.ts'
-import type { Resolved } from './resolve.ts'
+import { type Resolved, rawText } from './resolve.ts'
 import { partsOf, readable, whyUnknown } from './text.ts'
 
 /**
@@ -17,33 +17,36 @@ function nameIndexOf(parts: readonly string[]): number {
   return parts.indexOf('function') + 1
 }
 
+/** The names from the properties to a value. There is at least one. */
+type Path = readonly string[]
+
 /** The types of events for which SAM creates a mapping. */
 const OF_MAPPINGS = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
-const NEVER_INVOKES =
-  /^AWS::(Lambda::(EventSourceMapping|Alias|Version|EventInvokeConfig)|IAM::\w+|Logs::\w+|CloudWatch::\w+)$/
+const NEVER_INVOKES = /^AWS::(Lambda::(EventSourceMapping|Alias|Version|EventInvokeConfig)|(IAM|Logs|CloudWatch)::\w+)$/
 
 /** Reads the functions that the properties of a mapping refer to. */
 export function createFunctions(reader: Reader, { aliases, functionsByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, rowValue, resources } = reader
+  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, rowValue, resources, positionOf } = reader
 
   // Not read with `property()`, which would make each setting unknown if a macro may add Globals. Such a macro is
   // listed once for the whole template.
-  const declared = reader.root.kind === 'map' ? reader.root.entries.get('Globals') : undefined
+  const declared = entriesOf(reader.root).get('Globals')
   const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
 
   /** Whether the function itself sets it. SAM merges a map of the function with that of Globals, key by key. */
-  function isOwn(parent: Resolved, [name = '', ...rest]: readonly string[]): boolean {
+  function isOwn(parent: Resolved, names: Path): boolean {
+    const [name, ...rest] = names as [string, ...string[]]
     if (parent.kind !== 'map' || !parent.entries.has(name)) return false
     const child = property(parent, name)
     return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
   }
   /** A property of a function. SAM takes it from Globals if the function does not set it. */
-  function propertyOf(id: string, names: readonly string[]): { resolved: Resolved; isInherited: boolean } {
+  function propertyOf(id: string, names: Path): { resolved: Resolved; isInherited: boolean } {
     const own = propertiesOf(id)
     const resolved = names.reduce(property, own)
-    const [name = ''] = names
-    const inherits = isSam(id) && resolved.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, name)
-    const inherited = inherits ? names.reduce(property, globals) : resolved
+    const inherited = names.reduce(property, globals)
+    const inherits =
+      isSam(id) && resolved.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, names[0] as string)
     const isInherited = inherits && inherited.kind !== 'absent'
     return { resolved: isInherited ? inherited : resolved, isInherited }
   }
@@ -51,24 +54,19 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     return typeOf(id) === 'AWS::Serverless::Function'
   }
 
-  const invokeConfigs = [...resources.keys()].filter((id) => typeOf(id) === 'AWS::Lambda::EventInvokeConfig')
+  const invokeConfigs = [...resources].filter(([id]) => typeOf(id) === 'AWS::Lambda::EventInvokeConfig')
   /** The resource that configures asynchronous invocations. SAM has a property instead. */
   function eventInvokeConfigOf(id: string): Setting<true> | undefined {
-    const config = invokeConfigs.find(
-      (other) => resourceIn(textIn(property(propertiesOf(other), 'FunctionName'))) === id,
-    )
-    return config === undefined ? undefined : known<true>(true, resources.get(config)?.position)
-  }
-  function textIn(resolved: Resolved) {
-    return resolved.kind === 'scalar' ? String(resolved.value) : ''
+    const nameIn = (config: string) => rawText(property(propertiesOf(config), 'FunctionName'))
+    const config = invokeConfigs.find(([other]) => resourceIn(nameIn(other)) === id)
+    return config && known<true>(true, config[1].position)
   }
   /** Whether an event of SAM, or another resource that mentions the function, may invoke it. */
   function hasOtherInvokers(id: string): boolean {
     const events = property(propertiesOf(id), 'Events')
-    const types =
-      events.kind === 'map'
-        ? [...events.entries.values()].map((event) => textIn(property(reader.resolve(event), 'Type')))
-        : []
+    if (events.kind === 'unknown') return true
+    const declarations = events.kind === 'map' ? [...events.entries.values()] : []
+    const types = declarations.map((event) => rawText(property(reader.resolve(event), 'Type')))
     if (types.some((type) => !OF_MAPPINGS.test(type))) return true
     return Array.from(resources).some(
       ([other, declaration]) => other !== id && !NEVER_INVOKES.test(typeOf(other)) && wordsIn(declaration).includes(id),
@@ -83,31 +81,30 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     }
     const managed = get({ kind: 'presence', path: ['CapacityProviderConfig'] })
     const settings = reader.settings(FUNCTION_SETTINGS, id, propertiesOf(id), get, managed)
-    const durable = get({ kind: 'presence', path: ['DurableConfig'] })
-    const isIncomplete = durable.state === 'known' && settings.executionTimeout.state === 'absent'
+    const durable = propertyOf(id, ['DurableConfig']).resolved
+    const isIncomplete = durable.kind !== 'absent' && settings.executionTimeout.state === 'absent'
     const fix = 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.'
     const executionTimeout = isIncomplete
       ? invalid('DurableConfig does not set it', fix, durable.position)
       : settings.executionTimeout
     const code = codeOf(reader, id, (...path) => propertyOf(id, path).resolved)
     const eventInvokeConfig = eventInvokeConfigOf(id) ?? settings.eventInvokeConfig
-    const variables = propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved
     return {
       id,
-      position: resources.get(id)?.position,
+      position: positionOf(id),
       ...settings,
       executionTimeout,
       eventInvokeConfig,
       code,
       // Searched only if it matters, because this reads all resources.
       ...(eventInvokeConfig.state === 'absent' ? {} : { hasOtherInvokers: hasOtherInvokers(id) }),
-      nodeOptions: variables.kind === 'scalar' ? String(variables.value) : undefined,
+      nodeOptions: valueIn(text(propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved)),
     }
   })
 
   /** The function of an alias or a version. If an alias routes to several versions, their settings are not known. */
   function ofAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
-    const position = resources.get(id)?.position
+    const position = positionOf(id)
     const weights = property(property(propertiesOf(id), 'RoutingConfig'), 'AdditionalVersionWeights')
     if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) {
       return ofVersion(id, property(propertiesOf(id), 'FunctionVersion'), aliasOf, position)
@@ -123,10 +120,10 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
    */
   function ofVersion(id: string, version: Resolved, lambdaFunction: LambdaFunction, position?: Position) {
     if (lambdaFunction.unreadReason !== undefined || version.kind === 'absent') return lambdaFunction
-    const value = version.kind === 'scalar' ? String(version.value) : ''
+    const value = rawText(version)
     const publisher = resourceIn(value, VERSION)
     // SAM allows Ref Function.Version.
-    const isPublished = publisher !== undefined && (VERSION.test(typeOf(publisher)) || publisher === lambdaFunction.id)
+    const isPublished = VERSION.test(typeOf(publisher)) || publisher === lambdaFunction.id
     if (value === '$LATEST' || isPublished) return lambdaFunction
     const reason = version.kind === 'unknown' ? version.reason : whyUnknown(value)
     return reason === undefined
@@ -139,8 +136,8 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     if (lambdaFunction.unreadReason !== undefined) return lambdaFunction
     const id = `${lambdaFunction.id}:${readable(qualifier)}`
     const referenced = resourceIn(qualifier, ALIAS)
-    if (referenced !== undefined && ALIAS.test(typeOf(referenced))) return ofAlias(referenced, lambdaFunction)
-    if (referenced !== undefined || /^(\d+|\$LATEST)$/.test(qualifier)) {
+    if (ALIAS.test(typeOf(referenced))) return ofAlias(referenced, lambdaFunction)
+    if (referenced !== '' || /^(\d+|\$LATEST)$/.test(qualifier)) {
       return ofVersion(id, { kind: 'scalar', value: qualifier }, lambdaFunction, position)
     }
     // SAM publishes a version with the settings of the template, and creates this alias for it.
@@ -152,38 +149,40 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     return unreadVersion(id, `the alias ${readable(qualifier)}: ${lookup.reason}`, lambdaFunction, position)
   }
 
-  function functionOfAlias(id: string, via: readonly string[] = []): LambdaFunction {
-    return findUnqualified(property(propertiesOf(id), 'FunctionName'), [...via, id])
+  /** `via` are the aliases and versions that led here. */
+  function functionOfAlias(id: string, ...via: readonly string[]): LambdaFunction {
+    return findUnqualified(property(propertiesOf(id), 'FunctionName'), id, ...via)
   }
 
   /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
   function findFunction(resolved: Resolved): LambdaFunction {
     const lambdaFunction = findUnqualified(resolved)
-    const parts = resolved.kind === 'scalar' ? partsOf(String(resolved.value)) : []
+    const parts = partsOf(rawText(resolved))
     const qualifier = parts[nameIndexOf(parts) + 1]
     return qualifier === undefined ? lambdaFunction : atQualifier(lambdaFunction, qualifier, resolved.position)
   }
 
   /** The function without regard to an alias or a version after its name or its ARN. */
-  function findUnqualified(resolved: Resolved, via: readonly string[] = []): LambdaFunction {
-    const position = resolved.position
+  function findUnqualified(resolved: Resolved, ...via: readonly string[]): LambdaFunction {
+    const { position } = resolved
     if (resolved.kind !== 'scalar') {
       const reason = resolved.kind === 'unknown' ? resolved.reason : 'no name is given'
       return unreadFunction('its function', reason, position)
     }
     const value = String(resolved.value)
-    if (value === '') return unreadFunction('its function', 'its name is empty', position)
     const id = resourceIn(value, FUNCTION, ALIAS, VERSION)
-    if (id !== undefined) {
+    if (id !== '') {
       const type = typeOf(id)
       if (FUNCTION.test(type)) return functionOf(id)
       if (!ALIAS.test(type) && !VERSION.test(type))
         return unreadFunction(id, `it is a resource of type ${type}`, position)
       if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
-      return ofAlias(id, functionOfAlias(id, via))
+      return ofAlias(id, functionOfAlias(id, ...via))
     }
     const parts = partsOf(value)
-    const lookup = byName(functionsByName, parts[nameIndexOf(parts)] ?? '')
+    const name = parts[nameIndexOf(parts)]
+    if (!name) return unreadFunction('its function', 'its name is empty', position)
+    const lookup = byName(functionsByName, name)
     return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, position)
   }
 

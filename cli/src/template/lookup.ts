@@ -1,5 +1,5 @@
 import type { Reader } from './reader.ts'
-import { partsOf, placeholder, placeholdersIn, whyUnknown } from './text.ts'
+import { partsOf, placeholder, placeholdersIn, resourceOf, whyUnknown } from './text.ts'
 
 export const ELSEWHERE = 'it is not in this template'
 export const FUNCTION = /^AWS::(Lambda|Serverless)::Function$/
@@ -27,17 +27,14 @@ export function createLookup({ resources, typeOf, nameOf, conditionOf }: Reader)
   const queuesByName = Map.groupBy(queues, (id) => nameOf(id, 'QueueName'))
 
   /**
-   * The resource that a name or an ARN refers to. If it refers to several resources, the result is the first one that
-   * has one of the `types` or, if none has, the first one. A name that merely contains the name of a resource does not
-   * refer to it.
+   * The resource that a name or an ARN refers to. Empty if there is none. If it refers to several resources, the result
+   * is the first one that has one of the `types` or, if none has, the first one. A name that merely contains the name
+   * of a resource does not refer to it.
    */
-  function resourceIn(value: string, ...types: readonly RegExp[]) {
-    const ids = partsOf(value).flatMap((part) => {
-      const [name = ''] = placeholdersIn(part)
-      const [id = ''] = name.split('.')
-      return part === placeholder(name) && resources.has(id) ? [id] : []
-    })
-    return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0]
+  function resourceIn(value: string, ...types: readonly RegExp[]): string {
+    const names = partsOf(value).flatMap((part) => placeholdersIn(part).filter((name) => part === placeholder(name)))
+    const ids = names.map(resourceOf).filter((id) => resources.has(id))
+    return ids.find((id) => types.some((type) => type.test(typeOf(id)))) ?? ids[0] ?? ''
   }
 
   return { queues, aliases, functionsByName, queuesByName, resourceIn }

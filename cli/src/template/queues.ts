@@ -10,12 +10,12 @@ import {
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
-import { type Node, nodesIn, wordsIn } from './document.ts'
+import { entriesOf, type Node, nodesIn, wordsIn } from './document.ts'
 import { byName, ELSEWHERE, type Lookup, QUEUE } from './lookup.ts'
 import type { Reader } from './reader.ts'
-import type { Resolved } from './resolve.ts'
+import { itemsOf, type Resolved, rawText } from './resolve.ts'
 import { createSubscriptions } from './subscriptions.ts'
-import { formOf, partsOf, placeholder, placeholdersIn, readable, whyUnknown } from './text.ts'
+import { formOf, namesInArn, placeholder, placeholdersIn, readable, resourceOf, whyUnknown } from './text.ts'
 
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
 /**
@@ -31,18 +31,21 @@ const NAMES_DEAD_LETTERS = /^(RedrivePolicy|DeadLetter(Config|Queue|Arn|TargetAr
  * A queue of this template, or the reason why it is not known. If its ARN is known, `fifo` says whether it is a FIFO
  * queue.
  */
-type QueueLookup = { id: string } | { reason: string; arn?: string; fifo?: Setting<boolean> }
+type QueueLookup = { id: string } | { reason: string; arn?: string; name?: string; fifo?: Setting<boolean> }
 
-/** Whether a name or an ARN is that of a FIFO queue. Only the names of FIFO queues end in `.fifo`. */
-function fifoOfName(name: string, reason: string, position: Position | undefined): Setting<boolean> {
-  if (name.endsWith('.fifo')) return known(true)
+/**
+ * Whether a name or an ARN is that of a FIFO queue. Only the names of FIFO queues end in `.fifo`. Undefined if the end
+ * is not known.
+ */
+function isNameOfFifo(name: string): boolean | undefined {
+  if (name.endsWith('.fifo')) return true
   const endsWithUnknown = /(\0(?!AWS::)[^\0]*\0|}})$/.test(name) // the values of pseudo parameters do not end in .fifo
-  return endsWithUnknown ? unknown(reason, position) : known(false)
+  return endsWithUnknown ? undefined : false
 }
 
 /** Reads the queues that the properties of a mapping refer to. */
 export function createQueues(reader: Reader, { queues, queuesByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, at, settings, typeOf, text, boolean, map, resources } = reader
+  const { property, propertiesOf, at, settings, typeOf, text, boolean, map, resources, positionOf } = reader
 
   /** The queue that an ARN refers to; undefined if it belongs to another service. */
   function lookUpQueue(resolved: Resolved): QueueLookup | undefined {
@@ -50,42 +53,46 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     if (resolved.kind !== 'scalar') return { reason: 'no ARN is given' }
     const value = String(resolved.value)
     const id = resourceIn(value, QUEUE)
-    const isQueue = id !== undefined && QUEUE.test(typeOf(id))
-    const [arn, , service = '', , account = '', name] = partsOf(value)
-    // An ARN with a given account can contain the name of a queue of this template, and refer to another queue.
-    const isOtherAccount = arn === 'arn' && account !== reader.account && whyUnknown(account) === undefined
-    if (isQueue && !isOtherAccount) return { id }
-    if (id !== undefined && !isQueue) {
-      return OTHER_SOURCES.test(typeOf(id)) ? undefined : { reason: `it comes from ${id}, of type ${typeOf(id)}` }
+    const type = typeOf(id)
+    if (id !== '' && !QUEUE.test(type)) {
+      return OTHER_SOURCES.test(type) ? undefined : { reason: `it comes from ${id}, of type ${type}` }
     }
-    if (arn !== 'arn') return { reason: whyUnknown(value) ?? `${value} is not an ARN` }
+    const { isArn, service, account, name } = namesInArn(value)
+    // An ARN with a given account can contain the name of a queue of this template, and refer to another queue.
+    const isOtherAccount = isArn && account !== reader.account && whyUnknown(account) === undefined
+    if (id !== '' && !isOtherAccount) return { id }
+    if (!isArn) return { reason: whyUnknown(value) ?? `${value} is not an ARN` }
     if (service !== 'sqs') {
       const reason = whyUnknown(service)
       return reason === undefined ? undefined : { reason }
     }
-    if (!name) return { reason: `${readable(value)} has no name of a queue` }
+    if (name === '') return { reason: `${readable(value)} has no name of a queue` }
     // Only an ARN with the account of this stack can refer to a queue of this template.
     const lookup = account === reader.account ? byName(queuesByName, name) : { reason: ELSEWHERE }
     if ('id' in lookup) return lookup
-    return { ...lookup, arn: readable(value), fifo: fifoOfName(value, lookup.reason, resolved.position) }
+    const isFifo = isNameOfFifo(value)
+    const fifo = isFifo === undefined ? unknown(lookup.reason, resolved.position) : known(isFifo)
+    return { ...lookup, arn: readable(value), name, fifo }
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
   function arnOf(resolved: Resolved): Setting<string> {
     const { position } = resolved
-    const value = resolved.kind === 'scalar' ? String(resolved.value) : ''
-    const [name = ''] = placeholdersIn(value)
-    const [id = '', attribute = ''] = name.split('.')
-    const whole = value === placeholder(name)
-    if (whole && QUEUE.test(typeOf(id)) && !/^(Arn$|Fn::)/.test(attribute)) {
-      const what = attribute === '' ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
+    const value = rawText(resolved)
+    const [name] = placeholdersIn(value).filter((name) => value === placeholder(name))
+    const fix = 'Use the ARN of a queue.'
+    if (name !== undefined) {
+      const id = resourceOf(name)
+      const type = typeOf(id)
+      if (NO_QUEUES.test(type)) return invalid(`${id} is not a queue`, fix, position)
+      // The CDK selects parts of an ARN.
+      if (!QUEUE.test(type) || /\.(Arn$|Fn::)/.test(name)) return text(resolved)
+      const what = name === id ? `a Ref of ${id} returns its URL, not its ARN` : `${name} is not the ARN of ${id}`
       return invalid(what, `Use the ARN: !GetAtt ${id}.Arn.`, position)
     }
-    const fix = 'Use the ARN of a queue.'
-    if (whole && NO_QUEUES.test(typeOf(id))) return invalid(`${id} is not a queue`, fix, position)
     if (resolved.kind !== 'scalar' || whyUnknown(value) !== undefined) return text(resolved)
-    const [arn, , service] = partsOf(value)
-    if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, fix, position)
+    const { isArn, service } = namesInArn(value)
+    if (!isArn) return invalid(`"${value}" is not an ARN`, fix, position)
     return service === 'sqs' ? text(resolved) : invalid(`"${value}" is not a queue's ARN`, fix, position)
   }
 
@@ -96,7 +103,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     const lookup: QueueLookup = lookUpQueue(deadLetterArn) ?? { reason: 'it is not a queue' }
     if ('id' in lookup) {
       const { id } = lookup
-      return { id, position: resources.get(id)?.position, fifo: fifoOf(id), retention: settingsOf(id).retention }
+      return { id, position: positionOf(id), fifo: fifoOf(id), retention: settingsOf(id).retention }
     }
     const { arn: id = 'its dead-letter queue', reason: unreadReason } = lookup
     const retention = unknown(unreadReason, position)
@@ -108,7 +115,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     const isFifo = flag.state === 'absent' ? known(false) : flag
     const name = property(propertiesOf(id), 'QueueName')
     if (name.kind !== 'scalar') return isFifo
-    const isFifoName = valueIn(fifoOfName(String(name.value), '', name.position))
+    const isFifoName = isNameOfFifo(String(name.value))
     if (isFifo.state === 'unknown' && isFifo.fix === undefined && isFifoName) return known(true)
     if (isFifo.state === 'unknown' || isFifoName === undefined || isFifoName === valueIn(isFifo)) return isFifo
     return isFifoName
@@ -128,21 +135,21 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
   function denialOf(queue: string, { id }: Resource, position?: Position) {
     const policy = map(property(propertiesOf(id), 'RedriveAllowPolicy'))
     const listed = property(policy, 'sourceQueueArns')
-    const sources = listed.kind === 'list' ? listed.items.map((item) => lookUpQueue(reader.resolve(item))) : []
+    const sources = itemsOf(listed).map((item) => lookUpQueue(reader.resolve(item)))
     const ids = sources.map((source) => (source && 'id' in source ? source.id : undefined))
-    // An ARN with an account may be that of this queue if it has the same name.
-    const name = reader.nameOf(queue, 'QueueName')
-    const mayBeQueue = (arn: string | undefined) => arn === undefined || arn.split(':').at(-1) === name
+    // An ARN with an account may be that of this queue if it has the same name, or if a name is not known.
+    const own = String(reader.nameOf(queue, 'QueueName'))
+    const mayBeQueue = (name: string | undefined) =>
+      name === undefined || name === own || whyUnknown(name + own) !== undefined
     const isKnown =
-      listed.kind === 'list' && !sources.some((source) => source && 'reason' in source && mayBeQueue(source.arn))
+      listed.kind === 'list' && !sources.some((source) => source && 'reason' in source && mayBeQueue(source.name))
     const isListed = ids.includes(queue) || (isKnown ? false : undefined)
     return redriveDenied(queue, id, valueIn(text(property(policy, 'redrivePermission'))), isListed, position)
   }
 
   /** The error if the value refers to the resource that it belongs to. */
   function circularReference(id: string, resolved: Resolved) {
-    const names = resolved.kind === 'scalar' ? placeholdersIn(String(resolved.value)) : []
-    if (!names.some((name) => name.split('.')[0] === id)) return undefined
+    if (!placeholdersIn(rawText(resolved)).map(resourceOf).includes(id)) return undefined
     return invalid(`it is a circular reference to ${id} itself`, 'Use the ARN of another queue.', resolved.position)
   }
 
@@ -168,15 +175,14 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
   /** The words below keys that name a dead-letter queue or a destination of failures, in any resource. */
   function deadLetterWordsIn(declaration: Node): string[] {
     return Array.from(nodesIn(declaration).keys()).flatMap((node) => {
-      const entries = node.kind === 'map' ? [...node.entries] : []
-      return entries.flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? wordsIn(value) : []))
+      return [...entriesOf(node)].flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? wordsIn(value) : []))
     })
   }
   /** A queue whose policy is known names only one dead-letter queue. It may be named by its ARN. */
-  function deadLetterQueuesOf(id: string, declaration: Node): readonly string[] {
+  function deadLetterQueuesOf(id: string, declaration: Node): readonly (string | undefined)[] {
     const policy = queues.includes(id) ? policyOf(id) : undefined
-    if (policy && policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id ?? '']
-    return deadLetterWordsIn(declaration).filter((word) => word !== id && resources.has(word))
+    if (policy && policy.state !== 'unknown') return [valueIn(policy)?.deadLetterQueue.id]
+    return deadLetterWordsIn(declaration).filter((word) => word !== id)
   }
   const deadLetterQueues = new Set(
     Array.from(resources).flatMap(([id, declaration]) => deadLetterQueuesOf(id, declaration)),
@@ -192,7 +198,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
   const queueOf = memoize((id: string): Queue => {
     return {
       id,
-      position: resources.get(id)?.position,
+      position: positionOf(id),
       ...settingsOf(id),
       fifo: fifoOf(id),
       redrive: policyOf(id),
@@ -210,5 +216,5 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     return lookup.fifo === undefined ? queue : { ...queue, fifo: lookup.fifo }
   }
 
-  return { findQueue, arnOf, queueIdOf }
+  return { findQueue, arnOf }
 }

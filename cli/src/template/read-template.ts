@@ -16,14 +16,14 @@ import { MAPPING_SETTINGS, QUEUE_SETTINGS } from '../model/settings.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
 import { casesOf, type TemplateCase } from './cases.ts'
-import { type Node, parseDocument } from './document.ts'
+import { entriesOf, type Node, parseDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
 import { misspelledNames } from './misspelled-names.ts'
 import { refuseConfiguration, serverlessError } from './other-tools.ts'
 import { createQueues } from './queues.ts'
 import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
-import { createResolver, isOfOtherStack, type Links, type Resolved } from './resolve.ts'
+import { createResolver, isOfOtherStack, itemsOf, type Links, type Resolved, rawText } from './resolve.ts'
 import { serverlessIn } from './serverless.ts'
 import { formOf, PSEUDO_PARAMETERS } from './text.ts'
 import { undefinedNames, wrongReferences } from './wrong-references.ts'
@@ -48,9 +48,9 @@ const GENERATED = 'the resources that it generates are known only after deployme
 
 /** Explains what a file without Resources probably is. */
 function noTemplateError(file: string, document: Node): UsageError {
-  const keys = document.kind === 'map' ? [...document.entries.keys()] : []
-  if (keys.includes('service') && (keys.includes('provider') || keys.includes('package'))) return serverlessError(file)
-  if (keys.includes('terraform_version')) {
+  const keys = entriesOf(document)
+  if (keys.has('service') && (keys.has('provider') || keys.has('package'))) return serverlessError(file)
+  if (keys.has('terraform_version')) {
     return new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)
   }
   return new UsageError(`${file}:1:1: there is no Resources map, so this is not a SAM or CloudFormation template`)
@@ -69,15 +69,13 @@ export interface Template {
 /** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
 export function parseTemplate(file: string, content: string): Template {
   const document = parseDocument(file, content)
-  if (document.kind === 'map' && document.entries.get('Resources')?.kind === 'map')
-    return { file, document, text: content }
+  if (entriesOf(document).get('Resources')?.kind === 'map') return { file, document, text: content }
   throw noTemplateError(file, document)
 }
 
 /** The names of the parameters of a template, with the pseudo parameters. */
 export function parametersOf({ document }: Template): string[] {
-  const parameters = document.kind === 'map' ? document.entries.get('Parameters') : undefined
-  return [...(parameters?.kind === 'map' ? parameters.entries.keys() : []), ...PSEUDO_PARAMETERS]
+  return [...entriesOf(entriesOf(document).get('Parameters')).keys(), ...PSEUDO_PARAMETERS]
 }
 
 /** Throws a UsageError if no template has a parameter of a given name. `file` is the only template, if there is only one. */
@@ -152,7 +150,7 @@ function createSettings({ resolve, property, at, settings, text }: Reader) {
     return unresolved && !on ? { ...unresolved, position: types.position } : known(on, types.position)
   }
   function otherTypesOf(types: Resolved): string[] {
-    const items = types.kind === 'list' ? types.items.map((item) => valueIn(text(resolve(item)))) : []
+    const items = itemsOf(types).map((item) => valueIn(text(resolve(item))))
     return items.filter((item) => item !== undefined && item !== 'ReportBatchItemFailures') as string[]
   }
   function provisionedOf(pollers: Resolved): Setting<boolean> {
@@ -221,10 +219,10 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
 
   /** The condition of a resource, if it is not known whether it holds. */
   function openConditionOf(id: string): Mapping['condition'] {
-    const { name = '', verdict } = conditionOf(id) ?? {}
-    return typeof verdict === 'object'
-      ? { name, reason: `the condition ${name} of ${id}: ${verdict.reason}` }
-      : undefined
+    const condition = conditionOf(id)
+    if (typeof condition?.verdict !== 'object') return undefined
+    const { name, verdict } = condition
+    return { name, reason: `the condition ${name} of ${id}: ${verdict.reason}` }
   }
 
   function queueAt(arn: Resolved): Queue {
@@ -246,7 +244,7 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
     const { kind, position } = subscription
     if (kind === 'unknown')
       return addUnread(base.id, `its SqsSubscription is not known: ${subscription.reason}`, position)
-    if (kind === 'absent' || (kind === 'scalar' && String(subscription.value) === 'false')) return
+    if (kind === 'absent' || rawText(subscription) === 'false') return
     const arn = property(subscription, 'QueueArn')
     // Without a position: doctor merges findings with the same position, and reportBatchItemFailures has this one.
     const made = samQueue(`the queue of ${base.id}`, base.position)
@@ -300,8 +298,7 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
       const others = OTHER_SERVICES.map((name) => property(properties, name))
       const unresolved = others.find((other) => other.kind === 'unknown')
       if (others.some(({ kind }) => kind !== 'absent' && kind !== 'unknown')) return
-      if (unresolved?.kind === 'unknown')
-        return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, position)
+      if (unresolved) return addUnread(id, `whether it reads SQS is not known: ${unresolved.reason}`, position)
     }
     const lambdaFunction = findFunction(property(properties, 'FunctionName'))
     const settings = settingsOf(id, properties)
@@ -313,8 +310,9 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
   }
 
   function addMacros(key: 'Transform' | 'Fn::Transform') {
-    const declaration = reader.root.kind === 'map' ? reader.root.entries.get(key) : undefined
-    const macros: Resolved = declaration ? resolve(declaration) : { kind: 'absent' }
+    const declaration = entriesOf(reader.root).get(key)
+    if (!declaration) return
+    const macros = resolve(declaration)
     for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
       const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
       if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
@@ -326,7 +324,7 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
     const { position } = declaration
     const type = text(property(resolve(declaration), 'Type'))
     const condition = conditionOf(id)
-    if (CHECKED.test(valueIn(type) ?? '') && hasMacro(id)) addUnread(id, 'a macro may change it', position)
+    if (CHECKED.test(String(valueIn(type))) && hasMacro(id)) addUnread(id, 'a macro may change it', position)
     if (GENERATOR.test(id)) addUnread(id, GENERATED, position)
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
     else if (type.state === 'absent') return

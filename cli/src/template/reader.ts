@@ -109,6 +109,7 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
       mapSetting(text(resolved), (value): Setting<boolean> => toBoolean(value, resolved.position)),
     /** What Ref of a resource returns. */
     refOf: (id: string): Resolved => ({ kind: 'scalar', value: placeholder(id) }),
+    positionOf: (id: string): Position | undefined => resources.get(id)?.position,
     metadataOf: (id: string) => property(resource(id), 'Metadata'),
     /** The type of a resource; empty if it has none. */
     typeOf: (id: string) => {

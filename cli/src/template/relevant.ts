@@ -1,15 +1,8 @@
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS, QUEUE_SETTINGS, type Table } from '../model/settings.ts'
-import { type Node, nodesIn } from './document.ts'
+import { entriesOf, type Node, nodesIn, scalarText } from './document.ts'
+import { resourceOf } from './text.ts'
 
 type Entries = ReadonlyMap<string, Node>
-
-export function entriesOf(node: Node | undefined): Entries {
-  return node?.kind === 'map' ? node.entries : new Map()
-}
-
-export function scalarText(node: Node | undefined): string | undefined {
-  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined
-}
 
 /** The names of the properties in a table, and of others that are read. */
 function namesOf(table: Table, others: readonly string[]): readonly string[] {
@@ -33,28 +26,25 @@ const ALL_PROPERTIES =
 
 /** The events of SAM that are read. */
 function readEvents(events: Node): Node {
-  const read = Array.from(entriesOf(events)).filter(([, event]) =>
+  if (events.kind !== 'map') return events
+  const read = Array.from(events.entries).filter(([, event]) =>
     /^S[QN]S$/.test(scalarText(entriesOf(event).get('Type')) ?? 'SQS'),
   )
-  return events.kind === 'map' ? { ...events, entries: new Map(read) } : events
+  return { ...events, entries: new Map(read) }
 }
 
 /** A declaration with only its condition and the properties that are read. */
 function readPart(declaration: Node, names: readonly string[]): Node {
-  const properties = entriesOf(declaration).get('Properties')
-  const read = Array.from(entriesOf(properties)).filter(([name]) => names.includes(name) || name.startsWith('Fn::'))
-  const kept = read.map(([name, node]): [string, Node] => [name, name === 'Events' ? readEvents(node) : node])
-  const condition = entriesOf(declaration).get('Condition')
   const { position } = declaration
-  const entries: [string, Node][] = [
-    ...(condition ? [['Condition', condition] as [string, Node]] : []),
-    ...(properties?.kind === 'map'
-      ? [['Properties', { ...properties, entries: new Map(kept) }] as [string, Node]]
-      : []),
-  ]
-  return properties !== undefined && properties.kind !== 'map'
-    ? declaration
-    : { kind: 'map', entries: new Map(entries), position }
+  const condition = entriesOf(declaration).get('Condition')
+  const properties = entriesOf(declaration).get('Properties')
+  const entries = new Map<string, Node>()
+  if (condition) entries.set('Condition', condition)
+  if (!properties) return { kind: 'map', entries, position }
+  if (properties.kind !== 'map') return declaration
+  const read = Array.from(properties.entries).filter(([name]) => names.includes(name) || name.startsWith('Fn::'))
+  const kept = read.map(([name, node]): [string, Node] => [name, name === 'Events' ? readEvents(node) : node])
+  return { kind: 'map', entries: entries.set('Properties', { ...properties, entries: new Map(kept) }), position }
 }
 
 /** The parts of a template that `doctor` reads, by the ids of their resources. */
@@ -62,7 +52,7 @@ export function readParts(document: Node): ReadonlyMap<string, Node> {
   const resources = entriesOf(entriesOf(document).get('Resources'))
   return new Map(
     Array.from(resources).flatMap(([id, declaration]): [string, Node][] => {
-      const type = scalarText(entriesOf(declaration).get('Type')) ?? ''
+      const type = String(scalarText(entriesOf(declaration).get('Type')))
       const names = READ_PROPERTIES.get(type)
       if (names) return [[id, readPart(declaration, names)]]
       return ALL_PROPERTIES.test(type) ? [[id, declaration]] : []
@@ -74,7 +64,7 @@ export function readParts(document: Node): ReadonlyMap<string, Node> {
 export function variablesIn(argument: Node): string[] {
   const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
   const own = entriesOf(variables)
-  const names = Array.from((scalarText(head) ?? '').matchAll(/\$\{\s*([\w:.]+)\s*\}/g), ([, name = '']) => name)
+  const names = Array.from(String(scalarText(head)).matchAll(/\$\{\s*([\w:.]+)\s*\}/g), ([, name]) => String(name))
   return names.filter((name) => !own.has(name))
 }
 
@@ -83,11 +73,13 @@ export function namesIn(root: Node): string[] {
   return Array.from(nodesIn(root).keys()).flatMap((node) => {
     const condition = scalarText(entriesOf(node).get('Condition'))
     if (condition !== undefined) return condition
-    const [[key, value] = [], ...more] = node.kind === 'map' ? node.entries : []
-    if (!key || !value || more.length > 0) return []
+    const [entry, ...more] = entriesOf(node)
+    if (!entry || more.length > 0) return []
+    const [key, value] = entry
+    if (key === 'Fn::Sub') return variablesIn(value).map(resourceOf)
     const [head] = value.kind === 'list' ? value.items : [value]
-    if (/^(Ref|Fn::If|Fn::GetAtt)$/.test(key)) return (scalarText(head) ?? '').split('.')[0] ?? []
-    return key === 'Fn::Sub' ? variablesIn(value).map((name) => name.split('.')[0] ?? '') : []
+    const name = scalarText(head)
+    return name !== undefined && /^(Ref|Fn::If|Fn::GetAtt)$/.test(key) ? resourceOf(name) : []
   })
 }
 

@@ -1,5 +1,5 @@
 import type { Position } from '../model/setting.ts'
-import type { Node } from './document.ts'
+import { entriesOf, type Node, scalarText } from './document.ts'
 import {
   hasKnownColons,
   PSEUDO_PARAMETERS,
@@ -7,6 +7,7 @@ import {
   placeholder,
   placeholdersIn,
   readable,
+  resourceOf,
   whyUnknown,
 } from './text.ts'
 
@@ -43,23 +44,24 @@ function node(value: string): Node {
   return { kind: 'scalar', value, position: NOWHERE }
 }
 
+/** The items of a list. None for other values. */
+export function itemsOf(resolved: Resolved): readonly Node[] {
+  return resolved.kind === 'list' ? resolved.items : []
+}
+
 /** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
 const MAX_TEXT_LENGTH = 100_000
 const MAX_DEPTH = 500
 
-function mapOf(parent: Node | undefined, key: string): ReadonlyMap<string, Node> {
-  const child = parent?.kind === 'map' ? parent.entries.get(key) : undefined
-  return child?.kind === 'map' ? child.entries : new Map()
-}
-
-function scalarText(child: Node | undefined) {
-  return child?.kind === 'scalar' && child.value !== null ? String(child.value) : ''
+/** The text of a scalar, with its placeholders. Empty for other values. */
+export function rawText(resolved: Resolved): string {
+  return resolved.kind === 'scalar' ? String(resolved.value) : ''
 }
 
 /** What one of the cases of a template assumes. */
 export interface Assumptions {
   /** Parameters that have none of the values with which conditions compare them. */
-  other: ReadonlySet<string>
+  other: ReadonlySet<string | undefined>
   /** The results of comparisons whose sides are not known. */
   verdicts: ReadonlyMap<Node, boolean>
 }
@@ -84,10 +86,10 @@ export function createResolver(
   { other, verdicts } = NO_ASSUMPTIONS,
   links?: Links,
 ) {
-  const parameters = mapOf(template, 'Parameters')
-  const conditions = mapOf(template, 'Conditions')
-  const mappings = mapOf(template, 'Mappings')
-  const resources = mapOf(template, 'Resources')
+  const parameters = entriesOf(entriesOf(template).get('Parameters'))
+  const conditions = entriesOf(entriesOf(template).get('Conditions'))
+  const mappings = entriesOf(entriesOf(template).get('Mappings'))
+  const resources = entriesOf(entriesOf(template).get('Resources'))
   /** The parameters whose defaults were used. */
   const defaulted = new Set<string>()
   /** The comparisons whose results are not known, each with the condition in which it is. */
@@ -113,9 +115,9 @@ export function createResolver(
   }
 
   function parameter(name: string, declaration: Node): Resolved {
-    const declared = declaration.kind === 'map' ? declaration.entries : new Map<string, Node>()
-    const type = scalarText(declared.get('Type'))
-    const value = given.get(name) ?? (declared.has('Default') ? scalarText(declared.get('Default')) : undefined)
+    const declared = entriesOf(declaration)
+    const type = String(scalarText(declared.get('Type')))
+    const value = given.get(name) ?? scalarText(declared.get('Default'))
     if (type.startsWith('AWS::SSM::Parameter::') && !given.has(name)) {
       return unknown(`the parameter ${name} comes from ${type} (set it with --parameter ${name}=…)`)
     }
@@ -134,13 +136,15 @@ export function createResolver(
     const value = given.get(name)
     if (value !== undefined) return { kind: 'scalar', value }
     // SAM allows Ref Function.Alias.
-    return PSEUDO_PARAMETERS.includes(name) || resources.has(name) ? placeholderFor(name) : attribute(name)
+    return PSEUDO_PARAMETERS.includes(name) ? placeholderFor(name) : attribute(name)
   }
+  /** The value of a resource, or of its attribute. */
   function attribute(path: string): Resolved {
     const linked = links?.outputs.get(path)
     if (linked) return resolve(linked)
-    const [resource = ''] = path.split('.')
-    return resources.has(resource) ? placeholderFor(path) : unknown(`${readable(path)} is not defined in this template`)
+    return resources.has(resourceOf(path))
+      ? placeholderFor(path)
+      : unknown(`${readable(path)} is not defined in this template`)
   }
 
   /** The text with its placeholders, or the reason why it is unknown. */
@@ -157,6 +161,12 @@ export function createResolver(
     return child ? resolve(child) : ABSENT
   }
   const text = (child: Node | undefined) => textOf(resolveOptional(child))
+  /** The text of a key, a position or a delimiter, which must not have placeholders. */
+  function wholeText(child: Node | undefined): string | Unknown {
+    const value = text(child)
+    const reason = typeof value === 'string' ? whyUnknown(value) : value.reason
+    return reason === undefined ? value : { reason }
+  }
   function joined(parts: readonly (string | Unknown)[], delimiter: string): Resolved {
     const unresolved = parts.find((part) => typeof part !== 'string')
     if (unresolved) return unknown(unresolved.reason)
@@ -165,16 +175,15 @@ export function createResolver(
       ? unknown(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
       : { kind: 'scalar', value }
   }
-  function listOf(child: Node | undefined): readonly Node[] {
-    const resolved = resolveOptional(child)
-    return resolved.kind === 'list' ? resolved.items : []
-  }
+  const listOf = (child: Node) => itemsOf(resolve(child))
 
   function substitute(argument: Node): Resolved {
     const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
-    const own = variables?.kind === 'map' ? variables.entries : new Map<string, Node>()
+    const own = entriesOf(variables)
+    const format = scalarText(head)
+    if (format === undefined) return unknown('Fn::Sub has no text')
     // Splits the text at its references: every second part is the name of one.
-    const parts = scalarText(head).split(/\$\{([^}]*)\}/)
+    const parts = format.split(/\$\{([^}]*)\}/)
     function fill(part: string, index: number) {
       if (index % 2 === 0) return part
       if (part.startsWith('!')) return `\${${part.slice(1)}}`
@@ -186,14 +195,12 @@ export function createResolver(
 
   function findInMap(argument: Node): Resolved {
     const [map, first, second, options] = listOf(argument)
-    const path = [map, first, second].map(text)
-    const unresolved = path.map((key) => (typeof key === 'string' ? whyUnknown(key) : key.reason)).find(Boolean)
-    if (unresolved) return unknown(unresolved)
-    const [mapName = '', firstKey = '', secondKey = ''] = path as string[]
-    const table = mappings.get(mapName)
-    const value = mapOf(table, firstKey).get(secondKey)
-    const fallback = options?.kind === 'map' ? options.entries.get('DefaultValue') : undefined
-    const found = value ?? fallback
+    const path = [map, first, second].map(wholeText)
+    const unresolved = path.find((key) => typeof key !== 'string')
+    if (unresolved) return unknown(unresolved.reason)
+    const [mapName, firstKey, secondKey] = path as [string, string, string]
+    const value = entriesOf(entriesOf(mappings.get(mapName)).get(firstKey)).get(secondKey)
+    const found = value ?? entriesOf(options).get('DefaultValue')
     return found ? resolve(found) : unknown(`Mappings has no ${path.join('.')}`)
   }
 
@@ -203,49 +210,54 @@ export function createResolver(
       return typeof name === 'string' ? ref(name) : unknown(name.reason)
     },
     'Fn::GetAtt': (argument) => {
-      const parts = argument.kind === 'list' ? argument.items.map(text) : [scalarText(argument)]
-      const path = joined(parts, '.')
+      const parts = argument.kind === 'list' ? argument.items : [argument]
+      const path = joined(parts.map(text), '.')
       return path.kind === 'scalar' ? attribute(String(path.value)) : path
     },
     'Fn::Sub': substitute,
     'Fn::Join': (argument) => {
       const [delimiter, list] = listOf(argument)
+      const between = text(delimiter)
+      if (typeof between !== 'string') return unknown(between.reason)
       const resolved = resolveOptional(list)
       if (resolved.kind !== 'list') return resolved.kind === 'unknown' ? resolved : unknown('Fn::Join has no list')
-      return joined(resolved.items.map(text), scalarText(delimiter))
+      return joined(resolved.items.map(text), between)
     },
     'Fn::Split': (argument) => {
       const [delimiter, source] = listOf(argument)
+      const at = wholeText(delimiter)
+      if (typeof at !== 'string') return unknown(at.reason)
       const value = text(source)
       if (typeof value !== 'string') return unknown(value.reason)
-      const at = scalarText(delimiter)
       if (!whyUnknown(value)) return { kind: 'list', items: value.split(at).map(node) }
       if (at === ':' && hasKnownColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
       return { kind: 'scalar', value } // its placeholders are unknown, so it cannot be split. Fn::Select handles it
     },
     'Fn::Select': (argument) => {
       const [index, list] = listOf(argument)
-      const at = text(index)
+      const at = wholeText(index)
+      if (typeof at !== 'string') return unknown(at.reason)
       const resolved = resolveOptional(list)
       if (resolved.kind === 'unknown') return resolved
       if (resolved.kind === 'scalar') {
         // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is
         // known.
-        const ids = placeholdersIn(String(resolved.value)).map((name) => name.split('.')[0] ?? '')
+        const ids = placeholdersIn(String(resolved.value)).map(resourceOf)
         const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
         return id !== undefined && more.length === 0
           ? placeholderFor(`${id}.Fn::Select ${at}`)
           : unknown(whyUnknown(String(resolved.value)) ?? 'Fn::Select has no list')
       }
-      const item = resolved.kind === 'list' && typeof at === 'string' ? resolved.items[Number(at)] : undefined
+      const item = resolved.kind === 'list' ? resolved.items[Number(at)] : undefined
       return item ? resolve(item) : unknown('Fn::Select selects nothing')
     },
     'Fn::FindInMap': findInMap,
     'Fn::If': (argument) => {
       const [condition, yes, no] = listOf(argument)
-      const verdict = holds(scalarText(condition))
+      const verdict = named(condition)
       if (typeof verdict !== 'boolean') return unknown(verdict.reason)
-      return resolveOptional(verdict ? yes : no)
+      const value = verdict ? yes : no
+      return value ? resolve(value) : unknown(`Fn::If has no value for ${verdict}`)
     },
     'Fn::ImportValue': (argument) => {
       const name = text(argument)
@@ -259,10 +271,11 @@ export function createResolver(
     if (child.kind === 'list') return child
     if (child.kind === 'map') {
       const [entry, ...more] = child.entries
-      const [name = '', argument] = more.length === 0 && entry ? entry : []
+      if (!entry || more.length > 0) return child
+      const [name, argument] = entry
       const intrinsic = Object.hasOwn(functions, name) ? functions[name] : undefined
       // The position is that of the intrinsic function, not of its parts.
-      if (intrinsic && argument) return { ...intrinsic(argument), position: child.position }
+      if (intrinsic) return { ...intrinsic(argument), position: child.position }
       return /^(Fn::|!)/.test(name)
         ? { ...unknown(`${name} is known only after deployment`), position: child.position }
         : child
@@ -277,8 +290,8 @@ export function createResolver(
 
   /** Whether one side is a parameter that has none of the values with which conditions compare it. */
   function isOther(sides: readonly Node[]): boolean {
-    const names = sides.map((side) => (side.kind === 'map' ? scalarText(side.entries.get('Ref')) : ''))
-    return names.some((name) => other.has(name)) && sides.some(({ kind }) => kind === 'scalar')
+    const isRefOfOther = (side: Node) => other.has(scalarText(entriesOf(side).get('Ref')))
+    return sides.some(isRefOfOther) && sides.some(({ kind }) => kind === 'scalar')
   }
   /** The result of a comparison: that of the case, or the reason why it is not known. */
   function openVerdict(comparison: Node, condition: string, reason: Unknown): Verdict {
@@ -288,26 +301,34 @@ export function createResolver(
   }
 
   function evaluateCondition(child: Node, condition: string): Verdict {
-    const [[name = '', argument] = []] = child.kind === 'map' ? child.entries : []
-    if (!argument) return { reason: 'the condition is not valid' }
-    if (name === 'Condition') return holds(scalarText(argument))
+    const [entry, ...more] = entriesOf(child)
+    if (!entry || more.length > 0) return { reason: 'the condition is not valid' }
+    const [name, argument] = entry
+    if (name === 'Condition') return named(argument)
     const parts = listOf(argument)
     if (name === 'Fn::Equals') {
+      if (parts.length !== 2) return { reason: 'Fn::Equals does not have two values' }
       if (isOther(parts)) return false
-      const sides = parts.slice(0, 2).map(text)
+      const sides = parts.map(text)
       const unresolved = sides.find((side) => typeof side !== 'string')
       if (unresolved) return openVerdict(child, condition, unresolved)
-      const [left = '', right = ''] = sides as string[]
+      const [left, right] = sides as [string, string]
       const reason = left === right ? undefined : (whyUnknown(left) ?? whyUnknown(right))
       return reason ? openVerdict(child, condition, { reason }) : left === right
     }
     if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) return { reason: `${name} is known only after deployment` }
     const results = parts.map((part) => evaluateCondition(part, condition))
-    const [first = { reason: `${name} has no conditions` }] = results
+    const [first] = results
+    if (first === undefined) return { reason: `${name} has no conditions` }
     if (name === 'Fn::Not') return typeof first === 'boolean' ? !first : first
     const decisive = name === 'Fn::Or'
     if (results.includes(decisive)) return decisive
     return results.find((verdict) => typeof verdict !== 'boolean') ?? !decisive
+  }
+  /** Whether the condition that a part of the template names holds. */
+  function named(child: Node | undefined): Verdict {
+    const name = text(child)
+    return typeof name === 'string' ? holds(name) : name
   }
   /** Whether a condition of the template holds. */
   const holds: (name: string) => Verdict = memoizeRecursive<string, Verdict>(

@@ -36,8 +36,8 @@ export function serverlessIn({ root, resolve, property, typeOf, folder }: Reader
   if (property(property(resolve(root), 'Outputs'), OUTPUT).kind === 'absent') return undefined
   const names = namesBeside(folder)
   return function functionOf(id: string): string | undefined {
-    const [, prefix] = /^(\w+?)(?:LambdaFunction|EventSourceMappingSQS\w*)$/.exec(id) ?? []
-    if (prefix === undefined || typeOf(`${prefix}LambdaFunction`) !== 'AWS::Lambda::Function') return undefined
+    const prefix = String(/^(\w+?)(?:LambdaFunction|EventSourceMappingSQS\w*)$/.exec(id)?.[1])
+    if (typeOf(`${prefix}LambdaFunction`) !== 'AWS::Lambda::Function') return undefined
     return `functions.${names.find((name) => prefixOf(name) === prefix) ?? nameOf(prefix)}`
   }
 }

@@ -2,14 +2,19 @@ import type { Subscription } from '../model/model.ts'
 import { allowsSns, toStatements } from '../model/queue-policy.ts'
 import { known, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
-import type { Node } from './document.ts'
-import type { Reader } from './reader.ts'
-import type { Resolved } from './resolve.ts'
+import { entriesOf, type Node } from './document.ts'
+import { isFinal, type Reader } from './reader.ts'
+import { itemsOf, type Resolved } from './resolve.ts'
 import { readable } from './text.ts'
+
+/** A text with references. Ref and the attribute TopicArn of a topic are the same ARN. */
+function textOf(value: string | number | boolean): string {
+  return readable(String(value)).replaceAll('.TopicArn}', '}')
+}
 
 /** Converts a resolved value to plain JSON. Undefined if a part of it is not known. */
 function plainOf(resolved: Resolved, resolve: (node: Node) => Resolved): unknown {
-  if (resolved.kind === 'scalar') return readable(String(resolved.value))
+  if (resolved.kind === 'scalar') return textOf(resolved.value)
   if (resolved.kind === 'unknown') return undefined
   if (resolved.kind === 'list') return resolved.items.map((item) => plainOf(resolve(item), resolve))
   if (resolved.kind !== 'map') return null
@@ -19,11 +24,11 @@ function plainOf(resolved: Resolved, resolve: (node: Node) => Resolved): unknown
 /** Reads the subscriptions of queues to SNS topics, and whether the policies of the queues allow them. */
 export function createSubscriptions(reader: Reader, queueIdOf: (resolved: Resolved) => string | undefined) {
   const { resolve, resources, property, propertiesOf, typeOf, conditionOf, text } = reader
-  const existing = [...resources.keys()].filter((id) => conditionOf(id)?.verdict !== false)
-  const ofType = (type: RegExp) => existing.filter((id) => type.test(typeOf(id)))
+  const existing = [...resources].filter(([id]) => conditionOf(id)?.verdict !== false)
+  const ofType = (type: RegExp) => existing.filter(([id]) => type.test(typeOf(id)))
 
   /** The policies of queues, each with its queues. `queues` is undefined if they are not known. */
-  const policies = ofType(/^AWS::SQS::Queue(Inline)?Policy$/).map((id) => {
+  const policies = ofType(/^AWS::SQS::Queue(Inline)?Policy$/).map(([id]) => {
     const properties = propertiesOf(id)
     const named = property(properties, 'Queues')
     const values = named.kind === 'list' ? named.items.map(resolve) : [property(properties, 'Queue')]
@@ -31,23 +36,20 @@ export function createSubscriptions(reader: Reader, queueIdOf: (resolved: Resolv
     return { id, queues: ids.includes(undefined) ? undefined : ids, document: property(properties, 'PolicyDocument') }
   })
   /** SAM writes policies for its connectors. */
-  const hasConnectors = existing.some((id) => {
-    const declaration = resources.get(id)
-    return (
-      typeOf(id) === 'AWS::Serverless::Connector' ||
-      (declaration?.kind === 'map' && declaration.entries.has('Connectors'))
-    )
-  })
+  const hasConnectors = existing.some(
+    ([id, declaration]) => typeOf(id) === 'AWS::Serverless::Connector' || entriesOf(declaration).has('Connectors'),
+  )
 
   function isAllowed(queue: string, topic: Resolved): Setting<boolean> {
-    const topicArn = topic.kind === 'scalar' ? readable(String(topic.value)) : undefined
+    const topicArn = topic.kind === 'scalar' ? textOf(topic.value) : undefined
     const own = policies.filter(({ queues }) => queues?.includes(queue))
     const results = own.map(({ document }) => allowsSns(toStatements(plainOf(document, resolve)), topicArn))
     if (results.includes(true)) return known(true)
     const open = policies.find(({ queues }) => queues === undefined)
     if (open) return unknown(`${open.id} may allow it, but its queues are not known`)
     if (results.includes(undefined)) return unknown('the policy of the queue is not known')
-    return hasConnectors ? unknown('a connector of SAM may allow it') : known(false)
+    if (hasConnectors) return unknown('a connector of SAM may allow it')
+    return isFinal(reader) ? known(false) : unknown('a macro or a loop may add a policy')
   }
 
   function toSubscription(
@@ -63,16 +65,15 @@ export function createSubscriptions(reader: Reader, queueIdOf: (resolved: Resolv
     return [[queue, { id, position, isRaw, isAllowed: isAllowed(queue, topic) }]]
   }
 
-  const all = ofType(/^AWS::SNS::(Subscription|Topic)$/).flatMap((id): [string, Subscription][] => {
+  const all = ofType(/^AWS::SNS::(Subscription|Topic)$/).flatMap(([id, { position }]): [string, Subscription][] => {
     const properties = propertiesOf(id)
-    const position = resources.get(id)?.position ?? { line: 1, column: 1 }
     if (typeOf(id) === 'AWS::SNS::Subscription') {
       return toSubscription(id, properties, property(properties, 'TopicArn'), position)
     }
-    const inline = property(properties, 'Subscription')
-    const items = inline.kind === 'list' ? inline.items : []
     const topic = reader.refOf(id)
-    return items.flatMap((item) => toSubscription(id, resolve(item), topic, item.position))
+    return itemsOf(property(properties, 'Subscription')).flatMap((item) =>
+      toSubscription(id, resolve(item), topic, item.position),
+    )
   })
   const byQueue = Map.groupBy(all, ([queue]) => queue)
   return (queue: string): Subscription[] => (byQueue.get(queue) ?? []).map(([, subscription]) => subscription)

@@ -10,9 +10,20 @@ export function placeholdersIn(text: string): string[] {
   return Array.from(text.matchAll(/\0([^\0]*)\0/g), ([, name = '']) => name)
 }
 
+/** The resource of an attribute: `Queue` for `Queue.Arn`. A name of a resource stays as it is. */
+export function resourceOf(name: string): string {
+  return name.split('.', 1).join()
+}
+
 /** The parts of an ARN, split at colons. Colons in placeholders and dynamic references do not count. */
 export function partsOf(text: string): string[] {
   return text.match(/(?:\0[^\0]*\0|{{resolve:[^}]*}}|[^:\0])+|(?<=:|^)(?=:|$)/g) ?? []
+}
+
+/** The parts of an ARN that matter. Missing parts are empty. */
+export function namesInArn(text: string) {
+  const [arn, , service, , account, name] = partsOf(`${text}:::::`) as [string, string, string, string, string, string]
+  return { isArn: arn === 'arn', service, account, name }
 }
 
 /** A text for people, with ${…} for placeholders. */

@@ -1,11 +1,11 @@
 import type { Rejected } from '../model/model.ts'
 import type { Position } from '../model/setting.ts'
 import { closest } from '../shared/closest.ts'
-import { misspelledFunction, type Node, nodesIn } from './document.ts'
+import { entriesOf, misspelledFunction, type Node, nodesIn } from './document.ts'
 import type { Reader } from './reader.ts'
 import { namesIn, namesWithConditions, readParts, variablesIn } from './relevant.ts'
 import { isOfOtherStack, type Resolved } from './resolve.ts'
-import { PSEUDO_PARAMETERS } from './text.ts'
+import { PSEUDO_PARAMETERS, resourceOf } from './text.ts'
 
 const EXPANDED = /^AWS::Serverless::|::MODULE$/
 /** Names of resources that SAM adds, and that do not begin with the name of a resource of the template. */
@@ -17,13 +17,15 @@ const SOURCE = 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/i
 
 /** A call of an intrinsic function. */
 function callIn(node: Node): { name: string; argument: Node } | undefined {
-  const [[name = '', argument] = [], ...more] = node.kind === 'map' ? node.entries : []
-  return argument && more.length === 0 && /^(Ref$|Condition$|Fn::|!)/.test(name) ? { name, argument } : undefined
+  const [entry, ...more] = entriesOf(node)
+  if (!entry || more.length > 0) return undefined
+  const [name, argument] = entry
+  return /^(Ref$|Condition$|Fn::|!)/.test(name) ? { name, argument } : undefined
 }
 
 /** Returns whether SAM or a module may add a resource with a name. */
 function addedNames({ root, resources, typeOf }: Reader): (name: string) => boolean {
-  const transform = root.kind === 'map' ? root.entries.get('Transform') : undefined
+  const transform = entriesOf(root).get('Transform')
   const expanded = [...resources.keys()].filter((id) => EXPANDED.test(typeOf(id)) || hasConnectors(resources.get(id)))
   const isExpanded = transform !== undefined || expanded.length > 0
   return (name) => isExpanded && (ADDED_BY_SAM.test(name) || expanded.some((id) => name.startsWith(id)))
@@ -45,7 +47,7 @@ export function wrongReferences(reader: Reader): Rejected[] {
 
   function collect(id: string, declaration: Node, isCondition = false): void {
     function add(reference: string, kind: string, position: Position, ...defined: ReadonlyMap<string, Node>[]) {
-      const [name = ''] = reference.split('.')
+      const name = resourceOf(reference)
       if (!/^\w+$/.test(name) || defined.some((names) => names.has(name))) return
       if (kind !== 'condition' && mayBeAdded(name)) return
       const meant = closest(name, new Set(defined.flatMap((names) => [...names.keys()])))
@@ -54,20 +56,21 @@ export function wrongReferences(reader: Reader): Rejected[] {
     }
     /** Reports a resource whose condition is false, if the resource that refers to it exists. */
     function addMissing(reference: string, position: Position): void {
-      const [name = ''] = reference.split('.')
+      const name = resourceOf(reference)
       const condition = conditionOf(name)
       if (condition?.verdict !== false || (conditionOf(id)?.verdict ?? true) !== true) return
       const reason = `${name}: its condition ${condition.name} is false with these parameters, so it does not exist`
       reject(id, position, reason, `Give ${id} the same condition, or use Fn::If.`)
     }
     for (const [node, around] of nodesIn(declaration)) {
-      const { name, argument } = callIn(node) ?? {}
-      if (!argument) continue
+      const call = callIn(node)
+      if (!call) continue
+      const { name, argument } = call
       // The position of the outermost function is also that of the setting.
       const { position } = around.find(callIn) ?? node
       const [first] = argument.kind === 'list' ? argument.items : [argument]
       const value = first?.kind === 'scalar' ? String(first.value) : ''
-      const meant = misspelledFunction(name ?? '')
+      const meant = misspelledFunction(name)
       if (meant !== undefined) {
         reject(id, position, `there is no function ${name}`, `Correct the name. Did you mean ${meant}?`)
       }
@@ -130,7 +133,7 @@ export function wrongReferences(reader: Reader): Rejected[] {
 
 /** Whether SAM adds resources for the connectors of this resource. */
 function hasConnectors(declaration: Node | undefined) {
-  return declaration?.kind === 'map' && declaration.entries.has('Connectors')
+  return entriesOf(declaration).has('Connectors')
 }
 
 /** The fewest undefined names that show that a file is part of a template. One may be a mistake. */

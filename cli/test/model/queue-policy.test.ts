@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references in templates
 import { test } from 'tap'
 import { allowsSns, toStatements } from '../../src/model/queue-policy.ts'
 
@@ -49,6 +50,23 @@ for (const [title, changes, expected] of [
 ] as const) {
   test(`whether a statement for ${title} allows the topic to send`, async (t) => {
     t.equal(allowsSns([{ ...ALLOW, ...changes }], TOPIC), expected)
+  })
+}
+
+for (const [topic, source, expected] of [
+  ['${Topic}', '${Topic}', true],
+  ['${Topic}', '${Other}', false],
+  ['${Topic}', 'arn:aws:sns:eu-west-1:123456789012:orders', undefined],
+  ['${Topic}', 'arn:aws:sns:${AWS::Region}:123456789012:orders', undefined],
+  ['${Topic}', 'x${Topic}', undefined],
+  ['${Topic}', '${Topic}x', undefined],
+  ['${Nested.Outputs.Topic}', '${Topic}', undefined],
+  [TOPIC, 'arn:aws:sns:${AWS::Region}:123456789012:orders', undefined],
+  [TOPIC, '${Topic}', undefined],
+  [TOPIC, 'arn:aws:sns:eu-west-1:123456789012:x', false],
+] as const) {
+  test(`whether a statement for ${source} allows the topic ${topic} to send`, async (t) => {
+    t.equal(allowsSns([{ ...ALLOW, ...from(source) }], topic), expected)
   })
 }
 

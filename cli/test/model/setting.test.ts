@@ -1,0 +1,43 @@
+import { test } from 'tap'
+import {
+  absent,
+  idOf,
+  invalid,
+  known,
+  mapSetting,
+  placeOf,
+  type Setting,
+  unknown,
+  valueIn,
+  withId,
+} from '../../src/model/setting.ts'
+
+const position = { line: 3, column: 5 }
+
+test('the states of a setting', async (t) => {
+  t.strictSame(known(1, position), { state: 'known', value: 1, position })
+  t.strictSame(absent, { state: 'absent' })
+  t.strictSame(unknown('why', position), { state: 'unknown', reason: 'why', position })
+  t.strictSame(invalid('why', 'how', position), { state: 'unknown', reason: 'why', fix: 'how', position })
+})
+
+test('the value of a setting, and a change of it', async (t) => {
+  const change = (value: number): Setting<string> => known(`${value}`)
+  t.equal(valueIn(known(1)), 1)
+  t.strictSame(mapSetting(known(1), change), known('1'))
+  for (const setting of [absent, unknown('why')]) {
+    t.equal(valueIn(setting), undefined)
+    t.equal(mapSetting(setting, change), setting)
+  }
+})
+
+test('the id of a setting: its own, or its place', async (t) => {
+  t.strictSame(withId('a', known(1)), { ...known(1), id: 'a' })
+  t.strictSame(withId('a', { ...known(1), id: 'b' }), { ...known(1), id: 'b' })
+  t.equal(placeOf(position), ':3:5:')
+  t.equal(placeOf({ ...position, file: 'a.yaml', key: 'b' }), 'a.yaml:3:5:b')
+  t.equal(idOf(known(1, position)), ':3:5:')
+  t.equal(idOf({ ...unknown('why', position), id: 'a' }), 'a')
+  t.equal(idOf({ ...absent, id: 'a' }), undefined)
+  t.equal(idOf(known(1)), undefined)
+})

@@ -1,0 +1,204 @@
+import { test } from 'tap'
+import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import {
+  type AnyRow,
+  FUNCTION_SETTINGS,
+  MAPPING_SETTINGS,
+  numberSetting,
+  QUEUE_SETTINGS,
+  REDRIVE_SETTINGS,
+  readTable,
+  SUBSCRIPTION_SETTINGS,
+  type Table,
+  toBoolean,
+} from '../../src/model/settings.ts'
+
+const position = { line: 3, column: 5 }
+const row = { name: 'Name', path: ['Name'] }
+const size = { ...row, kind: 'number', default: 10, least: 1, most: 1000 } as const
+
+/** Reads one row from its value. */
+function read(table: AnyRow, value: Setting<unknown>, managed?: Setting<unknown>): Setting<unknown> | undefined {
+  const settings = readTable(
+    { it: table },
+    () => value,
+    (name) => `id of ${name}`,
+    managed,
+  )
+  return (settings as Record<string, Setting<unknown>>).it
+}
+
+const NOT_WHOLE = 'Set a whole number.'
+const RANGE = 'outside of the range that AWS accepts (1 to 1,000)'
+const IN_RANGE = 'Set a whole number in this range: 1 to 1,000.'
+for (const [value, expected] of [
+  [5, known(5, position)],
+  [1, known(1, position)],
+  [1000, known(1000, position)],
+  ['5', known(5, position)],
+  [' +5 ', known(5, position)],
+  ['5.0', known(5, position)],
+  ['5.00', known(5, position)],
+  ['123', known(123, position)],
+  ['  12.00  ', known(12, position)],
+  [0, invalid(`0 is ${RANGE}`, IN_RANGE, position)],
+  ['-1', invalid(`-1 is ${RANGE}`, IN_RANGE, position)],
+  [1001, invalid(`1001 is ${RANGE}`, IN_RANGE, position)],
+  [1.5, invalid('1.5 is not a whole number', NOT_WHOLE, position)],
+  [true, invalid('true is not a whole number', NOT_WHOLE, position)],
+  ...['', ' ', '1.5', '5.', '5.1', '5.0x', 'x5', '5x', '0x1f', '1e2', '5 5', '+-5', 'five'].map(
+    (text) => [text, invalid(`"${text}" is not a whole number`, NOT_WHOLE, position)] as const,
+  ),
+] as const) {
+  test(`a number: ${JSON.stringify(value)}`, async (t) => {
+    t.strictSame(numberSetting(size, value, position), expected)
+    t.strictSame(read(size, known<unknown>(value, position)), expected)
+  })
+}
+
+test('a number that is not set', async (t) => {
+  const byDefault = { state: 'known', value: 10, isDefault: true }
+  t.strictSame(numberSetting(size, undefined), byDefault)
+  t.strictSame(read(size, absent), { ...byDefault, id: 'id of it' })
+  t.strictSame(numberSetting({ ...row, default: false }, undefined), absent)
+  t.strictSame(read({ ...row, kind: 'number' }, absent), absent)
+})
+
+test('a number without an upper or a lower limit', async (t) => {
+  t.strictSame(
+    numberSetting({ ...row, least: 2 }, 1),
+    invalid('1 is outside of the range that AWS accepts (2 or more)', 'Set a whole number in this range: 2 or more.'),
+  )
+  t.strictSame(numberSetting({ ...row, least: 2 }, 1e9), known(1e9))
+  t.strictSame(numberSetting(row, -1e9), known(-1e9))
+})
+
+test('on Managed Instances, the limit of some numbers is higher', async (t) => {
+  const timeout = { ...row, kind: 'number', least: 1, most: 900, mostManaged: 5400, unit: 's' } as const
+  const is = (value: number) => known<unknown>(value, position)
+  const on = known(true)
+  const perhaps = unknown('why')
+  t.strictSame(read(timeout, is(5400), on), known(5400, position))
+  t.strictSame(read(timeout, is(5401), on), numberSetting({ ...timeout, most: 5400 }, 5401, position))
+  t.strictSame(read(timeout, is(901), absent), numberSetting(timeout, 901, position))
+  t.strictSame(read(timeout, is(901)), numberSetting(timeout, 901, position))
+  t.strictSame(read(timeout, is(900), perhaps), known(900, position))
+  t.strictSame(read(timeout, is(5401), perhaps), numberSetting(timeout, 5401, position))
+  const reason = "901 s is valid only on Managed Instances, and the function's CapacityProviderConfig is not known: why"
+  t.strictSame(read(timeout, is(901), perhaps), unknown(reason, position))
+  t.strictSame(read(size, is(1001), on), numberSetting(size, 1001, position))
+})
+
+test('a boolean', async (t) => {
+  const boolean = { ...row, kind: 'boolean', default: false } as const
+  for (const text of ['true', 'True', 'TRUE']) t.strictSame(toBoolean(text, position), known(true, position))
+  for (const text of ['false', 'False', 'FALSE']) t.strictSame(toBoolean(text, position), known(false, position))
+  for (const text of ['yes', '', 'xtrue', 'truex', 'xfalse', 'falsex']) {
+    t.strictSame(toBoolean(text, position), invalid(`"${text}" is not a boolean`, 'Set it to true or false.', position))
+  }
+  t.strictSame(read(boolean, known<unknown>(true, position)), known(true, position))
+  t.strictSame(read(boolean, known<unknown>('no', position)), toBoolean('no', position))
+  t.strictSame(read(boolean, absent), { state: 'known', value: false, isDefault: true, id: 'id of it' })
+})
+
+test('a text, and whether a value is present', async (t) => {
+  const text = { ...row, kind: 'text' } as const
+  t.strictSame(read(text, known<unknown>(5, position)), known('5', position))
+  t.strictSame(read(text, absent), absent)
+  const presence = { ...row, kind: 'presence' } as const
+  t.strictSame(read(presence, known<unknown>('x', position)), known(true, position))
+  t.strictSame(read(presence, known<unknown>([], position)), known(true, position))
+  t.strictSame(read(presence, absent), absent)
+})
+
+test('a list or a map is not a number, a boolean or a text', async (t) => {
+  for (const kind of ['number', 'boolean', 'text'] as const) {
+    t.strictSame(read({ ...row, kind }, known<unknown>([], position)), unknown('it is a list', position))
+    t.strictSame(read({ ...row, kind }, known<unknown>({}, position)), unknown('it is a map', position))
+  }
+})
+
+test('an unknown value stays unknown, and a row of another kind is not read', async (t) => {
+  for (const kind of ['number', 'boolean', 'text', 'presence'] as const) {
+    t.strictSame(read({ ...row, kind }, unknown('why', position)), unknown('why', position))
+  }
+  t.equal(read({ ...row, kind: 'other' }, known<unknown>(1)), undefined)
+})
+
+test('a setting without a position has an id, and keeps its own id and its section', async (t) => {
+  t.strictSame(read(size, known<unknown>(5)), { ...known(5), id: 'id of it' })
+  t.strictSame(read(size, { ...known<unknown>(5), id: 'own' }), { ...known(5), id: 'own' })
+  t.strictSame(read(size, { ...known<unknown>(5, position), section: 'Globals' }), {
+    ...known(5, position),
+    section: 'Globals',
+  })
+})
+
+test('the id of a setting can depend on its value', async (t) => {
+  const names = (name: string, { state }: Setting<unknown>) => `${name} ${state}`
+  t.strictSame(readTable({ it: size }, () => unknown('why'), names).it, { ...unknown('why'), id: 'it unknown' })
+})
+
+/** The rows of each table: the path in CloudFormation, the name, the kind, and where other inputs have the setting. */
+const TABLES = {
+  MAPPING_SETTINGS: `
+arn: EventSourceArn (EventSourceArn), other, title=The ARN of its queue, sam=Queue, terraform=event_source_arn, isOptional=true
+reportBatchItemFailures: FunctionResponseTypes (FunctionResponseTypes), other, terraform=function_response_types, cdk=reportBatchItemFailures, serverless=functionResponseType, isOptional=true
+batchSize: BatchSize (BatchSize), number, terraform=batch_size, cdk=batchSize, serverless=batchSize, default=10, least=1, unset=0
+window: MaximumBatchingWindowInSeconds (MaximumBatchingWindowInSeconds), number, terraform=maximum_batching_window_in_seconds, cdk=maxBatchingWindow, serverless=maximumBatchingWindow, isDuration=true, default=0, least=0, most=300, unset=0
+maximumConcurrency: ScalingConfig.MaximumConcurrency (MaximumConcurrency), number, terraform=scaling_config.0.maximum_concurrency, cdk=maxConcurrency, serverless=maximumConcurrency, unset=0
+minimumPollers: ProvisionedPollerConfig.MinimumPollers (MinimumPollers), number, terraform=provisioned_poller_config.0.minimum_pollers, cdk=provisionedPollerConfig.minimumPollers, least=2, most=200, unset=0
+maximumPollers: ProvisionedPollerConfig.MaximumPollers (MaximumPollers), number, terraform=provisioned_poller_config.0.maximum_pollers, cdk=provisionedPollerConfig.maximumPollers, least=2, most=10000, unset=0
+filters: FilterCriteria (FilterCriteria), other, terraform=filter_criteria, cdk=filters
+runs: Enabled (Enabled), boolean, terraform=enabled, cdk=enabled, default=true, isOptional=true
+bisectBatch: BisectBatchOnFunctionError (BisectBatchOnFunctionError), presence, isOptional=true, isOfStreams=true
+destination: DestinationConfig (DestinationConfig), presence, isOptional=true, isOfStreams=true
+maximumRecordAge: MaximumRecordAgeInSeconds (MaximumRecordAgeInSeconds), presence, isOptional=true, isOfStreams=true
+maximumRetryAttempts: MaximumRetryAttempts (MaximumRetryAttempts), presence, isOptional=true, isOfStreams=true
+parallelizationFactor: ParallelizationFactor (ParallelizationFactor), presence, isOptional=true, isOfStreams=true
+startingPosition: StartingPosition (StartingPosition), presence, isOptional=true, isOfStreams=true
+tumblingWindow: TumblingWindowInSeconds (TumblingWindowInSeconds), presence, isOptional=true, isOfStreams=true
+`,
+  FUNCTION_SETTINGS: `
+timeout: Timeout (Timeout), number, terraform=timeout, cdk=timeout, serverless=timeout, isDuration=true, default=3, least=1, most=900, mostManaged=5400, unit=s
+memory: MemorySize (MemorySize), number, terraform=memory_size, cdk=memorySize, serverless=memorySize, default=128, least=128, most=10240, mostManaged=32768, unit=MB
+runtime: Runtime (Runtime), text, terraform=runtime, cdk=runtime, serverless=runtime
+reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, cdk=reservedConcurrentExecutions, serverless=reservedConcurrency, unset=-1, least=0, api=false
+deadLetterTarget: DeadLetterConfig.TargetArn (TargetArn), presence, sam=DeadLetterQueue.TargetArn, terraform=dead_letter_config.0.target_arn, cdk=deadLetterQueue
+tenantIsolation: TenancyConfig.TenantIsolationMode (TenantIsolationMode), text, terraform=tenancy_config.0.tenant_isolation_mode, cdk=tenancyConfig
+eventInvokeConfig: EventInvokeConfig (EventInvokeConfig), presence, isOptional=true, api=false
+recursiveLoop: RecursiveLoop (RecursiveLoop), text, cdk=recursiveLoop, api=false
+logLevel: LoggingConfig.ApplicationLogLevel (ApplicationLogLevel), text, terraform=logging_config.0.application_log_level, cdk=applicationLogLevelV2, isOptional=true
+executionTimeout: DurableConfig.ExecutionTimeout (ExecutionTimeout), number, terraform=durable_config.0.execution_timeout, cdk=durableConfig.executionTimeout, isDuration=true, least=1, most=31622400
+`,
+  QUEUE_SETTINGS: `
+fifo: FifoQueue (FifoQueue), other, terraform=fifo_queue, cdk=fifo
+visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visibility_timeout_seconds, cdk=visibilityTimeout, isDuration=true, default=30, least=0, most=43200
+retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, cdk=retentionPeriod, isDuration=true, default=345600, least=60, most=1209600
+delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, cdk=deliveryDelay, isDuration=true, default=0, least=0, most=900
+redrive: RedrivePolicy (RedrivePolicy), other, terraform=redrive_policy, cdk=deadLetterQueue
+`,
+  SUBSCRIPTION_SETTINGS: `
+isRaw: RawMessageDelivery (RawMessageDelivery), boolean, terraform=raw_message_delivery, cdk=rawMessageDelivery, default=false
+`,
+  REDRIVE_SETTINGS: `
+arn: deadLetterTargetArn (deadLetterTargetArn), other, terraform=deadLetterTargetArn, isOptional=true
+maxReceiveCount: maxReceiveCount (maxReceiveCount), number, terraform=maxReceiveCount, cdk=deadLetterQueue.maxReceiveCount, least=1, most=1000
+`,
+}
+const SETTINGS: Record<string, Table> = {
+  MAPPING_SETTINGS,
+  FUNCTION_SETTINGS,
+  QUEUE_SETTINGS,
+  SUBSCRIPTION_SETTINGS,
+  REDRIVE_SETTINGS,
+}
+for (const [table, text] of Object.entries(TABLES)) {
+  test(`where each input has a setting, its default and its limits: ${table}`, async (t) => {
+    const rows = Object.entries(SETTINGS[table] ?? {}).map(([key, { name, path, kind, ...more }]) => {
+      const others = Object.entries(more).map(([what, value]) => `${what}=${[value].flat().join('.')}`)
+      return `${key}: ${path.join('.')} (${name}), ${[kind, ...others].join(', ')}`
+    })
+    t.strictSame(rows, text.trim().split('\n'))
+  })
+}

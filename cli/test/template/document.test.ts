@@ -1,0 +1,266 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: text of templates
+import { test } from 'tap'
+import { UsageError } from '../../src/shared/errors.ts'
+import {
+  entriesOf,
+  isPlain,
+  misspelledFunction,
+  type Node,
+  nodesIn,
+  parseDocument,
+  scalarText,
+  wordsIn,
+} from '../../src/template/document.ts'
+
+type Position = [line: number, column: number]
+const scalar = (value: unknown, [line, column]: Position) => ({ kind: 'scalar', value, position: { line, column } })
+const list = (items: readonly unknown[], [line, column]: Position) => ({
+  kind: 'list',
+  items,
+  position: { line, column },
+})
+const map = (entries: Record<string, unknown>, [line, column]: Position) => ({
+  kind: 'map',
+  entries: new Map(Object.entries(entries)),
+  position: { line, column },
+})
+const parse = (text: string) => parseDocument('template', text)
+
+/** The parser of JSON adds the offset to each position. */
+function withoutOffsets(node: Node): unknown {
+  const { line, column } = node.position
+  const position = { line, column }
+  if (node.kind === 'list') return { ...node, items: node.items.map(withoutOffsets), position }
+  if (node.kind === 'scalar') return { ...node, position }
+  return {
+    ...node,
+    entries: new Map(Array.from(node.entries, ([key, value]) => [key, withoutOffsets(value)])),
+    position,
+  }
+}
+
+/** The value of the key `a`. */
+function valueAtA(text: string): Node | undefined {
+  return entriesOf(parse(text)).get('a')
+}
+
+test('a JSON document', async (t) => {
+  t.strictSame(
+    withoutOffsets(parse(' {\n "a": "b",\n "c": [1, true, null, {"d": {}}] }')),
+    map(
+      {
+        a: scalar('b', [2, 2]),
+        c: list(
+          [scalar(1, [3, 8]), scalar(true, [3, 11]), scalar(null, [3, 17]), map({ d: map({}, [3, 24]) }, [3, 23])],
+          [3, 2],
+        ),
+      },
+      [1, 2],
+    ),
+  )
+})
+
+test('a YAML document', async (t) => {
+  t.strictSame(
+    parse('a: b\nc:\n  - 1\n  - true\n  - ~\n  - d: {}\n  -\n'),
+    map(
+      {
+        a: scalar('b', [1, 1]),
+        c: list(
+          [
+            scalar(1, [3, 5]),
+            scalar(true, [4, 5]),
+            scalar(null, [5, 5]),
+            map({ d: map({}, [6, 5]) }, [6, 5]),
+            scalar(null, [7, 4]),
+          ],
+          [2, 1],
+        ),
+      },
+      [1, 1],
+    ),
+  )
+})
+
+for (const [title, text, value] of [
+  ['text', 'a: b', 'b'],
+  ['quoted text', "a: '1'", '1'],
+  ['a block of text', 'a: |\n  b\n  c\n', 'b\nc\n'],
+  ['a number', 'a: 1.5', 1.5],
+  ['a boolean', 'a: yes', true],
+  ['null', 'a: ~', null],
+  ['nothing', 'a:', null],
+  ['a key without a value', '? a', null],
+  ['a date', 'a: 2010-09-09', '2010-09-09'],
+  ['a dot', 'a: .', '.'],
+  ['not a number', 'a: .nan', '.nan'],
+  ['a tag of YAML', 'a: !!str 1', '1'],
+] as const) {
+  test(`a scalar in YAML: ${title}`, async (t) => {
+    const node = valueAtA(text)
+    t.strictSame(node?.kind === 'scalar' && node.value, value)
+  })
+}
+
+test('the keys of YAML are as they are written', async (t) => {
+  t.strictSame(
+    [...entriesOf(parse('010: a\n1.0: b\n~: c\n"d": e\n? [f]\n: g\n')).keys()],
+    ['010', '1.0', '~', 'd', '["f"]'],
+  )
+})
+
+test('a comment is a document without a value', async (t) => {
+  t.strictSame(parse('# nothing\n'), scalar(null, [1, 1]))
+})
+
+const SHORT = [
+  ...['And', 'Base64', 'Cidr', 'Equals', 'FindInMap', 'ForEach', 'GetAtt', 'GetAZs', 'If', 'ImportValue', 'Join'],
+  ...['Length', 'Not', 'Or', 'Select', 'Split', 'Sub', 'ToJsonString', 'Transform'],
+]
+test('tags are the functions of CloudFormation', async (t) => {
+  for (const [tag, name] of [
+    ['!Ref', 'Ref'],
+    ['!Condition', 'Condition'],
+    ['!Custom', '!Custom'],
+    ...SHORT.map((name) => [`!${name}`, `Fn::${name}`] as const),
+  ] as const) {
+    t.strictSame(valueAtA(`a: ${tag} 1`), map({ [name]: scalar('1', [1, 1]) }, [1, 1]), tag)
+    t.strictSame(
+      valueAtA(`a: ${tag} [1]`),
+      map({ [name]: list([scalar(1, [1, 6 + tag.length])], [1, 1]) }, [1, 1]),
+      tag,
+    )
+    t.strictSame(
+      valueAtA(`a: ${tag} {b: 1}`),
+      map({ [name]: map({ b: scalar(1, [1, 6 + tag.length]) }, [1, 1]) }, [1, 1]),
+      tag,
+    )
+  }
+})
+
+test('a misspelled function', async (t) => {
+  for (const name of SHORT) {
+    t.equal(misspelledFunction(`Fn::${name}`), undefined)
+    t.equal(misspelledFunction(`Fn::x${name}`), `Fn::${name}`)
+  }
+  t.equal(misspelledFunction('!GetAt'), '!GetAtt')
+  t.equal(misspelledFunction('!Reff'), '!Ref')
+  t.equal(misspelledFunction('Fn::Reff'), 'Ref')
+  t.equal(misspelledFunction('Fn::Condtion'), 'Condition')
+  t.equal(misspelledFunction('Fn::Custom'), undefined)
+  t.equal(misspelledFunction('Ref'), undefined)
+  t.equal(misspelledFunction('GetAt'), undefined)
+  t.equal(misspelledFunction('x!GetAt'), undefined)
+  t.equal(misspelledFunction('!GetAt.'), undefined)
+  t.equal(misspelledFunction('Fn::ForEach::Queues'), undefined)
+})
+
+test('aliases: a map or a list is shared, and a scalar is a separate setting', async (t) => {
+  const entries = entriesOf(parse('a: &map { x: 1 }\nb: *map\nc: &text h\nd: *text\ne: &tag !Ref f\ng: *tag\n'))
+  t.equal(entries.get('b'), entries.get('a'))
+  t.strictSame(entries.get('d'), scalar('h', [4, 1]))
+  t.equal(entries.get('g'), entries.get('e'))
+})
+
+test('merge keys: the own keys count, then the first map', async (t) => {
+  const entries = entriesOf(
+    parse('x: &x { a: 1, b: 1, c: 1 }\ny: &y { b: 2, c: 2, d: 2 }\nz: { c: 3, <<: [*x, *y] }\nw: { <<: *y, b: 4 }\n'),
+  )
+  const values = (key: string) =>
+    Array.from(entriesOf(entries.get(key)), ([name, node]) => `${name}${scalarText(node)}`)
+  t.strictSame(values('z'), ['c3', 'a1', 'b1', 'd2'])
+  t.strictSame(values('w'), ['b4', 'c2', 'd2'])
+})
+
+const deep = (levels: number) => `{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`
+test('200 levels', async (t) => {
+  t.equal(parse(deep(200)).kind, 'map')
+  t.equal(parse(`# YAML\n${deep(200)}`).kind, 'map')
+  const levels = Array.from({ length: 200 }, (_, level) => `${' '.repeat(level)}a:\n`)
+  t.equal(parse(levels.join('')).kind, 'map')
+})
+
+for (const [title, text, message] of [
+  ['an empty file', '', 'template:1:1: the file is empty'],
+  ['blanks', ' \n\n', 'template:1:1: the file is empty'],
+  ['201 levels of JSON', deep(201), 'template:1:206: nested deeper than 200 levels'],
+  [
+    '201 levels of JSON maps',
+    `${'{"a":'.repeat(201)}1${'}'.repeat(201)}`,
+    'template:1:1002: nested deeper than 200 levels',
+  ],
+  ['201 levels of YAML', `# YAML\n${deep(201)}`, 'template:2:206: nested deeper than 200 levels'],
+  [
+    '201 levels of YAML maps',
+    Array.from({ length: 201 }, (_, level) => `${' '.repeat(level)}a:\n`).join(''),
+    'template:201:201: nested deeper than 200 levels',
+  ],
+  ['20,000 levels of JSON', deep(20_000), 'template: the file is nested too deeply to be a template'],
+  ['20,000 levels of YAML', `# YAML\n${deep(20_000)}`, 'template: the file is nested too deeply to be a template'],
+  ['a duplicate key in JSON', '{ "a": 1,\n "a": 2 }', 'template:2:2: the key a occurs twice'],
+  ['a duplicate key in YAML', 'a: 1\na: 2\n', 'template:2:1: the key a occurs twice'],
+  ['an extra comma', '\n { "a": 1,\n}', 'template:3:1: not valid JSON: Unexpected } found'],
+  ['a {', '{ "a" {', 'template:1:7: not valid JSON: Unexpected { found'],
+  ['a [', '{ "a" [', 'template:1:7: not valid JSON: Unexpected [ found'],
+  ['a ]', '{ "a": ]', 'template:1:8: not valid JSON: Unexpected ] found'],
+  ['a comma', '{ "a": ,', 'template:1:8: not valid JSON: Unexpected comma found'],
+  ['a colon', '{ "a": :', 'template:1:8: not valid JSON: Unexpected colon found'],
+  [
+    'a wrong escape',
+    `{${'\n'.repeat(9)}          "\\x": 1 }`,
+    "template:10:12: not valid JSON: Unexpected character 'x' found",
+  ],
+  ['an open brace', '{ "a": 1', 'template:1:9: not valid JSON: Unexpected end of input found'],
+  ['an open quote', 'a: "b\n', 'template:2:1: not valid YAML: Missing closing "quote'],
+  ['two documents', 'a: b\n---\nc: d\n', 'template:2:1: not valid YAML: the file has more than one document'],
+  ['an alias without an anchor', 'a:\n  b: *c\n', 'template:2:3: there is no anchor &c before this alias'],
+  ['an alias of itself', 'a: &a\n  b: *a\n', 'template:2:3: there is no anchor &a before this alias'],
+  ['a merge of text', 'a:\n  <<: b\n', 'template:1:1: a merge key (<<) needs a map'],
+  ['a merge of texts', 'a:\n  <<: [b]\n', 'template:1:1: a merge key (<<) needs a map'],
+] as const) {
+  test(`refused: ${title}`, async (t) => {
+    try {
+      parse(text)
+      t.fail('it is not refused')
+    } catch (error) {
+      t.ok(error instanceof UsageError, String(error))
+      t.equal((error as Error).message, message)
+    }
+  })
+}
+
+test('the nodes of a tree, each once, with the nodes around it', async (t) => {
+  const root = parse('a: &a [x]\nb: { c: *a, d: 1 }\n')
+  const [a, b] = ['a', 'b'].map((key) => entriesOf(root).get(key) as Node)
+  const x = a?.kind === 'list' ? a.items[0] : undefined
+  t.strictSame(
+    [...nodesIn(root)],
+    [
+      [root, []],
+      [a, [root]],
+      [x, [root, a]],
+      [b, [root]],
+      [entriesOf(b).get('d'), [root, b]],
+    ],
+  )
+})
+
+test('the words in a declaration', async (t) => {
+  t.strictSame(wordsIn(parse('a: [b-c_1, 2, ~]\nd: "${e.f}"\ng: "-"\n')), ['b', 'c_1', '2', 'null', 'e', 'f'])
+})
+
+test('the entries of a map, and the text of a scalar', async (t) => {
+  const node = parse('a: 1\nb: ~\n')
+  t.strictSame([...entriesOf(node).keys()], ['a', 'b'])
+  t.equal(scalarText(entriesOf(node).get('a')), '1')
+  for (const other of [undefined, entriesOf(node).get('b')]) {
+    t.equal(entriesOf(other).size, 0)
+    t.equal(scalarText(other), undefined)
+  }
+  t.equal(scalarText(node), undefined)
+})
+
+test('plain values', async (t) => {
+  for (const value of ['', 0, false, null]) t.equal(isPlain(value), true)
+  for (const value of [undefined, {}, [], 0n, new Date(0)]) t.equal(isPlain(value), false)
+})

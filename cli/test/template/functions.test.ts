@@ -1,0 +1,360 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { test } from 'tap'
+import type { LambdaFunction } from '../../src/model/model.ts'
+import { entriesOf, parseDocument } from '../../src/template/document.ts'
+import { createFunctions } from '../../src/template/functions.ts'
+import { createLookup } from '../../src/template/lookup.ts'
+import { createReader } from '../../src/template/reader.ts'
+import { createResolver } from '../../src/template/resolve.ts'
+import { short } from '../support/templates.ts'
+
+function functionsIn(text: string, given: Record<string, string> = {}) {
+  const resolver = createResolver(parseDocument('template.yaml', text), new Map(Object.entries(given)))
+  const reader = createReader(resolver, '/app')
+  return { ...createFunctions(reader, createLookup(reader)), reader }
+}
+function functionIn(text: string): LambdaFunction {
+  return functionsIn(text).functionOf('Handler')
+}
+
+const known = (value: unknown, line: number, column = 7) => ({
+  state: 'known',
+  value,
+  position: { line, column },
+})
+const byDefault = (value: unknown, name: string) => ({ state: 'known', value, isDefault: true, id: `Handler ${name}` })
+const absent = { state: 'absent' }
+
+test('the settings of a function', async (t) => {
+  const { code, ...settings } = functionIn(`
+Resources:
+  Handler:
+    Type: AWS::Lambda::Function
+    Properties:
+      Timeout: 30
+      Runtime: nodejs24.x
+      Handler: orders.handler
+      Environment:
+        Variables:
+          NODE_OPTIONS: --enable-source-maps
+`)
+  t.equal(code?.handler, 'orders.handler')
+  t.strictSame(settings, {
+    id: 'Handler',
+    position: { line: 3, column: 3 },
+    timeout: known(30, 6),
+    memory: byDefault(128, 'memory'),
+    runtime: known('nodejs24.x', 7),
+    reservedConcurrency: absent,
+    deadLetterTarget: absent,
+    tenantIsolation: absent,
+    eventInvokeConfig: absent,
+    recursiveLoop: absent,
+    logLevel: absent,
+    executionTimeout: absent,
+    nodeOptions: '--enable-source-maps',
+  })
+})
+
+test('a function without properties has the defaults of AWS', async (t) => {
+  const { timeout, memory, nodeOptions } = functionIn('Resources: { Handler: { Type: AWS::Serverless::Function } }')
+  t.strictSame([timeout, memory, nodeOptions], [byDefault(3, 'timeout'), byDefault(128, 'memory'), undefined])
+})
+
+test('NODE_OPTIONS is not known if a part of it is not', async (t) => {
+  const { nodeOptions } = functionIn(`
+Resources:
+  Handler:
+    Type: AWS::Lambda::Function
+    Properties: { Environment: { Variables: { NODE_OPTIONS: !Sub '--title=\${AWS::StackName}' } } }
+`)
+  t.equal(nodeOptions, undefined)
+})
+
+for (const [title, properties, globals, expected] of [
+  ['a setting of Globals', '{}', '{ Timeout: 20 }', [20, 'Globals']],
+  ['a setting of the function', '{ Timeout: 10 }', '{ Timeout: 20 }', [10, undefined]],
+  ['AWS::NoValue in the function', '{ Timeout: !Ref AWS::NoValue }', '{ Timeout: 20 }', [3, undefined]],
+  ['AWS::NoValue in Globals', '{}', '{ Timeout: !Ref AWS::NoValue }', [3, undefined]],
+  ['no properties', '~', '{ Timeout: 20 }', [20, 'Globals']],
+  ['no Globals', '{}', '{}', [3, undefined]],
+] as const) {
+  test(`the timeout of a function of SAM: ${title}`, async (t) => {
+    const { timeout } = functionIn(`
+Globals: { Function: ${globals} }
+Resources: { Handler: { Type: AWS::Serverless::Function, Properties: ${properties} } }
+`)
+    t.strictSame([short(timeout), timeout.section], expected)
+  })
+}
+
+for (const [title, properties, expected] of [
+  ['not set', '{}', 'ALL'],
+  ['another key of the map', '{ LoggingConfig: { LogFormat: JSON } }', 'ALL'],
+  ['the key of the map', '{ LoggingConfig: { ApplicationLogLevel: WARN } }', 'WARN'],
+  ['AWS::NoValue as the key', '{ LoggingConfig: { ApplicationLogLevel: !Ref AWS::NoValue } }', 'absent'],
+  ['AWS::NoValue as the map', '{ LoggingConfig: !Ref AWS::NoValue }', 'absent'],
+  ['text as the map', '{ LoggingConfig: JSON }', 'the value around it is a single value, but must be a map'],
+] as const) {
+  test(`SAM merges a map of Globals key by key: ${title}`, async (t) => {
+    const { logLevel } = functionIn(`
+Globals: { Function: { LoggingConfig: { ApplicationLogLevel: ALL } } }
+Resources: { Handler: { Type: AWS::Serverless::Function, Properties: ${properties} } }
+`)
+    t.equal(short(logLevel), expected)
+  })
+}
+
+test('IgnoreGlobals, and a function that is not of SAM', async (t) => {
+  const timeout = (declaration: string) =>
+    short(functionIn(`Globals: { Function: { Timeout: 20 } }\nResources: { Handler: ${declaration} }`).timeout)
+  t.equal(timeout('{ Type: AWS::Serverless::Function }'), 20)
+  t.equal(timeout('{ Type: AWS::Serverless::Function, IgnoreGlobals: [Timeout] }'), 3)
+  t.equal(timeout('{ Type: AWS::Serverless::Function, IgnoreGlobals: [MemorySize] }'), 20)
+  t.equal(timeout('{ Type: AWS::Lambda::Function }'), 3)
+})
+
+test('a macro beside Globals does not make the settings unknown', async (t) => {
+  const { timeout } = functionIn(`
+Fn::Transform: { Name: Macro }
+Resources: { Handler: { Type: AWS::Serverless::Function } }
+`)
+  t.equal(short(timeout), 3)
+})
+
+test('the dead-letter queue of a function has another name in SAM', async (t) => {
+  const target = (type: string, name: string) =>
+    short(
+      functionIn(`
+Resources: { Handler: { Type: ${type}, Properties: { ${name}: { TargetArn: !GetAtt Gone.Arn } } } }
+`).deadLetterTarget,
+    )
+  t.equal(target('AWS::Serverless::Function', 'DeadLetterQueue'), 'Gone.Arn is not defined in this template')
+  t.equal(target('AWS::Serverless::Function', 'DeadLetterConfig'), 'absent')
+  t.equal(target('AWS::Lambda::Function', 'DeadLetterConfig'), 'Gone.Arn is not defined in this template')
+  t.equal(target('AWS::Lambda::Function', 'DeadLetterQueue'), 'absent')
+})
+
+test('Managed Instances allow a longer timeout', async (t) => {
+  const timeout = (config: string) =>
+    short(
+      functionIn(`
+Resources:
+  Provider: { Type: AWS::Lambda::CapacityProvider }
+  Handler: { Type: AWS::Lambda::Function, Properties: { Timeout: 5400, ${config} } }
+`).timeout,
+    )
+  t.equal(timeout('CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: {} }'), 5400)
+  t.equal(timeout('CapacityProviderConfig: !Ref Provider'), 5400)
+  t.equal(timeout(''), '5400 is outside of the range that AWS accepts (1 to 900)')
+})
+
+test('a durable function without an execution timeout is invalid', async (t) => {
+  const executionTimeout = (config: string) =>
+    functionIn(`
+Resources:
+  Handler:
+    Type: AWS::Lambda::Function
+    Properties:
+      ${config}
+`).executionTimeout
+  t.strictSame(executionTimeout('DurableConfig: { RetentionPeriodInDays: 1 }'), {
+    state: 'unknown',
+    reason: 'DurableConfig does not set it',
+    fix: 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.',
+    position: { line: 6, column: 7 },
+  })
+  t.strictSame(executionTimeout('DurableConfig: { ExecutionTimeout: 60 }'), known(60, 6, 24))
+  t.strictSame(executionTimeout('Timeout: 3'), absent)
+})
+
+const ASYNC = 'Config: { Type: AWS::Lambda::EventInvokeConfig, Properties: { FunctionName: !Ref Handler } }'
+
+test('the resource that configures asynchronous invocations', async (t) => {
+  const { eventInvokeConfig, hasOtherInvokers } = functionIn(`
+Resources:
+  Handler: { Type: AWS::Lambda::Function }
+  Other: { Type: AWS::Lambda::EventInvokeConfig, Properties: { FunctionName: !Ref Gone } }
+  ${ASYNC}
+`)
+  t.strictSame([eventInvokeConfig, hasOtherInvokers], [known(true, 5, 3), false])
+  const other = functionIn(`
+Resources:
+  Handler: { Type: AWS::Lambda::Function }
+  Foreign: { Type: AWS::Lambda::Function }
+  Config: { Type: AWS::Lambda::EventInvokeConfig, Properties: { FunctionName: !Ref Foreign } }
+  NoConfig: { Type: AWS::Lambda::Permission, Properties: { FunctionName: !Ref Handler } }
+`)
+  t.strictSame([other.eventInvokeConfig, 'hasOtherInvokers' in other], [absent, false])
+})
+
+test('the property of SAM that configures asynchronous invocations', async (t) => {
+  const { eventInvokeConfig, hasOtherInvokers } = functionIn(`
+Resources:
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      EventInvokeConfig: { MaximumRetryAttempts: 0 }
+`)
+  t.strictSame([eventInvokeConfig, hasOtherInvokers], [known(true, 6), false])
+})
+
+for (const type of ['SQS', 'Kinesis', 'DynamoDB', 'MSK', 'MQ', 'SelfManagedKafka', 'DocumentDB']) {
+  test(`an event of type ${type} invokes a function only through a mapping`, async (t) => {
+    t.equal(hasOtherInvokers(`{ One: { Type: ${type} } }`), false)
+    t.equal(hasOtherInvokers(`{ One: { Type: ${type} }, Two: { Type: ${type}s } }`), true)
+    t.equal(hasOtherInvokers(`{ One: { Type: x${type} } }`), true)
+  })
+}
+for (const [title, events, expected] of [
+  ['of another service', '{ One: { Type: SNS } }', true],
+  ['without a type', '{ One: {} }', true],
+  ['that are not known', '!Ref Gone', true],
+  ['that are a list', '[]', false],
+  ['none', '{}', false],
+] as const) {
+  test(`whether a function may have other invokers: events ${title}`, async (t) => {
+    t.equal(hasOtherInvokers(events), expected)
+  })
+}
+for (const [type, expected] of [
+  ['AWS::Lambda::EventSourceMapping', false],
+  ['AWS::Lambda::Alias', false],
+  ['AWS::Lambda::Version', false],
+  ['AWS::Lambda::EventInvokeConfig', false],
+  ['AWS::IAM::Role', false],
+  ['AWS::Logs::LogGroup', false],
+  ['AWS::CloudWatch::Alarm', false],
+  ['AWS::Lambda::Permission', true],
+  ['AWS::Lambda::VersionOfOther', true],
+  ['AWS::IAM::Role::MODULE', true],
+  ['My::AWS::IAM::Role', true],
+] as const) {
+  test(`whether a resource of type ${type} that mentions a function may invoke it`, async (t) => {
+    const mention = (name: string) =>
+      hasOtherInvokers('{}', `One: { Type: ${type}, Properties: { Target: [${name}] } }`)
+    t.equal(mention('Handler'), expected)
+    t.equal(mention('Handlers'), false)
+  })
+}
+
+/** Whether a function that names itself in its description may have other invokers. */
+function hasOtherInvokers(events: string, more = '') {
+  const properties = `{ Description: Handler, Events: ${events} }`
+  return functionIn(`
+Resources:
+  Handler: { Type: AWS::Serverless::Function, Properties: ${properties} }
+  ${ASYNC}
+  ${more}
+`).hasOtherInvokers
+}
+
+const RESOURCES = `
+Value: VALUE
+Resources:
+  Queue: { Type: AWS::SQS::Queue }
+  Handler: { Type: AWS::Lambda::Function, Properties: { FunctionName: handler } }
+  Same: { Type: AWS::Lambda::Function, Properties: { FunctionName: same } }
+  Twin: { Type: AWS::Lambda::Function, Properties: { FunctionName: same } }
+  Worker: { Type: AWS::Serverless::Function, Properties: { AutoPublishAlias: live } }
+  Version: { Type: AWS::Lambda::Version, Properties: { FunctionName: !Ref Handler } }
+  Loop: { Type: AWS::Lambda::Alias, Properties: { FunctionName: !Ref Loop } }
+  Ping: { Type: AWS::Lambda::Alias, Properties: { FunctionName: !Ref Pong } }
+  Pong: { Type: AWS::Lambda::Alias, Properties: { FunctionName: !Ref Ping } }
+  Lost: { Type: AWS::Lambda::Alias, Properties: { FunctionName: lost, FunctionVersion: 3 } }
+  Live: { Type: AWS::Lambda::Alias, Properties: { Name: live, FunctionName: !Ref Handler } }
+  Latest: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, FunctionVersion: $LATEST } }
+  Current: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, FunctionVersion: !GetAtt Version.Version } }
+  Sams: { Type: AWS::Lambda::Alias, Properties: { FunctionName: !Ref Worker, FunctionVersion: !Ref Worker.Version } }
+  Foreign: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, FunctionVersion: !Ref Queue } }
+  Third: { Type: AWS::Lambda::Alias, Properties: { Name: third, FunctionName: handler, FunctionVersion: 3 } }
+  Import: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, FunctionVersion: !ImportValue x } }
+  Even: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, RoutingConfig: { AdditionalVersionWeights: [] } } }
+  Weighted: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, RoutingConfig: { AdditionalVersionWeights: [1] } } }
+  Odd: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, RoutingConfig: { AdditionalVersionWeights: {} } } }
+  Open: { Type: AWS::Lambda::Alias, Properties: { FunctionName: handler, RoutingConfig: !ImportValue x } }
+`
+
+/** The function that a value of FunctionName refers to: its id, why it was not read, its position, and its function. */
+function found(value: string) {
+  const { findFunction, reader } = functionsIn(RESOURCES.replace('VALUE', value))
+  const node = entriesOf(reader.root).get('Value')
+  const { id, unreadReason, position, aliasOf } = findFunction(node ? reader.resolve(node) : { kind: 'absent' })
+  return [id, unreadReason, position?.line, aliasOf?.id]
+}
+
+const HANDLER = ['Handler', undefined, 5, undefined]
+const WORKER = ['Worker', undefined, 8, undefined]
+const VERSION_3 = 'it is version 3 of Handler, whose settings may differ from those of the resource'
+const ELSEWHERE = 'it is not in this template'
+const IMPORT = 'Fn::ImportValue x comes from another stack'
+const WEIGHTED = 'it routes invocations to several versions of Handler'
+for (const [value, expected] of [
+  ['!Ref Handler', HANDLER],
+  ['!GetAtt Handler.Arn', HANDLER],
+  ['handler', HANDLER],
+  ['arn:aws:lambda:eu-west-1:123456789012:function:handler', HANDLER],
+  ['123456789012:function:handler', HANDLER],
+  ['arn:aws:lambda:eu-west-1:123456789012:function', ['its function', 'its name is empty', 2, undefined]],
+  ["''", ['its function', 'its name is empty', 2, undefined]],
+  ['~', ['its function', 'no name is given', 2, undefined]],
+  ['[handler]', ['its function', 'no name is given', 2, undefined]],
+  ['!ImportValue x', ['its function', IMPORT, 2, undefined]],
+  ['other', ['other', ELSEWHERE, 2, undefined]],
+  ["!Sub '${AWS::StackName}-x:1'", ['${AWS::StackName}-x:1', whyStackName(), 2, undefined]],
+  ['same', ['same', 'Same and Twin have the same name', 2, undefined]],
+  ['!Ref Queue', ['Queue', 'it is a resource of type AWS::SQS::Queue', 2, undefined]],
+
+  // Aliases and versions
+  ['!Ref Version', HANDLER],
+  ['!Ref Live', HANDLER],
+  ['!Ref Loop', ['Loop', 'it refers to itself', 10, undefined]],
+  ['!Ref Ping', ['Ping', 'it refers to itself', 12, undefined]],
+  ['!Ref Lost', ['lost', ELSEWHERE, 13, undefined]],
+  ['!Ref Latest', HANDLER],
+  ['!Ref Current', HANDLER],
+  ['!Ref Sams', WORKER],
+  ['!Ref Foreign', ['Foreign', 'Queue is known only after deployment', 18, 'Handler']],
+  ['!Ref Third', ['Third', VERSION_3, 19, 'Handler']],
+  ['!Ref Import', ['Import', IMPORT, 20, 'Handler']],
+  ['!Ref Even', HANDLER],
+  ['!Ref Weighted', ['Weighted', WEIGHTED, 22, 'Handler']],
+  ['!Ref Odd', ['Odd', WEIGHTED, 23, 'Handler']],
+  ['!Ref Open', ['Open', IMPORT, 24, 'Handler']],
+
+  // Qualifiers
+  ['handler:live', HANDLER],
+  ['handler:third', ['Third', VERSION_3, 19, 'Handler']],
+  ['handler:3', ['Handler:3', VERSION_3, 2, 'Handler']],
+  ['handler:$LATEST', HANDLER],
+  ['handler:x$LATEST', ['Handler:x$LATEST', `the alias x$LATEST: ${ELSEWHERE}`, 2, 'Handler']],
+  ['handler:$LATESTx', ['Handler:$LATESTx', `the alias $LATESTx: ${ELSEWHERE}`, 2, 'Handler']],
+  ['handler:v3', ['Handler:v3', `the alias v3: ${ELSEWHERE}`, 2, 'Handler']],
+  ['handler:12', ['Handler:12', VERSION_3.replace('3', '12'), 2, 'Handler']],
+  ['lost:3', ['lost:3', ELSEWHERE, 2, undefined]],
+  ["!Sub '${Handler}:${Version.Version}'", HANDLER],
+  ["!Sub '${Handler}:${Third}'", ['Third', VERSION_3, 19, 'Handler']],
+  ["!Sub '${Handler}:${Queue}'", ['Handler:${Queue}', 'Queue is known only after deployment', 2, 'Handler']],
+  ["!Sub '${Worker}:live'", WORKER],
+  ["!Sub '${Worker}:third'", ['Worker:third', `the alias third: ${ELSEWHERE}`, 2, 'Worker']],
+  [
+    "!Sub '${Handler}:${AWS::StackName}'",
+    ['Handler:${AWS::StackName}', `the alias \${AWS::StackName}: ${whyStackName()}`, 2, 'Handler'],
+  ],
+  ['arn:aws:lambda:eu-west-1:123456789012:function:handler:3', ['Handler:3', VERSION_3, 2, 'Handler']],
+] as const) {
+  test(`the function of FunctionName: ${value}`, async (t) => {
+    t.strictSame(found(value), expected)
+  })
+}
+
+function whyStackName() {
+  return 'AWS::StackName is known only after deployment (set it with --parameter AWS::StackName=…)'
+}
+
+test('an alias that was not read shares the reserved concurrency of its function', async (t) => {
+  const { findFunction, reader } = functionsIn(RESOURCES.replace('VALUE', '!Ref Third'))
+  const { reservedConcurrency, timeout } = findFunction({ kind: 'scalar', value: '\0Third\0' })
+  t.strictSame([short(reservedConcurrency), short(timeout)], ['absent', VERSION_3])
+  t.equal(reader.folder, '/app')
+})

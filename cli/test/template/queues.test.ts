@@ -1,0 +1,434 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { test } from 'tap'
+import { valueIn } from '../../src/model/setting.ts'
+import { entriesOf, parseDocument } from '../../src/template/document.ts'
+import { createLookup } from '../../src/template/lookup.ts'
+import { createQueues } from '../../src/template/queues.ts'
+import { createReader } from '../../src/template/reader.ts'
+import { createResolver } from '../../src/template/resolve.ts'
+import { short } from '../support/templates.ts'
+
+function queuesIn(text: string, given: Record<string, string> = {}) {
+  const resolver = createResolver(parseDocument('template.yaml', text), new Map(Object.entries(given)))
+  const reader = createReader(resolver)
+  const { findQueue, arnOf } = createQueues(reader, createLookup(reader))
+  const queueOf = (id: string) => {
+    const queue = findQueue(reader.refOf(id))
+    if (!queue) throw new Error(`${id} is not a queue`)
+    return queue
+  }
+  return { findQueue, arnOf, queueOf, reader }
+}
+
+const known = (value: unknown, line: number, column = 7) => ({ state: 'known', value, position: { line, column } })
+const byDefault = (value: unknown, id: string) => ({ state: 'known', value, isDefault: true, id })
+const unknown = (reason: string, line: number, column = 7) => ({
+  state: 'unknown',
+  reason,
+  position: { line, column },
+})
+
+test('the settings of a queue and of its dead-letter queue', async (t) => {
+  const { queueOf } = queuesIn(`
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 60
+      RedrivePolicy:
+        deadLetterTargetArn: !GetAtt Dead.Arn
+        maxReceiveCount: 5
+  Dead:
+    Type: AWS::SQS::Queue
+    Properties:
+      MessageRetentionPeriod: 1209600
+`)
+  t.strictSame(queueOf('Queue'), {
+    id: 'Queue',
+    position: { line: 3, column: 3 },
+    visibilityTimeout: known(60, 6),
+    retention: byDefault(345_600, 'Queue retention'),
+    delay: byDefault(0, 'Queue delay'),
+    fifo: { state: 'known', value: false, position: undefined },
+    redrive: known(
+      {
+        maxReceiveCount: known(5, 9, 9),
+        arn: unknown('Dead.Arn is known only after deployment', 8, 9),
+        deadLetterQueue: {
+          id: 'Dead',
+          position: { line: 10, column: 3 },
+          fifo: { state: 'known', value: false, position: undefined },
+          retention: known(1_209_600, 13),
+        },
+      },
+      7,
+    ),
+    isDeadLetterQueue: false,
+    subscriptions: [],
+  })
+  const { redrive, isDeadLetterQueue } = queueOf('Dead')
+  t.strictSame([redrive, isDeadLetterQueue], [{ state: 'absent' }, true])
+})
+
+const ACCOUNT = '123456789012'
+const RESOURCES = `
+Value: VALUE
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { QueueName: orders } }
+  Named: { Type: AWS::SQS::Queue, Properties: { QueueName: !Sub '\${AWS::StackName}-named' } }
+  Twin: { Type: AWS::SQS::Queue, Properties: { QueueName: same } }
+  Same: { Type: AWS::SQS::Queue, Properties: { QueueName: same } }
+  Stream: { Type: AWS::Kinesis::Stream }
+  Table: { Type: AWS::DynamoDB::Table }
+  Cluster: { Type: AWS::MSK::Cluster }
+  Broker: { Type: AWS::AmazonMQ::Broker }
+  Documents: { Type: AWS::DocDB::DBCluster }
+  Custom: { Type: Custom::AWS::Kinesis::Stream }
+  Nested: { Type: AWS::CloudFormation::Stack }
+`
+/** The queue that a value of EventSourceArn refers to: its id, why it was not read, and whether it is a FIFO queue. */
+function found(value: string, given: Record<string, string> = {}) {
+  const { findQueue, reader } = queuesIn(RESOURCES.replace('VALUE', value), given)
+  const node = entriesOf(reader.root).get('Value')
+  const queue = findQueue(node ? reader.resolve(node) : { kind: 'absent' })
+  return queue && [queue.id, queue.unreadReason, short(queue.fifo)]
+}
+const ELSEWHERE = 'it is not in this template'
+const IMPORT = 'Fn::ImportValue x comes from another stack'
+const NESTED = 'Nested.Outputs.Arn is known only after deployment'
+const unread = (reason: string) => ['its queue', reason, reason]
+const FOUND: [value: string, expected: unknown, given?: Record<string, string>][] = [
+  ['!Ref Queue', ['Queue', undefined, false]],
+  ['!GetAtt Queue.Arn', ['Queue', undefined, false]],
+  ['!ImportValue x', unread(IMPORT)],
+  ['~', unread('no ARN is given')],
+  ['[a]', unread('no ARN is given')],
+  ["''", unread(' is not an ARN')],
+  ['orders', unread('orders is not an ARN')],
+  ["'{{resolve:ssm:/arn}}'", unread('it is a dynamic reference ({{resolve:…}})')],
+  ['arn:aws:kinesis:eu-west-1:123456789012:stream/orders', undefined],
+  ["!Sub 'arn:aws:x${Nested.Outputs.Arn}:eu-west-1:123456789012:orders'", unread(NESTED)],
+  ['arn:aws:sqs:eu-west-1:123456789012', unread('arn:aws:sqs:eu-west-1:123456789012 has no name of a queue')],
+  ["!Sub 'arn:aws:sqs:${AWS::Region}'", unread('arn:aws:sqs:${AWS::Region} has no name of a queue')],
+
+  // Other resources
+  ['!GetAtt Stream.Arn', undefined],
+  ['!GetAtt Table.StreamArn', undefined],
+  ['!Ref Cluster', undefined],
+  ['!Ref Broker', undefined],
+  ['!Ref Documents', undefined],
+  ['!Ref Custom', unread('it comes from Custom, of type Custom::AWS::Kinesis::Stream')],
+  ['!GetAtt Nested.Outputs.Arn', unread('it comes from Nested, of type AWS::CloudFormation::Stack')],
+
+  // Names
+  ["!Sub 'arn:aws:sqs:eu-west-1:${AWS::AccountId}:orders'", ['Queue', undefined, false]],
+  ["!Sub 'arn:aws:sqs:eu-west-1:${AWS::AccountId}:${AWS::StackName}-named'", ['Named', undefined, false]],
+  [
+    "!Sub 'arn:aws:sqs:eu-west-1:${AWS::AccountId}:same'",
+    ['arn:aws:sqs:eu-west-1:${AWS::AccountId}:same', 'Twin and Same have the same name', false],
+  ],
+  ['arn:aws:sqs:eu-west-1:123456789012:orders', ['arn:aws:sqs:eu-west-1:123456789012:orders', ELSEWHERE, false]],
+  ['arn:aws:sqs:eu-west-1:123456789012:orders', ['Queue', undefined, false], { 'AWS::AccountId': ACCOUNT }],
+  [
+    "!Sub 'arn:aws:sqs:eu-west-1:123456789012:${Queue.QueueName}'",
+    ['arn:aws:sqs:eu-west-1:123456789012:${Queue.QueueName}', ELSEWHERE, ELSEWHERE],
+  ],
+  [
+    "!Sub 'arn:aws:sqs:eu-west-1:123456789012:${Queue.QueueName}'",
+    ['Queue', undefined, false],
+    { 'AWS::AccountId': ACCOUNT },
+  ],
+  ["!Sub 'arn:aws:sqs:eu-west-1:${Nested.Outputs.Account}:${Queue.QueueName}'", ['Queue', undefined, false]],
+
+  // FIFO queues
+  ['arn:aws:sqs:eu-west-1:123456789012:x.fifo', ['arn:aws:sqs:eu-west-1:123456789012:x.fifo', ELSEWHERE, true]],
+  ['arn:aws:sqs:eu-west-1:123456789012:x.fifo-y', ['arn:aws:sqs:eu-west-1:123456789012:x.fifo-y', ELSEWHERE, false]],
+  [
+    "'arn:aws:sqs:eu-west-1:123456789012:{{resolve:ssm:/a}}'",
+    ['arn:aws:sqs:eu-west-1:123456789012:{{resolve:ssm:/a}}', ELSEWHERE, ELSEWHERE],
+  ],
+  [
+    "'arn:aws:sqs:eu-west-1:123456789012:{{resolve:ssm:/a}}x'",
+    ['arn:aws:sqs:eu-west-1:123456789012:{{resolve:ssm:/a}}x', ELSEWHERE, false],
+  ],
+  [
+    "!Sub 'arn:aws:sqs:eu-west-1:123456789012:a-${Nested.Outputs.Name}'",
+    ['arn:aws:sqs:eu-west-1:123456789012:a-${Nested.Outputs.Name}', ELSEWHERE, ELSEWHERE],
+  ],
+  [
+    "!Sub 'arn:aws:sqs:eu-west-1:123456789012:a-${Nested.Outputs.Name}x'",
+    ['arn:aws:sqs:eu-west-1:123456789012:a-${Nested.Outputs.Name}x', ELSEWHERE, false],
+  ],
+  [
+    "!Sub 'arn:aws:sqs:eu-west-1:123456789012:${AWS::StackName}'",
+    ['arn:aws:sqs:eu-west-1:123456789012:${AWS::StackName}', ELSEWHERE, false],
+  ],
+]
+for (const [value, expected, given] of FOUND) {
+  test(`the queue of EventSourceArn: ${value}${given ? ' in this account' : ''}`, async (t) => {
+    t.strictSame(found(value, given), expected)
+  })
+}
+
+test('an unread queue has the position of the reference', async (t) => {
+  const { findQueue } = queuesIn('Resources: {}')
+  const position = { line: 7, column: 8 }
+  const queue = findQueue({ kind: 'scalar', value: 'arn:aws:sqs:eu-west-1:123456789012:\0X\0', position })
+  t.strictSame([queue?.position, queue?.fifo], [position, unknown(ELSEWHERE, 7, 8)])
+})
+
+/** The ARN of a value of EventSourceArn: its text, or what is wrong. */
+function arn(value: string) {
+  const { arnOf, reader } = queuesIn(`
+Value: ${value}
+Resources:
+  Queue: { Type: AWS::SQS::Queue }
+  Topic: { Type: AWS::SNS::Topic }
+  Table: { Type: AWS::DynamoDB::Table }
+  Rule: { Type: AWS::Events::Rule }
+  Stream: { Type: AWS::Kinesis::Stream }
+  Function: { Type: AWS::Lambda::Function }
+  Group: { Type: AWS::Logs::LogGroup }
+  Bucket: { Type: AWS::S3::Bucket }
+  Sam: { Type: AWS::Serverless::Function }
+  Custom: { Type: Custom::AWS::SNS::Topic }
+`)
+  const node = entriesOf(reader.root).get('Value')
+  return arnOf(node ? reader.resolve(node) : { kind: 'absent' })
+}
+const position = { line: 2, column: 1 }
+const invalid = (reason: string, fix = 'Use the ARN of a queue.') => ({ state: 'unknown', reason, position, fix })
+const later = (name: string) => ({ state: 'unknown', reason: `${name} is known only after deployment`, position })
+const USE_ARN = 'Use the ARN: !GetAtt Queue.Arn.'
+for (const [value, expected] of [
+  ['arn:aws:sqs:eu-west-1:123456789012:orders', known('arn:aws:sqs:eu-west-1:123456789012:orders', 2, 1)],
+  ['!GetAtt Queue.Arn', later('Queue.Arn')],
+  ["!Select [0, !Split ['-', !GetAtt Queue.Arn]]", later('Queue.Fn::Select 0')],
+  ['!Ref Queue', invalid('a Ref of Queue returns its URL, not its ARN', USE_ARN)],
+  ['!GetAtt Queue.QueueName', invalid('Queue.QueueName is not the ARN of Queue', USE_ARN)],
+  ['!GetAtt Queue.ArnX', invalid('Queue.ArnX is not the ARN of Queue', USE_ARN)],
+  ['!GetAtt Queue.xArn', invalid('Queue.xArn is not the ARN of Queue', USE_ARN)],
+  ["!Sub 'arn:aws:sqs:eu-west-1:123456789012:${Queue}'", later('Queue')],
+  ...['Topic', 'Table', 'Rule', 'Stream', 'Function', 'Group', 'Bucket', 'Sam'].map(
+    (id) => [`!GetAtt ${id}.Arn`, invalid(`${id} is not a queue`)] as const,
+  ),
+  ['!GetAtt Custom.Arn', later('Custom.Arn')],
+  ['~', { state: 'absent' }],
+  ['!ImportValue x', { state: 'unknown', reason: IMPORT, position }],
+  ['[a]', { state: 'unknown', reason: 'it is a list', position }],
+  ['orders', invalid('"orders" is not an ARN')],
+  ["''", invalid('"" is not an ARN')],
+  [
+    'arn:aws:sns:eu-west-1:123456789012:orders',
+    invalid('"arn:aws:sns:eu-west-1:123456789012:orders" is not a queue\'s ARN'),
+  ],
+] as const) {
+  test(`the ARN of a queue: ${value}`, async (t) => {
+    t.strictSame(arn(value), expected)
+  })
+}
+
+const FIFO_FALSE = 'FifoQueue is not true, but the name of the queue ends in .fifo'
+const FIFO_TRUE = 'FifoQueue is true, but the name of the queue does not end in .fifo'
+for (const [properties, expected] of [
+  ['{}', { state: 'known', value: false, position: undefined }],
+  ['{ FifoQueue: true }', known(true, 3, 49)],
+  ['{ FifoQueue: !ImportValue x }', unknown(IMPORT, 3, 49)],
+  ['{ FifoQueue: true, QueueName: orders.fifo }', known(true, 3, 49)],
+  ['{ FifoQueue: true, QueueName: orders }', { ...unknown(FIFO_TRUE, 3, 66), fix: 'Add .fifo to QueueName.' }],
+  ['{ FifoQueue: false, QueueName: a.fifo }', { ...unknown(FIFO_FALSE, 3, 67), fix: 'Set FifoQueue to true.' }],
+  ['{ QueueName: orders.fifo }', { ...unknown(FIFO_FALSE, 3, 49), fix: 'Set FifoQueue to true.' }],
+  ['{ QueueName: orders }', { state: 'known', value: false, position: undefined }],
+  ['{ FifoQueue: !ImportValue x, QueueName: orders.fifo }', { state: 'known', value: true, position: undefined }],
+  ['{ FifoQueue: !ImportValue x, QueueName: orders }', unknown(IMPORT, 3, 49)],
+  [
+    '{ FifoQueue: x, QueueName: a.fifo }',
+    { ...unknown('"x" is not a boolean', 3, 49), fix: 'Set it to true or false.' },
+  ],
+  ['{ FifoQueue: true, QueueName: !Ref Queue }', known(true, 3, 49)],
+  ['{ FifoQueue: true, QueueName: [a] }', known(true, 3, 49)],
+] as const) {
+  test(`whether a queue is a FIFO queue: ${properties}`, async (t) => {
+    const { queueOf } = queuesIn(`
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: ${properties} }
+`)
+    t.strictSame(queueOf('Queue').fifo, expected)
+  })
+}
+
+/** The redrive policy of a queue: the ARN of its dead-letter queue and what is known about it, or what is wrong. */
+function redrive(policy: string, { dead = '{}', own = '{}', more = '' } = {}) {
+  const text = `
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties: { <<: ${own}, RedrivePolicy: ${policy} }
+  Dead: { Type: AWS::SQS::Queue, Properties: ${dead} }
+  Topic: { Type: AWS::SNS::Topic }
+  ${more}
+`
+  const { redrive } = queuesIn(text).queueOf('Queue')
+  if (redrive.state !== 'known') return 'reason' in redrive ? [redrive.reason, redrive.fix] : redrive.state
+  const { arn, maxReceiveCount, deadLetterQueue } = redrive.value
+  const { id, unreadReason, fifo, retention } = deadLetterQueue
+  return [short(arn), short(maxReceiveCount), id, unreadReason, short(fifo), short(retention)]
+}
+
+const DEAD = 'Dead.Arn is known only after deployment'
+const OTHER = 'arn:aws:sqs:eu-west-1:123456789012:other'
+const NO_QUEUE = 'it is not a queue'
+const FIX_KEYS = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
+for (const [title, policy, expected] of [
+  [
+    'a map',
+    '{ deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }',
+    [DEAD, 5, 'Dead', undefined, false, 345_600],
+  ],
+  [
+    'JSON text',
+    `!Sub '{"deadLetterTargetArn":"\${Dead.Arn}","maxReceiveCount":5}'`,
+    [DEAD, 5, 'Dead', undefined, false, 345_600],
+  ],
+  [
+    'another account',
+    `{ deadLetterTargetArn: ${OTHER}, maxReceiveCount: 5 }`,
+    [OTHER, 5, OTHER, ELSEWHERE, false, ELSEWHERE],
+  ],
+  [
+    'an import',
+    '{ deadLetterTargetArn: !ImportValue x, maxReceiveCount: 5 }',
+    [IMPORT, 5, 'its dead-letter queue', IMPORT, IMPORT, IMPORT],
+  ],
+  [
+    'the ARN of another service',
+    '{ deadLetterTargetArn: arn:aws:sns:a:1:x, maxReceiveCount: 5 }',
+    ['"arn:aws:sns:a:1:x" is not a queue\'s ARN', 5, 'its dead-letter queue', NO_QUEUE, NO_QUEUE, NO_QUEUE],
+  ],
+  ['nothing', '!Ref AWS::NoValue', 'absent'],
+  ['an import of the policy', '!ImportValue x', [IMPORT, undefined]],
+  ['a list', '[a]', ['it is a list', 'Set it to a map.']],
+  ['text', 'x', ['it is a single value', 'Set it to a map.']],
+  ['no keys', '{}', ['it has no deadLetterTargetArn and no maxReceiveCount', FIX_KEYS]],
+  ['no count', '{ deadLetterTargetArn: !GetAtt Dead.Arn }', ['it has no maxReceiveCount', FIX_KEYS]],
+  ['no ARN', '{ maxReceiveCount: 5 }', ['it has no deadLetterTargetArn', FIX_KEYS]],
+  [
+    'the queue itself',
+    '{ deadLetterTargetArn: !GetAtt Queue.Arn, maxReceiveCount: 5 }',
+    ['it is a circular reference to Queue itself', 5, 'Queue', undefined, false, 345_600],
+  ],
+] as const) {
+  test(`the redrive policy of a queue: ${title}`, async (t) => {
+    t.strictSame(redrive(policy), expected)
+  })
+}
+
+test('a circular reference has the fix to use another queue', async (t) => {
+  const { queueOf } = queuesIn(`
+Resources:
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      RedrivePolicy: { deadLetterTargetArn: !GetAtt Queue.Arn, maxReceiveCount: 5 }
+`)
+  t.strictSame(valueIn(queueOf('Queue').redrive)?.arn, {
+    ...unknown('it is a circular reference to Queue itself', 6, 24),
+    fix: 'Use the ARN of another queue.',
+  })
+})
+
+const POLICY = '{ deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }'
+const MISMATCH = 'Dead is a FIFO queue, but Queue is a standard queue'
+const DENIED = 'Dead has the redrivePermission byQueue, and its sourceQueueArns do not contain Queue'
+const byQueue = (sources: string) =>
+  `{ RedriveAllowPolicy: { redrivePermission: byQueue, sourceQueueArns: ${sources} } }`
+for (const [title, dead, own, expected] of [
+  ['a FIFO queue', '{ FifoQueue: true }', '{}', MISMATCH],
+  [
+    'that denies all',
+    '{ RedriveAllowPolicy: { redrivePermission: denyAll } }',
+    '{}',
+    'Dead has the redrivePermission denyAll',
+  ],
+  [
+    'that denies all, as JSON text',
+    `{ RedriveAllowPolicy: '{"redrivePermission":"denyAll"}' }`,
+    '{}',
+    'Dead has the redrivePermission denyAll',
+  ],
+  ['that allows all', '{ RedriveAllowPolicy: { redrivePermission: allowAll } }', '{}', DEAD],
+  ['that allows this queue', byQueue('[!GetAtt Queue.Arn]'), '{}', DEAD],
+  ['that allows another queue', byQueue('[!GetAtt Dead.Arn]'), '{}', DENIED],
+  ['that allows no queue', byQueue('[]'), '{}', DENIED],
+  ['that allows a topic', byQueue('[arn:aws:sns:a:1:x]'), '{}', DENIED],
+  ['that allows queues that are not known', byQueue('!ImportValue x'), '{}', DEAD],
+  ['that allows a queue that is not known', byQueue('[!ImportValue x]'), '{}', DEAD],
+  ['that allows a queue of another account', byQueue(`[${OTHER}]`), '{}', DENIED],
+  ['that allows a queue of another account, with another name', byQueue(`[${OTHER}]`), '{ QueueName: orders }', DENIED],
+  ['that allows a queue of another account, with this name', byQueue(`[${OTHER}]`), '{ QueueName: other }', DEAD],
+  [
+    'that allows a queue of another account, with a name that is not known',
+    byQueue(`[!Sub '${OTHER}-\${AWS::StackName}']`),
+    '{ QueueName: other }',
+    DEAD,
+  ],
+  [
+    'that allows a queue of another account, while this name is not known',
+    byQueue(`[${OTHER}]`),
+    "{ QueueName: !Sub 'a-${AWS::StackName}' }",
+    DEAD,
+  ],
+] as const) {
+  test(`a dead-letter queue ${title}`, async (t) => {
+    const [arn] = redrive(POLICY, { dead, own })
+    t.equal(arn, expected)
+  })
+}
+
+for (const [title, more, expected] of [
+  ['nothing', '', false],
+  [
+    'a redrive policy',
+    'One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 } } }',
+    true,
+  ],
+  [
+    'its name in a redrive policy',
+    "One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !Sub 'arn:aws:sqs:a:${AWS::AccountId}:dead', maxReceiveCount: 5 } } }",
+    true,
+  ],
+  [
+    'a redrive policy with a condition',
+    'One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: !If [Gone, { deadLetterTargetArn: !GetAtt Dead.Arn }, 1] } }',
+    true,
+  ],
+  [
+    'a redrive policy of another queue',
+    'One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Other.Arn, maxReceiveCount: 5, Note: Dead } } }',
+    false,
+  ],
+  ['no redrive policy', 'One: { Type: AWS::SQS::Queue, Properties: { Tags: [DeadLetterQueue, Dead] } }', false],
+  ['another property of a queue', 'One: { Type: AWS::SQS::Queue, Properties: { OnFailure: !Ref Dead } }', false],
+  ...['RedrivePolicy', 'DeadLetterConfig', 'DeadLetterQueue', 'DeadLetterArn', 'DeadLetterTargetArn', 'OnFailure'].map(
+    (key) => [key, `One: { Type: Any, Properties: { Deep: [{ ${key}: { A: !GetAtt Dead.Arn } }] } }`, true] as const,
+  ),
+  ['XOnFailure', 'One: { Type: Any, Properties: { XOnFailure: !GetAtt Dead.Arn } }', false],
+  ['OnFailureX', 'One: { Type: Any, Properties: { OnFailureX: !GetAtt Dead.Arn } }', false],
+] as const) {
+  test(`whether ${title} shows that a queue is a dead-letter queue`, async (t) => {
+    const { queueOf } = queuesIn(`
+Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { QueueName: dead } }
+  Other: { Type: AWS::SQS::Queue }
+  ${more}
+`)
+    t.equal(queueOf('Dead').isDeadLetterQueue, expected)
+  })
+}
+
+test('a queue whose policy is not known is not its own dead-letter queue', async (t) => {
+  const { queueOf } = queuesIn(`
+Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { a: !GetAtt Queue.Arn } } } }
+`)
+  t.equal(queueOf('Queue').isDeadLetterQueue, false)
+})

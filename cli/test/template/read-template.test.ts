@@ -1,0 +1,593 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { test } from 'tap'
+import type { Mapping, Model } from '../../src/model/model.ts'
+import { UsageError } from '../../src/shared/errors.ts'
+import {
+  checkParameters,
+  parametersOf,
+  parseParameters,
+  parseTemplate,
+  readCases,
+  readTemplate,
+} from '../../src/template/read-template.ts'
+import { short, templateFile } from '../support/templates.ts'
+
+function modelOf(text: string, given: Record<string, string> = {}): Model {
+  const [model, ...more] = readCases(parseTemplate('template.yaml', text), new Map(Object.entries(given)))
+  if (!model || more.length > 0) throw new Error(`there are ${more.length + 1} cases`)
+  return model
+}
+
+const known = (value: unknown, line: number, column = 7) => ({ state: 'known', value, position: { line, column } })
+const byDefault = (value: unknown, name: string) => ({ state: 'known', value, isDefault: true, id: `Orders ${name}` })
+const absent = { state: 'absent' }
+
+test('a mapping with its queue and its function', async (t) => {
+  const { mappings, source, ...model } = modelOf(`
+Parameters: { Size: { Type: Number, Default: 100 } }
+Resources:
+  Queue: { Type: AWS::SQS::Queue }
+  Handler: { Type: AWS::Lambda::Function, Metadata: { aws:cdk:path: Shop/Handler/Resource } }
+  Orders:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      FunctionName: !Ref Handler
+      EventSourceArn: !GetAtt Queue.Arn
+      BatchSize: !Ref Size
+`)
+  t.strictSame(model, {
+    file: 'template.yaml',
+    language: 'template',
+    label: '',
+    assumed: {},
+    otherReaders: [],
+    unreadResources: [],
+    absentResources: [],
+    acceptances: [],
+    defaulted: ['Size'],
+    rejected: [],
+  })
+  t.equal(source?.text.split('\n')[3], '  Queue: { Type: AWS::SQS::Queue }')
+  t.equal(source?.constructOf('Handler'), 'Shop/Handler')
+  t.equal(source?.constructOf('Queue'), undefined)
+  t.equal(source?.serverlessOf, undefined)
+  t.equal(source?.typeOf('Queue'), 'AWS::SQS::Queue')
+  const [{ queue, function: target, ...mapping } = {} as Mapping, ...more] = mappings
+  t.strictSame([queue?.id, target?.id, more], ['Queue', 'Handler', []])
+  t.strictSame(mapping, {
+    id: 'Orders',
+    position: { line: 6, column: 3 },
+    condition: undefined,
+    arn: { state: 'unknown', reason: 'Queue.Arn is known only after deployment', position: { line: 10, column: 7 } },
+    reportBatchItemFailures: { state: 'known', value: false, position: undefined },
+    otherResponseTypes: [],
+    batchSize: known(100, 11),
+    window: byDefault(0, 'window'),
+    maximumConcurrency: absent,
+    minimumPollers: absent,
+    maximumPollers: absent,
+    provisioned: known(false, 8, 5),
+    filters: absent,
+    runs: byDefault(true, 'runs'),
+    bisectBatch: absent,
+    destination: absent,
+    maximumRecordAge: absent,
+    maximumRetryAttempts: absent,
+    parallelizationFactor: absent,
+    startingPosition: absent,
+    tumblingWindow: absent,
+  })
+})
+
+/** The mapping `Orders` with these properties. The line of the first one is 6. */
+function mappingOf(...properties: string[]): Mapping {
+  const { mappings } = modelOf(`Resources:
+  Orders:
+    Type: AWS::Lambda::EventSourceMapping
+    Properties:
+      EventSourceArn: arn:aws:sqs:eu-west-1:123456789012:orders
+${properties.map((property) => `      ${property}\n`).join('')}`)
+  return mappings[0] as Mapping
+}
+
+const position = { line: 6, column: 7 }
+const unknown = (reason: string) => ({ state: 'unknown', reason, position })
+const IMPORT = 'Fn::ImportValue x comes from another stack'
+const MUST_BE_LIST = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
+for (const [types, setting, others = []] of [
+  ['[ReportBatchItemFailures]', known(true, 6)],
+  ['[Other]', known(false, 6), ['Other']],
+  ['[Other, ReportBatchItemFailures]', known(true, 6), ['Other']],
+  ['[!ImportValue x]', unknown(IMPORT)],
+  ['[!ImportValue x, ReportBatchItemFailures]', known(true, 6)],
+  ['[!Ref AWS::NoValue]', known(false, 6)],
+  ['[]', known(false, 6)],
+  ['~', { state: 'known', value: false, position: undefined }],
+  ['!ImportValue x', unknown(IMPORT)],
+  ['text', { ...unknown('it is a single value, but must be a list'), fix: MUST_BE_LIST }],
+  ['{ a: b }', { ...unknown('it is a map, but must be a list'), fix: MUST_BE_LIST }],
+] as const) {
+  test(`FunctionResponseTypes: ${types}`, async (t) => {
+    const { reportBatchItemFailures, otherResponseTypes } = mappingOf(`FunctionResponseTypes: ${types}`)
+    t.strictSame([reportBatchItemFailures, otherResponseTypes], [setting, others])
+  })
+}
+
+for (const [pollers, setting] of [
+  ['{ MinimumPollers: 2 }', known(true, 6)],
+  ['{ MaximumPollers: 2 }', known(true, 6)],
+  ['{ MaximumPollers: 2, MinimumPollers: !ImportValue x }', known(true, 6)],
+  ['{ MinimumPollers: !ImportValue x }', { ...unknown(IMPORT), position: { line: 6, column: 34 } }],
+  ['{ MinimumPollers: !Ref AWS::NoValue }', known(false, 6)],
+  ['{}', known(false, 6)],
+  ['!ImportValue x', unknown(IMPORT)],
+] as const) {
+  test(`whether ProvisionedPollerConfig has a value: ${pollers}`, async (t) => {
+    t.strictSame(mappingOf(`ProvisionedPollerConfig: ${pollers}`).provisioned, setting)
+  })
+}
+
+const FILTERS = 'Set FilterCriteria to { Filters: [{ Pattern: JSON text }] }.'
+const at = (column: number) => ({ line: 6, column })
+const BODY = { forms: ['text'], json: '{"body":["a"]}' }
+for (const [criteria, setting] of [
+  ['{}', absent],
+  ['~', absent],
+  ['{ Other: 1 }', { ...unknown('it has no Filters'), fix: FILTERS }],
+  ['text', { ...unknown('the value around it is a single value, but must be a map') }],
+  ['!ImportValue x', unknown(IMPORT)],
+  ['{ Filters: text }', { ...unknown('it is a single value, but must be a list'), fix: FILTERS, position: at(25) }],
+  ['{ Filters: [] }', known([], 6, 25)],
+  ['{ Filters: [!Ref AWS::NoValue] }', known([], 6, 25)],
+  [`{ Filters: [{ Pattern: '{"body":["a"]}' }] }`, known([known(BODY, 6, 37)], 6, 25)],
+  ['{ Filters: [{ Pattern: !ImportValue x }] }', known([{ ...unknown(IMPORT), position: at(37) }], 6, 25)],
+  ['{ Filters: [!ImportValue x] }', known([{ ...unknown(IMPORT), position: at(48) }], 6, 25)],
+  [
+    '{ Filters: [{ Pattern: { body: [a], b: c } }] }',
+    known([known({ error: 'it is a map, but must be JSON text' }, 6, 37)], 6, 25),
+  ],
+  ['{ Filters: [{ Pattern: [a] }] }', known([known({ error: 'it is a list, but must be JSON text' }, 6, 37)], 6, 25)],
+] as const) {
+  test(`FilterCriteria: ${criteria}`, async (t) => {
+    t.strictSame(mappingOf(`FilterCriteria: ${criteria}`).filters, setting)
+  })
+}
+
+test('at most five filters, and filters that may not exist do not count', async (t) => {
+  const filters = (...items: string[]) => mappingOf(`FilterCriteria: { Filters: [${items}] }`).filters
+  const pattern = `{ Pattern: '{"body":["a"]}' }`
+  const five = Array(5).fill(pattern)
+  const { state } = filters(...five, '!ImportValue x', '!Ref AWS::NoValue')
+  t.equal(state, 'known')
+  t.match(filters(...five, pattern), { state: 'unknown', reason: /^the mapping has 6 filters/, position: at(25) })
+})
+
+const SQS = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+for (const [title, properties, expected] of [
+  ['of a queue that is not known', 'EventSourceArn: !ImportValue x', ['Orders']],
+  ['without an event source', 'BatchSize: 1', ['Orders']],
+  ['of a stream', 'EventSourceArn: arn:aws:kinesis:eu-west-1:123456789012:stream/x', []],
+  ['with StartingPosition', 'EventSourceArn: !ImportValue x, StartingPosition: LATEST', []],
+  ['with Queues', 'EventSourceArn: !ImportValue x, Queues: [x]', []],
+  ['with Topics', 'Topics: [x]', []],
+  ['with SelfManagedEventSource', 'SelfManagedEventSource: {}', []],
+  [
+    'with Topics that are not known',
+    'Topics: !ImportValue x',
+    [`Orders: whether it reads SQS is not known: ${IMPORT}`],
+  ],
+  ['with Queues, beside Topics that are not known', 'Topics: !ImportValue x, Queues: [x]', []],
+  ['with Topics, of a queue', `EventSourceArn: ${SQS}, Topics: [x]`, ['Orders']],
+  ['with Topics, of a queue whose kind is not known', 'EventSourceArn: !GetAtt Queue.Arn, Topics: [x]', ['Orders']],
+] as const) {
+  test(`whether a mapping reads SQS: a mapping ${title}`, async (t) => {
+    const { mappings, unreadResources } = modelOf(`Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { FifoQueue: !ImportValue y } }
+  Orders: { Type: AWS::Lambda::EventSourceMapping, Properties: { ${properties} } }
+`)
+    const unread = unreadResources.map(({ id, unreadReason }) => `${id}: ${unreadReason}`)
+    t.strictSame([...mappings.map(({ id }) => id), ...unread], expected)
+    t.strictSame(
+      unreadResources.map(({ position }) => position),
+      unread.map(() => ({ line: 3, column: 3 })),
+    )
+  })
+}
+
+/** A template whose mapping has a condition with an open result, if nothing decides it. */
+const CONDITIONAL = `Conditions: { Always: !Equals [a, a], Never: !Equals [a, b], Gone: !Condition Missing }
+Resources:
+  Handler: { Type: AWS::Lambda::Function HANDLER }
+  Orders:
+    Type: AWS::Lambda::EventSourceMapping
+    Condition: MAPPING
+    Properties: { FunctionName: !Ref Handler, EventSourceArn: ${SQS}, Enabled: ENABLED }
+`
+const OPEN = { name: 'Gone', reason: 'the condition Gone of Orders: there is no condition Missing' }
+for (const [title, mapping, handler, enabled, condition, runs] of [
+  ['true', 'Always', '', 'true', undefined, true],
+  ['not known', 'Gone', '', 'true', OPEN, OPEN.reason],
+  ['not known, and the same as that of the function', 'Gone', ', Condition: Gone', 'true', OPEN, true],
+  ['not known, and another one than that of the function', 'Gone', ', Condition: Always', 'true', OPEN, OPEN.reason],
+  ['not known, while the mapping is not enabled', 'Gone', '', 'false', OPEN, false],
+] as const) {
+  test(`a mapping whose condition is ${title}`, async (t) => {
+    const text = CONDITIONAL.replace('MAPPING', mapping).replace(' HANDLER', handler).replace('ENABLED', enabled)
+    const [found] = modelOf(text).mappings
+    t.strictSame([found?.condition, short(found?.runs)], [condition, runs])
+  })
+}
+
+test('a mapping or a function of SAM whose condition is false does not exist', async (t) => {
+  const { mappings, absentResources } = modelOf(`Conditions: { Never: !Equals [a, b] }
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Condition: Never }
+  Pipe: { Type: AWS::Pipes::Pipe, Condition: Never }
+  Orders: { Type: AWS::Lambda::EventSourceMapping, Condition: Never }
+  Handler: { Type: AWS::Serverless::Function, Condition: Never, Properties: { Events: { A: { Type: SQS } } } }
+`)
+  const unreadReason = 'its condition Never is false with these parameters'
+  t.strictSame(mappings, [])
+  t.strictSame(absentResources, [
+    { id: 'Orders', position: { line: 5, column: 3 }, unreadReason },
+    { id: 'Handler', position: { line: 6, column: 3 }, unreadReason },
+  ])
+})
+
+/** What is listed as not read: the id, the reason, the line and the fix. */
+function unreadIn(text: string) {
+  return modelOf(text).unreadResources.map(({ id, unreadReason, position, fix }) => [
+    id,
+    unreadReason,
+    position?.line,
+    fix,
+  ])
+}
+
+const MAY_CHANGE = 'a macro may change the template'
+for (const [transform, expected] of [
+  ['Transform: AWS::Serverless-2016-10-31', []],
+  ['Transform: AWS::LanguageExtensions', []],
+  ['Transform: AWS::CodeDeployBlueGreen', []],
+  ['Transform: AWS::SecretsManager-2020-07-23', []],
+  ['Transform: [AWS::Serverless-2016-10-31, Own]', [['Own', MAY_CHANGE, 1, undefined]]],
+  ['Transform: AWS::LanguageExtensionsX', [['AWS::LanguageExtensionsX', MAY_CHANGE, 1, undefined]]],
+  ['Transform: AWS::CodeDeployBlueGreenX', [['AWS::CodeDeployBlueGreenX', MAY_CHANGE, 1, undefined]]],
+  ['Transform: XAWS::Serverless-1', [['XAWS::Serverless-1', MAY_CHANGE, 1, undefined]]],
+  ['Transform: { Name: AWS::Include, Parameters: {} }', [['AWS::Include', MAY_CHANGE, 1, undefined]]],
+  ['Fn::Transform: { Name: Own, Parameters: {} }', [['Own', MAY_CHANGE, 1, undefined]]],
+  ['Transform: !ImportValue x', [['Transform', MAY_CHANGE, 1, undefined]]],
+  ['Fn::Transform: [!ImportValue x]', [['Fn::Transform', MAY_CHANGE, 1, undefined]]],
+  ['Transform: ~', []],
+  ['Transform: []', []],
+] as const) {
+  test(`a macro of the template: ${transform}`, async (t) => {
+    t.strictSame(unreadIn(`${transform}\nResources: {}\n`), expected)
+  })
+}
+
+const GENERATED = 'the resources that it generates are known only after deployment'
+const NESTED = 'its resources are in a separate template'
+const RUN = 'Run doctor on that template.'
+const CHANGES = 'a macro may change it'
+const WITH_MACRO = 'Properties: { Tags: [], Fn::Transform: { Name: Own } }'
+for (const [resource, expected] of [
+  ['Fn::ForEach::Queues: [Name, [a], {}]', [['Fn::ForEach::Queues', GENERATED, 2, undefined]]],
+  ['Fn::Transform: { Name: Own, Parameters: {} }', [['Fn::Transform', GENERATED, 2, undefined]]],
+  ['A: { Type: !ImportValue x }', [['A', `its Type is not known: ${IMPORT}`, 2, undefined]]],
+  ['A: {}', []],
+  ['A: { Type: AWS::CloudFormation::Stack }', [['A', NESTED, 2, RUN]]],
+  ['A: { Type: AWS::CloudFormation::StackSet }', [['A', NESTED, 2, RUN]]],
+  ['A: { Type: AWS::Serverless::Application }', [['A', NESTED, 2, RUN]]],
+  ['A: { Type: My::Own::MODULE }', [['A', NESTED, 2, RUN]]],
+  ['A: { Type: AWS::CloudFormation::StackX }', []],
+  ['A: { Type: XAWS::CloudFormation::Stack }', []],
+  ['A: { Type: My::Own::MODULEX }', []],
+  [`A: { Type: AWS::Lambda::Function, ${WITH_MACRO} }`, [['A', CHANGES, 2, undefined]]],
+  [`A: { Type: AWS::SQS::Queue, ${WITH_MACRO} }`, [['A', CHANGES, 2, undefined]]],
+  [`A: { Type: AWS::SQS::QueueX, ${WITH_MACRO} }`, []],
+  [`A: { Type: XAWS::SQS::Queue, ${WITH_MACRO} }`, []],
+  ['A: { Type: AWS::SQS::Queue }', []],
+  ['A: { Type: AWS::SQS::Queue, Properties: { Name: Fn::Transform } }', []],
+  [
+    `A: { Type: AWS::Serverless::Function, ${WITH_MACRO} }`,
+    [
+      ['A', CHANGES, 2, undefined],
+      ['A', 'its Events are not known: Fn::Transform may add it', 2, undefined],
+    ],
+  ],
+] as const) {
+  test(`a resource that is not read, or is ignored: ${resource}`, async (t) => {
+    t.strictSame(unreadIn(`Resources:\n  ${resource}\n`), expected)
+  })
+}
+
+test('a nested stack whose template was read is not listed', async (t) => {
+  const template = parseTemplate('template.yaml', 'Resources: { A: { Type: AWS::CloudFormation::Stack } }')
+  const none = { exports: new Map(), parameters: new Map(), outputs: new Map() }
+  const unread = (nested: string[]) => {
+    const { text: _, ...read } = template
+    const [model] = readCases({ ...read, links: { ...none, nested: new Set(nested) } }, new Map())
+    return [model?.source?.text, model?.unreadResources.length]
+  }
+  t.strictSame(unread(['A']), ['', 0])
+  t.strictSame(unread(['B']), ['', 1])
+})
+
+/** A function of SAM. Its events are in line 4. */
+const withEvents = (events: string) => `Resources:
+  Queue: { Type: AWS::SQS::Queue }
+  Handler: { Type: AWS::Serverless::Function, Properties: {
+    Events: ${events} } }
+`
+for (const [title, events, expected] of [
+  ['none', '~', []],
+  ['not known', '!ImportValue x', [['Handler', `its Events are not known: ${IMPORT}`, 4, undefined]]],
+  ['a list', '[{ Type: SQS }]', [['Handler', 'its Events are not a map', 4, undefined]]],
+  ['text', 'SQS', [['Handler', 'its Events are not a map', 4, undefined]]],
+  [
+    'a loop',
+    '{ Fn::ForEach::A: [x, [y], {}] , B: {} }',
+    [
+      ['Handler/Fn::ForEach::A', GENERATED, 4, undefined],
+      ['Handler/B', 'it has no Type', 4, undefined],
+    ],
+  ],
+  ['an event that is not known', '{ A: !ImportValue x, B: { Type: S3 } }', [['Handler/A', IMPORT, 4, undefined]]],
+  [
+    'a type that is not known',
+    '{ A: { Type: !ImportValue x } }',
+    [['Handler/A', `its Type is not known: ${IMPORT}`, 4, undefined]],
+  ],
+  ['no type', '{ A: {} }', [['Handler/A', 'it has no Type', 4, undefined]]],
+  ['type sqs', '{ A: { Type: sqs } }', [['Handler/A', 'its Type is sqs, but SAM accepts only SQS', 4, undefined]]],
+  ['type Sns', '{ A: { Type: Sns } }', [['Handler/A', 'its Type is Sns, but SAM accepts only SNS', 4, undefined]]],
+  ['types that only contain sqs', '{ A: { Type: xsqs }, B: { Type: sqsx } }', []],
+  ['SNS without a queue', '{ A: { Type: SNS, Properties: { Topic: x } } }', []],
+  ['SNS with SqsSubscription: false', '{ A: { Type: SNS, Properties: { SqsSubscription: false } } }', []],
+  [
+    'SNS whose subscription is not known',
+    '{ A: { Type: SNS, Properties: { SqsSubscription: !ImportValue x } } }',
+    [['Handler/A', `its SqsSubscription is not known: ${IMPORT}`, 4, undefined]],
+  ],
+] as const) {
+  test(`events of a function of SAM: ${title}`, async (t) => {
+    t.strictSame(unreadIn(withEvents(events)), expected)
+    t.strictSame(modelOf(withEvents(events)).mappings, [])
+  })
+}
+
+test('an SQS event', async (t) => {
+  const { mappings } = modelOf(
+    withEvents('{ A: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn, BatchSize: 7 } } }'),
+  )
+  const [{ id, position, condition, arn, batchSize, queue, function: target } = {} as Mapping] = mappings
+  t.strictSame(
+    [id, position?.line, condition, short(arn), short(batchSize), queue.id, target.id],
+    ['Handler/A', 4, undefined, 'Queue.Arn is known only after deployment', 7, 'Queue', 'Handler'],
+  )
+})
+
+test('an SQS event of something else than a queue', async (t) => {
+  const [mapping] = modelOf(withEvents('{ A: { Type: SQS, Properties: { Queue: arn:aws:sns:a:1:x } } }')).mappings
+  const { id, unreadReason, position } = mapping?.queue ?? {}
+  t.strictSame([id, unreadReason, position?.line], ['its queue', 'it is not a queue', 4])
+})
+
+test('an SNS event with a queue that SAM makes', async (t) => {
+  const { mappings } = modelOf(withEvents('{ A: { Type: SNS, Properties: { SqsSubscription: true } } }'))
+  const [
+    { id, position, reportBatchItemFailures, isFromSnsEvent, batchSize, queue, function: target } = {} as Mapping,
+  ] = mappings
+  t.strictSame(
+    [id, position, isFromSnsEvent, short(batchSize), target.id],
+    ['Handler/A', { line: 4, column: 15 }, true, 10, 'Handler'],
+  )
+  t.strictSame(reportBatchItemFailures, known(false, 4, 45))
+  const ofQueue = (value: number, name: string) => ({
+    state: 'known',
+    value,
+    isDefault: true,
+    id: `the queue of Handler/A ${name}`,
+  })
+  t.strictSame(queue, {
+    id: 'the queue of Handler/A',
+    position: { line: 4, column: 15 },
+    visibilityTimeout: ofQueue(30, 'visibilityTimeout'),
+    retention: ofQueue(345_600, 'retention'),
+    delay: ofQueue(0, 'delay'),
+    fifo: { state: 'known', value: false, position: undefined },
+    redrive: absent,
+    isMadeBySam: true,
+  })
+})
+
+test('an SNS event with a queue of the template: SAM sets only the batch size', async (t) => {
+  const own = (more: string) => {
+    const subscription = `{ QueueArn: !GetAtt Queue.Arn, Enabled: false, FunctionResponseTypes: [ReportBatchItemFailures]${more} }`
+    const [mapping] = modelOf(
+      withEvents(`{ A: { Type: SNS, Properties: { SqsSubscription: ${subscription} } } }`),
+    ).mappings
+    const { arn, queue, batchSize, runs, reportBatchItemFailures } = mapping as Mapping
+    return [short(arn), queue.id, short(batchSize), short(runs), short(reportBatchItemFailures)]
+  }
+  const arn = 'Queue.Arn is known only after deployment'
+  t.strictSame(own(''), [arn, 'Queue', 10, true, false])
+  t.strictSame(own(', BatchSize: 5'), [arn, 'Queue', 5, true, false])
+})
+
+test('a pipe reads a queue of the template like a mapping', async (t) => {
+  const { mappings, otherReaders } = modelOf(`Conditions: { Gone: !Condition Missing }
+Resources:
+  Queue: { Type: AWS::SQS::Queue }
+  A: { Type: AWS::Pipes::Pipe, Condition: Gone, Properties: { Source: !GetAtt Queue.Arn, SourceParameters: { BatchSize: 7 } } }
+  B: { Type: AWS::Pipes::Pipe, Properties: { Source: !GetAtt Queue.Arn, DesiredState: STOPPED } }
+  C: { Type: AWS::Pipes::Pipe, Properties: { Source: arn:aws:kinesis:a:1:x } }
+  D: { Type: AWS::Pipes::Pipe, Properties: { Source: ${SQS} } }
+  E: { Type: AWS::Pipes::PipeX, Properties: { Source: !GetAtt Queue.Arn } }
+`)
+  t.strictSame(mappings, [])
+  t.strictSame(
+    otherReaders?.map(({ id, position, condition, runs, arn, queue, batchSize, function: target }) => [
+      ...[id, position?.line, condition?.name, short(runs), short(arn), queue.id, short(batchSize)],
+      ...[target.id, target.unreadReason],
+    ]),
+    [
+      ['A', 4, 'Gone', true, 'Queue.Arn is known only after deployment', 'Queue', 7, 'A', 'it is a pipe'],
+      ['B', 5, undefined, false, 'Queue.Arn is known only after deployment', 'Queue', 10, 'B', 'it is a pipe'],
+    ],
+  )
+})
+
+test('mappings of other stacks of the CDK app are only compared', async (t) => {
+  const { mappings, otherReaders, acceptances } = modelOf(`Conditions: { Never: !Equals [a, b] }
+Resources:
+  Queue: { Type: AWS::SQS::Queue }
+  Own: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
+  Shop/A: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
+  Shop/B: { Type: AWS::Lambda::EventSourceMapping, Condition: Never, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
+  Shop/C: { Type: AWS::Serverless::Function, Properties: { Events: { A: { Type: SQS } } } }
+  Last: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
+`)
+  t.strictSame(
+    [mappings, otherReaders].map((list) => list?.map(({ id }) => id)),
+    [['Own', 'Last'], ['Shop/A']],
+  )
+  t.strictSame(acceptances, [])
+})
+
+test('accepted findings', async (t) => {
+  const { acceptances } = modelOf(`Resources:
+  A:
+    Metadata:
+      bounded-sqs-batch:
+        accept:
+          batch-size: ' because '
+          fifo-window: !ImportValue x
+  B: { Metadata: { bounded-sqs-batch: { accept: text } } }
+`)
+  t.strictSame(acceptances, [
+    { rule: 'batch-size', resource: 'A', reason: 'because', place: { file: 'template.yaml', line: 6 } },
+    { rule: 'fifo-window', resource: 'A', reason: '', place: { file: 'template.yaml', line: 7 } },
+  ])
+})
+
+test('the path of a construct, without the name of its resource', async (t) => {
+  const path = (path: string) =>
+    modelOf(`Resources: { A: { Metadata: { aws:cdk:path: ${path} } } }`).source?.constructOf('A')
+  t.equal(path('Shop/Queue/Resource'), 'Shop/Queue')
+  t.equal(path('Shop/Metadata/Default'), 'Shop/Metadata')
+  t.equal(path('Shop/Resource/Queue'), 'Shop/Resource/Queue')
+  t.equal(path('Shop/MyResource'), 'Shop/MyResource')
+})
+
+test('a template with names that it does not define is only a part of a template', async (t) => {
+  const wrong = (resources: string) => modelOf(`Resources: { ${resources} }`)
+  const one = wrong('A: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: !Ref Gone } }')
+  t.strictSame([one.undefinedNames, one.rejected?.map(({ id }) => id)], [undefined, ['A']])
+  const two = wrong(
+    'A: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: !Ref Gone, DelaySeconds: !Ref Lost } }',
+  )
+  t.strictSame([two.undefinedNames, two.rejected], [['Gone', 'Lost'], undefined])
+  const misspelled = wrong('A: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeot: 1 } }')
+  t.strictSame(
+    misspelled.rejected?.map(({ reason }) => reason),
+    ['there is no property VisibilityTimeot'],
+  )
+  const loop = wrong('A: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeot: 1 } }, Fn::ForEach::B: [a, [b], {}]')
+  t.strictSame([loop.undefinedNames, loop.rejected], [undefined, undefined])
+})
+
+test('the model of each case', async (t) => {
+  const text = `Parameters: { Size: { Type: Number, AllowedValues: [1, 2] } }
+Conditions: { Same: !Equals [!Ref AWS::Region, !Ref AWS::StackName] }
+Resources:
+  Orders: { Type: AWS::Lambda::EventSourceMapping, Condition: Same, Properties: { BatchSize: !Ref Size } }
+`
+  const models = readCases(parseTemplate('template.yaml', text), new Map([['Size', '2']]))
+  t.strictSame(
+    models.map(({ label, assumed, mappings }) => [label, assumed, mappings.map(({ batchSize }) => short(batchSize))]),
+    [
+      ['if Same is true', { 'condition Same': 'true' }, [2]],
+      ['if Same is false', { 'condition Same': 'false' }, []],
+    ],
+  )
+})
+
+test('--parameter NAME=VALUE', async (t) => {
+  t.strictSame([...parseParameters()], [])
+  t.strictSame(
+    [...parseParameters(['A=1', 'B=', 'C=x=y', 'A=2'])],
+    [
+      ['A', '2'],
+      ['B', ''],
+      ['C', 'x=y'],
+    ],
+  )
+  for (const text of ['A', '=x', '']) {
+    t.throws(() => parseParameters([text]), new UsageError(`--parameter ${text}: write --parameter NAME=VALUE`))
+  }
+  t.strictSame([...parseParameters(['A=x'])], [['A', 'x']])
+})
+
+const PSEUDO = ['AccountId', 'NotificationARNs', 'Partition', 'Region', 'StackId', 'StackName', 'URLSuffix']
+test('the parameters of a template', async (t) => {
+  const names = (text: string) => parametersOf(parseTemplate('template.yaml', text))
+  const pseudo = PSEUDO.map((name) => `AWS::${name}`)
+  t.strictSame(names('Parameters: { A: {}, B: {} }\nResources: {}'), ['A', 'B', ...pseudo])
+  t.strictSame(names('Resources: {}'), pseudo)
+})
+
+test('a parameter that no template has', async (t) => {
+  const given = new Map([
+    ['A', '1'],
+    ['C', '2'],
+  ])
+  checkParameters(given, ['A', 'B', 'C'])
+  checkParameters(new Map([['AWS::Region', 'x']]), ['AWS::Region'])
+  t.throws(
+    () => checkParameters(given, ['A', 'B', 'AWS::Region', 'B'], 'a.yaml'),
+    new UsageError('--parameter C: a.yaml has no parameter of this name. Its parameters: A, B'),
+  )
+  t.throws(
+    () => checkParameters(given, ['A'], undefined, '--set'),
+    new UsageError('--set C: no input has a parameter of this name. Their parameters: A'),
+  )
+  t.throws(
+    () => checkParameters(given, ['AWS::Region'], 'a.yaml'),
+    new UsageError('--parameter A: a.yaml has no parameter of this name. Its parameters: none'),
+  )
+})
+
+const NO_TEMPLATE = 'a.yaml:1:1: there is no Resources map, so this is not a SAM or CloudFormation template'
+for (const [title, text, message] of [
+  ['text', 'a', NO_TEMPLATE],
+  ['no resources', 'a: b', NO_TEMPLATE],
+  ['resources that are a list', 'Resources: []', NO_TEMPLATE],
+  ['a service alone', 'service: a', NO_TEMPLATE],
+  ['a provider alone', 'provider: a', NO_TEMPLATE],
+  ['a service with a provider', 'service: a\nprovider: b', /^a\.yaml belongs to the Serverless Framework\./],
+  ['a service with a package', 'service: a\npackage: b', /^a\.yaml belongs to the Serverless Framework\./],
+  [
+    'a plan of Terraform',
+    'terraform_version: 1',
+    'a.yaml is a plan or a state of Terraform, but this command can read only templates',
+  ],
+] as const) {
+  test(`not a template: ${title}`, async (t) => {
+    const error = t.throws(() => parseTemplate('a.yaml', text)) as unknown as Error
+    t.ok(error instanceof UsageError)
+    t.match(error.message, message)
+    if (typeof message === 'string') t.equal(error.message, message)
+  })
+}
+
+test('a file is read with the parameters', async (t) => {
+  const file = templateFile(t, 'Parameters: { A: { Type: String } }\nResources: {}\n')
+  const { mappings, label, assumed } = await readTemplate(file, new Map([['A', '1']]))
+  t.strictSame([mappings, label, assumed], [[], '', {}])
+  await t.rejects(readTemplate(file, new Map([['B', '1']])), {
+    message: `--parameter B: ${file} has no parameter of this name. Its parameters: A`,
+  })
+  await t.rejects(readTemplate('main.tf', new Map()), { message: /^main\.tf is a Terraform configuration\./ })
+})
