@@ -80,7 +80,7 @@ function incomplete({ undefinedNames = [] }: Model): Problem[] {
   if (undefinedNames.length === 0) return []
   const what = `The file does not define ${joinNames(undefinedNames)}`
   const fix = 'Check the complete template. If this is the complete template, cfn-lint lists each name.'
-  return [{ resource: { id: 'the template' }, position: { line: 1, column: 1 }, what, fix }]
+  return [{ resource: { id: 'the template' }, what, fix }]
 }
 
 /** A model of one of the cases that a template allows. Only `doctor` reads several of them. */

@@ -78,9 +78,9 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
   /** Reports the mappings of a queue, unless it is known which of them run at the same time. */
   function ofSharedQueue(queue: Queue, mappings: readonly Mapping[]): Problem[] {
     const possible = mappings.filter(({ runs }) => valueIn(runs) !== false)
-    const isKnown = possible.every((mapping) => runningWith(mapping, mappings).length === possible.length)
-    if (possible.length < 2 || isKnown) return []
-    const reasons = possible.flatMap(({ runs, condition }) =>
+    if (possible.length < 2) return []
+    const undecided = possible.filter((mapping) => runningWith(mapping, mappings).length < possible.length)
+    const reasons = undecided.flatMap(({ runs, condition }) =>
       runs.state === 'unknown' ? runs.reason : (condition?.reason ?? []),
     )
     const what = `whether several mappings read the queue at the same time (${joinNames(possible.map(({ id }) => id))})`

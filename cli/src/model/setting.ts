@@ -10,8 +10,8 @@ export interface Position {
 
 /** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
 export type Setting<T> = (
-  | { state: 'known'; value: T; isDefault?: true }
-  | { state: 'absent'; position?: undefined }
+  | { state: 'known'; value: T; isDefault?: true; fix?: undefined }
+  | { state: 'absent'; position?: undefined; fix?: undefined }
   /** `fix` is present if AWS rejects the value. It says what to set instead. */
   | { state: 'unknown'; reason: string; fix?: string }
 ) & {

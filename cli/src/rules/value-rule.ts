@@ -71,7 +71,7 @@ export const VALUE_RULE: Rule = {
   source: MAPPING,
   check: (mapping) =>
     settingsOf(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
-      if (setting.state !== 'unknown' || setting.fix === undefined) return []
+      if (setting.fix === undefined) return []
       return [{ ...problem(resource, setting, `${name}: ${setting.reason}`, setting.fix), source }]
     }),
 }

@@ -104,6 +104,12 @@ for (const [title, cases, severity, said] of [
     ` This is so with false true, and in 2 other cases.${UNCERTAIN}`,
   ],
   ['neither of two values', conditions('false false', 'false true', 'true false', 'true true'), 'error', ''],
+  [
+    'neither of two values, but on one that the template lists',
+    [sized('with a', TOO_BIG, { one: '', other: '' }), sized('with b', 1, { one: '', other: '' })],
+    'error',
+    ' This is so with a.',
+  ],
 ] as const) {
   test(`an error that depends on ${title}: ${severity}`, (t) => {
     t.strictSame(

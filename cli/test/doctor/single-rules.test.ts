@@ -26,6 +26,15 @@ function inFunction(id: string, settings: Partial<LambdaFunction>) {
   return problemsOf(id, mappingOf({ function: functionOf(settings) })).map(said)
 }
 
+test('the severities of the rules that search the code', (t) => {
+  const ids = ['commonjs-handler', 'metrics-log-level', 'dead-letter-memory']
+  t.strictSame(
+    ids.map((id) => RULES.find((rule) => rule.id === id)?.severity),
+    ['error', 'warning', 'info'],
+  )
+  t.end()
+})
+
 const METRICS = { inline: "import { Metrics } from '@aws-lambda-powertools/metrics'" }
 for (const level of ['WARN', 'ERROR', 'FATAL']) {
   test(`metrics in the log, and the level ${level}: the text, and the level INFO as the fix`, (t) => {
@@ -40,14 +49,15 @@ for (const level of ['WARN', 'ERROR', 'FATAL']) {
   })
 }
 
-test('metrics in the log, and another level, or none: no finding', (t) => {
+test('metrics in the log and another level or none, or no metrics: no finding', (t) => {
   for (const logLevel of [known('DEBUG'), known('INFO'), unknown('x'), absent]) {
     t.strictSame(inFunction('metrics-log-level', { logLevel, code: METRICS }), [])
   }
+  t.strictSame(inFunction('metrics-log-level', { logLevel: known('WARN'), code: { inline: '' } }), [])
   t.end()
 })
 
-test('deadLetter() with 511 MB: the text, and 512 MB as the fix', (t) => {
+test('deadLetter() with 511 MB: the text, and 512 MB as the fix; with 512 MB, or an unknown memory: no finding', (t) => {
   const code = { inline: "import { deadLetter } from 'middy-bounded-sqs-batch/sqs'\ndeadLetter({ queueUrl })" }
   t.strictSame(inFunction('dead-letter-memory', { memory: known(511), code }), [
     [
@@ -56,6 +66,8 @@ test('deadLetter() with 511 MB: the text, and 512 MB as the fix', (t) => {
       ['MemorySize', 512],
     ],
   ])
+  t.strictSame(inFunction('dead-letter-memory', { memory: known(512), code }), [])
+  t.strictSame(inFunction('dead-letter-memory', { memory: unknown('x'), code }), [])
   t.end()
 })
 
@@ -81,6 +93,13 @@ for (const [file, code, how, fix] of [
     t.end()
   })
 }
+
+test('a function whose Node.js accepts require() of an ES module may load this package with it', (t) => {
+  const code = { inline: LOADS }
+  t.equal(inFunction('commonjs-handler', { code }).length, 1)
+  t.strictSame(inFunction('commonjs-handler', { code, nodeOptions: '--experimental-require-module' }), [])
+  t.end()
+})
 
 test('whether require() of an ES module fails, by the runtime and NODE_OPTIONS', (t) => {
   for (const [runtime, nodeOptions, fails] of [
