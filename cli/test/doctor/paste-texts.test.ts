@@ -26,56 +26,60 @@ const HANDLER = functionOf()
 const QUEUE = queueOf()
 
 const CDK: [Change, string, string][] = [
-  [set(MAPPING, MAPPING_SETTINGS.batchSize, 10), 'In the construct Shop/Orders', 'batchSize: 10'],
-  [set(MAPPING, MAPPING_SETTINGS.window, 1), 'In the construct Shop/Orders', 'maxBatchingWindow: Duration.seconds(1)'],
+  [set(MAPPING, MAPPING_SETTINGS.batchSize, 10), 'In the construct Shop/Orders/Orders', 'batchSize: 10'],
+  [
+    set(MAPPING, MAPPING_SETTINGS.window, 1),
+    'In the construct Shop/Orders/Orders',
+    'maxBatchingWindow: Duration.seconds(1)',
+  ],
   [
     set(MAPPING, MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures']),
-    'In the construct Shop/Orders',
+    'In the construct Shop/Orders/Orders',
     'reportBatchItemFailures: true',
   ],
   [
     set(MAPPING, MAPPING_SETTINGS.maximumPollers, 2),
-    'In the construct Shop/Orders',
+    'In the construct Shop/Orders/Orders',
     'provisionedPollerConfig: { maximumPollers: 2 }',
   ],
   [
     set(HANDLER, FUNCTION_SETTINGS.runtime, 'nodejs24.x'),
-    'In the construct Shop/Handler',
+    'In the construct Shop/Orders/Handler',
     'runtime: Runtime.NODEJS_24_X',
   ],
   [
     set(HANDLER, FUNCTION_SETTINGS.recursiveLoop, 'Terminate'),
-    'In the construct Shop/Handler',
+    'In the construct Shop/Orders/Handler',
     'recursiveLoop: RecursiveLoop.TERMINATE',
   ],
   [
     set(HANDLER, FUNCTION_SETTINGS.logLevel, 'INFO'),
-    'In the construct Shop/Handler',
+    'In the construct Shop/Orders/Handler',
     'applicationLogLevelV2: ApplicationLogLevel.INFO',
   ],
   [
     set(HANDLER, FUNCTION_SETTINGS.executionTimeout, 30),
-    'In the construct Shop/Handler',
+    'In the construct Shop/Orders/Handler',
     'durableConfig: { executionTimeout: Duration.seconds(30) }',
   ],
   [
     set(QUEUE, REDRIVE_SETTINGS.maxReceiveCount, 5),
-    'In deadLetterQueue of the construct Shop/Queue',
+    'In deadLetterQueue of the construct Shop/Orders/Queue',
     'maxReceiveCount: 5',
   ],
   [
     addQueue('Queue'),
-    'In the construct Shop/Queue',
+    'In the construct Shop/Orders/Queue',
     "deadLetterQueue: { queue: new Queue(this, 'QueueDeadLetterQueue', { retentionPeriod: Duration.days(14) }), maxReceiveCount: 5 }",
   ],
   [
     addQueue('Queue', true),
-    'In the construct Shop/Queue',
+    'In the construct Shop/Orders/Queue',
     "deadLetterQueue: { queue: new Queue(this, 'QueueDeadLetterQueue', { fifo: true, retentionPeriod: Duration.days(14) }), maxReceiveCount: 5 }",
   ],
 ]
 test('CDK: the place and the text of each change', (t) => {
-  const pasteOf = createPaste({ source: sourceOf('{}', {}, { constructOf: (id) => `Shop/${id}` }) })
+  const pasteOf = createPaste({ source: sourceOf('{}', {}, { constructOf: (id) => `Shop/Orders/${id}` }) })
   for (const [change, where, text] of CDK) t.strictSame(shown(pasteOf(change)), [['cdk', where, text]])
   t.strictSame(pasteOf(set(MAPPING, MAPPING_SETTINGS.arn, 'x')), [], 'a setting without a property of the construct')
   t.end()
