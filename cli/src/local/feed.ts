@@ -49,9 +49,9 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
   }
   async function send(entries: SendMessageBatchRequestEntry[]) {
     if (signal.aborted) return skip()
-    const { Successful = [], Failed = [] } = await queue.send(entries)
-    ledger.sent(Successful.flatMap(({ MessageId }) => MessageId ?? []))
-    const [refused] = Failed
+    const { Successful, Failed } = await queue.send(entries)
+    ledger.sent(Successful?.flatMap(({ MessageId }) => MessageId ?? []) ?? [])
+    const refused = Failed?.[0]
     if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
     if (Successful.length !== entries.length) {
       throw new UsageError(
@@ -64,8 +64,9 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
   const input: Iterable<Item> | AsyncIterable<Item> = Symbol.asyncIterator in messages ? withPauses(messages) : messages
   const mixed = shuffle ? mix(input, shuffle) : input
   const calls = groupIntoCalls(waitForRoom({ queue, messages: mixed, onFull, signal }, skip), queue)
-  for await (const _ of pMapIterable(calls, send, { concurrency, backpressure: concurrency }))
-    if (signal.aborted) return false
+  for await (const _ of pMapIterable(calls, send, { concurrency })) {
+    // until all calls have ended
+  }
   return isComplete
 }
 

@@ -30,9 +30,12 @@ export function openFindings(options: FunctionOptions) {
         'To run at this speed, use --throttle'
     }
     if (invocationsWithLeftWork > 0) {
-      const what = invocationsWithLeftWork === 1 ? '1 invocation' : `${invocationsWithLeftWork} invocations`
+      const what =
+        invocationsWithLeftWork === 1
+          ? '1 invocation responded before its work'
+          : `${invocationsWithLeftWork} invocations responded before their work`
       const shown = Object.entries(left.counts()).slice(0, MAX_SHOWN)
-      yield `${what} responded before its work had ended: ${shown.map(([text, count]) => `${count} × ${text}`).join(', ')}. ` +
+      yield `${what} had ended: ${shown.map(([text, count]) => `${count} × ${text}`).join(', ')}. ` +
         'Lambda freezes the environment after the response, so this work is late or lost. Await it. If a timer is only a time ' +
         'limit, clear it or call its unref()'
     }

@@ -25,7 +25,7 @@ export interface GatherOptions {
  * batch is empty. Otherwise, it receives more until the batch size, the payload limit or the window is reached, or until no more can
  * arrive. `rest` contains the received messages that did not fit.
  */
-export async function gather({ receive, batchSize, windowMs, held, isDrained = () => false, signal }: GatherOptions) {
+export async function gather({ receive, batchSize, windowMs, held, isDrained, signal }: GatherOptions) {
   const got = [...held]
   if (got.length === 0 && !signal.aborted) got.push(...(await receive(Math.min(10, batchSize), 1)))
 
@@ -36,11 +36,11 @@ export async function gather({ receive, batchSize, windowMs, held, isDrained = (
   // avoids receiving messages that do not fit into the batch: every receive counts towards the redrive policy.
   function reserve(): number {
     const room = Math.min(10, batchSize - got.length - reserved)
-    const fits = bytes + ((reserved + room) * bytes) / got.length <= MAX_PAYLOAD_BYTES
-    return fits ? room : 0
+    const estimated = bytes + ((reserved + room) * bytes) / got.length
+    return estimated > MAX_PAYLOAD_BYTES ? 0 : room
   }
   async function receiver() {
-    while (!signal.aborted && !isDrained()) {
+    while (!signal.aborted && !isDrained?.()) {
       const left = deadline - performance.now()
       const room = left > 0 ? reserve() : 0
       if (room <= 0) return
@@ -54,7 +54,7 @@ export async function gather({ receive, batchSize, windowMs, held, isDrained = (
       if (messages.length === 0 && waitSeconds === 0) await sleep(Math.min(left, 50))
     }
   }
-  if (got.length > 0 && windowMs > 0) await Promise.all(Array.from({ length: RECEIVERS }, receiver))
+  if (got.length > 0) await Promise.all(Array.from({ length: RECEIVERS }, receiver))
 
   let size = 0
   const end = got.findIndex((message, index) => {

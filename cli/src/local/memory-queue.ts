@@ -60,8 +60,8 @@ export class MemoryQueue {
   readonly #created = String(Math.floor(Date.now() / 1000))
   readonly #store: MemoryStore
   /** The message groups of a FIFO queue, the messages of each in their order. A standard queue has a single list. */
-  readonly #ready = new Map<string, StoredMessage[]>()
-  readonly #locks = new Map<string, number>()
+  readonly #ready = new Map<string | undefined, StoredMessage[]>()
+  readonly #locks = new Map<string | undefined, number>()
   readonly #deduplicationIds = new Map<string, { messageId: string; sequenceNumber?: string | undefined; at: number }>()
   #waiters: { wake: () => void; timer: NodeJS.Timeout }[] = []
   #delayed: { message: StoredMessage; visibleAt: number }[] = []
@@ -133,28 +133,22 @@ export class MemoryQueue {
     } else this.add(message)
   }
 
+  /** Makes a message visible. On a FIFO queue, a message that was in flight returns to its place in its group. */
   add(message: StoredMessage): void {
     const group = this.#groupOf(message)
-    const list = this.#ready.get(group)
-    if (list) list.push(message)
-    else this.#ready.set(group, [message])
+    const list = this.#ready.get(group) ?? []
+    this.#ready.set(group, list)
+    // Only messages of a FIFO queue have sequence numbers.
+    const isLater = (other: StoredMessage) => String(other.sequenceNumber) > String(message.sequenceNumber)
+    let index = list.length
+    while (index > 0 && isLater(list[index - 1] as StoredMessage)) index -= 1
+    list.splice(index, 0, message)
     this.wake()
   }
 
-  /** Makes a message visible that was in flight. On a FIFO queue, it keeps its place in its group. */
   #putBack(entry: InFlight): void {
-    const { message } = entry
     this.#release(entry)
-    if (!this.isFifo()) {
-      this.add(message)
-      return
-    }
-    const group = this.#groupOf(message)
-    const list = this.#ready.get(group) ?? []
-    const later = list.findIndex(({ sequenceNumber = '' }) => sequenceNumber > (message.sequenceNumber ?? ''))
-    list.splice(later === -1 ? list.length : later, 0, message)
-    this.#ready.set(group, list)
-    this.wake()
+    this.add(entry.message)
   }
 
   dequeue(most: number, visibilityTimeout = Number(this.attributes.VisibilityTimeout)) {
@@ -173,14 +167,14 @@ export class MemoryQueue {
     this.processTimers()
     const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(this.attributes.RedrivePolicy || '{}')
     const deadLetters = this.#store.getQueueByArn(deadLetterTargetArn)
-    const free: string[] = []
+    const free: (string | undefined)[] = []
     for (const group of this.#ready.keys()) {
       if (free.length === most) break
       if (!this.#locks.has(group)) free.push(group)
     }
     const visibilityDeadline = performance.now() + visibilityTimeout * 1000
     const taken: InFlight[] = []
-    const takeFrom = (group: string, limit: number) => {
+    const takeFrom = (group: string | undefined, limit: number) => {
       const list = this.#ready.get(group) ?? []
       for (let count = 0; count < limit && list.length > 0 && taken.length < most; ) {
         const message = list.shift() as StoredMessage
@@ -199,21 +193,21 @@ export class MemoryQueue {
       }
       if (list.length === 0) this.#ready.delete(group)
     }
-    for (const limit of this.isFifo() ? [FIRST_OF_GROUP, most] : [most]) {
+    for (const limit of [FIRST_OF_GROUP, most]) {
       for (const group of free) {
         if (taken.length === most) break
         takeFrom(group, limit)
         this.#moveToEnd(group)
       }
     }
-    if (taken.length > 0) this.#nextDeadline = Math.min(this.#nextDeadline, visibilityDeadline)
+    this.#nextDeadline = Math.min(this.#nextDeadline, visibilityDeadline)
     return taken
   }
 
   /** The other groups are delivered next. */
-  #moveToEnd(group: string) {
+  #moveToEnd(group: string | undefined) {
     const list = this.#ready.get(group)
-    if (!list || this.#ready.size === 1) return
+    if (!list) return
     this.#ready.delete(group)
     this.#ready.set(group, list)
   }
@@ -248,7 +242,7 @@ export class MemoryQueue {
     this.inflightMessages.delete(receiptHandle)
     if (!this.isFifo()) return
     const group = this.#groupOf(message)
-    const locks = (this.#locks.get(group) ?? 1) - 1
+    const locks = (this.#locks.get(group) as number) - 1
     if (locks > 0) this.#locks.set(group, locks)
     else {
       this.#locks.delete(group)
@@ -335,8 +329,8 @@ export class MemoryQueue {
     return String(this.#sequence).padStart(20, '0')
   }
 
-  #groupOf({ messageGroupId = '' }: StoredMessage): string {
-    return this.isFifo() ? messageGroupId : ''
+  #groupOf({ messageGroupId }: StoredMessage): string | undefined {
+    return this.isFifo() ? messageGroupId : undefined
   }
 }
 
@@ -405,13 +399,16 @@ export function createMessage(
   attributes: StoredMessage['messageAttributes'],
   messageGroupId?: string,
 ): StoredMessage {
-  const entries = Object.entries(attributes).sort(([a], [b]) => (a < b ? -1 : 1))
-  const parts = entries.flatMap(([name, { DataType, StringValue, BinaryValue }]) => [
-    withLength(Buffer.from(name)),
-    withLength(Buffer.from(DataType)),
-    Buffer.from([BinaryValue === undefined ? 1 : 2]),
-    withLength(BinaryValue === undefined ? Buffer.from(StringValue ?? '') : Buffer.from(BinaryValue, 'base64')),
-  ])
+  const names = Object.keys(attributes).sort()
+  const parts = names.flatMap((name) => {
+    const { DataType, StringValue, BinaryValue } = attributes[name] as StoredMessage['messageAttributes'][string]
+    return [
+      withLength(Buffer.from(name)),
+      withLength(Buffer.from(DataType)),
+      Buffer.from([BinaryValue === undefined ? 1 : 2]),
+      withLength(BinaryValue === undefined ? Buffer.from(StringValue ?? '') : Buffer.from(BinaryValue, 'base64')),
+    ]
+  })
   return {
     messageId: randomUUID(),
     body,

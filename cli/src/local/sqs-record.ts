@@ -14,7 +14,7 @@ export interface Received {
 
 function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
   return {
-    ...(value.StringValue === undefined ? {} : { stringValue: value.StringValue }),
+    stringValue: value.StringValue,
     ...(value.BinaryValue === undefined ? {} : { binaryValue: Buffer.from(value.BinaryValue).toString('base64') }),
     stringListValues: [],
     binaryListValues: [],

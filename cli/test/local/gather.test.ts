@@ -1,15 +1,20 @@
-import { test } from 'tap'
+import { syncBuiltinESMExports } from 'node:module'
+import timers from 'node:timers/promises'
+import { type Test, test } from 'tap'
 import { gather } from '../../src/local/gather.ts'
 import type { Received } from '../../src/local/sqs-record.ts'
 import { received } from '../support/runs.ts'
 
 const signal = new AbortController().signal
+/** More than any test needs. */
+const MAX_CALLS = 3000
 
 /** A queue with this many messages of one size. When it is empty, it returns no messages at once. */
 function queueOf(count: number, bytes = 100) {
   const messages = Array.from({ length: count }, (_, index) => received(String(index), bytes))
   const calls: number[] = []
   async function receive(max: number): Promise<Received[]> {
+    if (calls.length === MAX_CALLS) throw new Error('too many calls')
     calls.push(max)
     await new Promise(setImmediate)
     return messages.splice(0, max)
@@ -91,4 +96,133 @@ test('if the signal is already aborted, nothing is received', async (t) => {
   const stopped = AbortSignal.abort()
   const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 1000, held: [], signal: stopped })
   t.strictSame([batch, queue.calls], [[], []])
+})
+
+/** A clock that stands still, apart from the sleeps of `gather()`, which end at once. */
+function setClock(t: Test) {
+  const clock = { now: 5000, sleeps: [] as number[] }
+  t.teardown(syncBuiltinESMExports) // the last teardown, after tap has restored the functions
+  t.intercept(performance, 'now', { value: () => clock.now })
+  t.intercept(timers, 'setTimeout', {
+    value: async (ms: number) => {
+      clock.sleeps.push(ms)
+      clock.now += ms
+    },
+  })
+  syncBuiltinESMExports()
+  return clock
+}
+
+/** A queue that returns one message for each of the first calls, and then none. */
+function slowQueue(count: number) {
+  const calls: [max: number, waitSeconds: number][] = []
+  async function receive(max: number, waitSeconds: number) {
+    if (calls.length === MAX_CALLS) throw new Error('too many calls')
+    calls.push([max, waitSeconds])
+    return calls.length <= count ? [received(`${calls.length}`)] : []
+  }
+  return { receive, calls }
+}
+
+test('a call waits a second for messages if the window has that much left, and else asks every 50 ms', async (t) => {
+  const clock = setClock(t)
+  const long = slowQueue(2)
+  await gather({ receive: long.receive, batchSize: 2, windowMs: 1000, held: [], signal })
+  t.strictSame(
+    { calls: long.calls, sleeps: clock.sleeps },
+    {
+      calls: [
+        [2, 1],
+        [1, 1],
+      ],
+      sleeps: [],
+    },
+  )
+  const short = slowQueue(1)
+  const { batch } = await gather({ receive: short.receive, batchSize: 2, windowMs: 120, held: [], signal })
+  t.equal(batch.length, 1)
+  t.strictSame(
+    { calls: short.calls, sleeps: clock.sleeps },
+    {
+      calls: [
+        [2, 1],
+        [1, 0],
+        [1, 0],
+        [1, 0],
+      ],
+      sleeps: [50, 50, 20],
+    },
+  )
+})
+
+test('an empty answer after a second is followed by the next call, without a pause', async (t) => {
+  const clock = setClock(t)
+  const queue = slowQueue(1)
+  async function receive(max: number, waitSeconds: number) {
+    if (queue.calls.length > 0) clock.now += waitSeconds * 1000
+    return queue.receive(max, waitSeconds)
+  }
+  await gather({ receive, batchSize: 2, windowMs: 2500, held: [], signal })
+  t.strictSame(queue.calls, [[2, 1], [1, 1], [1, 1], ...Array(10).fill([1, 0])])
+  t.strictSame(clock.sleeps, Array(10).fill(50))
+})
+
+test('while messages arrive, calls follow each other without a pause', async (t) => {
+  const clock = setClock(t)
+  const queue = queueOf(1000)
+  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, held: [], signal })
+  t.strictSame({ length: batch.length, sleeps: clock.sleeps }, { length: 1000, sleeps: [] })
+})
+
+test('an event has at most 6 MiB with its wrapping', async (t) => {
+  const held = (second: number) => [received('0', 6_291_000), received('1', second), received('2', 1)]
+  const divided = async (second: number) => {
+    const { batch, rest } = await gather({
+      receive: async () => [],
+      batchSize: 10,
+      windowMs: 0,
+      held: held(second),
+      signal,
+    })
+    return [ids(batch), ids(rest)]
+  }
+  t.strictSame(await divided(441), [[0, 1, 2], []])
+  t.strictSame(await divided(442), [[0, 1], [2]])
+})
+
+test('a message is received only if it would fit with the average size so far', async (t) => {
+  setClock(t)
+  async function calls(bytes: number) {
+    const made: number[] = []
+    async function receive(max: number) {
+      if (made.length === MAX_CALLS) throw new Error('too many calls')
+      made.push(max)
+      return [received(`${made.length}`, bytes)]
+    }
+    await gather({ receive, batchSize: 2, windowMs: 500, held: [], signal })
+    return made
+  }
+  t.strictSame(await calls(3_145_721), [2, 1], 'two have 6,291,442 bytes')
+  t.strictSame(await calls(3_145_722), [2])
+})
+
+test('held messages come first, and those above the batch size stay held', async (t) => {
+  const queue = queueOf(100)
+  const held = range(0, 12).map((id) => received(`${id}`))
+  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 10, windowMs: 500, held, signal })
+  t.strictSame([ids(batch), ids(rest), queue.calls], [range(0, 10), [10, 11], []])
+})
+
+test('a batch does not wait for the end of its window if no message can arrive, or after an abort', async (t) => {
+  setClock(t)
+  const queue = slowQueue(1)
+  const options = { receive: queue.receive, batchSize: 10, windowMs: 5000, held: [], signal }
+  await gather({ ...options, isDrained: () => true })
+  t.strictSame(queue.calls, [[10, 1]])
+  const stopped = new AbortController()
+  async function receive() {
+    stopped.abort()
+    return [received('0')]
+  }
+  t.equal((await gather({ ...options, receive, signal: stopped.signal })).batch.length, 1)
 })

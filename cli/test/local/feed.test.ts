@@ -1,0 +1,328 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises'
+import { test } from 'tap'
+import { type FeedOptions, feed } from '../../src/local/feed.ts'
+import { type InputMessage, numberedMessages } from '../../src/local/messages.ts'
+import { UsageError } from '../../src/shared/errors.ts'
+import { until } from '../support/runs.ts'
+
+const NEVER = new AbortController().signal
+const KB = 1024
+
+/** Feeds these messages. Returns the calls, the ids in the ledger, and how often the queue was full. */
+async function fed(messages: FeedOptions['messages'], changes: Partial<FeedOptions> & { fifo?: boolean } = {}) {
+  const { fifo = false, ...options } = changes
+  const calls: Parameters<FeedOptions['queue']['send']>[0][] = []
+  const ids: string[] = []
+  const state = { full: 0, running: 0, most: 0 }
+  const isComplete = await feed({
+    queue: {
+      fifo,
+      own: true,
+      waiting: async () => 0,
+      send: async (entries) => {
+        calls.push(entries)
+        state.running += 1
+        state.most = Math.max(state.most, state.running)
+        await setImmediate()
+        state.running -= 1
+        return {
+          Successful: entries.map(({ Id, MessageBody }) => ({ Id, MessageId: MessageBody, MD5OfMessageBody: '' })),
+          Failed: [],
+        }
+      },
+    },
+    ledger: { sent: (sent) => ids.push(...sent) },
+    messages,
+    onFull: () => {
+      state.full += 1
+    },
+    signal: NEVER,
+    ...options,
+  })
+  return { calls, ids, isComplete, ...state, bodies: calls.map((call) => call.map(({ MessageBody }) => MessageBody)) }
+}
+
+const texts = (count: number, body = (index: number) => `${index}`) =>
+  Array.from({ length: count }, (_, index) => ({ body: body(index) }))
+
+test('messages are sent in calls of ten, and their ids reach the ledger', async (t) => {
+  const { calls, ids, isComplete, full } = await fed(texts(21))
+  t.strictSame(
+    calls.map(({ length }) => length),
+    [10, 10, 1],
+  )
+  t.strictSame(
+    calls[0]?.map(({ Id }) => Id),
+    ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9'],
+  )
+  t.strictSame(
+    ids,
+    texts(21).map(({ body }) => body),
+  )
+  t.strictSame({ isComplete, full }, { isComplete: true, full: 0 })
+  t.strictSame((await fed([])).calls, [], 'no message, no call')
+})
+
+test('an entry has the group and the attributes of its message, and on FIFO an id of its own', async (t) => {
+  const messageAttributes = { kind: { DataType: 'String', StringValue: 'new' } }
+  const messages = [{ body: 'a', messageGroupId: 'g', messageAttributes }, { body: 'b' }]
+  t.strictSame((await fed(messages)).calls, [
+    [
+      { Id: '0', MessageBody: 'a', MessageAttributes: messageAttributes, MessageGroupId: 'g' },
+      { Id: '1', MessageBody: 'b' },
+    ],
+  ])
+  const { calls } = await fed(messages, { fifo: true })
+  const ids = calls.flat().map(({ MessageDeduplicationId = '' }) => MessageDeduplicationId)
+  t.match(ids, [/^[0-9a-f-]{36}$/, /^[0-9a-f-]{36}$/])
+  t.not(ids[0], ids[1])
+})
+
+test('a call has at most 256 KiB of bodies and attributes, or one message', async (t) => {
+  async function lengths(...messages: InputMessage[]) {
+    return (await fed(messages)).calls.map(({ length }) => length)
+  }
+  const ofSize = (bytes: number) => ({ body: 'x'.repeat(bytes) })
+  t.strictSame(await lengths(ofSize(128 * KB), ofSize(128 * KB), { body: 'x' }), [2, 1])
+  t.strictSame(await lengths(ofSize(128 * KB), ofSize(128 * KB + 1), ofSize(127 * KB)), [1, 2])
+  t.strictSame(await lengths(ofSize(300 * KB), ofSize(1), ofSize(300 * KB)), [1, 1, 1])
+  t.strictSame(await lengths({ body: 'ü'.repeat(100 * KB) }, ofSize(60 * KB)), [1, 1], 'in bytes')
+  const withAttribute = (bytes: number) => ({
+    body: 'x',
+    messageAttributes: { a: { DataType: 'String', StringValue: 'x'.repeat(bytes) } },
+  })
+  t.strictSame(await lengths(withAttribute(200 * KB), withAttribute(60 * KB)), [1, 1])
+  t.strictSame(await lengths(withAttribute(200 * KB), withAttribute(50 * KB)), [2])
+})
+
+test('16 calls run at once, and one on a FIFO queue', async (t) => {
+  t.equal((await fed(texts(1000))).most, 16)
+  t.equal((await fed(texts(1000), { fifo: true })).most, 1)
+})
+
+test('an input that is not slow fills its calls, also if it is asynchronous', async (t) => {
+  async function* input(pause: number) {
+    for (const [index, message] of texts(12).entries()) {
+      if (index === pause) await sleep(1)
+      yield message
+    }
+  }
+  const numbers = (from: number, to: number) => texts(to).flatMap(({ body }, index) => (index < from ? [] : [body]))
+  t.strictSame((await fed(input(99))).bodies, [numbers(0, 10), numbers(10, 12)])
+  t.strictSame((await fed(input(3))).bodies, [numbers(0, 3), numbers(3, 12)], 'a pause sends what there is')
+  t.strictSame((await fed(input(0))).bodies, [numbers(0, 10), numbers(10, 12)], 'and nothing if there is nothing')
+})
+
+test('messages are mixed within a limit, and a pause sends all of them', async (t) => {
+  const mixed = async (messages: FeedOptions['messages'], random: number, within = 3) =>
+    (await fed(messages, { shuffle: { random: () => random, within } })).bodies
+  t.strictSame(await mixed(texts(6), 0), [['0', '3', '4', '5', '2', '1']])
+  t.strictSame(await mixed(texts(6), 0.99), [['2', '3', '4', '5', '1', '0']])
+  t.strictSame(await mixed(texts(6), 0.5), [['1', '3', '4', '5', '2', '0']])
+  t.strictSame(await mixed(texts(3), 0, 1), [['0', '1', '2']])
+  async function* slow() {
+    yield* texts(2)
+    await sleep(1)
+    yield { body: 'later' }
+  }
+  t.strictSame(await mixed(slow(), 0.99), [['1', '0'], ['later']])
+})
+
+test('values that are not messages are refused', async (t) => {
+  const refused = async (value: unknown, got: string) =>
+    t.rejects(fed([value] as InputMessage[]), {
+      name: 'UsageError',
+      message: `expected each message to be an object whose body is a string, got ${got}`,
+    })
+  await refused('text', 'a string')
+  await refused(null, 'null')
+  await refused(undefined, 'undefined')
+  await refused({}, 'a body that is undefined')
+  await refused({ body: 5 }, 'a body that is a number')
+  await t.rejects(fed([{ body: '' }]), {
+    name: 'UsageError',
+    message: 'expected each message to have a body, got an empty body, which SQS rejects',
+  })
+})
+
+test('a response of SQS without lists or ids adds no message to the ledger', async (t) => {
+  for (const response of [{}, { Successful: [{}] }]) {
+    const queue = { fifo: false, own: true, waiting: async () => 0, send: async () => response as never }
+    const { ids, isComplete } = await fed(texts(1), { queue })
+    t.strictSame({ ids, isComplete }, { ids: [], isComplete: true })
+  }
+})
+
+test('calls that have not begun when the feed is aborted are not sent', async (t) => {
+  async function abortedInFirstCall(count: number) {
+    const stopped = new AbortController()
+    const sent: number[] = []
+    const send = async (entries: unknown[]) => {
+      sent.push(entries.length)
+      stopped.abort()
+      return { Successful: [], Failed: [] }
+    }
+    const queue = { fifo: true, own: true, waiting: async () => 0, send }
+    const { isComplete } = await fed(texts(count), { queue, signal: stopped.signal })
+    return { sent, isComplete }
+  }
+  t.strictSame(await abortedInFirstCall(30), { sent: [10], isComplete: false })
+  t.strictSame(await abortedInFirstCall(10), { sent: [10], isComplete: true }, 'all messages were sent')
+})
+
+test('a message is sent while the input waits for its next one', async (t) => {
+  const { queue, sent } = openFakeQueue(false)
+  const messages = (async function* () {
+    yield { body: '1' }
+    yield { body: '2' }
+    await until(() => sent.length === 2)
+    yield { body: '3' }
+  })()
+  const signal = new AbortController().signal
+  await feed({ queue, ledger: { sent: () => {} }, messages, onFull: () => {}, signal })
+  t.strictSame(sent, ['1', '2', '3'])
+})
+
+test('an aborted feed takes no more messages from its input, and says that the rest was not sent', async (t) => {
+  const { queue } = openFakeQueue(false)
+  const stopped = new AbortController()
+  let pulled = 0
+  const messages = (function* () {
+    for (;;) {
+      if (++pulled === 100) stopped.abort()
+      yield { body: '1' }
+    }
+  })()
+  const options = { queue, ledger: { sent: () => {} }, onFull: () => {} }
+  t.notOk(await feed({ ...options, messages, signal: stopped.signal }))
+  t.equal(pulled, 100)
+})
+
+test('a response of SQS that names only some of the messages is an error', async (t) => {
+  const { queue } = openFakeQueue(false)
+  const ids: string[] = []
+  const ledger = { sent: (sent: readonly string[]) => void ids.push(...sent) }
+  const send = async (entries: Parameters<typeof queue.send>[0]) => queue.send(entries.slice(1))
+  const messages = numberedMessages(3)
+  const { signal } = new AbortController()
+  await t.rejects(feed({ queue: { ...queue, send }, ledger, messages, onFull: () => {}, signal }), {
+    message:
+      'expected SQS to accept or refuse each of 3 messages, but its response names 2. Use an SQS that responds to SendMessageBatch as AWS does',
+  })
+  t.equal(ids.length, 2)
+})
+
+test('a message that SQS refuses ends the feed with its code', async (t) => {
+  const { queue } = openFakeQueue(false)
+  const send = async () => ({
+    Successful: [],
+    Failed: [{ Id: '0', Code: 'Big', Message: 'too big', SenderFault: true }],
+  })
+  const options = { queue: { ...queue, send }, ledger: { sent: () => {} }, onFull: () => {} }
+  await t.rejects(
+    feed({ ...options, messages: [{ body: '1' }], signal: new AbortController().signal }),
+    new UsageError('SQS refused a message: Big: too big'),
+  )
+})
+
+/** Feeds messages while this many wait in the queue, one number for each question. */
+async function fedWhileWaiting(messages: FeedOptions['messages'], waiting: readonly number[], own = true) {
+  const questions: number[] = [] // after how many messages it was asked how many wait
+  let sent = 0
+  const queue = {
+    fifo: true,
+    own,
+    waiting: async () => {
+      questions.push(sent)
+      return waiting[questions.length - 1] ?? 0
+    },
+    send: async (entries: unknown[]) => {
+      sent += entries.length
+      return { Successful: [], Failed: [] }
+    },
+  }
+  const { full, isComplete } = await fed(messages, { queue })
+  return { questions, full, isComplete, sent }
+}
+
+test('after 10,000 messages, the feed waits until the queue has room for 1,000', async (t) => {
+  t.strictSame(await fedWhileWaiting(texts(11_001), [9001, 9000, 8995]), {
+    questions: [10_000, 10_000, 11_000],
+    full: 3,
+    isComplete: true,
+    sent: 11_001,
+  })
+})
+
+test('the feed of an existing queue does not wait', async (t) => {
+  t.strictSame(await fedWhileWaiting(texts(20_001), [9999], false), {
+    questions: [],
+    full: 2,
+    isComplete: true,
+    sent: 20_001,
+  })
+})
+
+test('an input with exactly 10,000 messages does not fill the queue, also if it pauses', async (t) => {
+  async function* input() {
+    yield { body: 'first' }
+    await sleep(1)
+    yield* texts(9999)
+    await sleep(1)
+  }
+  t.match(await fedWhileWaiting(input(), []), { questions: [], full: 0, sent: 10_000 })
+})
+
+/**
+ * A queue in this process from which messages are received only while the feed waits. `sent` lists the messages in
+ * order.
+ */
+function openFakeQueue(fifo: boolean) {
+  const sent: string[] = []
+  const state = { waiting: 0, most: 0 }
+  return {
+    sent,
+    state,
+    queue: {
+      fifo,
+      own: true,
+      waiting: async () => {
+        state.waiting = Math.max(0, state.waiting - 700)
+        return state.waiting
+      },
+      send: async (entries: { Id?: string | undefined; MessageBody?: string | undefined }[]) => {
+        await setImmediate()
+        state.waiting += entries.length
+        state.most = Math.max(state.most, state.waiting)
+        sent.push(...entries.map(({ MessageBody }) => `${MessageBody}`))
+        return {
+          Successful: entries.map(({ MessageBody }) => ({ Id: '', MessageId: `${MessageBody}`, MD5OfMessageBody: '' })),
+          Failed: [],
+        }
+      },
+    },
+  }
+}
+
+for (const fifo of [false, true]) {
+  test(`the feed keeps at most 10,000 messages and a few calls waiting, and keeps the order on FIFO (FIFO: ${fifo})`, async (t) => {
+    const { queue, sent, state } = openFakeQueue(fifo)
+    const pulled = { count: 0 }
+    function* messages() {
+      for (const message of numberedMessages(30_000, fifo ? 5 : 0)) {
+        pulled.count++
+        yield message
+      }
+    }
+    let full = 0
+    const ledger = { sent: () => {} }
+    function onFull() {
+      if (full++ === 0) t.ok(pulled.count <= 10_001, 'no more is pulled than there is room for')
+    }
+    t.ok(await feed({ queue, ledger, messages: messages(), onFull, signal: new AbortController().signal }))
+    t.ok(state.most <= 10_000 + 16 * 10, `${state.most} were waiting at most`)
+    const numbers = sent.map((body) => JSON.parse(body).number)
+    const expected = Array.from({ length: 30_000 }, (_, index) => index + 1)
+    t.strictSame(fifo ? numbers : numbers.sort((a, b) => a - b), expected)
+  })
+}
