@@ -64,7 +64,7 @@ async function ask(
     terminal.prompt()
     return await new Promise((resolve) => {
       terminal.once('line', (answer) => resolve(/^y(es)?$/i.test(answer.trim())))
-      for (const event of ['SIGINT', 'close']) terminal.once(event, () => resolve(false))
+      terminal.once('close', () => resolve(false)) // readline also closes at Ctrl-C, Ctrl-D and the signal
     })
   } finally {
     terminal.close()

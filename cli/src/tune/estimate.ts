@@ -1,3 +1,4 @@
+import type { InvocationMetrics } from '../local/runtime/metrics.ts'
 import { cpuShareOf } from '../shared/reserve.ts'
 import type { Estimate } from './consent.ts'
 import { explore, fullMemory, type Measure, type Plan } from './explore.ts'
@@ -82,7 +83,7 @@ async function measureSpeed(
           return environment.process(batch, () => {})
         }),
       )
-      if (options.signal.aborted) throw new StoppedError('interrupted')
+      options.signal.throwIfAborted()
       return speedOf(batches, now() - deliveredAt)
     }
     const hasProblem = () => environments.some(({ problem }) => problem !== undefined)
@@ -161,7 +162,6 @@ export async function estimate(plan: Plan, speeds: readonly Speed[], isConfirmed
     return measurement
   }
   await explore(plan, { ...measure, round }, { measurements: [], checks: new Map(), confirmed: [], endedEarly: false })
-  await measure.close()
   return passed
 }
 
@@ -198,33 +198,30 @@ function imitate(plan: Plan, speeds: readonly Speed[], passed: Estimate, isLimit
     // All environments start and process batches at the same time, so the time of one of them is counted.
     if (index === 0) passed.ms += speed.startMs
     let problem: string | undefined
-    let batches = 0
+    let sign = 1
     return {
       get problem() {
         return problem
       },
       async process(batch) {
-        // A batch with fewer records than slots takes as long as one of its records.
-        const wanted = (1000 * environments * Math.max(batch.length, concurrency)) / rate
+        const wanted = (1000 * environments * batch.length) / rate
         const ms = Math.min(wanted, timeout * 1000)
         if (wanted > ms) problem = 'timed out'
-        batches += 1
+        sign = -sign
         if (index === 0) passed.ms += ms + speed.overheadMs * batch.length * environments
         const failed = batch.length * speed.failedShare
         return {
           succeeded: batch.length - failed,
           failed,
-          duration: ms * (1 + (batches % 2 === 0 ? speed.noise : -speed.noise)),
+          duration: ms * (1 + sign * speed.noise),
+          // What the search needs of them.
           metrics: {
-            isLibraryUsed: true,
-            peakInFlight: concurrency,
-            succeeded: batch.length - failed,
             unfinished: 0,
             durations: [],
             cpu: speed.cpu * batch.length,
             peakMemory: speed.peakMemory,
             descriptors: 0,
-          },
+          } as unknown as InvocationMetrics,
         }
       },
       ended: async () => {},
@@ -237,13 +234,12 @@ function imitate(plan: Plan, speeds: readonly Speed[], passed: Estimate, isLimit
  * that of the higher one. A rate that falls does so evenly.
  */
 export function speedAt(concurrency: number, speeds: readonly Speed[]): Speed {
-  const above = speeds.find((speed) => speed.concurrency >= concurrency)
+  const above = speeds.find((speed) => speed.concurrency > concurrency)
   const below = speeds.findLast((speed) => speed.concurrency <= concurrency)
-  if (!above || !below || above === below) return { ...((below ?? above) as Speed), concurrency }
-  const share = Math.log(concurrency / below.concurrency) / Math.log(above.concurrency / below.concurrency)
-  const rate =
-    above.rate >= below.rate
-      ? Math.min(above.rate, (below.rate * concurrency) / below.concurrency)
-      : below.rate * (above.rate / below.rate) ** share
+  if (!above || !below) return { ...((below ?? above) as Speed), concurrency }
+  const factor = concurrency / below.concurrency
+  const share = Math.log(factor) / Math.log(above.concurrency / below.concurrency)
+  const even = below.rate * (above.rate / below.rate) ** share
+  const rate = Math.max(even, Math.min(above.rate, below.rate * factor))
   return { ...(share < 0.5 ? below : above), concurrency, rate }
 }

@@ -63,14 +63,12 @@ export async function explore(
 ): Promise<void> {
   const { measurements } = results
   async function measureInTurn(inTurn: readonly number[]) {
-    const measured: Measurement[] = []
     for (const concurrency of inTurn) {
       const measurement = await measure.round(concurrency, inTurn)
-      measured.push(measurement)
       const at = measurements.findIndex((each) => each.concurrency === concurrency)
       measurements.splice(at === -1 ? measurements.length : at, 1, measurement)
     }
-    return measured
+    return measurements
   }
   results.endedEarly = await search(plan.least, plan.most, plan.precision, measureInTurn, isLate)
   await checkMemory(plan, measure, results)
@@ -132,8 +130,8 @@ export function combinationsOf({ measurements, checks, confirmed }: Results, pla
     const quota = confirmed.filter((each) => each.memory === memory).map(({ measurement }) => measurement)
     const needed = quota.length === 0 ? undefined : Math.max(...quota.map(({ peakMemory }) => peakMemory ?? 0))
     const corrections = quota.map(({ concurrency, goodput }) => {
-      const same = checked.find((each) => each.concurrency === concurrency)
-      return same ? goodput / predict(same, memory, workload, measurements).goodput : 1
+      const same = checked.find((each) => each.concurrency === concurrency) as Measurement
+      return goodput / predict(same, memory, workload, measurements).goodput
     })
     // If a combination is slower than predicted or needs more memory, this is probably true for the whole memory size.
     const correction = Math.min(1, ...corrections)
@@ -147,8 +145,8 @@ export function combinationsOf({ measurements, checks, confirmed }: Results, pla
 
 /** Applies the result of a check, which ran at one concurrency, to the measurement of any concurrency. */
 function withCheck(measurement: Measurement, check: Measurement, measurements: readonly Measurement[]): Measurement {
-  const same = measurements.find(({ concurrency }) => concurrency === check.concurrency)
-  const moreCpu = Math.max(1, (check.cpuPerRecord ?? 0) / (same?.cpuPerRecord ?? Number.POSITIVE_INFINITY))
+  const same = measurements.find(({ concurrency }) => concurrency === check.concurrency) as Measurement
+  const moreCpu = Math.max(1, (check.cpuPerRecord ?? 0) / (same.cpuPerRecord ?? Number.POSITIVE_INFINITY))
   const { cpuPerRecord } = measurement
   return {
     ...measurement,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { importsOf } from '../code/handler-files.ts'
 import { refuseIf } from '../local/options.ts'
 import { UsageError } from '../shared/errors.ts'
+import { parseObject } from '../shared/json.ts'
 import { GENERATOR } from './report/html.ts'
 import { isFromSample } from './sample.ts'
 
@@ -44,8 +45,9 @@ export function checkOutputs({ payload, report, messagesFile, template, envFile 
       })
       const other = uses.get(idOf(file))
       refuseIf(other, `${flag} ${file} would overwrite ${other}: both are the same file. Name another file`)
+      const earlier = existed ? textAt(file) : undefined
       refuseIf(
-        existed && statSync(file).isFile() && !isOurs(readFileSync(file, 'utf8')),
+        earlier !== undefined && !isOurs(earlier),
         `${flag} ${file} would overwrite a file that tune has not written. ${flag} ${what}: name a new file, or delete this one`,
       )
       uses.set(idOf(file), `${flag} ${file}`)
@@ -77,7 +79,11 @@ function idOf(file: string): string | symbol {
 function importedFiles(handler: string): Set<string> {
   const tree = { read: textAt, paths: () => [] }
   const files = new Set([resolve(handler)])
-  for (const file of files) for (const other of importsOf(tree, file, textAt(file) ?? '')) files.add(other)
+  for (const file of files) {
+    const text = textAt(file)
+    if (text === undefined) continue // the handler does not exist
+    for (const other of importsOf(tree, file, text)) files.add(other)
+  }
   return files
 }
 
@@ -86,12 +92,8 @@ function textAt(file: string): string | undefined {
 }
 
 function isPayload(text: string): boolean {
-  try {
-    const { Records } = JSON.parse(text)
-    return Records.length > 0 && Records.every(isFromSample)
-  } catch {
-    return false
-  }
+  const records = parseObject(text)?.Records
+  return Array.isArray(records) && records.length > 0 && records.every(isFromSample)
 }
 
 function isReport(text: string): boolean {

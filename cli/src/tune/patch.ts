@@ -24,6 +24,7 @@ export interface PatchSettings {
   }
 }
 
+/** In YAML, those that are undefined are omitted. */
 type Properties = Record<string, unknown>
 
 /** Six times the timeout of the function, plus the batching window: what AWS recommends. */
@@ -49,7 +50,7 @@ export function patchFor(
 
 /** Under what settings the figures were measured, and what to check if the patch has others. */
 function measuredNotes(combination: Combination, settings: PatchSettings): string[] {
-  const { environments, batchSize, timeout, measured } = settings
+  const { environments = 0, batchSize, timeout, measured } = settings
   const used = `${formatNumber(measured.environments)} environment${measured.environments === 1 ? '' : 's'}`
   const notes = [
     `Measured with ${used}, batches of ${formatNumber(measured.batchSize)} records, and a timeout of ${formatNumber(measured.timeout)} s.`,
@@ -58,7 +59,7 @@ function measuredNotes(combination: Combination, settings: PatchSettings): strin
   if (fullBatch !== measured.batchSize || timeout !== measured.timeout) {
     notes.push(fullBatchNote(combination, fullBatch, settings))
   }
-  if (environments !== undefined && environments > measured.environments) {
+  if (environments > measured.environments) {
     const inFlight = (count: number) => formatNumber(count * combination.concurrency)
     notes.push(
       `MaximumConcurrency ${formatNumber(environments)} was not measured. With it, up to ${inFlight(environments)} records are in flight at once, and tune measured at most ${inFlight(measured.environments)}. ` +
@@ -94,22 +95,23 @@ function fullBatchNote(
 
 function functionOf({ memory, concurrency }: Combination, { timeout }: PatchSettings): Properties {
   const Variables = { BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
-  return { MemorySize: memory, ...(timeout === undefined ? {} : { Timeout: timeout }), Environment: { Variables } }
+  return { MemorySize: memory, Timeout: timeout, Environment: { Variables } }
 }
 
-/**
- * Lambda accepts 2 to 1,000 as the maximum concurrency. In provisioned mode, it rejects the setting, so the patch omits
- * it also if the mode is not known.
- */
-function canLimit(environments: number | undefined, mapping?: Mapping): environments is number {
-  return environments !== undefined && environments >= 2 && !(mapping && valueIn(mapping.provisioned) !== false)
+/** In provisioned mode, Lambda rejects a maximum concurrency, so the patch omits it also if the mode is not known. */
+function isOnDemand(mapping: Mapping): boolean {
+  return valueIn(mapping.provisioned) === false
 }
 
-function mappingOf({ environments, batchSize, window }: PatchSettings, mapping?: Mapping): Properties {
+/** The least maximum concurrency that Lambda accepts. */
+const MIN_ENVIRONMENTS = 2
+
+function mappingOf({ environments = 0, batchSize, window }: PatchSettings, mapping?: Mapping): Properties {
+  const canLimit = environments >= MIN_ENVIRONMENTS && (mapping === undefined || isOnDemand(mapping))
   return {
-    ...(batchSize === undefined ? {} : { BatchSize: batchSize }),
-    ...(window === undefined ? {} : { MaximumBatchingWindowInSeconds: window }),
-    ...(canLimit(environments, mapping) ? { ScalingConfig: { MaximumConcurrency: environments } } : {}),
+    BatchSize: batchSize,
+    MaximumBatchingWindowInSeconds: window,
+    ScalingConfig: canLimit ? { MaximumConcurrency: environments } : undefined,
     FunctionResponseTypes: ['ReportBatchItemFailures'],
   }
 }
@@ -138,7 +140,7 @@ function samTemplate(combination: Combination, settings: PatchSettings): string 
 
 function changesOf(combination: Combination, settings: PatchSettings, mapping: Mapping): string {
   const owner = mapping.function.aliasOf ?? mapping.function
-  const [resource = '', event] = mapping.id.split('/')
+  const [resource, event] = mapping.id.split('/') as [string, string?]
   const properties = mappingOf(settings, mapping)
   const notes = ['Merge these settings into your template.', ...limitNotes(settings, mapping)]
   const resources: Record<string, { Properties: Properties }> = {}
@@ -169,14 +171,14 @@ function changesOf(combination: Combination, settings: PatchSettings, mapping: M
 
 function limitNotes({ environments }: PatchSettings, mapping?: Mapping): string[] {
   if (environments === undefined) return []
-  if (canLimit(environments, mapping)) return reservedNotes(environments, mapping)
-  if (environments >= 2) {
-    const noLimit = `this patch does not limit the function to ${environments} environments.`
-    return mapping?.provisioned.state === 'unknown'
-      ? [`It is not known whether the mapping is in provisioned mode, which has no MaximumConcurrency. So ${noLimit}`]
-      : [`Provisioned mode has no MaximumConcurrency, so ${noLimit}`]
+  if (environments < MIN_ENVIRONMENTS) {
+    return ['MaximumConcurrency is missing, because it must be at least 2. To set it, run tune with --environments 2.']
   }
-  return ['MaximumConcurrency is missing, because it must be at least 2. To set it, run tune with --environments 2.']
+  if (mapping === undefined || isOnDemand(mapping)) return reservedNotes(environments, mapping)
+  const noLimit = `this patch does not limit the function to ${environments} environments.`
+  return mapping.provisioned.state === 'unknown'
+    ? [`It is not known whether the mapping is in provisioned mode, which has no MaximumConcurrency. So ${noLimit}`]
+    : [`Provisioned mode has no MaximumConcurrency, so ${noLimit}`]
 }
 
 /** Lambda throttles invocations above the reserved concurrency, so the maximum concurrency must not exceed it. */

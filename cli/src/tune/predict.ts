@@ -49,13 +49,12 @@ function slownessOf(
 ): number {
   const { concurrency, goodput, cpuPerRecord } = measurement
   const share = memory / MEMORY_OF_ONE_CPU
-  const cores = coresOf(measurement, { environments })
-  if (!(goodput > 0) || share >= cores) return 1
   const cpu = cpuPerRecord ?? 0
   const knee = kneeOf(all)?.concurrency ?? concurrency
   const firstRecords = Math.min(1, Math.min(concurrency, knee) / batchSize)
   const msPerRecord = (1000 * environments) / goodput // for each successful record of one environment
-  return Math.max(msPerRecord + firstRecords * cpu * (1 / share - 1 / cores), cpu / share) / msPerRecord
+  const msLater = firstRecords * cpu * (1 / share - 1)
+  return Math.max(1, 1 + msLater / msPerRecord, cpu / share / msPerRecord)
 }
 
 /** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */
@@ -127,10 +126,8 @@ function problemOf(
   const because = cause === undefined ? '' : `: ${cause}`
   if (!(goodput > 0)) return `no record succeeded${because}`
   if (problem !== undefined) return problem
-  if (peakMemory !== null && peakMemory > memory) {
-    return `the process needs ${formatNeeded(peakMemory)} MB`
-  }
-  if (isOverloaded(measurement, [...all, measurement])) {
+  if ((peakMemory ?? 0) > memory) return `the process needs ${formatNeeded(peakMemory)} MB`
+  if (isOverloaded(measurement, all)) {
     return `${formatShare(failedShare)} of the records failed${because}`
   }
   const { needed: batchMs, available } = batchTimes({ memory, concurrency, goodput, failedShare }, workload)

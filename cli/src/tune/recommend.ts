@@ -58,7 +58,7 @@ function equalTo(best: Combination, combinations: readonly Combination[], measur
     best.origin === 'confirmed'
       ? combinations.filter(({ memory, origin }) => memory === best.memory && origin === 'confirmed')
       : measurements
-  const own = compared.find(({ concurrency }) => concurrency === best.concurrency) ?? best
+  const own = compared.find(({ concurrency }) => concurrency === best.concurrency) as Combination | Measurement
   const equal = overlapping(own, compared)
   const concurrencies = equal.map(({ concurrency }) => concurrency)
   return {
@@ -110,9 +110,9 @@ function reasonsFor(
     const others = optimize === 'speed' ? combinations : ofMemory
     const usable = others.filter((each) => each.problem === undefined && isExact(each))
     const fastest = Math.max(...usable.map(({ goodput }) => goodput))
-    const faster = fastest / best.goodput - 1
-    if (faster > NOISE) {
-      return `Other concurrencies may be up to ${Math.round(faster * 100)} % faster, but this depends on predictions, which are not that exact.`
+    if (fastest > best.goodput * (1 + NOISE)) {
+      const percent = Math.round(100 * (fastest / best.goodput - 1))
+      return `Other concurrencies may be up to ${percent} % faster, but this depends on predictions, which are not that exact.`
     }
     const noneFaster = 'no usable one is clearly faster.'
     if (optimize === 'speed') return `Of the combinations that were tried (concurrency up to ${upTo}), ${noneFaster}`

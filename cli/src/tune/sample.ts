@@ -10,8 +10,8 @@ const ARN = 'arn:aws:sqs:us-east-1:000000000000:tune'
 const SENDER = 'tune'
 
 /** Whether `tune` made this record of an event. */
-export function isFromSample({ attributes }: { attributes: { SenderId: string } }): boolean {
-  return attributes.SenderId === SENDER
+export function isFromSample(record: { attributes?: { SenderId?: unknown } } | null): boolean {
+  return record?.attributes?.SenderId === SENDER
 }
 
 /**

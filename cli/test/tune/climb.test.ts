@@ -110,6 +110,26 @@ test('if records fail at random, shares that differ by chance do not change the 
     [0.01, 0.02].map((share) => overloaded(share, 0, 300)),
     [false, true],
   )
+  // 3 × √(0.18 × 0.82 × (1 ÷ 100 + 1 ÷ 300)) = 13.3 percentage points. The lowest share is not the first.
+  const few = { failedShare: 0.18, records: 100 }
+  t.strictSame(
+    [0.31, 0.32].map((failedShare) =>
+      isOverloaded({ failedShare, records: 300 }, [{ failedShare, records: 300 }, few]),
+    ),
+    [false, true],
+  )
+})
+
+test('the scan ends when the goodput has been half of the highest, or less, twice in a row', async (t) => {
+  const passes = async (goodputs: Record<number, number>) =>
+    (await run((c) => ({ goodput: goodputs[c] ?? 60 }), 10, 60)).passes
+  t.match(await passes({ 10: 100, 16: 50, 26: 50 }), /^10 16 26 (?!42)/)
+  t.match(await passes({ 10: 100, 16: 50, 26: 51, 42: 50 }), /^10 16 26 42 60 /, 'not in a row')
+})
+
+test('neighbours that differ by a factor of 1.2 have no value between them', async (t) => {
+  t.equal((await run((c) => ({ goodput: c }), 10, 12)).passes, '10 12 10+12 12')
+  t.equal((await run((c) => ({ goodput: c }), 10, 13)).passes, '10 13 10+13 13 11+13')
 })
 
 test('if a batch with a low concurrency does not fit into the timeout, the scan continues', async (t) => {
@@ -146,6 +166,18 @@ test('the best of the scan is measured again, so a lucky round does not make it 
   t.ok(knee !== undefined && knee >= 40 && knee < 171, `${knee}`)
 })
 
+test('a lucky round of the scan does not change the race of others', async (t) => {
+  let rounds = 0
+  const lucky: Curve = (c) => ({ goodput: 25 * Math.min(c, 40) * (c === 107 && rounds++ === 0 ? 1.08 : 1) })
+  t.equal((await run(lucky)).passes, (await run((c) => ({ goodput: 25 * Math.min(c, 40) }))).passes)
+})
+
+test('concurrencies that are never measured exactly have ten rounds each', async (t) => {
+  let rounds = 0
+  const { passes } = await run(() => ({ goodput: rounds++ % 4 < 2 ? 80 : 120 }), 10, 11)
+  t.equal(passes, `10 11${' 10+11'.repeat(PRECISION.maxRounds - 1)}`)
+})
+
 test('rounds of concurrencies with overlapping intervals go on to the maximum, and others drop out', async (t) => {
   const swing = [0.8, 1, 1.2]
   const rounds = new Map<number, number>()
@@ -170,7 +202,8 @@ test('without a clear winner, a search ends after a limited number of passes', a
 test('the knee is exact to ±25 %, can be used, and is the lowest of the best', async (t) => {
   const knee = (...steps: Partial<Step>[]) => kneeOf(steps.map(step))?.concurrency
   const low = { concurrency: 10, goodput: 100 }
-  t.equal(knee(low, { concurrency: 20, goodput: 104.9 }), 10)
+  t.equal(knee(low, { concurrency: 20, goodput: 105 }), 10)
+  t.equal(knee({ concurrency: 20, goodput: 105 }, low), 10, 'in any order')
   t.equal(knee(low, { concurrency: 20, goodput: 105.1 }), 20)
   t.equal(knee(low, { concurrency: 20, goodput: 200, problem: 'the process ended with exit code 1' }), 10)
   t.equal(knee(low, { concurrency: 20, goodput: 200, margin: 0.25 }), 20)
@@ -183,6 +216,7 @@ test('figures overlap if their intervals do, and if they can be used', async (t)
   const overlaps = (changes: Partial<Step>) => overlapping(own, [own, step(changes)]).length === 2
   t.equal(overlaps({ goodput: 89, margin: 0.02 }), true, '90.8 is above 90')
   t.equal(overlaps({ goodput: 88, margin: 0.02 }), false, '89.8 is below 90')
+  t.equal(overlaps({ goodput: 80, margin: 0.125 }), true, 'they touch at 90')
   t.equal(overlaps({ goodput: 113, margin: 0.02 }), false)
   t.equal(overlaps({ goodput: 100, problem: 'no' }), false)
   t.equal(overlaps({ goodput: 100, margin: null }), false)

@@ -31,12 +31,19 @@ test('without a terminal, a long run is refused with the flags that make it shor
   await t.rejects(askIfLong(LONG, [], undefined, NEVER), {
     message: /A smaller --batch-size or a narrower --concurrency makes it shorter\. To start it anyway, add --yes$/,
   })
+  const two = [...SHORTER, { flags: '--concurrency 10..100', estimate: { ms: 240_000, messages: 60_123 } }]
+  await t.rejects(askIfLong(LONG, two, undefined, NEVER), {
+    message: `${WHAT} or --concurrency 10..100 (about 4 min, 60,000 messages). To start it anyway, add --yes`,
+  })
 })
 
 for (const [name, input, isStarted] of [
   ['y', 'y\n', true],
   ['Yes', 'Yes\n', true],
+  ['yes between spaces', ' yes \n', true],
   ['n', 'n\n', false],
+  ['a word that begins with yes', 'yesterday\n', false],
+  ['a word that ends with y', 'okay\n', false],
   ['nothing', '\n', false],
   ['the end of the input', '', false],
 ] as const) {
@@ -50,6 +57,25 @@ for (const [name, input, isStarted] of [
     t.equal(await text(terminal.output), `${WHAT}.\nStart it? (y/N) `)
   })
 }
+
+for (const [name, key] of [
+  ['Ctrl-C', '\x03'],
+  ['Ctrl-D', '\x04'],
+] as const) {
+  test(`${name} means no`, async (t) => {
+    const terminal = { input: new PassThrough(), output: Object.assign(new PassThrough(), { isTTY: true }) }
+    const asked = askIfLong(LONG, SHORTER, terminal, NEVER)
+    terminal.input.write(key)
+    await t.rejects(asked, REFUSED)
+  })
+}
+
+test('after the answer, nothing reads the terminal any more', async (t) => {
+  const terminal = { input: new PassThrough(), output: new PassThrough() }
+  terminal.input.write('y\n')
+  await askIfLong(LONG, SHORTER, terminal, NEVER)
+  t.ok(terminal.input.isPaused(), 'so it does not keep the process running')
+})
 
 test('a signal ends the question', async (t) => {
   const stopping = new AbortController()

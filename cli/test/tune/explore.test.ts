@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { choose } from '../../src/tune/choose.ts'
-import { combinationsOf, explore, type Measure, type Plan, type Results } from '../../src/tune/explore.ts'
+import { combinationsOf, explore, fullMemory, type Measure, type Plan, type Results } from '../../src/tune/explore.ts'
 import { PRECISION } from '../../src/tune/figures/confidence.ts'
 import type { Measurement } from '../../src/tune/figures/result.ts'
 import { pricesFor } from '../../src/tune/prices.ts'
@@ -80,6 +80,11 @@ test('a downstream with a capacity of 40: the smallest memory with about 40 reco
     [10, 16, 26, 42, 67, 107, 171, 274, 400, 33, 37, 53, 47].map((concurrency) => `1769 × ${concurrency}`),
   )
   t.equal(combinations.length, 39, 'one for each memory size and concurrency, and not for each round')
+  t.strictSame(
+    combinations.filter(({ memory }) => memory === 512).map(({ concurrency }) => concurrency),
+    [10, 16, 26, 33, 37, 42, 47, 53, 67, 107, 171, 274, 400],
+    'in ascending order',
+  )
 })
 
 test('a range that ends before the goodput stops growing: the recommendation claims nothing about higher values', async (t) => {
@@ -109,16 +114,27 @@ test('if a record needs a millisecond of CPU, the goodput grows with the memory'
 })
 
 test('if a handler uses more than one core, more memory sizes are considered, up to the cores that it uses', async (t) => {
-  async function memories(cores: number, moreMemories = [3538, 5307, 7076]) {
-    const made = plan({ optimize: 'speed', moreMemories })
+  async function memories(cores: number, changes: Partial<Plan> = {}) {
+    const moreMemories = [3538, 5307, 7076]
+    const made = plan({ least: 10, most: 10, optimize: 'speed', moreMemories, ...changes })
     const { best, combinations } = await run(made, () => ({ goodput: 1000 * cores, cpuPerRecord: 1 }))
-    return { best: best?.memory, tried: [...new Set(combinations.map(({ memory }) => memory))] }
+    return { best: best?.memory, tried: combinations.map(({ memory }) => memory) }
   }
   t.strictSame(await memories(1.2), { best: 1769, tried: [128, 512, 1769] })
   t.strictSame(await memories(1.3), { best: 3538, tried: [128, 512, 1769, 3538] })
+  t.strictSame(await memories(2), { best: 3538, tried: [128, 512, 1769, 3538] })
   t.strictSame(await memories(2.5), { best: 5307, tried: [128, 512, 1769, 3538, 5307] })
   t.strictSame(await memories(9), { best: 7076, tried: [128, 512, 1769, 3538, 5307, 7076] })
-  t.strictSame(await memories(1.9, []), { best: 1769, tried: [128, 512, 1769] }, '--memory was given')
+  const given = await memories(1.9, { moreMemories: [] })
+  t.strictSame(given, { best: 1769, tried: [128, 512, 1769] }, '--memory was given')
+  const ofTemplate = async (memory: number) => (await memories(2.5, { memories: [1769, memory] })).tried
+  t.strictSame(await ofTemplate(3538), [1769, 3538, 5307], 'a size is not tried twice')
+  t.strictSame(await ofTemplate(4096), [1769, 3538, 4096, 5307])
+})
+
+test('the search has the heap limits of the largest memory size, but at least those of one core', (t) => {
+  t.strictSame([fullMemory([128, 512]), fullMemory([512, 3538])], [1769, 3538])
+  t.end()
 })
 
 test('a memory that seems to be too small is checked with its own heap limits, at the best concurrency', async (t) => {
@@ -130,6 +146,65 @@ test('a memory that seems to be too small is checked with its own heap limits, a
   t.strictSame(full.slice(-2), ['512 × 42', '128 × 42'])
   t.match(best, { memory: 512, concurrency: 42, peakMemory: 400 })
   t.equal(combinations.find(({ memory }) => memory === 128)?.problem, 'the process needs 300 MB')
+})
+
+test('memory sizes that seem too small are checked from the largest on, until the process does not fit', async (t) => {
+  async function checked(peaks: Record<number, number>, figures: Partial<Measurement> = {}) {
+    const made = plan({ least: 42, most: 42, memories: [128, 256, 512, 1769] })
+    const { full } = await run(made, (concurrency, memory) => ({
+      ...downstream(concurrency),
+      peakMemory: peaks[memory] ?? 100,
+      ...figures,
+    }))
+    return full.filter((each) => each !== '1769 × 42')
+  }
+  t.strictSame(await checked({ 1769: 600, 512: 400, 256: 300 }), ['512 × 42', '256 × 42'])
+  t.strictSame(await checked({ 1769: 600, 512: 400, 256: 256 }), ['512 × 42', '256 × 42', '128 × 42'])
+  t.strictSame(await checked({ 1769: 512, 256: 300 }), ['256 × 42'])
+  t.strictSame(await checked({ 1769: 600 }, { margin: null }), [], 'the best concurrency is not known')
+})
+
+test('the memory of the concurrency that needs most decides whether a memory size is checked', async (t) => {
+  const made = plan({ least: 10, most: 16, memories: [128] })
+  const { full } = await run(made, (concurrency) => ({ goodput: 100, peakMemory: concurrency === 16 ? 129 : 100 }))
+  t.equal(full.at(-1), '128 × 10')
+})
+
+test('the result of a check concerns all concurrencies of its memory size', async (t) => {
+  const atFull: Record<number, Partial<Measurement>> = {
+    16: { goodput: 150, problem: 'an invocation timed out' },
+    26: { goodput: 0, failedShare: 1, cpuPerRecord: null, margin: null },
+  }
+  async function checked(check: Partial<Measurement>) {
+    const made = plan({ least: 10, most: 26, memories: [128, 1769] })
+    const { combinations } = await run(made, (concurrency, memory) =>
+      memory === 128
+        ? { peakMemory: 100, cpuPerRecord: 0.1, ...check }
+        : { goodput: 200, cpuPerRecord: 0.1, peakMemory: 300, ...atFull[concurrency] },
+    )
+    return combinations
+      .filter(({ memory, concurrency }) => memory === 128 && [10, 16, 26].includes(concurrency))
+      .map(({ concurrency, goodput, failedShare, cpuPerRecord, problem }) => ({
+        figures: `${concurrency}: ${goodput.toFixed(1)} records/s, ${failedShare}, ${cpuPerRecord} ms`,
+        problem,
+      }))
+  }
+  // 1,000 records take 5 s. The first ten use 2 ms of CPU, which takes 26 ms longer.
+  t.strictSame(await checked({ goodput: 10, cpuPerRecord: 0.2 }), [
+    { figures: '10: 199.0 records/s, 0, 0.2 ms', problem: undefined },
+    { figures: '16: 149.4 records/s, 0, 0.2 ms', problem: 'an invocation timed out' },
+    { figures: '26: 0.0 records/s, 1, null ms', problem: 'no record succeeded' },
+  ])
+  const failing = { failedShare: 0.2, causes: { 'Error: heap': 5 } }
+  const failed = '20 % of the records failed: Error: heap'
+  t.strictSame((await checked({ ...failing, goodput: 500 }))[0], {
+    figures: '10: 199.5 records/s, 0.2, 0.1 ms',
+    problem: failed,
+  })
+  t.strictSame((await checked({ ...failing, goodput: 50 }))[0], {
+    figures: '10: 50.0 records/s, 0.2, 0.1 ms',
+    problem: failed,
+  })
 })
 
 test('if the process does not work with a memory size, smaller sizes are not checked', async (t) => {
@@ -260,6 +335,27 @@ test('if the recommended combination is much slower under the quota, a confirmed
   const other = combinations.find(({ memory, concurrency }) => memory === 128 && concurrency === 67)
   t.equal(other?.origin, 'predicted')
   t.equal(other?.goodput.toFixed(1), '10.0', 'a prediction for the same memory is corrected')
+})
+
+test('a changed recommendation is confirmed once more, and not again', async (t) => {
+  const made = plan({ least: 42, most: 42, memories: [128, 256, 512, 1024, 1769] })
+  const { limited, best } = await run(made, downstream, () => ({ goodput: 10 }))
+  t.strictSame(limited, ['128 × 42', '256 × 42', '512 × 42', '1024 × 42'])
+  t.match(best, { memory: 1769, origin: 'measured' })
+  const slow = await run(made, downstream, () => ({ goodput: 100 }))
+  t.strictSame(slow.limited, ['128 × 42', '256 × 42', '512 × 42', '1024 × 42'], 'nothing is confirmed twice')
+  t.match(slow.best, { memory: 128, origin: 'confirmed' })
+})
+
+test('a combination that cannot be used is not confirmed', async (t) => {
+  const made = plan({ least: 42, most: 42, memories: [128, 512] })
+  const tooSmall = (concurrency: number, memory: number) => ({
+    ...downstream(concurrency),
+    peakMemory: memory === 128 ? 200 : 300,
+  })
+  t.strictSame((await run(made, tooSmall, downstream)).limited, ['512 × 42'])
+  const crashed = (concurrency: number) => ({ ...downstream(concurrency), problem: 'it crashed' })
+  t.strictSame((await run(made, crashed, downstream)).limited, [])
 })
 
 test('if the process needs more memory under the quota, the other combinations of this memory cannot be used either', async (t) => {

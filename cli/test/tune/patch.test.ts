@@ -50,20 +50,75 @@ for (const [name, settings] of [
   })
 }
 
+/** The patch without a template. */
+const WHOLE = `${MEASURED_NOTE}
+# Add CodeUri and Handler, or merge these settings into your template.
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  Function:
+    Type: AWS::Serverless::Function
+    Properties:
+      Runtime: nodejs24.x
+      MemorySize: 256
+      Timeout: 30
+      Environment:
+        Variables:
+          BOUNDED_SQS_BATCH_CONCURRENCY: "42"
+      Events:
+        Messages:
+          Type: SQS
+          Properties:
+            Queue:
+              Fn::GetAtt:
+                - Queue
+                - Arn
+            BatchSize: 1000
+            MaximumBatchingWindowInSeconds: 1
+            ScalingConfig:
+              MaximumConcurrency: 4
+            FunctionResponseTypes:
+              - ReportBatchItemFailures
+  Queue:
+    Type: AWS::SQS::Queue
+    Properties:
+      VisibilityTimeout: 181
+      RedrivePolicy:
+        deadLetterTargetArn:
+          Fn::GetAtt:
+            - DeadLetterQueue
+            - Arn
+        maxReceiveCount: 5
+  DeadLetterQueue:
+    Type: AWS::SQS::Queue
+    Properties:
+      MessageRetentionPeriod: 1209600
+`
+
 test('without a template, the patch has all settings', async (t) => {
-  const { Resources } = parse(patchFor(COMBINATION, SETTINGS, []))
-  t.match(Resources.Function.Properties, {
-    MemorySize: 256,
-    Timeout: 30,
-    Environment: { Variables: { BOUNDED_SQS_BATCH_CONCURRENCY: '42' } },
-  })
-  t.match(Resources.Function.Properties.Events.Messages.Properties, {
-    BatchSize: 1000,
-    MaximumBatchingWindowInSeconds: 1,
-    ScalingConfig: { MaximumConcurrency: 4 },
-    FunctionResponseTypes: ['ReportBatchItemFailures'],
-  })
-  t.equal(Resources.Queue.Properties.VisibilityTimeout, 181)
+  t.equal(patchFor(COMBINATION, SETTINGS, []), WHOLE)
+})
+
+test('without a template, two environments are a maximum concurrency, and one is not', async (t) => {
+  const measured = { ...MEASURED, environments: 1 }
+  const patchWith = (environments: number) => patchFor(COMBINATION, { ...SETTINGS, environments, measured }, [])
+  const one = patchWith(1)
+  t.match(
+    one,
+    '# Measured with 1 environment, batches of 1,000 records, and a timeout of 30 s.\n' +
+      '# Add CodeUri and Handler, or merge these settings into your template.\n' +
+      '# MaximumConcurrency is missing, because it must be at least 2. To set it, run tune with --environments 2.\n',
+  )
+  t.notMatch(one, 'ScalingConfig')
+  t.match(patchWith(2), 'MaximumConcurrency: 2\n')
+  t.notMatch(patchWith(2), 'MaximumConcurrency is missing')
+})
+
+test('without a template, both queues of a FIFO mapping are FIFO queues, and it has no window', async (t) => {
+  const { Resources } = parse(patchFor(COMBINATION, { ...SETTINGS, batchSize: 10, window: undefined }, []))
+  t.strictSame(Resources.Queue.Properties.FifoQueue, true)
+  t.strictSame(Resources.Queue.Properties.VisibilityTimeout, 180)
+  t.strictSame(Resources.DeadLetterQueue.Properties, { FifoQueue: true, MessageRetentionPeriod: 1_209_600 })
+  t.notOk('MaximumBatchingWindowInSeconds' in Resources.Function.Properties.Events.Messages.Properties)
 })
 
 for (const [name, template] of [
@@ -115,6 +170,36 @@ test('notes say which settings belong to another stack, and which one the mappin
   t.strictSame(Object.keys(parse(patch).Resources), ['Handler'])
   t.match(patch, /^# Provisioned mode has no MaximumConcurrency, so this patch does not limit .+ 4 environments\.$/m)
   t.match(patch, /^# The queue is not in this template \(.+\)\. Where it is defined, set VisibilityTimeout 181\.$/m)
+  t.match(patchFor(COMBINATION, { ...SETTINGS, environments: 1 }, [], target), '# MaximumConcurrency is missing, ')
+})
+
+test('if the function is not in the template, a note has its settings', async (t) => {
+  const target = only((await read(t, sam())).mappings)
+  const unread = { ...target, function: { ...target.function, unreadReason: 'it is in another stack' } }
+  const noteOf = (changes: Partial<PatchSettings>) =>
+    /^# The function .*$/m.exec(patchFor(COMBINATION, { ...SETTINGS, ...changes }, [], unread))?.[0]
+  const where =
+    '# The function is not in this template (it is in another stack). Where it is defined, set MemorySize 256,'
+  t.equal(noteOf({}), `${where} Timeout 30, BOUNDED_SQS_BATCH_CONCURRENCY 42.`)
+  t.equal(noteOf({ timeout: undefined }), `${where} BOUNDED_SQS_BATCH_CONCURRENCY 42.`)
+  const { Resources } = parse(patchFor(COMBINATION, SETTINGS, [], unread))
+  t.strictSame(Object.keys(Resources.Handler.Properties), ['Events'])
+  // An alias of a function that is in the template.
+  const { Resources: ofAlias } = parse(
+    patchFor(COMBINATION, SETTINGS, [], { ...unread, function: { ...unread.function, aliasOf: target.function } }),
+  )
+  t.equal(ofAlias.Handler.Properties.MemorySize, 256)
+})
+
+test('SAM cannot set the mapping for SqsSubscription, so the patch has only the function and the queue', async (t) => {
+  const target = only((await read(t, sam())).mappings)
+  const patch = patchFor(COMBINATION, SETTINGS, [], { ...target, isFromSnsEvent: true })
+  t.match(
+    patch,
+    /^# SAM cannot set these settings of the mapping for SqsSubscription\. `doctor` says what to do instead\.$/m,
+  )
+  t.strictSame(Object.keys(parse(patch).Resources), ['Handler', 'Queue'])
+  t.notOk('Events' in parse(patch).Resources.Handler.Properties)
 })
 
 test('if it is not known whether the mapping is in provisioned mode, a note says so', async (t) => {
@@ -174,6 +259,10 @@ test('comments say under what settings it was measured, and what to check if the
     MEASURED_NOTE,
     `${check}At the measured speed, a batch takes 40.0 s, but the timeout leaves 29.0 s. So lower BatchSize or raise Timeout.`,
   ])
+  t.strictSame(notesAbout({ batchSize: 7250, measured: { ...MEASURED, mostRecords: 10_000 } }), [
+    MEASURED_NOTE,
+    `${check.replaceAll('5,000', '7,250').replace('5000', '7250')}At the measured speed, a batch takes 29.0 s, and the timeout leaves 29.0 s.`,
+  ])
   t.strictSame(notesAbout({ environments: 10 }), [
     MEASURED_NOTE,
     '# MaximumConcurrency 10 was not measured. With it, up to 420 records are in flight at once, and tune measured at most 168. ' +
@@ -185,13 +274,19 @@ test('comments say under what settings it was measured, and what to check if the
     unknown,
     '# Before you deploy, check with the batch size of the template that a batch ends before the timeout of the template, and that the process fits into 256 MB.',
   )
+  t.equal(
+    notesAbout({ timeout: undefined })[1],
+    '# Before you deploy, check with batches of 1,000 records that a batch ends before the timeout of the template, and that the process fits into 256 MB.',
+  )
   t.match(notesAbout({ timeout: 10 })[1], /^# Before you deploy, check with batches of 1,000 records .* of 10 s, /)
 })
 
 test('the patch omits settings that the template has, but that are not known', async (t) => {
-  const target = only((await read(t, sam())).mappings)
+  const target = only((await read(t, sam({ function: { ReservedConcurrentExecutions: 3 } }))).mappings)
   const unknown = { environments: undefined, batchSize: undefined, window: undefined, timeout: undefined }
-  const { Resources } = parse(patchFor(COMBINATION, { ...SETTINGS, ...unknown }, [], target))
+  const patch = patchFor(COMBINATION, { ...SETTINGS, ...unknown }, [], target)
+  t.strictSame(patch.match(/^# Merge.*\n(?:#.*\n)*/m)?.[0], '# Merge these settings into your template.\n')
+  const { Resources } = parse(patch)
   t.strictSame(Object.keys(Resources.Handler.Properties), ['MemorySize', 'Environment', 'Events'])
   t.strictSame(Resources.Handler.Properties.Events.Orders.Properties, {
     FunctionResponseTypes: ['ReportBatchItemFailures'],

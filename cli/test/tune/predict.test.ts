@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { coresOf, predict, toCombination } from '../../src/tune/predict.ts'
+import { batchTimes, coresOf, predict, toCombination } from '../../src/tune/predict.ts'
 import { costPerMillion, pricesFor, type Workload } from '../../src/tune/prices.ts'
 import { measurement } from '../support/combinations.ts'
 
@@ -67,9 +67,40 @@ test('failed records count like successful ones, because the CPU time per record
   t.equal(goodput.toFixed(6), (10 / 10.06).toFixed(6))
 })
 
-test('if no record succeeds, the predicted goodput is 0', async (t) => {
-  const measured = measurement({ goodput: 0, failedShare: 1, cpuPerRecord: null })
-  t.equal(predict(measured, 1769 / 4, WORKLOAD, [measured]).goodput, 0)
+test('if no record succeeds, the predicted goodput is 0, and the durations of the failed records stay', async (t) => {
+  const none = measurement({ goodput: 0, failedShare: 1, cpuPerRecord: null })
+  const slowed = predict(measurement({ goodput: 100 }), 1769, WORKLOAD, [], 0)
+  for (const { goodput, p50, p95 } of [predict(none, 1769 / 4, WORKLOAD, [none]), slowed]) {
+    t.strictSame({ goodput, p50, p95 }, { goodput: 0, p50: 10, p95: 20 })
+  }
+})
+
+test('if no record ran, there are no durations', async (t) => {
+  const measured = measurement({ cpuPerRecord: 0.5, p50: null, p95: null })
+  const { p50, p95 } = predict(measured, 1769 / 4, WORKLOAD, [measured])
+  t.strictSame({ p50, p95 }, { p50: null, p95: null })
+})
+
+test('without an exact measurement, as many records take longer to start as this concurrency has', async (t) => {
+  // The batch takes 10 s. The first 500 records use 250 ms of CPU, which takes 750 ms longer with a quarter of a core.
+  const measured = measurement({ concurrency: 500, goodput: 100, margin: null, cpuPerRecord: 0.5 })
+  const { goodput } = predict(measured, 1769 / 4, WORKLOAD, [measured])
+  t.equal(goodput.toFixed(6), (1000 / 10.75).toFixed(6))
+})
+
+test('a correction applies to the predicted goodput, which is then not a measured one', async (t) => {
+  const { goodput, p50, origin } = predict(measurement({ goodput: 1000 }), 1769, WORKLOAD, [], 0.5)
+  t.strictSame({ goodput, p50, origin }, { goodput: 500, p50: 20, origin: 'predicted' })
+})
+
+test('a full batch takes the time of its successful records, and the timeout leaves what is not reserved', async (t) => {
+  // 1,000 records, of which 800 succeed, at 50 per second in each of 4 environments. With a quarter of a core, the
+  // reserve is (1,000 × 0.008 ms + 40 in flight × 0.25 ms + 50 ms) × 4 = 272 ms, but at least 1,000 ms.
+  const figures = { memory: 1769 / 4, concurrency: 40, goodput: 200, failedShare: 0.2 }
+  t.strictSame(batchTimes(figures, { environments: 4, batchSize: 1000, timeout: 30 }), {
+    needed: 16_000,
+    available: 29_000,
+  })
 })
 
 test('if records use no CPU that can be measured, less memory does not change the goodput', async (t) => {
@@ -122,8 +153,10 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
   t.equal(problemOf({ failedShare: 0.01 }), undefined)
   t.equal(problemOf({ failedShare: 0.25, causes: { 'Error: EMFILE': 3 } }), '25 % of the records failed: Error: EMFILE')
   t.equal(problemOf({ goodput: 0, failedShare: 1, causes: { 'Error: no': 3 } }), 'no record succeeded: Error: no')
+  t.equal(problemOf({ goodput: 0, failedShare: 1 }), 'no record succeeded')
+  t.equal(problemOf({ peakMemory: null }), undefined)
   t.equal(problemOf({ problem: 'the process ended with exit code 1' }), 'the process ended with exit code 1')
-  t.equal(problemOf({ goodput: 1000 / 29 }), undefined)
+  t.equal(problemOf({ goodput: 8 }, 1769, { ...WORKLOAD, timeout: 126 }), undefined, '125 s of 126 s')
   t.equal(
     problemOf({ goodput: 1000 / 29.1 }),
     'a batch of 1,000 records takes about 29.1 s, but the timeout of 30 s leaves 29.0 s',
@@ -138,9 +171,14 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
   )
 })
 
-test('a confirmed combination keeps its figures', async (t) => {
-  const { goodput, memory, origin } = toCombination(measurement({ goodput: 400 }), 128, 'confirmed', WORKLOAD, [])
-  t.strictSame({ goodput, memory, origin }, { goodput: 400, memory: 128, origin: 'confirmed' })
+test('a combination has the figures of its measurement, and the problem of the memory that is needed', async (t) => {
+  const { isConfident, rounds, batches, causes, cores, ...figures } = measurement({ goodput: 400, peakMemory: 100 })
+  const costs = costPerMillion(128, 400, 0, WORKLOAD)
+  const expected = { ...figures, memory: 128, costPerMillion: costs, origin: 'confirmed', problem: undefined }
+  const made = measurement(figures)
+  t.strictSame(toCombination(made, 128, 'confirmed', WORKLOAD, []), expected)
+  const problem = 'the process needs 129 MB'
+  t.strictSame(toCombination(made, 128, 'confirmed', WORKLOAD, [], 129), { ...expected, problem })
 })
 
 test('cost: a batch of 1,000 in 1 s with 1,024 MB', async (t) => {

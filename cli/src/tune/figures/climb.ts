@@ -50,7 +50,7 @@ const MAX_PASSES = 40
 export function scanOf(least: number, most: number): number[] {
   const concurrencies = [least]
   for (let at = least; at < most; concurrencies.push(at)) {
-    at = Math.min(most, Math.max(at + 1, Math.round(at * SCAN_FACTOR)))
+    at = Math.min(most, Math.round(at * SCAN_FACTOR))
   }
   return concurrencies
 }
@@ -118,7 +118,7 @@ export function overlapping(figures: Figures, all: readonly Figures[]): Figures[
 export async function search<S extends Step>(
   least: number,
   most: number,
-  { maxRounds, minRounds }: Precision,
+  { maxRounds }: Precision,
   measure: (concurrencies: readonly number[]) => Promise<readonly S[]>,
   isLate: () => boolean,
 ): Promise<boolean> {
@@ -130,7 +130,7 @@ export async function search<S extends Step>(
 
   await scan(scanOf(least, most), async (concurrency) => {
     await pass([concurrency])
-    return steps.get(concurrency)?.goodput ?? 0
+    return (steps.get(concurrency) as S).goodput
   })
   for (let passes = 0; passes < MAX_PASSES; passes += 1) {
     const all = [...steps.values()]
@@ -141,8 +141,7 @@ export async function search<S extends Step>(
         NOISE,
       ) ?? lowestBest(usable, SCAN_NOISE)
     if (!leader) return false
-    const isOpen = (step: S) =>
-      !isBelow(step, leader) && (step.rounds < minRounds || (step.rounds < maxRounds && !step.isConfident))
+    const isOpen = (step: S) => !isBelow(step, leader) && step.rounds < maxRounds && !step.isConfident
     const open = usable.filter((step) => racing.has(step.concurrency) && isOpen(step))
     const next = open.length > 0 ? open.map(({ concurrency }) => concurrency) : newcomers(leader, all, racing)
     if (next.length === 0 && racing.has(leader.concurrency)) return false
