@@ -50,12 +50,13 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
   async function send(entries: SendMessageBatchRequestEntry[]) {
     if (signal.aborted) return skip()
     const { Successful, Failed } = await queue.send(entries)
-    ledger.sent(Successful?.flatMap(({ MessageId }) => MessageId ?? []) ?? [])
+    const ids = Successful?.flatMap(({ MessageId }) => MessageId ?? []) ?? []
+    ledger.sent(ids)
     const refused = Failed?.[0]
     if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
-    if (Successful.length !== entries.length) {
+    if (ids.length !== entries.length) {
       throw new UsageError(
-        `expected SQS to accept or refuse each of ${entries.length} messages, but its response names ${Successful.length}. ` +
+        `expected SQS to accept or refuse each of ${entries.length} messages, but its response has ${ids.length} ids. ` +
           'Use an SQS that responds to SendMessageBatch as AWS does',
       )
     }

@@ -8,6 +8,14 @@ import { until } from '../support/runs.ts'
 const NEVER = new AbortController().signal
 const KB = 1024
 
+/** The response of an SQS that accepts all of these. The id of each message is its body. */
+function accepted(entries: Parameters<FeedOptions['queue']['send']>[0]) {
+  return {
+    Successful: entries.map(({ Id, MessageBody }) => ({ Id, MessageId: MessageBody, MD5OfMessageBody: '' })),
+    Failed: [],
+  }
+}
+
 /** Feeds these messages. Returns the calls, the ids in the ledger, and how often the queue was full. */
 async function fed(messages: FeedOptions['messages'], changes: Partial<FeedOptions> & { fifo?: boolean } = {}) {
   const { fifo = false, ...options } = changes
@@ -25,10 +33,7 @@ async function fed(messages: FeedOptions['messages'], changes: Partial<FeedOptio
         state.most = Math.max(state.most, state.running)
         await setImmediate()
         state.running -= 1
-        return {
-          Successful: entries.map(({ Id, MessageBody }) => ({ Id, MessageId: MessageBody, MD5OfMessageBody: '' })),
-          Failed: [],
-        }
+        return accepted(entries)
       },
     },
     ledger: { sent: (sent) => ids.push(...sent) },
@@ -145,11 +150,15 @@ test('values that are not messages are refused', async (t) => {
   })
 })
 
-test('a response of SQS without lists or ids adds no message to the ledger', async (t) => {
+test('a response of SQS without lists or ids is an error', async (t) => {
   for (const response of [{}, { Successful: [{}] }]) {
     const queue = { fifo: false, own: true, waiting: async () => 0, send: async () => response as never }
-    const { ids, isComplete } = await fed(texts(1), { queue })
-    t.strictSame({ ids, isComplete }, { ids: [], isComplete: true })
+    const ids: string[] = []
+    await t.rejects(fed(texts(1), { queue, ledger: { sent: (sent) => ids.push(...sent) } }), {
+      name: 'UsageError',
+      message: /^expected SQS to accept or refuse each of 1 messages, but its response has 0 ids\./,
+    })
+    t.strictSame(ids, [])
   }
 })
 
@@ -157,10 +166,10 @@ test('calls that have not begun when the feed is aborted are not sent', async (t
   async function abortedInFirstCall(count: number) {
     const stopped = new AbortController()
     const sent: number[] = []
-    const send = async (entries: unknown[]) => {
+    const send: FeedOptions['queue']['send'] = async (entries) => {
       sent.push(entries.length)
       stopped.abort()
-      return { Successful: [], Failed: [] }
+      return accepted(entries)
     }
     const queue = { fifo: true, own: true, waiting: async () => 0, send }
     const { isComplete } = await fed(texts(count), { queue, signal: stopped.signal })
@@ -207,7 +216,7 @@ test('a response of SQS that names only some of the messages is an error', async
   const { signal } = new AbortController()
   await t.rejects(feed({ queue: { ...queue, send }, ledger, messages, onFull: () => {}, signal }), {
     message:
-      'expected SQS to accept or refuse each of 3 messages, but its response names 2. Use an SQS that responds to SendMessageBatch as AWS does',
+      'expected SQS to accept or refuse each of 3 messages, but its response has 2 ids. Use an SQS that responds to SendMessageBatch as AWS does',
   })
   t.equal(ids.length, 2)
 })
@@ -236,9 +245,9 @@ async function fedWhileWaiting(messages: FeedOptions['messages'], waiting: reado
       questions.push(sent)
       return waiting[questions.length - 1] ?? 0
     },
-    send: async (entries: unknown[]) => {
+    send: async (entries: Parameters<typeof accepted>[0]) => {
       sent += entries.length
-      return { Successful: [], Failed: [] }
+      return accepted(entries)
     },
   }
   const { full, isComplete } = await fed(messages, { queue })

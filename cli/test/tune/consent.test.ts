@@ -31,7 +31,7 @@ test('without a terminal, a long run is refused with the flags that make it shor
   await t.rejects(askIfLong(LONG, [], undefined, NEVER), {
     message: /A smaller --batch-size or a narrower --concurrency makes it shorter\. To start it anyway, add --yes$/,
   })
-  const two = [...SHORTER, { flags: '--concurrency 10..100', estimate: { ms: 240_000, messages: 60_123 } }]
+  const two = [...SHORTER, { flags: '--concurrency 10..100', estimate: estimate(240_000, 60_123) }]
   await t.rejects(askIfLong(LONG, two, undefined, NEVER), {
     message: `${WHAT} or --concurrency 10..100 (about 4 min, 60,000 messages). To start it anyway, add --yes`,
   })
