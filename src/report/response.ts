@@ -47,7 +47,9 @@ export function toReport(ids: readonly string[]): SQSBatchResponse {
 export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean | undefined {
   return safely(() => {
     const { batchItemFailures: list } = report
-    return list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)
+    return (
+      Array.isArray(list) && list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)
+    )
   })
 }
 

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import middy from '@middy/core'
-import type { SQSEvent } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { busyClock, mockClock, passTime, settled } from '../support/clock.ts'
+import { busyClock, iterationCounter, mockClock, passTime, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -33,6 +33,28 @@ t.test('after a pause, a batch starts its records before the next iteration of t
   await handle(standardEvent('b'))
   t.strictSame(started, [false, false])
 })
+
+t.test(
+  'invocations that arrive every few milliseconds do not keep a batch from yielding to the event loop',
+  async (t) => {
+    const pass = busyClock(t)
+    const records = iterationCounter(t)
+    const small: Promise<unknown>[] = []
+    const handle = handlerOf(({ body }) => {
+      if (body === 'small') return
+      records.count()
+      pass(4)
+      const [record] = standardEvent('s').Records
+      small.push(handle({ Records: [{ ...(record as SQSRecord), body: 'small' }] }))
+    })
+    t.strictSame(failed(await handle(standardEvent(...ids(40)))), [])
+    t.strictSame(
+      (await Promise.all(small)).map((response) => failed(response as never)),
+      Array(40).fill([]),
+    )
+    t.ok(records.max >= 2 && records.max <= 4, `${records.max} records of 4 ms in one iteration`)
+  },
+)
 
 t.test('if invocations share event and context, each failure is in exactly one report', async (t) => {
   const event = standardEvent('a', 'b', 'c')

@@ -353,6 +353,16 @@ t.test('failures that a later middleware adds in place are reported', async (t) 
   t.strictSame(failed(await invoke({ later: { after: adds } })), ['x', 'b'])
 })
 
+t.test('a report whose list is replaced by something else fails the invocation', async (t) => {
+  const lists = ['', { length: 0 }, { length: 1, 0: { itemIdentifier: 'x' } }]
+  for (const list of lists) {
+    const replaces: Hook = ({ response }) => void Object.assign(response as object, { batchItemFailures: list })
+    for (const inner of [eachRecord(() => {}), eachRecord(failing)]) {
+      await t.rejects(invoke({ later: { after: replaces }, inner: inner as never }), { name: 'TypeError' })
+    }
+  }
+})
+
 t.test('an inner handler can return the same list in each invocation', async (t) => {
   const list = listOf('x')
   for (const _ of [1, 2]) t.strictSame(failed(await invoke({ inner: async () => list })), ['x'])

@@ -313,6 +313,12 @@ t.test('an entry has at most ten stack frames of an error', async (t) => {
   t.strictSame(shown, frames.slice(0, 10))
 })
 
+t.test('all frames of a stack without a first line are logged', async (t) => {
+  const frames = ['    at save (/var/task/save.js:1:2)', '    at run (/var/task/run.js:3:4)']
+  const [, , ...shown] = await linesFor(Object.assign(new Error(''), { stack: frames.join('\n') }))
+  t.strictSame(shown, frames)
+})
+
 t.test('stack frames are logged without the message if the stack has an older message', async (t) => {
   const error = new Error('SECRET at noon')
   t.match(error.stack, 'SECRET') // a stack is written when it is first read

@@ -163,6 +163,19 @@ t.test('records made by hand without attributes form one group on a FIFO queue',
   t.strictSame(started, ['a', 'b'])
 })
 
+t.test('a record made by hand without a group follows one whose group is empty', async (t) => {
+  const { eventSourceARN } = fifoEvent('a1').Records[0] as SQSRecord
+  const [a, b] = ['a', 'b'].map((messageId) => ({ messageId, body: '', eventSourceARN }))
+  const started: string[] = []
+  const handle = handlerOf(({ messageId }) => {
+    started.push(messageId)
+    throw new Error(messageId)
+  })
+  const event = { Records: [{ ...a, attributes: { MessageGroupId: '' } }, b] }
+  t.strictSame(failed(await handle(event as never)), ['a', 'b'])
+  t.strictSame(started, ['a'])
+})
+
 t.test("fifoFailure: 'batch' blocks nothing on a standard queue", async (t) => {
   const held = heldRecords()
   const result = handlerOf(held.handle, { fifoFailure: 'batch', concurrency: 1 })(standardEvent('a', 'b', 'c'))

@@ -247,6 +247,22 @@ t.test('under a rate limit, handlers that block the thread stop starting at the 
   t.strictSame(failed(response), ids(50).slice(9))
 })
 
+t.test('a worker that waits for the rate limit does not time out the record of another worker', async (t) => {
+  const { now, until, delay, pass } = passingClock(t)
+  await pass(300) // the first record starts later than `recordTimeout` after the clock's 0
+  const starts: [string, number][] = []
+  async function process({ messageId }: { messageId: string }) {
+    starts.push([messageId, now() - 300])
+    await delay(50)
+  }
+  const handle = handlerOf(process, { rateLimit: { limit: 1, interval: 100 }, recordTimeout: 200 })
+  t.strictSame(failed(await until(handle(standardEvent('a', 'b')))), [])
+  t.strictSame(starts, [
+    ['a', 0],
+    ['b', 101],
+  ])
+})
+
 t.test('under a rate limit, workers yield to the event loop every 10 ms if handlers block the thread', async (t) => {
   const keepBusy = busyClock(t)
   const records = iterationCounter(t)
