@@ -307,6 +307,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/tune/consent.ts': ['tune/consent'],
   'cli/src/tune/patch.ts': ['tune/patch'],
   'cli/src/tune/outputs.ts': ['tune/check-outputs'],
+  'cli/src/doctor/read-deployed.ts': ['doctor/read-deployed'],
 }
 
 /** The folder with the tests of the package that a source file belongs to. */

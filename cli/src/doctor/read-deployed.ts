@@ -55,8 +55,8 @@ const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOST
 
 /** An error of the SDK, with the call that failed. */
 interface CallError {
-  name?: string
-  message?: string
+  name: string
+  message: string
   code?: string
   call?: string
   $metadata?: { httpStatusCode?: number }
@@ -65,7 +65,7 @@ interface CallError {
 /** A middleware of the SDK. It adds the failed call to an error, because errors of the SDK do not name it. */
 function nameFailedCall<Args extends { input: object }, Result>(
   next: (args: Args) => Promise<Result>,
-  { commandName = '' }: { commandName?: string },
+  { commandName }: { commandName?: string },
 ) {
   return async (args: Args): Promise<Result> => {
     try {
@@ -73,7 +73,7 @@ function nameFailedCall<Args extends { input: object }, Result>(
     } catch (error) {
       const { FunctionName, EventSourceArn, QueueName, QueueUrl } = args.input as Record<string, string | undefined>
       const resource = FunctionName ?? EventSourceArn ?? QueueName ?? QueueUrl
-      const call = `${commandName.replace(/Command$/, '')} for ${resource}`
+      const call = `${String(commandName).replace('Command', '')} for ${resource}`
       throw Object.assign(error as Error, { call })
     }
   }
@@ -81,7 +81,7 @@ function nameFailedCall<Args extends { input: object }, Result>(
 
 /** `ListAliases for orders: HTTP 403: AccessDeniedException: not authorized`. */
 function failureOf(error: unknown): string {
-  const { name = 'Error', message = '', call, $metadata } = error as CallError
+  const { name, message, call, $metadata } = error as CallError
   const status = $metadata?.httpStatusCode
   // If a response does not come from AWS, the SDK reports `Unknown: UnknownError` or an error of JSON.parse.
   const isForeign = message === 'UnknownError' || name === 'SyntaxError'
@@ -93,10 +93,10 @@ function failureOf(error: unknown): string {
 
 /** Converts an error of the SDK to one line that says what to do. */
 function explain(error: unknown, name: string): UsageError {
-  const { name: type = 'Error', message = '', code = '', call = '' } = error as CallError
+  const { name: type, message, code, call } = error as CallError
   const said = `${type} ${code} ${message}`
   const unreachable = UNREACHABLE.exec(said)?.[0]
-  if (type === 'ResourceNotFoundException' && call.startsWith('GetFunctionConfiguration ')) {
+  if (type === 'ResourceNotFoundException' && String(call).startsWith('GetFunctionConfiguration ')) {
     return new UsageError(`there is no function ${name}: check the name, --region, and the account of your credentials`)
   }
   if (/Region is missing/.test(said)) return new UsageError('no AWS region is set: give --region, or set AWS_REGION')
@@ -111,9 +111,11 @@ function explain(error: unknown, name: string): UsageError {
 }
 
 function reasonOf(error: unknown) {
-  const { name = 'Error' } = error as CallError
+  const { name } = error as CallError
   return /NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : failureOf(error)
 }
+
+const LOCAL = 'local'
 
 /** The SDK requires credentials. A local substitute for AWS accepts any. */
 function clientOptions({ region, endpoint }: DeployedOptions) {
@@ -121,9 +123,8 @@ function clientOptions({ region, endpoint }: DeployedOptions) {
   const acceptsAnyCredentials =
     endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
   return {
-    ...(region === undefined ? {} : { region }),
-    ...(endpoint === undefined ? {} : { endpoint }),
-    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+    ...({ region, endpoint } as { region: string; endpoint: string }), // the SDK ignores values that are undefined
+    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: LOCAL, secretAccessKey: LOCAL } } : {}),
     // The SDK only warns after a `requestTimeout`.
     requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
   }
@@ -152,8 +153,8 @@ export async function readFunction(name: string, options: DeployedOptions): Prom
   const lambda = new LambdaClient(clientOptions(options))
   // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
   const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
-  lambda.middlewareStack.add(nameFailedCall, { step: 'initialize' })
-  sqs.middlewareStack.add(nameFailedCall, { step: 'initialize' })
+  lambda.middlewareStack.add(nameFailedCall)
+  sqs.middlewareStack.add(nameFailedCall)
   try {
     return await readModel(lambda, createQueueReader(sqs), name)
   } finally {
@@ -173,10 +174,10 @@ async function readModel(
   const checkedIds = new Set<string | undefined>()
   const { lambdaFunction, configurations } = await readRequested(lambda, name)
 
-  async function add(owner: LambdaFunction, ofOwner: readonly EventSourceMappingConfiguration[]) {
+  async function add(owner: LambdaFunction, ofOwner: readonly SqsMapping[]) {
     for (const configuration of ofOwner) {
       checkedIds.add(configuration.UUID)
-      const queue = await readQueue(configuration.EventSourceArn ?? '')
+      const queue = await readQueue(configuration.EventSourceArn)
       mappings.push(toMapping(configuration, owner, queue, mappings.length))
     }
   }
@@ -191,7 +192,7 @@ async function readModel(
   async function addOtherReaders(queue: Queue, arn: string) {
     for (const configuration of await listReaders(lambda, arn)) {
       if (checkedIds.has(configuration.UUID)) continue
-      const owner = unreadFunction(qualifiedNameIn(configuration.FunctionArn ?? ''), 'it was not requested')
+      const owner = unreadFunction(qualifiedNameIn(configuration.FunctionArn), 'it was not requested')
       otherReaders.push(toMapping(configuration, owner, queue))
     }
   }
@@ -212,12 +213,12 @@ async function readModel(
   } else {
     const aliases = await listAliases(lambda, name).catch(skip(`the aliases of ${name}`))
     // AWS lists the mappings of a function without those of its aliases. Some local substitutes list both.
-    const isOfAlias = (arn = '') => aliases.some((alias) => qualifiedNameIn(alias.name) === qualifiedNameIn(arn))
+    const isOfAlias = (arn: string) => aliases.some((alias) => qualifiedNameIn(alias.name) === qualifiedNameIn(arn))
     const own = configurations.filter(({ FunctionArn }) => !isOfAlias(FunctionArn))
     await add(lambdaFunction, own)
     for (const alias of aliases) await addAlias(alias).catch(skip(alias.name))
   }
-  const queues = new Map(mappings.map(({ queue, arn }) => [queue, valueIn(arn) ?? '']))
+  const queues = new Map(mappings.map(({ queue, arn }) => [queue, String(valueIn(arn))]))
   for (const [queue, arn] of queues) {
     await addOtherReaders(queue, arn).catch(skip(queue.id, 'whether other functions read the queue'))
   }
@@ -234,34 +235,42 @@ async function readRequested(lambda: LambdaClient, name: string) {
   }
 }
 
+/** A mapping of a queue. */
+type SqsMapping = EventSourceMappingConfiguration & { EventSourceArn: string; FunctionArn: string }
+
+/** Lists mappings of queues. `unnamed` is the function of those for which a local substitute for Lambda returns none. */
 async function listMappings(
   lambda: LambdaClient,
   of: { FunctionName: string } | { EventSourceArn: string },
-): Promise<EventSourceMappingConfiguration[]> {
-  const configurations: EventSourceMappingConfiguration[] = []
-  for await (const page of paginateListEventSourceMappings({ client: lambda }, of)) {
-    configurations.push(...(page.EventSourceMappings ?? []))
+  unnamed: string,
+): Promise<SqsMapping[]> {
+  const mappings: SqsMapping[] = []
+  for await (const { EventSourceMappings } of paginateListEventSourceMappings({ client: lambda }, of)) {
+    if (!EventSourceMappings) continue
+    for (const { EventSourceArn, FunctionArn = unnamed, ...configuration } of EventSourceMappings) {
+      const isOfQueue = EventSourceArn?.split(':')[2] === 'sqs'
+      if (isOfQueue && configuration.State !== 'Deleting')
+        mappings.push({ ...configuration, EventSourceArn, FunctionArn })
+    }
   }
-  return configurations.filter(({ State }) => State !== 'Deleting')
+  return mappings
 }
 
-async function listSqsMappings(lambda: LambdaClient, name: string): Promise<EventSourceMappingConfiguration[]> {
-  const configurations = await listMappings(lambda, { FunctionName: name })
-  return configurations.filter(
-    ({ EventSourceArn, FunctionArn = name }) =>
-      EventSourceArn?.split(':')[2] === 'sqs' && functionIn(FunctionArn) === functionIn(name),
-  )
+/** The mappings of a function or an alias. A local substitute for Lambda may ignore the name, and return all mappings. */
+async function listSqsMappings(lambda: LambdaClient, name: string): Promise<SqsMapping[]> {
+  const mappings = await listMappings(lambda, { FunctionName: name }, name)
+  return mappings.filter(({ FunctionArn }) => functionIn(FunctionArn) === functionIn(name))
 }
 
 /** The mappings that read a queue. A local substitute for Lambda may ignore the ARN, and return all mappings. */
-async function listReaders(lambda: LambdaClient, arn: string): Promise<EventSourceMappingConfiguration[]> {
-  const configurations = await listMappings(lambda, { EventSourceArn: arn })
-  return configurations.filter(({ EventSourceArn }) => EventSourceArn === arn)
+async function listReaders(lambda: LambdaClient, arn: string): Promise<SqsMapping[]> {
+  const mappings = await listMappings(lambda, { EventSourceArn: arn }, 'another function')
+  return mappings.filter(({ EventSourceArn }) => EventSourceArn === arn)
 }
 
 /** `NAME`, or `NAME:ALIAS`. */
 function qualifiedNameIn(arn: string): string {
-  return arn.replace(/^.*:function:/, '').replace(/:\$LATEST$/, '')
+  return arn.replace(/.*:function:/, '').replace(/:\$LATEST$/, '')
 }
 
 function functionIn(arn: string): string | undefined {
@@ -308,7 +317,7 @@ function returned<T extends Table>(
   managed?: Setting<unknown>,
 ): ReadSettings<T> {
   function get(row: AnyRow): Setting<unknown> {
-    const value = toSetting(row.api === false ? undefined : valueAt(answer, row.path))
+    const value = toSetting(valueAt(answer, row.path))
     const isMissing = value.state === 'absent' && row.default !== undefined
     return isMissing ? unknown(`${by} does not return it`) : value
   }
@@ -358,12 +367,7 @@ async function readConfiguration(lambda: LambdaClient, name: string): Promise<La
   })
 }
 
-function toMapping(
-  configuration: EventSourceMappingConfiguration,
-  lambdaFunction: LambdaFunction,
-  queue: Queue,
-  index = 0,
-): Mapping {
+function toMapping(configuration: SqsMapping, lambdaFunction: LambdaFunction, queue: Queue, index = 0): Mapping {
   const id = `${lambdaFunction.id}/${queue.id}`
   const key = `${id} ${index}` // several mappings can have the same function and the same queue
   return {
@@ -371,13 +375,13 @@ function toMapping(
     ...returned(MAPPING_SETTINGS, key, configuration, 'Lambda'),
     function: lambdaFunction,
     queue,
-    arn: known(configuration.EventSourceArn ?? ''),
-    runs: known(!/^Disabl/.test(configuration.State ?? '')),
+    arn: known(configuration.EventSourceArn),
+    runs: known(!['Disabling', 'Disabled'].includes(String(configuration.State))),
     reportBatchItemFailures: withId(
       `${key} reportBatchItemFailures`,
       known(configuration.FunctionResponseTypes?.includes('ReportBatchItemFailures') ?? false),
     ),
-    provisioned: known(Object.values(configuration.ProvisionedPollerConfig ?? {}).some((value) => value !== undefined)),
+    provisioned: known(Object.keys(configuration.ProvisionedPollerConfig ?? {}).length > 0),
     filters: filtersOf(configuration),
   }
 }
@@ -407,18 +411,21 @@ function createQueueReader(sqs: SQSClient) {
    */
   async function isDeadLetterQueue(QueueUrl: string | undefined): Promise<boolean> {
     const list = new ListDeadLetterSourceQueuesCommand({ QueueUrl, MaxResults: 1 })
-    const { queueUrls = [] } = await sqs.send(list).catch(() => ({ queueUrls: [] }))
-    return queueUrls.length > 0
+    const response = await sqs.send(list).catch(() => undefined)
+    return (response?.queueUrls ?? []).length > 0
   }
   const nameOf = (arn: string) => arn.split(':').at(-1) ?? arn
+  function returnedBySqs<T extends Table>(table: T, id: string, answer: unknown): ReadSettings<T> {
+    return returned(table, id, answer, 'SQS')
+  }
 
   const deadLetterQueueOf = memoize(async (arn: string): Promise<DeadLetterQueue> => {
     const id = nameOf(arn)
     const fifo = known(arn.endsWith('.fifo'))
     try {
       const attributes = await attributesOf(arn)
-      const { retention } = returned(QUEUE_SETTINGS, id, attributes, 'SQS')
-      return { id, fifo, retention, allowPolicy: parseObject(attributes.RedriveAllowPolicy ?? '') }
+      const { retention } = returnedBySqs(QUEUE_SETTINGS, id, attributes)
+      return { id, fifo, retention, allowPolicy: parseObject(String(attributes.RedriveAllowPolicy)) }
     } catch (error) {
       return { id, fifo, unreadReason: reasonOf(error), retention: withId(id, unknown(reasonOf(error))) }
     }
@@ -428,11 +435,11 @@ function createQueueReader(sqs: SQSClient) {
     const keys = JSON.parse(policy)
     const arn = String(keys.deadLetterTargetArn)
     const deadLetterQueue = await deadLetterQueueOf(arn)
-    const { redrivePermission: permission, sourceQueueArns = [] } = deadLetterQueue.allowPolicy ?? {}
+    const { redrivePermission: permission, sourceQueueArns } = deadLetterQueue.allowPolicy ?? {}
     const isListed = [sourceQueueArns].flat().includes(queueArn)
     const denied = redriveDenied(id, deadLetterQueue.id, permission as string | undefined, isListed)
     const checked = withId(`${id} redrive`, denied ?? known(arn))
-    return known({ ...returned(REDRIVE_SETTINGS, id, keys, 'SQS'), arn: checked, deadLetterQueue })
+    return known({ ...returnedBySqs(REDRIVE_SETTINGS, id, keys), arn: checked, deadLetterQueue })
   }
   return memoize(async (arn: string): Promise<Queue> => {
     const id = nameOf(arn)
@@ -442,7 +449,7 @@ function createQueueReader(sqs: SQSClient) {
       return {
         id,
         fifo,
-        ...returned(QUEUE_SETTINGS, id, attributes, 'SQS'),
+        ...returnedBySqs(QUEUE_SETTINGS, id, attributes),
         redrive: await redriveOf(id, arn, attributes.RedrivePolicy),
         isDeadLetterQueue: !attributes.RedrivePolicy && (await isDeadLetterQueue(attributes.QueueUrl)),
       }

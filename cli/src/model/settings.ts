@@ -2,6 +2,7 @@ import type { Pattern, RedrivePolicy } from './model.ts'
 import { absent, invalid, known, mapSetting, type Setting, unknown } from './setting.ts'
 
 type Path = readonly (string | number)[]
+type TerraformPath = readonly [argument: string, ...path: Path]
 
 /** A setting, and where each input has it. A new setting needs one row in a table below. */
 export interface Row {
@@ -14,9 +15,7 @@ export interface Row {
   /** The path in SAM, if it differs. */
   sam?: Path
   /** The path in the attributes of Terraform. Missing if its provider has no such attribute, or computes its value. */
-  terraform?: Path
-  /** False if the calls that `doctor` makes for a deployed function do not return it. */
-  api?: false
+  terraform?: TerraformPath
   /** The property of the construct in the CDK. */
   cdk?: string
   /** The name in serverless.yml, in a function or in its `sqs` event. */
@@ -85,7 +84,7 @@ function ofStreams(name: string): PresenceRow {
   return presence(name, { isOptional: true, isOfStreams: true })
 }
 
-const pollers = (name: string): Path => ['provisioned_poller_config', 0, name]
+const pollers = (name: string): TerraformPath => ['provisioned_poller_config', 0, name]
 
 export const MAPPING_SETTINGS = {
   // If it is unknown, the queue itself is listed as not checked.
@@ -180,7 +179,6 @@ export const FUNCTION_SETTINGS = {
     serverless: 'reservedConcurrency',
     unset: -1,
     least: 0,
-    api: false,
   }),
   /** The dead-letter queue of the function itself. */
   deadLetterTarget: presence('DeadLetterConfig.TargetArn', {
@@ -194,9 +192,9 @@ export const FUNCTION_SETTINGS = {
     cdk: 'tenancyConfig',
   }),
   /** What happens to asynchronous invocations that fail. In CloudFormation and Terraform, it is a resource. */
-  eventInvokeConfig: presence('EventInvokeConfig', { isOptional: true, api: false }),
+  eventInvokeConfig: presence('EventInvokeConfig', { isOptional: true }),
   /** `Allow` or `Terminate`. In Terraform, it is a resource. */
-  recursiveLoop: text('RecursiveLoop', { cdk: 'recursiveLoop', api: false }),
+  recursiveLoop: text('RecursiveLoop', { cdk: 'recursiveLoop' }),
   logLevel: text('LoggingConfig.ApplicationLogLevel', {
     terraform: ['logging_config', 0, 'application_log_level'],
     cdk: 'applicationLogLevelV2',

@@ -1,0 +1,755 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { json } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Test, test } from 'tap'
+import { readFunction } from '../../src/doctor/read-deployed.ts'
+import { unreadFunction, unreadQueue, weightedAlias } from '../../src/model/model.ts'
+import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { environment } from '../support/runs.ts'
+import { only } from '../support/templates.ts'
+
+type Values = Record<string, unknown>
+
+const ACCOUNT = '123456789012'
+function arnOf(name: string) {
+  return `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`
+}
+function functionArn(name: string) {
+  return `arn:aws:lambda:us-east-1:${ACCOUNT}:function:${name}`
+}
+function urlOf(name: string) {
+  return `http://sqs/${ACCOUNT}/${name}`
+}
+
+/** A response that is an error. */
+class Failed {
+  readonly status: number
+  readonly type: string | undefined
+  readonly body: unknown
+  constructor(status: number, type: string | undefined, body: unknown) {
+    this.status = status
+    this.type = type
+    this.body = body
+  }
+}
+const DENIED = new Failed(403, 'AccessDeniedException', { Message: 'not authorized' })
+const NO_QUEUE = new Failed(400, 'QueueDoesNotExist', { message: 'none' })
+
+/** What a request asks for: `ListAliases orders`. The second and later pages have their marker after it. */
+function nameOf(method: string, path: string, target: string, body: Values): string {
+  const { pathname, searchParams } = new URL(path, 'http://aws')
+  const [, operation] = target.split('.')
+  if (body.AttributeNames) return `${operation} ${body.AttributeNames} of ${body.QueueUrl}`
+  if (operation)
+    return `${operation} ${body.QueueName ? `${body.QueueName} of ${body.QueueOwnerAWSAccountId}` : body.QueueUrl}`
+  const page = searchParams.has('Marker') ? ` ${searchParams.get('Marker')}` : ''
+  const of = searchParams.get('FunctionName') ?? searchParams.get('EventSourceArn')
+  if (of) return `ListEventSourceMappings ${of}${page}`
+  const [, , , name = '', last = ''] = pathname.split('/')
+  const operations: Readonly<Record<string, string>> = {
+    configuration: 'GetFunctionConfiguration',
+    concurrency: 'GetFunctionConcurrency',
+    'recursion-config': 'GetFunctionRecursionConfig',
+    aliases: 'ListAliases',
+  }
+  return `${operations[last] ?? method} ${decodeURIComponent(name)}${page}`
+}
+
+/** Imitates Lambda and SQS on loopback, with these responses by the names of the requests. */
+async function serve(t: Test, responses: Readonly<Record<string, unknown>>) {
+  const requests: string[] = []
+  const keys = new Set<string | undefined>()
+  const server = createServer(async (request, response) => {
+    const target = String(request.headers['x-amz-target'] ?? '')
+    const body = target === '' ? {} : await json(request)
+    const name = nameOf(request.method ?? '', request.url ?? '', target, body as Values)
+    requests.push(name)
+    keys.add(
+      /Credential=([^/]+)\/\d+\/([^/]+)/
+        .exec(request.headers.authorization ?? '')
+        ?.slice(1)
+        .join(' '),
+    )
+    const found = responses[name] ?? {}
+    const { status, type, body: content } = found instanceof Failed ? found : new Failed(200, undefined, found)
+    response.writeHead(status, { 'content-type': 'application/json', ...(type ? { 'x-amzn-errortype': type } : {}) })
+    response.end(typeof content === 'string' ? content : JSON.stringify(content))
+  })
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.on('close', () => sockets.delete(socket))
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => server.close())
+  return { endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, requests, keys, sockets }
+}
+
+async function withEnvironment<T>(changes: Record<string, string | undefined>, run: () => Promise<T>): Promise<T> {
+  const { env: before } = process
+  process.env = environment({ AWS_EC2_METADATA_DISABLED: 'true', AWS_MAX_ATTEMPTS: '1', ...changes })
+  try {
+    return await run()
+  } finally {
+    process.env = before
+  }
+}
+
+async function read(t: Test, responses: Readonly<Record<string, unknown>>, name = 'orders') {
+  const { endpoint, requests } = await serve(t, responses)
+  const model = await withEnvironment({}, () => readFunction(name, { region: 'us-east-1', endpoint }))
+  return { ...model, requests }
+}
+
+const FUNCTION = { FunctionName: 'orders', Timeout: 30, MemorySize: 256, Runtime: 'nodejs24.x' }
+function mapping(queue: string, changes: Values = {}): Values {
+  const FunctionArn = functionArn('orders')
+  return {
+    UUID: queue,
+    BatchSize: 100,
+    MaximumBatchingWindowInSeconds: 5,
+    EventSourceArn: arnOf(queue),
+    FunctionArn,
+    State: 'Enabled',
+    ...changes,
+  }
+}
+/** The responses for a queue. */
+function queue(name: string, attributes: Values = {}): Values {
+  const Attributes = { VisibilityTimeout: '180', MessageRetentionPeriod: '345600', DelaySeconds: '0', ...attributes }
+  return {
+    [`GetQueueUrl ${name} of ${ACCOUNT}`]: { QueueUrl: urlOf(name) },
+    [`GetQueueAttributes All of ${urlOf(name)}`]: { Attributes },
+  }
+}
+/** The responses for a function with one mapping. */
+function orders(ofMapping: Values = {}, configuration: Values = {}): Values {
+  return {
+    'GetFunctionConfiguration orders': { ...FUNCTION, ...configuration },
+    'GetFunctionRecursionConfig orders': { RecursiveLoop: 'Terminate' },
+    'ListEventSourceMappings orders': { EventSourceMappings: [mapping('queue', ofMapping)] },
+    ...queue('queue'),
+  }
+}
+
+function withId<T>(id: string, setting: Setting<T>) {
+  return { ...setting, id }
+}
+const READ_FUNCTION = {
+  id: 'orders',
+  timeout: withId('orders timeout', known(30)),
+  memory: withId('orders memory', known(256)),
+  runtime: withId('orders runtime', known('nodejs24.x')),
+  reservedConcurrency: withId('orders reservedConcurrency', absent),
+  deadLetterTarget: absent,
+  tenantIsolation: absent,
+  eventInvokeConfig: absent,
+  recursiveLoop: withId('orders recursiveLoop', known('Terminate')),
+  logLevel: absent,
+  executionTimeout: absent,
+}
+const READ_QUEUE = {
+  id: 'queue',
+  fifo: known(false),
+  visibilityTimeout: withId('queue visibilityTimeout', known(180)),
+  retention: withId('queue retention', known(345_600)),
+  delay: withId('queue delay', known(0)),
+  redrive: absent,
+  isDeadLetterQueue: false,
+}
+function readMapping(key = 'orders/queue 0') {
+  return {
+    id: key.split(' ')[0],
+    batchSize: withId(`${key} batchSize`, known(100)),
+    window: withId(`${key} window`, known(5)),
+    maximumConcurrency: absent,
+    minimumPollers: absent,
+    maximumPollers: absent,
+    bisectBatch: absent,
+    destination: absent,
+    maximumRecordAge: absent,
+    maximumRetryAttempts: absent,
+    parallelizationFactor: absent,
+    startingPosition: absent,
+    tumblingWindow: absent,
+    function: READ_FUNCTION,
+    queue: READ_QUEUE,
+    arn: known(arnOf('queue')),
+    runs: known(true),
+    reportBatchItemFailures: withId(`${key} reportBatchItemFailures`, known(false)),
+    provisioned: known(false),
+    filters: absent,
+  }
+}
+const NOT_RETURNED = unknown('Lambda does not return it')
+
+test('a function with one mapping', async (t) => {
+  t.strictSame(await read(t, orders()), {
+    mappings: [readMapping()],
+    otherReaders: [],
+    unreadResources: [],
+    requests: [
+      'GetFunctionConfiguration orders',
+      'GetFunctionConcurrency orders',
+      'GetFunctionRecursionConfig orders',
+      'ListEventSourceMappings orders',
+      'ListAliases orders',
+      `GetQueueUrl queue of ${ACCOUNT}`,
+      `GetQueueAttributes All of ${urlOf('queue')}`,
+      `ListDeadLetterSourceQueues ${urlOf('queue')}`,
+      `ListEventSourceMappings ${arnOf('queue')}`,
+    ],
+  })
+})
+
+test('the settings of a function', async (t) => {
+  const configuration = {
+    DeadLetterConfig: { TargetArn: arnOf('dead') },
+    TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
+    LoggingConfig: { ApplicationLogLevel: 'WARN' },
+    DurableConfig: { ExecutionTimeout: 60 },
+    CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: {} },
+    Timeout: 5400,
+    Runtime: undefined,
+  }
+  const responses = {
+    ...orders({}, configuration),
+    'GetFunctionConcurrency orders': { ReservedConcurrentExecutions: 7 },
+  }
+  t.strictSame(only((await read(t, responses)).mappings).function, {
+    ...READ_FUNCTION,
+    deadLetterTarget: withId('orders deadLetterTarget', known(true)),
+    tenantIsolation: withId('orders tenantIsolation', known('PER_TENANT')),
+    logLevel: withId('orders logLevel', known('WARN')),
+    executionTimeout: withId('orders executionTimeout', known(60)),
+    timeout: withId('orders timeout', known(5400)),
+    runtime: absent,
+    reservedConcurrency: withId('orders reservedConcurrency', known(7)),
+  })
+})
+
+test('settings of a function that a local substitute for Lambda does not return', async (t) => {
+  const configuration = { FunctionName: undefined, Timeout: undefined, MemorySize: undefined, DurableConfig: {} }
+  const responses = {
+    ...orders({}, configuration),
+    'GetFunctionConcurrency orders': DENIED,
+    'GetFunctionRecursionConfig orders': new Failed(404, undefined, {}),
+  }
+  const denied = 'GetFunctionConcurrency for orders: HTTP 403: AccessDeniedException: not authorized'
+  const foreign =
+    'GetFunctionRecursionConfig for orders: HTTP 404: the response does not come from AWS: check the endpoint'
+  t.strictSame(only((await read(t, responses)).mappings).function, {
+    ...READ_FUNCTION,
+    timeout: withId('orders timeout', NOT_RETURNED),
+    memory: withId('orders memory', NOT_RETURNED),
+    executionTimeout: NOT_RETURNED,
+    reservedConcurrency: withId('orders reservedConcurrency', unknown(denied)),
+    recursiveLoop: withId('orders recursiveLoop', unknown(foreign)),
+  })
+})
+
+const TEXT = '{"body":["a"]}'
+test('the settings of a mapping', async (t) => {
+  const settings = {
+    BatchSize: undefined,
+    MaximumBatchingWindowInSeconds: null,
+    ScalingConfig: { MaximumConcurrency: 20 },
+    ProvisionedPollerConfig: { MinimumPollers: 2 },
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+    FilterCriteria: { Filters: [{ Pattern: TEXT }, {}] },
+  }
+  const key = 'orders/queue 0'
+  t.strictSame(only((await read(t, orders(settings))).mappings), {
+    ...readMapping(),
+    batchSize: withId(`${key} batchSize`, NOT_RETURNED),
+    window: withId(`${key} window`, NOT_RETURNED),
+    maximumConcurrency: withId(`${key} maximumConcurrency`, known(20)),
+    minimumPollers: withId(`${key} minimumPollers`, known(2)),
+    reportBatchItemFailures: withId(`${key} reportBatchItemFailures`, known(true)),
+    provisioned: known(true),
+    filters: known([known({ forms: ['text'], json: TEXT }), known({ error: 'it has no Pattern' })]),
+  })
+})
+
+for (const [title, changes, expected] of [
+  ['no filters', { FilterCriteria: {} }, absent],
+  [
+    'filters that may not be decrypted',
+    { FilterCriteriaError: { ErrorCode: 'KMSAccessDeniedException', Message: 'not\nauthorized' } },
+    unknown('KMSAccessDeniedException: not authorized'),
+  ],
+] as const) {
+  test(`a mapping with ${title}`, async (t) => {
+    t.strictSame(only((await read(t, orders(changes))).mappings).filters, expected)
+  })
+}
+
+test('whether a mapping is on, and whether it has pollers', async (t) => {
+  const found = async (changes: Values) => {
+    const { runs, provisioned, reportBatchItemFailures } = only((await read(t, orders(changes))).mappings)
+    return [runs, provisioned, reportBatchItemFailures].map((setting) => setting.state === 'known' && setting.value)
+  }
+  for (const State of ['Enabled', 'Updating', undefined]) {
+    t.strictSame(await found({ State, ProvisionedPollerConfig: {}, FunctionResponseTypes: ['Other'] }), [
+      true,
+      false,
+      false,
+    ])
+  }
+  for (const State of ['Disabled', 'Disabling']) t.strictSame(await found({ State }), [false, false, false])
+})
+
+test('which mappings belong to a function', async (t) => {
+  const mappings = [
+    mapping('stream', { EventSourceArn: `arn:aws:kinesis:us-east-1:${ACCOUNT}:stream/sqs` }),
+    mapping('none', { EventSourceArn: undefined }),
+    mapping('deleted', { State: 'Deleting' }),
+    mapping('other', { FunctionArn: functionArn('orders-v2') }),
+    mapping('version', { FunctionArn: functionArn('orders:7') }),
+    mapping('latest', { FunctionArn: functionArn('orders:$LATEST') }),
+    mapping('unnamed', { FunctionArn: undefined }),
+  ]
+  const responses = {
+    ...orders(),
+    'ListEventSourceMappings orders': { EventSourceMappings: mappings.slice(0, 6), NextMarker: '2' },
+    'ListEventSourceMappings orders 2': { EventSourceMappings: mappings.slice(6), NextMarker: '3' },
+  }
+  const { mappings: found } = await read(t, responses)
+  t.strictSame(
+    found.map(({ queue, batchSize }) => [queue.id, batchSize.id]),
+    [
+      ['version', 'orders/version 0 batchSize'],
+      ['latest', 'orders/latest 1 batchSize'],
+      ['unnamed', 'orders/unnamed 2 batchSize'],
+    ],
+  )
+})
+
+/** The responses for an alias of the function, with a mapping of its own. */
+function aliased(name: string, configuration: Values = {}): Values {
+  const ofAlias = mapping('queue', { UUID: name, FunctionArn: functionArn(`orders:${name}`) })
+  return {
+    [`ListEventSourceMappings orders:${name}`]: { EventSourceMappings: [ofAlias] },
+    [`GetFunctionConfiguration orders:${name}`]: { ...FUNCTION, ...configuration },
+  }
+}
+const WEIGHTED = { AdditionalVersionWeights: { 3: 0.1 } }
+
+test('the aliases of a function', async (t) => {
+  const own = mapping('queue')
+  const ofNext = mapping('queue', { UUID: 'next', FunctionArn: functionArn('orders:next') })
+  const responses = {
+    ...orders(),
+    'ListEventSourceMappings orders': { EventSourceMappings: [own, ofNext] },
+    'ListAliases orders': { Aliases: [{ Name: 'next' }, { Name: 'live', RoutingConfig: WEIGHTED }], NextMarker: '2' },
+    'ListAliases orders 2': { Aliases: [{ Name: 'idle', RoutingConfig: {} }, { Name: 'denied' }], NextMarker: '3' },
+    'ListAliases orders 3': {},
+    ...aliased('next', { Timeout: 60 }),
+    ...aliased('live'),
+    'ListEventSourceMappings orders:denied': DENIED,
+  }
+  const { mappings, otherReaders, unreadResources, requests } = await read(t, responses)
+  const next = {
+    ...READ_FUNCTION,
+    id: 'orders:next',
+    timeout: withId('orders:next timeout', known(60)),
+    memory: withId('orders:next memory', known(256)),
+    runtime: withId('orders:next runtime', known('nodejs24.x')),
+    aliasOf: READ_FUNCTION,
+  }
+  t.strictSame(mappings, [
+    readMapping(),
+    { ...readMapping('orders:next/queue 1'), function: next },
+    {
+      ...readMapping('orders:live/queue 2'),
+      function: weightedAlias('orders:live', only(mappings.slice(0, 1)).function),
+    },
+  ])
+  t.strictSame(otherReaders, [])
+  t.strictSame(unreadResources, [
+    {
+      id: 'orders:denied',
+      what: undefined,
+      unreadReason: 'ListEventSourceMappings for orders:denied: HTTP 403: AccessDeniedException: not authorized',
+    },
+  ])
+  t.strictSame(
+    requests.filter((name) => /Alias|orders:/.test(name)),
+    [
+      'ListAliases orders',
+      'ListAliases orders 2',
+      'ListAliases orders 3',
+      'ListEventSourceMappings orders:next',
+      'GetFunctionConfiguration orders:next',
+      'ListEventSourceMappings orders:live',
+      'ListEventSourceMappings orders:idle',
+      'ListEventSourceMappings orders:denied',
+    ],
+  )
+})
+
+test('a function that is requested by its ARN', async (t) => {
+  const arn = functionArn('orders')
+  const { FunctionName, ...unnamed } = FUNCTION
+  const responses = {
+    ...orders(),
+    [`GetFunctionConfiguration ${arn}`]: FUNCTION,
+    [`ListEventSourceMappings ${arn}`]: { EventSourceMappings: [mapping('queue')] },
+    [`ListAliases ${arn}`]: { Aliases: [{ Name: 'next' }] },
+    [`ListEventSourceMappings ${arn}:next`]: {
+      EventSourceMappings: [mapping('queue', { UUID: 'next', FunctionArn: functionArn('orders:next') })],
+    },
+    [`GetFunctionConfiguration ${arn}:next`]: unnamed,
+  }
+  const { mappings, unreadResources } = await read(t, responses, arn)
+  t.strictSame(
+    mappings.map(({ function: target, runs }) => [target.id, runs]),
+    [
+      ['orders', known(true)],
+      ['orders:next', known(true)],
+    ],
+  )
+  t.strictSame(unreadResources, [])
+})
+
+test('aliases that may not be listed', async (t) => {
+  const { mappings, unreadResources } = await read(t, { ...orders(), 'ListAliases orders': DENIED })
+  t.strictSame(mappings, [readMapping()])
+  const unreadReason = 'ListAliases for orders: HTTP 403: AccessDeniedException: not authorized'
+  t.strictSame(unreadResources, [{ id: 'the aliases of orders', what: undefined, unreadReason }])
+})
+
+const LISTED = 'ListAliases orders'
+for (const [name, requests, id, unread] of [
+  ['orders:live', [LISTED], 'orders', []],
+  ['orders:weighted', [LISTED], 'orders:weighted', []],
+  [functionArn('orders:weighted'), [`ListAliases ${functionArn('orders')}`], 'orders:weighted', []],
+  ['orders:7a', [LISTED], 'orders', []],
+  ['orders:7', [], 'orders', []],
+  ['orders:12', [], 'orders', []],
+  ['orders:$LATEST.PUBLISHED', [], 'orders', []],
+  [
+    'denied:live',
+    ['ListAliases denied'],
+    'orders',
+    [
+      {
+        id: 'denied:live',
+        what: 'whether it routes invocations to several versions',
+        unreadReason: 'ListAliases for denied: HTTP 403: AccessDeniedException: not authorized',
+      },
+    ],
+  ],
+] as const) {
+  test(`an alias or a version that is requested: ${name}`, async (t) => {
+    const Aliases = [{ Name: 'live' }, { Name: 'weighted', RoutingConfig: WEIGHTED }, { Name: '7a' }]
+    const FunctionArn = name.includes('function:') ? name : functionArn(name)
+    const responses = {
+      ...orders(),
+      [`GetFunctionConfiguration ${name}`]: FUNCTION,
+      [`ListEventSourceMappings ${name}`]: { EventSourceMappings: [mapping('queue', { FunctionArn })] },
+      'ListAliases orders': { Aliases },
+      [`ListAliases ${functionArn('orders')}`]: { Aliases },
+      'ListAliases denied': DENIED,
+    }
+    const found = await read(t, responses, name)
+    const { function: target } = only(found.mappings)
+    const weights = 'it routes invocations to several versions of orders'
+    t.strictSame([target.id, target.unreadReason], [id, id === 'orders' ? undefined : weights])
+    t.strictSame(found.unreadResources, unread)
+    t.strictSame(
+      found.requests.filter((request) => request.startsWith('ListAliases')),
+      requests,
+    )
+  })
+}
+
+test('the version $LATEST is the function itself', async (t) => {
+  const responses = {
+    ...orders(),
+    'GetFunctionConfiguration orders:$LATEST': FUNCTION,
+    'ListEventSourceMappings orders:$LATEST': { EventSourceMappings: [mapping('queue')] },
+  }
+  const { mappings, requests } = await read(t, responses, 'orders:$LATEST')
+  t.strictSame(mappings, [readMapping()])
+  t.ok(requests.includes('ListAliases orders:$LATEST'))
+})
+
+test('other functions that read the same queue', async (t) => {
+  const all = [
+    mapping('queue'),
+    mapping('other', { FunctionArn: functionArn('v2') }),
+    mapping('queue', { UUID: 'v2', FunctionArn: functionArn('v2:live'), State: 'Disabled' }),
+    mapping('queue', { UUID: 'deleted', State: 'Deleting' }),
+    mapping('queue', { UUID: 'unnamed', FunctionArn: undefined }),
+  ]
+  const responses = { ...orders(), [`ListEventSourceMappings ${arnOf('queue')}`]: { EventSourceMappings: all } }
+  const { mappings, otherReaders } = await read(t, responses)
+  t.strictSame(mappings, [readMapping()])
+  const owner = (id: string) => unreadFunction(id, 'it was not requested')
+  t.strictSame(otherReaders, [
+    { ...readMapping('v2:live/queue 0'), function: owner('v2:live'), runs: known(false) },
+    { ...readMapping('another function/queue 0'), id: 'another function/queue', function: owner('another function') },
+  ])
+})
+
+test('other functions that may not be listed', async (t) => {
+  const responses = { ...orders(), [`ListEventSourceMappings ${arnOf('queue')}`]: DENIED }
+  const { mappings, otherReaders, unreadResources } = await read(t, responses)
+  t.strictSame([mappings, otherReaders], [[readMapping()], []])
+  t.strictSame(unreadResources, [
+    {
+      id: 'queue',
+      what: 'whether other functions read the queue',
+      unreadReason: `ListEventSourceMappings for ${arnOf('queue')}: HTTP 403: AccessDeniedException: not authorized`,
+    },
+  ])
+})
+
+/** The queue of a function with one mapping. */
+async function queueOf(t: Test, responses: Values, name = 'queue') {
+  const { mappings, requests } = await read(t, { ...orders({ EventSourceArn: arnOf(name) }), ...responses })
+  return { queue: only(mappings).queue, requests }
+}
+const READ_DEAD = { id: 'dead', fifo: known(false), retention: withId('dead retention', known(345_600)) }
+function withPolicy(policy: unknown) {
+  return queue('queue', { RedrivePolicy: typeof policy === 'string' ? policy : JSON.stringify(policy) })
+}
+const POLICY = { deadLetterTargetArn: arnOf('dead'), maxReceiveCount: 5 }
+
+test('a queue with a dead-letter queue', async (t) => {
+  const { queue: found, requests } = await queueOf(t, { ...withPolicy(POLICY), ...queue('dead') })
+  t.strictSame(found, {
+    ...READ_QUEUE,
+    redrive: known({
+      maxReceiveCount: withId('queue maxReceiveCount', known(5)),
+      arn: withId('queue redrive', known(arnOf('dead'))),
+      deadLetterQueue: { ...READ_DEAD, allowPolicy: undefined },
+    }),
+  })
+  t.notOk(requests.some((name) => name.startsWith('ListDeadLetterSourceQueues')))
+})
+
+test('a dead-letter queue of which SQS returns no attributes', async (t) => {
+  const responses = { ...withPolicy(POLICY), ...queue('dead', { MessageRetentionPeriod: undefined }) }
+  const { redrive } = (await queueOf(t, responses)).queue
+  const retention = withId('dead retention', unknown('SQS does not return it'))
+  t.strictSame(redrive.state === 'known' && redrive.value.deadLetterQueue, {
+    ...READ_DEAD,
+    retention,
+    allowPolicy: undefined,
+  })
+})
+
+test('a queue whose redrive policy has no count', async (t) => {
+  const policy = { ...POLICY, maxReceiveCount: null }
+  const { queue: found } = await queueOf(t, { ...withPolicy(policy), ...queue('dead') })
+  t.match(found.redrive, { value: { maxReceiveCount: { state: 'absent' } } })
+})
+
+test('a queue with a redrive policy that is not JSON', async (t) => {
+  const { queue: found } = await queueOf(t, withPolicy('{'))
+  const reason = 'the response does not come from AWS: check the endpoint'
+  t.strictSame(found, { ...unreadQueue('queue', reason), fifo: known(false) })
+})
+
+for (const [title, allow, permission] of [
+  ['all queues', { redrivePermission: 'allowAll' }, undefined],
+  ['no queue', { redrivePermission: 'denyAll' }, 'has the redrivePermission denyAll'],
+  ['this queue', { redrivePermission: 'byQueue', sourceQueueArns: [arnOf('x'), arnOf('queue')] }, undefined],
+  ['this queue, as text', { redrivePermission: 'byQueue', sourceQueueArns: arnOf('queue') }, undefined],
+  [
+    'another queue',
+    { redrivePermission: 'byQueue', sourceQueueArns: [arnOf('x')] },
+    'has the redrivePermission byQueue, and its sourceQueueArns do not contain queue',
+  ],
+  [
+    'no list of queues',
+    { redrivePermission: 'byQueue' },
+    'has the redrivePermission byQueue, and its sourceQueueArns do not contain queue',
+  ],
+] as const) {
+  test(`a dead-letter queue that allows redrive for ${title}`, async (t) => {
+    const dead = queue('dead', { RedriveAllowPolicy: JSON.stringify(allow) })
+    const { redrive } = (await queueOf(t, { ...withPolicy(POLICY), ...dead })).queue
+    const arn = redrive.state === 'known' ? redrive.value.arn : undefined
+    if (permission === undefined) t.strictSame(arn, withId('queue redrive', known(arnOf('dead'))))
+    else t.match(arn, { state: 'unknown', reason: `dead ${permission}`, fix: String, id: 'queue redrive' })
+  })
+}
+
+test('a FIFO queue, and a dead-letter queue that may not be read', async (t) => {
+  const policy = { deadLetterTargetArn: arnOf('dead.fifo'), maxReceiveCount: 5 }
+  const responses = {
+    ...queue('queue.fifo', { RedrivePolicy: JSON.stringify(policy), DelaySeconds: undefined }),
+    [`GetQueueUrl dead.fifo of ${ACCOUNT}`]: DENIED,
+  }
+  const { queue: found } = await queueOf(t, responses, 'queue.fifo')
+  const unreadReason = 'GetQueueUrl for dead.fifo: HTTP 403: AccessDeniedException: not authorized'
+  t.strictSame(found, {
+    ...READ_QUEUE,
+    id: 'queue.fifo',
+    fifo: known(true),
+    visibilityTimeout: withId('queue.fifo visibilityTimeout', known(180)),
+    retention: withId('queue.fifo retention', known(345_600)),
+    delay: withId('queue.fifo delay', unknown('SQS does not return it')),
+    redrive: known({
+      maxReceiveCount: withId('queue.fifo maxReceiveCount', known(5)),
+      arn: withId('queue.fifo redrive', known(arnOf('dead.fifo'))),
+      deadLetterQueue: {
+        id: 'dead.fifo',
+        fifo: known(true),
+        unreadReason,
+        retention: withId('dead.fifo', unknown(unreadReason)),
+      },
+    }),
+  })
+})
+
+for (const [title, responses, reason] of [
+  ['does not exist', { [`GetQueueUrl queue of ${ACCOUNT}`]: NO_QUEUE }, 'there is no such queue'],
+  [
+    'does not exist in the old protocol',
+    { [`GetQueueUrl queue of ${ACCOUNT}`]: new Failed(400, 'AWS.SimpleQueueService.NonExistentQueue', {}) },
+    'there is no such queue',
+  ],
+  [
+    'may not be read',
+    { [`GetQueueAttributes All of ${urlOf('queue')}`]: DENIED },
+    `GetQueueAttributes for ${urlOf('queue')}: HTTP 403: AccessDeniedException: not authorized`,
+  ],
+] as const) {
+  test(`a queue that ${title}`, async (t) => {
+    t.strictSame((await queueOf(t, responses)).queue, { ...unreadQueue('queue', reason), fifo: known(false) })
+  })
+}
+
+test('a queue of which SQS returns no attributes', async (t) => {
+  const { queue: found } = await queueOf(t, { [`GetQueueAttributes All of ${urlOf('queue')}`]: {} })
+  const missing = (name: string) => withId(`queue ${name}`, unknown('SQS does not return it'))
+  const settings = {
+    visibilityTimeout: missing('visibilityTimeout'),
+    retention: missing('retention'),
+    delay: missing('delay'),
+  }
+  t.strictSame(found, { ...READ_QUEUE, ...settings })
+})
+
+test('a queue that is a dead-letter queue itself', async (t) => {
+  const found = async (sources: unknown) => {
+    const responses = { [`ListDeadLetterSourceQueues ${urlOf('queue')}`]: sources }
+    return (await queueOf(t, responses)).queue.isDeadLetterQueue
+  }
+  t.equal(await found({ queueUrls: [urlOf('orders')] }), true)
+  t.equal(await found({ queueUrls: [] }), false)
+  t.equal(await found({}), false)
+  t.equal(await found(DENIED), false)
+})
+
+/** The error of a function that cannot be read. */
+async function errorOf(run: () => Promise<unknown>) {
+  return run().then(
+    () => 'no error',
+    ({ name, message }: Error) => `${name}: ${message}`,
+  )
+}
+for (const [title, responses, expected] of [
+  [
+    'does not exist',
+    { 'GetFunctionConfiguration orders': new Failed(404, 'ResourceNotFoundException', { Message: 'x' }) },
+    'there is no function orders: check the name, --region, and the account of your credentials',
+  ],
+  [
+    'may not be read',
+    { 'GetFunctionConfiguration orders': DENIED },
+    'GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: not authorized',
+  ],
+  [
+    'has no mappings that are found',
+    { 'ListEventSourceMappings orders': new Failed(404, 'ResourceNotFoundException', { Message: 'x\ny' }) },
+    'ListEventSourceMappings for orders: HTTP 404: ResourceNotFoundException: x y',
+  ],
+  [
+    'another server returns',
+    { 'GetFunctionConfiguration orders': new Failed(404, undefined, {}) },
+    'GetFunctionConfiguration for orders: HTTP 404: the response does not come from AWS: check the endpoint',
+  ],
+  [
+    'another server returns as text',
+    { 'GetFunctionConfiguration orders': new Failed(502, undefined, '<html>') },
+    'GetFunctionConfiguration for orders: HTTP 502: the response does not come from AWS: check the endpoint',
+  ],
+  [
+    'another server refuses with a message',
+    { 'GetFunctionConfiguration orders': new Failed(404, undefined, { message: 'no route' }) },
+    'GetFunctionConfiguration for orders: HTTP 404: no route',
+  ],
+] as const) {
+  test(`a function that ${title}`, async (t) => {
+    t.equal(await errorOf(() => read(t, { ...orders(), ...responses })), `UsageError: ${expected}`)
+  })
+}
+
+const NO_CREDENTIALS =
+  'UsageError: no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
+test('the region, the endpoint and the credentials', async (t) => {
+  const { endpoint, keys } = await serve(t, orders())
+  async function sent(options: { region?: string; endpoint?: string }, env: Record<string, string>) {
+    keys.clear()
+    const error = await errorOf(() => withEnvironment(env, () => readFunction('orders', options)))
+    return error === 'no error' ? [...keys].join() : error
+  }
+  const region = 'eu-north-1'
+  const own = { AWS_ACCESS_KEY_ID: 'own', AWS_SECRET_ACCESS_KEY: 'x' }
+  const both = { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-west-2' }
+  t.equal(await sent({ region, endpoint }, {}), 'local eu-north-1')
+  t.equal(await sent({ region, endpoint }, own), 'own eu-north-1')
+  t.equal(await sent({ endpoint }, { AWS_REGION: 'us-west-2' }), 'local us-west-2')
+  t.equal(await sent({ region }, { ...both, ...own }), 'own eu-north-1')
+  t.equal(await sent({}, { ...both, ...own }), 'own us-west-2')
+  t.equal(await sent({ endpoint }, {}), 'UsageError: no AWS region is set: give --region, or set AWS_REGION')
+  t.equal(await sent({}, both), NO_CREDENTIALS, 'the endpoint of the environment may be that of AWS')
+  t.equal(await sent({ region, endpoint: `${endpoint}/x.amazonaws.com` }, {}), NO_CREDENTIALS)
+  t.match(
+    await sent({ region, endpoint }, { AWS_PROFILE: 'own' }),
+    /^UsageError: (no AWS|GetFunctionConfiguration for orders: )/,
+  )
+  t.equal(
+    await sent({ region, endpoint: 'http://127.0.0.1:1' }, {}),
+    'UsageError: Lambda does not respond (ECONNREFUSED): check --endpoint-url and the network',
+  )
+})
+
+test('a queue is read from the endpoint of the environment, not from its own URL', async (t) => {
+  const { endpoint } = await serve(t, orders())
+  const env = {
+    AWS_ENDPOINT_URL: endpoint,
+    AWS_REGION: 'us-east-1',
+    AWS_ACCESS_KEY_ID: 'x',
+    AWS_SECRET_ACCESS_KEY: 'x',
+  }
+  t.strictSame((await withEnvironment(env, () => readFunction('orders', {}))).mappings, [readMapping()])
+})
+
+test('a request ends after 30 s', async (t) => {
+  const { endpoint } = await serve(t, orders())
+  const delays: unknown[] = []
+  const { setTimeout: before } = globalThis
+  const record = (...[run, delay, ...rest]: Parameters<typeof setTimeout>) => {
+    delays.push(delay)
+    return before(run, delay, ...rest)
+  }
+  Object.assign(globalThis, { setTimeout: Object.assign(record, before) })
+  await withEnvironment({}, () => readFunction('orders', { region: 'us-east-1', endpoint }))
+  Object.assign(globalThis, { setTimeout: before })
+  t.ok(delays.includes(30_000), String(delays))
+})
+
+test('the connections are closed', async (t) => {
+  const { endpoint, sockets } = await serve(t, orders())
+  await withEnvironment({}, () => readFunction('orders', { region: 'us-east-1', endpoint }))
+  for (let round = 0; round < 100 && sockets.size > 0; round += 1) await sleep(10)
+  t.equal(sockets.size, 0)
+})
