@@ -307,6 +307,14 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/tune/consent.ts': ['tune/consent'],
   'cli/src/tune/patch.ts': ['tune/patch'],
   'cli/src/tune/outputs.ts': ['tune/check-outputs'],
+  'cli/src/terraform/references.ts': ['terraform/resolve'],
+  'cli/src/terraform/functions.ts': ['terraform/functions'],
+  'cli/src/terraform/queues.ts': ['terraform/queues'],
+  'cli/src/terraform/values.ts': ['terraform/values'],
+  'cli/src/terraform/plan.ts': ['terraform/plan'],
+  'cli/src/terraform/read-plan.ts': ['terraform/mappings'],
+  'cli/src/terraform/subscriptions.ts': ['terraform/queues'],
+  'cli/src/terraform/code.ts': ['terraform/code'],
   'cli/src/doctor/read-deployed.ts': ['doctor/read-deployed'],
 }
 

@@ -1,4 +1,4 @@
-import { basename, dirname, resolve } from 'node:path'
+import { dirname, parse, resolve } from 'node:path'
 import type { Code } from '../code/source.ts'
 import type { Instance } from './plan.ts'
 
@@ -22,11 +22,8 @@ export function codeOf(instance: Instance, instances: readonly Instance[]): Code
     (name) => archive && textIn(archive, name),
   )
   if (inline !== undefined) return { inline, handler, runtime }
-  const source = folder ?? (file === undefined ? undefined : dirname(file))
+  const source = folder ?? (file && dirname(file))
   const places = source === undefined ? [filename] : [source, filename]
-  const named =
-    file === undefined || handler === undefined
-      ? handler
-      : `${basename(file).replace(/\.\w+$/, '')}.${handler.split('.').at(-1)}`
+  const named = file && handler ? `${parse(file).name}.${handler.split('.').at(-1)}` : handler
   return { places: places.map((place) => resolve(place)), handler: named, runtime }
 }

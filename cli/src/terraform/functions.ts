@@ -1,4 +1,4 @@
-import { type LambdaFunction, pinnedVersion, unreadFunction, weightedAlias } from '../model/model.ts'
+import { type LambdaFunction, pinnedVersion, unreadFunction, unreadVersion, weightedAlias } from '../model/model.ts'
 import { known, type Setting, valueIn, withId } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
@@ -11,7 +11,7 @@ import { blockAt, listAt, settingsAt, textAt } from './values.ts'
 const FUNCTION = 'aws_lambda_function'
 const ALIAS = 'aws_lambda_alias'
 const NEVER_INVOKES =
-  /^aws_(lambda_(function|alias|event_source_mapping|function_event_invoke_config|function_recursion_config|provisioned_concurrency_config)|iam_\w+|cloudwatch_log_\w+|cloudwatch_metric_alarm|appautoscaling_\w+)$/
+  /^aws_(lambda_(function|alias|event_source_mapping|function_event_invoke_config|function_recursion_config|provisioned_concurrency_config)|iam_\w+|cloudwatch_log_(?!subscription_filter)\w+|cloudwatch_metric_alarm|appautoscaling_\w+)$/
 
 /** Reads the functions of a plan or a state. */
 export function createFunctions({ instances }: Plan) {
@@ -20,8 +20,9 @@ export function createFunctions({ instances }: Plan) {
 
   function belongsTo(instance: Instance, referrer: Instance): boolean {
     const name = valueIn(textAt(referrer, 'function_name'))
-    const own = [instance.values.function_name, instance.values.arn]
-    return name === undefined ? mentionedBy(referrer, 'function_name').includes(instance) : own.includes(name)
+    if (name === undefined) return mentionedBy(referrer, 'function_name').includes(instance)
+    const { arn, plain } = partsOf(name)
+    return plain === instance.values.function_name && !differs(instance, arn)
   }
   /** The separate resource of this type that configures a function. */
   function configOf(instance: Instance, type: string): Instance | undefined {
@@ -29,19 +30,18 @@ export function createFunctions({ instances }: Plan) {
   }
   /** Whether a permission, or another resource that refers to the function, may invoke it. */
   function hasOtherInvokers(instance: Instance): boolean {
+    const { arn } = instance.values
     return instances.some((one) => {
-      if (one === instance || NEVER_INVOKES.test(one.type)) return false
+      if (NEVER_INVOKES.test(one.type)) return false
       const names = Object.keys(one.config?.expressions ?? {})
-      const { arn } = instance.values
-      const mentionsArn = typeof arn === 'string' && JSON.stringify(one.values).includes(arn)
-      const isOwn = 'function_name' in one.values && belongsTo(instance, one)
-      return mentionsArn || isOwn || names.some((name) => mentionedBy(one, name).includes(instance))
+      const mentionsArn = arn !== undefined && JSON.stringify(one.values).includes(String(arn))
+      return mentionsArn || belongsTo(instance, one) || names.some((name) => mentionedBy(one, name).includes(instance))
     })
   }
 
   const toFunction = memoize((instance: Instance): LambdaFunction => {
     const managed = blockAt(instance, 'capacity_provider_config')
-    const settings = settingsAt(FUNCTION_SETTINGS, instance, undefined, managed)
+    const settings = settingsAt(FUNCTION_SETTINGS, instance, managed)
     const recursion = configOf(instance, 'aws_lambda_function_recursion_config')
     const invokeConfig = configOf(instance, 'aws_lambda_function_event_invoke_config')
     return {
@@ -56,20 +56,25 @@ export function createFunctions({ instances }: Plan) {
   })
 
   /** The function at this version. An older version can have other settings than the resource, so it is not read. */
-  function qualified(instance: Instance, id: string, version: Setting<string>): LambdaFunction {
+  function qualified(instance: Instance, id: string, version: string | undefined): LambdaFunction {
     const lambdaFunction = toFunction(instance)
-    const newest = textAt(instance, 'version')
-    if (version.state !== 'known' || ['$LATEST', valueIn(newest)].includes(version.value)) return lambdaFunction
-    return pinnedVersion(id, version.value, lambdaFunction)
+    if (version === undefined || ['$LATEST', instance.values.version].includes(version)) return lambdaFunction
+    return pinnedVersion(id, version, lambdaFunction)
   }
 
   function ofAlias(alias: Instance): LambdaFunction {
     const { address: id } = alias
-    const found = find(alias, [FUNCTION])
-    if (!found.instance) return unreadFunction(id, `its function: ${found.reason}`)
-    const weights = valueIn(listAt(alias, 'routing_config')) ?? []
-    if (weights.length > 0) return weightedAlias(id, toFunction(found.instance))
-    return qualified(found.instance, id, textAt(alias, 'function_version'))
+    const { instance, reason } = find(alias)
+    if (!instance) return unreadFunction(id, `its function: ${reason}`)
+    const [routing, version] = [listAt(alias, 'routing_config'), textAt(alias, 'function_version')]
+    if (routing.state === 'unknown') return unreadVersion(id, `its routing: ${routing.reason}`, toFunction(instance))
+    if (routing.state === 'known' && routing.value.length > 0) return weightedAlias(id, toFunction(instance))
+    const referenced = findReferenced(resolveArgument(alias, 'function_version'), [FUNCTION])
+    const isNewest = referenced.instance === instance && !referenced.doubt
+    if (version.state === 'unknown' && !isNewest) {
+      return unreadVersion(id, `its version: ${version.reason}`, toFunction(instance))
+    }
+    return qualified(instance, id, valueIn(version))
   }
 
   /**
@@ -82,41 +87,32 @@ export function createFunctions({ instances }: Plan) {
     return more.length === 0 ? one : undefined
   }
 
-  function find(referrer: Instance, types: readonly string[]): ReferenceLookup {
+  function find(referrer: Instance): ReferenceLookup {
     const name = nameIn(referrer)
-    const referenced = findReferenced(resolveArgument(referrer, 'function_name'), types)
+    const referenced = findReferenced(resolveArgument(referrer, 'function_name'), [FUNCTION, ALIAS])
     if (name.state !== 'known') return referenced
     const { arn, plain } = partsOf(name.value)
-    const declared = referenced.instance?.values.function_name === plain ? referenced.instance : undefined
-    const instance =
-      (types.includes(ALIAS) ? onlyOne(aliases, 'arn', name.value) : undefined) ??
-      onlyOne(functions, 'arn', arn) ??
-      (declared?.type === FUNCTION ? declared : onlyOne(functions, 'function_name', plain))
-    if (!instance || differs(instance, arn)) {
-      return { reason: ELSEWHERE, arn: name.value, candidates: [] }
-    }
-    return { instance }
+    const byArn = onlyOne(aliases, 'arn', name.value) ?? onlyOne(functions, 'arn', arn)
+    if (byArn) return { instance: byArn }
+    const declared = referenced.instance
+    const isDeclared = declared?.type === FUNCTION && declared.values.function_name === plain
+    const named = isDeclared ? declared : onlyOne(functions, 'function_name', plain)
+    return named && !differs(named, arn) ? { instance: named } : { reason: ELSEWHERE, arn: name.value }
   }
 
   /**
    * The function that a mapping invokes, directly or through an alias. `doubt` is the reason why it may be another one.
    */
   return function functionOf(mapping: Instance): { lambdaFunction: LambdaFunction; doubt?: string | undefined } {
-    const found = find(mapping, [FUNCTION, ALIAS])
-    const { instance } = found
-    if (!instance) return { lambdaFunction: unreadFunction(found.arn ?? 'its function', found.reason) }
-    const { doubt } = found
+    const { instance, doubt, reason, arn } = find(mapping)
+    if (!instance) return { lambdaFunction: unreadFunction(arn ?? 'its function', reason) }
     if (instance.type === ALIAS) return { lambdaFunction: ofAlias(instance), doubt }
-    const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
-    if (qualifier === undefined) return { lambdaFunction: toFunction(instance), doubt }
-    const alias = aliases.find(
-      (one) =>
-        one.values.name === qualifier &&
-        partsOf(String(one.values.function_name)).plain === instance.values.function_name,
-    )
-    if (alias) return { lambdaFunction: ofAlias(alias), doubt }
-    const version: Setting<string> = known(qualifier)
-    return { lambdaFunction: qualified(instance, `${instance.address}:${qualifier}`, version), doubt }
+    const name = nameIn(mapping)
+    const qualifier = name.state === 'known' ? partsOf(name.value).qualifier : ''
+    if (qualifier === '') return { lambdaFunction: toFunction(instance), doubt }
+    const alias = aliases.find((one) => one.values.name === qualifier && belongsTo(instance, one))
+    const id = `${instance.address}:${qualifier}`
+    return { lambdaFunction: alias ? ofAlias(alias) : qualified(instance, id, qualifier), doubt }
   }
 }
 
@@ -128,13 +124,13 @@ function nameIn(referrer: Instance): Setting<string> {
 
 /** A name, an ARN, or the end of an ARN, each with or without an alias or a version. */
 function partsOf(name: string) {
-  const [, prefix = '', plain = '', qualifier] = /^(?:(.*):)?function:([^:]+)(?::(.+))?$/.exec(name) ?? []
-  if (plain !== '') return { arn: prefix.startsWith('arn:') ? `${prefix}:function:${plain}` : '', plain, qualifier }
-  const [only = '', alias] = name.split(':')
-  return { arn: '', plain: only, qualifier: alias }
+  const own = name.replace(/.*:function:/, '')
+  const plain = own.replace(/:.*/, '')
+  const arn = name.startsWith('arn:') ? name.slice(0, name.length - own.length) + plain : ''
+  return { arn, plain, qualifier: own.slice(plain.length + 1) }
 }
 
 /** Whether the function is known to have another ARN. */
 function differs({ values }: Instance, arn: string) {
-  return arn !== '' && typeof values.arn === 'string' && values.arn !== arn
+  return arn !== '' && values.arn !== undefined && values.arn !== arn
 }

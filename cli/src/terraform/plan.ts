@@ -38,16 +38,15 @@ interface ShownResource {
 }
 
 interface ShownModule {
-  address?: string
   resources?: readonly ShownResource[]
-  child_modules?: readonly ShownModule[]
+  child_modules?: readonly (ShownModule & { address: string })[]
 }
 
 interface ResourceChange {
   address: string
-  type?: string
+  type: string
   deposed?: string
-  change?: { actions?: readonly string[]; before?: Record<string, unknown> | null; after_unknown?: unknown }
+  change: { actions: readonly string[]; before?: Record<string, unknown> | null; after_unknown?: unknown }
 }
 
 /** What `terraform show -json` prints for a plan or a state. Other keys are ignored, as the documentation demands. */
@@ -67,10 +66,10 @@ export interface Module {
   address: string
   /** The key in brackets, `["eu"]` or `[0]`. Empty without `count` and `for_each`. */
   key: string
-  parent?: Module
-  /** How the parent calls it. Missing for the root module and in a state. */
-  call?: ModuleCall | undefined
-  config?: ConfigModule | undefined
+  /** The call, and all modules that it makes. Missing for the root module. */
+  caller?: { parent: Module; call: ModuleCall; siblings: readonly Module[] }
+  /** Empty in a state. */
+  config: ConfigModule
   instances: Instance[]
   children: Map<string, Module[]>
 }
@@ -96,7 +95,7 @@ export interface Plan {
   deleted: readonly { type: string; values: Record<string, unknown> }[]
   isState: boolean
   /** Why the plan may not show everything. */
-  incomplete?: string
+  incomplete?: string | undefined
 }
 
 const SHOW = 'terraform show -json'
@@ -108,7 +107,7 @@ export function parseTerraformJson(file: string, text: string): TerraformJson | 
   if (text.startsWith('PK\u0003\u0004')) {
     throw refuse('a plan of Terraform in its binary form', `Run: ${SHOW} ${file}`)
   }
-  if (/^\s*{"@level"/.test(text)) {
+  if (text.startsWith('{"@level"')) {
     throw refuse('the log of "terraform plan -json"', `Run: terraform plan -out plan.out && ${SHOW} plan.out`)
   }
   const document = parseObject(text)
@@ -132,54 +131,56 @@ function keyOf(index: string | number | undefined) {
 export function toPlan(shown: TerraformJson): Plan {
   const isState = shown.planned_values === undefined
   const changes = (shown.resource_changes ?? []).filter(({ deposed }) => deposed === undefined)
-  const unknowns = new Map(changes.map(({ address, change }) => [address, change?.after_unknown]))
-  const instances: Instance[] = []
-  const dataSources = new Set<string>()
+  const unknowns = new Map(changes.map(({ address, change }) => [address, change.after_unknown]))
+  const added = new Set<string>()
 
-  function add(shownModule: ShownModule | undefined, module: Module, modes: RegExp) {
+  function add(shownModule: ShownModule | undefined, module: Module, isWanted: (mode: string) => boolean): void {
     const configs = new Map(
-      module.config?.resources?.map((config) => [`${config.mode} ${config.type}.${config.name}`, config]),
+      module.config.resources?.map((config) => [`${config.mode} ${config.type}.${config.name}`, config]),
     )
     for (const { address, mode, type, name, index, values = {} } of shownModule?.resources ?? []) {
-      if (!modes.test(mode) || (mode === 'data' && dataSources.has(address))) continue
-      if (mode === 'data') dataSources.add(address)
+      if (!isWanted(mode) || added.has(address)) continue
+      added.add(address)
       const config = configs.get(`${mode} ${type}.${name}`)
       const unknown = unknowns.get(address)
       module.instances.push({ address, mode, type, name, key: keyOf(index), values, unknown, config, module })
     }
-    for (const child of shownModule?.child_modules ?? []) add(child, childOf(module, child.address ?? ''), modes)
+    for (const child of shownModule?.child_modules ?? []) add(child, childOf(module, child.address), isWanted)
   }
   /** Finds or makes the child at an address. An address is that of the parent, then `.module.NAME`, then the key. */
   function childOf(parent: Module, address: string): Module {
-    const own = address.slice(parent.address === '' ? 0 : parent.address.length + 1)
-    const [, name = '', key = ''] = /^module\.([^.[]+)(.*)$/s.exec(own) ?? []
+    const own = parent.address === '' ? address : address.slice(parent.address.length + 1)
+    const named = own.replace(/\[.*/, '')
+    const name = named.slice('module.'.length)
+    const key = own.slice(named.length)
     const siblings = parent.children.get(name) ?? []
     parent.children.set(name, siblings)
     const existing = siblings.find((module) => module.key === key)
     if (existing) return existing
-    const call = parent.config?.module_calls?.[name]
-    const module: Module = { address, key, parent, call, config: call?.module, instances: [], children: new Map() }
+    const call = parent.config.module_calls?.[name] ?? {}
+    const config = call.module ?? {}
+    const caller = { parent, call, siblings }
+    const module: Module = { address, key, caller, config, instances: [], children: new Map() }
     siblings.push(module)
     return module
   }
-  function collect({ instances: own, children }: Module): void {
-    instances.push(...own)
-    for (const modules of children.values()) for (const module of modules) collect(module)
-  }
 
-  const config = shown.configuration?.root_module
+  const config = shown.configuration?.root_module ?? {}
   const root: Module = { address: '', key: '', config, instances: [], children: new Map() }
-  add((shown.planned_values ?? shown.values)?.root_module, root, /./)
+  add((shown.planned_values ?? shown.values)?.root_module, root, () => true)
   // If Terraform read a data source while it planned, the plan lists it only in the prior state.
-  if (!isState) add(shown.prior_state?.values?.root_module, root, /^data$/)
-  collect(root)
-  const deleted = changes.flatMap(({ type = '', change }) =>
-    change?.actions?.join() === 'delete' && change.before ? [{ type, values: change.before }] : [],
+  add(shown.prior_state?.values?.root_module, root, (mode) => mode === 'data')
+  const deleted = changes.flatMap(({ type, change: { actions, before } }) =>
+    actions.join() === 'delete' && before ? [{ type, values: before }] : [],
   )
   const incomplete = shown.errored
     ? 'planning failed, so the plan is not complete'
     : shown.complete === false
       ? 'the plan is not complete: -target or a deferred change omits resources'
       : undefined
-  return { instances, deleted, isState, ...(incomplete === undefined ? {} : { incomplete }) }
+  return { instances: instancesIn(root), deleted, isState, incomplete }
+}
+
+function instancesIn({ instances, children }: Module): Instance[] {
+  return [...instances, ...[...children.values()].flat().flatMap(instancesIn)]
 }

@@ -11,7 +11,14 @@ import { numberSetting, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settin
 import { parseObject } from '../shared/json.ts'
 import { memoize } from '../shared/memoize.ts'
 import type { Instance, Plan } from './plan.ts'
-import { declares, findReferenced, mentionedBy, type ReferenceLookup, resolveArgument } from './references.ts'
+import {
+  declares,
+  findReferenced,
+  isPossible,
+  mentionedBy,
+  type ReferenceLookup,
+  resolveArgument,
+} from './references.ts'
 import { createSubscriptions } from './subscriptions.ts'
 import { AFTER_APPLY, identified, settingsAt, textAt, valueAt } from './values.ts'
 
@@ -19,7 +26,15 @@ const QUEUE = 'aws_sqs_queue'
 export const ELSEWHERE = 'it is not in this plan or state'
 
 /** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
-const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|destination_config|target|on_failure)$/
+const DEAD_LETTER_ARGUMENTS = [
+  'redrive_policy',
+  'dead_letter_config',
+  'dead_letter_queue',
+  'dead_letter_arn',
+  'destination_config',
+  'target',
+  'on_failure',
+]
 
 function isManagedQueue({ mode, type }: Instance) {
   return mode === 'managed' && type === QUEUE
@@ -28,37 +43,31 @@ function isManagedQueue({ mode, type }: Instance) {
 /** Reads the queues of a plan or a state, with their redrive policies. */
 export function createQueues({ instances, deleted }: Plan) {
   const queues = instances.filter(isManagedQueue)
-  const policies = instances
-    .filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
-    .map((policy) => ({ policy, found: findByUrl(policy) }))
+  const policies = policiesOf('aws_sqs_queue_redrive_policy')
+  const allowPolicies = policiesOf('aws_sqs_queue_redrive_allow_policy')
 
-  const allowPolicies = instances
-    .filter(({ type }) => type === 'aws_sqs_queue_redrive_allow_policy')
-    .map((policy) => ({ policy, found: findByUrl(policy) }))
-
-  function findByUrl(policy: Instance): ReferenceLookup {
-    const url = textAt(policy, 'queue_url')
-    if (url.state !== 'known') return findReferenced(resolveArgument(policy, 'queue_url'), [QUEUE])
-    const instance = queues.find(({ values }) => values.id === url.value || values.url === url.value)
-    return instance ? { instance } : { reason: ELSEWHERE, candidates: [] }
+  /** The resources of this type that set a policy of a queue, each with its queue. */
+  function policiesOf(type: string) {
+    const ofType = instances.filter((one) => one.type === type)
+    return ofType.map((policy) => ({ policy, found: find(policy, 'queue_url') }))
   }
 
-  /** A URL or a name instead of the ARN is an error, but it still identifies the queue. */
-  function findByArn(arn: string): ReferenceLookup {
-    const same = queues.find(({ values }) => [values.arn, values.url, values.name].includes(arn))
+  /** The queue that has this ARN or URL. If a URL or a name is used as the ARN, that is an error, but the queue is known. */
+  function findKnown(text: string): ReferenceLookup {
+    const same = queues.find(({ values }) => [values.arn, values.id, values.name].includes(text))
     if (same) return { instance: same }
-    const name = arn.split(':').at(-1)
-    const named = queues.filter(({ values }) => values.name === name && values.arn === undefined)
-    const [instance, ...more] = named
+    const name = text.split(/[:/]/).at(-1)
+    const candidates = queues.filter(({ values }) => values.name === name)
+    const [instance, ...more] = candidates.filter(({ values }) => values.arn === undefined)
     return instance && more.length === 0
-      ? { instance, doubt: `only its name matches ${arn}: its ARN is known only after apply` }
-      : { reason: ELSEWHERE, arn, candidates: named }
+      ? { instance, doubt: `only its name matches ${text}: its ARN is known only after apply` }
+      : { reason: ELSEWHERE, arn: text, candidates }
   }
 
-  /** The queue whose ARN this argument is. */
+  /** The queue whose ARN or URL this argument is. */
   function find(referrer: Instance, argument: string): ReferenceLookup {
-    const arn = textAt(referrer, argument)
-    return arn.state === 'known' ? findByArn(arn.value) : findReferenced(resolveArgument(referrer, argument), [QUEUE])
+    const text = textAt(referrer, argument)
+    return text.state === 'known' ? findKnown(text.value) : findReferenced(resolveArgument(referrer, argument), [QUEUE])
   }
 
   const fifoOf = memoize((queue: Instance): Setting<boolean> => {
@@ -107,7 +116,7 @@ export function createQueues({ instances, deleted }: Plan) {
         denialOf(queue, found.instance) ??
         arn,
     )
-    const isInvalid = checked.state === 'unknown' && checked.fix !== undefined
+    const isInvalid = 'fix' in checked
     // If the ARN is wrong, the retention is unknown for the same reason. Both have one id, so doctor makes one finding.
     const retention = isInvalid && deadLetterQueue.unreadReason !== undefined ? checked : deadLetterQueue.retention
     const maxReceiveCount = identified(queue, 'maxReceiveCount', count)
@@ -133,7 +142,7 @@ export function createQueues({ instances, deleted }: Plan) {
     if (incomplete) return incomplete
     return toRedrive(
       queue,
-      findByArn(String(arn)),
+      findKnown(String(arn)),
       arnSetting(String(arn)),
       numberSetting(REDRIVE_SETTINGS.maxReceiveCount, count),
     )
@@ -143,50 +152,45 @@ export function createQueues({ instances, deleted }: Plan) {
     const separate = policies.find(({ found }) => found.instance === queue)
     if (separate) return parsePolicy(queue, separate.policy)
     const own = textAt(queue, 'redrive_policy')
-    const isDeclared = queue.config === undefined || declares(queue, 'redrive_policy')
+    const isDeclared = declares(queue, 'redrive_policy')
     const isDeleted = deleted.some(
       ({ type, values }) => type === 'aws_sqs_queue_redrive_policy' && values.queue_url === queue.values.id,
     )
     // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
     const isUnset = own.state === 'absent' || (!isDeclared && (own.state === 'unknown' || isDeleted))
     if (!isUnset) return parsePolicy(queue, queue)
-    const possible = policies.find(
-      ({ found }) => !found.instance && (found.candidates.length === 0 || found.candidates.includes(queue)),
+    const [reason] = policies.flatMap(({ policy, found }) =>
+      isPossible(found, queue) ? `${policy.address} may set it. Its queue is not certain: ${found.reason}` : [],
     )
-    return possible && !possible.found.instance && possible.found.reason !== ELSEWHERE
-      ? unknown(`${possible.policy.address} may set it. Its queue is not certain: ${possible.found.reason}`)
-      : absent
+    return reason === undefined ? absent : unknown(reason)
   }
 
   /** All queues that a redrive policy, or a dead-letter setting of any resource, may refer to. */
   const deadLetterQueues = new Set(
     instances.flatMap((referrer) => {
       const names = Object.keys({ ...referrer.values, ...referrer.config?.expressions })
-      return names.filter((name) => NAMES_DEAD_LETTERS.test(name)).flatMap((name) => deadLettersOf(referrer, name))
+      return names
+        .filter((name) => DEAD_LETTER_ARGUMENTS.includes(name))
+        .flatMap((name) => deadLettersOf(referrer, name))
     }),
   )
   function deadLettersOf(referrer: Instance, argument: string): readonly Instance[] {
-    const texts: readonly string[] = JSON.stringify(referrer.values[argument] ?? '').match(/arn:[^"\\]+/g) ?? []
-    const known = queues.filter(({ values }) => texts.includes(String(values.arn)))
-    return [...known, ...mentionedBy(referrer, argument).filter(isManagedQueue)]
+    const text = JSON.stringify([referrer.values[argument]])
+    const arns = Array.from(text.matchAll(/arn:[^"\\]+/g), ([arn]) => arn)
+    const known = queues.filter(({ values }) => arns.includes(String(values.arn)))
+    return [...known, ...mentionedBy(referrer, argument)]
   }
-  const subscriptionsOf = createSubscriptions(instances, { byArn: find, byUrl: findByUrl })
+  const subscriptionsOf = createSubscriptions(instances, find)
 
-  /** The policy that says which queues may use a queue as their dead-letter queue. */
+  /** The error if the dead-letter queue has a policy that does not let the queue use it. */
   function denialOf(queue: Instance, deadLetterQueue: Instance | undefined) {
+    if (!deadLetterQueue) return undefined
     const separate = allowPolicies.find(({ found }) => found.instance === deadLetterQueue)?.policy
-    const owner = separate ?? deadLetterQueue
-    const text = owner && valueIn(textAt(owner, 'redrive_allow_policy'))
-    const policy: Record<string, unknown> = parseObject(text ?? '') ?? {}
-    const { redrivePermission, sourceQueueArns } = policy
+    const text = valueIn(textAt(separate ?? deadLetterQueue, 'redrive_allow_policy'))
+    const { redrivePermission, sourceQueueArns } = parseObject(String(text)) ?? {}
     const { arn } = queue.values
     const isListed = Array.isArray(sourceQueueArns) && arn !== undefined ? sourceQueueArns.includes(arn) : undefined
-    return redriveDenied(
-      queue.address,
-      deadLetterQueue?.address ?? '',
-      redrivePermission as string | undefined,
-      isListed,
-    )
+    return redriveDenied(queue.address, deadLetterQueue.address, redrivePermission as string | undefined, isListed)
   }
 
   const toQueue = memoize((instance: Instance): Queue => {

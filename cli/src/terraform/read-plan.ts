@@ -41,8 +41,6 @@ function otherTypesOf(types: Setting<readonly unknown[]>): string[] {
 }
 
 function provisionedOf(mapping: Instance): Setting<boolean> {
-  const block = listAt(mapping, 'provisioned_poller_config')
-  if (block.state === 'unknown') return block
   const settings = ['minimum_pollers', 'maximum_pollers'].map((name) =>
     valueAt(mapping, 'provisioned_poller_config', 0, name),
   )
@@ -53,8 +51,6 @@ function provisionedOf(mapping: Instance): Setting<boolean> {
 
 function filtersOf(mapping: Instance): Setting<readonly Setting<Pattern>[]> {
   const filters = listAt(mapping, 'filter_criteria', 0, 'filter')
-  const criteria = listAt(mapping, 'filter_criteria')
-  if (criteria.state === 'unknown') return criteria
   const isPartlyUnknown = hasUnknown(mapping, 'filter_criteria')
   return mapSetting(filters, (list) => {
     const patterns = list.map((filter): Setting<Pattern> => {
@@ -90,7 +86,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
   function arnOf(mapping: Instance, found: ReferenceLookup): Setting<string> {
     const arn = textAt(mapping, 'event_source_arn')
     if (arn.state === 'known') return arnSetting(arn.value)
-    if (!found.instance || !/^(id|url|name)$/.test(found.attribute ?? '')) return arn
+    if (!found.instance || !['id', 'url', 'name'].some((name) => name === found.attribute)) return arn
     const { address } = found.instance
     return invalid(`${address}.${found.attribute} is not the ARN of ${address}`, `Use the ARN: ${address}.arn.`)
   }
@@ -101,7 +97,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
    */
   function readsQueue(mapping: Instance): boolean | undefined {
     const arn = textAt(mapping, 'event_source_arn')
-    if (arn.state === 'known') return !/^arn:/.test(arn.value) || arn.value.split(':')[2] === 'sqs'
+    if (arn.state === 'known') return !arn.value.startsWith('arn:') || arn.value.split(':')[2] === 'sqs'
     const isQueue = isQueueArn(resolveArgument(mapping, 'event_source_arn'))
     if (isQueue !== undefined) return isQueue
     const others = OTHER_SERVICES.map((name) => listAt(mapping, name))
@@ -159,7 +155,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
     if (instance.type === 'aws_pipes_pipe') addPipe(instance)
   }
   for (const { address: id, type, mode } of plan.instances) {
-    const [, reason] = NOT_READ.find(([types]) => mode === 'managed' && types.test(type)) ?? []
+    const reason = NOT_READ.find(([types]) => mode === 'managed' && types.test(type))?.[1]
     if (reason !== undefined) unreadResources.push({ id, unreadReason: reason })
   }
   if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })

@@ -18,30 +18,36 @@ export interface Resolution {
 const KEY = String.raw`\[(?:"(?:[^"\\]|\\.)*"|\d+)\]`
 const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
-const WITHOUT_RESOURCES = /^(each\.key|count|path|terraform|tofu|self)\b/
-const OWN_KEY = /^(each\.key|each\.value|count\.index)$/
+const OWN_KEYS = ['each.key', 'each.value', 'count.index']
 const OTHER_PART = /^(each\.value|var|local)\b/
 
-/** Where an expression is: in an output, or in the declaration of a resource or of a module call. */
-interface Scope {
-  module: Module
+/** What `each` and `count` mean in the declaration of a resource or of a module call. */
+interface Each {
   /** The key of the instance in `count` or `for_each`. Empty if there is none. */
   key: string
   /** The keys of all instances of the declaration. */
   keys: readonly string[]
   forEach?: Expression | undefined
-  /** The expression is a `for_each`, whose keys are those of the resources that it refers to. */
+  /** The expression is the `for_each` itself, whose keys are those of the resources that it refers to. */
   isForEach?: true
 }
 
-function keysOf({ key }: { key: string }, siblings: readonly { key: string }[]) {
-  return { key, keys: siblings.map((sibling) => sibling.key) }
+/** Where an expression is. */
+interface Scope {
+  module: Module
+  /** Names the expression. Each is followed once, because module calls can refer to outputs of each other. */
+  place: string
+  /** Missing in an output. */
+  each?: Each
+}
+
+function eachOf({ key }: { key: string }, siblings: readonly { key: string }[], forEach: Expression | undefined): Each {
+  return { key, keys: siblings.map((sibling) => sibling.key), forEach }
 }
 
 /** The references of an expression. Those of a block are in its arguments. */
 function referencesOf(expression: unknown): readonly string[] {
-  if (Array.isArray(expression)) return expression.flatMap(referencesOf)
-  if (!isObject(expression)) return []
+  if (typeof expression !== 'object' || expression === null) return []
   const { references } = expression as Expression
   return references ?? ('constant_value' in expression ? [] : Object.values(expression).flatMap(referencesOf))
 }
@@ -54,12 +60,12 @@ function longest(references: readonly string[]) {
 }
 
 /**
- * Whether an expression certainly selects the instance that has the key of the scope. Terraform lists both
- * `queue[each.key]` and `queue["${each.key}-dead"]` as `queue` and `each.key`.
+ * Whether an expression certainly selects the instance that has the same key. Terraform lists both `queue[each.key]` and
+ * `queue["${each.key}-dead"]` as `queue` and `each.key`.
  */
-function isPaired(references: readonly string[], { key, keys, isForEach }: Scope, some: readonly { key: string }[]) {
+function isPaired(references: readonly string[], { key, keys, isForEach }: Each, some: readonly { key: string }[]) {
   if (isForEach) return true
-  if (!references.some((reference) => OWN_KEY.test(reference))) return false
+  if (!OWN_KEYS.some((own) => references.includes(own))) return false
   // If both declarations have the same keys, the expression adds no text: the longest key plus a text would not exist.
   if (some.length === keys.length && some.every((one) => keys.includes(one.key))) return true
   if (!references.includes('each.key') || references.some((reference) => OTHER_PART.test(reference))) return false
@@ -67,106 +73,100 @@ function isPaired(references: readonly string[], { key, keys, isForEach }: Scope
   return some.every((one) => one.key === key || !one.key.includes(key.slice(2, -2)))
 }
 
-/** Whether an expression uses `each.value`, which can differ from the key, but neither `each.key` nor `count.index`. */
-function isPairedByValue(references: readonly string[]) {
-  return references.includes('each.value') && !references.some((one) => /^(each\.key|count\.index)$/.test(one))
-}
-
-/** The scope with the values of its `for_each` as keys. Undefined if the plan does not show all values as text. */
-function withValuesAsKeys(scope: Scope): Scope | undefined {
-  const values = scope.forEach?.constant_value
+/** With the values of `for_each` as keys. Undefined if the plan does not show all values as text. */
+function withValuesAsKeys(each: Each): Each | undefined {
+  const values = each.forEach?.constant_value
   if (!isObject(values) || !Object.values(values).every((value) => typeof value === 'string')) return undefined
   const asKey = (key: string) => `[${JSON.stringify(values[JSON.parse(key)[0]])}]`
-  return { ...scope, key: asKey(scope.key), keys: scope.keys.map(asKey) }
-}
-
-/** The instances that a reference can mean. `wanted` is the key in the reference itself, which a plan often omits. */
-function pick<T extends { key: string }>(
-  some: readonly T[],
-  wanted: string | undefined,
-  references: readonly string[],
-  scope: Scope,
-): readonly T[] {
-  if (wanted !== undefined) return some.filter((one) => one.key === wanted)
-  const paired = some.filter((one) => one.key === scope.key)
-  return paired.length > 0 && isPaired(references, scope, some) ? paired : some
+  return { key: asKey(each.key), keys: each.keys.map(asKey) }
 }
 
 /** The instances of one declaration. */
-function instancesOf({ module, mode, type, name }: Pick<Instance, 'module' | 'mode' | 'type' | 'name'>) {
+function instancesOf(module: Module, mode: string, type: string | undefined, name: string | undefined) {
   return module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
 }
 
 /** Follows the references of an argument through variables, outputs and `for_each`, to resources and data sources. */
 export function resolveArgument(instance: Instance, argument: string): Resolution {
-  const { config, module } = instance
+  const { config, module, address: place } = instance
   const leaves = new Map<string, Leaf>()
   const unresolved = new Set<string>()
-  const seen = new Set<string>()
+  const followed = new Set<string>()
 
-  function follow(references: readonly string[], scope: Scope): void {
-    const own = longest(references)
-    for (const reference of own) {
-      const id = `${scope.module.address} ${scope.key} ${reference}`
-      if (seen.has(id)) continue
-      seen.add(id)
-      followOne(reference, own, scope)
-    }
+  function follow(expression: unknown, scope: Scope): void {
+    if (followed.has(scope.place)) return
+    followed.add(scope.place)
+    const references = longest(referencesOf(expression))
+    for (const reference of references) followOne(reference, references, scope)
   }
 
-  /** Like `pick()`, but uses the values of `for_each` for `each.value`. Without them, `each.value` is unresolved. */
-  function pickByEachValue<T extends { key: string }>(
+  /**
+   * The instances that a reference can mean. `wanted` is the key in the reference itself, which a plan often omits. If
+   * `each.value` selects the instance, and the plan does not show the values, `each.value` is unresolved.
+   */
+  function pick<T extends { key: string }>(
     some: readonly T[],
     wanted: string | undefined,
     references: readonly string[],
-    scope: Scope,
+    each: Each | undefined,
   ): readonly T[] {
-    if (wanted !== undefined || !isPairedByValue(references)) return pick(some, wanted, references, scope)
-    const shown = withValuesAsKeys(scope)
-    if (shown)
-      return pick(
-        some,
-        wanted,
-        references.map((one) => (one === 'each.value' ? 'each.key' : one)),
-        shown,
-      )
-    const picked = pick(some, wanted, references, scope)
-    if (picked.length < some.length) unresolved.add('each.value')
-    return picked
+    if (wanted !== undefined) return some.filter((one) => one.key === wanted)
+    if (!each) return some
+    const isByValue = references.includes('each.value') && !references.includes('each.key')
+    const shown = isByValue ? withValuesAsKeys(each) : undefined
+    const own = shown ?? each
+    const paired = some.filter((one) => one.key === own.key)
+    const parts = shown ? references.map((one) => (one === 'each.value' ? 'each.key' : one)) : references
+    if (paired.length === 0 || !isPaired(parts, own, some)) return some
+    // With other references, a `for_each` can assign any of the instances to a key.
+    const isUncertain = each.isForEach ? references.length > 1 : isByValue && !shown
+    if (isUncertain && paired.length < some.length) unresolved.add('each.value')
+    return paired
   }
 
-  function followOne(reference: string, references: readonly string[], scope: Scope): void {
-    const { module, key, keys, forEach } = scope
-    const [, variable] = /^var\.([\w-]+)/.exec(reference) ?? []
-    const [, called, calledKey, output] = MODULE.exec(reference) ?? []
-    if (/^each\.value\b/.test(reference)) follow(referencesOf(forEach), { module, key, keys, isForEach: true })
-    else if (WITHOUT_RESOURCES.test(reference)) return
-    else if (variable !== undefined) {
-      const { parent, call } = module
-      if (!parent) return // The value of a variable of the root module is known.
-      const siblings = [...parent.children.values()].find((modules) => modules.includes(module)) ?? []
-      const ofCall = { module: parent, ...keysOf(module, siblings), forEach: call?.for_each_expression }
-      follow(referencesOf(call?.expressions?.[variable]), ofCall)
-    } else if (called !== undefined) {
+  function followOne(reference: string, references: readonly string[], { module, place, each }: Scope): void {
+    const variable = /^var\.([\w-]+)/.exec(reference)?.[1]
+    const call = MODULE.exec(reference)
+    const resource = RESOURCE.exec(reference)
+    if (each && /^each\.value\b/.test(reference)) {
+      const { key, keys, forEach } = each
+      follow(forEach, { module, place: `for_each of ${place}`, each: { key, keys, isForEach: true } })
+    } else if (variable !== undefined) followVariable(variable, module)
+    else if (call?.[1] !== undefined) {
+      const children = module.children.get(call[1])
+      if (!children) unresolved.add(reference) // It has only outputs, or it is not created.
       // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
-      for (const child of pickByEachValue(module.children.get(called) ?? [], calledKey, references, scope)) {
-        const outputs = child.config?.outputs ?? {}
-        for (const name of output === undefined ? Object.keys(outputs) : [output]) {
-          follow(referencesOf(outputs[name]?.expression), { module: child, key: '', keys: [''] })
-        }
-      }
-    } else if (reference.startsWith('local.')) unresolved.add(reference)
+      for (const child of pick(children ?? [], call[2], references, each)) followOutputs(child, call[3])
+    } else if (!resource || reference.startsWith('local.')) unresolved.add(reference)
     else {
-      const [, data, type = '', name = '', wanted, attribute = ''] = RESOURCE.exec(reference) ?? []
-      const same = instancesOf({ module, mode: data ? 'data' : 'managed', type, name })
-      for (const instance of pickByEachValue(same, wanted, references, scope)) {
+      const [, data, type, name, wanted, attribute = ''] = resource
+      const same = instancesOf(module, data ? 'data' : 'managed', type, name)
+      for (const instance of pick(same, wanted, references, each)) {
         leaves.set(`${instance.address} ${attribute}`, { instance, attribute })
       }
     }
   }
 
-  const scope = { module, ...keysOf(instance, instancesOf(instance)), forEach: config?.for_each_expression }
-  follow(referencesOf(config?.expressions?.[argument]), scope)
+  function followVariable(name: string, { address, key, caller }: Module): void {
+    if (!caller) return // The value of a variable of the root module is known.
+    const { parent, call, siblings } = caller
+    const each = eachOf({ key }, siblings, call.for_each_expression)
+    follow(call.expressions?.[name], { module: parent, place: `${address} ${name}`, each })
+  }
+
+  function followOutputs(module: Module, wanted: string | undefined): void {
+    for (const [name, { expression }] of Object.entries(module.config.outputs ?? {})) {
+      const isWanted = wanted === undefined || name === wanted
+      if (isWanted) follow(expression, { module, place: `output ${module.address} ${name}` })
+    }
+  }
+
+  const siblings = instancesOf(module, instance.mode, instance.type, instance.name)
+  follow(config?.expressions?.[argument], {
+    module,
+    place,
+    each: eachOf(instance, siblings, config?.for_each_expression),
+  })
   return { leaves: [...leaves.values()], unresolved: [...unresolved] }
 }
 
@@ -177,27 +177,45 @@ export function declares({ config }: Instance, argument: string): boolean {
 }
 
 /** The resource that an argument refers to. */
-export type ReferenceLookup =
-  /** `doubt` is the reason why another resource may be meant. */
-  | { instance: Instance; attribute?: string | undefined; doubt?: string | undefined }
-  | { instance?: undefined; reason: string; arn?: string; candidates: readonly Instance[] }
+export type ReferenceLookup = Found | NotFound
+
+interface Found {
+  instance: Instance
+  attribute?: string | undefined
+  /** The reason why another resource may be meant. */
+  doubt?: string | undefined
+  reason?: undefined
+  arn?: undefined
+}
+
+interface NotFound {
+  instance?: undefined
+  attribute?: undefined
+  doubt?: undefined
+  reason: string
+  arn?: string
+  /** Without these, it can be any resource. */
+  candidates?: readonly Instance[] | undefined
+}
 
 /** The only resource of these types that an argument refers to. */
-export function findReferenced(resolution: Resolution, types: readonly string[]): ReferenceLookup {
-  const { leaves, unresolved } = resolution
+export function findReferenced({ leaves, unresolved }: Resolution, types: readonly string[]): ReferenceLookup {
   const fitting = leaves.filter(({ instance }) => types.includes(instance.type))
   const candidates = [...new Set(fitting.map(({ instance }) => instance))]
-  const [instance, ...more] = candidates
   const also = unresolved.length === 0 ? '' : `${unresolved.join(' and ')}, which a plan does not show`
-  if (instance && more.length === 0) {
-    const attribute = leaves.length === 1 && !also ? fitting[0]?.attribute : undefined
-    return { instance, attribute, doubt: also && `it also depends on ${also}` }
-  }
-  if (instance) {
+  const [first] = fitting
+  if (!first) return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY }
+  if (candidates.length > 1) {
     const names = candidates.map(({ address }) => address).join(' or ')
-    return { reason: `it is known only after apply whether it is ${names}`, candidates }
+    return { reason: `it is known only after apply whether it is ${names}`, candidates: also ? undefined : candidates }
   }
-  return { reason: also ? `${AFTER_APPLY}, and depends on ${also}` : AFTER_APPLY, candidates }
+  const attribute = leaves.length === 1 && !also ? first.attribute : undefined
+  return { instance: first.instance, attribute, doubt: also && `it also depends on ${also}` }
+}
+
+/** Whether a resource can be the one that an argument refers to, although this is not certain. */
+export function isPossible(found: ReferenceLookup, instance: Instance): found is NotFound {
+  return !found.instance && (found.candidates?.includes(instance) ?? true)
 }
 
 /** All resources that an argument or a block mentions. */

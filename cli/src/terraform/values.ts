@@ -14,23 +14,22 @@ function step(value: unknown, name: Step): unknown {
  * The value at a path such as `scaling_config`, 0, `maximum_concurrency`. Terraform shows an argument that is not set
  * as null, and a block that is not set as an empty list.
  */
-export function valueAt(instance: Instance, ...path: readonly Step[]): Setting<unknown> {
+export function valueAt(instance: Instance, argument: string, ...path: readonly Step[]): Setting<unknown> {
   let { values: value, unknown: isUnknown }: { values: unknown; unknown: unknown } = instance
-  for (const name of path) {
+  for (const name of [argument, ...path]) {
     value = step(value, name)
     isUnknown = step(isUnknown, name)
     if (isUnknown === true) return unknown(AFTER_APPLY)
   }
-  const [first = ''] = path
-  if (instance.mode === 'data' && !(first in instance.values)) {
+  if (instance.mode === 'data' && !(argument in instance.values)) {
     // The same id for everything that a data source does not show: one finding instead of several.
     return { ...unknown(`${instance.address} does not show it`), id: `${instance.address} shows it` }
   }
   return value === undefined || value === null || value === '' ? absent : known(value)
 }
 
-export function textAt(instance: Instance, ...path: readonly Step[]): Setting<string> {
-  return mapSetting(valueAt(instance, ...path), (value) => known(String(value)))
+export function textAt(instance: Instance, argument: string, ...path: readonly Step[]): Setting<string> {
+  return mapSetting(valueAt(instance, argument, ...path), (value) => known(String(value)))
 }
 
 /** Whether a block is set. Terraform shows a block that is not set as an empty list. */
@@ -40,31 +39,26 @@ export function blockAt(instance: Instance, name: string): Setting<true> {
 
 function rowValueAt(instance: Instance, { kind, terraform, unset }: AnyRow): Setting<unknown> {
   if (!terraform) return absent
-  const value = valueAt(instance, ...terraform)
+  const [argument, ...path] = terraform
+  const value = valueAt(instance, argument, ...path)
   // A block that is set may have a value that is known only after apply.
-  if (kind === 'presence' && value.state === 'unknown') return blockAt(instance, String(terraform[0]))
+  if (kind === 'presence' && value.state === 'unknown') return blockAt(instance, argument)
   return unset !== undefined && valueIn(value) === unset ? absent : value
 }
 
-/** The settings of a table. `get` returns the value of a row, by default that of its attribute. */
-export function settingsAt<T extends Table>(
-  table: T,
-  instance: Instance,
-  get = (row: AnyRow) => rowValueAt(instance, row),
-  managed?: Setting<unknown>,
-): ReadSettings<T> {
+/** The settings of a table. `managed` says whether the function runs on Lambda Managed Instances. */
+export function settingsAt<T extends Table>(table: T, instance: Instance, managed?: Setting<unknown>): ReadSettings<T> {
+  const get = (row: AnyRow) => rowValueAt(instance, row)
   return readTable(table, get, (name, setting) => idOf(instance, name, setting), managed)
 }
 
-export function listAt(instance: Instance, ...path: readonly Step[]): Setting<readonly unknown[]> {
-  return mapSetting(valueAt(instance, ...path), (value) => known(Array.isArray(value) ? value : [value]))
+export function listAt(instance: Instance, argument: string, ...path: readonly Step[]): Setting<readonly unknown[]> {
+  return mapSetting(valueAt(instance, argument, ...path), (value) => known(Array.isArray(value) ? value : [value]))
 }
 
-/** Whether a value below this path is known only after apply. */
-export function hasUnknown(instance: Instance, ...path: readonly Step[]): boolean {
-  const search = (value: unknown): boolean =>
-    value === true || (typeof value === 'object' && value !== null && Object.values(value).some(search))
-  return search(path.reduce(step, instance.unknown))
+/** Whether a value in a block is known only after apply. */
+export function hasUnknown(instance: Instance, block: string): boolean {
+  return /true/.test(JSON.stringify(step(instance.unknown, block)))
 }
 
 /**

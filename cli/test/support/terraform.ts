@@ -4,7 +4,7 @@
 import { check, type Finding } from '../../src/doctor/check.ts'
 import type { Model } from '../../src/model/model.ts'
 import type { CheckOptions } from '../../src/rules/rule.ts'
-import { parseTerraformJson } from '../../src/terraform/plan.ts'
+import { type Plan, parseTerraformJson, toPlan } from '../../src/terraform/plan.ts'
 import { readPlan } from '../../src/terraform/read-plan.ts'
 import { type Change, OPTIONS, settings } from './templates.ts'
 
@@ -228,17 +228,23 @@ interface PlannedResource {
   /** The address in its module: `aws_sqs_queue.this[0]`. */
   address: string
   values: Values
-  /** The arguments and attributes that are known only after apply. */
-  unknown?: readonly string[]
+  /** The arguments and attributes that are known only after apply. Inside of blocks, as a plan shows them. */
+  unknown?: readonly string[] | Values
   expressions?: Values
-  forEach?: readonly string[]
+  /** The references of its for_each, or the expression. */
+  forEach?: readonly string[] | Values
 }
 
 export interface PlannedModule {
   resources: readonly PlannedResource[]
   /** By their address in this module: `module.queue["eu"]`. */
-  modules?: Readonly<Record<string, PlannedModule & { call?: Values; forEach?: readonly string[] }>>
+  modules?: Readonly<Record<string, PlannedModule & { call?: Values; forEach?: readonly string[] | Values }>>
   outputs?: Readonly<Record<string, readonly string[]>>
+}
+
+function forEachOf(forEach: readonly string[] | Values | undefined): Values {
+  if (!forEach) return {}
+  return { for_each_expression: Array.isArray(forEach) ? { references: forEach } : forEach }
 }
 
 function partsOf(address: string) {
@@ -265,7 +271,7 @@ export function shownPlan(root: PlannedModule) {
   function addChanges(module: PlannedModule, prefix: string): void {
     for (const { address, values: after, unknown = [] } of module.resources) {
       const { mode, type, name, index } = partsOf(address)
-      const after_unknown = Object.fromEntries(unknown.map((name) => [name, true]))
+      const after_unknown = Array.isArray(unknown) ? Object.fromEntries(unknown.map((name) => [name, true])) : unknown
       const change = { actions: ['create'], before: null, after, after_unknown, before_sensitive: false }
       if (mode === 'managed') changes.push({ address: prefix + address, mode, type, name, index, change })
     }
@@ -275,13 +281,13 @@ export function shownPlan(root: PlannedModule) {
     resources: resources.map(({ address, expressions = {}, forEach }) => {
       const { mode, type, name } = partsOf(address)
       const of = { address: address.replace(/\[.*/, ''), mode, type, name, provider_config_key: 'aws', expressions }
-      return { ...of, ...(forEach ? { for_each_expression: { references: forEach } } : {}) }
+      return { ...of, ...forEachOf(forEach) }
     }),
     module_calls: Object.fromEntries(
       Object.entries(modules).map(([name, { call = {}, forEach, ...module }]) => {
         const own = { source: './module', expressions: call, module: configuration(module) }
         const key = name.replace(/^module\./, '').replace(/\[.*/, '')
-        return [key, { ...own, ...(forEach ? { for_each_expression: { references: forEach } } : {}) }]
+        return [key, { ...own, ...forEachOf(forEach) }]
       }),
     ),
     outputs: Object.fromEntries(
@@ -302,10 +308,19 @@ export function shownPlan(root: PlannedModule) {
   }
 }
 
-export function readShown(shown: unknown): Model {
+function parse(shown: unknown) {
   const parsed = parseTerraformJson('plan.json', JSON.stringify(shown))
   if (!parsed) throw new Error('it is not a plan or a state')
-  return readPlan(parsed)
+  return parsed
+}
+
+export function readShown(shown: unknown): Model {
+  return readPlan(parse(shown))
+}
+
+/** The plan or state that `terraform show -json` prints, with its instances. */
+export function planIn(shown: unknown): Plan {
+  return toPlan(parse(shown))
 }
 
 export function findingsInPlan(shown: unknown, options: Partial<CheckOptions> = {}): Finding[] {

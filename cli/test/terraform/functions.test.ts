@@ -1,0 +1,420 @@
+import { resolve } from 'node:path'
+import { test } from 'tap'
+import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { createFunctions } from '../../src/terraform/functions.ts'
+import { type PlannedModule, planIn, resource, shownPlan } from '../support/terraform.ts'
+import { ref } from '../support/terraform-modules.ts'
+
+type Values = Record<string, unknown>
+type Resource = PlannedModule['resources'][number]
+
+const AFTER = 'it is known only after apply'
+const ACCOUNT = 'arn:aws:lambda:eu-west-1:123456789012:function'
+const ARN = `${ACCOUNT}:work`
+const WORK = 'aws_lambda_function.work'
+const TO_WORK = { function_name: { references: ref(`${WORK}.arn`) } }
+
+/** The function that a mapping invokes in a plan. The first resource of these is the mapping. */
+function inPlan(mapping: Omit<Resource, 'address'>, ...others: readonly Resource[]) {
+  const resources = [{ address: 'aws_lambda_event_source_mapping.one', ...mapping }, ...others]
+  return functionIn(shownPlan({ resources }))
+}
+/** The function that a mapping with these values invokes in a state. */
+function inState(mapping: Values, others: Readonly<Record<string, Values>>) {
+  const all = { 'aws_lambda_event_source_mapping.one': mapping, ...others }
+  const resources = Object.entries(all).map(([address, values]) => resource(address, values))
+  return functionIn({ format_version: '1.0', values: { root_module: { resources } } })
+}
+function functionIn(shown: unknown) {
+  const plan = planIn(shown)
+  const mapping = plan.instances.find(({ type }) => type === 'aws_lambda_event_source_mapping')
+  if (!mapping) throw new Error('there is no mapping')
+  return createFunctions(plan)(mapping)
+}
+
+function withId<T>(name: string, setting: Setting<T>) {
+  return { ...setting, id: `${WORK} ${name} ${JSON.stringify(setting)}` }
+}
+
+const SETTINGS = {
+  timeout: withId('timeout', known(30)),
+  memory: withId('memory', { state: 'known', value: 128, isDefault: true }),
+  runtime: withId('runtime', known('nodejs24.x')),
+  reservedConcurrency: absent,
+  deadLetterTarget: absent,
+  tenantIsolation: absent,
+  eventInvokeConfig: absent,
+  recursiveLoop: absent,
+  logLevel: absent,
+  executionTimeout: absent,
+}
+const CODE = { places: [resolve('work.zip')], handler: 'index.handler', runtime: 'nodejs24.x' }
+const VALUES = {
+  function_name: 'work',
+  arn: ARN,
+  version: '4',
+  timeout: 30,
+  runtime: 'nodejs24.x',
+  handler: 'index.handler',
+  filename: 'work.zip',
+  reserved_concurrent_executions: -1,
+}
+const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: undefined }
+
+test('the function of a state', async (t) => {
+  t.strictSame(inState({ function_name: 'work' }, { [WORK]: VALUES }), { lambdaFunction: READ, doubt: undefined })
+})
+
+test('the settings of a function', async (t) => {
+  const values = {
+    ...VALUES,
+    timeout: 5400,
+    reserved_concurrent_executions: 5,
+    dead_letter_config: [{ target_arn: 'arn:x' }],
+    tenancy_config: [{ tenant_isolation_mode: 'PER_TENANT' }],
+    logging_config: [{ application_log_level: 'WARN' }],
+    durable_config: [{ execution_timeout: 60 }],
+    capacity_provider_config: [{}],
+    environment: [{ variables: { NODE_OPTIONS: '--experimental-require-module' } }],
+  }
+  t.strictSame(inState({ function_name: 'work' }, { [WORK]: values }).lambdaFunction, {
+    ...READ,
+    timeout: withId('timeout', known(5400)),
+    reservedConcurrency: withId('reservedConcurrency', known(5)),
+    deadLetterTarget: withId('deadLetterTarget', known(true)),
+    tenantIsolation: withId('tenantIsolation', known('PER_TENANT')),
+    logLevel: withId('logLevel', known('WARN')),
+    executionTimeout: withId('executionTimeout', known(60)),
+    nodeOptions: '--experimental-require-module',
+  })
+})
+
+const RECURSION = 'aws_lambda_function_recursion_config.one'
+for (const [title, values, expressions, expected] of [
+  ['its name', { function_name: 'work' }, {}, true],
+  ['its ARN', { function_name: ARN }, {}, true],
+  ['its ARN with an alias', { function_name: `${ARN}:live` }, {}, true],
+  ['its name with an alias', { function_name: 'work:live' }, {}, true],
+  ['the end of its ARN', { function_name: '123456789012:function:work' }, {}, true],
+  ['another name', { function_name: 'work-2' }, {}, false],
+  ['an ARN in another region', { function_name: ARN.replace('eu', 'us') }, {}, false],
+  ['a reference', {}, TO_WORK, true],
+  ['a reference to another function', {}, { function_name: { references: ['aws_lambda_function.other'] } }, false],
+] as const) {
+  test(`a separate setting belongs to a function by ${title}`, async (t) => {
+    const { lambdaFunction } = inPlan(
+      { values: { function_name: 'work' } },
+      { address: 'aws_lambda_function.other', values: { function_name: 'other' } },
+      { address: WORK, values: VALUES },
+      {
+        address: RECURSION,
+        values: { ...values, recursive_loop: 'Allow' },
+        unknown: 'function_name' in values ? [] : ['function_name'],
+        expressions,
+      },
+    )
+    t.strictSame(lambdaFunction.recursiveLoop, expected ? known('Allow') : absent)
+  })
+}
+
+test('a separate setting belongs to a function whose ARN is not known yet', async (t) => {
+  const config = { address: RECURSION, values: { function_name: ARN, recursive_loop: 'Terminate' } }
+  const { arn, ...values } = VALUES
+  const { lambdaFunction } = inPlan(
+    { values: { function_name: 'work' } },
+    { address: WORK, values, unknown: ['arn'] },
+    config,
+  )
+  t.strictSame(lambdaFunction.recursiveLoop, known('Terminate'))
+})
+
+const INVOKE_CONFIG = { address: 'aws_lambda_function_event_invoke_config.one', values: { function_name: 'work' } }
+
+test('a function with a configuration of its asynchronous invocations', async (t) => {
+  const { lambdaFunction } = inPlan(
+    { values: { function_name: 'work' } },
+    { address: WORK, values: VALUES },
+    INVOKE_CONFIG,
+  )
+  t.strictSame(lambdaFunction, {
+    ...READ,
+    eventInvokeConfig: { ...known(true), id: INVOKE_CONFIG.address },
+    hasOtherInvokers: false,
+  })
+})
+
+test('a state with a configuration of asynchronous invocations', async (t) => {
+  const resources = { [WORK]: VALUES, [INVOKE_CONFIG.address]: INVOKE_CONFIG.values, 'aws_sqs_queue.one': {} }
+  t.equal(inState({ function_name: 'work' }, resources).lambdaFunction.hasOtherInvokers, false)
+})
+
+const TARGET = { target: { references: ref(`${WORK}.arn`) } }
+const MENTIONS = { values: {}, unknown: ['target'], expressions: TARGET }
+for (const [other, expected] of [
+  [{ address: 'aws_lambda_permission.one', values: { function_name: 'work' } }, true],
+  [{ address: 'aws_lambda_permission.one', values: { function_name: 'other' } }, false],
+  [{ address: 'aws_lambda_function_url.one', ...MENTIONS }, true],
+  [{ address: 'aws_cloudwatch_event_target.one', ...MENTIONS }, true],
+  [{ address: 'aws_cloudwatch_event_target.one', values: { arn: ARN } }, true],
+  [{ address: 'aws_cloudwatch_event_target.one', values: { description: 'undefined' } }, false],
+  [{ address: 'aws_s3_bucket_notification.one', values: { lambda_function: [{ arn: `${ARN}:live` }] } }, true],
+  [{ address: 'aws_cloudwatch_log_subscription_filter.one', ...MENTIONS }, true],
+  [{ address: 'aws_cloudwatch_log_group.one', ...MENTIONS }, false],
+  [{ address: 'aws_iam_role_policy.one', ...MENTIONS }, false],
+  [{ address: 'aws_appautoscaling_target.one', ...MENTIONS }, false],
+  [{ address: 'aws_cloudwatch_metric_alarm.one', ...MENTIONS }, false],
+  [{ address: 'aws_lambda_alias.one', ...MENTIONS }, false],
+  [{ address: 'aws_lambda_provisioned_concurrency_config.one', ...MENTIONS }, false],
+  [{ address: 'aws_lambda_function.other', ...MENTIONS }, false],
+  [{ address: 'x_aws_lambda_alias.one', ...MENTIONS }, true],
+] as const) {
+  test(`whether ${JSON.stringify(other).slice(0, 90)} may invoke the function: ${expected}`, async (t) => {
+    const { arn, ...planned } = VALUES
+    const isByArn = JSON.stringify(other.values).includes(arn)
+    const works = [{ values: VALUES }, ...(isByArn ? [] : [{ values: planned, unknown: ['arn'] }])]
+    for (const work of works) {
+      const mapping = { values: { function_name: 'work' } }
+      const { lambdaFunction } = inPlan(mapping, { address: WORK, ...work }, INVOKE_CONFIG, other)
+      t.equal(lambdaFunction.hasOtherInvokers, expected)
+    }
+  })
+}
+
+const ALIAS = 'aws_lambda_alias.live'
+const LIVE = { name: 'live', arn: `${ARN}:live`, function_name: 'work', function_version: '4', routing_config: [] }
+
+/** What is known of the function of a mapping. */
+function summary({ lambdaFunction, doubt }: ReturnType<typeof functionIn>) {
+  const { id, unreadReason, aliasOf } = lambdaFunction
+  return {
+    id,
+    ...(unreadReason ? { unreadReason } : {}),
+    ...(aliasOf ? { of: aliasOf.id } : {}),
+    ...(doubt ? { doubt } : {}),
+  }
+}
+
+const ELSEWHERE = 'it is not in this plan or state'
+const PINNED = 'it is version 3 of aws_lambda_function.work, whose settings may differ from those of the resource'
+for (const [name, expected] of [
+  ['work', { id: WORK }],
+  [ARN, { id: WORK }],
+  ['123456789012:function:work', { id: WORK }],
+  ['work:$LATEST', { id: WORK }],
+  ['work:4', { id: WORK }],
+  ['work:3', { id: `${WORK}:3`, unreadReason: PINNED, of: WORK }],
+  [`${ARN}:3`, { id: `${WORK}:3`, unreadReason: PINNED, of: WORK }],
+  ['123456789012:function:work:3', { id: `${WORK}:3`, unreadReason: PINNED, of: WORK }],
+  ['work:old', { id: 'aws_lambda_alias.old', unreadReason: PINNED, of: WORK }],
+  [`${ARN}:old`, { id: 'aws_lambda_alias.old', unreadReason: PINNED, of: WORK }],
+  ['work:live', { id: WORK }],
+  [`${ARN}:live`, { id: WORK }],
+  [
+    'other:old',
+    {
+      id: 'aws_lambda_function.other:old',
+      unreadReason: PINNED.replace('3', 'old').replace(WORK, 'aws_lambda_function.other'),
+      of: 'aws_lambda_function.other',
+    },
+  ],
+  ['nowhere', { id: 'nowhere', unreadReason: ELSEWHERE }],
+  [ARN.replace('eu', 'us'), { id: ARN.replace('eu', 'us'), unreadReason: ELSEWHERE }],
+] as const) {
+  test(`a mapping in a state that invokes ${name}`, async (t) => {
+    const resources = {
+      'aws_x.first': { ...LIVE, name: 'old', arn: `${ARN}:old`, function_version: '2' },
+      'aws_lambda_function.other': { ...VALUES, function_name: 'other', arn: `${ACCOUNT}:other` },
+      [WORK]: VALUES,
+      [ALIAS]: LIVE,
+      'aws_lambda_alias.old': { ...LIVE, name: 'old', arn: `${ARN}:old`, function_version: '3' },
+    }
+    for (const mapping of [{ function_name: name }, { function_name: 'x', function_arn: name }]) {
+      t.strictSame(summary(inState(mapping, resources)), expected)
+    }
+  })
+}
+
+test('a mapping in a state whose function has its name in two regions', async (t) => {
+  const other = { ...VALUES, arn: ARN.replace('eu', 'us') }
+  const resources = { [WORK]: VALUES, 'aws_lambda_function.other': other }
+  t.strictSame(summary(inState({ function_name: 'work' }, resources)), { id: 'work', unreadReason: ELSEWHERE })
+  t.strictSame(summary(inState({ function_name: 'work', function_arn: other.arn }, resources)), {
+    id: 'aws_lambda_function.other',
+  })
+})
+
+test('a mapping in a state of an alias that has its name in two regions', async (t) => {
+  const inUs = (values: { arn: string }) => ({ ...values, arn: values.arn.replace('eu', 'us') })
+  const resources = {
+    [WORK]: VALUES,
+    'aws_lambda_function.other': inUs(VALUES),
+    [ALIAS]: { ...LIVE, function_version: '3' },
+    'aws_lambda_alias.other': inUs(LIVE),
+  }
+  const found = (arn: string) => summary(inState({ function_name: 'x', function_arn: arn }, resources)).id
+  t.strictSame([LIVE.arn, inUs(LIVE).arn].map(found), [ALIAS, 'aws_lambda_alias.other'])
+})
+
+test('in a plan, the ARN of the function of a mapping can be an old one', async (t) => {
+  const other = { ...VALUES, function_name: 'other', arn: `${ACCOUNT}:other` }
+  const mapping = { values: { function_name: 'work', function_arn: other.arn } }
+  const functions = [
+    { address: WORK, values: VALUES },
+    { address: 'aws_lambda_function.other', values: other },
+  ]
+  t.strictSame(summary(inPlan(mapping, ...functions)), { id: WORK })
+})
+
+test('a resource is preferred to a data source of the same function', async (t) => {
+  const data = { address: 'data.aws_lambda_function.work', values: VALUES }
+  for (const function_name of ['work', ARN]) {
+    const mapping = { values: { function_name } }
+    t.strictSame(summary(inPlan(mapping, data, { address: WORK, values: VALUES })), { id: WORK })
+    t.strictSame(summary(inPlan(mapping, data)), { id: data.address })
+  }
+})
+
+const PLANNED = { values: { function_name: 'work' }, unknown: ['arn', 'version'] }
+const UNKNOWN_NAME = { values: {}, unknown: ['function_name'] }
+
+test('a mapping in a plan that refers to its function', async (t) => {
+  const found = (references: readonly string[], ...others: readonly Resource[]) =>
+    summary(inPlan({ ...UNKNOWN_NAME, expressions: { function_name: { references } } }, ...others))
+  const work = { address: WORK, ...PLANNED }
+  t.strictSame(found(ref(`${WORK}.arn`), work), { id: WORK })
+  t.strictSame(found(['local.name'], work), {
+    id: 'its function',
+    unreadReason: `${AFTER}, and depends on local.name, which a plan does not show`,
+  })
+  t.strictSame(found([...ref(`${WORK}.arn`), 'local.name'], work), {
+    id: WORK,
+    doubt: 'it also depends on local.name, which a plan does not show',
+  })
+})
+
+test('a mapping in a plan whose function name is known: the reference decides between functions of one name', async (t) => {
+  const mapping = (to: string) => ({
+    values: { function_name: 'work' },
+    expressions: { function_name: { references: ref(to) } },
+  })
+  const two = [
+    { address: 'aws_lambda_function.first', ...PLANNED },
+    { address: 'aws_lambda_function.second', ...PLANNED },
+  ]
+  const second = mapping('aws_lambda_function.second.function_name')
+  t.strictSame(summary(inPlan(second, ...two)), { id: 'aws_lambda_function.second' })
+  t.strictSame(summary(inPlan(mapping('local.name'), ...two)), { id: 'work', unreadReason: ELSEWHERE })
+  const renamed = { ...PLANNED, values: { function_name: 'renamed' } }
+  const other = [two[0] as Resource, { address: 'aws_lambda_function.second', ...renamed }]
+  t.strictSame(summary(inPlan(second, ...other)), { id: 'aws_lambda_function.first' })
+  const alias = { address: ALIAS, values: { ...LIVE, arn: undefined }, unknown: ['arn'] }
+  t.strictSame(summary(inPlan(mapping('aws_lambda_alias.live.function_name'), ...two.slice(0, 1), alias)), {
+    id: 'aws_lambda_function.first',
+  })
+})
+
+for (const [title, alias, expected] of [
+  ['the newest version', { values: LIVE }, { id: WORK }],
+  ['the newest version, without weights', { values: { ...LIVE, routing_config: undefined } }, { id: WORK }],
+  ['$LATEST', { values: { ...LIVE, function_version: '$LATEST' } }, { id: WORK }],
+  ['an older version', { values: { ...LIVE, function_version: '3' } }, { id: ALIAS, unreadReason: PINNED, of: WORK }],
+  [
+    'several versions',
+    { values: { ...LIVE, routing_config: [{ additional_version_weights: { 3: 0.1 } }] } },
+    { id: ALIAS, unreadReason: 'it routes invocations to several versions of aws_lambda_function.work', of: WORK },
+  ],
+  [
+    'versions that are known only after apply',
+    { values: LIVE, unknown: ['routing_config'] },
+    { id: ALIAS, unreadReason: `its routing: ${AFTER}`, of: WORK },
+  ],
+  [
+    'a version that is known only after apply',
+    { values: LIVE, unknown: ['function_version'] },
+    { id: ALIAS, unreadReason: `its version: ${AFTER}`, of: WORK },
+  ],
+  [
+    'the version that the plan publishes',
+    {
+      values: LIVE,
+      unknown: ['function_version'],
+      expressions: { function_version: { references: ref(`${WORK}.version`) } },
+    },
+    { id: WORK },
+  ],
+  [
+    'the version that the plan publishes, or another one',
+    {
+      values: LIVE,
+      unknown: ['function_version'],
+      expressions: { function_version: { references: [...ref(`${WORK}.version`), 'local.pinned'] } },
+    },
+    { id: ALIAS, unreadReason: `its version: ${AFTER}`, of: WORK },
+  ],
+  [
+    'the version of another function',
+    {
+      values: LIVE,
+      unknown: ['function_version'],
+      expressions: { function_version: { references: ref('aws_lambda_function.other.version') } },
+    },
+    { id: ALIAS, unreadReason: `its version: ${AFTER}`, of: WORK },
+  ],
+  [
+    'a function that is elsewhere',
+    { values: { ...LIVE, function_name: 'nowhere' } },
+    { id: ALIAS, unreadReason: `its function: ${ELSEWHERE}` },
+  ],
+] as const) {
+  test(`a mapping in a plan of an alias of ${title}`, async (t) => {
+    const mapping = { ...UNKNOWN_NAME, expressions: { function_name: { references: ref(`${ALIAS}.arn`) } } }
+    const resources = [
+      { address: 'aws_lambda_function.other', values: { function_name: 'other' } },
+      { address: WORK, values: VALUES },
+      { address: ALIAS, ...alias },
+    ]
+    t.strictSame(summary(inPlan(mapping, ...resources)), expected)
+  })
+}
+
+test('an alias in a data source: it does not show whether it routes to several versions', async (t) => {
+  const { routing_config, ...values } = LIVE
+  const data = { address: 'data.aws_lambda_alias.live', values }
+  const mapping = { values: { function_name: LIVE.arn } }
+  t.strictSame(summary(inPlan(mapping, { address: WORK, values: VALUES }, data)), {
+    id: data.address,
+    unreadReason: 'its routing: data.aws_lambda_alias.live does not show it',
+    of: WORK,
+  })
+})
+
+test('an alias keeps the reserved concurrency of its function', async (t) => {
+  const values = { ...VALUES, reserved_concurrent_executions: 7 }
+  const { lambdaFunction } = inState(
+    { function_name: 'work:live' },
+    { [WORK]: values, [ALIAS]: { ...LIVE, function_version: '3' } },
+  )
+  t.strictSame(lambdaFunction.reservedConcurrency, withId('reservedConcurrency', known(7)))
+  t.strictSame(lambdaFunction.timeout, unknown(PINNED))
+})
+
+test('an alias that is named in a plan belongs to the function that it refers to', async (t) => {
+  const alias = (name: string, to: string) => ({
+    address: `aws_lambda_alias.${name}`,
+    values: { ...LIVE, arn: undefined, function_name: undefined, function_version: '3' },
+    unknown: ['arn', 'function_name'],
+    expressions: { function_name: { references: ref(`aws_lambda_function.${to}.arn`) } },
+  })
+  const functions = ['other', 'work'].map((name) => ({
+    address: `aws_lambda_function.${name}`,
+    values: { function_name: name },
+    unknown: ['arn'],
+  }))
+  const found = inPlan(
+    { values: { function_name: 'work:live' } },
+    ...functions,
+    alias('first', 'other'),
+    alias('second', 'work'),
+  )
+  t.equal(found.lambdaFunction.id, 'aws_lambda_alias.second')
+})

@@ -1,0 +1,394 @@
+import { test } from 'tap'
+import type { Mapping } from '../../src/model/model.ts'
+import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { only } from '../support/templates.ts'
+import { type PlannedModule, readShown, resource, shownPlan } from '../support/terraform.ts'
+import { ref } from '../support/terraform-modules.ts'
+
+type Values = Record<string, unknown>
+type Resource = PlannedModule['resources'][number]
+
+const AFTER = unknown('it is known only after apply')
+const ORDERS = 'aws_lambda_event_source_mapping.orders'
+const QUEUE = 'aws_sqs_queue.one'
+const ARN = 'arn:aws:sqs:eu-west-1:123456789012:one'
+const FAR = ARN.replace(/one$/, 'far')
+const URL = 'https://sqs.eu-west-1.amazonaws.com/123456789012/one'
+const ONE = { address: QUEUE, values: { name: 'one', arn: ARN, id: URL } }
+const HANDLER = { address: 'aws_lambda_function.work', values: { function_name: 'work' } }
+const MAPPING: Values = { event_source_arn: ARN, function_name: 'work' }
+
+function planWith(mapping: Partial<Resource>, ...others: readonly Resource[]) {
+  return shownPlan({ resources: [ONE, HANDLER, { address: ORDERS, values: MAPPING, ...mapping }, ...others] })
+}
+function mappingOf(values: Values, after: Values = {}): Mapping {
+  return only(readShown(planWith({ values: { ...MAPPING, ...values }, unknown: after })).mappings)
+}
+
+function withId<T>(name: string, setting: Setting<T>, address = ORDERS) {
+  return { ...setting, id: `${address} ${name} ${JSON.stringify(setting)}` }
+}
+function byDefault(value: unknown) {
+  return { state: 'known', value, isDefault: true } as const
+}
+/** The settings of a mapping that has none. */
+function unset(address: string) {
+  return {
+    batchSize: withId('batchSize', byDefault(10), address),
+    window: withId('window', byDefault(0), address),
+    maximumConcurrency: absent,
+    minimumPollers: absent,
+    maximumPollers: absent,
+    runs: withId('runs', byDefault(true), address),
+    bisectBatch: absent,
+    destination: absent,
+    maximumRecordAge: absent,
+    maximumRetryAttempts: absent,
+    parallelizationFactor: absent,
+    startingPosition: absent,
+    tumblingWindow: absent,
+    reportBatchItemFailures: withId('reportBatchItemFailures', known(false), address),
+    otherResponseTypes: [],
+    provisioned: known(false),
+    filters: withId('filters', absent, address),
+  }
+}
+
+test('a state with a mapping', async (t) => {
+  const resources = [ONE, HANDLER, { address: ORDERS, values: MAPPING }]
+  const all = resources.map(({ address, values }) => resource(address, values))
+  const { mappings, ...rest } = readShown({ format_version: '1.0', values: { root_module: { resources: all } } })
+  const { queue, function: target, ...mapping } = only(mappings)
+  t.strictSame(mapping, { id: ORDERS, arn: withId('arn', known(ARN)), ...unset(ORDERS) })
+  t.strictSame([queue.id, target.id], [QUEUE, HANDLER.address])
+  const fix = 'Check the deployed function with --function NAME.'
+  t.strictSame(rest, { language: 'terraform', otherReaders: [], unreadResources: [], fix })
+})
+
+test('a plan with a mapping', async (t) => {
+  const settings = {
+    batch_size: 100,
+    maximum_batching_window_in_seconds: 5,
+    scaling_config: [{ maximum_concurrency: 20 }],
+    provisioned_poller_config: [{ minimum_pollers: 2, maximum_pollers: 20 }],
+    enabled: false,
+    function_response_types: ['ReportBatchItemFailures'],
+    filter_criteria: [{ filter: [{ pattern: '{ "body": ["a"] }' }] }],
+  }
+  const { mappings, ...rest } = readShown(planWith({ values: { ...MAPPING, ...settings } }))
+  const { queue, function: target, ...mapping } = only(mappings)
+  const pattern = known({ forms: ['text'], json: '{"body":["a"]}' })
+  t.strictSame(mapping, {
+    ...unset(ORDERS),
+    id: ORDERS,
+    arn: withId('arn', known(ARN)),
+    batchSize: withId('batchSize', known(100)),
+    window: withId('window', known(5)),
+    maximumConcurrency: withId('maximumConcurrency', known(20)),
+    minimumPollers: withId('minimumPollers', known(2)),
+    maximumPollers: withId('maximumPollers', known(20)),
+    runs: withId('runs', known(false)),
+    reportBatchItemFailures: withId('reportBatchItemFailures', known(true)),
+    provisioned: known(true),
+    filters: withId('filters', known([pattern])),
+  })
+  t.strictSame([queue.id, target.id], [QUEUE, HANDLER.address])
+  const fix = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
+  t.strictSame(rest, { language: 'terraform', otherReaders: [], unreadResources: [], fix })
+})
+
+for (const [title, types, after, expected, others] of [
+  ['null', null, false, known(false), []],
+  ['an empty list', [], false, known(false), []],
+  ['other types', ['Other', 'ReportBatchItemFailures', 'More'], false, known(true), ['Other', 'More']],
+  ['another type', ['Other'], false, known(false), ['Other']],
+  ['a list that is not known', undefined, true, AFTER, []],
+  ['a type that is not known', [null], [true], AFTER, []],
+  ['the type, beside one that is not known', [null, 'ReportBatchItemFailures'], [true, false], known(true), []],
+] as const) {
+  test(`the response types of a mapping: ${title}`, async (t) => {
+    const mapping = mappingOf({ function_response_types: types }, { function_response_types: after })
+    t.strictSame(mapping.reportBatchItemFailures, withId('reportBatchItemFailures', expected))
+    t.strictSame(mapping.otherResponseTypes, others)
+  })
+}
+
+for (const [title, block, after, expected] of [
+  ['no block', [], [], known(false)],
+  ['0 pollers, which means that they are not set', [{ minimum_pollers: 0, maximum_pollers: 0 }], [], known(false)],
+  ['a minimum', [{ minimum_pollers: 2, maximum_pollers: 0 }], [], known(true)],
+  ['a maximum', [{ minimum_pollers: null, maximum_pollers: 2 }], [], known(true)],
+  ['a block that is not known', undefined, true, AFTER],
+  ['a minimum that is not known', [{ maximum_pollers: 0 }], [{ minimum_pollers: true }], AFTER],
+  ['a minimum, and a maximum that is not known', [{ minimum_pollers: 2 }], [{ maximum_pollers: true }], known(true)],
+] as const) {
+  test(`whether a mapping has provisioned pollers: ${title}`, async (t) => {
+    const mapping = mappingOf({ provisioned_poller_config: block }, { provisioned_poller_config: after })
+    t.strictSame(mapping.provisioned, expected)
+  })
+}
+
+const TEXT = '{"body":["a"]}'
+const READ_TEXT = known({ forms: ['text'], json: TEXT })
+const NO_PATTERN = known({ error: 'it has no Pattern' })
+for (const [title, block, after, expected] of [
+  ['no block', [], [], absent],
+  ['a block without filters', [{ filter: [] }], [], known([])],
+  [
+    'a filter without a pattern',
+    [{ filter: [{ pattern: TEXT }, {}] }],
+    [{ filter: [{}, {}] }],
+    known([READ_TEXT, NO_PATTERN]),
+  ],
+  ['a filter that is null', [{ filter: [null] }], [], known([NO_PATTERN])],
+  [
+    'a filter that is not known',
+    [{ filter: [{ pattern: TEXT }, null] }],
+    [{ filter: [{}, true] }],
+    known([READ_TEXT, AFTER]),
+  ],
+  ['a pattern that is not known', [{ filter: [{}] }], [{ filter: [{ pattern: true }] }], known([AFTER])],
+  ['filters that are not known', [{}], [{ filter: true }], AFTER],
+  ['a block that is not known', undefined, true, AFTER],
+  [
+    'six filters',
+    [{ filter: Array(6).fill({ pattern: TEXT }) }],
+    [],
+    invalid(
+      'the mapping has 6 filters, but Lambda allows at most 5, or 10 if AWS has raised the quota of the account',
+      'Use at most 5 filters. If AWS has raised your quota, check the deployed function with --function NAME.',
+    ),
+  ],
+] as const) {
+  test(`the filters of a mapping: ${title}`, async (t) => {
+    const { filters } = mappingOf({ filter_criteria: block }, { filter_criteria: after })
+    t.strictSame(filters, withId('filters', expected as Setting<unknown>))
+  })
+}
+
+/** The ids of the queues that mappings read, with their ARNs, and what was not read. */
+function found(plan: unknown) {
+  const { mappings, unreadResources } = readShown(plan)
+  return [mappings.map(({ queue, arn }) => [queue.id, arn]), unreadResources]
+}
+const MAY_READ = { id: ORDERS, what: 'whether it reads SQS', unreadReason: AFTER.reason }
+const USE_ARN = 'Use the ARN of a queue: the attribute arn, not id, url or name.'
+
+for (const [title, event_source_arn, queues] of [
+  ['the ARN of a queue', ARN, [[QUEUE, withId('arn', known(ARN))]]],
+  ['the ARN of a queue that is elsewhere', FAR, [[FAR, withId('arn', known(FAR))]]],
+  ['the ARN of a stream', 'arn:aws:kinesis:eu-west-1:123456789012:stream/sqs', []],
+  ['the URL of a queue', URL, [[QUEUE, withId('arn', invalid(`"${URL}" is not an ARN`, USE_ARN))]]],
+  [
+    'text in which arn: comes later',
+    'x:arn:y',
+    [['x:arn:y', withId('arn', invalid('"x:arn:y" is not an ARN', USE_ARN))]],
+  ],
+] as const) {
+  test(`a mapping whose source is ${title}`, async (t) => {
+    t.strictSame(found(planWith({ values: { ...MAPPING, event_source_arn } })), [queues, []])
+  })
+}
+
+test('a mapping of a queue that is elsewhere: its ARN says whether it is a FIFO queue', async (t) => {
+  const fifoOf = (event_source_arn: string) => mappingOf({ event_source_arn }).queue.fifo
+  t.strictSame(fifoOf(FAR), known(false))
+  t.strictSame(fifoOf(`${FAR}.fifo`), known(true))
+  const { queue } = only(readShown(withSource({}, ['local.arn'], [])).mappings)
+  t.match(queue, { id: 'its queue', fifo: { state: 'unknown', reason: queue.unreadReason } })
+})
+
+/** A mapping whose source is known only after apply. */
+function withSource(
+  values: Values,
+  references: readonly string[],
+  after: readonly string[],
+  ...others: readonly Resource[]
+) {
+  const expressions = { event_source_arn: { references } }
+  const own = { values: { function_name: 'work', ...values }, unknown: ['event_source_arn', ...after], expressions }
+  return planWith(own, ...others)
+}
+const UNCREATED = { address: 'aws_sqs_queue.new', values: { name: 'new' }, unknown: ['arn', 'id'] }
+const NEW = [UNCREATED.address, withId('arn', AFTER)]
+const DEPENDS = 'it is known only after apply, and depends on local.arn, which a plan does not show'
+
+for (const [title, references, values, after, expected] of [
+  ['the ARN of a queue', ref('aws_sqs_queue.new.arn'), {}, [], [[NEW], []]],
+  [
+    'the ARN of a queue, and a starting position',
+    ref('aws_sqs_queue.new.arn'),
+    { starting_position: 'LATEST' },
+    [],
+    [[NEW], []],
+  ],
+  ...['id', 'url', 'name'].map(
+    (name) =>
+      [
+        `the ${name} of a queue`,
+        ref(`aws_sqs_queue.new.${name}`),
+        {},
+        [],
+        [
+          [
+            [
+              UNCREATED.address,
+              withId(
+                'arn',
+                invalid(
+                  `aws_sqs_queue.new.${name} is not the ARN of aws_sqs_queue.new`,
+                  'Use the ARN: aws_sqs_queue.new.arn.',
+                ),
+              ),
+            ],
+          ],
+          [],
+        ],
+      ] as const,
+  ),
+  ['a whole queue', ['aws_sqs_queue.new'], {}, [], [[NEW], []]],
+  [
+    'a queue or a local value',
+    ['local.arn', ...ref('aws_sqs_queue.new.arn')],
+    {},
+    [],
+    [
+      [NEW],
+      [
+        {
+          id: ORDERS,
+          what: 'whether its queue is aws_sqs_queue.new',
+          unreadReason: 'it also depends on local.arn, which a plan does not show',
+        },
+      ],
+    ],
+  ],
+  ['a local value', ['local.arn'], {}, [], [[['its queue', withId('arn', AFTER)]], []]],
+  ['a variable', ['var.arn'], {}, [], [[['its queue', withId('arn', AFTER)]], []]],
+  ['a local value, and a starting position', ['local.arn'], { starting_position: 'LATEST' }, [], [[], []]],
+  ['a local value, and queues of a broker', ['local.arn'], { queues: ['x'] }, [], [[], []]],
+  ['a local value, and topics', ['local.arn'], { topics: ['x'] }, [], [[], []]],
+  ['a local value, and a self-managed source', ['local.arn'], { self_managed_event_source: [{}] }, [], [[], []]],
+  [
+    'a local value, and empty lists',
+    ['local.arn'],
+    { topics: [], queues: null },
+    [],
+    [[['its queue', withId('arn', AFTER)]], []],
+  ],
+  ['a local value, and topics that are not known', ['local.arn'], {}, ['topics'], [[], [MAY_READ]]],
+  ['a stream', ref('aws_kinesis_stream.one.arn'), {}, [], [[], []]],
+  ['a stream, and topics that are not known', ref('aws_kinesis_stream.one.arn'), {}, ['topics'], [[], []]],
+  ['a stream or a local value', ['local.arn', ...ref('aws_kinesis_stream.one.arn')], {}, ['topics'], [[], [MAY_READ]]],
+  [
+    'a stream or a queue, and topics that are not known',
+    [...ref('aws_kinesis_stream.one.arn'), ...ref('aws_sqs_queue.new.arn')],
+    {},
+    ['topics'],
+    [[], [MAY_READ]],
+  ],
+  ['a queue, and topics that are not known', ref('aws_sqs_queue.new.arn'), {}, ['topics'], [[NEW], []]],
+  ['a resource of another type', ref('x_aws_mq_broker.one.arn'), {}, ['topics'], [[], [MAY_READ]]],
+] as const) {
+  test(`a mapping whose source is known only after apply, and refers to ${title}`, async (t) => {
+    const others = ['aws_kinesis_stream.one', 'x_aws_mq_broker.one'].map((address) => ({ address, values: {} }))
+    t.strictSame(found(withSource(values, references, after, UNCREATED, ...others)), expected)
+  })
+}
+
+test('a mapping of a local value: the reason why its queue is not known', async (t) => {
+  const { queue } = only(readShown(withSource({}, ['local.arn'], [])).mappings)
+  t.equal(queue.unreadReason, DEPENDS)
+})
+
+test('a mapping whose function is not certain', async (t) => {
+  const function_name = { references: [...ref('aws_lambda_function.work.arn'), 'local.name'] }
+  const plan = planWith({
+    values: { event_source_arn: ARN },
+    unknown: ['function_name'],
+    expressions: { function_name },
+  })
+  const { mappings, unreadResources } = readShown(plan)
+  t.equal(only(mappings).function.id, 'aws_lambda_function.work')
+  t.strictSame(unreadResources, [
+    {
+      id: ORDERS,
+      what: 'whether its function is aws_lambda_function.work',
+      unreadReason: 'it also depends on local.name, which a plan does not show',
+    },
+  ])
+})
+
+const PIPE = 'aws_pipes_pipe.one'
+test('pipes that read queues', async (t) => {
+  function readers(values: Values, after: Values = {}) {
+    const source_parameters = [{ filter_criteria: [{ filter: [{ pattern: TEXT }, {}] }] }]
+    const pipe = { address: PIPE, values: { source: ARN, source_parameters, ...values }, unknown: after }
+    return readShown(planWith({}, pipe)).otherReaders ?? []
+  }
+  const { queue, function: target, ...pipe } = only(readers({}))
+  t.strictSame(pipe, {
+    ...unset(PIPE),
+    id: PIPE,
+    arn: known(ARN),
+    runs: known(true),
+    filters: known([READ_TEXT, AFTER]),
+  })
+  t.strictSame([queue.id, target.id, target.unreadReason], [QUEUE, PIPE, 'it is a pipe'])
+  t.strictSame(only(readers({ desired_state: 'STOPPED' })).runs, known(false))
+  t.strictSame(only(readers({ desired_state: 'RUNNING' })).runs, known(true))
+  t.strictSame(only(readers({ source_parameters: [] })).filters, absent)
+  t.strictSame(only(readers({ source_parameters: [] }, { source_parameters: true })).filters, AFTER)
+  const filters = [{ filter_criteria: [{ filter: [null] }] }]
+  t.strictSame(only(readers({ source_parameters: filters })).filters, known([AFTER]))
+  t.strictSame(readers({ source: FAR }), [])
+})
+
+test('resources that are not read', async (t) => {
+  const AWSCC = 'resources of the provider awscc are not read'
+  const STACK = 'its resources are in a separate template'
+  const reasons: Readonly<Record<string, string>> = {
+    awscc_lambda_event_source_mapping: AWSCC,
+    awscc_lambda_function: AWSCC,
+    awscc_sqs_queue: AWSCC,
+    awscc_sqs_queue_policy: '',
+    x_awscc_sqs_queue: '',
+    aws_cloudcontrolapi_resource: 'resources of the Cloud Control API are not read',
+    aws_cloudcontrolapi_resource_x: '',
+    x_aws_cloudcontrolapi_resource: '',
+    aws_cloudformation_stack: STACK,
+    awscc_cloudformation_stack: STACK,
+    aws_cloudformation_stack_instances: STACK,
+    aws_cloudformation_stack_set_instance: STACK,
+    aws_cloudformation_stack_set: '',
+    'data.aws_cloudformation_stack': '',
+  }
+  const others = Object.keys(reasons).map((type) => ({ address: `${type}.one`, values: {} }))
+  const { mappings, unreadResources } = readShown(planWith({}, ...others))
+  t.equal(mappings.length, 1)
+  t.strictSame(
+    unreadResources,
+    Object.entries(reasons).flatMap(([type, unreadReason]) =>
+      unreadReason === '' ? [] : [{ id: `${type}.one`, unreadReason }],
+    ),
+  )
+})
+
+test('data sources are not mappings and not pipes', async (t) => {
+  const plan = shownPlan({
+    resources: [
+      ONE,
+      HANDLER,
+      { address: `data.${ORDERS}`, values: MAPPING },
+      { address: `data.${PIPE}`, values: { source: ARN } },
+      { address: 'aws_x.one', values: { ...MAPPING, source: ARN } },
+    ],
+  })
+  const { mappings, otherReaders } = readShown(plan)
+  t.strictSame([mappings, otherReaders], [[], []])
+})
+
+test('a plan that is not complete', async (t) => {
+  const { unreadResources } = readShown({ ...planWith({}), errored: true })
+  t.strictSame(unreadResources, [{ id: 'the plan', unreadReason: 'planning failed, so the plan is not complete' }])
+})

@@ -1,0 +1,132 @@
+import { test } from 'tap'
+import { absent, known, unknown } from '../../src/model/setting.ts'
+import type { Table } from '../../src/model/settings.ts'
+import type { Instance, Module } from '../../src/terraform/plan.ts'
+import { blockAt, hasUnknown, identified, listAt, settingsAt, textAt, valueAt } from '../../src/terraform/values.ts'
+
+type Values = Record<string, unknown>
+
+function instance(values: Values, after: unknown = {}, changes: Partial<Instance> = {}): Instance {
+  const of = { address: 'aws_sqs_queue.one', mode: 'managed', type: 'aws_sqs_queue', name: 'one', key: '' }
+  return { ...of, values, unknown: after, module: {} as Module, ...changes }
+}
+
+const AFTER = unknown('it is known only after apply')
+const LIMIT = ['scaling_config', 0, 'maximum_concurrency'] as const
+
+for (const [title, values, after, path, expected] of [
+  ['a text', { name: 'orders' }, {}, ['name'], known('orders')],
+  ['false', { fifo_queue: false }, {}, ['fifo_queue'], known(false)],
+  ['0', { delay_seconds: 0 }, {}, ['delay_seconds'], known(0)],
+  ['null', { name: null }, {}, ['name'], absent],
+  ['an empty text', { name: '' }, {}, ['name'], absent],
+  ['an argument that is missing', {}, {}, ['name'], absent],
+  ['a value in a block', { scaling_config: [{ maximum_concurrency: 5 }] }, {}, LIMIT, known(5)],
+  ['a value in a block that is not set', { scaling_config: [] }, {}, LIMIT, absent],
+  ['a value in a block that is null', { scaling_config: null }, {}, LIMIT, absent],
+  ['a value in a text', { scaling_config: 'five' }, {}, LIMIT.slice(0, 2), absent],
+  ['an argument that is not known', {}, { name: true }, ['name'], AFTER],
+  ['a value in a block that is not known', {}, { scaling_config: true }, LIMIT, AFTER],
+  ['a value that is not known, in a block', {}, { scaling_config: [{ maximum_concurrency: true }] }, LIMIT, AFTER],
+  [
+    'a value beside one that is not known',
+    { scaling_config: [{ maximum_concurrency: 5 }] },
+    { scaling_config: [{ other: true, maximum_concurrency: false }], other: true },
+    LIMIT,
+    known(5),
+  ],
+  ['a value in a state', { name: 'orders' }, undefined, ['name'], known('orders')],
+] as const) {
+  test(`the value of ${title}`, async (t) => {
+    const [argument, ...rest] = path as readonly [string, ...(string | number)[]]
+    t.strictSame(valueAt(instance(values, after), argument, ...rest), expected)
+  })
+}
+
+test('a value that a data source does not show is not known, and has one id for all of them', async (t) => {
+  const data = instance({ name: null }, {}, { address: 'data.aws_sqs_queue.one', mode: 'data' })
+  const missing = { ...unknown('data.aws_sqs_queue.one does not show it'), id: 'data.aws_sqs_queue.one shows it' }
+  t.strictSame(valueAt(data, 'delay_seconds'), missing)
+  t.strictSame(valueAt(data, ...LIMIT), missing)
+  t.strictSame(valueAt(data, 'name'), absent)
+})
+
+test('a value as text, as a list, and as a block', async (t) => {
+  const one = instance({ count: 5, topics: ['a', 'b'], starting_position: 'LATEST', filled: [{}], empty: [] }, {})
+  t.strictSame(textAt(one, 'count'), known('5'))
+  t.strictSame(textAt(one, 'topics', 1), known('b'))
+  t.strictSame(textAt(one, 'name'), absent)
+  t.strictSame(listAt(one, 'topics'), known(['a', 'b']))
+  t.strictSame(listAt(one, 'starting_position'), known(['LATEST']))
+  t.strictSame(listAt(one, 'filled', 0), known([{}]))
+  t.strictSame(listAt(one, 'queues'), absent)
+  t.strictSame(blockAt(one, 'filled'), known(true))
+  t.strictSame(blockAt(one, 'empty'), absent)
+  t.strictSame(blockAt(instance({}, { filled: true }), 'filled'), AFTER)
+})
+
+test('the settings of a table', async (t) => {
+  const number = { kind: 'number', name: 'Number', path: ['Number'] } as const
+  const table = {
+    set: { ...number, terraform: ['set'] },
+    zero: { ...number, terraform: ['zero'] },
+    unset: { ...number, terraform: ['unset'], unset: 0 },
+    other: { ...number, terraform: ['set'], unset: 0 },
+    elsewhere: number,
+    after: { ...number, terraform: ['after'] },
+    inBlock: { ...number, terraform: ['block', 0, 'after'] },
+    block: { ...number, kind: 'presence', terraform: ['block', 0, 'after'] },
+    noBlock: { ...number, kind: 'presence', terraform: ['none', 0, 'after'] },
+    emptyBlock: { ...number, kind: 'presence', terraform: ['block', 0, 'missing'] },
+    afterBlock: { ...number, kind: 'presence', terraform: ['after', 0, 'target'] },
+    managed: { ...number, terraform: ['large'], least: 1, most: 5, mostManaged: 10, unit: 's' },
+  } as const satisfies Table
+  const one = instance(
+    { set: 7, zero: 0, unset: 0, block: [{}], none: [], large: 8 },
+    { after: true, block: [{ after: true }], none: [] },
+  )
+  const settings = settingsAt(table, one, known(true))
+  const withIds = (expected: Values) =>
+    Object.fromEntries(
+      Object.entries(expected).map(([name, setting]) => [
+        name,
+        { ...(setting as object), id: `aws_sqs_queue.one ${name} ${JSON.stringify(setting)}` },
+      ]),
+    )
+  t.strictSame(settings, {
+    ...withIds({
+      set: known(7),
+      zero: known(0),
+      other: known(7),
+      after: AFTER,
+      inBlock: AFTER,
+      block: known(true),
+      afterBlock: AFTER,
+      managed: known(8),
+    }),
+    unset: absent,
+    elsewhere: absent,
+    noBlock: absent,
+    emptyBlock: absent,
+  })
+  t.equal(settingsAt(table, one).managed.state, 'unknown', 'not on Managed Instances')
+})
+
+test('instances of one declaration have settings with the same id', async (t) => {
+  const idAt = (address: string) => identified(instance({}, {}, { address }), 'fifo', known(true)).id
+  const value = 'fifo {"state":"known","value":true}'
+  t.equal(idAt('aws_sqs_queue.one'), `aws_sqs_queue.one ${value}`)
+  for (const key of ['[0]', '[12]', '["a.b"]', '["a]b"]', String.raw`["a\"]b"]`, String.raw`["a\\"]`, '[""]']) {
+    t.equal(idAt(`module.queue${key}.aws_sqs_queue.one${key}`), `module.queue.aws_sqs_queue.one ${value}`, key)
+  }
+  t.strictSame(identified(instance({}), 'fifo', { ...known(true), id: 'own' }), { ...known(true), id: 'own' })
+})
+
+test('whether a value in a block is known only after apply', async (t) => {
+  const isUnknown = (after: unknown) => hasUnknown(instance({}, after), 'filter_criteria')
+  t.equal(isUnknown({ filter_criteria: true }), true)
+  t.equal(isUnknown({ filter_criteria: [{ filter: [{}, { pattern: true }] }] }), true)
+  t.equal(isUnknown({ filter_criteria: [{ filter: [{}] }], other: true }), false)
+  t.equal(isUnknown({ other: true }), false)
+  t.equal(isUnknown(undefined), false)
+})
