@@ -316,6 +316,10 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/terraform/subscriptions.ts': ['terraform/queues'],
   'cli/src/terraform/code.ts': ['terraform/code'],
   'cli/src/doctor/read-deployed.ts': ['doctor/read-deployed'],
+  'cli/src/code/tree.ts': ['code/tree'],
+  'cli/src/code/handler-files.ts': ['code/handler-files'],
+  'cli/src/code/commonjs.ts': ['code/commonjs'],
+  'cli/src/code/source.ts': ['code/search'],
 }
 
 /** The folder with the tests of the package that a source file belongs to. */

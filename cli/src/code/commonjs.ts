@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { evaluate, parse } from '@humanwhocodes/momoa'
-import { isObject } from '../shared/json.ts'
 
 const PACKAGE = `['"]middy-bounded-sqs-batch(?:/\\w+)?['"]`
 const REQUIRE = new RegExp(`\\brequire\\s*\\(\\s*${PACKAGE}\\s*\\)`)
-const IMPORT = new RegExp(`\\b(?:import|export)\\s*(?:([\\w\\s{},*$]*?)\\bfrom\\s*)?${PACKAGE}`, 'g')
+const KEYWORD = '\\b(?:import|export)\\b'
+const CLAUSE = `(?:(?!${KEYWORD})[\\w\\s{},*$])*?`
+const IMPORT = new RegExp(`${KEYWORD}\\s*(?:(${CLAUSE})\\bfrom\\s*)?${PACKAGE}`, 'g')
 export const MODULE_TYPE = /"type"\s*:\s*"module"/
 const BUNDLERS = /\b(esbuild|webpack|rollup|rolldown|tsup|tsdown|ncc|parcel|rspack|vite|swc|bun)\b/
 
@@ -14,8 +15,8 @@ export type Modules = 'require' | 'import' | { reason: string }
 
 /** Whether an import clause has a value. TypeScript removes imports of types, whose names begin with a capital letter. */
 function hasValue(clause = '*'): boolean {
-  if (/^\s*type\s+[\w{*]/.test(clause)) return false
-  return /^\s*[\w*]|[{,]\s*[a-z]/.test(clause.replaceAll(/\btype\s+\w+(\s+as\s+\w+)?/g, ''))
+  if (/type\s+[{*]/.test(clause)) return false
+  return /^[\w*]|[{,]\s*[a-z]/.test(clause.replaceAll(/\btype\s+\w+(\s+as\s+\w+)?/g, ''))
 }
 
 function importsPackage(text: string): boolean {
@@ -36,35 +37,37 @@ function compilerOptions(file: string, depth = 0): Record<string, unknown> | und
       parse(readFileSync(file, 'utf8'), { mode: 'jsonc', allowTrailingCommas: true }) as never,
     ) as Record<string, unknown>
     const bases = [config.extends ?? []].flat().map((base) => {
-      const path = resolve(dirname(file), /\.json$/.test(String(base)) ? String(base) : `${base}.json`)
+      const path = resolve(dirname(file), String(base).endsWith('.json') ? String(base) : `${base}.json`)
       return String(base).startsWith('.') && depth < 10 ? compilerOptions(path, depth + 1) : undefined
     })
-    const own = isObject(config.compilerOptions) ? config.compilerOptions : {}
+    const own = { ...(config.compilerOptions as Record<string, unknown> | undefined) }
     // An own setting is enough, even if a file that it extends cannot be read.
     if (bases.includes(undefined) && own.module === undefined) return undefined
     return Object.assign({}, ...bases, own)
   } catch {
-    return undefined
+    // It is missing, or it is not JSON.
   }
+  return undefined
 }
 
-/** What the TypeScript compiler makes of the imports of a file, from its tsconfig.json. */
-function compiled(path: string): Modules {
-  if (/\.mts$/.test(path)) return 'import'
+/** Whether the TypeScript compiler makes `require()` of the imports of a file, from its tsconfig.json. */
+function becomesRequire(path: string): boolean | { reason: string } {
+  if (path.endsWith('.mts')) return false
   const folder = dirname(path)
   const manifest = nearest(folder, 'package.json')
-  const text = manifest === undefined ? '' : readFileSync(manifest, 'utf8')
+  const text = String(manifest && readFileSync(manifest))
   const bundler = BUNDLERS.exec(text)?.[1]
   if (bundler !== undefined) return { reason: `package.json names ${bundler}, which may bundle the code` }
   const config = nearest(folder, 'tsconfig.json')
   if (config === undefined) return { reason: 'there is no tsconfig.json that says what it becomes' }
   const { module, target, noEmit } = compilerOptions(config) ?? { noEmit: true }
   if (noEmit === true) return { reason: 'tsconfig.json does not say what it becomes' }
-  const name = String(module ?? (/^es[35]$/i.test(String(target)) ? 'commonjs' : '')).toLowerCase()
+  const isOld = ['es3', 'es5'].includes(String(target).toLowerCase())
+  const name = String(module ?? (isOld ? 'commonjs' : '')).toLowerCase()
   if (name === '') return { reason: 'tsconfig.json does not set "module"' }
-  if (name === 'preserve') return 'import'
-  if (/\.cts$/.test(path) || name === 'commonjs') return 'require'
-  return /^node/.test(name) && !MODULE_TYPE.test(text) ? 'require' : 'import'
+  if (name === 'preserve') return false
+  if (path.endsWith('.cts') || name === 'commonjs') return true
+  return name.startsWith('node') && !MODULE_TYPE.test(text)
 }
 
 /** A file of a function. */
@@ -86,7 +89,6 @@ export function requiresPackage({ text, path, isCommonJs }: SourceFile, build: M
   const isRequired = REQUIRE.test(text)
   if (!isRequired && !importsPackage(text)) return false
   if (build !== undefined) return typeof build === 'object' ? build : build === 'require'
-  if (path === undefined || !/\.[cm]?tsx?$/.test(path)) return isRequired && isCommonJs
-  const modules = compiled(path)
-  return typeof modules === 'object' ? modules : modules === 'require'
+  const isTypeScript = /\.[cm]?tsx?$/.test(String(path))
+  return isTypeScript ? becomesRequire(String(path)) : isRequired && isCommonJs
 }

@@ -44,9 +44,7 @@ const REPORTS =
 /** Metrics in the log: the embedded metric format, and the libraries that write it. */
 const METRICS = /CloudWatchMetrics|aws[-_]embedded[-_]metrics|powertools[-\w./]*[./]metrics\b|EmbeddedMetric/i
 const DEAD_LETTER = /\bdeadLetter(?=\s*\()/
-const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--).*$/gm
-/** Only as a guard against cycles that grow. */
-const MAX_IMPORTED = 500
+const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--)/
 
 const results = new Map<string, Source>()
 
@@ -70,8 +68,8 @@ function search(code: Code, folder: string): Source {
   for (const place of places) {
     const tree = openTree(place)
     if (!tree) continue
-    const own = handlerFiles(tree, handler ?? '', runtime)
-    const files = own.length > 0 ? own : entryPoints(tree, entries, handler ?? '')
+    const own = handler === undefined ? [] : handlerFiles(tree, handler, runtime)
+    const files = own.length > 0 ? own : entryPoints(tree, entries, String(handler))
     if (files.length === 0) return { missing: `there is no file of the handler ${handler} in ${shown(place)}` }
     const found = Array.from(withImports(tree, files), ([name, text]) => {
       const path = join(place, name)
@@ -87,7 +85,7 @@ function withImports(tree: Tree, files: readonly string[]): Map<string, string> 
   const queue = [...files]
   for (const path of queue) {
     const text = texts.has(path) ? undefined : tree.read(path)
-    if (text === undefined || texts.size > MAX_IMPORTED) continue
+    if (text === undefined) continue
     texts.set(path, text)
     queue.push(...importsOf(tree, path, text))
   }
@@ -103,7 +101,10 @@ interface Found {
 }
 
 function findIn(found: readonly Found[], { build }: Code): Source {
-  const files = found.map((file) => ({ ...file, text: file.text.replaceAll(WHOLE_LINE_COMMENT, '') }))
+  const files = found.map((file) => {
+    const lines = file.text.split('\n').filter((line) => !WHOLE_LINE_COMMENT.test(line))
+    return { ...file, text: lines.join('\n') }
+  })
   function find(pattern: RegExp): string | undefined {
     for (const { shown, text } of files) {
       const [match] = pattern.exec(text) ?? []
@@ -111,20 +112,18 @@ function findIn(found: readonly Found[], { build }: Code): Source {
     }
     return undefined
   }
-  const [first, ...others] = found
-  const imported =
-    others.length === 0 ? '' : ` and ${others.length} ${others.length === 1 ? 'file' : 'files'} that it imports`
+  const [searched] = found.map(({ shown }) => shown)
+  const imported = found.length - 1
   const ours = find(OURS)
-  const isOurs = ours !== undefined
-  const loads = isOurs ? files.map((file) => ({ ...file, how: requiresPackage(file, build) })) : []
+  const loads = files.map((file) => ({ ...file, how: requiresPackage(file, build) }))
   const open = loads.flatMap(({ shown, how }) => (typeof how === 'object' ? `${shown}: ${how.reason}` : []))
   return {
-    searched: `${first?.shown}${imported}`,
+    searched: `${searched}${imported === 0 ? '' : ` and ${imported} ${imported === 1 ? 'file' : 'files'} that it imports`}`,
     reports: ours ?? find(REPORTS), // a bundle of this package also has the other names
     logsMetrics: find(METRICS),
     requiresPackage: loads.find(({ how }) => how === true)?.shown,
     mayRequirePackage: open[0],
-    usesDeadLetter: isOurs ? find(DEAD_LETTER) : undefined,
+    usesDeadLetter: ours === undefined ? undefined : find(DEAD_LETTER),
   }
 }
 
@@ -136,5 +135,5 @@ function isCommonJs(path: string, tree: Tree): boolean {
     const manifest = tree.read(`${folder}/package.json`)
     if (manifest !== undefined) return !MODULE_TYPE.test(manifest)
   }
-  return !MODULE_TYPE.test(tree.read('package.json') ?? '')
+  return !MODULE_TYPE.test(String(tree.read('package.json')))
 }

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join, normalize } from 'node:path'
+import { join } from 'node:path'
 import { strFromU8, unzipSync } from 'fflate'
 
 /** The files of a function: those of a folder, of an archive, or one text. Paths have slashes, and no `./`. */
@@ -17,11 +17,11 @@ function textOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString(bytes.includes(0) ? 'latin1' : 'utf8')
 }
 
-function folderTree(root: string): Tree {
+function folderTree(root: string, maxFiles: number): Tree {
   function list(folder: string, found: string[] = []): string[] {
     for (const entry of readdirSync(join(root, folder), { withFileTypes: true })) {
       const path = folder === '' ? entry.name : `${folder}/${entry.name}`
-      if (NEVER_SEARCHED.test(path) || found.length >= MAX_FILES) continue
+      if (NEVER_SEARCHED.test(path) || found.length >= maxFiles) continue
       if (entry.isDirectory()) list(path, found)
       else found.push(path)
     }
@@ -40,8 +40,14 @@ function folderTree(root: string): Tree {
 /** An archive: .zip or .jar. Libraries in it are archives themselves, and are not searched. */
 function archiveTree(file: string): Tree {
   const bytes = readFileSync(file)
-  const names: string[] = []
-  unzipSync(bytes, { filter: ({ name }) => !NEVER_SEARCHED.test(name) && !name.endsWith('/') && names.push(name) < 0 })
+  const all: string[] = []
+  unzipSync(bytes, {
+    filter: ({ name }) => {
+      all.push(name)
+      return false
+    },
+  })
+  const names = all.filter((name) => !NEVER_SEARCHED.test(name) && !name.endsWith('/'))
   function read(path: string): string | undefined {
     if (!names.includes(path)) return undefined
     const content = unzipSync(bytes, { filter: ({ name }) => name === path })[path]
@@ -51,12 +57,13 @@ function archiveTree(file: string): Tree {
 }
 
 /** The files at a path. Undefined if there is nothing, or something that is neither a folder nor an archive. */
-export function openTree(path: string): Tree | undefined {
+export function openTree(path: string, maxFiles = MAX_FILES): Tree | undefined {
   if (!existsSync(path)) return undefined
-  if (statSync(path).isDirectory()) return folderTree(normalize(path))
+  if (statSync(path).isDirectory()) return folderTree(path, maxFiles)
   try {
     return archiveTree(path)
   } catch {
-    return undefined
+    // It is not an archive.
   }
+  return undefined
 }
