@@ -60,6 +60,14 @@ const faults = {
     note('later', pid)
     signalLater('KILL', ms)
   },
+  /** Fails four times. After that, when other messages are finished, the process dies before the next delivery. */
+  killIdle(_signal, _ms, receiveCount) {
+    if (receiveCount === 4) {
+      note('later', pid)
+      signalLater('KILL', 300)
+    }
+    if (receiveCount <= 4) throw new Error('the first four deliveries fail')
+  },
   stop() {
     note('fatal', pid)
     signalNow('SIGSTOP')
@@ -133,7 +141,8 @@ export const handler = middy()
     eachRecord(async ({ body, messageId }, _context, { signal, receiveCount }) => {
       const { number, fault, ms } = JSON.parse(body)
       if (isSlow) await sleep(2 * timeout, undefined, { signal })
-      if (fault && (receiveCount === 1 || fault === 'poison')) await faults[fault](signal, ms)
+      const isFaulty = receiveCount === 1 || fault === 'poison' || fault === 'killIdle'
+      if (fault && isFaulty) await faults[fault](signal, ms, receiveCount)
       signal.throwIfAborted() // an aborted record is already reported as failed
       note('done', messageId, number)
     }),
