@@ -123,14 +123,20 @@ function dieWhileLoading() {
 
 loading[process.env.LOADING ?? 'some']()
 
+let startedAt = 0
+
 const observe = {
   before({ event, context }) {
     note('batch', context.awsRequestId, ...event.Records.map(({ messageId }) => messageId))
+    startedAt = clocks.monotonic()
     isSlow = isClockNew
     isClockNew = false
   },
-  after({ context }) {
-    note('returned', context.awsRequestId)
+  after() {
+    note('responded', Math.floor(clocks.monotonic() - startedAt))
+  },
+  onError() {
+    note('threw', Math.floor(clocks.monotonic() - startedAt))
   },
 }
 

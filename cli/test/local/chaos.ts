@@ -75,20 +75,23 @@ const isPoison = ({ fault }: Message) => fault === 'poison'
 /** What the function noted. */
 function readJournal(file: string) {
   const batches: string[][] = []
-  const returned: string[] = []
+  /** The milliseconds that each batch took. */
+  const responded: number[] = []
+  const threw: number[] = []
   /** In the order in which they were processed. */
   const done: { id: string; number: number }[] = []
   const [fatal, later, loads] = [new Set<string>(), [] as string[], [] as string[]]
   for (const line of existsSync(file) ? readFileSync(file, 'utf8').trimEnd().split('\n') : []) {
     const [what, first = '', ...rest] = line.split(' ')
     if (what === 'batch') batches.push(rest)
-    else if (what === 'returned') returned.push(first)
+    else if (what === 'responded') responded.push(Number(first))
+    else if (what === 'threw') threw.push(Number(first))
     else if (what === 'done') done.push({ id: first, number: Number(rest[0]) })
     else if (what === 'fatal') fatal.add(first)
     else if (what === 'later') later.push(first)
     else if (what === 'load') loads.push(first)
   }
-  return { batches, returned, done, doneIds: new Set(done.map(({ id }) => id)), fatal, later, loads }
+  return { batches, responded, threw, done, doneIds: new Set(done.map(({ id }) => id)), fatal, later, loads }
 }
 
 /** Runs the command, with the journal of the function. It is killed if it does not end in time. */
@@ -151,7 +154,7 @@ function checkLedger(t: Test, { code, stdout, stderr, journal }: Run, messages: 
   }
   const ledger = JSON.parse(stdout)
   const { invocations, delivered, failedInvocations, timeouts, crashes, diedBetween } = ledger
-  const { batches, returned, doneIds, fatal, later } = journal
+  const { batches, responded, threw, doneIds, fatal, later } = journal
   t.match(ledger, { sent: messages.length, isInputComplete: true, remaining: 0, lost: 0, filtered: 0, dropped: 0 })
   t.match(ledger, { outOfOrder: 0, respondedEarly: 0 })
   const reasons = Object.entries<number>(ledger.reasons)
@@ -161,6 +164,8 @@ function checkLedger(t: Test, { code, stdout, stderr, journal }: Run, messages: 
   const thrown = countReasons('FullBatchFailureError') + countReasons('TimeoutError')
   t.equal(failedInvocations, timeouts + crashes - diedBetween + thrown, 'nothing else fails an invocation')
   t.ok(timeouts + crashes >= fatal.size, `${timeouts} timeouts and ${crashes} crashes for ${fatal.size} fatal faults`)
+  const late = [...responded, ...threw].filter((ms) => ms > 1500 * TIMEOUT).length
+  t.ok(timeouts >= late, `${timeouts} timeouts for ${late} batches that took much longer than the timeout`)
   t.ok(crashes <= fatal.size + later.length, `${crashes} crashes are not more than the faults that end a process`)
   t.ok(
     ledger.processed <= doneIds.size,
@@ -173,7 +178,7 @@ function checkLedger(t: Test, { code, stdout, stderr, journal }: Run, messages: 
     delivered >= records && delivered <= records + unseen * 100,
     `${delivered} delivered, the handler saw ${records}`,
   )
-  t.ok(returned.length >= invocations - failedInvocations && returned.length <= invocations, 'responses')
+  t.ok(responded.length >= invocations - failedInvocations && responded.length <= invocations, 'responses')
   const times = diedBetween === 1 ? 'once' : `${diedBetween} times`
   const reason = diedBetween === 0 ? undefined : `the process died ${times} between invocations`
   t.same([ledger.verdict, ledger.reason, code], reason ? ['failed', reason, 1] : ['passed', undefined, 0])
@@ -204,8 +209,27 @@ async function onOwnQueue(
   return { ...run, ledger }
 }
 
+const NOTHING = { timeouts: 0, crashes: 0, failedInvocations: 0, redelivered: 0 }
+const TIMED_OUT = { timeouts: 1, crashes: 0, failedInvocations: 1, redelivered: 10 }
+
+for (const [fault, counts] of Object.entries({
+  kill: { timeouts: 0, crashes: 1, failedInvocations: 1, redelivered: 10 },
+  pause: NOTHING,
+  stop: TIMED_OUT,
+  pauseTooLong: TIMED_OUT,
+  blocks: TIMED_OUT,
+})) {
+  t.test(`an environment has one fault: ${fault}`, async (t) => {
+    const messages = randomMessages(10, 1, [fault], 0).map((message) => {
+      return message.fault === fault ? message : { number: message.number }
+    })
+    const { ledger } = await onOwnQueue(t, messages, { flags: ['--batch-size', '10'], env: { LOADING: 'none' } })
+    t.match(ledger, { ...counts, diedBetween: 0 })
+  })
+}
+
 t.test('environments stop, die and get a wrong clock: every message is processed or dead-lettered', async (t) => {
-  const messages = randomMessages(MESSAGES, Math.ceil(MESSAGES / 10_000))
+  const messages = randomMessages(MESSAGES, Math.max(3, MESSAGES / 10_000))
   await onOwnQueue(t, messages, { flags: BATCHES, seconds: MAX_SECONDS.long })
 })
 
@@ -320,7 +344,7 @@ async function startFaultySqs(t: Test) {
 }
 
 t.test('SQS is slow, refuses, loses, repeats or never sends responses, and environments stop and die', async (t) => {
-  const messages = randomMessages(MESSAGES, Math.ceil(MESSAGES / 20_000))
+  const messages = randomMessages(MESSAGES, Math.max(3, MESSAGES / 20_000))
   const { sqs, url, numbers, deletes, injected, inQueue } = await startFaultySqs(t)
   const run = await runLocal(t, {
     messages,
