@@ -116,9 +116,9 @@ export function createQueues({ instances, deleted }: Plan) {
         denialOf(queue, found.instance) ??
         arn,
     )
-    const isInvalid = 'fix' in checked
     // If the ARN is wrong, the retention is unknown for the same reason. Both have one id, so doctor makes one finding.
-    const retention = isInvalid && deadLetterQueue.unreadReason !== undefined ? checked : deadLetterQueue.retention
+    const isUnread = deadLetterQueue.unreadReason !== undefined
+    const retention = checked.fix !== undefined && isUnread ? checked : deadLetterQueue.retention
     const maxReceiveCount = identified(queue, 'maxReceiveCount', count)
     return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
   }

@@ -163,11 +163,11 @@ tumblingWindow: TumblingWindowInSeconds (TumblingWindowInSeconds), presence, isO
 timeout: Timeout (Timeout), number, terraform=timeout, cdk=timeout, serverless=timeout, isDuration=true, default=3, least=1, most=900, mostManaged=5400, unit=s
 memory: MemorySize (MemorySize), number, terraform=memory_size, cdk=memorySize, serverless=memorySize, default=128, least=128, most=10240, mostManaged=32768, unit=MB
 runtime: Runtime (Runtime), text, terraform=runtime, cdk=runtime, serverless=runtime
-reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, cdk=reservedConcurrentExecutions, serverless=reservedConcurrency, unset=-1, least=0, api=false
+reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, cdk=reservedConcurrentExecutions, serverless=reservedConcurrency, unset=-1, least=0
 deadLetterTarget: DeadLetterConfig.TargetArn (TargetArn), presence, sam=DeadLetterQueue.TargetArn, terraform=dead_letter_config.0.target_arn, cdk=deadLetterQueue
 tenantIsolation: TenancyConfig.TenantIsolationMode (TenantIsolationMode), text, terraform=tenancy_config.0.tenant_isolation_mode, cdk=tenancyConfig
-eventInvokeConfig: EventInvokeConfig (EventInvokeConfig), presence, isOptional=true, api=false
-recursiveLoop: RecursiveLoop (RecursiveLoop), text, cdk=recursiveLoop, api=false
+eventInvokeConfig: EventInvokeConfig (EventInvokeConfig), presence, isOptional=true
+recursiveLoop: RecursiveLoop (RecursiveLoop), text, cdk=recursiveLoop
 logLevel: LoggingConfig.ApplicationLogLevel (ApplicationLogLevel), text, terraform=logging_config.0.application_log_level, cdk=applicationLogLevelV2, isOptional=true
 executionTimeout: DurableConfig.ExecutionTimeout (ExecutionTimeout), number, terraform=durable_config.0.execution_timeout, cdk=durableConfig.executionTimeout, isDuration=true, least=1, most=31622400
 `,
