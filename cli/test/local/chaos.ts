@@ -327,9 +327,10 @@ async function startFaultySqs(t: Test) {
       if (operation !== 'ReceiveMessage' || Messages.length === 0) return response
       recent.push(...Messages)
       recent.splice(0, recent.length - 200)
-      if (random() > 0.02) return response
-      const old = recent[Math.floor(random() * recent.length)]
-      return inject('received twice', { Messages: [...Messages.slice(0, input.MaxNumberOfMessages - 1), old] })
+      if (random() > 0.1) return response
+      // Half of them are twice in the same response, and so in the same batch.
+      const copy = random() < 0.5 ? Messages[0] : recent[Math.floor(random() * recent.length)]
+      return inject('received twice', { Messages: [...Messages.slice(0, input.MaxNumberOfMessages - 1), copy] })
     },
   })
   sqs.queue('dead')
