@@ -270,13 +270,15 @@ function withStandardInput(t: Test, stream: Readable) {
 }
 
 test('a template, a state of Terraform, and files that cannot be read', async (t) => {
-  const files = { 'a.json': TEMPLATE, 'state.json': PLAN, 'broken.yaml': 'Resources: [' }
-  t.match(await read(t, files, 'a.json', 'state.json', 'broken.yaml', 'none.yaml', 'main.tf'), [
+  const stack = '{ "deployment": { "resources": [{ "urn": "urn:pulumi:dev::orders::a:b/c:D::e" }] } }'
+  const files = { 'a.json': TEMPLATE, 'state.json': PLAN, 'broken.yaml': 'Resources: [', 'stack.json': stack }
+  t.match(await read(t, files, 'a.json', 'state.json', 'broken.yaml', 'none.yaml', 'main.tf', 'stack.json'), [
     ['a.json', 1],
     ['state.json', 1],
     ['broken.yaml', /^broken\.yaml:1:13: not valid YAML/],
     ['none.yaml', 'there is no file none.yaml'],
     ['main.tf', /^main\.tf is a Terraform configuration\./],
+    ['stack.json', /^stack\.json belongs to Pulumi, which doctor cannot read/],
   ])
 })
 
