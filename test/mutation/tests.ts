@@ -286,6 +286,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'doctor/several-mappings',
     'doctor/topics',
     'doctor/report-batch-item-failures',
+    'doctor/one-finding',
     'doctor/check',
   ],
   'cli/src/rules/rule.ts': ['doctor/single-rules', 'doctor/finding-texts'],
