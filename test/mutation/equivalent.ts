@@ -451,6 +451,13 @@ export const EQUIVALENT: Readonly<
       'The warm-up only lets V8 compile the code earlier.',
     ],
   ],
+  'cli/src/model/setting.ts': [
+    [
+      "return setting.state === 'known' ? setting.value : undefined",
+      ['return true ? setting.value : undefined'],
+      'A setting that is not known has no value. TypeScript needs the check.',
+    ],
+  ],
   'cli/src/local/ledger.ts': [
     ['if (before) tally[before] -= 1', ['if (true) tally[before] -= 1'], 'Nobody reads the count of `undefined`.'],
   ],

@@ -279,6 +279,8 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/serverless.ts': ['template/serverless-names'],
   'cli/src/template/relevant.ts': ['template/relevant'],
   'cli/src/template/cases.ts': ['template/cases-of'],
+  'cli/src/template/misspelled-names.ts': ['template/misspelled-names'],
+  'cli/src/template/wrong-references.ts': ['template/wrong-references'],
   'cli/src/rules/queue-rules.ts': RULES,
   'cli/src/rules/function-rules.ts': ['doctor/single-rules', 'doctor/check', 'doctor/finding-texts'],
   'cli/src/rules/mapping-rules.ts': [

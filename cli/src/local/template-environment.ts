@@ -1,4 +1,5 @@
-import { readDocument } from '../template/document.ts'
+import { readText } from '../shared/text-file.ts'
+import { parseDocument } from '../template/document.ts'
 import { createReader } from '../template/reader.ts'
 import { createResolver, type Resolved } from '../template/resolve.ts'
 
@@ -17,7 +18,7 @@ export async function readTemplateEnvironment(
   functionId: string,
   parameters: ReadonlyMap<string, string>,
 ): Promise<TemplateEnvironment> {
-  const reader = createReader(createResolver(readDocument(file), parameters))
+  const reader = createReader(createResolver(parseDocument(file, readText(file)), parameters))
   const { property, propertiesOf, typeOf, ignoresGlobals, resolve, root, text } = reader
   const variables: Record<string, string> = {}
   const unknown = new Map<string, string>()

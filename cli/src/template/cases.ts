@@ -90,18 +90,13 @@ export function casesOf(document: Node, given: ReadonlyMap<string, string>, link
   const combined = count <= MAX_CASES ? product(lists) : lists.flatMap((list) => list.map((choice) => [choice]))
   const cases = combined.map((choices) => toCase(choices, given))
   return cases.flatMap((one) => {
-    const split = withVerdicts(
-      document,
-      one,
-      [...names].filter((name) => conditions.has(name)),
-      links,
-    )
+    const split = withVerdicts(document, one, names, links)
     return split.length * cases.length <= MAX_CASES ? split : one
   })
 }
 
-/** Splits a case by the comparisons that are still open. */
-function withVerdicts(document: Node, one: TemplateCase, names: readonly string[], links?: Links): TemplateCase[] {
+/** Splits a case by the comparisons that are still open, in the conditions among the names. */
+function withVerdicts(document: Node, one: TemplateCase, names: Iterable<string>, links?: Links): TemplateCase[] {
   const { holds, open } = createResolver(document, one.given, one, links)
   for (const name of names) holds(name)
   return Array.from(open).reduce<TemplateCase[]>(

@@ -3,7 +3,6 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDoc
 import type { Position } from '../model/setting.ts'
 import { closest } from '../shared/closest.ts'
 import { UsageError } from '../shared/errors.ts'
-import { readText } from '../shared/text-file.ts'
 
 export type Node =
   | { kind: 'scalar'; value: string | number | boolean | null; position: Position }
@@ -47,10 +46,6 @@ const MAX_DEPTH = 200
 
 function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
-}
-
-export function readDocument(file: string): Node {
-  return parseDocument(file, readText(file))
 }
 
 /** Parses a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. */
@@ -97,7 +92,7 @@ function fromJson(file: string, text: string): Node {
   }
   function parse(): DocumentNode {
     try {
-      return parseJson(text, { mode: 'json' })
+      return parseJson(text)
     } catch (error) {
       if (error instanceof RangeError) throw error
       const { line = 1, column = 1, message } = error as Error & Partial<Position>
@@ -148,7 +143,7 @@ function fromYaml(file: string, text: string): Node {
     refuse(file, positionOf(error.pos[0]), `not valid YAML: ${what}`)
   }
 
-  const anchors = new Map<string, Node>()
+  const anchors = new Map<string | undefined, Node>()
   function convertUntagged(node: ParsedNode | null, position: Position, depth: number): Node {
     if (node === null) return { kind: 'scalar', value: null, position }
     if (isAlias(node)) {
@@ -189,7 +184,7 @@ function fromYaml(file: string, text: string): Node {
     const result: Node = tag?.startsWith('!')
       ? { kind: 'map', entries: new Map([[LONG.get(tag) ?? tag, value]]), position }
       : value
-    if (anchor) anchors.set(anchor, result)
+    anchors.set(anchor, result)
     return result
   }
   return convert(document.contents as ParsedNode | null, { line: 1, column: 1 }, 0)

@@ -12,8 +12,8 @@ const OF_SETTING = Map.groupBy(
   Object.values(MAPPING_SETTINGS as Table).filter(({ path }) => path.length > 1),
   ({ path }) => String(path[0]),
 )
-const OF_FUNCTION = READ_PROPERTIES.get('AWS::Serverless::Function') ?? []
-const OF_EVENT = READ_PROPERTIES.get('AWS::Lambda::EventSourceMapping') ?? []
+const OF_FUNCTION = READ_PROPERTIES.get('AWS::Serverless::Function') as readonly string[]
+const OF_EVENT = READ_PROPERTIES.get('AWS::Lambda::EventSourceMapping') as readonly string[]
 const TYPES = [...READ_PROPERTIES.keys()]
 
 const SOURCE =

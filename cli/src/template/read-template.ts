@@ -145,7 +145,7 @@ function createSettings({ resolve, property, at, settings, text }: Reader) {
     const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
     if (types.kind !== 'list') return invalid(`it is a ${formOf(types)}, but must be a list`, fix, types.position)
     const items = types.items.map((item) => text(resolve(item)))
-    const on = items.some((item) => item.state === 'known' && item.value === 'ReportBatchItemFailures')
+    const on = items.some((item) => valueIn(item) === 'ReportBatchItemFailures')
     const unresolved = items.find((item) => item.state === 'unknown')
     return unresolved && !on ? { ...unresolved, position: types.position } : known(on, types.position)
   }
@@ -315,7 +315,7 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
     const macros = resolve(declaration)
     for (const macro of macros.kind === 'list' ? macros.items.map(resolve) : [macros]) {
       const name = text(macro.kind === 'map' ? property(macro, 'Name') : macro)
-      if (name.state === 'absent' || (name.state === 'known' && KNOWN_MACROS.test(name.value))) continue
+      if (name.state === 'absent' || KNOWN_MACROS.test(String(valueIn(name)))) continue
       addUnread(name.state === 'known' ? name.value : key, 'a macro may change the template', macros.position)
     }
   }
@@ -323,19 +323,19 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
   function addResource(id: string, declaration: Node) {
     const { position } = declaration
     const type = text(property(resolve(declaration), 'Type'))
+    const typeName = String(valueIn(type))
     const condition = conditionOf(id)
-    if (CHECKED.test(String(valueIn(type))) && hasMacro(id)) addUnread(id, 'a macro may change it', position)
+    if (CHECKED.test(typeName) && hasMacro(id)) addUnread(id, 'a macro may change it', position)
     if (GENERATOR.test(id)) addUnread(id, GENERATED, position)
     else if (type.state === 'unknown') addUnread(id, `its Type is not known: ${type.reason}`, position)
-    else if (type.state === 'absent') return
-    else if (type.value === 'AWS::Pipes::Pipe' && condition?.verdict !== false) addPipe(id, position)
-    else if (NESTED.test(type.value) && !nested?.has(id))
+    else if (typeName === 'AWS::Pipes::Pipe' && condition?.verdict !== false) addPipe(id, position)
+    else if (NESTED.test(typeName) && !nested?.has(id))
       addUnread(id, 'its resources are in a separate template', position, 'Run doctor on that template.')
-    else if (!/^AWS::(Serverless::Function|Lambda::EventSourceMapping)$/.test(type.value)) return
+    else if (!['AWS::Serverless::Function', 'AWS::Lambda::EventSourceMapping'].includes(typeName)) return
     else if (condition?.verdict === false) {
       const unreadReason = `its condition ${condition.name} is false with these parameters`
       absentResources.push({ id, position, unreadReason })
-    } else if (type.value === 'AWS::Serverless::Function') addEvents(id)
+    } else if (typeName === 'AWS::Serverless::Function') addEvents(id)
     else addMapping(id, position)
   }
 

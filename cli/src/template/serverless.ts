@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject, parseObject } from '../shared/json.ts'
+import { readText } from '../shared/text-file.ts'
 import type { Reader } from './reader.ts'
 
 /** Every template of the Serverless Framework has this output. */
@@ -12,8 +13,9 @@ export const SERVERLESS_STATE = 'serverless-state.json'
 /** The names of the functions in serverless.yml. Empty if only the template is there. */
 function namesBeside(folder: string): string[] {
   const file = join(folder, SERVERLESS_STATE)
-  const { service } = (existsSync(file) && parseObject(readFileSync(file, 'utf8'))) || {}
-  return isObject(service) && isObject(service.functions) ? Object.keys(service.functions) : []
+  const { service } = (existsSync(file) && parseObject(readText(file))) || {}
+  const { functions } = isObject(service) ? service : {}
+  return Object.keys(isObject(functions) ? functions : {})
 }
 
 /** How the Serverless Framework writes the name of a function at the beginning of logical ids. */

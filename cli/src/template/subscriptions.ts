@@ -40,7 +40,7 @@ export function createSubscriptions(reader: Reader, queueIdOf: (resolved: Resolv
     ([id, declaration]) => typeOf(id) === 'AWS::Serverless::Connector' || entriesOf(declaration).has('Connectors'),
   )
 
-  function isAllowed(queue: string, topic: Resolved): Setting<boolean> {
+  function isAllowed(queue: string | undefined, topic: Resolved): Setting<boolean> {
     const topicArn = topic.kind === 'scalar' ? textOf(topic.value) : undefined
     const own = policies.filter(({ queues }) => queues?.includes(queue))
     const results = own.map(({ document }) => allowsSns(toStatements(plainOf(document, resolve)), topicArn))
@@ -57,15 +57,14 @@ export function createSubscriptions(reader: Reader, queueIdOf: (resolved: Resolv
     properties: Resolved,
     topic: Resolved,
     position: Node['position'],
-  ): [string, Subscription][] {
+  ): [string | undefined, Subscription][] {
     if (valueIn(text(property(properties, 'Protocol'))) !== 'sqs') return []
     const queue = queueIdOf(property(properties, 'Endpoint'))
-    if (queue === undefined) return []
     const { isRaw } = reader.settings(SUBSCRIPTION_SETTINGS, id, properties)
     return [[queue, { id, position, isRaw, isAllowed: isAllowed(queue, topic) }]]
   }
 
-  const all = ofType(/^AWS::SNS::(Subscription|Topic)$/).flatMap(([id, { position }]): [string, Subscription][] => {
+  const all = ofType(/^AWS::SNS::/).flatMap(([id, { position }]): ReturnType<typeof toSubscription> => {
     const properties = propertiesOf(id)
     if (typeOf(id) === 'AWS::SNS::Subscription') {
       return toSubscription(id, properties, property(properties, 'TopicArn'), position)

@@ -7,7 +7,7 @@ export function placeholder(name: string) {
 
 /** The names in the placeholders of a text: `Queue.Arn`, `AWS::Region`. */
 export function placeholdersIn(text: string): string[] {
-  return Array.from(text.matchAll(/\0([^\0]*)\0/g), ([, name = '']) => name)
+  return Array.from(text.matchAll(/\0([^\0]*)\0/g), ([, name]) => String(name))
 }
 
 /** The resource of an attribute: `Queue` for `Queue.Arn`. A name of a resource stays as it is. */

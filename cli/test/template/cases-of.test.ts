@@ -99,6 +99,15 @@ for (const [title, visibility, sections, expected] of [
     ],
   ],
   [
+    'a comparison of a resource',
+    BRANCH,
+    'Conditions: { C: !Equals [!Ref Queue, a] }',
+    [
+      { ...only, label: 'if C is true', verdicts: [true], assumed: { 'condition C': 'true' } },
+      { ...only, label: 'if C is false', verdicts: [false], assumed: { 'condition C': 'false' } },
+    ],
+  ],
+  [
     'an open comparison, and a parameter',
     '!If [C, !Ref P, 2]',
     'Parameters: { P: { AllowedValues: [a] } }\nConditions: { C: !Equals [!Ref AWS::Region, !Ref AWS::StackName] }',

@@ -148,6 +148,7 @@ test('a misspelled function', async (t) => {
   t.equal(misspelledFunction('Fn::Reff'), 'Ref')
   t.equal(misspelledFunction('Fn::Condtion'), 'Condition')
   t.equal(misspelledFunction('Fn::Custom'), undefined)
+  t.equal(misspelledFunction('!Custom'), undefined)
   t.equal(misspelledFunction('Ref'), undefined)
   t.equal(misspelledFunction('GetAt'), undefined)
   t.equal(misspelledFunction('x!GetAt'), undefined)

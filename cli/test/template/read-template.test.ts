@@ -219,15 +219,16 @@ for (const [title, mapping, handler, enabled, condition, runs] of [
 }
 
 test('a mapping or a function of SAM whose condition is false does not exist', async (t) => {
-  const { mappings, absentResources } = modelOf(`Conditions: { Never: !Equals [a, b] }
+  const { mappings, otherReaders, absentResources } = modelOf(`Conditions: { Never: !Equals [a, b] }
 Resources:
   Queue: { Type: AWS::SQS::Queue, Condition: Never }
-  Pipe: { Type: AWS::Pipes::Pipe, Condition: Never }
+  Pipe: { Type: AWS::Pipes::Pipe, Condition: Never, Properties: { Source: !GetAtt Live.Arn } }
   Orders: { Type: AWS::Lambda::EventSourceMapping, Condition: Never }
   Handler: { Type: AWS::Serverless::Function, Condition: Never, Properties: { Events: { A: { Type: SQS } } } }
+  Live: { Type: AWS::SQS::Queue }
 `)
   const unreadReason = 'its condition Never is false with these parameters'
-  t.strictSame(mappings, [])
+  t.strictSame([mappings, otherReaders], [[], []])
   t.strictSame(absentResources, [
     { id: 'Orders', position: { line: 5, column: 3 }, unreadReason },
     { id: 'Handler', position: { line: 6, column: 3 }, unreadReason },

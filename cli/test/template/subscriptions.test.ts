@@ -60,6 +60,7 @@ for (const [title, type, properties, condition = ''] of [
   ['of another type', 'AWS::SNS::SubscriptionX', ENDS],
   ['of another type', 'XAWS::SNS::Subscription', ENDS],
   ['inside text', 'AWS::SNS::Topic', 'Subscription: text'],
+  ['of another type', 'XAWS::SNS::Topic', `Subscription: [{ ${ENDS} }]`],
 ] as const) {
   test(`a subscription ${title} is not one of the queue: ${type}`, async (t) => {
     t.strictSame(subscriptionsIn(`  Sub: { Type: ${type}, Properties: { ${properties} }${condition} }`), [])
@@ -111,6 +112,7 @@ for (const [title, resources, expected] of [
     `  Policy: { Type: AWS::SQS::QueuePolicy, Properties: { ${OWN}, PolicyDocument: !Ref Open } }`,
     NOT_KNOWN,
   ],
+  ['a policy for an action that is not known', policy(OWN).replace("'sqs:SendMessage'", '!Ref Open'), NOT_KNOWN],
   ['a policy without a document', `  Policy: { Type: AWS::SQS::QueuePolicy, Properties: { ${OWN} } }`, NOT_KNOWN],
   ['a connector', '  Connector: { Type: AWS::Serverless::Connector }', unknown('a connector of SAM may allow it')],
   ['a connector in a resource', '  Any: { Type: Any, Connectors: {} }', unknown('a connector of SAM may allow it')],
@@ -128,6 +130,7 @@ test('a topic that is not known', async (t) => {
   const isAllowed = (resources: string) => subscriptionsIn(`${subscribed}\n${resources}`)?.[0]?.isAllowed
   t.strictSame(isAllowed(policy(OWN)), yes)
   t.strictSame(isAllowed(policy(OWN, '!Ref Topic')), NOT_KNOWN)
+  t.strictSame(isAllowed(policy(OWN, 'arn:aws:sns:eu-west-1:123456789012:orders')), NOT_KNOWN)
 })
 
 test('a policy for the topic that has the subscription', async (t) => {

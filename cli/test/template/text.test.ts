@@ -26,6 +26,7 @@ test('the placeholders of a text', async (t) => {
 
 for (const [text, parts] of [
   ['', ['']],
+  ['\0', []],
   ['a', ['a']],
   ['a:b', ['a', 'b']],
   ['a::b', ['a', '', 'b']],
