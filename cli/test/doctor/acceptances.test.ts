@@ -1,7 +1,7 @@
 import { basename, join } from 'node:path'
 import type { Test } from 'tap'
 import { test } from 'tap'
-import { readAcceptances } from '../../src/doctor/acceptances.ts'
+import { accept, readAcceptances } from '../../src/doctor/acceptances.ts'
 import type { DoctorFlags } from '../../src/doctor/doctor.ts'
 import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
@@ -292,4 +292,29 @@ test('the CDK: an acceptance of a queue applies to the stacks that import it, an
     [code, findings.map(short), accepted.map(short)],
     [0, [], ['visibility-below-timeout Queue', 'shared-queue Shop/Queue']],
   )
+})
+
+test('acceptances of several stacks are the same if their place, rule and resource are, apart from the stack', async (t) => {
+  const finding = {
+    rule: RULE,
+    severity: 'error',
+    resource: 'Queue',
+    message: '',
+    fix: '',
+    source: '',
+    help: '',
+  } as const
+  const used = [{ finding, scopes: [['Queue']] }]
+  const acceptance = { rule: RULE, resource: 'Queue', reason: 'agreed', place: { file: 'a.json', line: 1 } }
+  const warned = (other: Partial<typeof acceptance>) =>
+    accept([
+      { detected: used, acceptances: [acceptance] },
+      { detected: [], acceptances: [{ ...acceptance, ...other }] },
+    ])
+      .filter(({ rule }) => rule === 'acceptance')
+      .map(({ resource }) => resource)
+  t.strictSame(warned({ resource: 'Shop/Queue' }), [])
+  t.strictSame(warned({ resource: 'Cue' }), ['Cue'], 'another resource on the same line')
+  t.strictSame(warned({ rule: 'max-receive-count' }), ['Queue'])
+  t.strictSame(warned({ place: { file: 'b.json', line: 1 } }), ['Queue'])
 })
