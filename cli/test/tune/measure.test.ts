@@ -487,11 +487,11 @@ test('rounds of two concurrencies alternate, and the environments of a third end
 
 test('if the time budget ends a batch, there is a problem, although no invocation timed out', async (t) => {
   const options = optionsOf('handler', 1000, { precision: PRECISION }, { timeout: 2000 })
-  // 1,000 records of 10 ms, one after the other, do not fit into 2 s.
-  const measured = await measure(1, 1769, options)
+  // 1,000 records of 10 ms, four at a time, do not fit into 2 s. The 100 records of the warm-up do.
+  const measured = await measure(4, 1769, options)
   const failed = Math.round(1000 * measured.failedShare)
-  // No record starts after 1.6 s. On a busy machine, the batch has processed less than 160 by then.
-  t.ok(failed >= 830 && failed < 1000, `${failed} failed`)
+  // No record starts after 1.6 s. On a busy machine, the batch has processed less than 640 by then.
+  t.ok(failed >= 350 && failed < 1000, `${failed} failed`)
   t.match(measured, {
     problem: `the library ended a batch early: ${failed} of 1,000 records had not started or finished in time`,
     margin: null,
