@@ -188,6 +188,13 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
       const isMissing = ({ memory, measurement }: (typeof measured)[number]) =>
         memory !== best?.memory || measurement.concurrency !== best.concurrency
       if (best && measured.every(isMissing)) await add(best.memory, best.concurrency)
+      // The peak of memory varies by 15 MB, so a recommended combination that did not fit is measured once more.
+      const at = measured.findIndex((each) => !isMissing(each) && (each.measurement.peakMemory ?? 0) > each.memory)
+      if (best && at >= 0) {
+        console.log(`  ${textOf(best)} needed ${measured[at]?.measurement.peakMemory?.toFixed(0)} MB, measured again`)
+        measured.splice(at, 1)
+        await add(best.memory, best.concurrency)
+      }
     }
     const all = measured.map(({ measurement }) => measurement)
     const grid = measured.map(({ memory, measurement }) =>
