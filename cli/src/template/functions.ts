@@ -33,12 +33,15 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
   const declared = entriesOf(reader.root).get('Globals')
   const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
 
-  /** Whether the function itself sets it. SAM merges a map of the function with that of Globals, key by key. */
+  /**
+   * Whether the function itself has an absent value, as AWS::NoValue. SAM merges a map of the function with that of
+   * Globals, key by key.
+   */
   function isOwn(parent: Resolved, names: Path): boolean {
     const [name, ...rest] = names as [string, ...string[]]
     if (parent.kind !== 'map' || !parent.entries.has(name)) return false
     const child = property(parent, name)
-    return rest.length === 0 || child.kind !== 'map' || isOwn(child, rest)
+    return child.kind !== 'map' || isOwn(child, rest)
   }
   /** A property of a function. SAM takes it from Globals if the function does not set it. */
   function propertyOf(id: string, names: Path): { resolved: Resolved; isInherited: boolean } {

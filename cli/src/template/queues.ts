@@ -72,7 +72,7 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
     if ('id' in lookup) return lookup
     const isFifo = isNameOfFifo(value)
     const fifo = isFifo === undefined ? unknown(lookup.reason, resolved.position) : known(isFifo)
-    return { ...lookup, arn: readable(value), name, fifo }
+    return { reason: lookup.reason, arn: readable(value), name, fifo }
   }
 
   /** Checks an ARN of a queue. A reference to a queue (its URL) and its name are common mistakes. */
@@ -174,9 +174,8 @@ export function createQueues(reader: Reader, { queues, queuesByName, resourceIn 
 
   /** The words below keys that name a dead-letter queue or a destination of failures, in any resource. */
   function deadLetterWordsIn(declaration: Node): string[] {
-    return Array.from(nodesIn(declaration).keys()).flatMap((node) => {
-      return [...entriesOf(node)].flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? wordsIn(value) : []))
-    })
+    const entries = [...nodesIn(declaration).keys()].flatMap((node) => [...entriesOf(node)])
+    return entries.filter(([key]) => NAMES_DEAD_LETTERS.test(key)).flatMap(([, value]) => wordsIn(value))
   }
   /** A queue whose policy is known names only one dead-letter queue. It may be named by its ARN. */
   function deadLetterQueuesOf(id: string, declaration: Node): readonly (string | undefined)[] {

@@ -261,9 +261,9 @@ export function createResolver(
     },
     'Fn::ImportValue': (argument) => {
       const name = text(argument)
-      const exported = typeof name === 'string' ? links?.exports.get(name) : undefined
-      if (exported) return resolve(exported)
-      return unknown(`Fn::ImportValue${typeof name === 'string' ? ` ${readable(name)}` : ''} comes from another stack`)
+      if (typeof name !== 'string') return unknown('Fn::ImportValue comes from another stack')
+      const exported = links?.exports.get(name)
+      return exported ? resolve(exported) : unknown(`Fn::ImportValue ${readable(name)} comes from another stack`)
     },
   }
 

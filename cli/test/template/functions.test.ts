@@ -78,6 +78,12 @@ for (const [title, properties, globals, expected] of [
   ['AWS::NoValue in Globals', '{}', '{ Timeout: !Ref AWS::NoValue }', [3, undefined]],
   ['no properties', '~', '{ Timeout: 20 }', [20, 'Globals']],
   ['no Globals', '{}', '{}', [3, undefined]],
+  [
+    'a macro that may set it',
+    '{ MemorySize: 128, Fn::Transform: {} }',
+    '{ Timeout: 20 }',
+    ['Fn::Transform may add it', undefined],
+  ],
 ] as const) {
   test(`the timeout of a function of SAM: ${title}`, async (t) => {
     const { timeout } = functionIn(`
@@ -332,6 +338,7 @@ for (const [value, expected] of [
   ['handler:v3', ['Handler:v3', `the alias v3: ${ELSEWHERE}`, 2, 'Handler']],
   ['handler:12', ['Handler:12', VERSION_3.replace('3', '12'), 2, 'Handler']],
   ['lost:3', ['lost:3', ELSEWHERE, 2, undefined]],
+  ['lost:live', ['lost:live', ELSEWHERE, 2, undefined]],
   ["!Sub '${Handler}:${Version.Version}'", HANDLER],
   ["!Sub '${Handler}:${Third}'", ['Third', VERSION_3, 19, 'Handler']],
   ["!Sub '${Handler}:${Queue}'", ['Handler:${Queue}', 'Queue is known only after deployment', 2, 'Handler']],

@@ -213,6 +213,7 @@ for (const [value, expected] of [
     (id) => [`!GetAtt ${id}.Arn`, invalid(`${id} is not a queue`)] as const,
   ),
   ['!GetAtt Custom.Arn', later('Custom.Arn')],
+  ["!Sub 'a-${Custom.Name}'", later('Custom.Name')],
   ['~', { state: 'absent' }],
   ['!ImportValue x', { state: 'unknown', reason: IMPORT, position }],
   ['[a]', { state: 'unknown', reason: 'it is a list', position }],
@@ -431,4 +432,19 @@ test('a queue whose policy is not known is not its own dead-letter queue', async
 Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { a: !GetAtt Queue.Arn } } } }
 `)
   t.equal(queueOf('Queue').isDeadLetterQueue, false)
+})
+
+test('only subscriptions whose endpoint is the ARN of a queue are those of a queue', async (t) => {
+  const { queueOf } = queuesIn(`
+Resources:
+  Queue: { Type: AWS::SQS::Queue }
+  Stream: { Type: AWS::Kinesis::Stream }
+  Gone: { Type: AWS::SNS::Subscription, Properties: { Protocol: sqs, Endpoint: !GetAtt Stream.Arn } }
+  Open: { Type: AWS::SNS::Subscription, Properties: { Protocol: sqs, Endpoint: !ImportValue x } }
+  Own: { Type: AWS::SNS::Subscription, Properties: { Protocol: sqs, Endpoint: !GetAtt Queue.Arn } }
+`)
+  t.strictSame(
+    queueOf('Queue').subscriptions?.map(({ id }) => id),
+    ['Own'],
+  )
 })
