@@ -44,7 +44,7 @@ export function misspelledNames(reader: Reader): Rejected[] {
         check(
           id,
           value,
-          own.map(({ path }) => String(path.at(-1))),
+          own.map(({ name }) => name),
         )
     }
   }
@@ -65,8 +65,9 @@ export function misspelledNames(reader: Reader): Rejected[] {
     if (conditionOf(id)?.verdict === false || isOfOtherStack(id)) continue
     const declaration = resolve(node)
     checkType(id, declaration)
-    if (type === '' || TYPES.includes(type)) check(id, declaration, OF_DECLARATION)
-    check(id, propertiesOf(id), READ_PROPERTIES.get(type) ?? [])
+    const names = READ_PROPERTIES.get(type)
+    if (type === '' || names) check(id, declaration, OF_DECLARATION)
+    if (names) check(id, propertiesOf(id), names)
     const events = type === 'AWS::Serverless::Function' ? property(propertiesOf(id), 'Events') : undefined
     if (events?.kind !== 'map') continue
     for (const [name, declaration] of events.entries) {

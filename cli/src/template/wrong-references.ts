@@ -1,10 +1,10 @@
 import type { Rejected } from '../model/model.ts'
 import type { Position } from '../model/setting.ts'
 import { closest } from '../shared/closest.ts'
-import { entriesOf, misspelledFunction, type Node, nodesIn } from './document.ts'
+import { entriesOf, misspelledFunction, type Node, nodesIn, scalarText } from './document.ts'
 import type { Reader } from './reader.ts'
 import { namesIn, namesWithConditions, readParts, variablesIn } from './relevant.ts'
-import { isOfOtherStack, type Resolved } from './resolve.ts'
+import { isOfOtherStack, type Resolved, rawText } from './resolve.ts'
 import { PSEUDO_PARAMETERS, resourceOf } from './text.ts'
 
 const EXPANDED = /^AWS::Serverless::|::MODULE$/
@@ -24,11 +24,9 @@ function callIn(node: Node): { name: string; argument: Node } | undefined {
 }
 
 /** Returns whether SAM or a module may add a resource with a name. */
-function addedNames({ root, resources, typeOf }: Reader): (name: string) => boolean {
-  const transform = entriesOf(root).get('Transform')
+function addedNames({ resources, typeOf }: Reader): (name: string) => boolean {
   const expanded = [...resources.keys()].filter((id) => EXPANDED.test(typeOf(id)) || hasConnectors(resources.get(id)))
-  const isExpanded = transform !== undefined || expanded.length > 0
-  return (name) => isExpanded && (ADDED_BY_SAM.test(name) || expanded.some((id) => name.startsWith(id)))
+  return (name) => (expanded.length > 0 && ADDED_BY_SAM.test(name)) || expanded.some((id) => name.startsWith(id))
 }
 
 /**
@@ -69,19 +67,22 @@ export function wrongReferences(reader: Reader): Rejected[] {
       // The position of the outermost function is also that of the setting.
       const { position } = around.find(callIn) ?? node
       const [first] = argument.kind === 'list' ? argument.items : [argument]
-      const value = first?.kind === 'scalar' ? String(first.value) : ''
       const meant = misspelledFunction(name)
       if (meant !== undefined) {
         reject(id, position, `there is no function ${name}`, `Correct the name. Did you mean ${meant}?`)
       }
-      const names = name === 'Fn::Sub' ? variablesIn(argument) : name === 'Ref' ? [value] : []
-      for (const one of names) add(one, 'parameter or resource', position, parameters, resources)
-      if (name === 'Fn::GetAtt') add(value, 'resource', position, resources)
-      if (name === 'Fn::If' || (name === 'Condition' && isCondition)) add(value, 'condition', position, conditions)
       const isOptional = around.some((outer) => callIn(outer)?.name === 'Fn::If')
-      if (!isOptional) for (const one of name === 'Fn::GetAtt' ? [value] : names) addMissing(one, position)
+      const names =
+        name === 'Fn::Sub' ? variablesIn(argument) : [scalarText(first)].filter((text) => text !== undefined)
+      for (const one of names) {
+        if (name === 'Fn::If' || (name === 'Condition' && isCondition)) add(one, 'condition', position, conditions)
+        if (!['Ref', 'Fn::Sub', 'Fn::GetAtt'].includes(name)) continue
+        if (name === 'Fn::GetAtt') add(one, 'resource', position, resources)
+        else add(one, 'parameter or resource', position, parameters, resources)
+        if (!isOptional) addMissing(one, position)
+      }
     }
-    const condition = declaration.kind === 'map' && !isCondition ? declaration.entries.get('Condition') : undefined
+    const condition = isCondition ? undefined : entriesOf(declaration).get('Condition')
     if (condition?.kind === 'scalar') add(String(condition.value), 'condition', condition.position, conditions)
   }
 
@@ -89,32 +90,32 @@ export function wrongReferences(reader: Reader): Rejected[] {
   function namesOf(id: string): [name: string, value: Resolved][] {
     const properties = propertiesOf(id)
     const events = property(properties, 'Events')
-    const ofEvents = events.kind === 'map' ? [...events.entries.values()] : []
-    return [
+    const own: [string, Resolved][] = [
       ...NAMES.map((name): [string, Resolved] => [name, property(properties, name)]),
       ['deadLetterTargetArn', property(property(properties, 'RedrivePolicy'), 'deadLetterTargetArn')],
-      ...ofEvents.flatMap((event): [string, Resolved][] => {
-        const ofEvent = property(resolve(event), 'Properties')
-        const subscription = property(ofEvent, 'SqsSubscription')
-        return [
-          ['Queue', property(ofEvent, 'Queue')],
-          ['QueueArn', property(subscription, 'QueueArn')],
-        ]
-      }),
     ]
+    if (events.kind !== 'map') return own
+    const ofEvents = Array.from(events.entries.values()).flatMap((event): [string, Resolved][] => {
+      const ofEvent = property(resolve(event), 'Properties')
+      const subscription = property(ofEvent, 'SqsSubscription')
+      return [
+        ['Queue', property(ofEvent, 'Queue')],
+        ['QueueArn', property(subscription, 'QueueArn')],
+      ]
+    })
+    return [...own, ...ofEvents]
   }
   /** Other text in ${…} may be replaced by another tool, so only names that Fn::Sub would replace are errors. */
   function collectUnreplaced(id: string): void {
     for (const [property, value] of namesOf(id)) {
-      const text = value.kind === 'scalar' ? String(value.value) : ''
-      const [variable] = text.match(/\$\{[^}]*\}/g)?.filter(isReplacedBySub) ?? []
-      if (variable === undefined || !value.position) continue
-      const reason = `${property} contains ${variable}, which CloudFormation replaces only in Fn::Sub`
+      const variables = Array.from(rawText(value).matchAll(/\$\{\s*([\w:]+)[^}]*\}/g))
+      const found = variables.find(([, name]) => isReplacedBySub(String(name)))
+      if (!found || !value.position) continue
+      const reason = `${property} contains ${found[0]}, which CloudFormation replaces only in Fn::Sub`
       reject(id, value.position, reason, 'Write !Sub before the text.')
     }
   }
-  function isReplacedBySub(variable: string) {
-    const [, name = ''] = /^\$\{\s*([\w:]+)/.exec(variable) ?? []
+  function isReplacedBySub(name: string) {
     return PSEUDO_PARAMETERS.includes(name) || parameters.has(name) || resources.has(name)
   }
 
@@ -147,8 +148,7 @@ export function undefinedNames(reader: Reader): string[] {
   const { parameters, resources, conditions } = reader
   if (parameters.size > 0) return []
   const mayBeAdded = addedNames(reader)
-  const defined = (name: string) =>
-    resources.has(name) || conditions.has(name) || name.includes('::') || !/^\w+$/.test(name)
+  const defined = (name: string) => resources.has(name) || conditions.has(name) || !/^\w+$/.test(name)
   const names = new Set(Array.from(resources.values()).flatMap(namesIn))
   const missing = [...names].filter((name) => !defined(name) && !mayBeAdded(name))
   return missing.length >= MIN_UNDEFINED ? missing : []

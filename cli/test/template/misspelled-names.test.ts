@@ -1,4 +1,8 @@
 import { test } from 'tap'
+import { parseDocument } from '../../src/template/document.ts'
+import { misspelledNames } from '../../src/template/misspelled-names.ts'
+import { createReader } from '../../src/template/reader.ts'
+import { createResolver } from '../../src/template/resolve.ts'
 import { cloudFormation, findingsIn, ids, sam } from '../support/templates.ts'
 
 for (const [title, change, resource, name, fix] of [
@@ -126,3 +130,40 @@ test('properties of events of other services, and those of SAM, are known', asyn
   const Handler = { ...Resources.Handler, Properties: { ...Properties, Events } }
   t.strictSame(ids(await findingsIn(t, { ...sam(), Resources: { ...Resources, Handler } })), [])
 })
+
+function misspelledIn(text: string) {
+  return misspelledNames(createReader(createResolver(parseDocument('template.yaml', text), new Map())))
+}
+
+test('a misspelled type has the position of the type, a fix and the page that describes resources', async (t) => {
+  t.strictSame(misspelledIn('Resources: { Queue: { Type: AWS::SQS::Queues } }'), [
+    {
+      id: 'Queue',
+      position: { line: 1, column: 23 },
+      reason: 'there is no resource type AWS::SQS::Queues',
+      fix: 'Correct the name. Did you mean AWS::SQS::Queue?',
+      source:
+        'https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-template-resource-type-ref.html',
+    },
+  ])
+})
+
+for (const [title, declaration] of [
+  ['a key of another resource', '{ Type: AWS::S3::Bucket, Conditions: x, Properties: { Delay: 1 } }'],
+  [
+    'an event of another resource',
+    '{ Type: Custom::X, Properties: { Events: { One: { Type: SQS, Propertie: {} } } } }',
+  ],
+  [
+    'a property of an event of another service',
+    '{ Type: AWS::Serverless::Function, Properties: { Events: { One: { Type: Schedule, Properties: { Enable: 1 } } } } }',
+  ],
+  [
+    'a key of a map that has no settings',
+    '{ Type: AWS::Lambda::EventSourceMapping, Properties: { DestinationConfig: { DestinationConfigs: 1 } } }',
+  ],
+] as const) {
+  test(`a name that is not read is no error: ${title}`, async (t) => {
+    t.strictSame(misspelledIn(`Resources: { One: ${declaration} }`), [])
+  })
+}

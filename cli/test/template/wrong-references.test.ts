@@ -1,5 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
+import { parseDocument } from '../../src/template/document.ts'
+import { createReader } from '../../src/template/reader.ts'
+import { createResolver } from '../../src/template/resolve.ts'
+import { undefinedNames, wrongReferences } from '../../src/template/wrong-references.ts'
 import { cloudFormation, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
 
 const PARAMETER = 'there is no parameter or resource with this name in the template'
@@ -297,5 +301,137 @@ for (const [title, condition, reference, isError] of [
     const reason = 'Queue: its condition IsProd is false with these parameters, so it does not exist. '
     if (isError) t.match(finding?.message, reason)
     t.strictSame(await errors({ Stage: 'prod' }), [])
+  })
+}
+
+function readerOf(text: string) {
+  return createReader(createResolver(parseDocument('template.yaml', text), new Map()))
+}
+/** The wrong references, each with its line and column. */
+function wrongIn(text: string) {
+  return wrongReferences(readerOf(text)).map(
+    ({ id, position: { line, column }, reason }) => `${line}:${column} ${id}: ${reason}`,
+  )
+}
+
+test('a wrong reference has a position, a fix and the page that describes functions', async (t) => {
+  const text = `
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: !Ref Gone } }
+`
+  t.strictSame(wrongReferences(readerOf(text)), [
+    {
+      id: 'Queue',
+      position: { line: 3, column: 49 },
+      reason: `Gone: ${PARAMETER}`,
+      fix: 'Correct the name, or define it.',
+      source: 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/intrinsic-function-reference.html',
+    },
+  ])
+})
+
+for (const [value, expected] of [
+  ['!Ref Gone', [`49 Queue: Gone: ${PARAMETER}`]],
+  ['!Sub "${Gone}"', [`49 Queue: Gone: ${PARAMETER}`]],
+  ['!GetAtt Gone.Arn', [`49 Queue: Gone: ${RESOURCE}`]],
+  ['!If [Gone, 1, 2]', [`49 Queue: Gone: ${CONDITION}`]],
+  ['!Condition Gone', []],
+  ['!Join [Gone, [a]]', []],
+  ['!Ref ~', []],
+  ['!Ref {}', []],
+  ['!GetAtt []', []],
+  ['{ Ref: Gone, b: 1 }', []],
+  ['{ Fn::Join: !Ref Gone }', [`49 Queue: Gone: ${PARAMETER}`]],
+  ['{ MyRef: !Ref Gone }', [`65 Queue: Gone: ${PARAMETER}`]],
+  ['{ Reference: !Ref Gone }', [`65 Queue: Gone: ${PARAMETER}`]],
+  ['{ Conditional: !Ref Gone }', [`65 Queue: Gone: ${PARAMETER}`]],
+] as const) {
+  test(`the position of a wrong reference is that of the outermost function: ${value}`, async (t) => {
+    const found = wrongIn(`
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: ${value} } }
+`)
+    const lines = expected.map((one) => `3:${one}`)
+    t.strictSame(found, lines)
+  })
+}
+
+test('the conditions that are used are checked once, and those of other stacks are not', async (t) => {
+  const found = wrongIn(`
+Conditions:
+  A: !Condition Gone
+  B: !Not [!Condition Lost]
+  Other/C: !Condition Gone
+  Unused: !Condition Gone
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Condition: A, Properties: { DelaySeconds: !If [B, 1, 2] } }
+  Other/Queue: { Type: AWS::SQS::Queue, Condition: Other/C, Properties: { DelaySeconds: !Ref Gone } }
+`)
+  t.strictSame(found, [`3:3 A: Gone: ${CONDITION}`, `4:3 B: Lost: ${CONDITION}`])
+})
+
+for (const [type, value, kind] of [
+  ['AWS::Serverless::Function', '!Ref OneRole', undefined],
+  ['AWS::Serverless::Function', '!Ref ServerlessRestApi', undefined],
+  ['AWS::Serverless::Function', '!Ref MyServerlessRestApi', PARAMETER],
+  ['AWS::Serverless::Function', '!Ref CodeDeployServiceRole', undefined],
+  ['AWS::Serverless::Function', '!If [OneRole, 1, 2]', CONDITION],
+  ['My::AWS::Serverless::Function', '!Ref OneRole', PARAMETER],
+  ['My::One::MODULE', '!Ref OneRole', undefined],
+  ['My::One::MODULE::Two', '!Ref OneRole', PARAMETER],
+  ['AWS::S3::Bucket', '!Ref OneRole', PARAMETER],
+  ['AWS::S3::Bucket', '!Ref ServerlessRestApi', PARAMETER],
+] as const) {
+  test(`${value} beside a resource of type ${type} is ${kind === undefined ? 'no error' : 'an error'}`, async (t) => {
+    const found = wrongIn(`
+Transform: AWS::Serverless-2016-10-31
+Resources:
+  One: { Type: ${type} }
+  Queue: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: ${value} } }
+`)
+    const [, name] = /(\w+)(?:$|,)/.exec(value) ?? []
+    t.strictSame(found, kind === undefined ? [] : [`5:49 Queue: ${name}: ${kind}`])
+  })
+}
+
+test('a variable that only Fn::Sub replaces, in an event of SNS, and after one that another tool may replace', async (t) => {
+  const found = wrongIn(`
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { QueueName: '\${STAGE}-\${!Queue}-\${ Queue.Arn }' } }
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        One:
+          Type: SNS
+          Properties:
+            SqsSubscription:
+              QueueArn: arn:aws:sqs:\${AWS::Region}:123456789012:orders
+  Other/Queue: { Type: AWS::SQS::Queue, Properties: { QueueName: '\${Queue}' } }
+`)
+  const END = 'which CloudFormation replaces only in Fn::Sub'
+  t.strictSame(found, [
+    `3:49 Queue: QueueName contains \${ Queue.Arn }, ${END}`,
+    `12:15 Handler: QueueArn contains \${AWS::Region}, ${END}`,
+  ])
+})
+
+for (const [values, expected] of [
+  ['!Ref Gone, !Ref Lost', ['Gone', 'Lost']],
+  ['!Ref Gone, !Ref Gone', []],
+  ['!Ref Gone, !Ref Queue', []],
+  ['!Ref Gone, !If [Dev, 1, 2]', []],
+  ['!Ref Gone, !Ref AWS::Region', []],
+  ['!Ref Gone, !Ref a-b', []],
+  ['!Ref Gone, !Ref Gone-', []],
+  ['!Ref Gone, !Ref -Gone', []],
+] as const) {
+  test(`the names that a file does not define: ${values}`, async (t) => {
+    const reader = readerOf(`
+Conditions: { Dev: !Equals [a, a] }
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { Tags: [${values}] } }
+`)
+    t.strictSame(undefinedNames(reader), expected)
   })
 }
