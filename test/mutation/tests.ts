@@ -269,6 +269,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/model/settings.ts': ['model/settings'],
   'cli/src/model/model.ts': ['model/model'],
   'cli/src/template/text.ts': ['template/text'],
+  'cli/src/template/code.ts': ['template/code'],
   'cli/src/template/lookup.ts': ['template/lookup'],
   'cli/src/template/resolve.ts': ['template/resolve'],
   'cli/src/template/document.ts': ['template/document'],

@@ -11,6 +11,7 @@ import { readable } from './text.ts'
 const PACKAGE = /^(middy-bounded-sqs-batch|\*)/
 
 const ELSEWHERE = 'the template does not say which local file it is'
+const IN_IMAGE: Code = { reason: 'it is in a container image' }
 
 function scalar(resolved: Resolved): string | undefined {
   return resolved.kind === 'scalar' ? readable(String(resolved.value)) : undefined
@@ -39,19 +40,13 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
   }
   const asset = scalar(metadata('aws:asset:path'))
   const path = asset ?? scalar(propertyOf('CodeUri')) ?? scalar(propertyOf('Code'))
-  // After packaging, only the key in the bucket is left. The CDK and the Serverless Framework keep the files beside
-  // the template, under the same name.
   const key = scalar(propertyOf('Code', 'S3Key')) ?? scalar(propertyOf('CodeUri', 'Key')) ?? path
-  const name = basename(key ?? '')
-  const assets = [`asset.${name}`, `asset.${name.replace(/\.\w+$/, '')}`]
-  // The assets of a stage of the CDK are in the folder around that of its templates.
-  const beside = key === undefined ? [] : [name, ...assets, ...assets.map((asset) => `../${asset}`)]
-  const isInBucket = path === undefined || /^s3:/.test(path)
+  const beside = key === undefined ? [] : placesBeside(basename(key))
+  const local = path === undefined || path.startsWith('s3:') ? [] : [path]
   // If Maven or Gradle has not yet built the archive, its source is beside the folder of the output.
-  const [, project] = /^(.*?)\/?\b(?:target|build)\/[^/]*\.(?:jar|zip)$/.exec(path ?? '') ?? []
-  const source = project === undefined || !/^java/.test(runtime ?? '') ? [] : [project]
-  const places = [...(isInBucket ? [] : [path]), ...beside, ...source]
-  const isLocal = !isInBucket || places.some((place) => existsSync(resolvePath(folder, place)))
+  const projects = local.map((archive) => archive.replace(/(^|\/)(target|build)\/[^/]+\.(jar|zip)$/, ''))
+  const places = [...local, ...beside, ...(runtime?.startsWith('java') ? projects : [])]
+  const isLocal = local.length > 0 || places.some((place) => existsSync(resolvePath(folder, place)))
   return {
     places: [...new Set(places.map((place) => resolvePath(folder, place)))],
     handler,
@@ -62,11 +57,22 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
   }
 }
 
+/**
+ * Where the file of a key may be. After packaging, only the key in the bucket is left. The CDK and the Serverless
+ * Framework keep the files beside the template, under the same name.
+ */
+function placesBeside(name: string): string[] {
+  const assets = [`asset.${name}`, `asset.${name.replace(/\.\w+$/, '')}`]
+  // The assets of a stage of the CDK are in the folder around that of its templates.
+  return [name, ...assets, ...assets.map((asset) => `../${asset}`)]
+}
+
 /** The code of a container image that SAM builds: the context of its Dockerfile, whose CMD names the handler. */
 function imageCode(folder: string, context: string | undefined, dockerfile = 'Dockerfile'): Code {
-  const place = context === undefined ? undefined : resolvePath(folder, context)
-  const commands = place === undefined ? undefined : openTree(place)?.read(dockerfile)
-  const [, handler] = /^CMD\s*\[\s*"([^"]+)"/m.exec(commands ?? '') ?? []
-  if (place === undefined || handler === undefined) return { reason: 'it is in a container image' }
-  return { places: [place], handler }
+  if (context === undefined) return IN_IMAGE
+  const place = resolvePath(folder, context)
+  const handler = openTree(place)
+    ?.read(dockerfile)
+    ?.match(/^CMD\s*\[\s*"([^"]+)"/m)?.[1]
+  return handler === undefined ? IN_IMAGE : { places: [place], handler }
 }

@@ -1,0 +1,182 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { resolve } from 'node:path'
+import { test } from 'tap'
+import { codeOf } from '../../src/template/code.ts'
+import { parseDocument } from '../../src/template/document.ts'
+import { createReader } from '../../src/template/reader.ts'
+import { createResolver } from '../../src/template/resolve.ts'
+import { filesIn } from '../support/files.ts'
+
+const FOLDER = resolve('/app/out')
+
+/** The code of a function with these properties and this metadata. */
+function codeIn(properties: string, metadata = '{}', folder = FOLDER) {
+  const text = `Resources: { Handler: { Type: Any, Properties: ${properties}, Metadata: ${metadata} } }`
+  const reader = createReader(createResolver(parseDocument('template.yaml', text), new Map()), folder)
+  const own = reader.propertiesOf('Handler')
+  return codeOf(reader, 'Handler', (...path) => path.reduce(reader.property, own))
+}
+
+const NOTHING = { places: [], handler: undefined, runtime: undefined, entries: [], build: undefined }
+const REASON = 'the template does not say which local file it is'
+const IMAGE = { reason: 'it is in a container image' }
+
+for (const [title, properties, expected] of [
+  ['nothing', '{}', { ...NOTHING, reason: REASON }],
+  [
+    'a handler and a runtime',
+    '{ Handler: app.handler, Runtime: nodejs24.x }',
+    { ...NOTHING, handler: 'app.handler', runtime: 'nodejs24.x', reason: REASON },
+  ],
+  [
+    'code in the template, in SAM',
+    '{ InlineCode: text, Handler: index.handler, Runtime: nodejs24.x, CodeUri: src }',
+    { inline: 'text', handler: 'index.handler', runtime: 'nodejs24.x' },
+  ],
+  [
+    'code in the template, in CloudFormation',
+    '{ Code: { ZipFile: text } }',
+    { inline: 'text', handler: undefined, runtime: undefined },
+  ],
+  ['a container image', '{ PackageType: Image, CodeUri: src }', IMAGE],
+  ['a container image in a registry', '{ ImageUri: !ImportValue x }', IMAGE],
+] as const) {
+  test(`the code of a function: ${title}`, async (t) => {
+    t.strictSame(codeIn(properties), expected)
+  })
+}
+
+for (const [title, properties, places, reason, metadata] of [
+  ['CodeUri', '{ CodeUri: src }', ['src', 'asset.src', '../asset.src']],
+  ['Code', '{ Code: src }', ['src', 'asset.src', '../asset.src']],
+  ['CodeUri before Code', '{ CodeUri: src, Code: lib }', ['src', 'asset.src', '../asset.src']],
+  [
+    'an archive',
+    '{ CodeUri: ../dist/orders.v2.zip, PackageType: Zip }',
+    [
+      '../dist/orders.v2.zip',
+      'orders.v2.zip',
+      'asset.orders.v2.zip',
+      'asset.orders.v2',
+      '../asset.orders.v2.zip',
+      '../asset.orders.v2',
+    ],
+  ],
+  [
+    'a text with a reference',
+    "{ CodeUri: !Sub '${AWS::Region}' }",
+    ['${AWS::Region}', 'asset.${AWS::Region}', '../asset.${AWS::Region}'],
+  ],
+  [
+    'an asset of the CDK',
+    '{ Code: { S3Bucket: bucket, S3Key: ab.zip } }',
+    ['asset.cd', 'ab.zip', 'asset.ab.zip', 'asset.ab', '../asset.ab.zip', '../asset.ab'],
+    undefined,
+    '{ aws:asset:path: asset.cd }',
+  ],
+  [
+    'an asset of the CDK, before CodeUri',
+    '{ CodeUri: src }',
+    ['asset.cd', 'asset.asset.cd', 'asset.asset', '../asset.asset.cd', '../asset.asset'],
+    undefined,
+    '{ aws:asset:path: asset.cd }',
+  ],
+  [
+    'a key in a bucket, in CloudFormation',
+    '{ Code: { S3Bucket: bucket, S3Key: a/b.zip } }',
+    ['b.zip', 'asset.b.zip', 'asset.b', '../asset.b.zip', '../asset.b'],
+    REASON,
+  ],
+  [
+    'a key in a bucket, in SAM',
+    '{ CodeUri: { Bucket: bucket, Key: b.zip } }',
+    ['b.zip', 'asset.b.zip', 'asset.b', '../asset.b.zip', '../asset.b'],
+    REASON,
+  ],
+  ['an address in a bucket', '{ CodeUri: s3://bucket/a }', ['a', 'asset.a', '../asset.a'], REASON],
+  ['a folder that is named as a bucket', "{ CodeUri: 'a/s3:b' }", ['a/s3:b', 's3:b', 'asset.s3:b', '../asset.s3:b']],
+  ...['orders/target/orders.jar', 'orders/build/orders.zip'].map(
+    (path) =>
+      ['an archive of Maven or Gradle', `{ CodeUri: ${path}, Runtime: java21 }`, archive(path, 'orders')] as const,
+  ),
+  ['an archive in the folder', '{ CodeUri: target/o.jar, Runtime: java21 }', archive('target/o.jar', '')],
+  ...['orders/targets/o.jar', 'orders/mytarget/o.jar', 'orders/target/o.jars', 'orders/target/lib/o.jar'].map(
+    (path) => ['an archive in another folder', `{ CodeUri: ${path}, Runtime: java21 }`, archive(path)] as const,
+  ),
+  ['an archive in Node.js', '{ CodeUri: build/o.zip, Runtime: nodejs24.x }', archive('build/o.zip')],
+  ['an archive without a runtime', '{ CodeUri: build/o.zip }', archive('build/o.zip')],
+] as const) {
+  test(`where the code of a function may be: ${title}, ${properties}`, async (t) => {
+    const code = codeIn(properties, metadata)
+    t.strictSame(
+      code.places,
+      places.map((place: string) => resolve(FOLDER, place)),
+    )
+    t.equal(code.reason, reason)
+  })
+}
+
+/** The places of an archive of Java, and its source. */
+function archive(path: string, ...source: readonly string[]): string[] {
+  const [name = '', stem = ''] = /([^/.]*)[^/]*$/.exec(path) ?? []
+  return [path, name, `asset.${name}`, `asset.${stem}`, `../asset.${name}`, `../asset.${stem}`, ...source]
+}
+
+test('a key in a bucket has code if its file is beside the template', async (t) => {
+  const properties = '{ Code: { S3Bucket: bucket, S3Key: ab.zip } }'
+  const root = filesIn(t, { 'out/asset.ab/index.js': '' })
+  t.equal(codeIn(properties, '{}', resolve(root, 'out')).reason, undefined)
+  t.equal(codeIn(properties, '{}', resolve(root, 'out/asset.ab')).reason, undefined, 'the folder around it')
+  t.equal(codeIn(properties, '{}', root).reason, REASON)
+})
+
+for (const [title, build, expected] of [
+  ['no method', '{}', undefined],
+  ...['nodejs24.x', 'python3.13', 'ruby3.4', 'java21', 'dotnet8', 'go1.x'].map(
+    (method) => [method, `{ BuildMethod: ${method}, BuildProperties: { External: ['*'] } }`, undefined] as const,
+  ),
+  ['another method', '{ BuildMethod: makefile }', { reason: 'BuildMethod is makefile' }],
+  ['a similar method', '{ BuildMethod: my-nodejs }', { reason: 'BuildMethod is my-nodejs' }],
+  ['esbuild', '{ BuildMethod: esbuild }', 'import'],
+  ...["['*']", '[middy-bounded-sqs-batch]', "[{ a: b }, 'middy-bounded-sqs-batch/*']"].flatMap((names) => [
+    [`esbuild without ${names}`, external(names), 'require'] as const,
+    [`esbuild without ${names}, to CommonJS`, external(names, 'cjs'), 'require'] as const,
+    [`esbuild without ${names}, to modules`, external(names, 'esm'), 'import'] as const,
+  ]),
+  ...["['@aws-sdk/*', my-middy-bounded-sqs-batch]", "'*'"].map(
+    (names) => [`esbuild without ${names}`, external(names), 'import'] as const,
+  ),
+] as const) {
+  test(`what the build of SAM makes of imports: ${title}`, async (t) => {
+    t.strictSame(codeIn('{ CodeUri: src }', build).build, expected)
+  })
+}
+
+function external(names: string, format?: string) {
+  const more = format === undefined ? '' : `, Format: ${format}`
+  return `{ BuildMethod: esbuild, BuildProperties: { External: ${names}${more} } }`
+}
+
+test('the entry points of the build', async (t) => {
+  const entries = (list: string) => codeIn('{ CodeUri: src }', `{ BuildProperties: { EntryPoints: ${list} } }`).entries
+  t.strictSame(entries('[a.ts, [b.ts], !Ref AWS::NoValue, c.ts]'), ['a.ts', 'c.ts'])
+  t.strictSame(entries('a.ts'), [])
+})
+
+test('the code of a container image is the context of its Dockerfile', async (t) => {
+  const root = filesIn(t, {
+    'src/Dockerfile': 'FROM node\nRUN echo CMD ["x.y"]\nCMD [ "app.handler" ]\n',
+    'src/Other': 'CMD["other.handler", "x"]',
+    'src/Entry': 'FROM node\n# CMD ["x.y"]\nENTRYPOINT ["x.y"]\n',
+    'src/Empty': 'CMD [""]\n',
+  })
+  const code = (metadata: string) => codeIn('{ PackageType: Image }', metadata, root)
+  const places = [resolve(root, 'src')]
+  t.strictSame(code('{ DockerContext: ./src }'), { places, handler: 'app.handler' })
+  t.strictSame(code('{ DockerContext: src, Dockerfile: Other }'), { places, handler: 'other.handler' })
+  t.strictSame(code('{ DockerContext: src, Dockerfile: Entry }'), IMAGE)
+  t.strictSame(code('{ DockerContext: src, Dockerfile: Empty }'), IMAGE)
+  t.strictSame(code('{ DockerContext: src, Dockerfile: Gone }'), IMAGE)
+  t.strictSame(code('{ DockerContext: gone }'), IMAGE)
+  t.strictSame(code('{}'), IMAGE)
+})
