@@ -1,5 +1,5 @@
 import type { Pattern, RedrivePolicy } from './model.ts'
-import { absent, invalid, known, mapSetting, type Setting, unknown } from './setting.ts'
+import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from './setting.ts'
 
 type Path = readonly (string | number)[]
 type TerraformPath = readonly [argument: string, ...path: Path]
@@ -305,27 +305,30 @@ function convert(row: AnyRow, setting: Setting<unknown>, managed: Setting<unknow
   if (setting.state === 'unknown') return setting
   const { position } = setting
   if (row.kind === 'presence') return mapSetting(setting, () => known(true, position))
-  if (setting.state === 'known' && typeof setting.value === 'object') {
-    return unknown(`it is a ${Array.isArray(setting.value) ? 'list' : 'map'}`, position)
-  }
-  if (row.kind === 'number') return numberIn(row, setting, managed)
-  if (setting.state === 'absent') {
+  const value = valueIn(setting)
+  if (typeof value === 'object') return unknown(`it is a ${Array.isArray(value) ? 'list' : 'map'}`, position)
+  if (row.kind === 'number') return numberIn(row, value, position, managed)
+  if (value === undefined) {
     return row.default === undefined ? absent : { state: 'known', value: row.default, isDefault: true }
   }
-  return row.kind === 'boolean' ? toBoolean(String(setting.value), position) : known(String(setting.value), position)
+  return row.kind === 'boolean' ? toBoolean(String(value), position) : known(String(value), position)
 }
 
 /** A boolean. CloudFormation accepts one as text. */
 export function toBoolean(value: string, position?: Setting<unknown>['position']): Setting<boolean> {
-  return /^(true|false)$/i.test(value)
-    ? known(/^true$/i.test(value), position)
+  const text = value.toLowerCase()
+  return text === 'true' || text === 'false'
+    ? known(text === 'true', position)
     : invalid(`"${value}" is not a boolean`, 'Set it to true or false.', position)
 }
 
 /** A number, whose limit can depend on whether the function runs on Lambda Managed Instances. */
-function numberIn(row: NumberRow, given: Setting<unknown>, managed: Setting<unknown>): Setting<number> {
-  const value = given.state === 'known' ? given.value : undefined
-  const { position } = given
+function numberIn(
+  row: NumberRow,
+  value: unknown,
+  position: Setting<unknown>['position'],
+  managed: Setting<unknown>,
+): Setting<number> {
   const setting = numberSetting(row, value, position)
   if (row.mostManaged === undefined || managed.state === 'absent') return setting
   const onInstances = numberSetting({ ...row, most: row.mostManaged }, value, position)

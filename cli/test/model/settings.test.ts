@@ -116,6 +116,7 @@ test('a list or a map is not a number, a boolean or a text', async (t) => {
     t.strictSame(read({ ...row, kind }, known<unknown>([], position)), unknown('it is a list', position))
     t.strictSame(read({ ...row, kind }, known<unknown>({}, position)), unknown('it is a map', position))
   }
+  t.strictSame(numberSetting(size, [5], position), invalid('[5] is not a whole number', NOT_WHOLE, position))
 })
 
 test('an unknown value stays unknown, and a row of another kind is not read', async (t) => {
