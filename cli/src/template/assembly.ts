@@ -1,10 +1,11 @@
 import { existsSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { UsageError } from '../shared/errors.ts'
 import { isObject, parseObject } from '../shared/json.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Node, nodesIn, parseDocument } from './document.ts'
+import { entriesOf, type Node, nodesIn, parseDocument, scalarText } from './document.ts'
 import type { Template } from './read-template.ts'
+import { resourceOf } from './text.ts'
 
 /** A stack of a CDK app. `file` is its template. */
 interface Stack {
@@ -14,14 +15,14 @@ interface Stack {
   /** The names that it imports. */
   imports: readonly string[]
   /** Of a nested stack: the stack that contains it, and the id and the parameters of its resource there. */
-  parent?: { stack: Stack; id: string; parameters: ReadonlyMap<string, Node> }
+  parent: { stack: Stack; id: string; parameters: ReadonlyMap<string, Node> } | undefined
 }
 
 /** Each template of an assembly, or the reason why it could not be read. */
 export interface AssemblyTemplate {
   file: string
   template?: Template
-  error?: UsageError
+  error?: unknown
 }
 
 type Artifact = { type?: string; properties?: { templateFile?: string; directoryName?: string; file?: string } }
@@ -39,20 +40,21 @@ interface Manifest {
   assets: Map<string, string>
 }
 
-function mapAt(node: Node | undefined, ...path: readonly string[]): ReadonlyMap<string, Node> {
-  const end = path.reduce<Node | undefined>((at, key) => (at?.kind === 'map' ? at.entries.get(key) : undefined), node)
-  return end?.kind === 'map' ? end.entries : new Map()
+function nodeAt(root: Node, ...path: readonly string[]): Node | undefined {
+  return path.reduce<Node | undefined>((node, key) => entriesOf(node).get(key), root)
 }
 
-function textAt(node: Node | undefined, ...path: readonly string[]): string {
-  const key = path.at(-1) ?? ''
-  const value = mapAt(node, ...path.slice(0, -1)).get(key)
-  return value?.kind === 'scalar' ? String(value.value) : ''
+function mapAt(root: Node, ...path: readonly string[]): ReadonlyMap<string, Node> {
+  return entriesOf(nodeAt(root, ...path))
+}
+
+function textAt(root: Node, ...path: readonly string[]): string | undefined {
+  return scalarText(nodeAt(root, ...path))
 }
 
 /** The name of a stack in the ids of its resources, if another stack uses them. */
 export function stackKey(templateFile: string): string {
-  return templateFile.replace(/^.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
+  return templateFile.replace(/.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
 }
 
 /** Undefined if `cdk synth` did not write the folder. */
@@ -65,9 +67,10 @@ function readManifest(folder: string): Manifest | undefined {
     if (type === 'aws:cloudformation:stack' && templateFile) manifest.stacks.push(join(folder, templateFile))
     if (type === 'cdk:asset-manifest' && file) addAssets(manifest.assets, folder, file)
     if (type !== 'cdk:cloud-assembly' || !directoryName) continue
-    const { stacks = [], assets = [] } = readManifest(join(folder, directoryName)) ?? {}
-    manifest.stacks.push(...stacks)
-    for (const [key, asset] of assets) manifest.assets.set(key, asset)
+    const nested = readManifest(join(folder, directoryName))
+    if (!nested) continue
+    manifest.stacks.push(...nested.stacks)
+    for (const [key, asset] of nested.assets) manifest.assets.set(key, asset)
   }
   return manifest
 }
@@ -88,10 +91,11 @@ function addAssets(assets: Manifest['assets'], folder: string, file: string): vo
 function nestedTemplate(resource: Node, file: string, assets: Manifest['assets']): string | undefined {
   if (textAt(resource, 'Type') !== 'AWS::CloudFormation::Stack') return undefined
   const path = textAt(resource, 'Metadata', 'aws:asset:path')
-  if (path !== '') return join(file.slice(0, file.length - file.replace(/^.*[/\\]/, '').length), path)
-  const url = mapAt(resource, 'Properties').get('TemplateURL')
-  const words = url ? [...nodesIn(url).keys()].map((node) => (node.kind === 'scalar' ? String(node.value) : '')) : []
-  return words.map((word) => assets.get(word.replace(/^.*\//, ''))).find((asset) => asset !== undefined)
+  if (path !== undefined) return join(dirname(file), path)
+  const url = nodeAt(resource, 'Properties', 'TemplateURL')
+  if (!url) return undefined
+  const words = Array.from(nodesIn(url).keys(), (node) => String(scalarText(node)))
+  return words.map((word) => assets.get(word.replace(/.*\//, ''))).find((asset) => asset !== undefined)
 }
 
 /** The file of the template that `--template` names: this file, or the only stack in the output folder of the CDK. */
@@ -121,20 +125,13 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
     try {
       // Not parseTemplate(), because the CDK also writes stacks without resources.
       const document = parseDocument(file, readText(file))
-      const stack: Stack = {
-        key: stackKey(file),
-        file,
-        document,
-        imports: importsIn(document),
-        ...(parent ? { parent } : {}),
-      }
+      const stack: Stack = { key: stackKey(file), file, document, imports: importsIn(document), parent }
       stacks.push(stack)
       for (const [id, resource] of mapAt(document, 'Resources')) {
         const nested = nestedTemplate(resource, file, assets)
         if (nested !== undefined) add(nested, { stack, id, parameters: mapAt(resource, 'Properties', 'Parameters') })
       }
     } catch (error) {
-      if (!(error instanceof UsageError)) throw error
       failed.push({ file, error })
     }
   }
@@ -149,8 +146,8 @@ function exportsOf(stacks: readonly Stack[]): ReadonlyMap<string, { stack: Stack
     stacks.flatMap((stack) =>
       Array.from(mapAt(stack.document, 'Outputs').values()).flatMap(
         (output): [string, { stack: Stack; value: Node }][] => {
-          const [name, value] = [textAt(output, 'Export', 'Name'), mapAt(output).get('Value')]
-          return name !== '' && value ? [[name, { stack, value }]] : []
+          const [name, value] = [textAt(output, 'Export', 'Name'), nodeAt(output, 'Value')]
+          return name !== undefined && value ? [[name, { stack, value }]] : []
         },
       ),
     ),
@@ -158,7 +155,8 @@ function exportsOf(stacks: readonly Stack[]): ReadonlyMap<string, { stack: Stack
 }
 
 function importsIn(document: Node): string[] {
-  return Array.from(nodesIn(document).keys(), (node) => textAt(node, 'Fn::ImportValue')).filter((name) => name !== '')
+  const names = Array.from(nodesIn(document).keys(), (node) => textAt(node, 'Fn::ImportValue'))
+  return names.filter((name) => name !== undefined)
 }
 
 /** Merges a stack with the stacks that it needs. The ids of these begin with the name of their stack and a slash. */
@@ -180,7 +178,7 @@ function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof e
     exports: new Map<string, Node>(),
     parameters: new Map<string, Node>(),
     outputs: new Map<string, Node>(),
-    nested: new Set(nested.flatMap(({ parent }) => (parent?.stack === own ? parent.id : []))),
+    nested: new Set(stacks.flatMap(({ parent }) => (parent?.stack === own ? parent.id : []))),
   }
   for (const [name, { stack, value }] of exports) {
     if (needed.has(stack)) links.exports.set(name, renamed(value, stack))
@@ -192,16 +190,15 @@ function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof e
       links.parameters.set(`${prefixOf(stack)}${name}`, renamed(value, parent.stack))
     }
     for (const [name, output] of mapAt(stack.document, 'Outputs')) {
-      const value = mapAt(output).get('Value')
+      const value = nodeAt(output, 'Value')
       if (value) links.outputs.set(`${prefixOf(parent.stack)}${parent.id}.Outputs.${name}`, renamed(value, stack))
     }
   }
   const { position } = own.document
   const entries = new Map(mapAt(own.document))
   for (const section of SECTIONS) {
-    const all = new Map(mapAt(own.document, section))
+    const all = new Map<string, Node>()
     for (const stack of needed) {
-      if (stack === own) continue
       for (const [id, node] of mapAt(stack.document, section)) all.set(prefixOf(stack) + id, renamed(node, stack))
     }
     if (all.size > 0) entries.set(section, { kind: 'map', entries: all, position })
@@ -215,13 +212,12 @@ const SECTIONS = ['Parameters', 'Mappings', 'Conditions', 'Resources']
 /** A copy of a part of a stack, in which all references to names of this stack have the prefix. */
 function rename(root: Node, prefix: string, { document, file }: Stack): Node {
   const names = new Set(SECTIONS.flatMap((section) => [...mapAt(document, section).keys()]))
-  const withPrefix = (name: string) => (names.has(name.split('.')[0] ?? '') ? prefix + name : name)
+  const withPrefix = (name: string) => (names.has(resourceOf(name)) ? prefix + name : name)
   const inText = (text: string) =>
     text.replaceAll(/\$\{([^!}]+)\}/g, (_, name: string) => `\${${withPrefix(name.trim())}}`)
   function text(node: Node, change: (text: string) => string): Node {
-    return node.kind === 'scalar' && typeof node.value === 'string'
-      ? { ...node, value: change(node.value) }
-      : copy(node)
+    const value = scalarText(node)
+    return value === undefined ? copy(node) : { kind: 'scalar', value: change(value), position: node.position }
   }
   function first(node: Node, change: (text: string) => string): Node {
     if (node.kind !== 'list') return text(node, change)

@@ -337,7 +337,7 @@ for (const [value, expected] of [
   ['!If [Gone, 1, 2]', [`49 Queue: Gone: ${CONDITION}`]],
   ['!Condition Gone', []],
   ['!Join [Gone, [a]]', []],
-  ['!Ref ~', []],
+  ['{ Ref: ~ }', []],
   ['!Ref {}', []],
   ['!GetAtt []', []],
   ['{ Ref: Gone, b: 1 }', []],

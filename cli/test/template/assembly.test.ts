@@ -1,0 +1,272 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { readAssembly, stackKey, templateAt } from '../../src/template/assembly.ts'
+import { entriesOf, type Node } from '../../src/template/document.ts'
+import { filesIn } from '../support/files.ts'
+
+const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
+const assets = (file: string) => ({ type: 'cdk:asset-manifest', properties: { file } })
+const stage = (directoryName: string) => ({ type: 'cdk:cloud-assembly', properties: { directoryName } })
+const asset = (path: string, objectKey: string) => ({ source: { path }, destinations: { here: { objectKey } } })
+const manifest = (...artifacts: object[]) =>
+  JSON.stringify({ artifacts: Object.fromEntries(Object.entries(artifacts)) })
+
+/** The files and the errors of an app. */
+function filesOf(t: Test, files: Record<string, string>) {
+  const root = filesIn(t, files)
+  return readAssembly(root)?.map(({ file, error }) => {
+    const name = file.slice(root.length + 1)
+    return error === undefined ? name : `${name}: ${(error as Error).message.slice(root.length + 1)}`
+  })
+}
+
+const EMPTY = 'Resources: {}'
+
+test('the stacks of an app, of its stages, and those that cannot be read', async (t) => {
+  const other = { templateFile: 'gone', directoryName: 'gone', file: 'gone' }
+  const files = filesOf(t, {
+    'manifest.json': manifest(
+      stack('Shop.template.json'),
+      stack('Broken.template.json'),
+      stack('Shop.template.json'),
+      stage('prod'),
+      stage('empty'),
+      { type: 'other', properties: other },
+      ...['aws:cloudformation:stack', 'cdk:asset-manifest', 'cdk:cloud-assembly'].map((type) => ({ type })),
+    ),
+    'Shop.template.json': EMPTY,
+    'Broken.template.json': 'Resources: [',
+    'prod/manifest.json': manifest(stack('Prod.template.json')),
+    'prod/Prod.template.json': 'Outputs: {}',
+    'empty/manifest.json': '{}',
+  })
+  t.strictSame(files?.slice(0, 2), ['Shop.template.json', 'prod/Prod.template.json'])
+  t.match(files?.[2], /^Broken\.template\.json: Broken\.template\.json:1:13: not valid YAML/)
+  t.equal(files?.length, 3)
+})
+
+test('a folder with another manifest is not the output of the CDK', async (t) => {
+  for (const text of ['{}', '[]', 'text', '{"artifacts":[]}']) t.equal(filesOf(t, { 'manifest.json': text }), undefined)
+})
+
+test('the template of a nested stack is at its path, or has the key of an asset', async (t) => {
+  const files = filesOf(t, {
+    'manifest.json': manifest(
+      ...['a.assets.json', 'b.assets.json', 'c.assets.json', 'd.assets.json'].map(assets),
+      stage('prod'),
+      stack('Shop.template.json'),
+    ),
+    'a.assets.json': JSON.stringify({ files: { a: asset('Key.nested.template.json', 'ab.json') } }),
+    'b.assets.json': JSON.stringify({
+      files: {
+        a: { source: { path: 'gone' } },
+        b: { destinations: { here: { objectKey: 'gone' } } },
+        c: { source: {}, destinations: { here: { objectKey: 'gone' } } },
+      },
+    }),
+    'c.assets.json': '{}',
+    'd.assets.json': 'text',
+    'prod/manifest.json': manifest(assets('e.assets.json')),
+    'prod/e.assets.json': JSON.stringify({ files: { a: asset('Prod.nested.template.json', 'cd.json') } }),
+    'prod/Prod.nested.template.json': EMPTY,
+    'Key.nested.template.json': EMPTY,
+    'Path.nested.template.json': EMPTY,
+    'Shop.template.json': `
+Resources:
+  A: { Type: AWS::CloudFormation::Stack, Metadata: { aws:asset:path: Path.nested.template.json } }
+  B: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: !Join ['', [https://s3/, bucket/ab.json]] } }
+  C: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: !Sub 'https://s3/\${Bucket}/cd.json' } }
+  D: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: https://s3/bucket/gone } }
+  E: { Type: AWS::CloudFormation::Stack }
+  F: { Type: AWS::S3::Bucket, Metadata: { aws:asset:path: gone } }
+`,
+  })
+  t.strictSame(files, [
+    'Shop.template.json',
+    'Path.nested.template.json',
+    'Key.nested.template.json',
+    'prod/Prod.nested.template.json',
+  ])
+})
+
+/** A node as the value that the template has. */
+function plain(node: Node): unknown {
+  if (node.kind === 'scalar') return node.value
+  if (node.kind === 'list') return node.items.map(plain)
+  return plainMap(node.entries)
+}
+function plainMap(entries: ReadonlyMap<string, Node>) {
+  return Object.fromEntries(Array.from(entries, ([key, node]) => [key, plain(node)]))
+}
+
+/** Each stack of an app with the stacks that are linked with it. */
+function linkedIn(t: Test, names: readonly string[], texts: Record<string, string>) {
+  const files = Object.entries(texts).map(([name, text]) => [`${name}.template.json`, text])
+  const root = filesIn(t, {
+    ...Object.fromEntries(files),
+    'manifest.json': manifest(...names.map((name) => stack(`${name}.template.json`))),
+  })
+  const stacks = (readAssembly(root) ?? []).map(({ file, template }) => {
+    if (!template?.links) throw new Error(`${file} was not read`)
+    const { exports, parameters, outputs, nested } = template.links
+    const links = {
+      exports: plainMap(exports),
+      parameters: plainMap(parameters),
+      outputs: plainMap(outputs),
+      nested: [...nested],
+    }
+    const resources = [...entriesOf(entriesOf(template.document).get('Resources')).keys()]
+    return [stackKey(file), { document: plain(template.document), resources, links, template }] as const
+  })
+  return { root, stacks: Object.fromEntries(stacks) }
+}
+
+const NO_LINKS = { exports: {}, parameters: {}, outputs: {}, nested: [] }
+const NESTED = 'Type: AWS::CloudFormation::Stack, Metadata: { aws:asset:path'
+
+test('a stack is linked with the stack whose exports it imports, and with others that import them', async (t) => {
+  const { root, stacks } = linkedIn(t, ['Orders', 'Queues', 'Holder', 'Alone'], {
+    Orders: 'Resources: { Map: { A: !ImportValue arn, B: !ImportValue gone } }',
+    Queues: `
+Parameters: { Stage: { Type: String } }
+Mappings: { Times: {} }
+Conditions: { Prod: !Equals [!Ref Stage, a] }
+Resources:
+  Queue:
+    Condition: Prod
+    DependsOn: Topic
+    A: !Ref Stage
+    B: !GetAtt [Topic, Stage]
+    C: !If [Prod, !Ref Stage, Prod]
+    D: !FindInMap [Times, Stage, Prod]
+    E: !Sub 'x-\${Stage}-\${ Topic.Arn }-\${!Stage}-\${AWS::Region}'
+    F: !Sub ['\${Stage}-\${V}', { V: !Ref Topic }]
+    G: !Ref AWS::Region
+    H: !Ref [Stage]
+    I: [Stage, 5, { Ref: ~ }]
+    J: { MyRef: Stage, Refs: Stage, Fn::Ifs: [Prod], MyFn::If: [Prod] }
+  Topic: {}
+Outputs:
+  A: { Value: !GetAtt Queue.Arn, Export: { Name: arn } }
+  B: { Value: no name }
+  C: { Export: { Name: no value } }
+`,
+    Holder: `Resources: { Rival: { ${NESTED}: Rival.nested.template.json }, Properties: { Parameters: { P: 1 } } } }`,
+    'Rival.nested': 'Resources: { Own: { A: !ImportValue arn } }\nOutputs: { A: { Value: 1 } }',
+    Alone: 'Resources: { Own: {} }\nOutputs: { A: { Value: 1, Export: { Name: alone } } }',
+  })
+  const { Orders, Queues, Alone } = stacks
+  t.strictSame(Orders?.document, {
+    Resources: {
+      Map: { A: { 'Fn::ImportValue': 'arn' }, B: { 'Fn::ImportValue': 'gone' } },
+      'Queues/Queue': {
+        Condition: 'Queues/Prod',
+        DependsOn: 'Queues/Topic',
+        A: { Ref: 'Queues/Stage' },
+        B: { 'Fn::GetAtt': ['Queues/Topic', 'Stage'] },
+        C: { 'Fn::If': ['Queues/Prod', { Ref: 'Queues/Stage' }, 'Prod'] },
+        D: { 'Fn::FindInMap': ['Queues/Times', 'Stage', 'Prod'] },
+        E: { 'Fn::Sub': 'x-${Queues/Stage}-${Queues/Topic.Arn}-${!Stage}-${AWS::Region}' },
+        F: { 'Fn::Sub': ['${Queues/Stage}-${V}', { V: { Ref: 'Queues/Topic' } }] },
+        G: { Ref: 'AWS::Region' },
+        H: { Ref: ['Stage'] },
+        I: ['Stage', 5, { Ref: null }],
+        J: { MyRef: 'Stage', Refs: 'Stage', 'Fn::Ifs': ['Prod'], 'MyFn::If': ['Prod'] },
+      },
+      'Queues/Topic': {},
+      'Rival/Own': { A: { 'Fn::ImportValue': 'arn' } },
+    },
+    Parameters: { 'Queues/Stage': { Type: 'String' } },
+    Mappings: { 'Queues/Times': {} },
+    Conditions: { 'Queues/Prod': { 'Fn::Equals': [{ Ref: 'Queues/Stage' }, 'a'] } },
+  })
+  t.strictSame(Orders?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queues/Queue.Arn' } } })
+  t.strictSame(Orders?.template.links?.exports.get('arn')?.position, {
+    line: 21,
+    column: 8,
+    file: join(root, 'Queues.template.json'),
+  })
+  t.strictSame(Queues?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queue.Arn' } } })
+  t.strictSame(Alone?.document, {
+    Resources: { Own: {} },
+    Outputs: { A: { Value: 1, Export: { Name: 'alone' } } },
+  })
+  t.strictSame(Alone?.links, { ...NO_LINKS, exports: { alone: 1 } })
+  t.strictSame(Alone?.template.links?.exports.get('alone')?.position, { line: 2, column: 17 })
+})
+
+test('a nested stack is linked with the stacks around it, and a stack with its nested stacks', async (t) => {
+  const { stacks } = linkedIn(t, ['Parent'], {
+    Parent: `
+Resources:
+  Child: { ${NESTED}: Child.nested.template.json }, Properties: { Parameters: { P: !Ref Queue } } }
+  Queue: {}
+`,
+    'Child.nested': `
+Parameters: { P: {} }
+Resources:
+  Grand: { ${NESTED}: Grand.nested.template.json }, Properties: { Parameters: { G: !Ref P } } }
+  Handler: {}
+Outputs:
+  Arn: { Value: !Ref Handler }
+  None: { Description: no value }
+`,
+    'Grand.nested': 'Parameters: { G: {} }\nResources: { Deep: {} }',
+  })
+  const { Parent, Child, Grand } = stacks
+  t.strictSame(Parent?.resources, ['Child', 'Queue', 'Child/Grand', 'Child/Handler'])
+  t.strictSame(Parent?.links, {
+    exports: {},
+    parameters: { 'Child/P': { Ref: 'Queue' } },
+    outputs: { 'Child.Outputs.Arn': { Ref: 'Child/Handler' } },
+    nested: ['Child'],
+  })
+  t.strictSame(Child?.resources, ['Grand', 'Handler', 'Parent/Child', 'Parent/Queue', 'Grand/Deep'])
+  t.strictSame(Child?.links, {
+    exports: {},
+    parameters: { P: { Ref: 'Parent/Queue' }, 'Grand/G': { Ref: 'P' } },
+    outputs: { 'Parent/Child.Outputs.Arn': { Ref: 'Handler' } },
+    nested: ['Grand'],
+  })
+  t.strictSame(Grand?.resources, ['Deep', 'Child/Grand', 'Child/Handler', 'Parent/Child', 'Parent/Queue'])
+  t.strictSame(Grand?.links, {
+    exports: {},
+    parameters: { G: { Ref: 'Child/P' }, 'Child/P': { Ref: 'Parent/Queue' } },
+    outputs: { 'Parent/Child.Outputs.Arn': { Ref: 'Child/Handler' } },
+    nested: [],
+  })
+})
+
+test('--template: a file, or the only stack of an app', async (t) => {
+  const names = ['A', 'B', 'C', 'D', 'E', 'F'].map((name) => `${name}.template.json`)
+  const root = filesIn(t, {
+    'one/manifest.json': manifest(stack('A.template.json')),
+    'six/manifest.json': manifest(...names.map(stack)),
+    'other/manifest.json': '{}',
+    'none/a.yaml': EMPTY,
+  })
+  const at = (path: string) => join(root, path)
+  t.equal(templateAt(at('none/a.yaml')), at('none/a.yaml'))
+  t.equal(templateAt(at('gone')), at('gone'))
+  t.equal(templateAt(at('one')), at('one/A.template.json'))
+  const some = names.slice(0, 5).map((name) => at(`six/${name}`))
+  t.throws(() => templateAt(at('six')), {
+    message: `${at('six')} has 6 stacks. Name the template of one of them, such as ${some.join(', ')}`,
+  })
+  for (const folder of ['other', 'none']) {
+    const message = `${at(folder)} is a folder, but not the output of "cdk synth". Name a template`
+    t.throws(() => templateAt(at(folder)), { name: 'UsageError', message })
+  }
+})
+
+for (const [file, key] of [
+  ['Shop.template.json', 'Shop'],
+  ['cdk.out/prod/Shop.template.json', 'Shop'],
+  ['cdk.out\\Shop.nested.template.json', 'Shop'],
+  ['Shop.template.json.md', 'Shop.template.json.md'],
+] as const) {
+  test(`the name of a stack: ${file}`, async (t) => {
+    t.equal(stackKey(file), key)
+  })
+}
