@@ -21,7 +21,7 @@ test('Ctrl-C ends the run, and the results so far are printed and reported as in
   t.match(stdout, /^Warning: The run is incomplete: interrupted\.$/m)
   t.match(
     stdout,
-    /^Patch:\n(# The (records|concurrencies) .*\n)?# The run is incomplete: interrupted\.\n# Measured with/m,
+    /^Patch:\n(# The .*\n)?# The run is incomplete: interrupted\.\n# Measured with/m,
   )
   t.match(stdout, /^incomplete: interrupted$/m)
   t.match(readFileSync(report, 'utf8'), /<li>The run is incomplete: interrupted\.<\/li>/)
@@ -103,4 +103,25 @@ test('if a template has no MaximumConcurrency, tune runs one environment and say
   const { stdout, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags])
   t.equal(JSON.parse(stdout).environments, 1)
   t.match(stderr, `${template} has no MaximumConcurrency, so tune starts one environment. Use --environments`)
+})
+
+test('--concurrency is the total of two environments', async (t) => {
+  const service = await downstream(t, 1000, 20)
+  const flags = ['--concurrency', '40..40', '--environments', '2', '--batch-size', '100', '--json']
+  const { code, stdout } = await exactRun(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+    env: { DOWNSTREAM_URL: service.url },
+  })
+  t.equal(code, 0)
+  const { measurements, best, patch, recommendation }: TuneResult = JSON.parse(stdout)
+  t.strictSame(
+    measurements.map(({ concurrency }) => concurrency),
+    [20],
+  )
+  t.equal(best?.concurrency, 20)
+  t.match(
+    recommendation,
+    / No higher concurrency was tried\. A concurrency above 20, the end of the range, may be faster: raise --concurrency\./,
+  )
+  t.ok(service.peak() > 20 && service.peak() <= 40, `${service.peak()} calls at once`)
+  t.match(patch, /ScalingConfig:\s+MaximumConcurrency: 2/)
 })
