@@ -1,7 +1,7 @@
 import type { InvocationMetrics } from '../local/runtime/metrics.ts'
 import { cpuShareOf } from '../shared/reserve.ts'
 import type { Estimate } from './consent.ts'
-import { explore, fullMemory, type Measure, type Plan } from './explore.ts'
+import { explore, fullMemory, type Measure, noResults, type Plan } from './explore.ts'
 import { mean, QUICK } from './figures/confidence.ts'
 import { type MeasuredBatch, type MeasureOptions, measureFor, type Start, StoppedError } from './measure.ts'
 import type { Run, TuneOptions } from './options.ts'
@@ -161,7 +161,7 @@ export async function estimate(plan: Plan, speeds: readonly Speed[], isConfirmed
     passed.searchMs = passed.ms
     return measurement
   }
-  await explore(plan, { ...measure, round }, { measurements: [], checks: new Map(), confirmed: [], endedEarly: false })
+  await explore(plan, { ...measure, round }, noResults())
   return passed
 }
 

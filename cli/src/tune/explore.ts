@@ -18,6 +18,11 @@ export interface Results {
   endedEarly: boolean
 }
 
+/** The results before anything is measured. */
+export function noResults(): Results {
+  return { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
+}
+
 export interface Plan {
   /** The lowest and the highest concurrency of one environment. */
   least: number
@@ -55,12 +60,7 @@ export const MAX_CONFIRMATION_ROUNDS = 2
  *
  * @param isLate whether the search for the concurrency has taken too long, and must end
  */
-export async function explore(
-  plan: Plan,
-  measure: Measure,
-  results: Results,
-  isLate: () => boolean = () => false,
-): Promise<void> {
+export async function explore(plan: Plan, measure: Measure, results: Results, isLate?: () => boolean): Promise<void> {
   const { measurements } = results
   async function measureInTurn(inTurn: readonly number[]) {
     for (const concurrency of inTurn) {

@@ -8,7 +8,7 @@ import { InitError } from '../shared/errors.ts'
 import { choose } from './choose.ts'
 import { askIfLong, type Estimate, isLate, isLong, textOf } from './consent.ts'
 import { estimate, measureSpeeds, quickRun } from './estimate.ts'
-import { combinationsOf, explore, type Plan, type Results } from './explore.ts'
+import { combinationsOf, explore, noResults, type Plan, type Results } from './explore.ts'
 import { PRECISION, QUICK } from './figures/confidence.ts'
 import { formatDuration, formatFigure } from './figures/format.ts'
 import type { TuneResult } from './figures/result.ts'
@@ -33,7 +33,7 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   const stopping = new AbortController()
   const interrupt = () => stopping.abort()
   for (const signal of SIGNALS) process.on(signal, interrupt)
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
+  const results = noResults()
   let stopped: string | undefined
   let machine: Machine | undefined
   try {

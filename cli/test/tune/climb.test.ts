@@ -6,7 +6,7 @@ import { normal, openSteps, randomNumbers } from '../support/simulated-machine.t
 type Curve = (concurrency: number) => { goodput: number } & Partial<Step>
 
 /** Searches, and returns the passes: the concurrencies that were measured one after the other. */
-async function run(curve: Curve, least = 10, most = 400, isLate: (passes: number) => boolean = () => false) {
+async function run(curve: Curve, least = 10, most = 400, isLate?: (passes: number) => boolean) {
   const passes: string[] = []
   const steps = new Map<number, Step>()
   const addRound = openSteps(PRECISION)
@@ -19,7 +19,7 @@ async function run(curve: Curve, least = 10, most = 400, isLate: (passes: number
       return made
     })
   }
-  const endedEarly = await search(least, most, PRECISION, measure, () => isLate(passes.length))
+  const endedEarly = await search(least, most, PRECISION, measure, isLate && (() => isLate(passes.length)))
   const all = [...steps.values()]
   return { passes: passes.join(' '), steps: all, knee: kneeOf(all)?.concurrency, endedEarly }
 }
@@ -140,9 +140,10 @@ test('if a batch with a low concurrency does not fit into the timeout, the scan 
 })
 
 test('if nothing succeeds, the search ends after two rounds, and there is no knee', async (t) => {
-  const { passes, knee } = await run(() => ({ goodput: 0, failedShare: 1 }))
+  const { passes, knee, endedEarly } = await run(() => ({ goodput: 0, failedShare: 1 }))
   t.equal(passes, '10 16')
   t.equal(knee, undefined)
+  t.equal(endedEarly, false)
 })
 
 test('a range of one value takes three rounds, and a small range has no value twice', async (t) => {
@@ -194,8 +195,9 @@ test('rounds of concurrencies with overlapping intervals go on to the maximum, a
 
 test('without a clear winner, a search ends after a limited number of passes', async (t) => {
   const random = randomNumbers(1)
-  const { steps, passes } = await run(() => ({ goodput: 1 + random() }))
-  t.ok(passes.split(' ').length <= 9 + 40)
+  const { steps, passes, endedEarly } = await run(() => ({ goodput: 1 + random() }))
+  t.equal(passes.split(' ').length, 9 + 40)
+  t.equal(endedEarly, false)
   t.equal(new Set(steps.map(({ concurrency }) => concurrency)).size, steps.length)
 })
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { choose } from '../../src/tune/choose.ts'
-import { combinationsOf, explore, fullMemory, type Measure, type Plan, type Results } from '../../src/tune/explore.ts'
+import { combinationsOf, explore, fullMemory, type Measure, noResults, type Plan } from '../../src/tune/explore.ts'
 import { PRECISION } from '../../src/tune/figures/confidence.ts'
 import type { Measurement } from '../../src/tune/figures/result.ts'
 import { pricesFor } from '../../src/tune/prices.ts'
@@ -39,7 +39,7 @@ async function run(
   at: (concurrency: number, memory: number) => Partial<Measurement>,
   quota?: (concurrency: number, memory: number) => Partial<Measurement>,
 ) {
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
+  const results = noResults()
   const full: string[] = []
   const limited: string[] = []
   const record =
@@ -368,9 +368,32 @@ test('if the process needs more memory under the quota, the other combinations o
   t.strictSame([...problems], ['the process needs 140 MB'])
 })
 
+test('a search that takes too long ends early, and the memory sizes are checked all the same', async (t) => {
+  async function searched(isLate?: () => boolean) {
+    const results = noResults()
+    const checked: string[] = []
+    const figures = async (concurrency: number) =>
+      measurement({ concurrency, ...downstream(concurrency), peakMemory: 200 })
+    async function atFullCpu(concurrency: number, memory: number) {
+      checked.push(`${memory} × ${concurrency}`)
+      return figures(concurrency)
+    }
+    await explore(plan(), { round: roundsOf(figures), atFullCpu }, results, isLate)
+    const concurrencies = results.measurements.map(({ concurrency }) => concurrency)
+    return { endedEarly: results.endedEarly, concurrencies, checked }
+  }
+  const scanned = [10, 16, 26, 42, 67, 107, 171, 274, 400]
+  t.strictSame(await searched(() => true), { endedEarly: true, concurrencies: scanned, checked: ['128 × 42'] })
+  t.strictSame(await searched(), {
+    endedEarly: false,
+    concurrencies: [...scanned, 33, 37, 53, 47],
+    checked: ['128 × 42'],
+  })
+})
+
 test('an interrupted run recommends the same concurrency for each memory size', async (t) => {
   const goodputs: Record<number, number> = { 10: 300, 16: 500, 26: 900, 42: 940, 67: 1000 }
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
+  const results = noResults()
   const made = plan({ memories: [128, 256, 1769], optimize: 'balanced' })
   async function atFullCpu(concurrency: number) {
     const goodput = goodputs[concurrency]
@@ -388,12 +411,13 @@ test('an interrupted run recommends the same concurrency for each memory size', 
 })
 
 test('an interrupted run has the combinations that were already measured', async (t) => {
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
+  const results = noResults()
   async function atFullCpu(concurrency: number) {
     if (concurrency > 16) throw new Error('stopped')
     return measurement({ concurrency })
   }
   await t.rejects(explore(plan(), { round: roundsOf(atFullCpu), atFullCpu }, results), { message: 'stopped' })
+  t.equal(results.endedEarly, false, 'it was not the time')
   t.strictSame(
     combinationsOf(results, plan()).map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
     ['128 × 10', '128 × 16', '512 × 10', '512 × 16', '1769 × 10', '1769 × 16'],

@@ -120,7 +120,7 @@ export async function search<S extends Step>(
   most: number,
   { maxRounds }: Precision,
   measure: (concurrencies: readonly number[]) => Promise<readonly S[]>,
-  isLate: () => boolean,
+  isLate?: () => boolean,
 ): Promise<boolean> {
   const steps = new Map<number, S>()
   const racing = new Set<number>()
@@ -145,7 +145,7 @@ export async function search<S extends Step>(
     const open = usable.filter((step) => racing.has(step.concurrency) && isOpen(step))
     const next = open.length > 0 ? open.map(({ concurrency }) => concurrency) : newcomers(leader, all, racing)
     if (next.length === 0 && racing.has(leader.concurrency)) return false
-    if (isLate() && isExact(leader)) return true
+    if (isLate?.() && isExact(leader)) return true
     const inTurn = [...new Set([leader.concurrency, ...next])].sort((a, b) => a - b)
     for (const concurrency of inTurn) racing.add(concurrency)
     await pass(inTurn)

@@ -19,7 +19,7 @@ import { choose } from '../../../dist/tune/choose.js'
 import { isLate } from '../../../dist/tune/consent.js'
 import { MEMORIES, MORE_MEMORIES } from '../../../dist/tune/defaults.js'
 import { estimate, measureSpeeds } from '../../../dist/tune/estimate.js'
-import { combinationsOf, explore, type Plan, type Results } from '../../../dist/tune/explore.js'
+import { combinationsOf, explore, noResults, type Plan } from '../../../dist/tune/explore.js'
 import { scanOf } from '../../../dist/tune/figures/climb.js'
 import { PRECISION } from '../../../dist/tune/figures/confidence.js'
 import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
@@ -231,7 +231,7 @@ async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
   const startedAt = performance.now()
   const expected = await estimate(plan, await measureSpeeds(plan, common), false)
   const estimatedAt = performance.now()
-  const results: Results = { measurements: [], checks: new Map(), confirmed: [], endedEarly: false }
+  const results = noResults()
   const measurements = measureFor(plan, common)
   try {
     await explore(plan, measurements, results, () => isLate(performance.now() - estimatedAt, expected))
