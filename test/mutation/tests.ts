@@ -124,6 +124,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/scheduler/watch.ts': [
     'scheduler/hung-handler',
+    'scheduler/rate-limit',
     'scheduler/rate-limit-end',
     'scheduler/time-budget',
     'report/summary',
