@@ -19,10 +19,7 @@ test('Ctrl-C ends the run, and the results so far are printed and reported as in
   t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*\n│ 10 +│[\s\S]*^Recommendation: 1,769 MB, and a/m)
   t.match(stdout, /^trying concurrency \d+: .* · (about .* left|ends soon) · best so far/m)
   t.match(stdout, /^Warning: The run is incomplete: interrupted\.$/m)
-  t.match(
-    stdout,
-    /^Patch:\n(# The .*\n)?# The run is incomplete: interrupted\.\n# Measured with/m,
-  )
+  t.match(stdout, /^Patch:\n(# The .*\n)?# The run is incomplete: interrupted\.\n# Measured with/m)
   t.match(stdout, /^incomplete: interrupted$/m)
   t.match(readFileSync(report, 'utf8'), /<li>The run is incomplete: interrupted\.<\/li>/)
 })
