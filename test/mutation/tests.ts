@@ -267,6 +267,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/doctor/edit-template.ts': ['doctor/edit-template'],
   'cli/src/model/queue-policy.ts': ['model/queue-policy'],
   'cli/src/model/setting.ts': ['model/setting'],
+  'cli/src/model/settings.ts': ['model/settings'],
   'cli/src/model/model.ts': ['model/model'],
   'cli/src/template/text.ts': ['template/text'],
   'cli/src/template/code.ts': ['template/code'],
