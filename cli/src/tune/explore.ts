@@ -3,7 +3,7 @@ import { choose, withNeighbours } from './choose.ts'
 import { kneeOf, search } from './figures/climb.ts'
 import type { Precision } from './figures/confidence.ts'
 import type { Combination, Measurement, Optimize } from './figures/result.ts'
-import { coresOf, predict, toCombination } from './predict.ts'
+import { coresOf, fitsInto, predict, toCombination } from './predict.ts'
 import type { Workload } from './prices.ts'
 
 /** What has been measured so far. If the run is interrupted, this is its result. */
@@ -98,12 +98,11 @@ function memoriesOf({ memories, moreMemories, workload }: Plan, measurements: re
 async function checkMemory(plan: Plan, { atFullCpu }: Measure, { measurements, checks }: Results) {
   const knee = kneeOf(measurements)
   if (!knee) return
-  const peak = Math.max(...measurements.map(({ peakMemory }) => peakMemory ?? 0))
   for (const memory of memoriesOf(plan, measurements).toReversed()) {
-    if (peak <= memory) continue
+    if (measurements.every((each) => fitsInto(memory, each))) continue
     const check = await atFullCpu(knee.concurrency, memory)
     checks.set(memory, check)
-    const fits = check.goodput > 0 && check.problem === undefined && (check.peakMemory ?? 0) <= memory
+    const fits = check.goodput > 0 && check.problem === undefined && fitsInto(memory, check)
     if (!fits) return // a smaller memory size does not suffice either
   }
 }

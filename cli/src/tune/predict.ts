@@ -114,6 +114,14 @@ export function batchTimes(
   }
 }
 
+/** The peak of one handler varied by 13 % from run to run, so a process that just fitted can need too much next time. */
+export const MAX_MEMORY_SHARE = 0.9
+
+/** Whether the process leaves enough of this memory free. */
+export function fitsInto(memory: number, { peakMemory }: Pick<Measurement, 'peakMemory'>): boolean {
+  return (peakMemory ?? 0) <= MAX_MEMORY_SHARE * memory
+}
+
 function problemOf(
   measurement: Measurement,
   memory: number,
@@ -126,7 +134,9 @@ function problemOf(
   const because = cause === undefined ? '' : `: ${cause}`
   if (!(goodput > 0)) return `no record succeeded${because}`
   if (problem !== undefined) return problem
-  if ((peakMemory ?? 0) > memory) return `the process needs ${formatNeeded(peakMemory)} MB`
+  if (!fitsInto(memory, measurement)) {
+    return `the process needs ${formatNeeded(peakMemory)} MB, more than ${MAX_MEMORY_SHARE * 100} % of the memory`
+  }
   if (isOverloaded(measurement, all)) {
     return `${formatShare(failedShare)} of the records failed${because}`
   }

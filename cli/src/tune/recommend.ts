@@ -3,7 +3,7 @@ import { formatNumber } from '../local/display.ts'
 import { problemIn } from './choose.ts'
 import type { Plan } from './explore.ts'
 import { isExact, isOverloaded, kneeOf, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'
-import { formatCost, formatFigure, formatMargin, formatNeeded, formatShare } from './figures/format.ts'
+import { formatCost, formatFigure, formatMargin, formatShare } from './figures/format.ts'
 import type { Combination, EqualConcurrencies, Measurement, Optimize } from './figures/result.ts'
 import { PRICES_OF, type Workload } from './prices.ts'
 
@@ -74,9 +74,6 @@ export function equalRange(...args: Parameters<typeof equalTo>): EqualConcurrenc
   return least === most ? null : { least, most }
 }
 
-/** Above this share of the memory size, a process may also need more than it. The peak of one handler varied by 13 %. */
-const NEARLY_FULL = 0.9
-
 /** One line about a recommendation that overlapping intervals leave open, or whose figures are not exact. */
 export function uncertaintyOf(
   best: Combination,
@@ -95,11 +92,6 @@ export function uncertaintyOf(
           `The concurrencies ${range} are equal: their records per second (up to ${formatMargin(margin)}) do not differ clearly.`,
         ]),
     ...(endedEarly ? ['The estimated time was over before all nearby concurrencies were compared.'] : []),
-    ...((best.peakMemory ?? 0) > NEARLY_FULL * best.memory
-      ? [
-          `The process needed up to ${formatNeeded(best.peakMemory)} of ${formatNumber(best.memory)} MB, and this varies.`,
-        ]
-      : []),
     ...(isInexact || endedEarly ? ['For a more exact result, run tune again on a quiet machine.'] : []),
   ]
   return texts.length === 0 ? null : texts.join(' ')

@@ -77,15 +77,6 @@ test('equal concurrencies and inexact figures are named in one line', async (t) 
   t.strictSame(range(own, { ...equal, margin: null }, { ...equal, problem: 'no' }), null, 'not exact, or unusable')
 })
 
-test('a process that nearly fills its memory is named, because it may also need more', async (t) => {
-  const line = (peakMemory: number) => {
-    const best = combination({ memory: 128, goodput: 100, peakMemory })
-    return uncertaintyOf(best, [best], [measurement({ goodput: 100, margin: 0.02 })], false)
-  }
-  t.equal(line(115.2), null)
-  t.equal(line(115.3), 'The process needed up to 116 of 128 MB, and this varies.')
-})
-
 test('a confirmed recommendation is compared with the confirmed figures of its memory size', async (t) => {
   const confirmed = (concurrency: number, goodput: number, memory = 512) =>
     combination({ memory, concurrency, goodput, origin: 'confirmed' })
