@@ -277,6 +277,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/functions.ts': ['template/functions'],
   'cli/src/template/queues.ts': ['template/queues'],
   'cli/src/template/subscriptions.ts': ['template/subscriptions'],
+  'cli/src/template/assembly.ts': ['template/assembly'],
   'cli/src/template/read-template.ts': ['template/read-template'],
   'cli/src/template/serverless.ts': ['template/serverless-names'],
   'cli/src/template/relevant.ts': ['template/relevant'],
