@@ -49,8 +49,8 @@ function combinationOf(memory: number, measurement: Measurement): Combination {
     costPerMillion: gigabyteSeconds * 0.0000166667 + 0.08,
     origin: memory === 1769 ? 'measured' : confirmed ? 'confirmed' : 'predicted',
     problem:
-      (peakMemory ?? 0) > 0.9 * memory
-        ? `the process needs ${peakMemory} MB, more than 90 % of the memory`
+      (peakMemory ?? 0) > 0.8 * memory
+        ? `the process needs ${peakMemory} MB, more than 80 % of the memory`
         : failedShare > 0.01
           ? `${formatShare(failedShare)} of the records failed: ${FAILURE}`
           : undefined,

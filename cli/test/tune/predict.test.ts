@@ -148,8 +148,8 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
     return predict(changed, memory, workload, [measurement(), changed]).problem
   }
   t.equal(problemOf({}), undefined)
-  t.equal(problemOf({ peakMemory: 270.2 }, 300), 'the process needs 271 MB, more than 90 % of the memory')
-  t.equal(problemOf({ peakMemory: 270 }, 300), undefined)
+  t.equal(problemOf({ peakMemory: 240.2 }, 300), 'the process needs 241 MB, more than 80 % of the memory')
+  t.equal(problemOf({ peakMemory: 240 }, 300), undefined)
   t.equal(problemOf({ failedShare: 0.01 }), undefined)
   t.equal(problemOf({ failedShare: 0.25, causes: { 'Error: EMFILE': 3 } }), '25 % of the records failed: Error: EMFILE')
   t.equal(problemOf({ goodput: 0, failedShare: 1, causes: { 'Error: no': 3 } }), 'no record succeeded: Error: no')
@@ -177,8 +177,8 @@ test('a combination has the figures of its measurement, and the problem of the m
   const expected = { ...figures, memory: 128, costPerMillion: costs, origin: 'confirmed', problem: undefined }
   const made = measurement(figures)
   t.strictSame(toCombination(made, 128, 'confirmed', WORKLOAD, []), expected)
-  const problem = 'the process needs 116 MB, more than 90 % of the memory'
-  t.strictSame(toCombination(made, 128, 'confirmed', WORKLOAD, [], 115.3), { ...expected, problem })
+  const problem = 'the process needs 103 MB, more than 80 % of the memory'
+  t.strictSame(toCombination(made, 128, 'confirmed', WORKLOAD, [], 102.5), { ...expected, problem })
 })
 
 test('cost: a batch of 1,000 in 1 s with 1,024 MB', async (t) => {

@@ -56,9 +56,9 @@ test('the report in Chromium', async (t) => {
       ...overloaded,
     ])
     t.same(await texts(page, 'details ol li'), [
-      'the process needs 131 MB, more than 90 % of the memory',
-      'the process needs 168 MB, more than 90 % of the memory',
-      'the process needs 263 MB, more than 90 % of the memory',
+      'the process needs 131 MB, more than 80 % of the memory',
+      'the process needs 168 MB, more than 80 % of the memory',
+      'the process needs 263 MB, more than 80 % of the memory',
       '18.7 % of the records failed: Error: downstream returned 503',
       '56 % of the records failed: Error: downstream returned 503',
     ])

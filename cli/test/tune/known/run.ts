@@ -58,8 +58,8 @@ const CASES: Readonly<Record<string, Case>> = {
     file: 'io-bound.ts',
     flags: { optimize: 'cost', batchSize: 240, concurrency: { least: 10, most: 200 } },
     service: [30, 100],
-    isKnown: ({ memory, concurrency }) => memory <= 256 && concurrency >= 24 && concurrency <= 90,
-    known: '128 MB, or 256 MB if the process needs more than 115 MB; the service is full from a concurrency of 30 on',
+    isKnown: ({ memory, concurrency }) => memory === 256 && concurrency >= 24 && concurrency <= 90,
+    known: '256 MB, because the process can need more than 128 MB; the service is full from a concurrency of 30 on',
   },
   'thread pool': {
     file: 'thread-pool.ts',
@@ -78,9 +78,9 @@ const CASES: Readonly<Record<string, Case>> = {
     file: 'io-bound.ts',
     flags: { optimize: 'cost', batchSize: 160, environments: 2, concurrency: { least: 10, most: 200 } },
     service: [40, 100],
-    isKnown: ({ memory, concurrency }) => memory <= 256 && concurrency >= 16 && concurrency <= 60,
+    isKnown: ({ memory, concurrency }) => memory === 256 && concurrency >= 16 && concurrency <= 60,
     known:
-      '128 MB, or 256 MB if the process needs more than 115 MB; the service is full from a concurrency of 20 in each on',
+      '256 MB, because the process can need more than 128 MB; the service is full from a concurrency of 20 in each on',
   },
   descriptors: {
     file: 'descriptors.ts',
