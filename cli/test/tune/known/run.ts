@@ -105,6 +105,8 @@ const { values: options } = parseArgs({
   },
 })
 
+type Point = Pick<Combination, 'memory' | 'concurrency'>
+
 /** One recommendation of `tune`. */
 interface Run {
   best: Combination | undefined
@@ -177,26 +179,25 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
     }
     const startedAt = performance.now()
     const startLimited = startWith(made.function, made.fifo, quotas, true)
-    const measured: { memory: number; measurement: Measurement }[] = []
-    async function add(memory: number, concurrency: number) {
-      measured.push({ memory, measurement: await measure(concurrency, memory, { ...common, start: startLimited }) })
+    const measured = new Map<string, { memory: number; measurement: Measurement }>()
+    async function add(point: Point) {
+      const { memory, concurrency } = point
+      const measurement = await measure(concurrency, memory, { ...common, start: startLimited })
+      measured.set(nameOf(point), { memory, measurement })
     }
     for (const memory of memories ?? MEMORIES) {
-      for (const concurrency of scanOf(plan.least, plan.most)) await add(memory, concurrency)
+      for (const concurrency of scanOf(plan.least, plan.most)) await add({ memory, concurrency })
     }
     const gridMs = performance.now() - startedAt
-    for (const { best } of runs) {
-      const isMeasured = measured.some(
-        ({ memory, measurement }) => memory === best?.memory && measurement.concurrency === best.concurrency,
-      )
-      if (best && !isMeasured) await add(best.memory, best.concurrency)
+    for (const { best } of runs) if (best && !measured.has(nameOf(best))) await add(best)
+    // The best of many figures is often a lucky one. So it is measured again, until the best one is a second figure.
+    const measuredAgain = new Set<string>()
+    let grid = gridOf([...measured.values()], plan)
+    for (let optimum = optimumOf(grid, plan); !measuredAgain.has(nameOf(optimum)); optimum = optimumOf(grid, plan)) {
+      measuredAgain.add(nameOf(optimum))
+      await add(optimum)
+      grid = gridOf([...measured.values()], plan)
     }
-    const all = measured.map(({ measurement }) => measurement)
-    const grid = measured.map(({ memory, measurement }) => {
-      // The grid has what fitted. `tune` also leaves a part free, because the peak varies.
-      const needed = MAX_MEMORY_SHARE * (measurement.peakMemory ?? 0)
-      return toCombination(measurement, memory, 'confirmed', plan.workload, all, needed)
-    })
     return report(name, isKnown, plan, runs, grid, gridMs)
   } finally {
     for (const quota of quotas) await removeQuota(quota)
@@ -247,20 +248,17 @@ async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
 function report(
   name: string,
   isKnown: Case['isKnown'],
-  { optimize }: Plan,
+  plan: Plan,
   runs: readonly Run[],
   grid: readonly Combination[],
   gridMs: number,
 ): string[] {
-  function score({ goodput, costPerMillion }: Combination): number {
-    const factors = { speed: 1 / goodput, cost: Number(costPerMillion), balanced: Number(costPerMillion) / goodput }
-    return factors[optimize]
-  }
-  const usable = grid.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  const optimum = usable.reduce((lowest, combination) => (score(combination) < score(lowest) ? combination : lowest))
+  const optimum = optimumOf(grid, plan)
   const inGrid = (one: Combination | undefined) =>
     grid.find(({ memory, concurrency }) => memory === one?.memory && concurrency === one.concurrency)
-  console.log(`  grid: ${textOf(optimum)}; ${grid.length} combinations, ${seconds(gridMs)}; optimized for ${optimize}`)
+  console.log(
+    `  grid: ${textOf(optimum)}; ${grid.length} combinations, ${seconds(gridMs)}; optimized for ${plan.optimize}`,
+  )
   for (const same of runs[0]?.predicted ?? []) {
     const actual = inGrid(same)
     if (!actual || same.problem !== undefined || actual.problem !== undefined) continue
@@ -271,7 +269,8 @@ function report(
   }
   return runs.map(({ best, ms }, index) => {
     const chosen = inGrid(best)
-    const ratio = chosen && chosen.problem === undefined ? score(chosen) / score(optimum) : Number.POSITIVE_INFINITY
+    const ratio =
+      chosen && chosen.problem === undefined ? score(chosen, plan) / score(optimum, plan) : Number.POSITIVE_INFINITY
     const time = ms / gridMs
     const verdicts = [
       [best && isKnown(best), 'not the known optimum'],
@@ -294,7 +293,27 @@ function report(
   })
 }
 
-function nameOf(combination: Combination | undefined): string {
+function gridOf(measured: readonly { memory: number; measurement: Measurement }[], { workload }: Plan): Combination[] {
+  const all = measured.map(({ measurement }) => measurement)
+  return measured.map(({ memory, measurement }) => {
+    // The grid has what fitted. `tune` also leaves a part free, because the peak varies.
+    const needed = MAX_MEMORY_SHARE * (measurement.peakMemory ?? 0)
+    return toCombination(measurement, memory, 'confirmed', workload, all, needed)
+  })
+}
+
+function optimumOf(grid: readonly Combination[], plan: Plan): Combination {
+  const usable = grid.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
+  return usable.reduce((lowest, each) => (score(each, plan) < score(lowest, plan) ? each : lowest))
+}
+
+/** Lower is better. */
+function score({ goodput, costPerMillion }: Combination, { optimize }: Plan): number {
+  const cost = Number(costPerMillion)
+  return { speed: 1 / goodput, cost, balanced: cost / goodput }[optimize]
+}
+
+function nameOf(combination: Point | undefined): string {
   return combination ? `${combination.memory} MB × ${combination.concurrency}` : 'nothing'
 }
 
