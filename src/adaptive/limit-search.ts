@@ -29,8 +29,7 @@ const COHORT_PATIENCE = 50
 /**
  * A cohort is complete if enough of its jobs that count have ended: at least `jobs`, and at least as many as the limit.
  * The relative standard error of the mean duration must be at most `error`. At most the share 1 − `ended` may still be in
- * flight. The cohort must be at least `age` milliseconds old. Steps that double the
- * limit need less precision.
+ * flight. The cohort must be at least `age` milliseconds old. Steps that double the limit need less precision.
  */
 const PRECISE = { jobs: 16, error: 0.05, ended: 0.95, age: 50 }
 const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, age: 0 }

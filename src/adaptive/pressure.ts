@@ -6,8 +6,9 @@ const LEARNED_AFTER = 500
 /** The same, if a lower limit has shown that the limit is not the cause of the overloads. */
 const LEARNED_AFTER_CUT = 50
 /**
- * The highest share that is learned without a cut (`LEARNED_AFTER_CUT`). If the limit is too high and the client retries, the share of
- * failures grows slowly. If it were learned, the threshold would grow with it, and there would never be pressure.
+ * The highest share that is learned without a cut (`LEARNED_AFTER_CUT`). If the limit is too high and the client
+ * retries, the share of failures grows slowly. If it were learned, the threshold would grow with it, and there would
+ * never be pressure.
  */
 const MAX_UNPROVEN = 0.01
 /** The highest share that is learned with the proof, and that is tolerated while a lower limit is measured. */

@@ -16,9 +16,9 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
   let timer: NodeJS.Timeout | undefined
 
   /**
-   * Returns when `count` more records may start. They overwrite `count` older starts in `starts`. The newest of these must
-   * be at least `interval` ago. One millisecond is added, because a downstream that counts by
-   * `Date.now()` sees whole milliseconds.
+   * Returns when `count` more records may start. They overwrite `count` older starts in `starts`. The newest of these
+   * must be at least `interval` ago. One millisecond is added, because a downstream that counts by `Date.now()` sees
+   * whole milliseconds.
    */
   function dueAt(count: number): number {
     return count > 0 && total + count > limit ? (starts[(total + count - 1) % limit] as number) + interval + 1 : 0
