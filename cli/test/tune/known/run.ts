@@ -21,7 +21,7 @@ import { MEMORIES, MORE_MEMORIES } from '../../../dist/tune/defaults.js'
 import { estimate, measureSpeeds } from '../../../dist/tune/estimate.js'
 import { combinationsOf, explore, noResults, type Plan } from '../../../dist/tune/explore.js'
 import { scanOf } from '../../../dist/tune/figures/climb.js'
-import { PRECISION } from '../../../dist/tune/figures/confidence.js'
+import { mean, PRECISION } from '../../../dist/tune/figures/confidence.js'
 import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
 import { type MeasureOptions, measure, measureFor, startWith } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
@@ -40,6 +40,8 @@ const MAX_RATIO = 1.1
 const CORES_OF_POOL = Math.min(4, availableParallelism())
 const MAX_TIME = 1 / 3
 const MAX_DEVIATION = 0.25
+/** So often, the best combination of the grid and the recommended ones are measured. */
+const FIGURES_OF_BEST = 4
 
 interface Case {
   file: string
@@ -106,6 +108,12 @@ const { values: options } = parseArgs({
 })
 
 type Point = Pick<Combination, 'memory' | 'concurrency'>
+
+/** A point of the grid. */
+interface Measured {
+  memory: number
+  measurements: readonly Measurement[]
+}
 
 /** One recommendation of `tune`. */
 interface Run {
@@ -179,23 +187,26 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
     }
     const startedAt = performance.now()
     const startLimited = startWith(made.function, made.fifo, quotas, true)
-    const measured = new Map<string, { memory: number; measurement: Measurement }>()
+    const measured = new Map<string, Measured>()
     async function add(point: Point) {
       const { memory, concurrency } = point
+      const { measurements } = measured.get(nameOf(point)) ?? { measurements: [] }
       const measurement = await measure(concurrency, memory, { ...common, start: startLimited })
-      measured.set(nameOf(point), { memory, measurement })
+      measured.set(nameOf(point), { memory, measurements: [...measurements, measurement] })
     }
     for (const memory of memories ?? MEMORIES) {
       for (const concurrency of scanOf(plan.least, plan.most)) await add({ memory, concurrency })
     }
     const gridMs = performance.now() - startedAt
-    for (const { best } of runs) if (best && !measured.has(nameOf(best))) await add(best)
-    // The best of many figures is often a lucky one. So it is measured again, until the best one is a second figure.
-    const measuredAgain = new Set<string>()
+    // The best of many figures is often a lucky one. So it and the recommended ones are measured in turn, and their
+    // means are compared, until the best one is a mean.
+    const isMean = (point: Point) => measured.get(nameOf(point))?.measurements.length === FIGURES_OF_BEST
     let grid = gridOf([...measured.values()], plan)
-    for (let optimum = optimumOf(grid, plan); !measuredAgain.has(nameOf(optimum)); optimum = optimumOf(grid, plan)) {
-      measuredAgain.add(nameOf(optimum))
-      await add(optimum)
+    for (let optimum = optimumOf(grid, plan); !isMean(optimum); optimum = optimumOf(grid, plan)) {
+      const points = [optimum, ...runs.flatMap(({ best }) => best ?? [])]
+      for (const point of new Map(points.map((each) => [nameOf(each), each])).values()) {
+        if (!isMean(point)) await add(point)
+      }
       grid = gridOf([...measured.values()], plan)
     }
     return report(name, isKnown, plan, runs, grid, gridMs)
@@ -293,11 +304,16 @@ function report(
   })
 }
 
-function gridOf(measured: readonly { memory: number; measurement: Measurement }[], { workload }: Plan): Combination[] {
-  const all = measured.map(({ measurement }) => measurement)
-  return measured.map(({ memory, measurement }) => {
+function gridOf(measured: readonly Measured[], { workload }: Plan): Combination[] {
+  const each = measured.map(({ memory, measurements }) => {
+    const goodput = mean(measurements.map((one) => one.goodput))
+    const peakMemory = Math.max(...measurements.map((one) => one.peakMemory ?? 0))
+    return { memory, measurement: { ...(measurements[0] as Measurement), goodput, peakMemory } }
+  })
+  const all = each.map(({ measurement }) => measurement)
+  return each.map(({ memory, measurement }) => {
     // The grid has what fitted. `tune` also leaves a part free, because the peak varies.
-    const needed = MAX_MEMORY_SHARE * (measurement.peakMemory ?? 0)
+    const needed = MAX_MEMORY_SHARE * measurement.peakMemory
     return toCombination(measurement, memory, 'confirmed', workload, all, needed)
   })
 }
