@@ -10,7 +10,7 @@ const MEASUREMENTS: readonly Measurement[] = [
   { concurrency: 20, goodput: 489.1, failedShare: 0, p50: 40.5, p95: 43.9, cpuPerRecord: 0.388, peakMemory: 84 },
   { concurrency: 40, goodput: 961.7, failedShare: 0, p50: 41.1, p95: 45.6, cpuPerRecord: 0.371, peakMemory: 92 },
   { concurrency: 60, goodput: 1402.5, failedShare: 0, p50: 42, p95: 48.8, cpuPerRecord: 0.366, peakMemory: 101 },
-  { concurrency: 80, goodput: 1811.9, failedShare: 0.0008, p50: 43.4, p95: 55.2, cpuPerRecord: 0.363, peakMemory: 113 },
+  { concurrency: 80, goodput: 1811.9, failedShare: 0.0008, p50: 43.4, p95: 55.2, cpuPerRecord: 0.363, peakMemory: 102 },
   { concurrency: 120, goodput: 1705.4, failedShare: 0.0094, p50: 66.9, p95: 104, cpuPerRecord: 0.377, peakMemory: 131 },
   { concurrency: 200, goodput: 1298.2, failedShare: 0.187, p50: 118, p95: 391, cpuPerRecord: 0.402, peakMemory: 168 },
   { concurrency: 400, goodput: 702.6, failedShare: 0.5603, p50: 260, p95: 1240, cpuPerRecord: 0.455, peakMemory: 263 },
