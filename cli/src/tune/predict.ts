@@ -115,8 +115,8 @@ export function batchTimes(
 }
 
 /**
- * With the CPU share of 128 MB, a handler needed 123 to 134 MB. Without a limit, it needed 110 to 119 MB: the garbage
- * collector had enough CPU.
+ * A process may need at most this share of a memory size, because a small CPU share delays the garbage collector. With
+ * the CPU share of 128 MB, one handler needed 123 to 134 MB. Without a CPU limit, it needed 110 to 119 MB.
  */
 export const MAX_MEMORY_SHARE = 0.8
 

@@ -40,7 +40,7 @@ const MAX_RATIO = 1.1
 const CORES_OF_POOL = Math.min(4, availableParallelism())
 const MAX_TIME = 1 / 3
 const MAX_DEVIATION = 0.25
-/** So often, the best combination of the grid and the recommended ones are measured. */
+/** How often the best combination of the grid and the recommended ones are measured. */
 const FIGURES_OF_BEST = 4
 
 interface Case {
@@ -198,14 +198,14 @@ async function compare(name: string, { file, flags, memories, isKnown, known }: 
       for (const concurrency of scanOf(plan.least, plan.most)) await add({ memory, concurrency })
     }
     const gridMs = performance.now() - startedAt
-    // The best of many figures is often a lucky one. So it and the recommended ones are measured in turn, and their
-    // means are compared, until the best one is a mean.
-    const isMean = (point: Point) => measured.get(nameOf(point))?.measurements.length === FIGURES_OF_BEST
+    // The best of many single figures is often a lucky one. So the best combination and the recommended ones are
+    // measured in turn, and each has the mean of its figures. This ends when the best one has all of them.
+    const hasAllFigures = (point: Point) => measured.get(nameOf(point))?.measurements.length === FIGURES_OF_BEST
     let grid = gridOf([...measured.values()], plan)
-    for (let optimum = optimumOf(grid, plan); !isMean(optimum); optimum = optimumOf(grid, plan)) {
+    for (let optimum = optimumOf(grid, plan); !hasAllFigures(optimum); optimum = optimumOf(grid, plan)) {
       const points = [optimum, ...runs.flatMap(({ best }) => best ?? [])]
       for (const point of new Map(points.map((each) => [nameOf(each), each])).values()) {
-        if (!isMean(point)) await add(point)
+        if (!hasAllFigures(point)) await add(point)
       }
       grid = gridOf([...measured.values()], plan)
     }
