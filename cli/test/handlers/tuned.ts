@@ -23,7 +23,7 @@ function isOddSecond() {
 /** In every second second, records take a little longer. */
 export const uneven = middy()
   .use(boundedSqsBatch())
-  .handler(eachRecord(() => sleep(isOddSecond() ? 56 : 40)))
+  .handler(eachRecord(() => sleep(isOddSecond() ? 112 : 80)))
 
 /** In every second second, records take much longer. */
 export const veryUneven = middy()
@@ -146,7 +146,7 @@ export const failsMostly = middy()
   .use(boundedSqsBatch({ logger: false }))
   .handler(
     eachRecord(async (_record, _context, { index }) => {
-      await sleep(10)
+      await sleep(50)
       if (index % 10 > 0) throw new Error('access denied')
     }),
   )

@@ -22,10 +22,10 @@ export async function downstream(t: Test, capacity: number, ms: number) {
   return started
 }
 
-/** Runs a command of `tune`, up to three times if `tune` says that other programs made all figures inexact. */
+/** Runs a command of `tune`, up to five times if `tune` says that other programs made all figures inexact. */
 export async function exactRun(...args: Parameters<typeof command>): ReturnType<typeof command> {
   for (let attempt = 1; ; attempt += 1) {
     const result = await command(...args)
-    if (attempt === 3 || !result.stdout.includes('because no goodput is known to ±25 %')) return result
+    if (attempt === 5 || !result.stdout.includes('because no goodput is known to ±25 %')) return result
   }
 }

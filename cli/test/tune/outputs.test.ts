@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { folder } from '../support/runs.ts'
-import { exactRun, sampleFile, tuned } from '../support/tune.ts'
+import { command, folder } from '../support/runs.ts'
+import { sampleFile, tuned } from '../support/tune.ts'
+
+// None of these tests needs exact figures: `tune` writes its outputs also if it recommends nothing.
 
 /** The part of an earlier output by which `tune` recognizes it. */
 const OLD_REPORT = '<meta name="generator" content="bounded-sqs-batch tune">'
@@ -11,7 +13,7 @@ const OLD_PAYLOAD = '{"Records":[{"attributes":{"SenderId":"tune"}}]}'
 test('--payload writes an event with messages of the sample', async (t) => {
   const file = join(folder(t), 'payload.json')
   const flags = ['--concurrency', '10..10', '--batch-size', '30', '--payload', file, '--json']
-  t.equal((await exactRun(['tune', tuned, ...sampleFile(t), ...flags])).code, 0)
+  await command(['tune', tuned, ...sampleFile(t), ...flags])
   const { Records } = JSON.parse(readFileSync(file, 'utf8'))
   t.equal(Records.length, 30)
   t.match(Records[1], { body: '{"number":2}', eventSource: 'aws:sqs' })
@@ -20,8 +22,7 @@ test('--payload writes an event with messages of the sample', async (t) => {
 test('--report writes a page with the same result as --json', async (t) => {
   const file = join(folder(t), 'tune.html')
   const flags = ['--concurrency', '10..10', '--batch-size', '30', '--report', file, '--json']
-  const { code, stdout, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags])
-  t.equal(code, 0, stderr)
+  const { stdout } = await command(['tune', tuned, ...sampleFile(t), ...flags])
   const [, inPage] =
     /<script type="application\/json" id="result">(.*?)<\/script>/s.exec(readFileSync(file, 'utf8')) ?? []
   t.strictSame(JSON.parse(inPage as string), JSON.parse(stdout))
@@ -46,7 +47,7 @@ test('if the run fails, --report and --payload neither change files nor create n
     [link, newPayload],
   ] as const) {
     const outputs = ['--report', report, '--payload', payload]
-    const { code } = await exactRun(['tune', `${tuned}#plain`, ...sampleFile(t), '--batch-size', '10', ...outputs])
+    const { code } = await command(['tune', `${tuned}#plain`, ...sampleFile(t), '--batch-size', '10', ...outputs])
     t.equal(code, 2)
   }
   t.strictSame(readdirSync(at).sort(), ['link.html', 'old.html', 'old.json'])
@@ -56,7 +57,7 @@ test('if the run fails, --report and --payload neither change files nor create n
 
 test('an output that would overwrite an input is refused before the run', async (t) => {
   const [, samples] = sampleFile(t) as [string, string]
-  const { code, stderr } = await exactRun(['tune', tuned, '--messages-file', samples, '--payload', samples])
+  const { code, stderr } = await command(['tune', tuned, '--messages-file', samples, '--payload', samples])
   t.equal(
     stderr,
     `bounded-sqs-batch: --payload ${samples} would overwrite --messages-file ${samples}: both are the same file. Name another file\n`,
@@ -69,8 +70,7 @@ test('a later run overwrites the payload and the report of an earlier one', asyn
   const [payload, report] = ['payload.json', 'report.html'].map((name) => join(folder(t), name)) as [string, string]
   const flags = ['--concurrency', '10..10', '--memory', '1769', '--payload', payload, '--report', report, '--json']
   for (const size of [30, 40]) {
-    const { code, stderr } = await exactRun(['tune', tuned, ...sampleFile(t), ...flags, '--batch-size', `${size}`])
-    t.equal(code, 0, stderr)
+    await command(['tune', tuned, ...sampleFile(t), ...flags, '--batch-size', `${size}`])
     t.equal(JSON.parse(readFileSync(payload, 'utf8')).Records.length, size)
     t.match(readFileSync(report, 'utf8'), `batches of ${size} records`)
   }
