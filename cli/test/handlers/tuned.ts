@@ -5,6 +5,7 @@ import middy from '@middy/core'
 import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
 
 let records = 0
+let batches = 0
 
 /** Waits 50 ms for each record. */
 export const slow = middy()
@@ -16,14 +17,19 @@ export const handler = middy()
   .use(boundedSqsBatch())
   .handler(eachRecord(() => sleep(10)))
 
+/** In every second batch, records take a little longer. A batch of 100 takes so long that each round has only one. */
+export const uneven = middy()
+  .use(boundedSqsBatch())
+  .handler(
+    eachRecord((_record, _context, { index }) => {
+      if (index === 0) batches += 1
+      return sleep(batches % 2 === 1 ? 112 : 80)
+    }),
+  )
+
 function isOddSecond() {
   return Math.floor(Date.now() / 1000) % 2 === 1
 }
-
-/** In every second second, records take a little longer. */
-export const uneven = middy()
-  .use(boundedSqsBatch())
-  .handler(eachRecord(() => sleep(isOddSecond() ? 112 : 80)))
 
 /** In every second second, records take much longer. */
 export const veryUneven = middy()

@@ -83,7 +83,7 @@ test('if every record fails, the exit code is 1, and the causes are shown', asyn
 })
 
 test('if the goodput is not exact, one line and a comment of the patch say so', async (t) => {
-  const flags = ['--concurrency', '10..10', '--batch-size', '50', '--memory', '1769', '--json']
+  const flags = ['--concurrency', '10..10', '--batch-size', '100', '--memory', '1769', '--json']
   const { code, stdout } = await exactRun(['tune', `${tuned}#uneven`, ...sampleFile(t), ...flags])
   t.equal(code, 0)
   const { uncertainty, patch, equal }: TuneResult = JSON.parse(stdout)
