@@ -60,12 +60,12 @@ test('a TypeScript handler may use 20 MB more', async (t) => {
   t.match(await run([mjs, '--memory', '300']), { code: 1, crashes: 3, processed: 0 })
 })
 
-test('1.2 s of CPU time with 128 MB and a timeout of 12 s: a warning with both times', async (t) => {
-  const result = await run([`${HANDLER}#cpu`, '--memory', '128', '--timeout', '12'], { CPU_MS: '1200' })
+test('1.2 s of CPU time with 128 MB and a timeout of 16 s: a warning with both times', async (t) => {
+  const result = await run([`${HANDLER}#cpu`, '--memory', '128', '--timeout', '16'], { CPU_MS: '1200' })
   t.match(result, { verdict: 'passed', timeouts: 0 })
   t.match(
     result.stderr,
-    /^warning \| 1 invocation would time out on Lambda\. The slowest used 1\.\d s of CPU time\. With 128 MB, a function has 7 % of a core, so this takes at least 1\d\.\d s, and the timeout is 12\.0 s\. To run at this speed, use --throttle$/m,
+    /^warning \| 1 invocation would time out on Lambda\. The slowest used 1\.\d s of CPU time\. With 128 MB, a function has 7 % of a core, so this takes at least 1\d\.\d s, and the timeout is 16\.0 s\. To run at this speed, use --throttle$/m,
   )
 })
 
