@@ -150,12 +150,14 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 t.test('in Chromium', async (t) => {
   const site = await startSite()
   const browser = await startChromium()
+  // Most of the time, the pages wait: for a timer of the search box, or until no request is under way.
+  t.jobs = 3
   t.teardown(async () => {
     await browser.close()
     site.close()
   })
 
-  t.test('the first result of a search is the right page', async (t) => {
+  t.test('the first result of a search is the right page', { buffered: true }, async (t) => {
     const page = await browser.newPage()
     await page.goto(site.address)
     for (const [words, expected] of Object.entries(SEARCHES)) {
@@ -166,7 +168,8 @@ t.test('in Chromium', async (t) => {
 
   for (const colorScheme of ['light', 'dark'] as const) {
     for (const width of WIDTHS) {
-      t.test(`${width} px, ${colorScheme}: no serious problem, no overflow, no request to another host`, async (t) => {
+      const title = `${width} px, ${colorScheme}: no serious problem, no overflow, no request to another host`
+      t.test(title, { buffered: true }, async (t) => {
         const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } })
         const requests: string[] = []
         context.on('request', (request) => requests.push(request.url()))
