@@ -1,7 +1,8 @@
+import middy from '@middy/core'
 import t from 'tap'
-import { InvalidSqsEventError } from '../../src/index.ts'
+import { boundedSqsBatch, InvalidSqsEventError } from '../../src/index.ts'
 import { sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf } from '../support/handlers.ts'
+import { failed, handlerOf, testContext } from '../support/handlers.ts'
 
 const good = sqsRecord('a')
 function without(field: string) {
@@ -122,4 +123,14 @@ t.test('the error shows at most 100 characters of another event source', async (
   const event = { Records: [sqsRecord('a', { eventSource: 'x'.repeat(101) })] }
   const error = await handlerOf(() => t.fail('started'))(event).catch((error) => error)
   t.equal(error.message, `Expected records from aws:sqs, but record 0 comes from ${'x'.repeat(100)}`)
+})
+
+t.test('if another middleware catches the error, it can let the inner handler respond to the event', async (t) => {
+  const { before } = boundedSqsBatch()
+  const handler = middy()
+    .before((request) => {
+      t.throws(() => before(request as never), InvalidSqsEventError)
+    })
+    .handler(async () => ({ ok: true }))
+  t.strictSame(await handler({ source: 'aws.events' } as never, testContext()), { ok: true })
 })

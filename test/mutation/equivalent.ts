@@ -52,7 +52,7 @@ export const EQUIVALENT: Readonly<
     [
       'applyLimiter?.(limiter, slots, () => { for (const start of active) start() })) ??',
       ['applyLimiter(limiter, slots, () => { for (const start of active) start(); })) ??'],
-      'createLimits() gives either both or none. TypeScript needs the check.',
+      'adaptiveConcurrency() gives both, and a number gives none. TypeScript needs the check.',
     ],
   ],
   'src/scheduler/worker-loop.ts': [
@@ -67,27 +67,12 @@ export const EQUIVALENT: Readonly<
       'After the end of the batch, no worker holds a slot, so nobody asks. TypeScript needs the check.',
     ],
     [
-      'if (isStartingWorkers) return',
-      ['if (false) return'],
-      'Two loops then start workers earlier than needed, which only takes time.',
-    ],
-    [
-      'isStartingWorkers = true',
-      ['isStartingWorkers = false'],
-      'Two loops then start workers earlier than needed, which only takes time.',
-    ],
-    [
       'while (workerCount < slots.limit && workerCount < maxInFlight && nextCount() > 0) {',
       [
         'while (workerCount < slots.limit && true && nextCount() > 0) {',
         'while (workerCount < slots.limit && workerCount <= maxInFlight && nextCount() > 0) {',
       ],
       'An additional worker finds no job and frees its slot.',
-    ],
-    [
-      'if (durations.length > finished) await yieldTimer.yieldToEventLoop()',
-      ['if (false) await yieldTimer.yieldToEventLoop()'],
-      'Then more workers start than are needed. This takes time, and `peakInFlight` of the summary counts them.',
     ],
     [
       'if (work && now > yieldTimer.yieldAt) {',
@@ -200,40 +185,15 @@ export const EQUIVALENT: Readonly<
     ],
     [
       'return safely(() => Array.isArray(errors) && [...errors.slice(0, MAX_ERRORS)]) || []',
-      [
-        'return safely(() => Array.isArray(errors) && [...errors]) || []',
-        'return safely(() => Array.isArray(errors) && [...errors.slice(0, MAX_ERRORS)]) || ["Stryker was here"]',
-      ],
-      'The set takes no more than `MAX_ERRORS`, and no text. The shorter list saves time.',
-    ],
-  ],
-  'src/adaptive/limit-search.ts': [
-    [
-      '(standardError(measured, changedAt) <= needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)',
-      ['(standardError(measured, changedAt) < needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)'],
-      'A measured error is not exactly equal to the threshold, and the side of an equal one has no meaning.',
+      ['return safely(() => Array.isArray(errors) && [...errors.slice(0, MAX_ERRORS)]) || ["Stryker was here"]'],
+      'Only objects are searched, and this is a text.',
     ],
   ],
   'src/adaptive/climb.ts': [
     [
-      'if (growth < SAME_GOODPUT) {',
-      ['if (growth <= SAME_GOODPUT) {'],
-      'A measured growth is not exactly equal to the threshold, and the side of an equal one has no meaning.',
-    ],
-    [
       "lastProbe = lastProbe === 'down' ? 'up' : 'down'",
       ["lastProbe = lastProbe === 'down' ? \"\" : 'down'"],
       'Any value other than "down" means "up".',
-    ],
-    [
-      'if (growth < 1 + GAIN * (limit.value / from.limit - 1)) {',
-      ['if (growth <= 1 + GAIN * (limit.value / from.limit - 1)) {'],
-      'A measured growth is not exactly equal to the threshold, and the side of an equal one has no meaning.',
-    ],
-    [
-      'reference = { limit: limit.value, measured: growth > 1 ? measured : from.measured }',
-      ['reference = { limit: limit.value, measured: growth >= 1 ? measured : from.measured }'],
-      'If goodput is exactly the same, either measurement can be the reference.',
     ],
   ],
   'src/report/tracing.ts': [
@@ -246,11 +206,6 @@ export const EQUIVALENT: Readonly<
       'const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []',
       ['const ends: ((result: PromiseSettledResult<undefined>) => void)[] = ["Stryker was here"]'],
       'Each entry is set when its job starts, before it is called.',
-    ],
-    [
-      'settled: (job, result) => ends[job]?.(result),',
-      ['settled: (job, result) => ends[job](result),'],
-      'Only a job that has started has a result here. TypeScript needs the check.',
     ],
   ],
   'src/handlers/returned.ts': [
@@ -411,11 +366,6 @@ export const EQUIVALENT: Readonly<
       'createScheduler() also receives the settings, which have the same number. TypeScript needs it.',
     ],
     [
-      'state.invocation?.receive(response)',
-      ['state.invocation.receive(response)'],
-      'Without a valid event, `before` has thrown, and Middy sets only `undefined`. TypeScript needs the check.',
-    ],
-    [
       "if (phase === 'responded') invocation?.assertNotFatal() // Middy reads the response last",
       ["if (phase === 'responded') invocation.assertNotFatal() // Middy reads the response last"],
       'Our `after` sets this phase only if there is an invocation. TypeScript needs the check.',
@@ -472,7 +422,7 @@ export const EQUIVALENT: Readonly<
     [
       'const tree = { read: textAt, paths: () => [] }',
       ['const tree = { read: textAt, paths: () => ["Stryker was here"] }'],
-      'Only the imports of Java and Kotlin are searched in the list of paths.',
+      'A path has no spaces, and ends with the extension of the handler file.',
     ],
   ],
   'cli/src/tune/estimate.ts': [

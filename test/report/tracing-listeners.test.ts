@@ -1,7 +1,14 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import diagnostics, { tracingChannel } from 'node:diagnostics_channel'
+import middy from '@middy/core'
 import t from 'tap'
-import { type BatchTrace, FullBatchFailureError, type RecordTrace } from '../../src/index.ts'
+import {
+  type BatchTrace,
+  boundedSqsBatch,
+  eachRecord,
+  FullBatchFailureError,
+  type RecordTrace,
+} from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext } from '../support/handlers.ts'
@@ -185,6 +192,24 @@ t.test('an error in a subscriber becomes an uncaught exception and does not chan
     for (const listener of listeners) process.on('uncaughtException', listener)
   }
   t.strictSame([...new Set(uncaught)].sort(), names.sort())
+})
+
+t.test('a subscriber that removes the response while a record starts fails the invocation', async (t) => {
+  const held = heldRecords()
+  let request: { response?: unknown } | undefined
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((each) => {
+      request = each
+    })
+    .handler(eachRecord(held.handle))
+  function remove(message: unknown) {
+    if (request && (message as RecordTrace).records[0]?.messageId === 'b') request.response = undefined
+  }
+  diagnostics.subscribe(`tracing:${RECORD}:start`, remove)
+  t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:start`, remove))
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /^The handler returned undefined/ })
+  t.strictSame(held.started, ['a', 'b'])
 })
 
 t.test('subscribers to records are checked once per invocation', async (t) => {

@@ -43,6 +43,27 @@ t.test('when the limit grows, waiting records start at the next end of a record'
   t.strictSame(failed(await result), [])
 })
 
+t.test('when the limit grows while records do no I/O, they still run one after another', async (t) => {
+  busyClock(t)
+  const { concurrency, limiter } = steered(1)
+  const calls: string[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      if (messageId === 'm3') limiter.limit = 5
+      calls.push(`start ${messageId}`)
+      await null
+      calls.push(`end ${messageId}`)
+    },
+    { concurrency },
+  )
+  await settled()
+  t.strictSame(failed(await handle(standardEvent(...ids(9)))), [])
+  t.strictSame(
+    calls,
+    ids(9).flatMap((id) => [`start ${id}`, `end ${id}`]),
+  )
+})
+
 t.test('when the limit shrinks, no record starts until fewer are in flight', async (t) => {
   const { handle, held, limiter, succeed } = await start(t, 4)
   const result = handle(standardEvent(...ids(9)))

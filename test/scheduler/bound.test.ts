@@ -43,6 +43,24 @@ t.test('synchronous handlers run in record order', async (t) => {
   t.strictSame(started, ids(500))
 })
 
+t.test('records whose handlers do no I/O run one after another', async (t) => {
+  busyClock(t) // on a busy machine, 10 ms could pass, after which the worker lets other workers start
+  const calls: string[] = []
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      calls.push(`start ${messageId}`)
+      await null
+      calls.push(`end ${messageId}`)
+    },
+    { concurrency: 5 },
+  )
+  t.strictSame(failed(await handle(standardEvent(...ids(9)))), [])
+  t.strictSame(
+    calls,
+    ids(9).flatMap((id) => [`start ${id}`, `end ${id}`]),
+  )
+})
+
 t.test('a concurrency of 1 keeps record order across the groups of a FIFO queue', async (t) => {
   const started: string[] = []
   const order = ['a1', 'a2', 'b1', 'a3', 'b2', 'c1', 'b3', 'a4']

@@ -95,6 +95,11 @@ t.test('no more than twenty errors are searched', (t) => {
   t.ok(reads <= 21, `${reads}`)
   const wide = new AggregateError([...Array.from({ length: 30 }, () => new Error('x')), error({ status: 429 })])
   t.equal(classifyFailure(wide, undefined), 'failure')
+  for (const repeated of ['x', new Error('x')]) {
+    const inner = [...Array(19).fill(repeated), error({ status: 429 })]
+    t.equal(classifyFailure(new AggregateError(inner), undefined), 'throttle')
+    t.equal(classifyFailure(new AggregateError([repeated, ...inner]), undefined), 'failure', 'it is the 21st')
+  }
   t.end()
 })
 

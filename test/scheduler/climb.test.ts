@@ -37,6 +37,25 @@ t.test('a lower limit that is as good stays, with its reason, if there is no low
   t.end()
 })
 
+t.test('a probe is kept if goodput is exactly enough', (t) => {
+  const up = climbFrom(50)
+  t.equal(up.measure(1, 1000), '100 probe')
+  t.equal(up.measure(1.4, 1000), '200 probe', '40 % of the growth of the limit')
+  const down = climbFrom(50)
+  while (down.limit.value === 50) down.measure(1)
+  t.equal(down.measure(0.95), '37 probe', '95 % of the goodput are left')
+  t.end()
+})
+
+t.test('a lower limit with the same goodput keeps the measurement of the higher limit', (t) => {
+  const { limit, climb, measure } = climbFrom(50)
+  while (limit.value === 50) measure(1)
+  climb.next({ concurrency: 43, goodput: 1, goodputWithoutUncounted: 2 }, undefined)
+  t.equal(limit.value, 37)
+  t.equal(measure(1), '32 probe', 'goodputWithoutUncounted is compared with 1, and not with 2')
+  t.end()
+})
+
 t.test('after a restart, the first measurement is a new reference and the next probe doubles the limit', (t) => {
   const { limit, climb, measure } = climbFrom(50)
   measure(1, 1000)

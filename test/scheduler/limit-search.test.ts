@@ -307,6 +307,20 @@ t.test('no job joins a cohort that is full, while its last jobs are in flight', 
   t.end()
 })
 
+t.test('a cohort is precise enough if its standard error is exactly 20 % while the limit doubles', (t) => {
+  const limiter = searchFor({ initial: 1 })
+  const durations = [...Array(10).fill(0), ...Array(4).fill(1), ...Array(10).fill(4), 6]
+  let now = 0
+  for (const duration of durations) {
+    t.equal(limiter.limit, 1)
+    const cohort = limiter.started(now, 1000)
+    now += duration
+    limiter.ended(cohort, now - duration, now, true)
+  }
+  t.equal(limiter.limit, 2)
+  t.end()
+})
+
 t.test('a limit counts as reached if 75 % of it are in flight', (t) => {
   // Only probes downwards are possible, because fewer jobs are in flight than the limit allows.
   t.match(
