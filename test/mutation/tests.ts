@@ -234,6 +234,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/durable-context',
     'invocation/replaced-promise',
     'invocation/other-responses',
+    'invocation/bad-event',
     'invocation/guarded-event',
     'invocation/failed-invocation',
     'invocation/concurrent-invocations',
