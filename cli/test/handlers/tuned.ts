@@ -17,24 +17,25 @@ export const handler = middy()
   .use(boundedSqsBatch())
   .handler(eachRecord(() => sleep(10)))
 
-/** In every second batch, records take a little longer. A batch of 100 takes so long that each round has only one. */
-export const uneven = middy()
-  .use(boundedSqsBatch())
-  .handler(
-    eachRecord((_record, _context, { index }) => {
-      if (index === 0) batches += 1
-      return sleep(batches % 2 === 1 ? 112 : 80)
-    }),
-  )
-
-function isOddSecond() {
-  return Math.floor(Date.now() / 1000) % 2 === 1
+/**
+ * In every second batch, records take longer. With a concurrency of 10, a batch of 100 takes so long that each round has
+ * only one.
+ */
+function alternating(ms: number, longer: number) {
+  return middy()
+    .use(boundedSqsBatch())
+    .handler(
+      eachRecord((_record, _context, { index }) => {
+        if (index === 0) batches += 1
+        return sleep(batches % 2 === 1 ? longer : ms)
+      }),
+    )
 }
 
-/** In every second second, records take much longer. */
-export const veryUneven = middy()
-  .use(boundedSqsBatch())
-  .handler(eachRecord(() => sleep(isOddSecond() ? 60 : 2)))
+export const uneven = alternating(80, 112)
+
+/** For `--quick`, whose rounds are shorter. */
+export const veryUneven = alternating(40, 160)
 
 /** Fails for every record. */
 export const fails = middy()
