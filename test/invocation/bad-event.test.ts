@@ -125,7 +125,7 @@ t.test('the error shows at most 100 characters of another event source', async (
   t.equal(error.message, `Expected records from aws:sqs, but record 0 comes from ${'x'.repeat(100)}`)
 })
 
-t.test('if another middleware catches the error, it can let the inner handler respond to the event', async (t) => {
+t.test('if a middleware calls `before` and catches its error, the inner handler can still respond', async (t) => {
   const { before } = boundedSqsBatch()
   const handler = middy()
     .before((request) => {

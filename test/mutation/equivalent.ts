@@ -52,7 +52,7 @@ export const EQUIVALENT: Readonly<
     [
       'applyLimiter?.(limiter, slots, () => { for (const start of active) start() })) ??',
       ['applyLimiter(limiter, slots, () => { for (const start of active) start(); })) ??'],
-      'adaptiveConcurrency() gives both, and a number gives none. TypeScript needs the check.',
+      'adaptiveConcurrency() gives both the limiter and applyLimiter, and a number gives neither. TypeScript needs the check.',
     ],
   ],
   'src/scheduler/worker-loop.ts': [
@@ -422,7 +422,7 @@ export const EQUIVALENT: Readonly<
     [
       'const tree = { read: textAt, paths: () => [] }',
       ['const tree = { read: textAt, paths: () => ["Stryker was here"] }'],
-      'A path has no spaces, and ends with the extension of the handler file.',
+      'No import matches this path, because the name in an import line cannot contain a space.',
     ],
   ],
   'cli/src/tune/estimate.ts': [

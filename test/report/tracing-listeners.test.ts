@@ -194,7 +194,7 @@ t.test('an error in a subscriber becomes an uncaught exception and does not chan
   t.strictSame([...new Set(uncaught)].sort(), names.sort())
 })
 
-t.test('a subscriber that removes the response while a record starts fails the invocation', async (t) => {
+t.test('if a subscriber removes the response while a record starts, the invocation fails', async (t) => {
   const held = heldRecords()
   let request: { response?: unknown } | undefined
   const handler = middy()
@@ -209,7 +209,7 @@ t.test('a subscriber that removes the response while a record starts fails the i
   diagnostics.subscribe(`tracing:${RECORD}:start`, remove)
   t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:start`, remove))
   await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /^The handler returned undefined/ })
-  t.strictSame(held.started, ['a', 'b'])
+  t.strictSame(held.started, ['a', 'b'], 'the handler is still called for b')
 })
 
 t.test('subscribers to records are checked once per invocation', async (t) => {

@@ -43,8 +43,8 @@ t.test('when the limit grows, waiting records start at the next end of a record'
   t.strictSame(failed(await result), [])
 })
 
-t.test('when the limit grows while records do no I/O, they still run one after another', async (t) => {
-  busyClock(t)
+t.test('after the limit grows, records that await only a resolved promise run one after another', async (t) => {
+  busyClock(t) // stops the clock: if 10 ms passed, the worker would yield, and other workers would start
   const { concurrency, limiter } = steered(1)
   const calls: string[] = []
   const handle = handlerOf(

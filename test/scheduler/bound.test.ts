@@ -43,8 +43,8 @@ t.test('synchronous handlers run in record order', async (t) => {
   t.strictSame(started, ids(500))
 })
 
-t.test('records whose handlers do no I/O run one after another', async (t) => {
-  busyClock(t) // on a busy machine, 10 ms could pass, after which the worker lets other workers start
+t.test('records whose handlers await only a resolved promise run one after another', async (t) => {
+  busyClock(t) // stops the clock: if 10 ms passed, the worker would yield, and other workers would start
   const calls: string[] = []
   const handle = handlerOf(
     async ({ messageId }) => {

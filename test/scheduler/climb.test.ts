@@ -37,17 +37,17 @@ t.test('a lower limit that is as good stays, with its reason, if there is no low
   t.end()
 })
 
-t.test('a probe is kept if goodput is exactly enough', (t) => {
+t.test('a probed limit is kept if its goodput is exactly at the threshold', (t) => {
   const up = climbFrom(50)
   t.equal(up.measure(1, 1000), '100 probe')
   t.equal(up.measure(1.4, 1000), '200 probe', '40 % of the growth of the limit')
   const down = climbFrom(50)
   while (down.limit.value === 50) down.measure(1)
-  t.equal(down.measure(0.95), '37 probe', '95 % of the goodput are left')
+  t.equal(down.measure(0.95), '37 probe', 'exactly 95 % of the previous goodput')
   t.end()
 })
 
-t.test('a lower limit with the same goodput keeps the measurement of the higher limit', (t) => {
+t.test('if a lower limit has the same goodput, the measurement of the higher limit stays the reference', (t) => {
   const { limit, climb, measure } = climbFrom(50)
   while (limit.value === 50) measure(1)
   climb.next({ concurrency: 43, goodput: 1, goodputWithoutUncounted: 2 }, undefined)

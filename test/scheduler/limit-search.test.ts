@@ -307,8 +307,9 @@ t.test('no job joins a cohort that is full, while its last jobs are in flight', 
   t.end()
 })
 
-t.test('a cohort is precise enough if its standard error is exactly 20 % while the limit doubles', (t) => {
+t.test('while the limit doubles, a relative standard error of exactly 20 % is precise enough', (t) => {
   const limiter = searchFor({ initial: 1 })
+  // 25 jobs, mean 2, standard deviation 2: the relative standard error is 2 / √25 / 2 = 0.2.
   const durations = [...Array(10).fill(0), ...Array(4).fill(1), ...Array(10).fill(4), 6]
   let now = 0
   for (const duration of durations) {

@@ -19,7 +19,7 @@ export const handler = middy()
 
 /**
  * In every second batch, records take longer. With a concurrency of 10, a batch of 100 takes so long that each round has
- * only one.
+ * only one batch.
  */
 function alternating(ms: number, longer: number) {
   return middy()

@@ -27,5 +27,6 @@ export async function exactRun(...args: Parameters<typeof command>): ReturnType<
   for (let attempt = 1; ; attempt += 1) {
     const result = await command(...args)
     if (attempt === 5 || !result.stdout.includes('because no goodput is known to ±25 %')) return result
+    console.error(`Attempt ${attempt} of 5: other programs made all figures of tune inexact. It runs again.`)
   }
 }

@@ -57,24 +57,22 @@ test('if most records fail at the recommended concurrency, the recommendation sa
   )
 })
 
-test('if an invocation crashes at every concurrency, nothing is recommended, although records succeed', async (t) => {
-  const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
-  const { code, stdout } = await exactRun(['tune', `${tuned}#crashes`, ...sampleFile(t), ...flags])
-  t.equal(code, 1)
-  t.match(JSON.parse(stdout), {
-    best: null,
-    patch: null,
-    recommendation: 'No combination can be used: the process ended with exit code 3.',
+for (const [title, handler, recommendation] of [
+  [
+    'if an invocation crashes at every concurrency, nothing is recommended, although records succeed',
+    'crashes',
+    'No combination can be used: the process ended with exit code 3.',
+  ],
+  [
+    'if the process ends after each response, nothing is recommended',
+    'diesAtOnce',
+    /^No combination can be used: the process ended with exit code 1 after its response\. Is an/,
+  ],
+] as const) {
+  test(title, async (t) => {
+    const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
+    const { code, stdout } = await exactRun(['tune', `${tuned}#${handler}`, ...sampleFile(t), ...flags])
+    t.equal(code, 1)
+    t.match(JSON.parse(stdout), { best: null, patch: null, recommendation })
   })
-})
-
-test('if the process ends after each response, nothing is recommended', async (t) => {
-  const flags = ['--concurrency', '10..11', '--batch-size', '100', '--memory', '1769', '--json']
-  const { code, stdout } = await exactRun(['tune', `${tuned}#diesAtOnce`, ...sampleFile(t), ...flags])
-  t.equal(code, 1)
-  t.match(JSON.parse(stdout), {
-    best: null,
-    patch: null,
-    recommendation: /^No combination can be used: the process ended with exit code 1 after its response\. Is an/,
-  })
-})
+}
