@@ -3,7 +3,7 @@ import { note, numberOf } from './notes.ts'
 
 /** Responds, and processes the records in a timer. */
 export async function inTimer({ Records }) {
-  setTimeout(() => note(Records.map(numberOf)), 200)
+  setTimeout(() => note(Records.map(numberOf)), process.env.TIMER_MS ?? 1000)
 }
 
 /** The same with a promise that nobody awaits. */
