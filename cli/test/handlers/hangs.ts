@@ -2,8 +2,8 @@ import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord } from '../../../src/index.ts'
 
 /**
- * Every record waits for a service that never responds, until its signal aborts 5 s before the timeout. The default,
- * 250 ms, is too little on a busy machine.
+ * Every record waits for a service that never responds, until its signal aborts 5 s before the timeout. By default, it
+ * aborts 250 ms before, which is too late on a busy machine.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ logger: false, timeBudget: { drain: 5000, abort: 5000 } }))

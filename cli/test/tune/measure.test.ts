@@ -487,10 +487,11 @@ test('rounds of two concurrencies alternate, and the environments of a third end
 
 test('if the time budget ends a batch, there is a problem, although no invocation timed out', async (t) => {
   const options = optionsOf('slow', 800, { precision: PRECISION }, { timeout: 10_000 })
-  // 800 records of 50 ms, four at a time, do not fit into the 5 s before the drain. The 100 records of the warm-up do.
+  // No record starts after the first 5 s. 800 records of 50 ms, four at a time, take longer. The 100 records of the
+  // warm-up do not.
   const measured = await measure(4, 1769, options)
   const failed = Math.round(800 * measured.failedShare)
-  // At most 404 records start before the drain, and fewer on a busy machine.
+  // At most 404 records start in these 5 s, and fewer on a busy machine.
   t.ok(failed >= 396 && failed < 800, `${failed} failed`)
   t.match(measured, {
     problem: `the library ended a batch early: ${failed} of 800 records had not started or finished in time`,
