@@ -53,9 +53,7 @@ export class RecordTimeoutError extends SqsBatchError {
   }
 }
 
-/**
- * The handler of the record was still running when the batch ended, for example because the function ran out of time.
- */
+/** The handler was still running when the batch ended, for example because the function ran out of time. */
 export class RecordAbortedError extends SqsBatchError {
   readonly code = 'ERR_RECORD_ABORTED'
 }
@@ -150,9 +148,8 @@ export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 
 }
 
 /**
- * Wraps `read`, and remembers only the last error and its result. If the next error is the same object, the wrapper
- * returns that result and does not call `read`. This makes long lists cheap, because records that were not started
- * share one error.
+ * Wraps `read`, and remembers its result for the last error. This makes long lists cheap, because records that were not
+ * started share one error.
  */
 export function memoizeOne<T>(read: (error: unknown) => T): (error: unknown) => T {
   let last: { readonly error: unknown; readonly result: T } | undefined
@@ -162,10 +159,7 @@ export function memoizeOne<T>(read: (error: unknown) => T): (error: unknown) => 
   }
 }
 
-/**
- * Whether a record with this error was blocked or not started. Such a record has no error of its own, and failure
- * handlers do not receive it.
- */
+/** A blocked record, or one that was not started, has no error of its own. Failure handlers do not receive it. */
 export function isBlockedOrNotStarted(error: unknown): boolean {
   const outcome = outcomeOf(error)
   return outcome === 'blocked' || outcome === 'notStarted'

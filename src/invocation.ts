@@ -15,6 +15,7 @@ import {
   readReplacement,
   toReport,
   toResponse,
+  withBlocked,
 } from './report/response.ts'
 import { summarize } from './report/summary.ts'
 import { traceBatch, traceJobs } from './report/tracing.ts'
@@ -24,7 +25,7 @@ import { safely } from './shared/safely.ts'
 import type { Batch } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
-/** The reports of all invocations. */
+/** The reports of all invocations. A WeakSet, unlike the values of a WeakMap, keeps nothing else in memory. */
 const REPORTS = new WeakSet<object>()
 
 /** In the last milliseconds before the timeout, a response may be that of Middy's early timeout (5 ms by default). */
@@ -70,6 +71,7 @@ export function createInvocation(
   let remaining: readonly Failure[]
   /** An error that fails the invocation, even if the inner handler caught it. */
   let fatal: { readonly error: unknown } | undefined
+  let hasFailed = false
 
   /** Runs a handler on every record and returns the report. The inner handler calls it. */
   const run: RunBatch = async (createJobs, handler, context, signal) => {
@@ -98,15 +100,14 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))
     return {
       jobRun: running,
-      // `mergeReported()` is needed only for chunks of a FIFO queue: it adds the records that a failed one blocks, and
-      // sorts. The inner handler has not reported anything yet, so the list is empty.
-      failures: running.done.then((failures) => mergeReported(batch, jobs.failedRecords(failures), [])),
+      // Only chunks need it. Of a FIFO queue, the scheduler has already blocked the records after a failed one.
+      failures: running.done.then((failures) => withBlocked(batch, jobs.failedRecords(failures))),
       signal,
     }
   }
 
   /**
-   * Reads what the inner handler returned. A later middleware can change it in place, so `conclude()` reads it again. A
+   * Reads what the inner handler returned. A later middleware can change it in place, so `createResponse()` reads it again. A
    * record that failed in either reading is reported.
    *
    * @throws {TypeError} that says what was received and what to return
@@ -115,8 +116,8 @@ export function createInvocation(
     const isOwn = returned === started?.givenReport?.response && returned !== undefined
     if (isEarlyTimeout(isOwn)) {
       throw new TypeError(
-        'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. Your inner handler must ' +
-          'pass its third argument to eachRecord(), or respond 20 ms before the timeout',
+        'timeoutEarlyResponse may have responded, which would delete unfinished messages: let it throw. An inner handler ' +
+          'that does not pass its third argument to eachRecord() must respond at least 20 ms before the timeout',
       )
     }
     if (!isOwn && REPORTS.has(returned as object)) {
@@ -150,27 +151,22 @@ export function createInvocation(
     return mergeReported(batch, (await started?.failures) ?? [], reported ?? [])
   }
 
-  /** Makes the response from what the inner handler returned. */
-  async function conclude(): Promise<SQSBatchResponse> {
-    end()
-    assertNotFatal()
-    reported = [...(reported as readonly Failure[]), ...readReported()] // `receive()` was called before
-    const response = await respond(await collectFailures())
-    assertNotFatal() // `run()` may have been called meanwhile
-    return response
-  }
-
-  /** @throws the error that fails the invocation, even if the inner handler caught it */
-  function assertNotFatal(): void {
-    if (fatal) throw fatal.error
-  }
-
-  async function respond(failures: readonly Failure[]): Promise<SQSBatchResponse> {
+  /**
+   * Ends the batch, and makes the response from what the inner handler returned. `receive()` was called before. During
+   * each `await`, `run()` can be called, or a middleware can remove the response.
+   */
+  async function createResponse(): Promise<SQSBatchResponse> {
     const { logger, failureHandlers, onSummary, throwOnFullBatchFailure } = settings
+    end()
+    assertNotFailed()
+    reported = [...(reported as readonly Failure[]), ...readReported()]
+    const failures = await collectFailures()
+    assertNotFailed()
     remaining = failures
     if (failures.length > 0 && failureHandlers.length > 0) {
       const log = (error: unknown) => logCallback(logger, 'onFailure', error)
       remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
+      assertNotFailed()
     }
     const summary = () => summarize(size, failures, remaining.length, started?.jobRun, remainingTime())
     if (tracedOutcome) safely(() => Reflect.set(trace, 'summary', summary()))
@@ -178,18 +174,26 @@ export function createInvocation(
     if (onSummary) {
       const log = (error: unknown) => logCallback(logger, 'onSummary', error)
       await callOnSummary(onSummary, summary, context, callbackTime(), log)
+      assertNotFailed()
     }
     if (throwOnFullBatchFailure && size > 0 && remaining.length === size) {
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All records of the batch failed (${size})`)
     }
     const response = await toResponse(batch, remaining)
+    assertNotFailed()
     tracedOutcome?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response
   }
 
+  /** @throws the error that fails the invocation, even if the inner handler caught it */
+  function assertNotFailed(): void {
+    if (fatal) throw fatal.error
+    if (hasFailed) throw removedResponseError()
+  }
+
   /**
-   * Reads a response that a middleware sets after `conclude()`.
+   * Reads a response that a middleware sets after `createResponse()`.
    *
    * @returns a new response with the same ids, because the given object can change later
    * @throws {TypeError} unless it lists at least the failures of this invocation
@@ -198,8 +202,9 @@ export function createInvocation(
     return freezeResponse(toReport(readReplacement(response, batch, remaining)))
   }
 
-  /** Ends the invocation without a response. Does not throw. */
-  function fail(): void {
+  /** Ends the invocation without a response, and logs what this costs. Does not throw. */
+  function abandon(): void {
+    hasFailed = true
     end()
     // If no result is known, nothing succeeded.
     if (started || reported) {
@@ -223,5 +228,12 @@ export function createInvocation(
     tracedOutcome?.reject(error)
   }
 
-  return { run, receive, conclude, acceptReplacement, assertNotFatal, fail, traceError }
+  return { run, receive, createResponse, acceptReplacement, assertNotFailed, abandon, traceError }
+}
+
+/** A middleware has set the response to `undefined`. */
+export function removedResponseError(): TypeError {
+  return new TypeError(
+    'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
+  )
 }

@@ -3,7 +3,7 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { DurableContextError } from './errors.ts'
 import { recordJobs } from './handlers/jobs.ts'
 import { provideRunBatch } from './handlers/run-batch.ts'
-import { createInvocation, type Invocation } from './invocation.ts'
+import { createInvocation, type Invocation, removedResponseError } from './invocation.ts'
 import { checkOptions, type Settings } from './options.ts'
 import { isTraced } from './report/tracing.ts'
 import { fitDescriptors } from './scheduler/descriptors.ts'
@@ -28,29 +28,79 @@ interface Middleware {
 }
 
 /** Middy creates one request object for each invocation and passes it to every hook. The state is stored on it. */
-type Request = MiddyRequest & { [STATE]?: State }
-type GuardedRequest = Request & { [STATE]: State }
+type Request = MiddyRequest & { readonly [STATE]?: State }
+type GuardedRequest = Request & { readonly [STATE]: State }
 
 interface State {
   /**
    * - `running`: the inner handler has not responded yet
    * - `received`: it has
    * - `responded`: the response is ours. A middleware can only add failures to it
-   * - `failed`: the response was set to `undefined`. Middy does this when something throws
+   * - `failed`: the response was set to `undefined`. Middy does this when something throws. This phase is final
    */
   phase: 'running' | 'received' | 'responded' | 'failed'
   event: unknown
   response: unknown
-  error: unknown
-  /** Whether something has thrown. Middy sets the response to `undefined`, and then the error. */
-  hasError: boolean
   /** `undefined` if there is no valid event. */
   invocation: Invocation | undefined
 }
 
+/** What happens if something sets `request.response` to a value, by phase. */
+const SET_RESPONSE: Readonly<Record<State['phase'], (request: GuardedRequest, response: unknown) => void>> = {
+  running: receiveResponse,
+  received: refuseResponse,
+  responded: replaceResponse,
+  failed: ignoreResponse,
+}
+
+/** Middy sets what the inner handler returned, or a later `before` hook responds early. */
+function receiveResponse(request: GuardedRequest, response: unknown): void {
+  if ('earlyResponse' in request) throw laterResponseError()
+  const state = request[STATE]
+  state.invocation?.receive(response)
+  state.phase = 'received'
+  state.response = response
+}
+
+/** Only Middy sets the response before our `after`, and only once. */
+function refuseResponse(): void {
+  throw laterResponseError()
+}
+
+/** An `after` hook of an earlier middleware sets a response. */
+function replaceResponse(request: GuardedRequest, response: unknown): void {
+  // After an early response, Middy skips the hooks of earlier middlewares, for example COMMIT.
+  if ('earlyResponse' in request) {
+    throw new TypeError('A middleware returned a value from after. Set request.response instead')
+  }
+  const state = request[STATE]
+  state.response = state.invocation?.acceptReplacement(response)
+}
+
+/** What an `onError` hook sets or returns is ignored: a failure stays a failure. */
+function ignoreResponse(request: GuardedRequest): void {
+  // Without an error, it is a hook that responds early although the inner handler returned nothing.
+  if ('earlyResponse' in request && request.error === undefined) throw laterResponseError()
+}
+
 /**
- * The properties `request.event`, `request.response` and `request.error`. They keep other middlewares from replacing the
- * event before our `after`, and from replacing the response or an error by a response that lists fewer failures.
+ * Something sets `request.response` to `undefined`: Middy does this when something has thrown, or when the inner handler
+ * returned nothing. It must not throw, because Middy would not call the `onError` hooks.
+ */
+function removeResponse(request: GuardedRequest): void {
+  // A hook after ours may have set `undefined`. With `earlyResponse`, Middy calls no further hook and reads the response:
+  // the getter throws. If Middy itself has set `undefined`, it deletes `earlyResponse` again.
+  if (request[STATE].phase === 'responded') request.earlyResponse = undefined
+  fail(request)
+}
+
+function laterResponseError(): TypeError {
+  return new TypeError('A later middleware responded. Make boundedSqsBatch() the last .use()')
+}
+
+/**
+ * The properties `request.event` and `request.response`. They keep other middlewares from replacing the event before our
+ * `after`, and the response by one that lists fewer failures.
  *
  * All requests share these functions, because V8 makes a hidden class for each new pair. The properties exist already,
  * so they stay enumerable.
@@ -75,45 +125,18 @@ const GUARDS = {
   response: {
     configurable: false,
     get(this: GuardedRequest): unknown {
-      const { phase, response, error, hasError, invocation } = this[STATE]
-      if (phase === 'responded') invocation?.assertNotFatal() // Middy reads the response last
+      const { phase, response, invocation } = this[STATE]
+      if (phase === 'responded') invocation?.assertNotFailed() // Middy reads the response last
       if (phase !== 'failed') return response
-      // Middy throws `request.error` if the response is `undefined`. Without an error, it would respond with `undefined`,
-      // and Lambda would delete the batch.
-      if (hasError && !('earlyResponse' in this)) return undefined
-      throw error ?? removedError()
+      // Something has thrown, or our `after` will throw. Middy then throws `request.error`, because the response is
+      // `undefined`. `onError` hooks can read it, too.
+      if (!('earlyResponse' in this)) return undefined
+      // Middy calls no further hook. It would respond with `undefined`, and Lambda would delete the batch.
+      throw this.error ?? removedResponseError()
     },
     set(this: GuardedRequest, response: unknown): void {
-      const state = this[STATE]
-      // Must not throw for `undefined`, because Middy sets it when something has thrown. What an `onError` hook sets
-      // afterwards is ignored.
-      if (response === undefined) {
-        // A hook after ours can set the response to `undefined`. With `earlyResponse`, Middy stops and reads the
-        // response, and the getter throws. If Middy itself sets `undefined`, because of an error, it deletes
-        // `earlyResponse` again.
-        if (state.phase === 'responded') this.earlyResponse = response
-        fail(state)
-      } else if (state.hasError) return
-      else if ('earlyResponse' in this) throw responseError(state.phase)
-      else if (state.phase === 'running') {
-        state.invocation?.receive(response)
-        state.phase = 'received'
-        state.response = response
-      } else if (state.phase === 'responded') state.response = state.invocation?.acceptReplacement(response)
-      else if (state.phase !== 'failed') throw responseError(state.phase)
-    },
-  },
-  error: {
-    configurable: false,
-    get(this: GuardedRequest): unknown {
-      return this[STATE].error
-    },
-    set(this: GuardedRequest, error: unknown): void {
-      const state = this[STATE]
-      state.error = error
-      if (state.phase !== 'failed') return // a middleware has set it without throwing
-      state.hasError = true
-      state.invocation?.traceError(error)
+      if (response === undefined) removeResponse(this)
+      else SET_RESPONSE[this[STATE].phase](this, response)
     },
   },
 }
@@ -165,58 +188,47 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
 
   function boundedSqsBatchAfter(request: Request): Promise<void> {
     refuseReplacedPromise() // not in an async function, because Middy would not notice its rejection
-    return conclude((request as GuardedRequest)[STATE]) // Middy calls this only after `before`
+    return setOwnResponse((request as GuardedRequest)[STATE]) // Middy calls this only after `before`
   }
 
   /** Synchronous, and never throws: Middy would skip the `onError` hooks of earlier middlewares, such as a rollback. */
   function boundedSqsBatchOnError(request: Request): void {
     // `before` did not run if an earlier middleware threw.
     const state = request[STATE] ?? safely(() => guard(request))
-    if (!state) return // another middleware has sealed the request
-    state.hasError = true
-    fail(state)
+    if (state) fail(request as GuardedRequest) // otherwise another middleware has sealed the request
+    state?.invocation?.traceError(request.error)
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
 }
 
 function guard(request: Request): State {
-  const { event, error } = request
-  const state: State = { phase: 'running', event, response: undefined, error, hasError: false, invocation: undefined }
-  request[STATE] = state
+  const state: State = { phase: 'running', event: request.event, response: undefined, invocation: undefined }
+  Object.defineProperty(request, STATE, { value: state }) // not enumerable, so that no log or copy contains it
   Object.defineProperties(request, GUARDS)
   return state
 }
 
-async function conclude(state: State): Promise<void> {
+/** Replaces what the inner handler returned by the response of this package. */
+async function setOwnResponse(state: State): Promise<void> {
   const invocation = state.invocation as Invocation
-  if (state.phase !== 'received') {
-    if (state.response === undefined) invocation.receive(undefined) // throws: the inner handler returned nothing
-    throw removedError()
-  }
-  state.response = await invocation.conclude()
+  if (state.response === undefined) invocation.receive(undefined) // throws: the inner handler returned nothing
+  const response = await invocation.createResponse()
+  invocation.assertNotFailed() // a middleware can remove the response until here
+  state.response = response
   state.phase = 'responded'
 }
 
-function fail(state: State): void {
+/** Ends the invocation: what follows cannot turn it into a success. */
+function fail(request: GuardedRequest): void {
+  const state = request[STATE]
+  // Middy sets `request.error` after the response. If a later `onError` hook throws or responds, ours is not called.
+  queueMicrotask(() => {
+    if (request.error !== undefined) state.invocation?.traceError(request.error)
+  })
   if (state.phase === 'failed') return
   state.phase = 'failed'
-  state.invocation?.fail()
-}
-
-function removedError(): TypeError {
-  return new TypeError(
-    'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
-  )
-}
-
-/** After an early response, Middy skips the other hooks: ours, or those that complete the batch. */
-function responseError(phase: State['phase']): TypeError {
-  return new TypeError(
-    phase === 'responded'
-      ? 'A middleware returned a value from after. Set request.response instead'
-      : 'A later middleware responded. Make boundedSqsBatch() the last .use()',
-  )
+  state.invocation?.abandon()
 }
 
 /**
@@ -234,9 +246,9 @@ function createLimits(concurrency: Settings['concurrency']): Limits {
     fitDescriptors(concurrency, true)
     return { concurrency }
   }
-  const { max, createLimiter, applyLimiter } = concurrency
-  const limiter = createLimiter(fitDescriptors(max, false))
-  return { concurrency: limiter.limit, limiter, applyLimiter }
+  const { max, createSearch, createLimiter } = concurrency
+  const search = createSearch(fitDescriptors(max, false))
+  return { concurrency: search.limit, createLimiter: (...args) => createLimiter(search, ...args) }
 }
 
 /**
@@ -253,9 +265,9 @@ function createLimits(concurrency: Settings['concurrency']): Limits {
 async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
   const warmUpSettings = { ...settings, onSummary: undefined }
-  const { run, receive, conclude } = createInvocation(batch, {} as Context, warmUpSettings, schedule)
+  const { run, receive, createResponse } = createInvocation(batch, {} as Context, warmUpSettings, schedule)
   receive(await run(recordJobs, () => {}, {}, undefined))
-  await conclude()
+  await createResponse()
 }
 
 function refuseDurableContext(context: object): void {

@@ -1,13 +1,13 @@
 import { isMultiConcurrent } from './scheduler/deadlines.ts'
-import type { LimiterFactory } from './scheduler/limiting.ts'
-import { type Check, check, show } from './shared/check.ts'
+import type { AdaptiveSettings } from './scheduler/limiter.ts'
+import { type Check, COUNT, check, DURATION, isCount, show } from './shared/check.ts'
 import { isFunction, isObject, isPlainObject } from './shared/describe.ts'
 import { warn } from './shared/warn.ts'
 import type { BoundedSqsBatchOptions, FailureHandler, RateLimitOption, TimeBudget } from './types.ts'
 
 /** The checked options, with the defaults that are not `undefined` or `false`. */
 export interface Settings extends Omit<BoundedSqsBatchOptions, 'onFailure'> {
-  readonly concurrency: number | LimiterFactory
+  readonly concurrency: number | AdaptiveSettings
   readonly fifoFailure: 'group' | 'batch'
   /** The option `onFailure`. */
   readonly failureHandlers: readonly FailureHandler[]
@@ -17,16 +17,6 @@ export interface Settings extends Omit<BoundedSqsBatchOptions, 'onFailure'> {
 
 const CALLER = 'boundedSqsBatch'
 
-/**
- * A function with this much memory, in MB, has one vCPU. A smaller function has a proportional share
- * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
- */
-const MEMORY_OF_ONE_CPU = 1_769
-
-const DURATION: Check = [
-  (value) => Number.isFinite(value) && (value as number) > 0,
-  'a number of milliseconds, more than 0',
-]
 const RESERVE: Check = [
   (value) => Number.isFinite(value) && (value as number) >= 0,
   'a number of milliseconds, 0 or more',
@@ -34,7 +24,7 @@ const RESERVE: Check = [
 
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   concurrency: [
-    (value) => isCount(value) || (isObject(value) && 'createLimiter' in value),
+    (value) => isCount(value) || (isObject(value) && 'createSearch' in value),
     'a positive integer or the result of adaptiveConcurrency()',
   ],
   recordTimeout: DURATION,
@@ -53,19 +43,8 @@ const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
   onSummary: [isFunction, 'a function'],
 }
 
-const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = {
-  drain: RESERVE,
-  abort: RESERVE,
-}
-
-const RATE_CHECKS: Record<keyof RateLimitOption, Check> = {
-  limit: [isCount, 'a positive integer'],
-  interval: DURATION,
-}
-
-function isCount(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 1
-}
+const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = { drain: RESERVE, abort: RESERVE }
+const RATE_CHECKS: Record<keyof RateLimitOption, Check> = { limit: COUNT, interval: DURATION }
 
 /**
  * Checks the options once, when the function starts. A wrong option then stops the function before it receives a
@@ -78,7 +57,7 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   const { timeBudget, rateLimit } = options
   return {
     ...options,
-    concurrency: concurrencyOfEnvironment() ?? (options.concurrency as number | LimiterFactory | undefined) ?? 100,
+    concurrency: concurrencyOfEnvironment() ?? (options.concurrency as number | AdaptiveSettings | undefined) ?? 100,
     timeBudget: timeBudget && check(CALLER, timeBudget, BUDGET_CHECKS, { prefix: 'timeBudget.' }),
     rateLimit:
       rateLimit && check(CALLER, rateLimit, RATE_CHECKS, { prefix: 'rateLimit.', required: ['limit', 'interval'] }),
@@ -88,9 +67,7 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   }
 }
 
-/**
- * The variable lets an operator change the limit without a deployment. A typo must not stop the function from starting.
- */
+/** Lets an operator change the limit without a deployment. A typo must not stop the function from starting. */
 function concurrencyOfEnvironment(): number | undefined {
   const name = 'BOUNDED_SQS_BATCH_CONCURRENCY' // of the variable and of the warning
   const value = process.env[name]
@@ -101,11 +78,11 @@ function concurrencyOfEnvironment(): number | undefined {
 }
 
 /**
- * The share of a vCPU that the function has. 1 on Lambda Managed Instances, where memory does not decide it, and 1 if
- * `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
+ * A function with 1,769 MB has one vCPU. A smaller function has a proportional share
+ * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). 1 on Lambda Managed Instances, where memory
+ * does not decide it, and 1 if `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
  */
 function cpuShare(): number {
   const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE)
-  if (isMultiConcurrent() || !(memory > 0)) return 1
-  return Math.min(1, memory / MEMORY_OF_ONE_CPU)
+  return isMultiConcurrent() || !(memory > 0) ? 1 : Math.min(1, memory / 1_769)
 }

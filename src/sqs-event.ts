@@ -17,16 +17,16 @@ export interface Batch {
   /** How often each record has been received. */
   readonly receiveCounts: readonly number[]
   /**
-   * The message group of each record on a FIFO queue. `undefined` if the queue is a standard queue. An event
-   * made by hand can have records of both kinds of queue: then the entries of the standard queue are `undefined`.
+   * The message group of each record on a FIFO queue. `undefined` if the queue is a standard queue. An event made by
+   * hand can have records of both kinds of queue: then the entries of the standard queue are `undefined`.
    */
   readonly groups: readonly (string | undefined)[] | undefined
 }
 
 /**
- * Checks an event before any record starts. A record without a usable `messageId` could not be
- * reported: Lambda treats the whole batch as failed if a response contains an unknown identifier.
- * https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+ * Checks an event before any record starts. A record without a usable `messageId` could not be reported: Lambda treats
+ * the whole batch as failed if a response contains an unknown identifier
+ * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
  *
  * @throws {InvalidSqsEventError} that says what was received
  */

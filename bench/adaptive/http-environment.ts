@@ -7,6 +7,7 @@ import type { Context } from 'aws-lambda'
 import { type BatchSummary, boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
 import { type AdaptiveConcurrency, adaptiveConcurrency } from 'middy-bounded-sqs-batch/adaptive'
 import { sqsEvent } from 'middy-bounded-sqs-batch/testing'
+import type { AdaptiveSettings, LimitSearch } from '../../src/scheduler/limiter.ts'
 import type { HttpCase } from './http-cases.ts'
 import { seededRandom } from './simulator.ts'
 
@@ -56,20 +57,17 @@ const random = seededRandom(process.pid)
 let inFlight = 0
 let succeeded = 0
 let summary: BatchSummary | undefined
-let limiter: { readonly limit: number } | undefined
+let search: LimitSearch | undefined
 
 /** A value for `concurrency` whose limit can be read while a batch runs. */
 function observed(adaptive: AdaptiveConcurrency): AdaptiveConcurrency {
-  // The function that creates the limiter has a symbol as its name, which the package does not export.
-  const [key] = Object.getOwnPropertySymbols(adaptive) as [symbol]
-  const createLimiter = Reflect.get(adaptive, key)
-  return {
-    ...adaptive,
-    [key]: (max: number) => {
-      limiter = createLimiter(max)
-      return limiter
-    },
+  // The exported type does not have this function.
+  const { createSearch } = adaptive as AdaptiveSettings
+  function observedSearch(max: number): LimitSearch {
+    search = createSearch(max)
+    return search
   }
+  return { ...adaptive, createSearch: observedSearch } as AdaptiveConcurrency
 }
 
 function call(): Promise<number> {
@@ -123,7 +121,7 @@ const results: HttpBatch[] = []
 const begin = performance.now()
 let sampled = 0
 const sampler = setInterval(() => {
-  samples.push({ time: performance.now() - begin, inFlight, limit: limiter?.limit, succeeded: succeeded - sampled })
+  samples.push({ time: performance.now() - begin, inFlight, limit: search?.limit, succeeded: succeeded - sampled })
   sampled = succeeded
 }, SAMPLE_TIME)
 for (const records of batches) {

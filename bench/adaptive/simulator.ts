@@ -7,11 +7,11 @@ export type Call = (settle: (outcome: Outcome) => void) => void
 /** Makes a downstream. All its times are milliseconds of the simulation. */
 export type Downstream = (clock: Clock, random: () => number) => Call
 
-/** The part of a limiter that the simulation uses. A fixed limit has no methods. */
+/** The part of a limit search that the simulation uses. A fixed limit has no methods. */
 export interface SimulatedLimiter {
   readonly limit: number
   started?(now: number, waiting: number): object
-  failed?(error: unknown, now: number): false | undefined
+  failed?(error: unknown, now: number): boolean
   ended?(cohort: object, startedAt: number, now: number, succeeded: boolean | undefined): void
 }
 
@@ -158,7 +158,8 @@ function runBatch(
     call((outcome) => {
       inFlight--
       if (outcome === 'ok') succeeded++
-      const counted = outcome === 'ok' || limiter.failed?.(outcome, clock.now)
+      const isByLoad = outcome !== 'ok' && limiter.failed?.(outcome, clock.now) === true
+      const counted = outcome === 'ok' || (isByLoad ? false : undefined)
       if (cohort) limiter.ended?.(cohort, startedAt, clock.now, counted)
       if (waiting > 0) startJobs()
       else if (inFlight === 0) done({ records, succeeded, duration: clock.now - batchStart, limit: limiter.limit })

@@ -1,10 +1,10 @@
-import type { LimiterFactory } from '../scheduler/limiting.ts'
-import { type Check, check } from '../shared/check.ts'
+import type { AdaptiveSettings } from '../scheduler/limiter.ts'
+import { type Check, COUNT, check } from '../shared/check.ts'
 import { isFunction } from '../shared/describe.ts'
 import type { AdaptiveConcurrency, FailureClass } from '../types.ts'
-import { applyLimiter } from './apply-limiter.ts'
 import { classifyFailure } from './classify.ts'
 import { createLimitSearch } from './limit-search.ts'
+import { createLimiter } from './limiter.ts'
 
 /**
  * If 3 % of the calls are throttled at any load, the limit falls to `min` or close to it. With 1, it fell to 3 to 5, and
@@ -46,7 +46,6 @@ export interface AdaptiveConcurrencyOptions {
 }
 
 const CALLER = 'adaptiveConcurrency'
-const COUNT: Check = [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'a positive integer']
 
 const CHECKS: Record<keyof AdaptiveConcurrencyOptions, Check> = {
   min: COUNT,
@@ -84,7 +83,7 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): A
   }
   return Object.freeze({
     max,
-    createLimiter: (fitting) =>
+    createSearch: (fitting) =>
       createLimitSearch({
         min,
         max: fitting,
@@ -92,17 +91,15 @@ export function adaptiveConcurrency(options: AdaptiveConcurrencyOptions = {}): A
         classify: (error) => classifyFailure(error, classify),
         utilization: utilizationMeter(),
       }),
-    applyLimiter,
-  } satisfies LimiterFactory)
+    createLimiter,
+  } satisfies AdaptiveSettings)
 }
 
-/** Returns a function that returns the event loop utilization since its last call. */
 function utilizationMeter(): () => number {
   let last = performance.eventLoopUtilization()
   return () => {
-    const now = performance.eventLoopUtilization()
-    const { utilization } = performance.eventLoopUtilization(now, last)
-    last = now
-    return utilization
+    const before = last
+    last = performance.eventLoopUtilization()
+    return performance.eventLoopUtilization(last, before).utilization
   }
 }

@@ -3,11 +3,10 @@ import { isObject } from '../shared/describe.ts'
 import { safely } from '../shared/safely.ts'
 import type { FailureClass } from '../types.ts'
 
+type Classify = (error: unknown) => FailureClass | undefined
+
 /** The maximum number of errors that are checked: an error, its causes and its inner errors. */
 const MAX_ERRORS = 20
-
-const THROTTLE_STATUS = 429
-const OVERLOAD_STATUSES = new Set([503, 504])
 
 /**
  * Errors of this package that say nothing about the downstream. They are recognised by `code`, because the bundle of
@@ -18,7 +17,7 @@ const UNCOUNTED: ReadonlySet<unknown> = new Set<
 >(['ERR_INVALID_BODY', 'ERR_RECORD_ABORTED', 'ERR_RECORD_BLOCKED', 'ERR_RECORD_NOT_STARTED'])
 
 /** Names and codes, in the spelling of the AWS SDK, of Node and of undici (`fetch()`). */
-const THROTTLES = new Set([
+const THROTTLES: ReadonlySet<unknown> = new Set([
   'EMFILE', // the process or the machine has no free descriptor: fewer handlers help immediately
   'ENFILE',
   'ThrottlingException',
@@ -39,7 +38,7 @@ const THROTTLES = new Set([
   'EC2ThrottledException',
   'KMSThrottlingException',
 ])
-const OVERLOADS = new Set([
+const OVERLOADS: ReadonlySet<unknown> = new Set([
   'ECONNRESET',
   'ECONNREFUSED',
   'ECONNABORTED',
@@ -60,24 +59,14 @@ const OVERLOADS = new Set([
   'ERR_RECORD_TIMEOUT',
 ])
 
-/**
- * Says what a failure means for the limit.
- *
- * @param custom the option `classify`. If it throws or does not return a class, the built-in rules apply
- * @returns `undefined` if the failure does not count: the handler was aborted, or the body was not valid
- */
-export function classifyFailure(
-  error: unknown,
-  custom: ((error: unknown) => FailureClass | undefined) | undefined,
-): FailureClass | undefined {
+/** Returns `undefined` if the failure does not count: the handler was aborted, or the body was not valid. */
+export function classifyFailure(error: unknown, custom: Classify | undefined): FailureClass | undefined {
   if (UNCOUNTED.has(read(error, 'code'))) return undefined
   return customClass(error, custom) ?? builtInClass(error)
 }
 
-function customClass(
-  error: unknown,
-  custom: ((error: unknown) => FailureClass | undefined) | undefined,
-): FailureClass | undefined {
+/** Returns `undefined` if `custom` throws or does not return a class. The built-in rules then apply. */
+function customClass(error: unknown, custom: Classify | undefined): FailureClass | undefined {
   return safely(() => {
     const result: unknown = custom?.(error)
     // An async function returns a promise. If nobody handled its rejection, the process would end.
@@ -111,12 +100,8 @@ function classOf(error: unknown): FailureClass | undefined {
     read(read(error, 'response'), 'status'),
   ]
   const isThrottling = read(read(error, '$retryable'), 'throttling') === true
-  if (isThrottling || statuses.includes(THROTTLE_STATUS) || names.some((name) => THROTTLES.has(name as string))) {
-    return 'throttle'
-  }
-  const isOverload =
-    statuses.some((status) => OVERLOAD_STATUSES.has(status as number)) ||
-    names.some((name) => OVERLOADS.has(name as string))
+  if (isThrottling || statuses.includes(429) || names.some((name) => THROTTLES.has(name))) return 'throttle'
+  const isOverload = statuses.includes(503) || statuses.includes(504) || names.some((name) => OVERLOADS.has(name))
   return isOverload ? 'overload' : undefined
 }
 

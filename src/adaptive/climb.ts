@@ -183,7 +183,6 @@ export function createClimb(limit: CurrentLimit) {
     returnTo = undefined
   }
 
-  /** Forgets all measurements. */
   function restart(): void {
     raised()
     reference = probe = undefined

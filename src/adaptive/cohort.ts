@@ -68,13 +68,8 @@ export function join(cohort: Cohort, now: number, integral: number, isLimited: b
   cohort.inFlightIntegral -= integral
 }
 
-export function leave(
-  cohort: Cohort,
-  startedAt: number,
-  now: number,
-  integral: number,
-  succeeded: boolean | undefined,
-): void {
+/** @param succeeded `undefined` if the job does not count */
+export function leave(cohort: Cohort, startedAt: number, now: number, integral: number, succeeded?: boolean): void {
   cohort.inFlight--
   cohort.duration += now - cohort.openedAt
   cohort.inFlightIntegral += integral

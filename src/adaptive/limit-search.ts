@@ -1,4 +1,4 @@
-import type { Limiter } from '../scheduler/limiting.ts'
+import type { LimitSearch } from '../scheduler/limiter.ts'
 import type { FailureClass } from '../types.ts'
 import { createClimb, REACHED } from './climb.ts'
 import { type Cohort, join, leave, measure, openCohort, standardError } from './cohort.ts'
@@ -36,8 +36,7 @@ const ROUGH = { jobs: 4, error: 0.2, ended: 0.8, age: 0 }
 /** After this many times the needed number of jobs, the standard error no longer matters. */
 const MAX_JOBS_FACTOR = 8
 
-/** Milliseconds. */
-const IDLE_TIME = 5 * 60_000
+const IDLE_TIME = 5 * 60_000 // milliseconds
 
 interface LimitSearchOptions extends LimitRange {
   /** Returns `undefined` for a failure that does not count. */
@@ -47,8 +46,8 @@ interface LimitSearchOptions extends LimitRange {
 }
 
 /**
- * A fall of the limit after pressure, which means too many throttled or overloaded calls. It lasts until nearly all
- * jobs that started before it have ended, or until `maxEnds` jobs have ended.
+ * A fall of the limit after pressure. It lasts until nearly all jobs that started before it have ended, or until
+ * `maxEnds` jobs have ended.
  */
 interface Cut {
   /** The limit before the cut. */
@@ -73,8 +72,17 @@ const HUNG = {}
  *
  * Cohorts of jobs measure the goodput of the limit, and a climb decides which limit is measured next. Pressure, which
  * means too many throttled or overloaded calls, lowers the limit immediately.
+ *
+ * ```
+ * no cohort ── a job starts ──> cohort: measures the limit ── complete ──> `judge()`: the next limit, no cohort
+ *     ^                            │
+ *     │                            │ pressure
+ *     │                            v
+ *     └── nearly all jobs <──── cut: the limit falls with each failure that the load causes
+ *         have ended
+ * ```
  */
-export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): Limiter {
+export function createLimitSearch({ min, max, initial, classify, utilization }: LimitSearchOptions): LimitSearch {
   const limit = createCurrentLimit({ min, max, initial })
   const climb = createClimb(limit)
   const pressure = createPressure()
@@ -108,16 +116,16 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     return cohort
   }
 
-  function failed(error: unknown, now: number): false | undefined {
+  function failed(error: unknown, now: number): boolean {
     const failure = classify(error)
     // An ordinary failure says nothing about the load.
-    if (failure === undefined || failure === 'failure') return undefined
-    if (!pressure.failed(failure)) return false
+    if (failure === undefined || failure === 'failure') return false
+    if (!pressure.failed(failure)) return true
     cut ??= startCut(failure, now)
     const mayFallToMin = failure === 'throttle' && cut.wasReached
     const least = mayFallToMin ? min : Math.min(limit.value, MIN_SHARE_LEFT * cut.from)
     limit.set(Math.max(least, Math.min(limit.value, inFlight - 1)), failure) // -1: no job replaces the failed one
-    return false
+    return true
   }
 
   function timedOut(token: object, startedAt: number, error: unknown, now: number): object {
@@ -139,7 +147,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
       if (token !== cohort) cut.older--
       if (cut.older <= 0.05 * limit.value || pressure.ends >= cut.maxEnds) endCut(cut)
     } else if (cohort) {
-      if (token === cohort && isComplete(cohort)) judge(cohort)
+      if (token === cohort) judgeIfComplete(cohort)
       else if (pressure.ends > COHORT_PATIENCE * Math.max(PRECISE.jobs, cohort.limit)) cohort = undefined
     }
   }
@@ -189,17 +197,23 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     }
   }
 
-  function isComplete(measured: Cohort): boolean {
+  function judgeIfComplete(measured: Cohort): void {
     const needed = climb.isDoubling ? ROUGH : PRECISE
+    measured.isFull ||= isPrecise(measured, needed)
+    const haveEnded = measured.ended >= needed.ended * (measured.ended + measured.inFlight)
+    if (!measured.isFull || !haveEnded) return
+    // If the last jobs took so long that the result is no longer precise, more jobs join.
+    measured.isFull = isPrecise(measured, needed)
+    if (measured.isFull) judge(measured)
+  }
+
+  function isPrecise(measured: Cohort, needed: typeof PRECISE): boolean {
     const jobs = Math.max(needed.jobs, measured.limit)
-    const isPrecise = () =>
+    return (
       measured.ended >= jobs &&
       changedAt - measured.openedAt >= needed.age &&
       (standardError(measured, changedAt) <= needed.error || measured.ended >= MAX_JOBS_FACTOR * jobs)
-    if (!measured.isFull) measured.isFull = isPrecise()
-    if (!measured.isFull || measured.ended < needed.ended * (measured.ended + measured.inFlight)) return false
-    measured.isFull = isPrecise() // if the last jobs took so long that the result is no longer precise, more jobs join
-    return measured.isFull
+    )
   }
 
   function judge(measured: Cohort): void {
@@ -207,7 +221,7 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
     cohort = beforeCut = undefined
     // One third is enough, because the first jobs start before the limit is reached.
     const isLimited = measured.limited >= (measured.ended + measured.inFlight) / 3
-    // If the jobs have not reached the lower limit, it has changed nothing and proves nothing.
+    // If the jobs did not reach the lower limit, that limit changed nothing, and the measurement proves nothing.
     if (before && isLimited && pressure.learnIfUnchangedFrom(before.overloadShare)) {
       limit.set(before.limit, 'no-gain')
       climb.raised()

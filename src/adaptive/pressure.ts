@@ -72,11 +72,7 @@ export function createPressure() {
       if (isUnchanged) learnUsual(LEARNED_AFTER_CUT, MAX_PROVEN)
       return isUnchanged
     },
-    /**
-     * Begins new counts. What was learned stays.
-     *
-     * @param share a share of overloads that is not pressure, so that it can be measured
-     */
+    /** Begins new counts. What was learned stays. Overloads up to `share` are not pressure, so it can be measured. */
     restart(share: number): void {
       ends = successes = throttles = overloads = 0
       tolerated = Math.min(MAX_PROVEN, share)

@@ -1,8 +1,8 @@
 import { RecordBlockedError } from '../errors.ts'
 
 /**
- * Rule 6, what must be reported: on a FIFO queue, the records that follow a failed one in its message group must be
- * redelivered after it. Adds them to `failed`.
+ * Adds the blocked records to `failed`. On a FIFO queue, the records that follow a failed one in its message group must
+ * be redelivered after it.
  *
  * @param groups the message group of each record; `undefined` for a record without a group
  * @param failed why records failed, by their position in `groups`

@@ -3,36 +3,14 @@ import { InvalidBodyError } from '../errors.ts'
 import { check } from '../shared/check.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 
-/** How to parse a body: as JSON, or as JSON that a Standard Schema (Zod, Valibot, ArkType) then validates. */
-type BodyOption = 'json' | StandardSchemaV1
-
-/**
- * Returns the parsed body, or a promise of it if the schema is asynchronous. Throws or rejects if the body is not
- * valid.
- */
+/** Returns the parsed body, or a promise of it with an asynchronous schema. Throws or rejects if it is not valid. */
 export type BodyParser = (body: unknown) => unknown
 
-/**
- * Checks the options of `eachRecord()` or `eachChunk()`.
- *
- * @param caller the name of the function, for the error
- * @returns the parser, or `undefined` if the body stays as it is
- * @throws {TypeError} that says what was received
- */
+/** Checks the options of `eachRecord()` or `eachChunk()`. Returns `undefined` if the body stays as it is. */
 export function bodyParserOf(caller: string, options: unknown): BodyParser | undefined {
-  const { body } = check(caller, options as { body?: BodyOption }, CHECKS)
-  return body && bodyParser(body)
-}
-
-const CHECKS = { body: [isBodyOption, "'json' or a Standard Schema"] as const }
-
-function isBodyOption(value: unknown): boolean {
-  return (
-    value === 'json' || (isObject(value) && typeof (value as StandardSchemaV1)['~standard']?.validate === 'function')
-  )
-}
-
-function bodyParser(option: BodyOption): BodyParser {
+  const given = options as { body?: 'json' | StandardSchemaV1 }
+  const { body: option } = check(caller, given, { body: [isBodyOption, "'json' or a Standard Schema"] })
+  if (option === undefined) return undefined
   if (option === 'json') return parseJson
   const { validate } = option['~standard']
   return (body) => {
@@ -43,6 +21,10 @@ function bodyParser(option: BodyOption): BodyParser {
       ? Promise.resolve(result).then((result) => outputOf(result, parsed))
       : outputOf(result, parsed)
   }
+}
+
+function isBodyOption(value: unknown): boolean {
+  return value === 'json' || typeof (value as StandardSchemaV1 | null)?.['~standard']?.validate === 'function'
 }
 
 function parseJson(body: unknown): unknown {

@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSRecord } from 'aws-lambda'
 import { rejected } from '../scheduler/job-states.ts'
+import { isCount } from '../shared/check.ts'
 import { isFunction, kindOf } from '../shared/describe.ts'
 import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from '../types.ts'
 import { addBlocked } from './blocked.ts'
@@ -55,7 +56,7 @@ export function eachChunk<TSchema extends StandardSchemaV1, TContext extends Con
   options: { readonly body: TSchema },
 ): BatchHandler<TContext>
 export function eachChunk(size: number, chunkHandler: unknown, options: unknown = {}): BatchHandler {
-  if (!(Number.isSafeInteger(size) && size >= 1)) {
+  if (!isCount(size)) {
     const received = typeof size === 'number' ? size : kindOf(size)
     throw new TypeError(`eachChunk(): expected size to be a positive integer, got ${received}`)
   }

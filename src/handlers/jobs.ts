@@ -1,6 +1,6 @@
 import type { SQSRecord } from 'aws-lambda'
 import type { Settings } from '../options.ts'
-import type { JobFailure } from '../scheduler/job-states.ts'
+import type { JobFailure, JobNumber } from '../scheduler/job-states.ts'
 import { createReadyQueue } from '../scheduler/ready-queue.ts'
 import type { Jobs } from '../scheduler/worker-loop.ts'
 import type { Batch } from '../sqs-event.ts'
@@ -21,17 +21,24 @@ export interface Chunk {
   readonly groups: readonly (string | undefined)[]
   /** Why single records of the chunk failed, by their position in it. */
   readonly failed: Map<number, unknown>
+  /** Whether the handler returned a valid result in time. If it did, every record that is not in `failed` succeeded. */
+  isDone: boolean
 }
+
+declare const RECORD: unique symbol
+
+/** The position of a record in its batch, from 0. It is not the number of a job: a mix-up does not compile. */
+export type RecordPosition = number & { readonly [RECORD]: true }
 
 /** A record that did not succeed. */
 export interface Failure {
-  /** The position of the record in the batch, from 0. */
-  readonly index: number
+  readonly index: RecordPosition
   readonly reason: unknown
 }
 
-/** The jobs of a batch: its records, or chunks of them. Only this file knows which records belong to a job. */
+/** The jobs of a batch: its records, or chunks of them. */
 export interface RecordJobs extends Jobs {
+  recordsIn(job: JobNumber): readonly RecordPosition[]
   /** The failed records of the failed jobs. In record order, except for chunks of a FIFO queue. */
   failedRecords(failures: readonly JobFailure[]): Failure[]
 }
@@ -42,19 +49,17 @@ export function recordJobs(batch: Batch, handler: RecordRunner, { fifoFailure }:
   return {
     count: records.length,
     ready: createReadyQueue(records.length, batch.groups, fifoFailure),
-    run: (index, options) => handler(records[index] as SQSRecord, options),
+    run: (job, options) => handler(records[recordOf(job)] as SQSRecord, options),
     receiveCounts: batch.receiveCounts,
-    recordsIn,
-    failedRecords,
+    sizeOf: () => 1,
+    recordsIn: (job) => [recordOf(job)],
+    failedRecords: (failures) => failures.map(({ job, reason }) => ({ index: recordOf(job), reason })),
   }
 }
 
-const recordsIn = (job: number) => [job]
-const failedRecords = (failures: readonly JobFailure[]) => failures.map(({ job, reason }) => ({ index: job, reason }))
-
-interface StartedChunk extends Chunk {
-  /** Whether the handler returned a valid result in time. If it did, every record that is not in `failed` succeeded. */
-  isDone: boolean
+/** The first job is the first record, and so on. */
+function recordOf(job: JobNumber): RecordPosition {
+  return job as number as RecordPosition
 }
 
 /**
@@ -63,14 +68,14 @@ interface StartedChunk extends Chunk {
  */
 export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit, fifoFailure }: Settings): RecordJobs {
   const chunks = toChunks(batch, Math.min(size, rateLimit?.limit ?? Infinity))
-  const started: StartedChunk[] = []
-  const groupOf = (chunk: readonly number[]) => batch.groups?.[chunk[0] as number]
+  const started: Chunk[] = []
+  const groupOf = (chunk: readonly RecordPosition[]) => batch.groups?.[chunk[0] as number]
   return {
     count: chunks.length,
     ready: createReadyQueue(chunks.length, batch.groups && chunks.map(groupOf), fifoFailure),
     run(job, options) {
-      const indices = chunks[job] as number[]
-      const chunk: StartedChunk = {
+      const indices = chunks[job] as RecordPosition[]
+      const chunk: Chunk = {
         records: indices.map((index) => batch.records[index] as SQSRecord),
         ids: indices.map((index) => batch.ids[index] as string),
         groups: indices.map(() => groupOf(indices)),
@@ -80,11 +85,12 @@ export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit,
       started[job] = chunk
       return runChunk(run, chunk, options)
     },
-    recordsIn: (job) => chunks[job] as number[],
+    sizeOf: (job) => (chunks[job] as RecordPosition[]).length,
+    recordsIn: (job) => chunks[job] as RecordPosition[],
     failedRecords: (failures) =>
       failures.flatMap(({ job, reason }) => {
         const chunk = started[job]
-        return (chunks[job] as number[]).flatMap((index, position) => {
+        return (chunks[job] as RecordPosition[]).flatMap((index, position) => {
           if (chunk?.failed.has(position)) return { index, reason: chunk.failed.get(position) }
           return chunk?.isDone ? [] : { index, reason } // without a valid result, all records failed
         })
@@ -93,25 +99,17 @@ export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit,
 }
 
 /** If this were a closure of `chunkJobs`, a chunk that hangs would keep the whole batch in memory. */
-async function runChunk(run: ChunkRunner['run'], chunk: StartedChunk, options: RecordOptions): Promise<void> {
+async function runChunk(run: ChunkRunner['run'], chunk: Chunk, options: RecordOptions): Promise<void> {
   await run(chunk, options)
   chunk.isDone = true
   // If one record failed, the job fails, so that the rest of its message group does not start.
   for (const position of chunk.records.keys()) if (chunk.failed.has(position)) throw chunk.failed.get(position)
 }
 
-function toChunks({ ids, groups }: Batch, size: number): number[][] {
-  const chunks: number[][] = []
-  const open = new Map<string | undefined, number[]>()
-  for (const index of ids.keys()) {
-    const group = groups?.[index]
-    let chunk = open.get(group)
-    if (!chunk || chunk.length === size) {
-      chunk = []
-      open.set(group, chunk)
-      chunks.push(chunk)
-    }
-    chunk.push(index)
+function toChunks({ ids, groups }: Batch, size: number): RecordPosition[][] {
+  const chunks: RecordPosition[][] = []
+  for (const group of Map.groupBy(ids.keys() as Iterable<RecordPosition>, (index) => groups?.[index]).values()) {
+    for (let start = 0; start < group.length; start += size) chunks.push(group.slice(start, start + size))
   }
-  return chunks
+  return chunks.sort(([one], [other]) => (one as number) - (other as number))
 }

@@ -2,6 +2,12 @@ import { isObject, kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { Failure } from './jobs.ts'
 
+/** A failure, by its position in the given list of ids: those of the batch, or of one chunk. */
+interface Listed {
+  readonly index: number
+  readonly reason: unknown
+}
+
 /**
  * Reads what an inner handler returned. Refuses a response that is not one of the known forms, such as `undefined`
  * after a forgotten `return`. Otherwise messages would be deleted, or redelivered without an error. In an array of
@@ -11,7 +17,7 @@ import type { Failure } from './jobs.ts'
  */
 export function readBatchResult(response: unknown, { ids }: Batch): Failure[] {
   const expected = 'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
-  return read(response, ids, 'batch', expected)
+  return read(response, ids, 'batch', expected) as Failure[]
 }
 
 /**
@@ -21,7 +27,7 @@ export function readBatchResult(response: unknown, { ids }: Batch): Failure[] {
  * @param ids of the records of the chunk
  * @throws {TypeError} that says what was received and what to return
  */
-export function readChunkResult(response: unknown, ids: readonly string[]): Failure[] {
+export function readChunkResult(response: unknown, ids: readonly string[]): Listed[] {
   if (response === undefined) return []
   const expected = 'nothing, or a PromiseSettledResult for each record of the chunk, or { batchItemFailures }'
   return read(response, ids, 'chunk', expected)
@@ -29,8 +35,7 @@ export function readChunkResult(response: unknown, ids: readonly string[]): Fail
 
 class RefusedResponseError extends Error {}
 
-/** @throws {TypeError} that says what was received and, with `expected`, what to return */
-function read(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk', expected: string): Failure[] {
+function read(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk', expected: string): Listed[] {
   try {
     return Array.isArray(response) ? readSettled(response, ids.length, whole) : readList(response, ids, whole)
   } catch (error) {
@@ -41,10 +46,10 @@ function read(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk
 }
 
 /** Reads what `Promise.allSettled()` returns, the idiom of @middy/sqs-partial-batch-failure. */
-function readSettled(results: readonly unknown[], size: number, whole: 'batch' | 'chunk'): Failure[] {
+function readSettled(results: readonly unknown[], size: number, whole: 'batch' | 'chunk'): Listed[] {
   // With another number of results, nobody knows which result belongs to which record.
   if (results.length !== size) throw new RefusedResponseError(`${results.length} results for ${size} records`)
-  const failures: Failure[] = []
+  const failures: Listed[] = []
   for (let index = 0; index < size; index++) {
     const result = results[index] as Partial<PromiseSettledResult<unknown>> | null | undefined
     const status: unknown = result?.status
@@ -59,7 +64,7 @@ function readSettled(results: readonly unknown[], size: number, whole: 'batch' |
 }
 
 /** Reads `{ batchItemFailures }`. @throws unless it is a list of these ids */
-export function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk'): Failure[] {
+export function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk'): Listed[] {
   if (!isObject(response)) throw new RefusedResponseError(kindOf(response))
   const list = (response as { batchItemFailures?: unknown }).batchItemFailures
   if (!Array.isArray(list)) throw new RefusedResponseError(`an object whose batchItemFailures is ${kindOf(list)}`)
@@ -69,18 +74,13 @@ export function readList(response: unknown, ids: readonly string[], whole: 'batc
   const listed = new Set<unknown>() // an id that is listed twice counts once
   for (let index = 0; index < length; index++) listed.add(list[index]?.itemIdentifier)
   // Does not make a set of all ids: in a batch with 1 % failures, that took half of the time.
-  const failures = failuresIn(listed, ids)
+  const reason = new Error('The handler reported the record as failed')
+  const failures: Listed[] = []
+  for (let index = 0; index < ids.length; index++) if (listed.has(ids[index])) failures.push({ index, reason })
   const known = new Set<unknown>(failures.map(({ index }) => ids[index]))
   if (known.size < listed.size) {
     const index = list.findIndex((entry) => !known.has(entry?.itemIdentifier))
     throw new RefusedResponseError(`a batchItemFailures whose entry ${index} is not a record of the ${whole}`)
   }
-  return failures
-}
-
-function failuresIn(listed: { has(id: unknown): boolean }, ids: readonly string[]): Failure[] {
-  const reason = new Error('The handler reported the record as failed')
-  const failures: Failure[] = []
-  for (let index = 0; index < ids.length; index++) if (listed.has(ids[index])) failures.push({ index, reason })
   return failures
 }

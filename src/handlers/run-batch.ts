@@ -25,8 +25,7 @@ const RUN = Symbol('runBatch')
  * context and a signal. The event is a copy that the middleware made for one invocation. So it identifies the
  * invocation, even if two invocations receive the same event and the same context.
  *
- * Uses a property, because a WeakMap was slow: its entries survive minor garbage collections. For a batch of ten
- * records, the WeakMap took as long as everything else (Node 24).
+ * Uses a property, because the values of a WeakMap survive minor garbage collections, and with them the whole batch.
  */
 export function provideRunBatch(event: object, run: RunBatch): void {
   Object.defineProperty(event, RUN, { value: run })

@@ -84,13 +84,7 @@ export async function callOnSummary(
   log: (error: unknown) => void,
 ): Promise<void> {
   const deadline = createDeadline(time, 'onSummary')
-  try {
-    await raceWithSignal(
-      deadline.signal,
-      promiseTry(() => onSummary(summary(), context)),
-    )
-  } catch (error) {
-    log(error)
-  }
+  const called = promiseTry(() => onSummary(summary(), context))
+  await raceWithSignal(deadline.signal, called).catch(log)
   deadline.clear()
 }

@@ -6,13 +6,11 @@ import { readList } from '../handlers/returned.ts'
 import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 
-// @middy/sqs-partial-batch-failure makes the response, so that it is the same for users who come from that package.
-const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => Promise<void>
+// It makes the response of a batch with failures.
+const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => unknown // 7.x: not async
 const REJECTED = { status: 'rejected' }
 
-/**
- * The ids of the records that did not succeed, in record order, each once: two records of a batch can have the same id.
- */
+/** The ids of the failed records, in record order. Each once: two records of a batch can have the same id. */
 export function idsOf({ ids }: Batch, failures: readonly Failure[]): readonly string[] {
   return [...new Set(failures.map(({ index }) => ids[index] as string))]
 }
@@ -61,7 +59,7 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
  * @throws {TypeError} unless it is a list with at least these failures
  */
 export function readReplacement(response: unknown, batch: Batch, failures: readonly Failure[]): readonly string[] {
-  const listed = safely(() => readList(response, batch.ids, 'batch'))
+  const listed = safely(() => readList(response, batch.ids, 'batch') as Failure[])
   const ids = listed && idsOf(batch, listed)
   // The merged list contains every id of `ids`. If it is not longer, `ids` lacks no failure.
   if (ids?.length === idsOf(batch, mergeReported(batch, failures, listed ?? [])).length) return ids
@@ -71,20 +69,28 @@ export function readReplacement(response: unknown, batch: Batch, failures: reado
   )
 }
 
-/**
- * Adds what a handler reported to the failures that are known, and on a FIFO queue the records that they block. In
- * record order.
- */
+/** Adds what a handler reported to the failures that are known, and what all of these block. In record order. */
 export function mergeReported(
   batch: Batch,
   known: readonly Failure[],
   reported: readonly Failure[],
 ): readonly Failure[] {
-  if (reported.length === 0 && !batch.groups) return known
+  if (reported.length === 0) return withBlocked(batch, known)
   // By id, because two records of a batch can have the same id.
   const knownIds = new Set(known.map(({ index }) => batch.ids[index]))
-  const failed = new Map(known.map(({ index, reason }) => [index, reason]))
-  for (const { index, reason } of reported) if (!knownIds.has(batch.ids[index])) failed.set(index, reason)
-  addBlocked(batch.groups ?? [], failed)
-  return Array.from(failed, ([index, reason]) => ({ index, reason })).sort((a, b) => a.index - b.index)
+  const added = reported.filter(({ index }) => !knownIds.has(batch.ids[index]))
+  const failed = new Map([...known, ...added].map((failure) => [failure.index, failure])) // each record once
+  return withBlocked(batch, Array.from(failed.values()).sort(byPosition))
+}
+
+/** Adds the records that failures block on a FIFO queue. In record order. */
+export function withBlocked({ groups }: Batch, failures: readonly Failure[]): readonly Failure[] {
+  if (!groups) return failures
+  const failed = new Map(failures.map(({ index, reason }) => [index, reason]))
+  addBlocked(groups, failed)
+  return Array.from(failed, ([index, reason]) => ({ index, reason })).sort(byPosition)
+}
+
+function byPosition(one: Failure, other: Failure): number {
+  return one.index - other.index
 }

@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { SQSRecord } from 'aws-lambda'
-import type { RecordJobs } from '../handlers/jobs.ts'
+import type { RecordJobs, RecordPosition } from '../handlers/jobs.ts'
+import type { JobNumber } from '../scheduler/job-states.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchTrace, RecordOptions, RecordTrace } from '../types.ts'
 
@@ -16,7 +17,8 @@ export function isTraced(): boolean {
 export function traceBatch(trace: BatchTrace): PromiseWithResolvers<unknown> | undefined {
   if (!batchChannel.hasSubscribers) return undefined
   const outcome = Promise.withResolvers<unknown>()
-  batchChannel.tracePromise(() => outcome.promise, trace as never).catch(ignore)
+  // The error is ignored, because the subscribers have received it, and Middy throws it.
+  batchChannel.tracePromise(() => outcome.promise, trace as never).catch(() => {})
   return outcome
 }
 
@@ -31,8 +33,8 @@ export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): Re
   const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []
   return {
     ...jobs,
-    run(job: number, options: RecordOptions): unknown {
-      const recordAt = (index: number) => batch.records[index] as SQSRecord
+    run(job: JobNumber, options: RecordOptions): unknown {
+      const recordAt = (index: RecordPosition) => batch.records[index] as SQSRecord
       const message: RecordTrace = { batch: trace, records: jobs.recordsIn(job).map(recordAt) }
       return recordChannel.start.runStores(message, () => {
         ends[job] = AsyncLocalStorage.bind((result) => {
@@ -57,6 +59,3 @@ export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): Re
     settled: (job, result) => ends[job]?.(result),
   }
 }
-
-/** Does nothing, because the subscribers have received the error, and Middy throws it. */
-function ignore(): void {}

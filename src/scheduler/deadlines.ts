@@ -33,6 +33,9 @@ const END_PER_BATCH = 50
 /** CPU time, in milliseconds, that the first calls of an SQS client take in addition. Measured: 80 to 120 ms. */
 const COLD_CLIENT = 150
 
+/** The settings of the instances that have warned about their time budget. */
+const warned = new WeakSet<object>()
+
 /** The failure handlers that have completed. Their client is no longer cold. */
 const completed = new WeakSet<FailureHandler>()
 
@@ -66,28 +69,27 @@ function abortReserve(share: number, end: number, left: number, handlers: readon
   return Math.max(Math.min(2000, 0.2 * left), Math.min(1.75 * end + coldClient, 0.75 * left))
 }
 
+/** What the deadlines depend on. Of the settings of a middleware instance, which are one object. */
+interface BudgetSettings {
+  readonly timeBudget?: TimeBudget | false | undefined
+  readonly concurrency: number | Pick<AdaptiveConcurrency, 'max'>
+  readonly cpuShare: number
+  readonly failureHandlers: readonly FailureHandler[]
+}
+
 /**
  * The deadlines of an invocation whose first record starts `now`.
  *
  * @param left milliseconds until the function's timeout; `Infinity` if that is not known
  */
 export function deadlines(
-  {
-    timeBudget,
-    concurrency,
-    cpuShare,
-    failureHandlers,
-  }: {
-    readonly timeBudget?: TimeBudget | false | undefined
-    readonly concurrency: number | Pick<AdaptiveConcurrency, 'max'>
-    readonly cpuShare: number
-    readonly failureHandlers: readonly FailureHandler[]
-  },
+  settings: BudgetSettings,
   records: number,
   jobs: number,
   left: number,
   now: number,
 ): Deadlines {
+  const { timeBudget, concurrency, cpuShare, failureHandlers } = settings
   // On Managed Instances, the time left can be 0. No record starts then, even without a budget.
   if (timeBudget === false && left > 0) return NO_DEADLINES
   const inFlight = Math.min(typeof concurrency === 'number' ? concurrency : concurrency.max, jobs)
@@ -95,7 +97,8 @@ export function deadlines(
   const { abort = abortReserve(cpuShare, end, left, failureHandlers), drain = Math.min(1000, 0.2 * left) } =
     timeBudget || {}
   const reserve = Math.max(drain, abort)
-  if (reserve >= left) {
+  if (reserve >= left && !warned.has(settings)) {
+    warned.add(settings)
     const budget = left > 0 ? `, and timeBudget reserves ${reserve} ms. Lower timeBudget, or raise` : '. Raise'
     warn(
       'BOUNDED_SQS_BATCH_TIME_BUDGET',

@@ -1,9 +1,13 @@
 import { RecordBlockedError, RecordNotStartedError } from '../errors.ts'
 
+declare const JOB: unique symbol
+
+/** The number of a job in its batch, from 0. It is not the position of a record: a mix-up does not compile. */
+export type JobNumber = number & { readonly [JOB]: true }
+
 /** A job that did not succeed. A job is a record or a chunk. */
 export interface JobFailure {
-  /** The number of the job, from 0. It is not the position of a record. */
-  readonly job: number
+  readonly job: JobNumber
   readonly reason: unknown
 }
 
@@ -31,21 +35,21 @@ export function createJobStates(count: number) {
     waiting: count,
     /** How many jobs are started and not settled. */
     running: 0,
-    isRunning: (job: number) => results[job] === RUNNING,
-    start(job: number): void {
+    isRunning: (job: JobNumber) => results[job] === RUNNING,
+    start(job: JobNumber): void {
       results[job] = RUNNING
       states.waiting--
       states.running++
     },
     /** The first result of a running job counts. Returns `false` if the result was ignored. */
-    settle(job: number, result: Result): boolean {
+    settle(job: JobNumber, result: Result): boolean {
       if (isOver || results[job] !== RUNNING) return false
       results[job] = result
       states.running--
       return true
     },
     /** Marks jobs that must not start, because another job failed with `cause`. */
-    block(jobs: readonly number[], cause: unknown): void {
+    block(jobs: readonly JobNumber[], cause: unknown): void {
       if (jobs.length === 0) return
       const blocked = rejected(new RecordBlockedError({ cause }))
       for (const job of jobs) results[job] = blocked
@@ -69,7 +73,7 @@ export function createJobStates(count: number) {
         const result = results[job]
         if (result?.status === 'fulfilled') continue
         if (!result) notStarted ??= new RecordNotStartedError('The batch ended before the record started')
-        failures.push({ job, reason: result ? result.reason : notStarted })
+        failures.push({ job: job as JobNumber, reason: result ? result.reason : notStarted })
       }
       return failures
     },

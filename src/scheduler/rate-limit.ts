@@ -10,18 +10,25 @@ export type RateLimit = ReturnType<typeof createRateLimit>
  * also count a task whose record never starts, for example because its message group is blocked.
  */
 export function createRateLimit({ limit, interval }: RateLimitOption) {
-  const starts: number[] = [] // a ring: when each of the last `limit` records started
-  let total = 0 // how many records have started; record number `n`, from 0, is at `starts[n % limit]`
+  const starts: number[] = [] // when records started, in order
+  let old = 0 // how many of the first ones no longer matter
   const queue = new Map<object, { nextCount(): number; resolve(isDue: boolean): void }>()
   let timer: NodeJS.Timeout | undefined
 
   /**
-   * Returns when `count` more records may start. They overwrite `count` older starts in `starts`. The newest of these
-   * must be at least `interval` ago. One millisecond is added, because a downstream that counts by `Date.now()` sees
-   * whole milliseconds.
+   * Returns when `count` more records may start: when the interval of enough earlier ones is over. One millisecond is
+   * added, because a downstream that counts by `Date.now()` sees whole milliseconds.
    */
   function dueAt(count: number): number {
-    return count > 0 && total + count > limit ? (starts[(total + count - 1) % limit] as number) + interval + 1 : 0
+    return (starts[starts.length + count - limit - 1] ?? -Infinity) + interval + 1
+  }
+
+  /** Drops the starts that cannot delay another one, when they are more than half, because the others must be moved. */
+  function dropOld(now: number): void {
+    while ((starts[old] as number) + interval + 1 <= now) old++
+    if (old <= starts.length / 2) return
+    starts.splice(0, old)
+    old = 0
   }
 
   function dispatchNext(): void {
@@ -62,7 +69,8 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
     /** Call it after `count` records have started: it counts them and lets the next invocation continue. */
     countStarts(count: number): void {
       const now = performance.now()
-      for (let record = 0; record < count; record++) starts[total++ % limit] = now
+      dropOld(now)
+      for (let record = 0; record < count; record++) starts.push(now)
       dispatchNext()
     },
     /** Removes an invocation that starts no more records. */

@@ -1,3 +1,5 @@
+import type { JobNumber } from './job-states.ts'
+
 /**
  * Which job may start next. All jobs of a standard queue may run at once. On a FIFO queue, the jobs of a message group
  * run one at a time, in order. After a failure, no further job of the group (or of the batch) starts. `take()` always
@@ -7,13 +9,13 @@ export interface ReadyQueue {
   /** The maximum number of jobs that can ever be in flight at once: on a FIFO queue, one for each message group. */
   readonly maxInFlight: number
   /** The job that `take()` would return. */
-  peek(): number | undefined
+  peek(): JobNumber | undefined
   /** Removes and returns the next job that may start; `undefined` if none may start now. */
-  take(): number | undefined
+  take(): JobNumber | undefined
   /** Only of a FIFO queue. Call it when a job that was taken has succeeded: the next job of its group may start. */
-  advanceGroup?(job: number): void
+  advanceGroup?(job: JobNumber): void
   /** Only of a FIFO queue. Call it when a job has failed: removes and returns the jobs that must not start. */
-  removeBlockedBy?(job: number): readonly number[]
+  removeBlockedBy?(job: JobNumber): readonly JobNumber[]
 }
 
 /**
@@ -33,23 +35,24 @@ function inOrder(count: number): ReadyQueue {
   let next = 0
   return {
     maxInFlight: count,
-    peek: () => (next < count ? next : undefined),
-    take: () => (next < count ? next++ : undefined),
+    peek: () => (next < count ? (next as JobNumber) : undefined),
+    take: () => (next < count ? (next++ as JobNumber) : undefined),
   }
 }
 
 function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' | 'batch'): ReadyQueue {
   // The waiting jobs of each group. A job without a group gets a group of its own. The loop below reverses each list,
   // so `pop()` returns the next job.
-  const waiting = [...Map.groupBy(groups.keys(), (job) => groups[job] ?? job).values()]
+  const jobs = groups.keys() as Iterable<JobNumber>
+  const waiting = [...Map.groupBy(jobs, (job) => groups[job] ?? job).values()]
   // For each job, the list of its group in `waiting`.
-  const groupOf: number[][] = new Array(groups.length)
+  const groupOf: JobNumber[][] = new Array(groups.length)
   // Invariant: `ready` holds the first waiting job of each group that has no running job, in descending order.
-  const ready: number[] = []
+  const ready: JobNumber[] = []
   for (const group of waiting) {
     for (const job of group) groupOf[job] = group
     group.reverse()
-    ready.push(group.pop() as number)
+    ready.push(group.pop() as JobNumber)
   }
   ready.reverse()
 
@@ -58,11 +61,11 @@ function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' |
     peek: () => ready.at(-1),
     take: () => ready.pop(),
     advanceGroup(job) {
-      const next = (groupOf[job] as number[]).pop()
+      const next = (groupOf[job] as JobNumber[]).pop()
       if (next !== undefined) ready.splice(insertionIndex(next, ready), 0, next)
     },
     removeBlockedBy(job) {
-      if (fifoFailure === 'group') return (groupOf[job] as number[]).splice(0)
+      if (fifoFailure === 'group') return (groupOf[job] as JobNumber[]).splice(0)
       return [...ready.splice(0), ...waiting.flatMap((group) => group.splice(0))]
     },
   }

@@ -1,10 +1,10 @@
 import type { ConcurrencySummary } from '../types.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { JobFailure } from './job-states.ts'
-import { FIXED, type Limiter, type LimiterFactory } from './limiting.ts'
+import { FIXED, type Limiter } from './limiter.ts'
 import { createRateDispatch } from './rate-dispatch.ts'
 import type { RateLimit } from './rate-limit.ts'
-import { createSlots } from './slots.ts'
+import { createSlots, type Slots } from './slots.ts'
 import { createWatches } from './watch.ts'
 import { createWorkerLoop, type Jobs } from './worker-loop.ts'
 import { createYieldTimer } from './yield-timer.ts'
@@ -20,40 +20,38 @@ export interface JobRun {
   /** The maximum number of handlers of this invocation that were in flight at once. */
   peakInFlight(): number
   /** `undefined` if the concurrency is a fixed number. */
-  readonly limiter: ConcurrencySummary | undefined
+  readonly concurrency: ConcurrencySummary | undefined
 }
 
-/** What all invocations of a middleware instance share. */
 export interface Limits {
+  /** How many slots there are: at first, or always if there is no `createLimiter`. */
   readonly concurrency: number
   /** Milliseconds. */
   readonly recordTimeout?: number | undefined
   readonly rateLimit?: RateLimit | undefined
-  /** Finds the concurrency while jobs run. `undefined` if it is fixed. */
-  readonly limiter?: Limiter | undefined
-  readonly applyLimiter?: LimiterFactory['applyLimiter'] | undefined
+  /** Makes what changes the number of slots. `undefined` if the concurrency is fixed. */
+  readonly createLimiter?: ((slots: Slots, startWorkers: () => void) => Limiter) | undefined
 }
 
 /** Makes the scheduler of a middleware instance: a function that runs the jobs of one invocation. */
-export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, limiter, applyLimiter }: Limits) {
+export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, createLimiter }: Limits) {
   const slots = createSlots(concurrency)
   const yieldTimer = createYieldTimer()
   const active = new Set<() => void>() // for each batch that has not ended, what starts its jobs
-  const limiting =
-    (limiter &&
-      applyLimiter?.(limiter, slots, () => {
-        for (const start of active) start()
-      })) ??
-    FIXED
-  const shared = { slots, yieldTimer, limiting, active }
-  const watch = createWatches(recordTimeout, () => (limiter ?? slots).limit, limiting)
+  const limiter = createLimiter?.(slots, startAll) ?? FIXED
+  const shared = { slots, yieldTimer, limiter, active }
+  const watch = createWatches(recordTimeout, slots, limiter)
+
+  function startAll(): void {
+    for (const start of active) start()
+  }
 
   function schedule(jobs: Jobs, deadlines: Deadlines): JobRun {
     const { promise: done, resolve } = Promise.withResolvers<JobFailure[]>()
     let stopWatching: (() => void) | undefined
     const loop = createWorkerLoop(jobs, deadlines.drainAt, shared, { started, ended })
     const dispatch = rateLimit && createRateDispatch(loop, rateLimit, slots, yieldTimer)
-    const start = limiting.bind(dispatch?.dispatch ?? loop.startWorkers)
+    const start = limiter.bind(dispatch?.dispatch ?? loop.startWorkers)
 
     function started(): void {
       stopWatching ??= watch(loop, deadlines, dispatch?.leave)
@@ -72,7 +70,8 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     // Without a rate limit, the timer starts after the first worker: a batch that this worker finishes needs none.
     if (dispatch && !loop.isOver()) started()
     start()
-    return { ...loop, done, limiter }
+    const { end, durations, peakInFlight } = loop
+    return { done, end, durations, peakInFlight, concurrency: limiter.current }
   }
   return schedule
 }

@@ -4,7 +4,8 @@ import { warn } from '../shared/warn.ts'
 import type { Deadlines } from './deadlines.ts'
 import { abort, type LazyJobOptions } from './job-options.ts'
 import { rejected } from './job-states.ts'
-import type { Limiting } from './limiting.ts'
+import type { Limiter } from './limiter.ts'
+import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
 import type { WorkerLoop } from './worker-loop.ts'
 
@@ -16,9 +17,8 @@ type WatchedJobs = Pick<WorkerLoop, 'workers' | 'isRunning' | 'settle' | 'drain'
  * and reports jobs that have run too long.
  *
  * @param recordTimeout milliseconds, or `Infinity`
- * @param limit returns how many slots there are
  */
-export function createWatches(recordTimeout: number, limit: () => number, limiting: Limiting) {
+export function createWatches(recordTimeout: number, slots: Slots, limiter: Limiter) {
   const watched = new Set<WatchedJobs>()
 
   /**
@@ -26,12 +26,13 @@ export function createWatches(recordTimeout: number, limit: () => number, limiti
    * occupy all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
+    const limit = limiter.current?.limit ?? slots.limit // the slots may not have a raised limit yet
     let count = 0
     for (const run of watched) count += countUnresponsive(run, now)
-    if (count < limit()) return
+    if (count < limit) return
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-      `Handlers that ignore their signal occupy all ${limit()} slots: each still runs ${recordTimeout} ms ` +
+      `Handlers that ignore their signal occupy all ${limit} slots: each still runs ${recordTimeout} ms ` +
         '(recordTimeout) after its signal aborted. Their batches end now. Pass `signal` to every call that a handler awaits',
     )
     for (const run of watched) if (countUnresponsive(run, now) > 0) run.end()
@@ -64,7 +65,7 @@ export function createWatches(recordTimeout: number, limit: () => number, limiti
   /** Reports the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
   function expire(run: WatchedJobs, worker: Worker, now: number): void {
     const error = new RecordTimeoutError(recordTimeout)
-    limiting.timedOut(worker, error, now)
+    limiter.timedOut(worker, error, now)
     worker.timedOutAt = now
     run.settle(worker, rejected(error), now)
     abort(worker.options as LazyJobOptions, error)

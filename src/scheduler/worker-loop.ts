@@ -2,48 +2,46 @@ import { RecordAbortedError, withoutStack } from '../errors.ts'
 import { isObject } from '../shared/describe.ts'
 import type { RecordOptions } from '../types.ts'
 import { abort, LazyJobOptions } from './job-options.ts'
-import { createJobStates, FULFILLED, type JobFailure, rejected } from './job-states.ts'
-import type { Limiting } from './limiting.ts'
+import { createJobStates, FULFILLED, type JobFailure, type JobNumber, rejected } from './job-states.ts'
+import type { Limiter } from './limiter.ts'
 import type { ReadyQueue } from './ready-queue.ts'
 import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
 import type { YieldTimer } from './yield-timer.ts'
 
-/** The jobs of one invocation. */
 export interface Jobs {
   readonly count: number
   readonly ready: ReadyQueue
-  /** Runs the handler of a job. */
-  run(job: number, options: RecordOptions): unknown
-  /** The records of a job, by their position in the batch. The rate limit counts them. */
-  recordsIn(job: number): readonly number[]
+  run(job: JobNumber, options: RecordOptions): unknown
+  /** How many records a job has. The rate limit counts them. */
+  sizeOf(job: JobNumber): number
   /** How often the record of each job has been received. `undefined` for chunks. */
   readonly receiveCounts?: readonly number[]
   /** Is called with the result of each job that was started. */
-  readonly settled?: ((job: number, result: PromiseSettledResult<undefined>) => void) | undefined
+  readonly settled?: ((job: JobNumber, result: PromiseSettledResult<undefined>) => void) | undefined
 }
 
 /** What the invocations of a middleware instance share. */
 export interface Shared {
   readonly slots: Slots
   readonly yieldTimer: YieldTimer
-  readonly limiting: Limiting
+  readonly limiter: Limiter
   /** For each batch that has not ended, a function that starts its jobs. */
   readonly active: ReadonlySet<() => void>
 }
 
-/** What the worker loop tells about its batch. */
 export interface BatchHooks {
-  /** A worker has started, and the batch has not ended yet. */
+  /** A worker has started, and the batch has not ended yet. Can be called several times. */
   started(): void
   /** All jobs have a result. These failed, in order. */
   ended(failures: JobFailure[]): void
 }
 
-/** Runs the jobs of one invocation. */
 export type WorkerLoop = ReturnType<typeof createWorkerLoop>
 
 /**
+ * Runs the jobs of one invocation.
+ *
  * This is a closure and not a class: the code of a small batch runs in V8's interpreter, where private fields made the
  * first twenty batches of ten 50 % slower. No object literal here has a getter, because V8 makes a hidden class for each
  * such object.
@@ -53,14 +51,14 @@ export type WorkerLoop = ReturnType<typeof createWorkerLoop>
 export function createWorkerLoop(
   jobs: Jobs,
   drainAt: number,
-  { slots, yieldTimer, limiting, active }: Shared,
+  { slots, yieldTimer, limiter, active }: Shared,
   batch: BatchHooks,
 ) {
   const { maxInFlight } = jobs.ready
   // `classify` and tracing subscribers run at the end of a job, and can take long. The worker then reads the clock
   // again before the next job.
-  const isObserved = !limiting.isFixed || jobs.settled !== undefined
-  const durations: number[] = []
+  const isObserved = !limiter.isFixed || jobs.settled !== undefined
+  const durations: number[] = [] // of each settled job
   const workers = new Set<Worker>() // those that hold a slot
   // Everything that refers to the batch. `undefined` after the end, so that a handler that hangs does not keep the
   // batch in memory.
@@ -88,10 +86,10 @@ export function createWorkerLoop(
 
   /** Calls `start` when a slot is free. Call `free()` when the slot is no longer needed. */
   function enqueue(start: (worker: Worker) => void): void {
-    slots.enqueue((release) => {
+    slots.enqueue((slot) => {
       const worker: Worker = {
-        release,
-        job: 0,
+        slot,
+        job: 0 as JobNumber,
         startedAt: 0,
         timedOutAt: Infinity,
         options: undefined,
@@ -104,23 +102,30 @@ export function createWorkerLoop(
 
   /** Does nothing if `end()` has freed the slot. */
   function free(worker: Worker): void {
-    if (workers.delete(worker)) worker.release()
+    if (workers.delete(worker)) slots.free(worker.slot)
   }
 
   /**
-   * Starts workers one after another, because a worker costs as much as ten records. If a record has finished after
-   * two microtasks, its handler does no I/O. More workers would not help, so this waits for the event loop.
+   * Starts workers one after another, each after a microtask, so that a handler that uses the CPU after an `await` does
+   * so before the next worker reads the clock.
+   *
+   * If a job has settled after two microtasks, its handler does no I/O, and more workers would not help. So this waits
+   * for the event loop, which makes batches of 1,000 and more such jobs 16 to 26 % faster. It checks this until a handler
+   * waits, because from then on the check costs more than it saves.
    */
   async function startWorkers(): Promise<void> {
     if (isStartingWorkers) return
     isStartingWorkers = true
+    let handlersWait = false
     while (workerCount < slots.limit && workerCount < maxInFlight && nextCount() > 0) {
-      const finished = durations.length
+      const settled = durations.length
       workerCount++
       enqueue(runJobs)
-      await null
-      await null
-      if (durations.length > finished) await yieldTimer.yieldToEventLoop()
+      await null // one microtask
+      if (handlersWait) continue
+      await null // two
+      handlersWait = durations.length === settled
+      if (!handlersWait) await yieldTimer.yieldToEventLoop()
       work?.batch.started()
     }
     isStartingWorkers = false
@@ -151,7 +156,7 @@ export function createWorkerLoop(
       }
       now = finishJob(worker, result)
       // With a fixed limit and no other batch, the workers that wait for a slot belong to batches that have ended.
-      mustGiveUp = (!limiting.isFixed || active.size > 1) && slots.isContended()
+      mustGiveUp = (!limiter.isFixed || active.size > 1) && slots.isContended()
     }
     // If the limit has become smaller, the batch may have more workers than there are slots.
     const hasTooManyWorkers = workerCount > slots.limit
@@ -160,7 +165,7 @@ export function createWorkerLoop(
     free(worker)
   }
 
-  async function runJob(worker: Worker, job: number, now: number): Promise<void> {
+  async function runJob(worker: Worker, job: JobNumber, now: number): Promise<void> {
     let result: PromiseSettledResult<undefined> = FULFILLED
     try {
       await startJob(worker, job, now)
@@ -171,7 +176,7 @@ export function createWorkerLoop(
   }
 
   /** Removes and returns the next job; `undefined` if none may start. */
-  function takeJob(now: number): number | undefined {
+  function takeJob(now: number): JobNumber | undefined {
     if (now >= drainAt) drain()
     return hasWaitingJobs() ? work?.jobs.ready.take() : undefined
   }
@@ -179,10 +184,10 @@ export function createWorkerLoop(
   /** How many records the next job that is ready has; 0 if none is ready. */
   function nextCount(): number {
     const job = hasWaitingJobs() ? work?.jobs.ready.peek() : undefined
-    return job === undefined ? 0 : (work?.jobs.recordsIn(job).length as number)
+    return job === undefined ? 0 : (work?.jobs.sizeOf(job) as number)
   }
 
-  function startJob(worker: Worker, job: number, now: number): unknown {
+  function startJob(worker: Worker, job: JobNumber, now: number): unknown {
     const { jobs, states } = work as NonNullable<typeof work>
     worker.job = job
     worker.startedAt = now
@@ -190,7 +195,7 @@ export function createWorkerLoop(
     worker.options = new LazyJobOptions(job, jobs.receiveCounts?.[job] ?? 1)
     states.start(job)
     if (++inFlight > peakInFlight) peakInFlight = inFlight
-    limiting.started(worker, now, states.waiting)
+    limiter.started(worker, now, states.waiting)
     return jobs.run(job, worker.options)
   }
 
@@ -199,7 +204,7 @@ export function createWorkerLoop(
     const now = performance.now()
     inFlight--
     worker.options = undefined
-    limiting.finished(worker, result, now)
+    limiter.finished(worker, result, now)
     settle(worker, result, now)
     return isObserved ? performance.now() : now
   }
@@ -242,7 +247,7 @@ export function createWorkerLoop(
         jobs.settled?.(worker.job, result)
         abort(worker.options, aborted)
       }
-      limiting.ended(worker, now)
+      limiter.ended(worker, now)
       free(worker) // its handler may still hang
     }
     batch.ended(states.end())
@@ -263,6 +268,6 @@ export function createWorkerLoop(
     settle,
     endIfDone,
     drain,
-    end: limiting.bind(end), // another invocation can end the batch
+    end: limiter.bind(end), // another invocation can end the batch
   }
 }

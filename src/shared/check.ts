@@ -3,6 +3,16 @@ import { isObject, isPlainObject, kindOf } from './describe.ts'
 /** Tests the value of an option, and describes the expected value for the error message. */
 export type Check = readonly [accepts: (value: unknown) => boolean, expected: string]
 
+export const COUNT: Check = [isCount, 'a positive integer']
+export const DURATION: Check = [
+  (value) => Number.isFinite(value) && (value as number) > 0,
+  'a number of milliseconds, more than 0',
+]
+
+export function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 1
+}
+
 /**
  * Checks options. Returns a copy, so that a later change of the given object has no effect.
  *
@@ -32,9 +42,7 @@ export function check<T extends object>(
   return options
 }
 
-/**
- * Shows a value in an error message. Does not use `inspect()`: importing node:util adds 3 ms to each start (Node 24).
- */
+/** Shows a value in an error. Does not use `inspect()`: importing node:util adds 3 ms to each start (Node 24). */
 export function show(value: unknown): string {
   if (isObject(value) || value === null || value === undefined) return kindOf(value)
   const text = typeof value === 'string' ? `'${JSON.stringify(value.slice(0, 100)).slice(1, -1)}'` : String(value)

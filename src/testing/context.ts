@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
-import { type Check, check } from '../shared/check.ts'
+import { check, DURATION } from '../shared/check.ts'
 
 /** Options of `sqsContext()`. */
 export interface SqsContextOptions {
@@ -13,11 +13,6 @@ export interface SqsContextOptions {
 
 export const DEFAULT_TIMEOUT = 30_000
 
-export const TIMEOUT_CHECK: Check = [
-  (value) => typeof value === 'number' && value > 0 && value < Infinity,
-  'a number of milliseconds, more than 0',
-]
-
 /**
  * Makes the context of an invocation, for a unit test. `getRemainingTimeInMillis()` counts down by the real clock, so
  * that the time budget of `boundedSqsBatch()` works as on Lambda.
@@ -29,7 +24,7 @@ export const TIMEOUT_CHECK: Check = [
  * context.getRemainingTimeInMillis() // 200, and less with each millisecond
  */
 export function sqsContext(options: SqsContextOptions = {}): Context {
-  const { timeout = DEFAULT_TIMEOUT } = check('sqsContext', options, { timeout: TIMEOUT_CHECK })
+  const { timeout = DEFAULT_TIMEOUT } = check('sqsContext', options, { timeout: DURATION })
   const end = performance.now() + timeout
   return {
     callbackWaitsForEmptyEventLoop: true,

@@ -1,6 +1,6 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { SQSEvent, SQSRecord, SQSRecordAttributes } from 'aws-lambda'
-import { type Check, check } from '../shared/check.ts'
+import { type Check, COUNT, check } from '../shared/check.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 
 /**
@@ -39,7 +39,7 @@ const OPTIONS: Record<keyof SqsEventOptions, Check> = {
     (value) => Array.isArray(value) && value.every((group) => typeof group === 'string' && group !== ''),
     'an array of message groups (non-empty strings)',
   ],
-  receiveCount: [(value) => Number.isSafeInteger(value) && (value as number) >= 1, 'a positive integer'],
+  receiveCount: COUNT,
 }
 
 /** Milliseconds between two deliveries of a message: the default visibility timeout of a queue. */
@@ -107,6 +107,7 @@ function toRecord(
   const fields: Partial<SqsEventRecord> = isRecordLike(given) ? checkFields(given, index) : {}
   const body = toText(isRecordLike(given) ? given.body : given, index)
   const messageId = fields.messageId ?? randomUUID()
+  const groupId = group ?? (fifo ? 'my-group' : undefined)
   return {
     receiptHandle: `AQEB${randomBytes(192).toString('base64')}`,
     messageAttributes: {},
@@ -117,21 +118,12 @@ function toRecord(
     ...fields,
     messageId,
     body,
-    attributes: { ...attributes, ...groupAttributes(index, fifo, group, messageId), ...fields.attributes },
-  }
-}
-
-function groupAttributes(
-  index: number,
-  fifo: boolean,
-  group: string | undefined,
-  messageId: string,
-): Partial<SQSRecordAttributes> {
-  if (!fifo) return group === undefined ? {} : { MessageGroupId: group }
-  return {
-    SequenceNumber: String(FIRST_SEQUENCE_NUMBER + BigInt(index)),
-    MessageGroupId: group ?? 'my-group',
-    MessageDeduplicationId: messageId,
+    attributes: {
+      ...attributes,
+      ...(groupId !== undefined && { MessageGroupId: groupId }),
+      ...(fifo && { SequenceNumber: String(FIRST_SEQUENCE_NUMBER + BigInt(index)), MessageDeduplicationId: messageId }),
+      ...fields.attributes,
+    },
   }
 }
 
@@ -156,18 +148,15 @@ function checkFields(record: SqsEventRecord, index: number): SqsEventRecord {
 
 function toText(body: unknown, index: number): string {
   if (typeof body === 'string') return body
-  const { text, cause } = isObject(body) ? toJson(body) : {}
-  if (typeof text === 'string') return text
+  const options: ErrorOptions = {}
+  try {
+    const text: unknown = isObject(body) && JSON.stringify(body)
+    if (typeof text === 'string') return text
+  } catch (cause) {
+    options.cause = cause
+  }
   throw new TypeError(
     `sqsEvent(): expected the body of record ${index} to be a string, or an object that JSON can contain, got ${kindOf(body)}`,
-    cause === undefined ? undefined : { cause },
+    options,
   )
-}
-
-function toJson(body: object): { readonly text?: unknown; readonly cause?: unknown } {
-  try {
-    return { text: JSON.stringify(body) }
-  } catch (cause) {
-    return { cause }
-  }
 }

@@ -1,8 +1,8 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
-import { check } from '../shared/check.ts'
+import { check, DURATION } from '../shared/check.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 import { startTimer } from '../shared/timers.ts'
-import { DEFAULT_TIMEOUT, sqsContext, TIMEOUT_CHECK } from './context.ts'
+import { DEFAULT_TIMEOUT, sqsContext } from './context.ts'
 
 /**
  * Lambda's limit for the JSON of a response, in bytes
@@ -57,7 +57,7 @@ export async function invoke<TReturn>(
   if (!Array.isArray(records)) {
     throw new TypeError(`invoke(): expected an event with a Records array, got Records: ${kindOf(records)}`)
   }
-  const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: TIMEOUT_CHECK })
+  const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: DURATION })
   const response = await respondInTime(handler, JSON.stringify(event), timeout)
   const failedIds = readAsLambda(response, new Set(event.Records.map(({ messageId }) => messageId)))
   return {
@@ -108,12 +108,9 @@ async function respondInTime<TReturn>(
 }
 
 /**
- * Reads a response by the table in "Reporting batch item failures" of Lambda's guide. A missing or empty response (`''`
- * or `{}`) and a missing, null or empty list are a complete success. A list of valid ids reports those records as
- * failed. `invoke()` takes any other response as a complete failure.
- *
- * @returns the ids of the records that failed
- * @throws {Error} if Lambda redelivers the whole batch
+ * Returns the ids of the failed records, by the table in "Reporting batch item failures" of Lambda's guide. A missing or
+ * empty response (`''` or `{}`) and a missing, null or empty list are a complete success. A list of valid ids reports
+ * those records as failed. Any other response is a complete failure: this function throws.
  */
 function readAsLambda(given: unknown, ids: ReadonlySet<string>): ReadonlySet<string> {
   const response = toJson(given)

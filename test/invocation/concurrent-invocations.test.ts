@@ -182,23 +182,29 @@ t.test('a handler sees the AsyncLocalStorage of its own invocation, also after i
   t.strictSame(wrong, [])
 })
 
-t.test('the AsyncLocalStorage store of an invocation can be collected after its batch', async (t) => {
-  const storage = new AsyncLocalStorage<object>()
-  const handle = handlerOf(settled, { concurrency: 2 })
-  async function runWithStore(): Promise<WeakRef<object>> {
-    const store = {}
-    t.strictSame(failed(await storage.run(store, () => handle(standardEvent(...ids(20))))), [])
-    return new WeakRef(store)
-  }
-  const stores = [await runWithStore(), ...(await Promise.all([runWithStore(), runWithStore(), runWithStore()]))]
-  t.strictSame(failed(await handle(standardEvent('a'))), [])
-  await settled()
-  await collectReferences(...stores)
-  t.strictSame(
-    stores.map((store) => store.deref()),
-    [undefined, undefined, undefined, undefined],
+// Ten slots are made at the construction. With 25, an invocation makes the others.
+for (const concurrency of [2, 25]) {
+  t.test(
+    `with ${concurrency} slots, the AsyncLocalStorage store of an invocation can be collected after its batch`,
+    async (t) => {
+      const storage = new AsyncLocalStorage<object>()
+      const handle = handlerOf(settled, { concurrency })
+      async function runWithStore(): Promise<WeakRef<object>> {
+        const store = {}
+        t.strictSame(failed(await storage.run(store, () => handle(standardEvent(...ids(20))))), [])
+        return new WeakRef(store)
+      }
+      const stores = [await runWithStore(), ...(await Promise.all([runWithStore(), runWithStore(), runWithStore()]))]
+      t.strictSame(failed(await handle(standardEvent('a'))), [])
+      await settled()
+      await collectReferences(...stores)
+      t.strictSame(
+        stores.map((store) => store.deref()),
+        [undefined, undefined, undefined, undefined],
+      )
+    },
   )
-})
+}
 
 t.test('an invocation that still waits for slots at its drain is reported and starts nothing later', async (t) => {
   const clock = mockClock(t)

@@ -255,6 +255,118 @@ t.test('a call that is refused while onFailure runs fails the invocation before 
   t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
 })
 
+const REDELIVERED =
+  'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 3 messages, of which 2 had succeeded'
+const REMOVED = {
+  name: 'TypeError',
+  message: 'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
+}
+
+/** Runs a batch of which x fails. `remove()` sets the response to `undefined`. `beforeAfter` is called before our `after`. */
+async function removing(
+  optionsFor: (remove: () => void) => BoundedSqsBatchOptions,
+  beforeAfter: (remove: () => void) => unknown = () => {},
+) {
+  const steps: string[] = []
+  let remove = () => {}
+  let outcome: unknown
+  const lines = await logged(async () => {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(transaction(steps))
+      .before((request) => {
+        remove = () => {
+          request.response = undefined as never
+        }
+      })
+      .use(boundedSqsBatch(optionsFor(() => remove())))
+      .after(() => void beforeAfter(remove))
+      .handler(failingRecords)
+    outcome = await handler(standardEvent('a', 'x', 'b'), testContext()).catch((error) => error)
+    await settled()
+  })
+  return { outcome, lines, steps }
+}
+
+t.test(
+  'if the response is removed while a failure handler runs, the invocation fails, and is logged as failed',
+  async (t) => {
+    const { calls, onFailure: second } = noteFailures()
+    const summaries: unknown[] = []
+    const { outcome, lines, steps } = await removing((remove) => ({
+      onFailure: [
+        async (failures) => {
+          await settled()
+          remove()
+          await settled()
+          return failures
+        },
+        second,
+      ],
+      onSummary: (summary) => void summaries.push(summary),
+    }))
+    t.match(outcome, REMOVED)
+    t.strictSame(lines, [REDELIVERED])
+    t.strictSame(summaries, [])
+    t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
+    t.ok(calls.length <= 1)
+  },
+)
+
+t.test(
+  'if the response is removed while onSummary runs, the invocation fails, and is logged as failed once',
+  async (t) => {
+    const { outcome, lines, steps } = await removing((remove) => ({
+      async onSummary() {
+        await settled()
+        remove()
+        remove()
+        await settled()
+      },
+    }))
+    t.match(outcome, REMOVED)
+    t.match(lines[0], /1 of 3 records failed/)
+    t.strictSame(lines.slice(1), [REDELIVERED])
+    t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
+  },
+)
+
+t.test(
+  'whenever in our after the response is removed, no callback is called afterwards, and nothing is responded',
+  async (t) => {
+    let failures = 0
+    for (let microtasks = 0; microtasks < 100; microtasks++) {
+      let isRemoved = false
+      const late: string[] = []
+      function note(callback: string): void {
+        if (isRemoved) late.push(callback)
+      }
+      const options: BoundedSqsBatchOptions = {
+        onFailure(all) {
+          note('onFailure')
+          return all
+        },
+        onSummary: () => note('onSummary'),
+      }
+      const { outcome, lines } = await removing(
+        () => options,
+        async (remove) => {
+          for (let passed = 0; passed < microtasks; passed++) await null
+          isRemoved = true
+          remove()
+        },
+      )
+      const hasFailed = outcome instanceof TypeError
+      if (hasFailed) failures++
+      else t.strictSame(failed(outcome as SQSBatchResponse), ['x'], `${microtasks} microtasks`)
+      t.equal(hasFailed, microtasks < failures, 'only the first ones fail')
+      t.strictSame(late, [], `${microtasks} microtasks`)
+      t.equal(lines.at(-1), REDELIVERED)
+      t.equal(lines.filter((line) => line === REDELIVERED).length, 1)
+    }
+    t.ok(failures > 10 && failures < 100, `${failures}`)
+  },
+)
+
 t.test('a signal whose dispatchEvent throws does not keep the batch from ending', async (t) => {
   const clock = mockClock(t)
   const errors: unknown[] = []
@@ -347,7 +459,7 @@ t.test("after Middy's signal has aborted, not even the report is accepted", asyn
   await settled()
   held.succeed('a')
   held.fail('b')
-  await t.rejects(result, { name: 'TypeError', message: /^timeoutEarlyResponse responded/ })
+  await t.rejects(result, { name: 'TypeError', message: /^timeoutEarlyResponse may have responded/ })
 })
 
 t.test('a call that is refused while an earlier middleware runs fails the invocation', async (t) => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
@@ -95,7 +96,6 @@ t.test('event.Records and the properties of the request cannot be replaced, rede
     (request) => Object.defineProperty(request, 'event', { value: standardEvent('b') }),
     (request) => delete (request as Partial<Request>).event,
     (request) => Object.defineProperty(request, 'response', { value: listOf() }),
-    (request) => Object.defineProperty(request, 'error', { value: undefined }),
   ]
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
@@ -160,6 +160,26 @@ t.test('a middleware can copy the request, and can set request.event to the same
     })
     .handler(eachRecord(() => {}))
   t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])
+})
+
+t.test('another middleware that copies or logs the request does not see the state of this one', async (t) => {
+  const shown: string[] = []
+  function show(request: Request): void {
+    t.strictSame(Object.getOwnPropertySymbols({ ...request }), [])
+    shown.push(inspect(request, { depth: 10, getters: true }))
+  }
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .after(show)
+    .use(boundedSqsBatch({ logger: false }))
+    .before(show)
+    .after(show)
+    .handler(eachRecord(() => {}))
+  t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])
+  t.equal(shown.length, 3)
+  for (const text of shown) {
+    t.match(text, /messageId: 'a'/)
+    t.notMatch(text, /Symbol\(|invocation|phase|createResponse/)
+  }
 })
 
 t.test('a later middleware cannot replace the event in its after hook', async (t) => {

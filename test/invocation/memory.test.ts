@@ -4,6 +4,7 @@ import t from 'tap'
 import { ids, standardEvent } from '../support/events.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
+const rateLimit = fileURLToPath(new URL('../../src/scheduler/rate-limit.ts', import.meta.url))
 const adaptive = fileURLToPath(new URL('../../src/adaptive/index.ts', import.meta.url))
 
 /**
@@ -103,3 +104,35 @@ for (const option of [
     t.end()
   })
 }
+
+/** Returns by how many bytes the heap grew when these numbers of records had started, each `pause` milliseconds later. */
+function heapGrowthOfRateLimit(counts: readonly number[], pause: number): number {
+  const program = `
+    import { createRateLimit } from ${JSON.stringify(rateLimit)}
+
+    let now = 1000
+    performance.now = () => now
+    const { countStarts } = createRateLimit({ limit: 1_000_000, interval: 1_000 })
+    countStarts(1)
+    gc()
+    const before = process.memoryUsage().heapUsed
+    for (const count of ${JSON.stringify(counts)}) {
+      now += ${pause}
+      countStarts(count)
+    }
+    gc()
+    console.log(process.memoryUsage().heapUsed - before)
+    countStarts(0) // keeps the rate limit in memory until here
+  `
+  return Number(execFileSync(process.execPath, ['--expose-gc', '--input-type=module'], { input: program }))
+}
+
+t.test('the rate limit keeps no starts that are older than its interval', (t) => {
+  const afterPause = heapGrowthOfRateLimit([1_000_000, 1], 1_001)
+  t.ok(afterPause < 500_000, `after a pause, the heap has grown by ${afterPause} bytes`)
+  const steady = heapGrowthOfRateLimit(Array(1_000).fill(1_000), 1_001)
+  t.ok(steady < 500_000, `after 1,000,000 starts in 1,000 intervals, the heap has grown by ${steady} bytes`)
+  const within = heapGrowthOfRateLimit([1_000_000, 1], 1)
+  t.ok(within > 4_000_000, `within the interval, the heap has grown by ${within} bytes`)
+  t.end()
+})

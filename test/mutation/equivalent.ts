@@ -38,8 +38,8 @@ export const EQUIVALENT: Readonly<
   ],
   'src/scheduler/ready-queue.ts': [
     [
-      'const groupOf: number[][] = new Array(groups.length)',
-      ['const groupOf: number[][] = new Array()'],
+      'const groupOf: JobNumber[][] = new Array(groups.length)',
+      ['const groupOf: JobNumber[][] = new Array()'],
       'The length only reserves memory: each job is set in the loop below.',
     ],
     [
@@ -48,16 +48,9 @@ export const EQUIVALENT: Readonly<
       'A job is in the queue once, so the two numbers are never equal.',
     ],
   ],
-  'src/scheduler/scheduler.ts': [
-    [
-      'applyLimiter?.(limiter, slots, () => { for (const start of active) start() })) ??',
-      ['applyLimiter(limiter, slots, () => { for (const start of active) start(); })) ??'],
-      'adaptiveConcurrency() gives both the limiter and applyLimiter, and a number gives neither. TypeScript needs the check.',
-    ],
-  ],
   'src/scheduler/worker-loop.ts': [
     [
-      'const isObserved = !limiting.isFixed || jobs.settled !== undefined',
+      'const isObserved = !limiter.isFixed || jobs.settled !== undefined',
       ['const isObserved = true'],
       'Reading the clock always is correct. The condition saves time.',
     ],
@@ -80,13 +73,14 @@ export const EQUIVALENT: Readonly<
       'At exactly this time, the worker yields once more.',
     ],
     [
-      'mustGiveUp = (!limiting.isFixed || active.size > 1) && slots.isContended()',
+      'mustGiveUp = (!limiter.isFixed || active.size > 1) && slots.isContended()',
       [
         'mustGiveUp = (true) && slots.isContended()',
-        'mustGiveUp = (!limiting.isFixed || active.size >= 1) && slots.isContended()',
+        'mustGiveUp = (!limiter.isFixed || active.size >= 1) && slots.isContended()',
       ],
       'The first condition saves time. Without it, a worker may also give its slot up to a batch that has ended.',
     ],
+    ['if (handlersWait) continue', ['if (false) continue'], 'The second microtask and the check then only cost time.'],
     [
       'if (++inFlight > peakInFlight) peakInFlight = inFlight',
       ['if (++inFlight >= peakInFlight) peakInFlight = inFlight'],
@@ -137,32 +131,29 @@ export const EQUIVALENT: Readonly<
       'At exactly this time, one more timer of 1 ms starts.',
     ],
   ],
-  'src/adaptive/apply-limiter.ts': [
+  'src/adaptive/limiter.ts': [
     [
-      'if (worker.token) worker.token = limiter.timedOut(worker.token, worker.startedAt, error, now)',
-      ['if (true) worker.token = limiter.timedOut(worker.token, worker.startedAt, error, now)'],
+      'if (worker.token) worker.token = search.timedOut(worker.token, worker.startedAt, error, now)',
+      ['if (true) worker.token = search.timedOut(worker.token, worker.startedAt, error, now)'],
       'A running job has a token. TypeScript needs the check.',
     ],
     [
-      'if (limiter.limit > slots.limit) queueMicrotask(raiseLimit)',
-      ['if (limiter.limit >= slots.limit) queueMicrotask(raiseLimit)'],
+      'if (search.limit > slots.limit) queueMicrotask(raiseLimit)',
+      ['if (search.limit >= slots.limit) queueMicrotask(raiseLimit)'],
       'With an equal limit, raiseLimit() sets an equal limit, and startWorkers() finds nothing to start.',
     ],
     [
-      'else if (limiter.limit < slots.limit) slots.limit = limiter.limit',
-      [
-        'else if (true) slots.limit = limiter.limit',
-        'else if (limiter.limit <= slots.limit) slots.limit = limiter.limit',
-      ],
+      'else if (search.limit < slots.limit) slots.limit = search.limit',
+      ['else if (true) slots.limit = search.limit', 'else if (search.limit <= slots.limit) slots.limit = search.limit'],
       'The limit is not higher here, and setting an equal limit changes nothing. The check saves time.',
     ],
     [
-      'if (limiter.limit !== slots.limit) slots.limit = limiter.limit',
-      ['if (true) slots.limit = limiter.limit'],
+      'if (search.limit !== slots.limit) slots.limit = search.limit',
+      ['if (true) slots.limit = search.limit'],
       'Setting an equal limit changes nothing. The check saves time.',
     ],
   ],
-  'src/scheduler/limiting.ts': [
+  'src/scheduler/limiter.ts': [
     [
       'isFixed: true,',
       ['isFixed: false,'],
@@ -234,8 +225,8 @@ export const EQUIVALENT: Readonly<
       '@middy/sqs-partial-batch-failure makes the same response, but later.',
     ],
     [
-      "const listed = safely(() => readList(response, batch.ids, 'batch'))",
-      ['const listed = safely(() => readList(response, batch.ids, ""))'],
+      "const listed = safely(() => readList(response, batch.ids, 'batch') as Failure[])",
+      ['const listed = safely(() => readList(response, batch.ids, "") as Failure[])'],
       'The text is part of an error that is not shown.',
     ],
     [
@@ -259,8 +250,8 @@ export const EQUIVALENT: Readonly<
       'A report that counts as changed is read again, with the same result.',
     ],
     [
-      'if (reported.length === 0 && !batch.groups) return known',
-      ['if (false) return known'],
+      'if (reported.length === 0) return withBlocked(batch, known)',
+      ['if (false) return withBlocked(batch, known)'],
       'Without this line, an equal list is made.',
     ],
     [
@@ -269,11 +260,6 @@ export const EQUIVALENT: Readonly<
         'if (ids?.length === idsOf(batch, mergeReported(batch, failures, listed ?? ["Stryker was here"])).length) return ids',
       ],
       'If the response has no list, `ids` is `undefined`, and so is its length. TypeScript needs the default.',
-    ],
-    [
-      'addBlocked(batch.groups ?? [], failed)',
-      ['addBlocked(batch.groups ?? ["Stryker was here"], failed)'],
-      'A group of one record blocks no other record.',
     ],
   ],
   'src/invocation.ts': [
@@ -308,9 +294,33 @@ export const EQUIVALENT: Readonly<
   ],
   'src/scheduler/rate-limit.ts': [
     [
-      'const starts: number[] = [] // a ring: when each of the last `limit` records started',
-      ['const starts: number[] = ["Stryker was here"] // a ring: when each of the last `limit` records started'],
-      'Each entry is set before it is read, because a chunk has at most `limit` records.',
+      'return count > 0 && last >= oldest ? (starts[last] as number) + interval + 1 : 0',
+      [
+        'return true && last >= oldest ? (starts[last] as number) + interval + 1 : 0',
+        'return count >= 0 && last >= oldest ? (starts[last] as number) + interval + 1 : 0',
+      ],
+      'Without a record, this returns a time that has passed: the earlier records could start.',
+    ],
+    [
+      'while (oldest < starts.length && (starts[oldest] as number) + interval + 1 <= now) oldest++',
+      [
+        'while (true && (starts[oldest] as number) + interval + 1 <= now) oldest++',
+        'while (oldest <= starts.length && (starts[oldest] as number) + interval + 1 <= now) oldest++',
+      ],
+      'The entry after the last one is `undefined`, so the comparison is false.',
+    ],
+    [
+      'while (oldest < starts.length && (starts[oldest] as number) + interval + 1 <= now) oldest++',
+      ['while (oldest < starts.length && (starts[oldest] as number) + interval + 1 < now) oldest++'],
+      'At exactly this time, the start is dropped later.',
+    ],
+    [
+      'if (oldest <= starts.length / 2) return // moving the others each time would take longer',
+      [
+        'if (false) return // moving the others each time would take longer',
+        'if (oldest < starts.length / 2) return // moving the others each time would take longer',
+      ],
+      'It saves time.',
     ],
   ],
   'src/sqs/options.ts': [
@@ -366,17 +376,17 @@ export const EQUIVALENT: Readonly<
       'createScheduler() also receives the settings, which have the same number. TypeScript needs it.',
     ],
     [
-      "if (phase === 'responded') invocation?.assertNotFatal() // Middy reads the response last",
-      ["if (phase === 'responded') invocation.assertNotFatal() // Middy reads the response last"],
+      "if (phase === 'responded') invocation?.assertNotFailed() // Middy reads the response last",
+      ["if (phase === 'responded') invocation.assertNotFailed() // Middy reads the response last"],
       'Our `after` sets this phase only if there is an invocation. TypeScript needs the check.',
     ],
     [
-      "} else if (state.phase === 'responded') state.response = state.invocation?.acceptReplacement(response)",
-      ["} else if (state.phase === 'responded') state.response = state.invocation.acceptReplacement(response)"],
+      'state.response = state.invocation?.acceptReplacement(response)',
+      ['state.response = state.invocation.acceptReplacement(response)'],
       'Our `after` sets this phase only if there is an invocation. TypeScript needs the check.',
     ],
     [
-      "async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> { const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const warmUpSettings = { ...settings, onSummary: undefined } const { run, receive, conclude } = createInvocation(batch, {} as Context, warmUpSettings, schedule) receive(await run(recordJobs, () => {}, {}, undefined)) await conclude() }",
+      "async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> { const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] }) const warmUpSettings = { ...settings, onSummary: undefined } const { run, receive, createResponse } = createInvocation(batch, {} as Context, warmUpSettings, schedule) receive(await run(recordJobs, () => {}, {}, undefined)) await createResponse() }",
       ['async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {}'],
       'The warm-up only lets V8 compile the code earlier.',
     ],

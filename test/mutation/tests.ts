@@ -132,14 +132,14 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/concurrent-invocations',
     'scheduler/rate-limit-shared',
   ],
-  'src/scheduler/limiting.ts': [
+  'src/scheduler/limiter.ts': [
     'scheduler/bound',
     'scheduler/hung-handler',
     'invocation/concurrent-invocations',
     'report/tracing',
   ],
   'src/adaptive/adaptive-concurrency.ts': ['options/adaptive-concurrency', 'scheduler/adaptive-concurrency'],
-  'src/adaptive/apply-limiter.ts': [
+  'src/adaptive/limiter.ts': [
     'scheduler/adaptive-concurrency',
     'options/adaptive-concurrency',
     'invocation/concurrent-invocations',
@@ -216,7 +216,12 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/other-inner-handlers',
     'scheduler/rate-limit',
   ],
-  'src/scheduler/rate-limit.ts': ['scheduler/rate-limit', 'scheduler/rate-limit-end', 'scheduler/rate-limit-shared'],
+  'src/scheduler/rate-limit.ts': [
+    'scheduler/rate-limit',
+    'scheduler/rate-limit-end',
+    'scheduler/rate-limit-shared',
+    'invocation/memory',
+  ],
   'src/scheduler/slots.ts': ['scheduler/slots', 'scheduler/bound', 'invocation/concurrent-invocations'],
   'src/shared/describe.ts': [
     'options/options',

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { type AdaptiveConcurrencyOptions, adaptiveConcurrency } from '../../src/adaptive/index.ts'
 import { boundedSqsBatch } from '../../src/index.ts'
-import type { LimiterFactory } from '../../src/scheduler/limiting.ts'
+import type { AdaptiveSettings } from '../../src/scheduler/limiter.ts'
 import { sourcesOf } from '../support/bundle.ts'
 
 t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
@@ -26,16 +26,16 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
 
 /** The limit at first, and after 429s for all calls. */
 function limitsOf(options?: AdaptiveConcurrencyOptions): [first: number, lowest: number] {
-  const { max, createLimiter } = adaptiveConcurrency(options) as LimiterFactory
-  const limiter = createLimiter(max)
-  const first = limiter.limit
+  const { max, createSearch } = adaptiveConcurrency(options) as AdaptiveSettings
+  const search = createSearch(max)
+  const first = search.limit
   for (let round = 0; round < 20; round++) {
-    const jobs = Array.from({ length: limiter.limit }, () => limiter.started(round, 1000))
+    const jobs = Array.from({ length: search.limit }, () => search.started(round, 1000))
     for (const job of jobs) {
-      limiter.ended(job, round, round + 1, limiter.failed({ status: 429 }, round + 1))
+      search.ended(job, round, round + 1, search.failed({ status: 429 }, round + 1) ? false : undefined)
     }
   }
-  return [first, limiter.limit]
+  return [first, search.limit]
 }
 
 t.test('without min, the limit falls to 10, or to initial or max if one of them is smaller', (t) => {
@@ -101,12 +101,12 @@ t.test(
   async (t) => {
     t.strictSame((await sourcesOf(`export * from '../../src/adaptive/index.ts'`)).sort(), [
       'src/adaptive/adaptive-concurrency.ts',
-      'src/adaptive/apply-limiter.ts',
       'src/adaptive/classify.ts',
       'src/adaptive/climb.ts',
       'src/adaptive/cohort.ts',
       'src/adaptive/current-limit.ts',
       'src/adaptive/limit-search.ts',
+      'src/adaptive/limiter.ts',
       'src/adaptive/pressure.ts',
       'src/shared/check.ts',
       'src/shared/describe.ts',

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { mergeReported } from '../../src/report/response.ts'
 import { checkSqsEvent } from '../../src/sqs-event.ts'
+import { record, records } from '../support/branded.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf } from '../support/handlers.ts'
 
@@ -33,8 +34,8 @@ t.test('an id that two records share is reported once, also if only one of them 
 
 t.test('a record keeps the error that is already known, also if its id occurs twice in the batch', (t) => {
   const batch = checkSqsEvent(standardEvent('a', 'b', 'a'))
-  const known = [{ index: 2, reason: 'known' }]
-  const reported = [0, 1, 2].map((index) => ({ index, reason: 'reported' }))
+  const known = [{ index: record(2), reason: 'known' }]
+  const reported = records(3).map((index) => ({ index, reason: 'reported' }))
   t.strictSame(mergeReported(batch, known, reported), [
     { index: 1, reason: 'reported' },
     { index: 2, reason: 'known' },

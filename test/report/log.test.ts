@@ -11,6 +11,7 @@ import {
 } from '../../src/index.ts'
 import { logFailures } from '../../src/report/failure-log.ts'
 import { checkSqsEvent } from '../../src/sqs-event.ts'
+import { record } from '../support/branded.ts'
 import { mockClock, passTime, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
@@ -49,7 +50,7 @@ const SUMMARY: BatchSummary = {
 /** The lines of the entry about a batch in which each record failed for one of these reasons. */
 async function linesFor(...reasons: unknown[]): Promise<string[]> {
   const batch = checkSqsEvent(standardEvent(...ids(reasons.length)))
-  const failures = reasons.map((reason, index) => ({ index, reason }))
+  const failures = reasons.map((reason, index) => ({ index: record(index), reason }))
   const [entry] = await logged(() => logFailures(undefined, batch, failures, () => SUMMARY))
   return (entry as string).split('\n')
 }
@@ -120,7 +121,7 @@ t.test('only the beginning of a text is read and shown', async (t) => {
   t.strictSame(await groupsFor(`${x(393)}a`, `${x(393)}b`), [`  2 × Error: ${x(392)}… [m0, m1]`])
   t.equal((await groupsFor(`${'9'.repeat(800)}a`, `${'9'.repeat(800)}b`)).length, 1)
   const batch = checkSqsEvent(standardEvent(`${' '.repeat(800)}x`))
-  const [entry] = await logged(() => logFailures(undefined, batch, [{ index: 0, reason: 'no' }], () => SUMMARY))
+  const [entry] = await logged(() => logFailures(undefined, batch, [{ index: record(0), reason: 'no' }], () => SUMMARY))
   t.match(entry, /\n {2}1 × thrown string: no \[ \]$/)
 })
 
@@ -181,7 +182,7 @@ t.test('if the entry cannot be made, the counts are logged', async (t) => {
   function summary(): never {
     throw new Error('no summary')
   }
-  const failures = [{ index: 1, reason: new Error('b failed') }]
+  const failures = [{ index: record(1), reason: new Error('b failed') }]
   t.strictSame(await logged(() => logFailures(undefined, batch, failures, summary)), [
     'middy-bounded-sqs-batch: 1 of 3 records failed; their errors cannot be shown',
   ])

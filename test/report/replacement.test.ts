@@ -1,6 +1,7 @@
 import t from 'tap'
 import { freezeResponse, readReplacement } from '../../src/report/response.ts'
 import { checkSqsEvent } from '../../src/sqs-event.ts'
+import { record } from '../support/branded.ts'
 import { fifoEvent, standardEvent } from '../support/events.ts'
 import { listOf } from '../support/handlers.ts'
 import { revoked, throwingOn, trapped, withLength } from '../support/hostile.ts'
@@ -9,7 +10,7 @@ const standard = checkSqsEvent(standardEvent('a', 'b', 'c', 'd'))
 
 /** Whether a response is accepted for a batch in which the records with these ids failed. */
 function accepts(response: unknown, batch: ReturnType<typeof checkSqsEvent>, ...failed: string[]): boolean {
-  const failures = failed.map((id) => ({ index: batch.ids.indexOf(id), reason: new Error(id) }))
+  const failures = failed.map((id) => ({ index: record(batch.ids.indexOf(id)), reason: new Error(id) }))
   try {
     readReplacement(response, batch, failures)
     return true
@@ -88,14 +89,14 @@ t.test('what is not a list of failures is refused, even if nothing failed', (t) 
 })
 
 t.test('the ids of a replacement are in record order, each once', (t) => {
-  const failures = [{ index: 3, reason: 'd' }]
+  const failures = [{ index: record(3), reason: 'd' }]
   t.strictSame(readReplacement(listOf('d', 'b', 'b'), standard, failures), ['b', 'd'])
   t.end()
 })
 
 t.test('two records with the same id need one entry', (t) => {
   const twice = checkSqsEvent(standardEvent('a', 'b', 'a'))
-  const failures = [0, 2].map((index) => ({ index, reason: 'a' }))
+  const failures = [0, 2].map((index) => ({ index: record(index), reason: 'a' }))
   t.doesNotThrow(() => readReplacement(listOf('a'), twice, failures))
   t.doesNotThrow(() => readReplacement(listOf('a'), twice, failures.slice(1)))
   t.throws(() => readReplacement(listOf('b'), twice, failures.slice(1)), TypeError)

@@ -25,10 +25,10 @@ t.test(
     })
     await fc.assert(
       fc.asyncProperty(scenario, async ({ plans, limits, isFifo, size, batches }) => {
-        const { concurrency, limiter } = steered(limits[0] as number)
+        const { concurrency, search } = steered(limits[0] as number)
         let ends = 0
-        limiter.ended = () => {
-          limiter.limit = limits[++ends % limits.length] as number
+        search.ended = () => {
+          search.limit = limits[++ends % limits.length] as number
         }
         let running = 0
         async function run(iterations: number): Promise<void> {
@@ -37,7 +37,7 @@ t.test(
         }
         function start(index: number): Promise<void> | undefined {
           const { iterations } = plans[index] as (typeof plans)[0]
-          if (++running > limiter.limit) throw new Error(`${running} in flight, but the limit is ${limiter.limit}`)
+          if (++running > search.limit) throw new Error(`${running} in flight, but the limit is ${search.limit}`)
           if (iterations > 0) return run(iterations)
           running--
           return undefined

@@ -4,7 +4,7 @@ import PQueue from 'p-queue'
 import t, { type Test } from 'tap'
 import { adaptiveConcurrency } from '../../src/adaptive/index.ts'
 import type { BatchSummary, BoundedSqsBatchOptions } from '../../src/index.ts'
-import type { LimiterFactory } from '../../src/scheduler/limiting.ts'
+import type { AdaptiveSettings } from '../../src/scheduler/limiter.ts'
 import { busyClock, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
@@ -15,7 +15,7 @@ import { steered } from '../support/steered.ts'
 
 /** Handlers that the test settles, and a limit that it sets. Waits first for the batch that compiles the code. */
 async function start(t: Test, limit: number, options: BoundedSqsBatchOptions = {}) {
-  const { concurrency, limiter, calls } = steered(limit)
+  const { concurrency, search, calls } = steered(limit)
   const held = heldRecords()
   const handle = handlerOf(held.handle, { concurrency, logger: false, ...options })
   await settled()
@@ -25,15 +25,15 @@ async function start(t: Test, limit: number, options: BoundedSqsBatchOptions = {
     await settled()
   }
   t.equal(held.running().length, 0)
-  return { handle, held, limiter, calls, succeed }
+  return { handle, held, search, calls, succeed }
 }
 
 t.test('when the limit grows, waiting records start at the next end of a record', async (t) => {
-  const { handle, held, limiter, succeed } = await start(t, 2)
+  const { handle, held, search, succeed } = await start(t, 2)
   const result = handle(standardEvent(...ids(9)))
   await settled()
   t.strictSame(held.running(), ['m0', 'm1'])
-  limiter.limit = 4
+  search.limit = 4
   await succeed('m0')
   t.strictSame(held.running(), ['m1', 'm2', 'm3', 'm4'])
   await succeed('m1', 'm2')
@@ -45,11 +45,11 @@ t.test('when the limit grows, waiting records start at the next end of a record'
 
 t.test('after the limit grows, records that await only a resolved promise run one after another', async (t) => {
   busyClock(t) // stops the clock: if 10 ms passed, the worker would yield, and other workers would start
-  const { concurrency, limiter } = steered(1)
+  const { concurrency, search } = steered(1)
   const calls: string[] = []
   const handle = handlerOf(
     async ({ messageId }) => {
-      if (messageId === 'm3') limiter.limit = 5
+      if (messageId === 'm3') search.limit = 5
       calls.push(`start ${messageId}`)
       await null
       calls.push(`end ${messageId}`)
@@ -65,17 +65,17 @@ t.test('after the limit grows, records that await only a resolved promise run on
 })
 
 t.test('when the limit shrinks, no record starts until fewer are in flight', async (t) => {
-  const { handle, held, limiter, succeed } = await start(t, 4)
+  const { handle, held, search, succeed } = await start(t, 4)
   const result = handle(standardEvent(...ids(9)))
   await settled()
-  limiter.limit = 2
+  search.limit = 2
   await succeed('m0')
   t.strictSame(held.running(), ['m1', 'm2', 'm3'])
   await succeed('m1')
   t.strictSame(held.running(), ['m2', 'm3'])
   await succeed('m2')
   t.strictSame(held.running(), ['m3', 'm4'])
-  limiter.limit = 3
+  search.limit = 3
   await succeed('m3')
   t.strictSame(held.running(), ['m4', 'm5', 'm6'])
   await succeed(...held.running())
@@ -84,10 +84,10 @@ t.test('when the limit shrinks, no record starts until fewer are in flight', asy
 })
 
 t.test('after the limit has shrunk, the remaining workers keep their slots from record to record', async (t) => {
-  const { concurrency, limiter } = steered(50)
+  const { concurrency, search } = steered(50)
   const handle = handlerOf(
     async ({ messageId }) => {
-      if (messageId === 'm100') limiter.limit = 2
+      if (messageId === 'm100') search.limit = 2
       await settled()
     },
     { concurrency },
@@ -95,14 +95,15 @@ t.test('after the limit has shrunk, the remaining workers keep their slots from 
   await settled()
   const added = t.capture(PQueue.prototype, 'add', PQueue.prototype.add)
   t.strictSame(failed(await handle(standardEvent(...ids(300)))), [])
-  t.ok(added().length <= 50, `${added().length} slots were taken from the queue`)
+  const { length } = added()
+  t.ok(length <= 40, `${length} slots were made, in addition to the first ten`)
 })
 
 t.test('a limit that the start of the first record lowers applies to the other records at once', async (t) => {
-  const { handle, held, limiter, succeed } = await start(t, 10)
-  const { started } = limiter
-  limiter.started = (now, waiting) => {
-    limiter.limit = 2
+  const { handle, held, search, succeed } = await start(t, 10)
+  const { started } = search
+  search.started = (now, waiting) => {
+    search.limit = 2
     return started(now, waiting)
   }
   const result = handle(standardEvent(...ids(4)))
@@ -114,17 +115,17 @@ t.test('a limit that the start of the first record lowers applies to the other r
 })
 
 t.test('records of a FIFO queue stay in order while the limit changes', async (t) => {
-  const { handle, held, limiter, succeed } = await start(t, 3)
+  const { handle, held, search, succeed } = await start(t, 3)
   const result = handle(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2', 'c2', 'a3', 'd1'))
   await settled()
   t.strictSame(held.running(), ['a1', 'b1', 'c1'])
-  limiter.limit = 1
+  search.limit = 1
   await succeed('a1')
   await succeed('b1')
   t.strictSame(held.running(), ['c1'])
   await succeed('c1')
   t.strictSame(held.running(), ['a2'])
-  limiter.limit = 4
+  search.limit = 4
   await succeed('a2')
   t.strictSame(held.running(), ['b2', 'c2', 'a3', 'd1'])
   await succeed(...held.running())
@@ -133,10 +134,10 @@ t.test('records of a FIFO queue stay in order while the limit changes', async (t
 
 t.test('a job still starts if a worker ends just before the job becomes ready', async (t) => {
   // Both records end in the same iteration of the event loop: the worker of b1 finds nothing to do, and the limit leaves one worker.
-  const { handle, held, limiter, succeed } = await start(t, 2)
+  const { handle, held, search, succeed } = await start(t, 2)
   const result = handle(fifoEvent('a1', 'b1', 'a2'))
   await settled()
-  limiter.limit = 1
+  search.limit = 1
   await succeed('b1', 'a1')
   t.strictSame(held.running(), ['a2'])
   await succeed('a2')
@@ -144,18 +145,18 @@ t.test('a job still starts if a worker ends just before the job becomes ready', 
 })
 
 t.test('chunks start and wait as records do', async (t) => {
-  const { concurrency, limiter } = steered(1)
+  const { concurrency, search } = steered(1)
   const open: (() => void)[] = []
   const handle = chunkHandlerOf(2, () => new Promise<void>((resolve) => open.push(resolve)), { concurrency })
   await settled()
   const result = handle(standardEvent(...ids(10)))
   await settled()
   t.equal(open.length, 1)
-  limiter.limit = 3
+  search.limit = 3
   open[0]?.()
   await settled()
   t.equal(open.length, 4)
-  limiter.limit = 1
+  search.limit = 1
   for (const end of open.slice(1, 3)) end()
   await settled()
   t.equal(open.length, 4)
@@ -167,14 +168,14 @@ t.test('chunks start and wait as records do', async (t) => {
 })
 
 t.test('invocations share a limit that changes', async (t) => {
-  const { handle, held, limiter, succeed } = await start(t, 2)
+  const { handle, held, search, succeed } = await start(t, 2)
   const results = [handle(standardEvent('a1', 'a2', 'a3')), handle(standardEvent('b1', 'b2', 'b3'))]
   await settled()
   t.equal(held.running().length, 2)
-  limiter.limit = 4
+  search.limit = 4
   await succeed('a1')
   t.equal(held.running().length, 4)
-  limiter.limit = 1
+  search.limit = 1
   while (held.running().length > 0) {
     const before = held.running()
     await succeed(before[0] as string)
@@ -185,7 +186,7 @@ t.test('invocations share a limit that changes', async (t) => {
 })
 
 t.test('when the limit grows, each handler still sees the AsyncLocalStorage of its own invocation', async (t) => {
-  const { concurrency, limiter } = steered(1)
+  const { concurrency, search } = steered(1)
   const storage = new AsyncLocalStorage<string>()
   const held = heldRecords()
   const seen = new Map<string, string | undefined>()
@@ -202,7 +203,7 @@ t.test('when the limit grows, each handler still sees the AsyncLocalStorage of i
   )
   await settled()
   t.strictSame(held.running(), ['a0'])
-  limiter.limit = 6
+  search.limit = 6
   held.succeed('a0')
   await settled()
   t.strictSame(held.running().toSorted(), ['a1', 'a2', 'b0', 'b1', 'b2'])
@@ -220,7 +221,7 @@ t.test(
     const clock = mockClock(t)
     const storage = new AsyncLocalStorage<string>()
     const seen: unknown[] = []
-    const { handle, held, limiter, succeed } = await start(t, 4, { recordTimeout: 100 })
+    const { handle, held, search, succeed } = await start(t, 4, { recordTimeout: 100 })
     const results = ['a', 'b'].map((name) =>
       storage.run(name, () => handle(standardEvent(...ids(4).map((id) => `${name}-${id}`)))),
     )
@@ -233,7 +234,7 @@ t.test(
     for (const id of ['a-m3', 'b-m3']) {
       held.signalOf(id)?.addEventListener('abort', () => seen.push([id, storage.getStore()]))
     }
-    limiter.limit = 2 // so the two handlers that ignore their signal fill every slot
+    search.limit = 2 // so the two handlers that ignore their signal fill every slot
     passTime(clock, 80)
     t.strictSame((await Promise.all(results)).map(failed), [
       ['a-m0', 'a-m3'],
@@ -254,14 +255,14 @@ for (const [whose, batches, blocking, reported, expected] of [
     `no record starts after the drain if a handler of ${whose} invocation blocks the thread when the limit grows`,
     async (t) => {
       const pass = busyClock(t)
-      const { concurrency, limiter } = steered(1)
+      const { concurrency, search } = steered(1)
       const started: string[] = []
       const handle = handlerOf(
         async ({ messageId }) => {
           started.push(messageId)
           if (messageId === blocking) pass(900)
           await settled()
-          limiter.limit = 2
+          search.limit = 2
         },
         { concurrency, logger: false },
       )
@@ -275,15 +276,15 @@ for (const [whose, batches, blocking, reported, expected] of [
 
 t.test('with a rate limit, records start only below the limit that holds at that time', async (t) => {
   const clock = passingClock(t)
-  const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 2, interval: 100 } })
+  const { handle, held, search, succeed } = await start(t, 3, { rateLimit: { limit: 2, interval: 100 } })
   const results = [handle(standardEvent(...ids(6))), handle(standardEvent('x0', 'x1'))]
   await settled()
   t.equal(held.running().length, 2)
-  limiter.limit = 1
+  search.limit = 1
   await succeed(held.running()[0] as string)
   await clock.pass(300)
   t.equal(held.running().length, 1)
-  limiter.limit = 3
+  search.limit = 3
   while (held.running().length > 0) {
     await succeed(held.running()[0] as string)
     await clock.pass(150)
@@ -295,11 +296,11 @@ t.test('with a rate limit, records start only below the limit that holds at that
 
 t.test('with a rate limit, a limit that grows starts no record before it is due', async (t) => {
   const clock = passingClock(t)
-  const { handle, held, limiter, succeed } = await start(t, 1, { rateLimit: { limit: 2, interval: 100 } })
+  const { handle, held, search, succeed } = await start(t, 1, { rateLimit: { limit: 2, interval: 100 } })
   const result = handle(standardEvent(...ids(5)))
   await settled()
   t.strictSame(held.running(), ['m0'])
-  limiter.limit = 5
+  search.limit = 5
   await succeed('m0')
   t.strictSame(held.running(), ['m1'])
   await clock.pass(99)
@@ -314,11 +315,11 @@ t.test('with a rate limit, a limit that grows starts no record before it is due'
 
 t.test('with a rate limit, an invocation that gives up its slot does not stop the others', async (t) => {
   const clock = passingClock(t)
-  const { handle, held, limiter, succeed } = await start(t, 3, { rateLimit: { limit: 1, interval: 100 } })
+  const { handle, held, search, succeed } = await start(t, 3, { rateLimit: { limit: 1, interval: 100 } })
   const results = [handle(standardEvent('a0', 'a1')), handle(standardEvent('b0'))]
   await settled()
   t.strictSame(held.running(), ['a0'])
-  limiter.limit = 1 // a1 and b0 have a slot each and wait for the rate limit
+  search.limit = 1 // a1 and b0 have a slot each and wait for the rate limit
   await succeed('a0')
   const order: string[] = []
   for (let record = 0; record < 2; record++) {
@@ -331,13 +332,13 @@ t.test('with a rate limit, an invocation that gives up its slot does not stop th
 })
 
 t.test('CPU-bound records that yield to the event loop start only below the limit', async (t) => {
-  const { concurrency, limiter } = steered(8)
+  const { concurrency, search } = steered(8)
   let running = 0
   const overruns: number[] = []
   const handle = handlerOf(
     async ({ messageId }) => {
-      if (messageId === 'm20') limiter.limit = 2
-      if (++running > limiter.limit && Number(messageId.slice(1)) > 20 + 8) overruns.push(running)
+      if (messageId === 'm20') search.limit = 2
+      if (++running > search.limit && Number(messageId.slice(1)) > 20 + 8) overruns.push(running)
       const until = performance.now() + 3
       while (performance.now() < until);
       await null
@@ -351,14 +352,14 @@ t.test('CPU-bound records that yield to the event loop start only below the limi
 
 t.test('a worker that has yielded to the event loop starts nothing if the limit shrank in the meantime', async (t) => {
   const pass = busyClock(t)
-  const { concurrency, limiter } = steered(3)
+  const { concurrency, search } = steered(3)
   const held = heldRecords()
   const handle = handlerOf(
     (record, ...rest) => {
       if (record.messageId !== 'm2') return held.handle(record, ...rest)
       pass(11) // so the worker yields after this record
       queueMicrotask(() => {
-        limiter.limit = 1
+        search.limit = 1
         held.succeed('m0')
       })
     },
@@ -375,7 +376,7 @@ t.test('a worker that has yielded to the event loop starts nothing if the limit 
   t.strictSame(failed(await result), [])
 })
 
-t.test('the limiter receives each start, failure and end once', async (t) => {
+t.test('the limit search receives each start, failure and end once', async (t) => {
   const { handle, held, calls } = await start(t, 10)
   const result = handle(standardEvent('a', 'b'))
   await settled()
@@ -391,7 +392,7 @@ t.test('the limiter receives each start, failure and end once', async (t) => {
   ])
 })
 
-t.test('the limiter receives a timeout, and the end of the record when its handler settles', async (t) => {
+t.test('the limit search receives a timeout, and the end of the record when its handler settles', async (t) => {
   const clock = passingClock(t)
   const { handle, held, calls } = await start(t, 10, { recordTimeout: 100 })
   const result = handle(standardEvent('a', 'b'))
@@ -420,17 +421,17 @@ t.test('a record that timed out keeps its slot, and its late result does not cou
   t.strictSame(calls.slice(-1), [timedOut])
   held.fail('a', new Error('late'))
   await settled()
-  t.strictSame(calls.slice(-2), [timedOut, ['ended', false]])
+  t.strictSame(calls.slice(-2), [timedOut, ['ended', undefined]])
   await succeed('c')
   t.strictSame(failed(await result), ['a'])
 })
 
 t.test('when the limit grows because a record timed out, a waiting record starts at once', async (t) => {
   const clock = passingClock(t)
-  const { handle, held, limiter, succeed } = await start(t, 1, { recordTimeout: 100 })
-  const { timedOut } = limiter
-  limiter.timedOut = (...args) => {
-    limiter.limit = 2
+  const { handle, held, search, succeed } = await start(t, 1, { recordTimeout: 100 })
+  const { timedOut } = search
+  search.timedOut = (...args) => {
+    search.limit = 2
     return timedOut(...args)
   }
   const result = handle(standardEvent('a', 'b'))
@@ -524,12 +525,12 @@ t.test(
 const skip = existsSync('/proc/self/limits') ? false : 'needs /proc'
 t.test('max is lowered to the free file descriptors, with a warning', { skip }, async (t) => {
   let max = 0
-  const concurrency: LimiterFactory = {
+  const concurrency: AdaptiveSettings = {
     ...steered(1).concurrency,
     max: 10_000_000,
-    createLimiter: (fitting) => {
+    createSearch: (fitting) => {
       max = fitting
-      return steered(1).limiter
+      return steered(1).search
     },
   }
   const warnings = await warned(() => void handlerOf(() => {}, { concurrency }))
@@ -583,14 +584,14 @@ t.test('the limit grows if the event loop is busy for 95 % of the time, and not 
         return { ...passed }
       },
     })
-    const limiter = (adaptiveConcurrency({ initial: 20 }) as LimiterFactory).createLimiter(500)
-    const running = Array.from({ length: 20 }, () => ({ job: limiter.started(0, 1000), startedAt: 0 }))
+    const search = (adaptiveConcurrency({ initial: 20 }) as AdaptiveSettings).createSearch(500)
+    const running = Array.from({ length: 20 }, () => ({ job: search.started(0, 1000), startedAt: 0 }))
     for (let now = 1; now <= 40; now++) {
       const { job, startedAt } = running.shift() as (typeof running)[0]
-      limiter.ended(job, startedAt, now, true)
-      running.push({ job: limiter.started(now, 1000), startedAt: now })
+      search.ended(job, startedAt, now, true)
+      running.push({ job: search.started(now, 1000), startedAt: now })
     }
-    t.strictSame([limiter.limit, limiter.reason], isHigher ? [40, 'probe'] : [20, 'initial'])
+    t.strictSame([search.limit, search.reason], isHigher ? [40, 'probe'] : [20, 'initial'])
   }
   t.end()
 })

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, timedContext } from '../support/handlers.ts'
@@ -60,6 +60,50 @@ t.test('records whose handlers await only a resolved promise run one after anoth
     ids(9).flatMap((id) => [`start ${id}`, `end ${id}`]),
   )
 })
+
+t.test(
+  'if handlers wait for the event loop, all workers start before its next iteration, in record order',
+  async (t) => {
+    busyClock(t) // stops the clock: if 10 ms passed, the workers would yield
+    const records = iterationCounter(t)
+    const started: string[] = []
+    const handle = handlerOf(
+      async ({ messageId }) => {
+        started.push(messageId)
+        records.count()
+        await new Promise(setImmediate)
+      },
+      { concurrency: 50 },
+    )
+    t.strictSame(failed(await handle(standardEvent(...ids(200)))), [])
+    t.strictSame(started, ids(200))
+    t.equal(records.max, 50)
+  },
+)
+
+// Each worker starts after a microtask. So as many handlers can use the CPU after the 10 ms as they wait for microtasks.
+for (const microtasks of [0, 1, 2, 3, 5, 8]) {
+  t.test(
+    `handlers that use 4 ms of the CPU after ${microtasks} microtasks let the event loop run, in record order`,
+    async (t) => {
+      const pass = busyClock(t)
+      const records = iterationCounter(t)
+      const started: string[] = []
+      const handle = handlerOf(
+        async ({ messageId }) => {
+          started.push(messageId)
+          for (let passed = 0; passed < microtasks; passed++) await null
+          pass(4)
+          records.count()
+        },
+        { concurrency: 100 },
+      )
+      t.strictSame(failed(await handle(standardEvent(...ids(200)))), [])
+      t.strictSame(started, ids(200))
+      t.ok(records.max >= 2 && records.max <= microtasks + 4, `${records.max} records in one iteration`)
+    },
+  )
+}
 
 t.test('a concurrency of 1 keeps record order across the groups of a FIFO queue', async (t) => {
   const started: string[] = []

@@ -1,14 +1,15 @@
 import t from 'tap'
 import { RecordBlockedError, RecordNotStartedError } from '../../src/errors.ts'
 import { createJobStates, FULFILLED, rejected } from '../../src/scheduler/job-states.ts'
+import { job, jobs } from '../support/branded.ts'
 
 t.test('a job that did not start, or did not settle, is a failure', (t) => {
   const states = createJobStates(4)
   t.strictSame([states.waiting, states.running], [4, 0])
-  for (const job of [0, 1, 2]) states.start(job)
-  t.equal(states.settle(1, FULFILLED), true)
+  for (const number of jobs(0, 1, 2)) states.start(number)
+  t.equal(states.settle(job(1), FULFILLED), true)
   t.strictSame([states.waiting, states.running], [1, 2])
-  t.strictSame([0, 1, 3].map(states.isRunning), [true, false, false])
+  t.strictSame(jobs(0, 1, 3).map(states.isRunning), [true, false, false])
   const [first, second, third, ...others] = states.end()
   t.strictSame(first, { job: 0, reason: undefined })
   t.strictSame(second, { job: 2, reason: undefined })
@@ -21,9 +22,9 @@ t.test('a job that did not start, or did not settle, is a failure', (t) => {
 t.test('jobs that failed keep what was thrown, also undefined', (t) => {
   const states = createJobStates(3)
   const thrown = [new Error('a'), undefined, 'text']
-  for (const job of [2, 0, 1]) {
-    states.start(job)
-    t.equal(states.settle(job, rejected(thrown[job])), true)
+  for (const number of jobs(2, 0, 1)) {
+    states.start(number)
+    t.equal(states.settle(number, rejected(thrown[number])), true)
   }
   t.strictSame(
     states.end(),
@@ -34,13 +35,13 @@ t.test('jobs that failed keep what was thrown, also undefined', (t) => {
 
 t.test('only the first result of a job that is running counts', (t) => {
   const states = createJobStates(3)
-  t.equal(states.settle(0, FULFILLED), false, 'the job has not started')
-  states.start(0)
-  t.equal(states.settle(0, rejected('first')), true)
-  t.equal(states.settle(0, FULFILLED), false)
-  states.start(1)
+  t.equal(states.settle(job(0), FULFILLED), false, 'the job has not started')
+  states.start(job(0))
+  t.equal(states.settle(job(0), rejected('first')), true)
+  t.equal(states.settle(job(0), FULFILLED), false)
+  states.start(job(1))
   const failures = states.end()
-  t.equal(states.settle(1, FULFILLED), false, 'the batch has ended')
+  t.equal(states.settle(job(1), FULFILLED), false, 'the batch has ended')
   t.strictSame(
     failures.map(({ job }) => job),
     [0, 1, 2],
@@ -50,10 +51,10 @@ t.test('only the first result of a job that is running counts', (t) => {
 
 t.test('blocked jobs no longer count as waiting, and share one error with the cause', (t) => {
   const states = createJobStates(4)
-  states.start(0)
-  states.settle(0, rejected('cause'))
+  states.start(job(0))
+  states.settle(job(0), rejected('cause'))
   states.block([], 'nothing')
-  states.block([1, 3], 'cause')
+  states.block(jobs(1, 3), 'cause')
   t.equal(states.waiting, 1)
   const failures = states.end()
   t.strictSame(
@@ -69,11 +70,11 @@ t.test('blocked jobs no longer count as waiting, and share one error with the ca
 
 t.test('after the drain no job counts as waiting, even if a job is blocked later', (t) => {
   const states = createJobStates(3)
-  states.start(0)
+  states.start(job(0))
   states.drain()
   t.strictSame([states.waiting, states.running], [0, 1])
-  states.settle(0, rejected('cause'))
-  states.block([1], 'cause')
+  states.settle(job(0), rejected('cause'))
+  states.block(jobs(1), 'cause')
   t.strictSame([states.waiting, states.running], [0, 0])
   t.strictSame(
     states.end().map(({ reason }) => (reason as Error).name ?? reason),
@@ -84,9 +85,9 @@ t.test('after the drain no job counts as waiting, even if a job is blocked later
 
 t.test('a batch whose jobs all succeeded has no failures', (t) => {
   const states = createJobStates(2)
-  for (const job of [0, 1]) {
-    states.start(job)
-    states.settle(job, FULFILLED)
+  for (const number of jobs(0, 1)) {
+    states.start(number)
+    states.settle(number, FULFILLED)
   }
   t.strictSame(states.end(), [])
   t.strictSame(createJobStates(0).end(), [])

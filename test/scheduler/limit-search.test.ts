@@ -16,6 +16,7 @@ import {
 } from '../../bench/adaptive/downstreams.ts'
 import { type BatchResult, type Downstream, failedShare, goodput, simulate } from '../../bench/adaptive/simulator.ts'
 import { createLimitSearch } from '../../src/adaptive/limit-search.ts'
+import type { LimitSearch } from '../../src/scheduler/limiter.ts'
 import type { FailureClass } from '../../src/types.ts'
 
 // Time is simulated, and all random numbers come from a seed.
@@ -28,13 +29,18 @@ interface Options {
   utilization?: number
 }
 
-/** A limiter to which the tests give failure classes instead of errors. */
+/** A search to which the tests give failure classes instead of errors. */
 function searchFor({ min = 1, max = 500, initial = 50, utilization = 0 }: Options = {}) {
   const classify = (error: unknown) => error as FailureClass | undefined
   return createLimitSearch({ min, max, initial, classify, utilization: () => utilization })
 }
 
 /** The limit after each batch. */
+/** Ends a job that failed, as the scheduler does. */
+function endWithFailure(search: LimitSearch, job: object, startedAt: number, now: number, failure: unknown): void {
+  search.ended(job, startedAt, now, search.failed(failure, now) ? false : undefined)
+}
+
 function limitsOf(results: readonly BatchResult[]): number[] {
   return results.map(({ limit }) => limit)
 }
@@ -74,7 +80,7 @@ function decisionsOf(
   }: Options & Load = {},
 ): string[] {
   let readings = 0 // the search reads the utilization when a cohort opens, and when it has measured one
-  const limiter = createLimitSearch({ min, max, initial, classify: () => 'throttle', utilization: read })
+  const search = createLimitSearch({ min, max, initial, classify: () => 'throttle', utilization: read })
   function read(): number {
     readings++
     return utilization
@@ -83,21 +89,21 @@ function decisionsOf(
   const running: { cohort: object; startedAt: number; endsAt: number }[] = []
   let now = 0
   let starts = 0
-  let last = limiter.limit
+  let last = search.limit
   for (let ends = 0; decisions.length < count; ends++) {
     if (ends === 100_000) throw new Error(`Expected ${count} decisions, got ${decisions.join(', ')}`)
-    while (running.length < used * limiter.limit) {
-      const cohort = limiter.started(now, waiting(starts++))
-      running.push({ cohort, startedAt: now, endsAt: now + durationAt(limiter.limit, now) })
+    while (running.length < used * search.limit) {
+      const cohort = search.started(now, waiting(starts++))
+      running.push({ cohort, startedAt: now, endsAt: now + durationAt(search.limit, now) })
     }
     running.sort((a, b) => a.endsAt - b.endsAt)
     const { cohort, startedAt, endsAt } = running.shift() as (typeof running)[0]
     now = endsAt
-    if (ends === throttledAt) for (let call = 0; call < 2; call++) limiter.failed(new Error('throttled'), now)
-    limiter.ended(cohort, startedAt, now, true)
-    if (limiter.limit === last) continue
-    decisions.push(`${Math.ceil(readings / 2)}: ${limiter.limit} ${limiter.reason}`)
-    last = limiter.limit
+    if (ends === throttledAt) for (let call = 0; call < 2; call++) search.failed(new Error('throttled'), now)
+    search.ended(cohort, startedAt, now, true)
+    if (search.limit === last) continue
+    decisions.push(`${Math.ceil(readings / 2)}: ${search.limit} ${search.reason}`)
+    last = search.limit
     readings = 0
   }
   return decisions
@@ -256,16 +262,16 @@ t.test('measurements of a limit that is held last at least 50 ms, also if jobs a
 t.test(
   'if durations differ widely, a cohort is complete when eight times as many jobs as the limit have ended',
   (t) => {
-    const limiter = searchFor()
+    const search = searchFor()
     let now = 0
-    const cohort = limiter.started(now, 1000)
+    const cohort = search.started(now, 1000)
     let longest = cohort
     for (let ends = 0; ends < 400; ends += 50) {
-      const jobs = Array.from({ length: 49 }, () => limiter.started(now, 1000))
-      for (const job of jobs) limiter.ended(job, now, now + 1, true)
-      limiter.ended(longest, now, now + 5000, true)
+      const jobs = Array.from({ length: 49 }, () => search.started(now, 1000))
+      for (const job of jobs) search.ended(job, now, now + 1, true)
+      search.ended(longest, now, now + 5000, true)
       now += 5000
-      longest = limiter.started(now, 1000)
+      longest = search.started(now, 1000)
       t.equal(longest === cohort, ends < 350, `${ends + 50} have ended`)
     }
     t.end()
@@ -273,10 +279,10 @@ t.test(
 )
 
 t.test('a cohort is judged when one of its own jobs ends', (t) => {
-  const limiter = searchFor({ initial: 20 })
-  const start = (now: number, count: number) => Array.from({ length: count }, () => limiter.started(now, 1000))
+  const search = searchFor({ initial: 20 })
+  const start = (now: number, count: number) => Array.from({ length: count }, () => search.started(now, 1000))
   function end(jobs: readonly object[], startedAt: number, now: number) {
-    for (const job of jobs) limiter.ended(job, startedAt, now, true)
+    for (const job of jobs) search.ended(job, startedAt, now, true)
   }
   const first = start(0, 21)
   end(first.slice(1), 0, 10) // the first cohort is complete, and one of its jobs is in flight
@@ -295,30 +301,30 @@ t.test('a cohort is judged when one of its own jobs ends', (t) => {
 })
 
 t.test('no job joins a cohort that is full, while its last jobs are in flight', (t) => {
-  const limiter = searchFor({ initial: 20 })
-  const cohort = limiter.started(0, 1000)
-  for (let now = 0; now < 190; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 10, true)
-  const jobs = Array.from({ length: 9 }, () => limiter.started(990, 1000))
+  const search = searchFor({ initial: 20 })
+  const cohort = search.started(0, 1000)
+  for (let now = 0; now < 190; now += 10) search.ended(search.started(now, 1000), now, now + 10, true)
+  const jobs = Array.from({ length: 9 }, () => search.started(990, 1000))
   t.ok(jobs.every((job) => job === cohort))
-  limiter.ended(cohort, 990, 1000, true)
-  t.not(limiter.started(1000, 1000), cohort, '20 have ended in 10 ms each')
-  limiter.ended(cohort, 0, 1001, true)
-  t.not(limiter.started(1001, 1000), cohort, 'another one took much longer')
+  search.ended(cohort, 990, 1000, true)
+  t.not(search.started(1000, 1000), cohort, '20 have ended in 10 ms each')
+  search.ended(cohort, 0, 1001, true)
+  t.not(search.started(1001, 1000), cohort, 'another one took much longer')
   t.end()
 })
 
 t.test('while the limit doubles, a relative standard error of exactly 20 % is precise enough', (t) => {
-  const limiter = searchFor({ initial: 1 })
+  const search = searchFor({ initial: 1 })
   // 25 jobs, mean 2, standard deviation 2: the relative standard error is 2 / √25 / 2 = 0.2.
   const durations = [...Array(10).fill(0), ...Array(4).fill(1), ...Array(10).fill(4), 6]
   let now = 0
   for (const duration of durations) {
-    t.equal(limiter.limit, 1)
-    const cohort = limiter.started(now, 1000)
+    t.equal(search.limit, 1)
+    const cohort = search.started(now, 1000)
     now += duration
-    limiter.ended(cohort, now - duration, now, true)
+    search.ended(cohort, now - duration, now, true)
   }
-  t.equal(limiter.limit, 2)
+  t.equal(search.limit, 2)
   t.end()
 })
 
@@ -345,50 +351,50 @@ t.test('a probe never exceeds the jobs that could run, or goes below min', (t) =
 
 /** A search with this many jobs in flight, which all started at 0. */
 function withJobs(count: number, options: Options = {}) {
-  const limiter = searchFor({ initial: count, ...options })
+  const search = searchFor({ initial: count, ...options })
   const jobs: { job: object; startedAt: number }[] = []
   let now = 0
   function start(number: number) {
-    for (let job = 0; job < number; job++) jobs.push({ job: limiter.started(now, 1000), startedAt: now })
+    for (let job = 0; job < number; job++) jobs.push({ job: search.started(now, 1000), startedAt: now })
   }
   function pass(milliseconds: number) {
     now += milliseconds
   }
   /** Ends the oldest ones. */
   function end(number: number) {
-    for (const { job, startedAt } of jobs.splice(0, number)) limiter.ended(job, startedAt, now, true)
+    for (const { job, startedAt } of jobs.splice(0, number)) search.ended(job, startedAt, now, true)
   }
   function fail(number: number, failure: FailureClass) {
-    for (let call = 0; call < number; call++) limiter.failed(failure, now)
+    for (let call = 0; call < number; call++) search.failed(failure, now)
   }
   /** Ends the oldest ones with failures. */
   function endFailed(number: number, failure: FailureClass) {
     for (const { job, startedAt } of jobs.splice(0, number)) {
-      limiter.ended(job, startedAt, now, limiter.failed(failure, now))
+      endWithFailure(search, job, startedAt, now, failure)
     }
   }
   /** Runs jobs one after another. */
   function run(number: number) {
     for (let job = 0; job < number; job++) {
       const startedAt = now++
-      limiter.ended(limiter.started(startedAt, 1000), startedAt, now, true)
+      search.ended(search.started(startedAt, 1000), startedAt, now, true)
     }
   }
   start(count)
   pass(100)
-  return { limiter, start, pass, end, fail, endFailed, run }
+  return { search, start, pass, end, fail, endFailed, run }
 }
 
 /** The same in a probe that doubled the limit, with twice as many jobs in flight. */
 function withJobsInProbe(initial: number) {
-  const { limiter, start, pass, end, fail } = withJobs(initial)
-  for (let steps = 0; limiter.limit === initial && steps < 1000; steps++) {
+  const { search, start, pass, end, fail } = withJobs(initial)
+  for (let steps = 0; search.limit === initial && steps < 1000; steps++) {
     pass(1)
     end(1)
     start(1)
   }
   start(initial)
-  return { limiter, start, pass, end, fail }
+  return { search, start, pass, end, fail }
 }
 
 t.test('throttled calls lower the limit if they are at least two, and one in a hundred', (t) => {
@@ -399,10 +405,10 @@ t.test('throttled calls lower the limit if they are at least two, and one in a h
     [201, 2, 400],
     [201, 3, 200],
   ] as const) {
-    const { limiter, end, fail } = withJobs(400)
+    const { search, end, fail } = withJobs(400)
     end(ends)
     fail(throttles, 'throttle')
-    t.equal(limiter.limit, limit, `${throttles} of ${ends}`)
+    t.equal(search.limit, limit, `${throttles} of ${ends}`)
   }
   t.end()
 })
@@ -413,10 +419,10 @@ t.test('the second overload lowers the limit to what is in flight, but not below
     [10, 2, 389],
     [300, 2, 200],
   ] as const) {
-    const { limiter, end, fail } = withJobs(400)
+    const { search, end, fail } = withJobs(400)
     end(ends)
     fail(overloads, 'overload')
-    t.equal(limiter.limit, limit, `${overloads} of ${ends}`)
+    t.equal(search.limit, limit, `${overloads} of ${ends}`)
   }
   t.end()
 })
@@ -426,36 +432,36 @@ t.test('throttled calls lower the limit below half only if 75 % of it were in fl
     [100, [299, 150]],
     [101, [298, 200]],
   ] as const) {
-    const { limiter, end, fail } = withJobs(400, { min: 150 })
+    const { search, end, fail } = withJobs(400, { min: 150 })
     end(ends)
     fail(2, 'throttle')
-    const first = limiter.limit
+    const first = search.limit
     end(200)
     fail(3, 'throttle')
-    t.strictSame([first, limiter.limit], limits, `${400 - ends} in flight`)
+    t.strictSame([first, search.limit], limits, `${400 - ends} in flight`)
   }
   t.end()
 })
 
 t.test('when 95 % of the jobs from before a cut have ended, the limit becomes 95 % of the lowered one', (t) => {
-  const { limiter, end, fail } = withJobs(400)
+  const { search, end, fail } = withJobs(400)
   fail(2, 'throttle')
-  t.strictSame([limiter.limit, limiter.reason], [399, 'throttle'])
+  t.strictSame([search.limit, search.reason], [399, 'throttle'])
   end(380) // 20 of them are left, which is more than 5 % of 399
-  t.equal(limiter.limit, 399)
+  t.equal(search.limit, 399)
   end(1)
-  t.strictSame([limiter.limit, limiter.reason], [379, 'throttle'])
+  t.strictSame([search.limit, search.reason], [379, 'throttle'])
   t.end()
 })
 
 t.test('a cut ends if exactly 5 % of the jobs from before it are left', (t) => {
-  const { limiter, end, fail } = withJobs(400)
+  const { search, end, fail } = withJobs(400)
   end(300)
   fail(2, 'overload')
   end(89) // 11 are left
-  t.equal(limiter.limit, 200)
+  t.equal(search.limit, 200)
   end(1)
-  t.equal(limiter.limit, 190)
+  t.equal(search.limit, 190)
   t.end()
 })
 
@@ -464,15 +470,15 @@ t.test('after a cut, the search knows how often calls were overloaded before it'
     [3, 190],
     [4, 109],
   ] as const) {
-    const { limiter, start, end, fail } = withJobs(400)
+    const { search, start, end, fail } = withJobs(400)
     end(300)
     fail(2, 'overload')
     end(100)
-    t.equal(limiter.limit, 190)
+    t.equal(search.limit, 190)
     start(210)
     end(100)
     fail(overloads, 'overload')
-    t.equal(limiter.limit, limit, `${overloads} overloads`)
+    t.equal(search.limit, limit, `${overloads} overloads`)
   }
   t.end()
 })
@@ -482,33 +488,33 @@ t.test('an overload in a cohort counts as usual afterwards', (t) => {
     [2, 400],
     [3, 299],
   ] as const) {
-    const { limiter, start, end, fail } = withJobs(400)
+    const { search, start, end, fail } = withJobs(400)
     fail(1, 'overload')
     end(400)
     start(400)
     end(100)
     fail(overloads, 'overload')
-    t.equal(limiter.limit, limit, `${overloads} overloads`)
+    t.equal(search.limit, limit, `${overloads} overloads`)
   }
   t.end()
 })
 
 t.test('a throttled or overloaded call counts as failed, whether it lowers the limit or not', (t) => {
   for (const failure of ['throttle', 'overload'] as const) {
-    const { limiter } = withJobs(10)
+    const { search } = withJobs(10)
     t.strictSame(
-      [1, 2, 3].map((now) => limiter.failed(failure, now)),
-      [false, false, false],
+      [1, 2, 3].map((now) => search.failed(failure, now)),
+      [true, true, true],
     )
-    t.equal(limiter.limit, 9)
+    t.equal(search.limit, 9)
   }
   t.end()
 })
 
 t.test('the reason is that of the last change', (t) => {
-  const { limiter, fail } = withJobs(5, { min: 5 })
+  const { search, fail } = withJobs(5, { min: 5 })
   fail(3, 'overload')
-  t.strictSame([limiter.limit, limiter.reason], [5, 'initial'])
+  t.strictSame([search.limit, search.reason], [5, 'initial'])
   t.end()
 })
 
@@ -517,50 +523,50 @@ t.test(
   (t) => {
     let readings = 0
     const utilization = () => readings++
-    const limiter = createLimitSearch({ min: 1, max: 500, initial: 20, classify: () => undefined, utilization })
-    const jobs = Array.from({ length: 20 }, () => limiter.started(0, 1000))
-    for (const job of jobs.slice(0, 14)) limiter.ended(job, 0, 100, true) // 6 hang
-    for (let now = 100; now < 1086; now++) limiter.ended(limiter.started(now, 1000), now, now + 1, true)
-    limiter.started(1086, 1000)
+    const search = createLimitSearch({ min: 1, max: 500, initial: 20, classify: () => undefined, utilization })
+    const jobs = Array.from({ length: 20 }, () => search.started(0, 1000))
+    for (const job of jobs.slice(0, 14)) search.ended(job, 0, 100, true) // 6 hang
+    for (let now = 100; now < 1086; now++) search.ended(search.started(now, 1000), now, now + 1, true)
+    search.started(1086, 1000)
     t.equal(readings, 1, '1,000 have ended')
-    limiter.ended(limiter.started(1086, 1000), 1086, 1087, true)
-    limiter.started(1087, 1000)
+    search.ended(search.started(1086, 1000), 1086, 1087, true)
+    search.started(1087, 1000)
     t.equal(readings, 2)
     t.end()
   },
 )
 
 t.test('a cut ends when ten times as many jobs have ended as were in flight, even if old jobs hang', (t) => {
-  const { limiter, end, fail, run } = withJobs(10)
+  const { search, end, fail, run } = withJobs(10)
   fail(2, 'throttle')
   end(8)
   run(91)
-  t.equal(limiter.limit, 9, '99 have ended')
+  t.equal(search.limit, 9, '99 have ended')
   run(1)
-  t.equal(limiter.limit, 8)
+  t.equal(search.limit, 8)
   t.end()
 })
 
 t.test('overloads during a cut lower the limit to half of that before the cut at most', (t) => {
-  const { limiter, end, fail } = withJobs(100)
+  const { search, end, fail } = withJobs(100)
   fail(2, 'overload')
-  t.equal(limiter.limit, 99)
+  t.equal(search.limit, 99)
   end(30)
   fail(2, 'overload')
-  t.equal(limiter.limit, 69)
+  t.equal(search.limit, 69)
   end(30)
   fail(5, 'overload')
-  t.equal(limiter.limit, 50)
+  t.equal(search.limit, 50)
   t.end()
 })
 
 /** The limit after a probe doubled it, pressure when `ends` jobs had ended, and the end of the cut. */
 function afterPressureInProbe(initial: number, ends: number) {
-  const { limiter, end, fail } = withJobsInProbe(initial)
+  const { search, end, fail } = withJobsInProbe(initial)
   end(ends)
   fail(2, 'throttle')
   end(2 * initial - ends)
-  return [limiter.limit, limiter.reason]
+  return [search.limit, search.reason]
 }
 
 t.test(
@@ -577,10 +583,10 @@ t.test(
 )
 
 t.test('the limit grows to what a downstream can serve, and says why', (t) => {
-  const limiter = searchFor()
-  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
-  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), limiter, [7000], 1))[0] as number, 150, 260)
-  t.ok(['gain', 'no-gain', 'probe'].includes(limiter.reason), limiter.reason)
+  const search = searchFor()
+  t.strictSame([search.limit, search.reason], [50, 'initial'])
+  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), search, [7000], 1))[0] as number, 150, 260)
+  t.ok(['gain', 'no-gain', 'probe'].includes(search.reason), search.reason)
   t.end()
 })
 
@@ -593,8 +599,8 @@ t.test('the limit shrinks to what a downstream can serve', (t) => {
 t.test('the limit stays from min to max', (t) => {
   const limits = new Set<number>()
   for (const downstream of [open(about(50)), queueing(1, about(5)), refusing(1, about(5))]) {
-    const limiter = searchFor({ min: 20, max: 80 })
-    simulate(downstream, recording(limiter, limits), batches(4, 3000), 1)
+    const search = searchFor({ min: 20, max: 80 })
+    simulate(downstream, recording(search, limits), batches(4, 3000), 1)
   }
   t.equal(Math.min(...limits), 20)
   t.equal(Math.max(...limits), 80)
@@ -606,26 +612,26 @@ t.test('the limit stays from min to max', (t) => {
 })
 
 /** Notes each limit at which a job starts. */
-function recording(limiter: ReturnType<typeof searchFor>, limits: Set<number>) {
+function recording(search: ReturnType<typeof searchFor>, limits: Set<number>) {
   return {
     get limit() {
-      return limiter.limit
+      return search.limit
     },
     started(now: number, waiting: number) {
-      limits.add(limiter.limit)
-      return limiter.started(now, waiting)
+      limits.add(search.limit)
+      return search.started(now, waiting)
     },
-    failed: limiter.failed,
-    ended: limiter.ended,
+    failed: search.failed,
+    ended: search.ended,
   }
 }
 
 t.test('batches of at most `initial` records never raise the limit', (t) => {
   for (const downstream of [open(about(50)), queueing(400, about(5)), open(() => 0)]) {
     for (const records of [1, 10, 49, 50]) {
-      const limiter = searchFor()
+      const search = searchFor()
       const limits = new Set<number>()
-      simulate(downstream, recording(limiter, limits), batches(300, records), 1)
+      simulate(downstream, recording(search, limits), batches(300, records), 1)
       t.ok(Math.max(...limits) <= 50, `${records} records: ${[...limits]}`)
     }
   }
@@ -634,29 +640,29 @@ t.test('batches of at most `initial` records never raise the limit', (t) => {
 
 t.test('a limit that was not reached does not change', (t) => {
   // A rate limit: jobs start one after another, and never fill the slots.
-  const limiter = searchFor()
-  for (let now = 0; now < 10_000; now += 10) limiter.ended(limiter.started(now, 1000), now, now + 5, true)
-  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  const search = searchFor()
+  for (let now = 0; now < 10_000; now += 10) search.ended(search.started(now, 1000), now, now + 5, true)
+  t.strictSame([search.limit, search.reason], [50, 'initial'])
   t.end()
 })
 
 t.test('after a probe that did not reach its limit, the limit goes back', (t) => {
-  const limiter = searchFor()
+  const search = searchFor()
   // One by one, each start replaces a job that ends: 50 are always in flight.
-  const running = Array.from({ length: 50 }, () => ({ cohort: limiter.started(0, 1000), startedAt: 0 }))
+  const running = Array.from({ length: 50 }, () => ({ cohort: search.started(0, 1000), startedAt: 0 }))
   let now = 20
-  for (; limiter.limit === 50 && now < 1000; now++) {
+  for (; search.limit === 50 && now < 1000; now++) {
     const { cohort, startedAt } = running.shift() as (typeof running)[0]
-    limiter.ended(cohort, startedAt, now, true)
-    if (limiter.limit === 50) running.push({ cohort: limiter.started(now, 1000), startedAt: now })
+    search.ended(cohort, startedAt, now, true)
+    if (search.limit === 50) running.push({ cohort: search.started(now, 1000), startedAt: now })
   }
-  t.strictSame([limiter.limit, limiter.reason], [100, 'probe'])
-  for (const { cohort, startedAt } of running) limiter.ended(cohort, startedAt, now, true)
-  for (let job = 0; limiter.limit === 100 && job < 1000; job++) {
-    limiter.ended(limiter.started(now, 1000), now, now + 5, true)
+  t.strictSame([search.limit, search.reason], [100, 'probe'])
+  for (const { cohort, startedAt } of running) search.ended(cohort, startedAt, now, true)
+  for (let job = 0; search.limit === 100 && job < 1000; job++) {
+    search.ended(search.started(now, 1000), now, now + 5, true)
     now += 10
   }
-  t.strictSame([limiter.limit, limiter.reason], [50, 'no-gain'])
+  t.strictSame([search.limit, search.reason], [50, 'no-gain'])
   t.end()
 })
 
@@ -668,31 +674,31 @@ t.test('batches that are larger than the limit raise it to their size at most', 
 })
 
 t.test('a few throttled calls lower the limit at once', (t) => {
-  const limiter = searchFor()
-  const cohorts = Array.from({ length: 50 }, () => limiter.started(0, 1000))
-  t.equal(limiter.failed('throttle', 1), false)
-  limiter.ended(cohorts[0] as object, 0, 1, false)
-  t.equal(limiter.limit, 50, 'one may be chance')
-  limiter.failed('throttle', 1)
-  limiter.ended(cohorts[1] as object, 0, 1, false)
-  t.strictSame([limiter.limit, limiter.reason], [48, 'throttle'])
+  const search = searchFor()
+  const cohorts = Array.from({ length: 50 }, () => search.started(0, 1000))
+  t.equal(search.failed('throttle', 1), true)
+  search.ended(cohorts[0] as object, 0, 1, false)
+  t.equal(search.limit, 50, 'one may be chance')
+  search.failed('throttle', 1)
+  search.ended(cohorts[1] as object, 0, 1, false)
+  t.strictSame([search.limit, search.reason], [48, 'throttle'])
   t.end()
 })
 
 t.test('fewer throttled calls than one in a hundred do not lower the limit', (t) => {
-  const limiter = searchFor({ max: 50 })
+  const search = searchFor({ max: 50 })
   const limits = new Set<number>()
   let calls = 0
   const rarely: Downstream = (clock) => (settle) =>
     clock.after(20, () => settle(++calls % 300 === 0 ? 'throttle' : 'ok'))
-  simulate(rarely, recording(limiter, limits), [3000], 1)
-  t.notOk(limiter.reason === 'throttle', [...limits].join())
+  simulate(rarely, recording(search, limits), [3000], 1)
+  t.notOk(search.reason === 'throttle', [...limits].join())
   t.end()
 })
 
 t.test('refused connections lower the limit at once', (t) => {
-  const limiter = searchFor()
-  const results = simulate(refusing(30, about(17)), limiter, batches(3, 7000), 1)
+  const search = searchFor()
+  const results = simulate(refusing(30, about(17)), search, batches(3, 7000), 1)
   for (const limit of limitsOf(results)) assertBetween(t, limit, 22, 36)
   t.ok(failedShare(results) < 0.02, `${failedShare(results)}`)
   t.end()
@@ -738,15 +744,15 @@ t.test('failures by chance do not lower the limit, once they are known', (t) => 
 })
 
 t.test('ordinary failures do not lower the limit at once, and failures that do not count change nothing', (t) => {
-  const limiter = searchFor()
-  t.equal(limiter.failed('failure', 1), undefined)
-  t.equal(limiter.failed(undefined, 1), undefined)
-  const cohorts = Array.from({ length: 50 }, () => limiter.started(0, 1000))
+  const search = searchFor()
+  t.equal(search.failed('failure', 1), false)
+  t.equal(search.failed(undefined, 1), false)
+  const cohorts = Array.from({ length: 50 }, () => search.started(0, 1000))
   for (const cohort of cohorts) {
-    limiter.failed('failure', 1)
-    limiter.ended(cohort, 0, 10, limiter.failed(undefined, 10))
+    search.failed('failure', 1)
+    endWithFailure(search, cohort, 0, 10, undefined)
   }
-  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  t.strictSame([search.limit, search.reason], [50, 'initial'])
   t.end()
 })
 
@@ -758,22 +764,22 @@ t.test('the limit does not grow while the event loop is busy', (t) => {
 })
 
 t.test('jobs that take no time do not move the limit', (t) => {
-  const limiter = searchFor()
-  for (let job = 0; job < 10_000; job++) limiter.ended(limiter.started(5, 1000), 5, 5, true)
-  t.strictSame([limiter.limit, limiter.reason], [50, 'initial'])
+  const search = searchFor()
+  for (let job = 0; job < 10_000; job++) search.ended(search.started(5, 1000), 5, 5, true)
+  t.strictSame([search.limit, search.reason], [50, 'initial'])
   t.end()
 })
 
 t.test('after more than five idle minutes the limit is at most `initial`, and the search begins again', (t) => {
-  const limiter = searchFor()
-  const grown = simulate(open(about(50)), limiter, [7000], 1)
-  t.ok(limiter.limit > 300)
+  const search = searchFor()
+  const grown = simulate(open(about(50)), search, [7000], 1)
+  t.ok(search.limit > 300)
   const end = grown[0]?.duration as number
-  limiter.ended(limiter.started(end + 300_000, 0), end + 300_000, end + 300_001, true)
-  t.ok(limiter.limit > 300, 'not yet')
-  const cohort = limiter.started(end + 600_002, 0)
-  t.strictSame([limiter.limit, limiter.reason], [50, 'idle'])
-  limiter.ended(cohort, end + 600_002, end + 600_003, true)
+  search.ended(search.started(end + 300_000, 0), end + 300_000, end + 300_001, true)
+  t.ok(search.limit > 300, 'not yet')
+  const cohort = search.started(end + 600_002, 0)
+  t.strictSame([search.limit, search.reason], [50, 'idle'])
+  search.ended(cohort, end + 600_002, end + 600_003, true)
 
   const low = searchFor()
   simulate(refusing(10, about(10)), low, [3000], 1)
@@ -785,49 +791,50 @@ t.test('after more than five idle minutes the limit is at most `initial`, and th
 })
 
 t.test('after five idle minutes, the first probe doubles the limit again', (t) => {
-  const limiter = searchFor()
-  let now = (simulate(queueing(37, about(23)), limiter, [7000], 1)[0]?.duration as number) + 300_001
+  const search = searchFor()
+  let now = (simulate(queueing(37, about(23)), search, [7000], 1)[0]?.duration as number) + 300_001
   const jobs: object[] = []
-  jobs.push(limiter.started(now, 1000))
-  const { limit } = limiter
-  while (limiter.limit === limit) {
-    while (jobs.length < limit) jobs.push(limiter.started(now, 1000))
+  jobs.push(search.started(now, 1000))
+  const { limit } = search
+  while (search.limit === limit) {
+    while (jobs.length < limit) jobs.push(search.started(now, 1000))
     now += 20 / limit
-    limiter.ended(jobs.shift() as object, now - 20, now, true)
+    search.ended(jobs.shift() as object, now - 20, now, true)
   }
-  t.strictSame([limiter.limit, limiter.reason], [2 * limit, 'probe'])
+  t.strictSame([search.limit, search.reason], [2 * limit, 'probe'])
   t.end()
 })
 
 t.test('five minutes in which a job is in flight are not idle', (t) => {
-  const limiter = searchFor()
-  const end = simulate(open(about(50)), limiter, [7000], 1)[0]?.duration as number
-  const { limit } = limiter
+  const search = searchFor()
+  const end = simulate(open(about(50)), search, [7000], 1)[0]?.duration as number
+  const { limit } = search
   t.ok(limit > 300, `${limit}`)
-  const job = limiter.started(end, 0)
-  limiter.ended(limiter.started(end + 300_001, 0), end + 300_001, end + 300_002, true)
-  t.equal(limiter.limit, limit)
-  limiter.ended(job, end, end + 600_003, true)
-  limiter.started(end + 900_003, 0)
-  t.equal(limiter.limit, limit, 'exactly five idle minutes')
+  const job = search.started(end, 0)
+  search.ended(search.started(end + 300_001, 0), end + 300_001, end + 300_002, true)
+  t.equal(search.limit, limit)
+  search.ended(job, end, end + 600_003, true)
+  search.started(end + 900_003, 0)
+  t.equal(search.limit, limit, 'exactly five idle minutes')
   t.end()
 })
 
-/** A limiter after a cut, with this share of overloads, and a function that runs jobs of 50 ms at the same time. */
-function limiterAfterCut(shareBefore = 0.25) {
-  const limiter = searchFor()
-  let now = simulate(open(about(50)), limiter, [7000], 1)[0]?.duration as number
+/** A search after a cut, with this share of overloads, and a function that runs jobs of 50 ms at the same time. */
+function searchAfterCut(shareBefore = 0.25) {
+  const search = searchFor()
+  let now = simulate(open(about(50)), search, [7000], 1)[0]?.duration as number
   function run(jobs: number, failures: number, pause = 0): void {
     now += pause
-    const cohorts = Array.from({ length: jobs }, () => limiter.started(now, 1000))
+    const cohorts = Array.from({ length: jobs }, () => search.started(now, 1000))
     now += 50
     for (const [index, cohort] of cohorts.entries()) {
       const isFailure = Math.floor(((index + 1) * failures) / jobs) > Math.floor((index * failures) / jobs)
-      limiter.ended(cohort, now - 50, now, isFailure ? limiter.failed('overload', now) : true)
+      if (isFailure) endWithFailure(search, cohort, now - 50, now, 'overload')
+      else search.ended(cohort, now - 50, now, true)
     }
   }
   run(400, 400 * shareBefore)
-  return { limiter, run }
+  return { search, run }
 }
 
 t.test('a cut is undone if it has not lowered the share of the overloads', (t) => {
@@ -839,29 +846,29 @@ t.test('a cut is undone if it has not lowered the share of the overloads', (t) =
     [0.5, 0.34, false],
     [0.5, 0.45, true],
   ] as const) {
-    const { limiter, run } = limiterAfterCut(shareBefore)
-    const { limit, reason } = limiter
+    const { search, run } = searchAfterCut(shareBefore)
+    const { limit, reason } = search
     t.equal(reason, 'overload')
     t.ok(limit <= 300, `${limit}`)
     run(2 * limit, Math.round(2 * limit * shareAfter)) // more than the limit, so that it is reached
     const message = `${shareBefore} before, ${shareAfter} after`
-    if (isUndone) assertBetween(t, limiter.limit, 450, 500)
-    else t.ok(limiter.limit <= limit, message)
-    t.equal(limiter.reason, isUndone ? 'no-gain' : 'overload', message)
+    if (isUndone) assertBetween(t, search.limit, 450, 500)
+    else t.ok(search.limit <= limit, message)
+    t.equal(search.reason, isUndone ? 'no-gain' : 'overload', message)
   }
   t.end()
 })
 
 t.test('a cut is not undone because of a single call', (t) => {
-  const { limiter, run } = limiterAfterCut(0.005)
-  const { limit } = limiter
+  const { search, run } = searchAfterCut(0.005)
+  const { limit } = search
   run(2 * limit, 1)
-  t.strictSame([limiter.limit, limiter.reason], [limit, 'overload'])
+  t.strictSame([search.limit, search.reason], [limit, 'overload'])
   t.end()
 })
 
 t.test('a cut by throttled calls is not undone, even if calls are overloaded as often as before', (t) => {
-  const { limiter, start, pass, end, fail } = withJobs(400)
+  const { search, start, pass, end, fail } = withJobs(400)
   fail(1, 'overload')
   end(400) // one overload in 400 is usual now
   start(400)
@@ -871,53 +878,54 @@ t.test('a cut by throttled calls is not undone, even if calls are overloaded as 
   end(190)
   fail(2, 'overload')
   end(200)
-  t.strictSame([limiter.limit, limiter.reason], [369, 'throttle']) // 389 × 0.95
+  t.strictSame([search.limit, search.reason], [369, 'throttle']) // 389 × 0.95
   start(800)
   pass(100)
   end(400)
   fail(4, 'overload')
   end(400)
-  t.strictSame([limiter.limit, limiter.reason], [369, 'throttle'])
+  t.strictSame([search.limit, search.reason], [369, 'throttle'])
   t.end()
 })
 
 t.test('a cut in a probe is not undone, even if calls are overloaded as often as before', (t) => {
-  const { limiter, start, pass, end, fail } = withJobsInProbe(50)
+  const { search, start, pass, end, fail } = withJobsInProbe(50)
   end(20)
   fail(10, 'overload')
   end(80)
-  t.strictSame([limiter.limit, limiter.reason], [75, 'overload']) // 79 × 0.95
+  t.strictSame([search.limit, search.reason], [75, 'overload']) // 79 × 0.95
   start(150)
   pass(100)
   end(100)
   fail(10, 'overload')
   end(50)
-  t.strictSame([limiter.limit, limiter.reason], [46, 'overload'], 'they lower the limit again: 49 × 0.95')
+  t.strictSame([search.limit, search.reason], [46, 'overload'], 'they lower the limit again: 49 × 0.95')
   t.end()
 })
 
 t.test('overloads after a cut by throttled calls do not raise the limit', (t) => {
-  const { limiter, end, fail } = withJobs(400)
+  const { search, end, fail } = withJobs(400)
   end(10)
   fail(40, 'throttle')
   end(390)
-  const { limit } = limiter
-  const jobs = Array.from({ length: 2 * limit }, () => limiter.started(200, 1000))
+  const { limit } = search
+  const jobs = Array.from({ length: 2 * limit }, () => search.started(200, 1000))
   for (const [index, job] of jobs.entries()) {
-    limiter.ended(job, 200, 300, index % 20 === 0 ? limiter.failed('overload', 300) : true)
+    if (index % 20 === 0) endWithFailure(search, job, 200, 300, 'overload')
+    else search.ended(job, 200, 300, true)
   }
-  t.ok(limiter.limit <= limit, `${limiter.limit}`)
+  t.ok(search.limit <= limit, `${search.limit}`)
   t.end()
 })
 
 t.test('an overload does not raise a limit that throttled calls have lowered', (t) => {
-  const { limiter, end, fail } = withJobs(100)
+  const { search, end, fail } = withJobs(100)
   fail(2, 'throttle')
   end(89)
   fail(2, 'throttle')
-  t.equal(limiter.limit, 10)
+  t.equal(search.limit, 10)
   fail(3, 'overload')
-  t.equal(limiter.limit, 10)
+  t.equal(search.limit, 10)
   t.end()
 })
 
@@ -957,9 +965,9 @@ t.test('a cut is not undone after five idle minutes', (t) => {
     [0, true],
     [400_000, false],
   ] as const) {
-    const { limiter, run } = limiterAfterCut()
-    run(2 * limiter.limit, limiter.limit / 2, pause) // a quarter of the calls, as before the cut
-    t.equal(limiter.limit > 100, isUndone, `${limiter.limit} after a pause of ${pause} ms`)
+    const { search, run } = searchAfterCut()
+    run(2 * search.limit, search.limit / 2, pause) // a quarter of the calls, as before the cut
+    t.equal(search.limit > 100, isUndone, `${search.limit} after a pause of ${pause} ms`)
   }
   t.end()
 })
@@ -985,16 +993,16 @@ function hanging(numbers: readonly number[], inner: Downstream): Downstream {
 
 /** The limits at which jobs started between two times, in milliseconds. */
 function limitsBetween(from: number, to: number, downstream: Downstream, records: readonly number[], seed: number) {
-  const limiter = searchFor()
+  const search = searchFor()
   const limits: number[] = []
   const recorded = {
-    ...recording(limiter, new Set()),
+    ...recording(search, new Set()),
     get limit() {
-      return limiter.limit
+      return search.limit
     },
     started(now: number, waiting: number) {
-      if (now > from && now < to) limits.push(limiter.limit)
-      return limiter.started(now, waiting)
+      if (now > from && now < to) limits.push(search.limit)
+      return search.started(now, waiting)
     },
   }
   simulate(downstream, recorded, records, seed)
@@ -1027,36 +1035,36 @@ t.test('if more than 5 % of a cohort hang, the search goes on without them', (t)
 })
 
 t.test('a job that timed out does not count, until its slot is free', (t) => {
-  const limiter = searchFor({ initial: 3, max: 5 })
-  const jobs = [0, 0, 0, 0].map((now) => limiter.started(now, 100))
+  const search = searchFor({ initial: 3, max: 5 })
+  const jobs = [0, 0, 0, 0].map((now) => search.started(now, 100))
   const hung = jobs.map((job, index) => {
-    const token = limiter.timedOut(job, 0, 'failure', 300)
-    t.equal(limiter.limit, [4, 5, 5, 5][index], 'at most max')
+    const token = search.timedOut(job, 0, 'failure', 300)
+    t.equal(search.limit, [4, 5, 5, 5][index], 'at most max')
     return token
   })
   for (const limit of [5, 5, 4, 3]) {
-    limiter.ended(hung.pop() as object, 0, 400, false)
-    t.equal(limiter.limit, limit)
+    search.ended(hung.pop() as object, 0, 400, false)
+    t.equal(search.limit, limit)
   }
   t.end()
 })
 
 t.test('at most `initial` jobs that timed out do not count, so that batches in which all handlers hang end', (t) => {
-  const limiter = searchFor({ initial: 2, max: 10 })
+  const search = searchFor({ initial: 2, max: 10 })
   for (const limit of [3, 4, 4, 4]) {
-    limiter.timedOut(limiter.started(0, 100), 0, 'failure', 300)
-    t.equal(limiter.limit, limit)
+    search.timedOut(search.started(0, 100), 0, 'failure', 300)
+    t.equal(search.limit, limit)
   }
   t.end()
 })
 
 t.test('jobs that time out lower the limit, and their slots are added to it', (t) => {
-  const limiter = searchFor({ initial: 10 })
-  const jobs = Array.from({ length: 10 }, () => limiter.started(0, 100))
-  const hung = jobs.slice(0, 4).map((job) => limiter.timedOut(job, 0, 'overload', 300))
-  t.strictSame([limiter.limit, limiter.reason], [6 + 4, 'overload'])
-  for (const token of hung) limiter.ended(token, 0, 500, false)
-  t.equal(limiter.limit, 6)
+  const search = searchFor({ initial: 10 })
+  const jobs = Array.from({ length: 10 }, () => search.started(0, 100))
+  const hung = jobs.slice(0, 4).map((job) => search.timedOut(job, 0, 'overload', 300))
+  t.strictSame([search.limit, search.reason], [6 + 4, 'overload'])
+  for (const token of hung) search.ended(token, 0, 500, false)
+  t.equal(search.limit, 6)
   t.end()
 })
 
@@ -1142,28 +1150,30 @@ t.test('a lower limit that the batches do not reach proves nothing', (t) => {
 })
 
 t.test('the reason is the class of the failure, also if the limit is already below the jobs in flight', (t) => {
-  const limiter = searchFor()
+  const search = searchFor()
   const jobs: object[] = []
   let now = 0
   function endOne(succeeded: boolean): void {
     now += 0.4
-    limiter.ended(jobs.shift() as object, now - 20, now, succeeded ? true : limiter.failed('overload', now))
+    const job = jobs.shift() as object
+    if (succeeded) search.ended(job, now - 20, now, true)
+    else endWithFailure(search, job, now - 20, now, 'overload')
   }
   function fill(): void {
-    while (jobs.length < limiter.limit) jobs.push(limiter.started(now, 1000))
+    while (jobs.length < search.limit) jobs.push(search.started(now, 1000))
   }
   fill()
-  while (!(limiter.limit < 50 && limiter.reason === 'probe')) {
+  while (!(search.limit < 50 && search.reason === 'probe')) {
     endOne(true)
     fill()
   }
-  const { limit } = limiter
+  const { limit } = search
   for (let count = 0; count < 3; count++) endOne(false)
-  while (limiter.limit === limit) {
+  while (search.limit === limit) {
     endOne(true)
     fill()
   }
-  t.equal(limiter.reason, 'overload')
+  t.equal(search.reason, 'overload')
   t.end()
 })
 
@@ -1175,17 +1185,17 @@ t.test('if every record fails with an ordinary failure, the limit stays', (t) =>
 })
 
 t.test('if every record of later batches fails with an ordinary failure, the limit does not change any more', (t) => {
-  const limiter = searchFor()
+  const search = searchFor()
   let isFailing = false
   const downstream: Downstream = (clock, random) => {
     const call = queueing(200, about(20))(clock, random)
     return (settle) => call((outcome) => settle(isFailing ? 'failure' : outcome))
   }
-  simulate(downstream, limiter, [7000], 1)
-  const { limit } = limiter
+  simulate(downstream, search, [7000], 1)
+  const { limit } = search
   isFailing = true
   const limits = new Set<number>()
-  simulate(downstream, recording(limiter, limits), batches(5, 7000), 1)
+  simulate(downstream, recording(search, limits), batches(5, 7000), 1)
   t.strictSame([...limits], [limit])
   t.end()
 })
@@ -1220,16 +1230,16 @@ t.test('the record with which the middleware warms up does not change the first 
   for (const downstream of [queueing(200, about(60)), refusing(53, about(17)), queueing(10, about(20))]) {
     const [cold, warmedUp] = [searchFor(), searchFor()]
     warmedUp.ended(warmedUp.started(0, 0), 0, 0, true)
-    const [expected, actual] = [cold, warmedUp].map((limiter) => limitsOf(simulate(downstream, limiter, [7000], 1))[0])
+    const [expected, actual] = [cold, warmedUp].map((search) => limitsOf(simulate(downstream, search, [7000], 1))[0])
     t.ok(Math.abs((actual as number) / (expected as number) - 1) < 0.15, `${actual} is about ${expected}`)
   }
   t.end()
 })
 
 t.test('a job that hangs neither stops the search nor delays the end of a cut', (t) => {
-  const limiter = searchFor()
-  limiter.started(0, 0)
-  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), limiter, [7000], 1))[0] as number, 120, 280)
+  const search = searchFor()
+  search.started(0, 0)
+  assertBetween(t, limitsOf(simulate(queueing(200, about(60)), search, [7000], 1))[0] as number, 120, 280)
   const cut = searchFor()
   cut.started(0, 0)
   assertBetween(t, limitsOf(simulate(refusing(30, about(17)), cut, [7000], 1))[0] as number, 20, 40)
@@ -1238,8 +1248,8 @@ t.test('a job that hangs neither stops the search nor delays the end of a cut', 
 
 t.test('the limit follows a capacity that falls and rises again', (t) => {
   const capacity = (now: number) => (now < 10_000 || now > 30_000 ? 200 : 40)
-  const limiter = searchFor()
-  const results = simulate(refusing(capacity, about(60)), limiter, batches(40, 3000), 1)
+  const search = searchFor()
+  const results = simulate(refusing(capacity, about(60)), search, batches(40, 3000), 1)
   function limitAt(time: number): number {
     let end = 0
     for (const { duration, limit } of results) {
@@ -1319,17 +1329,17 @@ t.test('a downstream that fails because of too many calls is not tried again and
 
 /** The search after all of 16 jobs were throttled, so that the limit fell to `min`. It is a quarter or less. */
 function afterOutage(min: number) {
-  const { limiter, start, pass, end, endFailed } = withJobs(16, { min })
+  const { search, start, pass, end, endFailed } = withJobs(16, { min })
   endFailed(16, 'throttle')
   /** Runs jobs that all succeed, as many at once as the limit allows, and returns the first decision. */
   function measure(): string {
     start(min)
-    for (let job = 0; limiter.limit === min && job < 10 * min; job++) {
+    for (let job = 0; search.limit === min && job < 10 * min; job++) {
       pass(20)
       end(1)
       start(1)
     }
-    return `${limiter.limit} ${limiter.reason}`
+    return `${search.limit} ${search.reason}`
   }
   return { start, pass, end, endFailed, measure }
 }
@@ -1367,9 +1377,9 @@ t.test('if one job succeeds at a quarter of the limit, the limit does not double
 })
 
 t.test('if jobs that started with a higher limit fail, the limit does not double afterwards', (t) => {
-  const { limiter, start, pass, end, endFailed } = withJobs(40, { initial: 400 })
+  const { search, start, pass, end, endFailed } = withJobs(40, { initial: 400 })
   endFailed(40, 'overload')
-  const { limit } = limiter
+  const { limit } = search
   t.ok(limit < 100, `${limit}`)
   start(limit)
   for (let job = 0; job < 3 * limit; job++) {
@@ -1377,6 +1387,6 @@ t.test('if jobs that started with a higher limit fail, the limit does not double
     end(1)
     start(1)
   }
-  t.strictSame([limiter.limit, limiter.reason], [limit, 'overload'])
+  t.strictSame([search.limit, search.reason], [limit, 'overload'])
   t.end()
 })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
+import { job } from '../support/branded.ts'
 
 t.test('the ready queue returns each index once', (t) => {
   for (const groups of [undefined, ['g', undefined, 'g']]) {
@@ -34,9 +35,9 @@ t.test('peek() returns the index that take() returns next, or undefined', (t) =>
 t.test('when one group has ended, the next job of another group is still returned', (t) => {
   const ready = createReadyQueue(3, ['a', 'b', 'b'], 'group')
   t.strictSame([ready.take(), ready.take(), ready.peek()], [0, 1, undefined])
-  ready.advanceGroup?.(0) // the last job of its group
+  ready.advanceGroup?.(job(0)) // the last job of its group
   t.equal(ready.peek(), undefined)
-  ready.advanceGroup?.(1)
+  ready.advanceGroup?.(job(1))
   t.equal(ready.peek(), 2)
   t.strictSame([ready.take(), ready.take()], [2, undefined])
   t.end()

@@ -261,8 +261,8 @@ t.test('the time budget ends a batch before the early timeout of Middy, which th
 const EARLY_TIMEOUT_ERROR = {
   name: 'TypeError',
   message:
-    'timeoutEarlyResponse responded, which would delete unfinished messages: let it throw. Your inner handler must ' +
-    'pass its third argument to eachRecord(), or respond 20 ms before the timeout',
+    'timeoutEarlyResponse may have responded, which would delete unfinished messages: let it throw. An inner handler ' +
+    'that does not pass its third argument to eachRecord() must respond at least 20 ms before the timeout',
 }
 
 for (const [what, timeoutEarlyResponse] of [
@@ -353,6 +353,28 @@ t.test(
   },
 )
 
+t.test(
+  'an inner handler that returns correct results 16 ms before the timeout is told both possible causes',
+  async (t) => {
+    const clock = mockClock(t)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async ({ Records }) => {
+        await promise
+        return Promise.allSettled(Records.map(async () => {})) as never
+      })
+    const result = handler(standardEvent('a', 'b'), timedContext(1000))
+    await settled()
+    clock.advance(984)
+    resolve()
+    const { name, message } = (await result.catch((error) => error)) as Error
+    t.equal(name, 'TypeError')
+    t.match(message, /^timeoutEarlyResponse may have responded, .*: let it throw\. /)
+    t.match(message, /\. An inner handler that does not pass its third argument .* at least 20 ms before the timeout$/)
+  },
+)
+
 t.test('an early timeout before the inner handler has called eachRecord() is a TypeError', async (t) => {
   const clock = mockClock(t)
   const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
@@ -414,6 +436,21 @@ t.test('a budget that leaves no time starts nothing and emits a warning', async 
   t.match(warnings, [
     { code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /has 3000 ms left, and timeBudget reserves 5000 ms/ },
   ])
+})
+
+t.test('the warning about a budget that leaves no time is emitted once for each instance', async (t) => {
+  mockClock(t)
+  const context = { getRemainingTimeInMillis: () => 3000 } as Context
+  const warnings = await warned(async () => {
+    for (const drain of [4000, 5000]) {
+      const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain } })
+      for (const id of ['a', 'b', 'c']) t.strictSame(failed(await handle(standardEvent(id), context)), [id])
+    }
+  })
+  t.strictSame(
+    warnings.map(({ message }) => message.match(/reserves \d+ ms/)?.[0]),
+    ['reserves 4000 ms', 'reserves 5000 ms'],
+  )
 })
 
 t.test('an error of the inner handler fails the invocation and ends its batch', async (t) => {

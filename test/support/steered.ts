@@ -1,19 +1,19 @@
-import { applyLimiter } from '../../src/adaptive/apply-limiter.ts'
-import type { Limiter, LimiterFactory } from '../../src/scheduler/limiting.ts'
+import { createLimiter } from '../../src/adaptive/limiter.ts'
+import type { AdaptiveSettings, LimitSearch } from '../../src/scheduler/limiter.ts'
 
 /** A value for `concurrency` whose limit the test sets. It takes effect when a record starts or ends. */
 export function steered(limit: number) {
   const calls: unknown[][] = []
-  const limiter: Limiter & { limit: number } = {
+  const search: LimitSearch & { limit: number } = {
     limit,
     reason: 'initial',
     started(_now, waiting) {
       calls.push(['started', waiting])
-      return limiter
+      return search
     },
     failed(error) {
       calls.push(['failed', (error as Error).message])
-      return false
+      return true
     },
     timedOut(token, _startedAt, error) {
       calls.push(['timed out', (error as Error).message])
@@ -23,6 +23,6 @@ export function steered(limit: number) {
       calls.push(['ended', succeeded])
     },
   }
-  const concurrency: LimiterFactory = { max: 100, createLimiter: () => limiter, applyLimiter }
-  return { concurrency, limiter, calls }
+  const concurrency: AdaptiveSettings = { max: 100, createSearch: () => search, createLimiter }
+  return { concurrency, search, calls }
 }

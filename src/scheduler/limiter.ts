@@ -1,9 +1,9 @@
-import type { AdaptiveConcurrency, LimitReason } from '../types.ts'
+import type { AdaptiveConcurrency, ConcurrencySummary, LimitReason } from '../types.ts'
 import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
 
-/** Finds the concurrency of a middleware instance while its jobs run. All times come from `performance.now()`. */
-export interface Limiter {
+/** Searches for the best limit while jobs run. All times come from `performance.now()`. */
+export interface LimitSearch {
   /** How many jobs may be in flight: a positive integer. */
   readonly limit: number
   readonly reason: LimitReason
@@ -17,9 +17,9 @@ export interface Limiter {
   /**
    * A job failed.
    *
-   * @returns the value to pass to `ended()` as `succeeded`: `false`, or `undefined` if the failure does not count
+   * @returns whether the load caused the failure. If not, the result of the job does not count
    */
-  failed(error: unknown, now: number): false | undefined
+  failed(error: unknown, now: number): boolean
   /**
    * A job timed out. It still occupies its slot.
    *
@@ -34,17 +34,11 @@ export interface Limiter {
   ended(token: object, startedAt: number, now: number, succeeded: boolean | undefined): void
 }
 
-/** What `adaptiveConcurrency()` returns. The code is in src/adaptive/, so that a bundle without it does not contain it. */
-export interface LimiterFactory extends AdaptiveConcurrency {
-  /** @param max the maximum limit that fits under the process's file descriptors */
-  createLimiter(max: number): Limiter
-  /** @param startWorkers starts workers in all batches, because there are more slots now */
-  applyLimiter(limiter: Limiter, slots: Slots, startWorkers: () => void): Limiting
-}
-
-/** Learns about each job. It changes the number of slots while jobs run, or does nothing if the concurrency is fixed. */
-export interface Limiting {
+/** Learns about each job, and changes the number of slots while jobs run. If the concurrency is fixed, it does nothing. */
+export interface Limiter {
   readonly isFixed: boolean
+  /** The current limit, and why it last changed. `undefined` if the concurrency is fixed. */
+  readonly current: ConcurrencySummary | undefined
   started(worker: Worker, now: number, waiting: number): void
   finished(worker: Worker, result: PromiseSettledResult<undefined>, now: number): void
   timedOut(worker: Worker, error: Error, now: number): void
@@ -57,12 +51,21 @@ export interface Limiting {
   bind<TFunction extends () => void>(run: TFunction): TFunction
 }
 
+/** What `adaptiveConcurrency()` returns. The code is in src/adaptive/, so that a bundle without it does not contain it. */
+export interface AdaptiveSettings extends AdaptiveConcurrency {
+  /** @param max the maximum limit that fits under the process's file descriptors */
+  createSearch(max: number): LimitSearch
+  /** @param startWorkers starts workers in all batches, because there are more slots now */
+  createLimiter(search: LimitSearch, slots: Slots, startWorkers: () => void): Limiter
+}
+
 /**
  * Its `bind` does nothing. With a fixed concurrency, no other invocation starts the workers of a batch. Another one can
  * end the batch, but only if all running jobs have timed out. Then no abort listener is left to run.
  */
-export const FIXED: Limiting = {
+export const FIXED: Limiter = {
   isFixed: true,
+  current: undefined,
   started() {},
   finished() {},
   timedOut() {},
