@@ -49,8 +49,7 @@ function readCommandLine() {
 }
 
 function partsToShow(): readonly Part[] {
-  if (names.length > 0 && names[0] !== 'report') return names as Part[]
-  return partNames.filter((part) => !(options.short && part === 'hot-loop')) // the hot loop has no target
+  return names.length === 0 || names[0] === 'report' ? partNames : (names as Part[])
 }
 
 /** Parts that were not measured now keep their earlier results. */

@@ -7,7 +7,6 @@ import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import manifest from '../package.json' with { type: 'json' }
 import { BARE_LOOP, MIDDY_IDIOM, nodePeers, OURS, POWERTOOLS, POWERTOOLS_ALONE } from './peers.ts'
-import type { HotLoop } from './processes/hot-loop.ts'
 import type { HttpTask, Outcome } from './processes/http.ts'
 import type { Environment } from './processes/lambda.ts'
 import { inRounds, median, nodeCommand, runProcess, runProgram, type Samples } from './rounds.ts'
@@ -17,7 +16,6 @@ export type Cases = Record<string, Samples>
 
 export const PARTS = {
   lambda: measureLambda,
-  'hot-loop': measureHotLoop,
   http: measureHttp,
   fifo: measureFifo,
   heap: measureHeap,
@@ -68,27 +66,6 @@ function each<T>(samples: Samples<T>, value: (sample: T) => number): Samples {
   return Object.fromEntries(Object.entries(samples).map(([name, values]) => [name, values.map(value)]))
 }
 
-/** Microseconds per record. */
-async function measureHotLoop(isShort: boolean): Promise<Cases> {
-  const tasks: Record<string, HotLoop> = {
-    'of 10': { size: 10, failEvery: 0 },
-    'of 1,000': { size: 1_000, failEvery: 0 },
-    'of 10,000': { size: 10_000, failEvery: 0 },
-    'of 10,000, 1 % failing': { size: 10_000, failEvery: 100 },
-  }
-  const records = 50_000
-  const go = await buildGo()
-  const cases: Cases = {}
-  for (const [title, { size, failEvery }] of Object.entries(tasks)) {
-    cases[title] = await inRounds(`hot loop, batches ${title}`, isShort ? 1 : 7, namesWith(go), (peer) =>
-      peer === GO && go
-        ? runProgram(go, ['noop', '100', String(size), String(records / size), String(failEvery)])
-        : runProcess('hot-loop.ts', { peer, size, failEvery, records }, '--expose-gc'),
-    )
-  }
-  return cases
-}
-
 export const DESCRIPTORS = 1_024
 export const RECORDS = 10_000
 
@@ -105,9 +82,7 @@ async function measureHttp(isShort: boolean): Promise<HttpCase[]> {
   async function run(task: HttpTask): Promise<Outcome> {
     const { peer, concurrency, records } = task
     const command =
-      peer === GO && go
-        ? [go, 'http', String(concurrency), String(records), url]
-        : nodeCommand('http.ts', { ...task, url })
+      peer === GO && go ? [go, String(concurrency), String(records), url] : nodeCommand('http.ts', { ...task, url })
     // `ulimit -n` also sets the hard limit. Otherwise Node would raise the soft limit to the hard limit.
     return runProgram('sh', ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command])
   }
@@ -124,7 +99,7 @@ async function measureHttp(isShort: boolean): Promise<HttpCase[]> {
 
   try {
     await run({ ...task(BARE_LOOP, 100), records: 1_000 }) // warms the server up
-    const peers = isShort ? [OURS, BARE_LOOP] : namesWith(go)
+    const peers = isShort ? [OURS, BARE_LOOP] : [...nodePeers, ...(go ? [GO] : [])]
     const cases = await measure(
       'HTTP, concurrency 100',
       isShort ? 2 : 7,
@@ -229,10 +204,6 @@ function packageOf(path: string): string {
 }
 
 export const GO = 'Go, buffered channel'
-
-function namesWith(go: string | undefined): string[] {
-  return go ? [...nodePeers, GO] : nodePeers
-}
 
 /** `undefined` if Go is not installed. */
 export async function goVersion(): Promise<string | undefined> {

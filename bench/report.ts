@@ -60,11 +60,10 @@ export function page(results: Results): string {
 
 /** The tables of the measured parts, and the targets of the given parts. */
 export function report(results: Results, parts: readonly Part[], isShort = false, chart = ''): string {
-  const { http, lambda, 'hot-loop': hotLoop, bundle } = results
+  const { http, lambda, bundle } = results
   const sections: string[] = []
   if (http) sections.push(httpTable(http.data), chart)
   if (lambda) sections.push(lambdaTable(lambda.data, isShort))
-  if (hotLoop) sections.push(hotLoopTable(hotLoop.data))
   if (bundle) sections.push(bundleTable(bundle.data))
   sections.push(targetTable(results, parts, isShort), stamps(results))
   return sections.filter((text) => text !== '').join('\n\n')
@@ -91,16 +90,6 @@ function lambdaTable(cases: Cases, isShort: boolean): string {
       (isShort
         ? 'The figures are medians of the fastest batch of each process, and of the CPU time of the first batch.'
         : 'In the first two columns, each process contributes the time of its first batch. In the others, it contributes the time of its median batch. The figures are the medians of these times.'),
-  )
-}
-
-function hotLoopTable(cases: Cases): string {
-  return table(
-    'Hot loop',
-    'In microseconds per record. The handler does nothing.',
-    ...casesTable(cases),
-    'The process handles the same event again and again, without pauses, after V8 has optimized the code. No Lambda function ' +
-      'runs like this.',
   )
 }
 

@@ -1,7 +1,6 @@
 // The same batch in Go: one buffered channel limits the records in flight, and another one collects the failures.
 //
-//	fanout noop <concurrency> <records> <batches> <fail every>   prints microseconds per record
-//	fanout http <concurrency> <records> <url>                    prints the same as processes/http.ts
+//	fanout <concurrency> <records> <url>   prints the same as processes/http.ts
 package main
 
 import (
@@ -58,31 +57,6 @@ func batch(size int) []record {
 		records[i] = record{fmt.Sprintf("00000000-0000-4000-8000-%012d", i), body}
 	}
 	return records
-}
-
-func noop(concurrency, size, batches, failEvery int) {
-	records := batch(size)
-	var ran atomic.Int64
-	handle := func(record) error {
-		if n := ran.Add(1); failEvery > 0 && n%int64(failEvery) == 0 {
-			return errors.New("no such article")
-		}
-		return nil
-	}
-	failures := 0
-	start := time.Now()
-	for range batches {
-		failures += len(process(records, concurrency, handle))
-	}
-	elapsed := time.Since(start)
-	total, want := size*batches, 0
-	if failEvery > 0 {
-		want = total / failEvery
-	}
-	if int(ran.Load()) != total || failures != want {
-		panic(fmt.Sprintf("%d of %d records ran, %d of %d failed", ran.Load(), total, failures, want))
-	}
-	fmt.Println(float64(elapsed.Nanoseconds()) / 1e3 / float64(total))
 }
 
 // A connection that decreases the number of open connections when it is closed.
@@ -172,9 +146,5 @@ func number(place int) int {
 }
 
 func main() {
-	if os.Args[1] == "noop" {
-		noop(number(2), number(3), number(4), number(5))
-	} else {
-		overHTTP(number(2), number(3), os.Args[4])
-	}
+	overHTTP(number(1), number(2), os.Args[3])
 }
