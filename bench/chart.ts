@@ -10,7 +10,6 @@ import { median } from './rounds.ts'
 
 const SUCCESSFUL = 'successful'
 const FAILED = 'failed with EMFILE'
-const CLIENT = 'node:http'
 
 export async function drawChart(cases: readonly HttpCase[]): Promise<void> {
   const svg = await new View(parse(compile(spec(cases)).spec)).toSVG()
@@ -19,21 +18,17 @@ export async function drawChart(cases: readonly HttpCase[]): Promise<void> {
 
 /** This package from the lowest to the highest concurrency, then the libraries without a limit. */
 function barsOf(cases: readonly HttpCase[]) {
-  // With a concurrency of 1, the batch is smaller.
-  const measured = cases.filter(({ client, records }) => client === CLIENT && records === RECORDS)
-  const ours = measured
-    .filter(({ peer, concurrency }) => peer === OURS && concurrency < DESCRIPTORS)
-    .sort((a, b) => a.concurrency - b.concurrency)
-  const others = measured.filter(({ peer }) => peer === MIDDY_IDIOM || peer === POWERTOOLS)
-  return [...ours, ...others].map(({ peer, records, concurrency, outcomes }) => {
+  const ours = cases.filter(({ peer }) => peer === OURS).sort((a, b) => a.concurrency - b.concurrency)
+  const others = cases.filter(({ peer }) => peer === MIDDY_IDIOM || peer === POWERTOOLS)
+  return [...ours, ...others].map(({ peer, concurrency, outcomes }) => {
     const failed = median(outcomes.map(({ failed }) => failed))
     const perSecond = 1_000 / median(outcomes.map(({ ms }) => ms))
     return {
       // A | separates the lines of a label.
       name: peer === OURS ? count(concurrency) : `no limit:|${peer.replace(' in Middy', '')}`,
-      successful: (records - failed) * perSecond,
+      successful: (RECORDS - failed) * perSecond,
       failed: failed * perSecond,
-      label: failed > 0 ? `${Math.round((100 * failed) / records)} % failed` : count(Math.round(records * perSecond)),
+      label: failed > 0 ? `${Math.round((100 * failed) / RECORDS)} % failed` : count(Math.round(RECORDS * perSecond)),
     }
   })
 }

@@ -6,7 +6,19 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import manifest from '../package.json' with { type: 'json' }
-import { BARE_LOOP, MIDDY_IDIOM, nodePeers, OURS, POWERTOOLS, POWERTOOLS_ALONE } from './peers.ts'
+import type { HttpClient } from './http-clients.ts'
+import {
+  BARE_LOOP,
+  MIDDY_IDIOM,
+  nodePeers,
+  OURS,
+  P_LIMIT,
+  P_MAP,
+  POWERTOOLS,
+  POWERTOOLS_ALONE,
+  withBaseline,
+} from './peers.ts'
+import type { Costs } from './processes/calls.ts'
 import type { HttpTask, Outcome } from './processes/http.ts'
 import type { Environment } from './processes/lambda.ts'
 import { inRounds, median, nodeCommand, runProcess, runProgram, type Samples } from './rounds.ts'
@@ -15,55 +27,113 @@ import { inRounds, median, nodeCommand, runProcess, runProgram, type Samples } f
 export type Cases = Record<string, Samples>
 
 export const PARTS = {
-  lambda: measureLambda,
+  waits: (isShort: boolean) => measureLambda(true, [OURS, POWERTOOLS, P_MAP], isShort),
+  calls: measureCalls,
   http: measureHttp,
   fifo: measureFifo,
   heap: measureHeap,
   bundle: measureBundles,
+  noop: (isShort: boolean) => measureLambda(false, [OURS, POWERTOOLS], isShort),
 }
 export type Part = keyof typeof PARTS
 export const partNames = Object.keys(PARTS) as Part[]
 
-/** The titles of the cases that have a target. */
+/** The titles of the cases of `waits` and `noop`. */
 export const CASE = {
   environment: 'new environment, ms',
   first: 'first 10, ms',
-  early: '10, first twenty',
-  later: '10, later',
-  of100: 'of 100',
-  of1000: 'of 1,000',
-  of10000: 'of 10,000',
+  early10: '10, first twenty',
+  later10: '10, later',
+  early100: '100, first twenty',
+  later100: '100, later',
+  of1000: '1,000',
+  of10000: '10,000',
+  at1000: '10,000, concurrency 1,000',
 }
 
-/** Microseconds per record, except for the first two cases. */
-async function measureLambda(isShort: boolean): Promise<Cases> {
-  function measure(size: number, batches: number, peers: readonly string[]): Promise<Samples<Environment>> {
-    return inRounds(`Lambda, batches of ${size}`, isShort ? 3 : 15, peers, (peer) =>
-      runProcess('lambda.ts', { peer, size, batches }),
+const LAMBDA_PEERS = [OURS, MIDDY_IDIOM, POWERTOOLS, POWERTOOLS_ALONE, P_LIMIT, P_MAP, BARE_LOOP]
+
+/**
+ * Microseconds per record, except for the first two cases. The handler waits for I/O once, or it does nothing. A short
+ * run measures only these peers.
+ */
+async function measureLambda(waits: boolean, shortRunPeers: readonly string[], isShort: boolean): Promise<Cases> {
+  const peers = withBaseline(isShort ? shortRunPeers : LAMBDA_PEERS)
+  function measure(size: number, batches: number, concurrency = 100): Promise<Samples<Environment>> {
+    const title = `${waits ? 'waiting' : 'no-op'} handler, batches of ${size}`
+    return inRounds(title, isShort ? 3 : 9, peers, (peer) =>
+      runProcess('lambda.ts', { peer, waits, size, concurrency, batches }),
     )
   }
   // A short run measures only what has a target. On a busy machine, other processes interrupt batches: a first batch
   // once took 79 times as long as that of Powertools. So a short run takes the fastest batch of a process and the CPU
   // time of the first. V8 optimizes the code over time, so a short run has as many batches per process as a full run.
   const typical = isShort ? (batches: readonly number[]) => Math.min(...batches) : median
-  const peers = isShort ? [OURS, POWERTOOLS] : nodePeers
-  const of10 = await measure(10, 100, peers)
-  const of100 = await measure(100, 100, peers)
-  const of1000 = await measure(1_000, 60, peers)
-  const of10000 = await measure(10_000, 15, isShort ? [...peers, MIDDY_IDIOM] : peers)
-  return {
+  const of10 = await measure(10, 100)
+  const of100 = await measure(100, 100)
+  const of1000 = await measure(1_000, 60)
+  const cases = {
     [CASE.environment]: each(of10, ({ setup, batches }) => setup + (batches[0] as number)),
     [CASE.first]: each(of10, ({ batches, firstCpu }) => (isShort ? firstCpu : (batches[0] as number))),
-    [CASE.early]: each(of10, ({ batches }) => 100 * typical(batches.slice(0, 20))),
-    [CASE.later]: each(of10, ({ batches }) => 100 * typical(batches.slice(20))),
-    [CASE.of100]: each(of100, ({ batches }) => 10 * typical(batches)),
+    [CASE.early10]: each(of10, ({ batches }) => 100 * typical(batches.slice(0, 20))),
+    [CASE.later10]: each(of10, ({ batches }) => 100 * typical(batches.slice(20))),
+    [CASE.early100]: each(of100, ({ batches }) => 10 * typical(batches.slice(0, 20))),
+    [CASE.later100]: each(of100, ({ batches }) => 10 * typical(batches.slice(20))),
     [CASE.of1000]: each(of1000, ({ batches }) => typical(batches)),
-    [CASE.of10000]: each(of10000, ({ batches }) => typical(batches) / 10),
   }
+  if (isShort && waits) return cases // these batches of 10,000 have no target
+  cases[CASE.of10000] = each(await measure(10_000, 15), ({ batches }) => typical(batches) / 10)
+  if (waits) cases[CASE.at1000] = each(await measure(10_000, 15, 1_000), ({ batches }) => typical(batches) / 10)
+  return cases
 }
 
 function each<T>(samples: Samples<T>, value: (sample: T) => number): Samples {
   return Object.fromEntries(Object.entries(samples).map(([name, values]) => [name, values.map(value)]))
+}
+
+/** Batches of HTTP calls. */
+export const CALLS = [
+  { size: 10, client: 'node:http' },
+  { size: 100, client: 'node:http' },
+  { size: 10, client: 'fetch' },
+  { size: 100, client: 'fetch' },
+] satisfies { size: number; client: HttpClient }[]
+
+/** The titles of the first twenty batches of a process, and of the later ones. */
+export function callCases({ size, client }: (typeof CALLS)[number]): [early: string, later: string] {
+  return [`${size} by ${client}, first twenty`, `${size} by ${client}, later`]
+}
+
+/** Milliseconds per batch, in which each record sends a request of 10 ms. */
+async function measureCalls(isShort: boolean): Promise<{ cpu: Cases; time: Cases }> {
+  const cpu: Cases = {}
+  const time: Cases = {}
+  const peers = withBaseline(isShort ? [OURS, POWERTOOLS] : [OURS, POWERTOOLS, P_MAP])
+  await withServer(async (url) => {
+    for (const task of CALLS) {
+      const title = `batches of ${task.size} HTTP calls by ${task.client}`
+      const costs: Samples<Costs> = await inRounds(title, isShort ? 2 : 9, peers, (peer) =>
+        runProcess('calls.ts', { ...task, peer, batches: isShort ? 50 : 100, url }),
+      )
+      const [early, later] = callCases(task)
+      cpu[early] = each(costs, ({ cpu }) => median(cpu.slice(0, 20)))
+      cpu[later] = each(costs, ({ cpu }) => median(cpu.slice(20)))
+      time[early] = each(costs, ({ time }) => median(time.slice(0, 20)))
+      time[later] = each(costs, ({ time }) => median(time.slice(20)))
+    }
+  })
+  return { cpu, time }
+}
+
+/** Runs a server that responds after 10 ms, until `measure` has ended. */
+async function withServer<T>(measure: (url: string) => Promise<T>): Promise<T> {
+  const server = fork(join(import.meta.dirname, 'processes', 'http-server.ts'))
+  try {
+    const [url] = (await once(server, 'message')) as [string]
+    return await measure(url)
+  } finally {
+    server.disconnect()
+  }
 }
 
 export const DESCRIPTORS = 1_024
@@ -74,30 +144,28 @@ export interface HttpCase extends HttpTask {
 }
 
 /** One request of 10 ms per record, in processes with as many file descriptors as on Lambda. */
-async function measureHttp(isShort: boolean): Promise<HttpCase[]> {
-  const server = fork(join(import.meta.dirname, 'processes', 'http-server.ts'))
-  const [url] = (await once(server, 'message')) as [string]
-  const go = isShort ? undefined : await buildGo()
+function measureHttp(isShort: boolean): Promise<HttpCase[]> {
+  return withServer(async (url) => {
+    const go = isShort ? undefined : await buildGo()
 
-  async function run(task: HttpTask): Promise<Outcome> {
-    const { peer, concurrency, records } = task
-    const command =
-      peer === GO && go ? [go, String(concurrency), String(records), url] : nodeCommand('http.ts', { ...task, url })
-    // `ulimit -n` also sets the hard limit. Otherwise Node would raise the soft limit to the hard limit.
-    return runProgram('sh', ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command])
-  }
+    async function run(task: HttpTask): Promise<Outcome> {
+      const { peer, concurrency, records } = task
+      const command =
+        peer === GO && go ? [go, String(concurrency), String(records), url] : nodeCommand('http.ts', { ...task, url })
+      // `ulimit -n` also sets the hard limit. Otherwise Node would raise the soft limit to the hard limit.
+      return runProgram('sh', ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command])
+    }
 
-  async function measure(title: string, rounds: number, tasks: readonly HttpTask[]): Promise<HttpCase[]> {
-    const byKey = new Map(tasks.map((task) => [JSON.stringify(task), task]))
-    const samples = await inRounds(title, rounds, [...byKey.keys()], (key) => run(byKey.get(key) as HttpTask))
-    return Array.from(byKey, ([key, task]) => ({ ...task, outcomes: samples[key] ?? [] }))
-  }
+    async function measure(title: string, rounds: number, tasks: readonly HttpTask[]): Promise<HttpCase[]> {
+      const byKey = new Map(tasks.map((task) => [JSON.stringify(task), task]))
+      const samples = await inRounds(title, rounds, [...byKey.keys()], (key) => run(byKey.get(key) as HttpTask))
+      return Array.from(byKey, ([key, task]) => ({ ...task, outcomes: samples[key] ?? [] }))
+    }
 
-  function task(peer: string, concurrency: number, client: HttpTask['client'] = 'node:http'): HttpTask {
-    return { peer, client, concurrency, records: concurrency === 1 ? 500 : RECORDS }
-  }
+    function task(peer: string, concurrency: number): HttpTask {
+      return { peer, concurrency, records: RECORDS }
+    }
 
-  try {
     await run({ ...task(BARE_LOOP, 100), records: 1_000 }) // warms the server up
     const peers = isShort ? [OURS, BARE_LOOP] : [...nodePeers, ...(go ? [GO] : [])]
     const cases = await measure(
@@ -106,13 +174,9 @@ async function measureHttp(isShort: boolean): Promise<HttpCase[]> {
       peers.map((peer) => task(peer, 100)),
     )
     if (isShort) return cases
-    const others = [1, 10, 50, 200, 500, 1_000, RECORDS].map((concurrency) => task(OURS, concurrency))
-    const withFetch = [1, 10, 50, 100, 200, 500, 1_000, RECORDS].map((concurrency) => task(OURS, concurrency, 'fetch'))
-    const unbounded = task(MIDDY_IDIOM, 100, 'fetch')
-    return [...cases, ...(await measure('HTTP, for the chart', 3, [...others, ...withFetch, unbounded]))]
-  } finally {
-    server.disconnect()
-  }
+    const others = [10, 50, 200, 500, 1_000].map((concurrency) => task(OURS, concurrency))
+    return [...cases, ...(await measure('HTTP, for the chart', 3, others))]
+  })
 }
 
 /** Milliseconds per batch of 10 records of 10 ms in 10 message groups. */
@@ -122,8 +186,7 @@ function measureFifo(isShort: boolean): Promise<Samples> {
 
 /** Bytes of heap that a peer uses in the middle of a batch of 10,000 records. */
 function measureHeap(isShort: boolean): Promise<Samples> {
-  const peers = isShort ? [OURS, POWERTOOLS] : nodePeers
-  return inRounds('heap', isShort ? 1 : 3, peers, (peer) => runProcess('heap.ts', { peer }, '--expose-gc'))
+  return inRounds('heap', isShort ? 1 : 3, [OURS, POWERTOOLS], (peer) => runProcess('heap.ts', { peer }, '--expose-gc'))
 }
 
 const ENTRIES = {

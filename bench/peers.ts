@@ -8,18 +8,20 @@ export const OURS = 'middy-bounded-sqs-batch'
 export const MIDDY_IDIOM = 'Middy idiom'
 export const POWERTOOLS = 'Powertools in Middy'
 export const POWERTOOLS_ALONE = 'Powertools alone'
+export const P_LIMIT = 'p-limit in Middy'
+export const P_MAP = 'p-map in Middy'
 export const BARE_LOOP = 'bare loop'
+/** Another build of this package: `BENCH_PACKAGE=/path/to/dist/index.js` compares two versions in one run. */
+export const BASELINE = 'baseline'
+export const { BENCH_PACKAGE } = process.env
 
 /**
  * Each way to make a Lambda handler from a handler for one record, as its own documentation shows it. A library is
  * imported when its peer is called, so that a process loads only the peer that it measures.
  */
 export const peers = {
-  async [OURS](handle, concurrency) {
-    const { default: middy } = await import('@middy/core')
-    const { boundedSqsBatch, eachRecord } = await import('middy-bounded-sqs-batch')
-    return middy().use(boundedSqsBatch({ concurrency })).handler(eachRecord(handle))
-  },
+  [OURS]: (handle, concurrency) => boundedBy('middy-bounded-sqs-batch', handle, concurrency),
+  [BASELINE]: (handle, concurrency) => boundedBy(BENCH_PACKAGE as string, handle, concurrency),
 
   async [MIDDY_IDIOM](handle) {
     const { default: middy } = await import('@middy/core')
@@ -31,8 +33,7 @@ export const peers = {
 
   /** For functions that use Middy, the documentation of Powertools wraps its handler in `middy()`. */
   async [POWERTOOLS](handle) {
-    const { default: middy } = await import('@middy/core')
-    return middy(await powertools(handle))
+    return inMiddy(await powertools(handle))
   },
 
   /** For functions without Middy. */
@@ -40,29 +41,33 @@ export const peers = {
     return powertools(handle)
   },
 
-  async 'p-queue, one add() per record'(handle, concurrency) {
+  async 'p-queue in Middy, one add() per record'(handle, concurrency) {
     const { default: PQueue } = await import('p-queue')
     const queue = new PQueue({ concurrency })
-    return reporting(handle, (records, run) => Promise.all(records.map((record) => queue.add(() => run(record)))))
+    return inMiddy(
+      reporting(handle, (records, run) => Promise.all(records.map((record) => queue.add(() => run(record))))),
+    )
   },
 
-  async 'p-limit'(handle, concurrency) {
+  async [P_LIMIT](handle, concurrency) {
     const { default: pLimit } = await import('p-limit')
     const limit = pLimit(concurrency)
-    return reporting(handle, (records, run) => Promise.all(records.map((record) => limit(run, record))))
+    return inMiddy(reporting(handle, (records, run) => Promise.all(records.map((record) => limit(run, record)))))
   },
 
-  async 'p-map'(handle, concurrency) {
+  async [P_MAP](handle, concurrency) {
     const { default: pMap } = await import('p-map')
-    return reporting(handle, (records, run) => pMap(records, run, { concurrency }))
+    return inMiddy(reporting(handle, (records, run) => pMap(records, run, { concurrency })))
   },
 
-  async fastq(handle, concurrency) {
+  async 'fastq in Middy'(handle, concurrency) {
     const { default: fastq } = await import('fastq')
-    return reporting(handle, (records, run) => {
-      const queue = fastq.promise(run, concurrency)
-      return Promise.all(records.map((record) => queue.push(record)))
-    })
+    return inMiddy(
+      reporting(handle, (records, run) => {
+        const queue = fastq.promise(run, concurrency)
+        return Promise.all(records.map((record) => queue.push(record)))
+      }),
+    )
   },
 
   /** No library, no check of the event and no time budget. */
@@ -78,13 +83,29 @@ export const peers = {
 } satisfies Record<string, Peer>
 
 export type NodePeer = keyof typeof peers
-export const nodePeers = Object.keys(peers) as NodePeer[]
+export const nodePeers = withBaseline(Object.keys(peers).filter((peer) => peer !== BASELINE))
+
+/** Adds the other build of this package to these peers, if there is one. */
+export function withBaseline(names: readonly string[]): readonly string[] {
+  return BENCH_PACKAGE ? [...names, BASELINE] : names
+}
+
+async function boundedBy(source: string, handle: RecordHandler, concurrency: number): Promise<BatchHandler> {
+  const { default: middy } = await import('@middy/core')
+  const { boundedSqsBatch, eachRecord }: typeof import('middy-bounded-sqs-batch') = await import(source)
+  return middy().use(boundedSqsBatch({ concurrency })).handler(eachRecord(handle))
+}
 
 async function powertools(handle: RecordHandler): Promise<BatchHandler> {
   const { BatchProcessor, EventType, processPartialResponse } = await import('@aws-lambda-powertools/batch')
   const processor = new BatchProcessor(EventType.SQS)
   return (event, context) =>
     processPartialResponse(event, handle, processor, { context, throwOnFullBatchFailure: false })
+}
+
+async function inMiddy(handler: BatchHandler): Promise<BatchHandler> {
+  const { default: middy } = await import('@middy/core')
+  return middy(handler)
 }
 
 /** Builds the partial batch response for libraries that know nothing about SQS. `runAll` runs every record once. */

@@ -1,15 +1,14 @@
 // One batch with one request per record: `node http.ts '{"peer":…}'` prints an Outcome.
 import assert from 'node:assert/strict'
 import { subscribe } from 'node:diagnostics_channel'
-import { Agent, request } from 'node:http'
 import type { Socket } from 'node:net'
 import type { SQSRecord } from 'aws-lambda'
+import { HTTP_CLIENTS } from '../http-clients.ts'
 import { type NodePeer, peers } from '../peers.ts'
 import { assertExact, context, sqsEvent } from '../sqs-event.ts'
 
 export interface HttpTask {
   readonly peer: string
-  readonly client: 'node:http' | 'fetch'
   readonly concurrency: number
   readonly records: number
 }
@@ -24,9 +23,8 @@ export interface Outcome {
   readonly peakSockets: number
 }
 
-const { peer, client, concurrency, records, url } = JSON.parse(process.argv[2] as string)
-const send = client === 'fetch' ? sendByFetch : sendByNodeHttp
-const agent = new Agent({ keepAlive: true }) // without a limit of sockets
+const { peer, concurrency, records, url } = JSON.parse(process.argv[2] as string)
+const send = HTTP_CLIENTS['node:http']
 const ran: string[] = []
 const failed: string[] = []
 const statuses = new Set<number | undefined>()
@@ -34,33 +32,14 @@ const codes: Record<string, number> = {}
 let sockets = 0
 let peakSockets = 0
 
-function sendByNodeHttp(body: string): Promise<number | undefined> {
-  return new Promise((resolve, reject) => {
-    const sent = request(url, { method: 'POST', agent }, (response) => {
-      response.on('end', () => resolve(response.statusCode))
-      response.on('error', reject)
-      response.resume()
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
-}
-
-async function sendByFetch(body: string): Promise<number> {
-  const response = await fetch(url, { method: 'POST', body })
-  await response.arrayBuffer()
-  return response.status
-}
-
 async function handle({ body, messageId }: SQSRecord) {
   ran.push(messageId)
   try {
-    statuses.add(await send(body))
+    statuses.add(await send(url, body))
   } catch (error) {
     failed.push(messageId)
-    const { code, cause } = error as NodeJS.ErrnoException // an error of fetch has the code in its cause
-    const name = code ?? (cause as NodeJS.ErrnoException | undefined)?.code ?? 'none'
-    codes[name] = (codes[name] ?? 0) + 1
+    const { code = 'none' } = error as NodeJS.ErrnoException
+    codes[code] = (codes[code] ?? 0) + 1
     throw error
   }
 }

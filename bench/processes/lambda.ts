@@ -1,4 +1,4 @@
-// One execution environment of Lambda: `node lambda.ts '{"peer":…,"size":…,"batches":…}'` prints milliseconds.
+// One execution environment of Lambda: `node lambda.ts '{"peer":…}'` prints milliseconds.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SQSRecord } from 'aws-lambda'
 import { type NodePeer, peers } from '../peers.ts'
@@ -12,16 +12,17 @@ export interface Environment {
   readonly firstCpu: number
 }
 
-const { peer, size, batches } = JSON.parse(process.argv[2] as string)
+const { peer, waits, size, concurrency, batches } = JSON.parse(process.argv[2] as string)
 const text = JSON.stringify(sqsEvent(size))
 let ran: string[] = []
 
 async function handle({ messageId }: SQSRecord) {
+  if (waits) await new Promise(setImmediate)
   ran.push(messageId)
 }
 
 const setupStart = performance.now()
-const handler = await peers[peer as NodePeer](handle, 100)
+const handler = await peers[peer as NodePeer](handle, concurrency)
 await new Promise(setImmediate) // the time includes work that the construction postponed
 const environment = { setup: performance.now() - setupStart, batches: [] as number[], firstCpu: 0 }
 
