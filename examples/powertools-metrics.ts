@@ -20,8 +20,8 @@ function publishMetrics(summary: BatchSummary, context: Context): void {
   for (const outcome of OUTCOMES) metrics.addMetric(outcome, MetricUnit.Count, summary[outcome])
   metrics.addMetric('records', MetricUnit.Count, records)
   metrics.addMetric('reported', MetricUnit.Count, reported)
-  // 1 or 0, so that the average is the share of the batches in which every record failed.
-  metrics.addMetric('fullBatchFailure', MetricUnit.Count, records > 0 && reported === records ? 1 : 0)
+  // From 0 to 1. Its average rises long before a message that fails again and again is dead-lettered.
+  metrics.addMetric('reportedShare', MetricUnit.NoUnit, records > 0 ? reported / records : 0)
   metrics.addMetric('peakInFlight', MetricUnit.Count, peakInFlight)
   // The 95th percentile of the durations of the batch's handlers. Undefined if no record started.
   if (durations) metrics.addMetric('recordP95', MetricUnit.Milliseconds, durations.p95)

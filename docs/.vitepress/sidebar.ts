@@ -18,6 +18,8 @@ export const SIDEBAR: Section[] = [
     deploy: 'Which settings matter?',
     'batch-size': 'How large may a batch be?',
     failures: 'What is reported?',
+    outages: 'How long may an outage last?',
+    crashes: 'What if a message crashes it?',
     fifo: 'What happens on a FIFO queue?',
     'failure-handlers': 'How do I handle failed records?',
     'dead-letters': 'How do I use dead letters and backoff?',

@@ -86,7 +86,7 @@ const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
   ['the default visibility timeout', { queue: { VisibilityTimeout: undefined } }, ['visibility-below-timeout']],
   ['a visibility timeout that is 1 s too short', { queue: { VisibilityTimeout: 364 } }, ['visibility-headroom']],
   ['a timeout 1 s longer', { lambda: { Timeout: 61 } }, ['visibility-headroom']],
-  ['a timeout that is too short for the batch', { lambda: { Timeout: 10 } }, ['timeout-below-work']],
+  ['a timeout that is too short for the batch', { lambda: { Timeout: 1 } }, ['timeout-below-work']],
   ['an old runtime', { lambda: { Runtime: 'nodejs18.x' } }, ['runtime-deprecated']],
   ['no redrive policy', { queue: { RedrivePolicy: undefined } }, ['no-redrive-policy']],
   ['a maxReceiveCount of 3', { redrive: { maxReceiveCount: 3 } }, ['max-receive-count']],

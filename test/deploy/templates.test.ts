@@ -37,7 +37,7 @@ t.test('the SAM template and the CDK template have the same settings', (t) => {
     }
   }
   const expected = {
-    queue: { VisibilityTimeout: 365, MessageRetentionPeriod: 345_600, RedrivePolicy: { maxReceiveCount: 5 } },
+    queue: { VisibilityTimeout: 365, MessageRetentionPeriod: 345_600, RedrivePolicy: { maxReceiveCount: 15 } },
     deadLetterQueue: { MessageRetentionPeriod: 1_209_600 },
     lambda: {
       Runtime: 'nodejs24.x',
@@ -49,7 +49,7 @@ t.test('the SAM template and the CDK template have the same settings', (t) => {
     mapping: {
       FunctionResponseTypes: ['ReportBatchItemFailures'],
       MetricsConfig: { Metrics: ['EventCount'] },
-      BatchSize: 1000,
+      BatchSize: 100,
       MaximumBatchingWindowInSeconds: 5,
       ScalingConfig: { MaximumConcurrency: 10 },
     },
@@ -119,13 +119,13 @@ const ALARMS: Record<string, Properties> = {
     ComparisonOperator: 'GreaterThanThreshold',
     TreatMissingData: 'notBreaching',
   },
-  FullBatchFailureAlarm: {
+  FailedRecordsAlarm: {
     ...batch,
     AlarmDescription:
-      'In more than half of the batches, every record fails. Check the downstream and the last deployment.',
-    MetricName: 'fullBatchFailure',
+      'More than 10 % of the records fail. Check the downstream and the last deployment, before messages are dead-lettered.',
+    MetricName: 'reportedShare',
     Statistic: 'Average',
-    Threshold: 0.5,
+    Threshold: 0.1,
   },
   NotStartedAlarm: {
     ...batch,
@@ -159,6 +159,16 @@ t.test('both templates have the same alarms', (t) => {
     })
     t.strictSame(Object.fromEntries(alarms), ALARMS)
   }
+  t.end()
+})
+
+t.test('FailedRecordsAlarm fires in less than half of the time after which failing messages are dead-lettered', (t) => {
+  const template = samTemplate()
+  const { EvaluationPeriods, Period } = alarmsOf(template).FailedRecordsAlarm as Properties
+  const visibilityTimeouts = Object.values(template.Mappings?.VisibilityTimeout ?? {}).flatMap(Object.values<number>)
+  t.equal(visibilityTimeouts.length, 15)
+  const { maxReceiveCount } = partsOf(template).redrive
+  t.ok(EvaluationPeriods * Period < ((maxReceiveCount - 1) * Math.min(...visibilityTimeouts)) / 2)
   t.end()
 })
 

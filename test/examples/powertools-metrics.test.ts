@@ -7,11 +7,14 @@ import { failed, testContext, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
-const COUNTS = [
-  ...['succeeded', 'failed', 'timedOut', 'aborted', 'blocked', 'notStarted', 'handled'],
-  ...['records', 'reported', 'fullBatchFailure', 'peakInFlight'],
-].map((Name) => ({ Name, Unit: 'Count' }))
-const DURATIONS = ['recordP95', 'timeLeft'].map((Name) => ({ Name, Unit: 'Milliseconds' }))
+const METRICS = [
+  ...['succeeded', 'failed', 'timedOut', 'aborted', 'blocked', 'notStarted', 'handled', 'records', 'reported'].map(
+    (Name) => ({ Name, Unit: 'Count' }),
+  ),
+  { Name: 'reportedShare', Unit: 'None' },
+  { Name: 'peakInFlight', Unit: 'Count' },
+  ...['recordP95', 'timeLeft'].map((Name) => ({ Name, Unit: 'Milliseconds' })),
+]
 
 t.test(
   'powertools-metrics.ts publishes the metrics of two concurrent batches, one of which runs out of time',
@@ -42,12 +45,22 @@ t.test(
       }),
     )
     const lines = published.filter(({ queue }) => queue === undefined)
-    const none = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0, fullBatchFailure: 0 }
+    const none = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0, handled: 0 }
     t.strictSame(
       lines.map(({ _aws, recordP95, timeLeft, ...rest }) => rest),
       [
-        { service: 'orders', ...none, records: 3, succeeded: 3, reported: 0, peakInFlight: 3 },
-        { service: 'orders', ...none, records: 11, succeeded: 8, failed: 2, aborted: 1, reported: 3, peakInFlight: 11 },
+        { service: 'orders', ...none, records: 3, succeeded: 3, reported: 0, reportedShare: 0, peakInFlight: 3 },
+        {
+          service: 'orders',
+          ...none,
+          records: 11,
+          succeeded: 8,
+          failed: 2,
+          aborted: 1,
+          reported: 3,
+          reportedShare: 3 / 11,
+          peakInFlight: 11,
+        },
       ],
     )
     t.strictSame(
@@ -60,7 +73,7 @@ t.test(
     const { _aws } = lines[1] ?? {}
     const { Timestamp, ...metadata } = _aws as Record<string, unknown>
     t.strictSame(metadata, {
-      CloudWatchMetrics: [{ Namespace: 'shop', Dimensions: [['service']], Metrics: [...COUNTS, ...DURATIONS] }],
+      CloudWatchMetrics: [{ Namespace: 'shop', Dimensions: [['service']], Metrics: METRICS }],
     })
     t.strictSame(
       published
@@ -77,7 +90,7 @@ t.test(
     )
 
     const empty = await printed(async () => t.strictSame(await until(run(0, 1000)), []))
-    t.match(empty, [{ records: 0, reported: 0, fullBatchFailure: 0, peakInFlight: 0 }])
+    t.match(empty, [{ records: 0, reported: 0, reportedShare: 0, peakInFlight: 0 }])
     t.equal(empty.length, 1, 'an empty batch has no queue')
     t.notOk('recordP95' in (empty[0] as object), 'no handler ran')
     const bad = await printed(() =>
@@ -88,14 +101,14 @@ t.test(
 )
 
 t.test(
-  'powertools-metrics.ts sets fullBatchFailure if every record failed, and omits timeLeft without a timeout',
+  'powertools-metrics.ts sets reportedShare to 1 if every record failed, and omits timeLeft without a timeout',
   async (t) => {
     const downstream = await startDownstream(() => 503)
     t.teardown(downstream.close)
     process.env.DOWNSTREAM_URL = downstream.url
     const { handler } = await import('../../examples/powertools-metrics.ts?every-record-fails' as string)
     const lines = await printed(() => logged(() => handler(standardEvent('a', 'b'), testContext())))
-    t.match(lines, [{ records: 2, failed: 2, reported: 2, fullBatchFailure: 1 }, { reported: 2 }])
+    t.match(lines, [{ records: 2, failed: 2, reported: 2, reportedShare: 1 }, { reported: 2 }])
     t.notOk('timeLeft' in (lines[0] as object))
   },
 )

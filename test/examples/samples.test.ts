@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mock } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -368,6 +368,38 @@ testSample('log-ids-pino', 'each line has the ids of its record', async (t) => {
     { msg: 'record failed', messageId: 'm1', err: { type: 'InvalidBodyError' } },
   ])
   t.equal(lines.length, 3)
+})
+
+testSample('body-limit', 'fails a body above the limit, and does not parse it', async (t) => {
+  const tooLong = 'x'.repeat(100_001)
+  const lines = await consoleLines(async () => {
+    const log = await logged(async () => t.strictSame(await run('body-limit', ['{"id":"o1"}', tooLong]), ['m1']))
+    t.match(log.join('\n'), /1 × PermanentError: The body has 100001 characters/)
+  })
+  t.strictSame(lines, [['o1']])
+})
+
+testSample('stray-exceptions', 'names the record whose exception ended the process, and no other', async (t) => {
+  const code = `import './stray-exceptions.ts'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    import middy from '@middy/core'
+    import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+    const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async ({ body }) => {
+      await sleep(1)
+      if (body === 'bad') setImmediate(() => { throw new Error('stray') })
+      await sleep(60_000)
+    }))
+    await handler(JSON.parse(process.env.EVENT), {})`
+  const Records = ['a', 'b', 'c', 'bad', 'e'].map((body, index) => sqsRecord(`m${index}`, { body }))
+  const env = { ...process.env, NODE_OPTIONS: '', EVENT: JSON.stringify({ Records }) }
+  const options = { cwd: folder, env, encoding: 'utf8', timeout: 30_000 } as const
+  const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', code], options)
+  t.equal(status, 1)
+  t.strictSame(
+    stderr.split('\n').filter((line) => /\bm\d/.test(line)),
+    ['An exception ends the process. It came from the record m3'],
+  )
+  t.match(stderr, 'Error: stray')
 })
 
 testSample('shared-rate', 'starts no more records in a second than the shared counter allows', async (t) => {

@@ -80,7 +80,7 @@ t.test(
   'docs/doctor.md: findings of the queue and of the mapping are accepted in the CDK, also with a handler.mts',
   async (t) => {
     const app = sampleOf('docs/cdk.md', 'cdk')
-      .replace('maxReceiveCount: 5', 'maxReceiveCount: 3')
+      .replace('maxReceiveCount: 15', 'maxReceiveCount: 3')
       .replace('reportBatchItemFailures: true', 'reportBatchItemFailures: false')
       .replace('src/handler.ts', 'src/handler.mts')
       .replace('    // Only for deadLetter():\n', '    acceptFindings(queue, handler)\n')

@@ -90,12 +90,12 @@ export function monitor(scope: Construct, monitored: Monitored): void {
       threshold: 0,
       evaluationPeriods: 2,
     }),
-    new Alarm(scope, 'FullBatchFailureAlarm', {
+    new Alarm(scope, 'FailedRecordsAlarm', {
       ...above,
       alarmDescription:
-        'In more than half of the batches, every record fails. Check the downstream and the last deployment.',
-      metric: batchMetric('fullBatchFailure', 'Average'),
-      threshold: 0.5,
+        'More than 10 % of the records fail. Check the downstream and the last deployment, before messages are dead-lettered.',
+      metric: batchMetric('reportedShare', 'Average'),
+      threshold: 0.1,
       evaluationPeriods: 3,
     }),
     new Alarm(scope, 'NotStartedAlarm', {
@@ -126,7 +126,9 @@ export function monitor(scope: Construct, monitored: Monitored): void {
         graph('Records reported to Lambda, and handled by onFailure', {
           left: [batchMetric('reported'), batchMetric('handled')],
         }),
-        graph('Share of batches in which every record failed', { left: [batchMetric('fullBatchFailure', 'Average')] }),
+        graph('Share of the records of a batch that were reported', {
+          left: [batchMetric('reportedShare', 'Average')],
+        }),
       ],
       [
         graph('Messages in the queues', {
