@@ -1,4 +1,4 @@
-/** The table of docs/batch-size.md has the figures of the model. */
+/** The tables of docs/batch-size.md and of the README have the figures of the model. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { batchesOf, MOST_RECORDS } from '../support/batch-model.ts'
@@ -23,6 +23,20 @@ t.test('docs/batch-size.md: each row is computed with the prices of tune', (t) =
     ]
     const row = `| ${cells.join(' | ')} |`
     t.ok(page.split('\n').includes(row), row)
+  }
+  t.end()
+})
+
+t.test('README: the table has the figures of docs/batch-size.md', (t) => {
+  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8').split('\n')
+  const sizes = [10, 100, 1_000, 10_000].map((records) => Math.min(records, MOST_RECORDS))
+  const costs = sizes.map((records) => dollars(batchesOf(records, { mean: 100, p99: 400 }).cost))
+  for (const row of [
+    '| records in a batch | 10 | 100 | 1,000 | 10,000 |',
+    `| cost of a million messages | ${costs.join(' | ')} |`,
+    `| messages that a crash takes along | ${sizes.map((records) => grouped(records - 1)).join(' | ')} |`,
+  ]) {
+    t.ok(readme.includes(row), row)
   }
   t.end()
 })
