@@ -158,7 +158,6 @@ export function createInvocation(
   async function createResponse(): Promise<SQSBatchResponse> {
     const { logger, failureHandlers, onSummary, throwOnFullBatchFailure } = settings
     end()
-    assertNotFailed()
     reported = [...(reported as readonly Failure[]), ...readReported()]
     const failures = await collectFailures()
     assertNotFailed()
@@ -174,7 +173,6 @@ export function createInvocation(
     if (onSummary) {
       const log = (error: unknown) => logCallback(logger, 'onSummary', error)
       await callOnSummary(onSummary, summary, context, callbackTime(), log)
-      assertNotFailed()
     }
     if (throwOnFullBatchFailure && size > 0 && remaining.length === size) {
       const reasons = remaining.map(({ reason }) => reason)

@@ -7,30 +7,13 @@ export interface LimitSearch {
   /** How many jobs may be in flight: a positive integer. */
   readonly limit: number
   readonly reason: LimitReason
-  /**
-   * A job started.
-   *
-   * @param waiting how many jobs of its batch have not started
-   * @returns a value to pass to `ended()` or `timedOut()`
-   */
+  /** A job started, and `waiting` jobs of its batch have not. Returns the token of the job. */
   started(now: number, waiting: number): object
-  /**
-   * A job failed.
-   *
-   * @returns whether the load caused the failure. If not, the result of the job does not count
-   */
+  /** A job failed. Returns whether the load was the cause. If not, the result of the job does not count. */
   failed(error: unknown, now: number): boolean
-  /**
-   * A job timed out. It still occupies its slot.
-   *
-   * @returns a value to pass to `ended()` when the slot is free, instead of the one that `started()` returned
-   */
+  /** A job timed out, and still occupies its slot. Returns its new token. */
   timedOut(token: object, startedAt: number, error: unknown, now: number): object
-  /**
-   * A job has freed its slot.
-   *
-   * @param succeeded `undefined` if its result does not count
-   */
+  /** A job has freed its slot. `succeeded` is `undefined` if its result does not count. */
   ended(token: object, startedAt: number, now: number, succeeded: boolean | undefined): void
 }
 

@@ -48,6 +48,11 @@ export function createSlots(limit: number) {
     return queue.size > 0 || isOverLimit()
   }
 
+  function hold(slot: Slot, start: (slot: Slot) => void): void {
+    held++
+    start(slot)
+  }
+
   return {
     /** How many slots there are. A smaller limit takes effect as slots are freed. */
     get limit() {
@@ -65,18 +70,8 @@ export function createSlots(limit: number) {
       // p-queue starts the task immediately, unless it is just starting others: a handler can end while it starts.
       if (kept.length === 0 && queue.size === 0 && queue.pending < limit) makeSlot()
       const slot = kept.pop()
-      if (slot) {
-        held++
-        start(slot)
-        return
-      }
-      void queue.add(
-        () =>
-          new Promise<void>((endTask) => {
-            held++
-            start({ endTask, canBeKept: false })
-          }),
-      )
+      if (slot) hold(slot, start)
+      else void queue.add(() => new Promise<void>((endTask) => hold({ endTask, canBeKept: false }, start)))
     },
     /** Call it once for each slot. */
     free(slot: Slot): void {

@@ -294,32 +294,13 @@ export const EQUIVALENT: Readonly<
   ],
   'src/scheduler/rate-limit.ts': [
     [
-      'return count > 0 && last >= oldest ? (starts[last] as number) + interval + 1 : 0',
-      [
-        'return true && last >= oldest ? (starts[last] as number) + interval + 1 : 0',
-        'return count >= 0 && last >= oldest ? (starts[last] as number) + interval + 1 : 0',
-      ],
-      'Without a record, this returns a time that has passed: the earlier records could start.',
+      'while ((starts[old] as number) + interval + 1 <= now) old++',
+      ['while ((starts[old] as number) + interval + 1 < now) old++'],
+      'At exactly this time, the start no longer delays another one. It is then dropped later.',
     ],
     [
-      'while (oldest < starts.length && (starts[oldest] as number) + interval + 1 <= now) oldest++',
-      [
-        'while (true && (starts[oldest] as number) + interval + 1 <= now) oldest++',
-        'while (oldest <= starts.length && (starts[oldest] as number) + interval + 1 <= now) oldest++',
-      ],
-      'The entry after the last one is `undefined`, so the comparison is false.',
-    ],
-    [
-      'while (oldest < starts.length && (starts[oldest] as number) + interval + 1 <= now) oldest++',
-      ['while (oldest < starts.length && (starts[oldest] as number) + interval + 1 < now) oldest++'],
-      'At exactly this time, the start is dropped later.',
-    ],
-    [
-      'if (oldest <= starts.length / 2) return // moving the others each time would take longer',
-      [
-        'if (false) return // moving the others each time would take longer',
-        'if (oldest < starts.length / 2) return // moving the others each time would take longer',
-      ],
+      'if (old <= starts.length / 2) return',
+      ['if (false) return', 'if (old < starts.length / 2) return'],
       'It saves time.',
     ],
   ],
