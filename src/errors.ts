@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { safely } from './shared/safely.ts'
 
 /**
  * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal
@@ -133,18 +134,20 @@ for (const [name, { prototype }] of Object.entries(CLASSES)) {
   Object.defineProperty(prototype, 'name', { value: name, configurable: true, writable: true })
 }
 
+const OUTCOMES = [
+  [RecordTimeoutError, 'timedOut'],
+  [RecordAbortedError, 'aborted'],
+  [RecordBlockedError, 'blocked'],
+  [RecordNotStartedError, 'notStarted'],
+] as const
+
 /**
  * Returns why a record failed, from the class of its error. It is `undefined` if the handler failed, the body was not
  * valid, or an inner handler reported the record.
  */
-export function outcomeOf(error: unknown): 'timedOut' | 'aborted' | 'blocked' | 'notStarted' | undefined {
-  try {
-    if (error instanceof RecordTimeoutError) return 'timedOut'
-    if (error instanceof RecordAbortedError) return 'aborted'
-    if (error instanceof RecordBlockedError) return 'blocked'
-    if (error instanceof RecordNotStartedError) return 'notStarted'
-  } catch {} // `error` may be a proxy that throws when it is read
-  return undefined
+export function outcomeOf(error: unknown) {
+  // Reading `error` throws if it is such a proxy.
+  return safely(() => OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1])
 }
 
 /**

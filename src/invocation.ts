@@ -69,21 +69,19 @@ export function createInvocation(
   let readReported: () => readonly Failure[]
   /** The failures in the response. */
   let remaining: readonly Failure[]
-  /** An error that fails the invocation, even if the inner handler caught it. */
-  let fatal: { readonly error: unknown } | undefined
-  let hasFailed = false
+  /** Why the invocation fails, even if the inner handler caught it. */
+  let fatal: TypeError | undefined
 
   /** Runs a handler on every record and returns the report. The inner handler calls it. */
   const run: RunBatch = async (createJobs, handler, context, signal) => {
     if (!canRun) {
       // The caller of a second run may have discarded the first results. After the end, nobody would receive them.
-      fatal ??= {
-        error: new TypeError(
-          'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
-            'Call it once, and await it',
-        ),
-      }
-      throw fatal.error
+      const error = new TypeError(
+        'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
+          'Call it once, and await it',
+      )
+      fatal ??= error
+      throw error
     }
     canRun = false // set before any record handler runs, because a record handler could call `run()` again
     started = start(traceJobs(createJobs(batch, handler, settings), batch, trace), context, signal)
@@ -117,7 +115,7 @@ export function createInvocation(
     if (isEarlyTimeout(isOwn)) {
       throw new TypeError(
         'timeoutEarlyResponse may have responded, which would delete unfinished messages: let it throw. An inner handler ' +
-          'that does not pass its third argument to eachRecord() must respond at least 20 ms before the timeout',
+          'that does not pass its third argument to eachRecord() must respond 20 ms before the timeout',
       )
     }
     if (!isOwn && REPORTS.has(returned as object)) {
@@ -133,10 +131,8 @@ export function createInvocation(
   }
 
   /** Whether the response comes from Middy's early timeout, and not from the inner handler. */
-  function isEarlyTimeout(isOwn: boolean): boolean {
-    if (started?.signal?.aborted) return true
-    return timeoutAt - performance.now() <= EARLY_TIMEOUT && !isOwn
-  }
+  const isEarlyTimeout = (isOwn: boolean) =>
+    started?.signal?.aborted || (timeoutAt - performance.now() <= EARLY_TIMEOUT && !isOwn)
 
   /**
    * Ends the invocation: no further record starts. If the inner handler did not wait for all records, those that are
@@ -147,9 +143,7 @@ export function createInvocation(
     started?.jobRun.end()
   }
 
-  async function collectFailures(): Promise<readonly Failure[]> {
-    return mergeReported(batch, (await started?.failures) ?? [], reported ?? [])
-  }
+  const collectFailures = async () => mergeReported(batch, (await started?.failures) ?? [], reported ?? [])
 
   /**
    * Ends the batch, and makes the response from what the inner handler returned. `receive()` was called before. During
@@ -184,10 +178,9 @@ export function createInvocation(
     return response
   }
 
-  /** @throws the error that fails the invocation, even if the inner handler caught it */
+  /** @throws if an error fails the invocation, even if the inner handler caught it, or if the response was removed */
   function assertNotFailed(): void {
-    if (fatal) throw fatal.error
-    if (hasFailed) throw removedResponseError()
+    if (fatal) throw fatal
   }
 
   /**
@@ -196,13 +189,13 @@ export function createInvocation(
    * @returns a new response with the same ids, because the given object can change later
    * @throws {TypeError} unless it lists at least the failures of this invocation
    */
-  function acceptReplacement(response: unknown): SQSBatchResponse {
-    return freezeResponse(toReport(readReplacement(response, batch, remaining)))
-  }
+  const acceptReplacement = (response: unknown) => freezeResponse(toReport(readReplacement(response, batch, remaining)))
 
   /** Ends the invocation without a response, and logs what this costs. Does not throw. */
   function abandon(): void {
-    hasFailed = true
+    fatal ??= new TypeError(
+      'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
+    )
     end()
     // If no result is known, nothing succeeded.
     if (started || reported) {
@@ -211,9 +204,7 @@ export function createInvocation(
   }
 
   /** Milliseconds until the function's timeout, at least 0; Infinity without one. */
-  function remainingTime(): number {
-    return Math.max(0, timeoutAt - performance.now())
-  }
+  const remainingTime = () => Math.max(0, timeoutAt - performance.now())
 
   /** How much time the failure handlers and `onSummary` have. */
   function callbackTime(): CallbackTime {
@@ -222,16 +213,7 @@ export function createInvocation(
   }
 
   /** Publishes the error of a failed invocation to the tracing channel. Does not throw. */
-  function traceError(error: unknown): void {
-    tracedOutcome?.reject(error)
-  }
+  const traceError = (error: unknown) => tracedOutcome?.reject(error)
 
   return { run, receive, createResponse, acceptReplacement, assertNotFailed, abandon, traceError }
-}
-
-/** A middleware has set the response to `undefined`. */
-export function removedResponseError(): TypeError {
-  return new TypeError(
-    'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
-  )
 }

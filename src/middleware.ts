@@ -3,7 +3,7 @@ import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { DurableContextError } from './errors.ts'
 import { recordJobs } from './handlers/jobs.ts'
 import { provideRunBatch } from './handlers/run-batch.ts'
-import { createInvocation, type Invocation, removedResponseError } from './invocation.ts'
+import { createInvocation, type Invocation } from './invocation.ts'
 import { checkOptions, type Settings } from './options.ts'
 import { isTraced } from './report/tracing.ts'
 import { fitDescriptors } from './scheduler/descriptors.ts'
@@ -132,7 +132,8 @@ const GUARDS = {
       // `undefined`. `onError` hooks can read it, too.
       if (!('earlyResponse' in this)) return undefined
       // Middy calls no further hook. It would respond with `undefined`, and Lambda would delete the batch.
-      throw this.error ?? removedResponseError()
+      if (this.error === undefined) invocation?.assertNotFailed()
+      throw this.error
     },
     set(this: GuardedRequest, response: unknown): void {
       if (response === undefined) removeResponse(this)
@@ -278,8 +279,7 @@ function refuseDurableContext(context: object): void {
   })
   if (!isDurable) return
   throw new DurableContextError(
-    'boundedSqsBatch() cannot be used in a durable function: SQS starts a new execution for each retry, so checkpoints ' +
-      'are lost, and an execution is limited to 3,000 operations. Use a regular function that starts a durable ' +
-      'execution for each message, named after its id',
+    'boundedSqsBatch() cannot be used in a durable function: each retry is a new execution without checkpoints, and ' +
+      'an execution has at most 3,000 operations. Use a regular function that starts one named after each message id',
   )
 }

@@ -25,7 +25,6 @@ export function createLimiter(search: LimitSearch, slots: Slots, startWorkers: (
   }
 
   return {
-    isFixed: false,
     current: search,
     started(worker, now, waiting) {
       worker.token = search.started(now, waiting)

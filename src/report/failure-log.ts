@@ -31,14 +31,14 @@ export function logFailures(
 ): void {
   if (failures.length === 0 || logger === false) return
   if (logger) callLogger(logger, batch, failures)
-  else write(safely(() => entryOf(summary(), groupsOf(batch, failures))) ?? countsOf(batch, failures))
+  else write(() => entryOf(summary(), groupsOf(batch, failures)))
 }
 
 /** Logs what the failure of the invocation costs. The error itself is logged by Lambda. */
 export function logRedelivery(logger: Logger, records: number, succeeded: number): void {
   if (logger === false || succeeded === 0) return
   const [all, done] = [records, succeeded].map((count) => count.toLocaleString('en'))
-  write(`${PREFIX} the invocation failed: SQS redelivers all ${all} messages, of which ${done} had succeeded`)
+  write(() => `${PREFIX} the invocation failed: SQS redelivers all ${all} messages, of which ${done} had succeeded`)
 }
 
 /**
@@ -48,7 +48,7 @@ export function logRedelivery(logger: Logger, records: number, succeeded: number
  */
 export function logCallback(logger: Logger, source: string, error: unknown): void {
   if (logger === false) return
-  write([`${PREFIX} ${source}: ${shorten(textOf(error))}`, ...framesOf(error)].join('\n  '))
+  write(() => [`${PREFIX} ${source}: ${shorten(textOf(error))}`, ...framesOf(error)].join('\n  '))
 }
 
 function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
@@ -61,14 +61,9 @@ function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Fail
   for (const { index, reason } of failures) promiseTry(logger, reason, batch.records[index] as never).catch(writeOnce)
 }
 
-/** An error of the console must not change the response. */
-function write(entry: unknown): void {
-  safely(() => console.error(entry))
-}
-
-/** What is known without the errors, in case the entry cannot be made. */
-function countsOf({ ids }: Batch, failures: readonly Failure[]): string {
-  return `${PREFIX} ${failures.length} of ${ids.length} records failed; their errors cannot be shown`
+/** An error while the entry is made, or of the console, must not change the response. */
+function write(makeEntry: () => unknown): void {
+  safely(() => console.error(makeEntry()))
 }
 
 /** A text, or an object if Lambda's log format is JSON. Lambda puts the object into the `message` field of the log line. */

@@ -69,28 +69,22 @@ export function readReplacement(response: unknown, batch: Batch, failures: reado
   )
 }
 
+/** Adds the records that failures block on a FIFO queue. In record order. */
+export function withBlocked(batch: Batch, failures: readonly Failure[]): readonly Failure[] {
+  return mergeReported(batch, failures, [])
+}
+
 /** Adds what a handler reported to the failures that are known, and what all of these block. In record order. */
 export function mergeReported(
   batch: Batch,
   known: readonly Failure[],
   reported: readonly Failure[],
 ): readonly Failure[] {
-  if (reported.length === 0) return withBlocked(batch, known)
+  if (reported.length === 0 && !batch.groups) return known
   // By id, because two records of a batch can have the same id.
   const knownIds = new Set(known.map(({ index }) => batch.ids[index]))
-  const added = reported.filter(({ index }) => !knownIds.has(batch.ids[index]))
-  const failed = new Map([...known, ...added].map((failure) => [failure.index, failure])) // each record once
-  return withBlocked(batch, Array.from(failed.values()).sort(byPosition))
-}
-
-/** Adds the records that failures block on a FIFO queue. In record order. */
-export function withBlocked({ groups }: Batch, failures: readonly Failure[]): readonly Failure[] {
-  if (!groups) return failures
-  const failed = new Map(failures.map(({ index, reason }) => [index, reason]))
-  addBlocked(groups, failed)
-  return Array.from(failed, ([index, reason]) => ({ index, reason })).sort(byPosition)
-}
-
-function byPosition(one: Failure, other: Failure): number {
-  return one.index - other.index
+  const failed = new Map(known.map(({ index, reason }) => [index, reason]))
+  for (const { index, reason } of reported) if (!knownIds.has(batch.ids[index])) failed.set(index, reason)
+  addBlocked(batch.groups ?? [], failed)
+  return Array.from(failed, ([index, reason]) => ({ index, reason })).sort((a, b) => a.index - b.index)
 }

@@ -19,9 +19,8 @@ export interface LimitSearch {
 
 /** Learns about each job, and changes the number of slots while jobs run. If the concurrency is fixed, it does nothing. */
 export interface Limiter {
-  readonly isFixed: boolean
   /** The current limit, and why it last changed. `undefined` if the concurrency is fixed. */
-  readonly current: ConcurrencySummary | undefined
+  readonly current?: ConcurrencySummary
   started(worker: Worker, now: number, waiting: number): void
   finished(worker: Worker, result: PromiseSettledResult<undefined>, now: number): void
   timedOut(worker: Worker, error: Error, now: number): void
@@ -47,8 +46,6 @@ export interface AdaptiveSettings extends AdaptiveConcurrency {
  * end the batch, but only if all running jobs have timed out. Then no abort listener is left to run.
  */
 export const FIXED: Limiter = {
-  isFixed: true,
-  current: undefined,
   started() {},
   finished() {},
   timedOut() {},

@@ -11,7 +11,6 @@ export type RateLimit = ReturnType<typeof createRateLimit>
  */
 export function createRateLimit({ limit, interval }: RateLimitOption) {
   const starts: number[] = [] // when records started, in order
-  let old = 0 // how many of the first ones no longer matter
   const queue = new Map<object, { nextCount(): number; resolve(isDue: boolean): void }>()
   let timer: NodeJS.Timeout | undefined
 
@@ -19,17 +18,7 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
    * Returns when `count` more records may start: when the interval of enough earlier ones is over. One millisecond is
    * added, because a downstream that counts by `Date.now()` sees whole milliseconds.
    */
-  function dueAt(count: number): number {
-    return (starts[starts.length + count - limit - 1] ?? -Infinity) + interval + 1
-  }
-
-  /** Drops the starts that cannot delay another one, when they are more than half, because the others must be moved. */
-  function dropOld(now: number): void {
-    while ((starts[old] as number) + interval + 1 <= now) old++
-    if (old <= starts.length / 2) return
-    starts.splice(0, old)
-    old = 0
-  }
+  const dueAt = (count: number) => (starts[starts.length + count - limit - 1] ?? -Infinity) + interval + 1
 
   function dispatchNext(): void {
     clearTimeout(timer)
@@ -69,7 +58,9 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
     /** Call it after `count` records have started: it counts them and lets the next invocation continue. */
     countStarts(count: number): void {
       const now = performance.now()
-      dropOld(now)
+      // Drops the starts that cannot delay another one.
+      const first = starts.findIndex((start) => start + interval + 1 > now)
+      starts.splice(0, first < 0 ? starts.length : first)
       for (let record = 0; record < count; record++) starts.push(now)
       dispatchNext()
     },

@@ -62,23 +62,11 @@ function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' |
     take: () => ready.pop(),
     advanceGroup(job) {
       const next = (groupOf[job] as JobNumber[]).pop()
-      if (next !== undefined) ready.splice(insertionIndex(next, ready), 0, next)
+      if (next !== undefined) ready.splice(ready.findLastIndex((other) => other > next) + 1, 0, next)
     },
     removeBlockedBy(job) {
       if (fifoFailure === 'group') return (groupOf[job] as JobNumber[]).splice(0)
       return [...ready.splice(0), ...waiting.flatMap((group) => group.splice(0))]
     },
   }
-}
-
-/** The index at which a number belongs in a list of numbers in descending order. */
-function insertionIndex(number: number, descending: readonly number[]): number {
-  let low = 0
-  let high = descending.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if ((descending[middle] as number) > number) low = middle + 1
-    else high = middle
-  }
-  return low
 }

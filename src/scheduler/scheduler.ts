@@ -70,8 +70,7 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     // Without a rate limit, the timer starts after the first worker: a batch that this worker finishes needs none.
     if (dispatch && !loop.isOver()) started()
     start()
-    const { end, durations, peakInFlight } = loop
-    return { done, end, durations, peakInFlight, concurrency: limiter.current }
+    return { done, end: loop.end, ...loop.measures, concurrency: limiter.current }
   }
   return schedule
 }

@@ -8,12 +8,6 @@ const FIRST_SLOTS = 10
 /** How many free slots are kept. Each takes 1.7 to 2.7 kB of memory (Node 24). */
 const MAX_KEPT_SLOTS = 1_000
 
-export interface Slot {
-  readonly endTask: () => void
-  /** `false` if the task was made in the async context of an invocation. */
-  readonly canBeKept: boolean
-}
-
 /**
  * The slots of one middleware instance. At most `limit` workers hold a slot at once, and p-queue serves them in the order
  * in which they asked.
@@ -29,28 +23,26 @@ export interface Slot {
  */
 export function createSlots(limit: number) {
   const queue = new PQueue({ concurrency: limit })
-  const kept: Slot[] = [] // the free slots
+  const kept: (() => void)[] = [] // for each free slot, what ends its task
   /** How many slots workers hold. `queue.pending` also counts the tasks that have just ended. */
   let held = 0
   const makeSlot = AsyncLocalStorage.bind(() => {
-    void queue.add(() => new Promise<void>((endTask) => void kept.push({ endTask, canBeKept: true })))
+    void queue.add(() => new Promise<void>((endTask) => void kept.push(endTask)))
   })
 
   for (let slot = 0; slot < Math.min(limit, FIRST_SLOTS); slot++) makeSlot()
 
   /** Whether more slots are held than there are, because the limit has become smaller. */
-  function isOverLimit(): boolean {
-    return held > limit
-  }
-
+  const isOverLimit = () => held > limit
   /** Whether a holder should free its slot, because another worker waits for one or the limit has become smaller. */
-  function isContended(): boolean {
-    return queue.size > 0 || isOverLimit()
-  }
+  const isContended = () => queue.size > 0 || isOverLimit()
 
-  function hold(slot: Slot, start: (slot: Slot) => void): void {
+  function hold(start: (release: () => void) => void, free: () => void): void {
     held++
-    start(slot)
+    start(() => {
+      free()
+      held--
+    })
   }
 
   return {
@@ -61,23 +53,17 @@ export function createSlots(limit: number) {
     set limit(value) {
       limit = value
       queue.concurrency = value
-      for (const { endTask } of kept.splice(Math.max(0, limit - held))) endTask()
+      for (const endTask of kept.splice(Math.max(0, limit - held))) endTask()
     },
     isContended,
     isOverLimit,
-    /** Calls `start` when there is a free slot, immediately if there is one. */
-    enqueue(start: (slot: Slot) => void): void {
+    /** Calls `start` when there is a free slot, immediately if there is one. `release` frees the slot: call it once. */
+    enqueue(start: (release: () => void) => void): void {
       // p-queue starts the task immediately, unless it is just starting others: a handler can end while it starts.
       if (kept.length === 0 && queue.size === 0 && queue.pending < limit) makeSlot()
-      const slot = kept.pop()
-      if (slot) hold(slot, start)
-      else void queue.add(() => new Promise<void>((endTask) => hold({ endTask, canBeKept: false }, start)))
-    },
-    /** Call it once for each slot. */
-    free(slot: Slot): void {
-      if (slot.canBeKept && !isContended() && kept.length < MAX_KEPT_SLOTS) kept.push(slot)
-      else slot.endTask()
-      held--
+      const endTask = kept.pop()
+      if (!endTask) void queue.add(() => new Promise<void>((endTask) => hold(start, endTask)))
+      else hold(start, () => (isContended() || kept.length === MAX_KEPT_SLOTS ? endTask() : void kept.push(endTask)))
     },
   }
 }

@@ -57,7 +57,8 @@ export function createWorkerLoop(
   const { maxInFlight } = jobs.ready
   // `classify` and tracing subscribers run at the end of a job, and can take long. The worker then reads the clock
   // again before the next job.
-  const isObserved = !limiter.isFixed || jobs.settled !== undefined
+  const isFixed = limiter.current === undefined
+  const isObserved = !isFixed || jobs.settled !== undefined
   const durations: number[] = [] // of each settled job
   const workers = new Set<Worker>() // those that hold a slot
   // Everything that refers to the batch. `undefined` after the end, so that a handler that hangs does not keep the
@@ -72,23 +73,15 @@ export function createWorkerLoop(
   let workerCount = 0 // those that hold a slot or wait for one
   let isStartingWorkers = false
 
-  function isOver(): boolean {
-    return work === undefined
-  }
-
-  function hasWaitingJobs(): boolean {
-    return work !== undefined && work.states.waiting > 0
-  }
-
-  function isRunning({ job }: Worker): boolean {
-    return work?.states.isRunning(job) === true
-  }
+  const isOver = () => work === undefined
+  const hasWaitingJobs = () => work !== undefined && work.states.waiting > 0
+  const isRunning = ({ job }: Worker) => work?.states.isRunning(job) === true
 
   /** Calls `start` when a slot is free. Call `free()` when the slot is no longer needed. */
   function enqueue(start: (worker: Worker) => void): void {
-    slots.enqueue((slot) => {
+    slots.enqueue((release) => {
       const worker: Worker = {
-        slot,
+        release,
         job: 0 as JobNumber,
         startedAt: 0,
         timedOutAt: Infinity,
@@ -102,7 +95,7 @@ export function createWorkerLoop(
 
   /** Does nothing if `end()` has freed the slot. */
   function free(worker: Worker): void {
-    if (workers.delete(worker)) slots.free(worker.slot)
+    if (workers.delete(worker)) worker.release()
   }
 
   /**
@@ -156,7 +149,7 @@ export function createWorkerLoop(
       }
       now = finishJob(worker, result)
       // With a fixed limit and no other batch, the workers that wait for a slot belong to batches that have ended.
-      mustGiveUp = (!limiter.isFixed || active.size > 1) && slots.isContended()
+      mustGiveUp = (!isFixed || active.size > 1) && slots.isContended()
     }
     // If the limit has become smaller, the batch may have more workers than there are slots.
     const hasTooManyWorkers = workerCount > slots.limit
@@ -255,8 +248,7 @@ export function createWorkerLoop(
 
   return {
     workers,
-    durations,
-    peakInFlight: () => peakInFlight,
+    measures: { durations, peakInFlight: () => peakInFlight },
     isOver,
     isRunning,
     nextCount,

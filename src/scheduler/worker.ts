@@ -1,10 +1,10 @@
 import type { LazyJobOptions } from './job-options.ts'
 import type { JobNumber } from './job-states.ts'
-import type { Slot } from './slots.ts'
 
 /** Holds a slot, and runs one job after another in it. */
 export interface Worker {
-  readonly slot: Slot
+  /** Frees the slot. */
+  readonly release: () => void
   /** The last job that it started; 0 before the first. */
   job: JobNumber
   startedAt: number

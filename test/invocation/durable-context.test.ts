@@ -11,9 +11,8 @@ t.test('the context of a durable execution is refused with DurableContextError',
   ]) {
     const result = handlerOf(() => t.fail('started'))(standardEvent('a'), context as never)
     const message =
-      'boundedSqsBatch() cannot be used in a durable function: SQS starts a new execution for each retry, so checkpoints ' +
-      'are lost, and an execution is limited to 3,000 operations. Use a regular function that starts a durable ' +
-      'execution for each message, named after its id'
+      'boundedSqsBatch() cannot be used in a durable function: each retry is a new execution without checkpoints, and ' +
+      'an execution has at most 3,000 operations. Use a regular function that starts one named after each message id'
     await t.rejects(result, { name: 'DurableContextError', code: 'ERR_DURABLE_CONTEXT', message })
     t.ok((await result.catch((error) => error)) instanceof DurableContextError)
   }

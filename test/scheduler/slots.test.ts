@@ -2,14 +2,14 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import t, { type Test } from 'tap'
-import { createSlots, type Slot } from '../../src/scheduler/slots.ts'
+import { createSlots } from '../../src/scheduler/slots.ts'
 
 const { add } = PQueue.prototype
 
 /** Slots, and holders that keep their slot until the test frees it. */
 function slotsOf(limit: number) {
   const slots = createSlots(limit)
-  const holders = new Map<string, Slot>()
+  const holders = new Map<string, () => void>()
   const started: string[] = []
   return {
     slots,
@@ -18,18 +18,18 @@ function slotsOf(limit: number) {
     holding: () => [...holders.keys()],
     enqueue(...names: string[]): void {
       for (const name of names) {
-        slots.enqueue((slot) => {
+        slots.enqueue((release) => {
           if (holders.size >= slots.limit) throw new Error(`${name} starts, and ${[...holders.keys()]} hold slots`)
           started.push(name)
-          holders.set(name, slot)
+          holders.set(name, release)
         })
       }
     },
     free(...names: string[]): void {
       for (const name of names) {
-        const slot = holders.get(name) as Slot
+        const release = holders.get(name) as () => void
         holders.delete(name)
-        slots.free(slot)
+        release()
       }
     },
   }
@@ -237,9 +237,9 @@ t.test('free slots stay kept if the limit grows', async (t) => {
 t.test('no slot is lost if a holder that starts takes another one while p-queue starts those that wait', async (t) => {
   const { slots, holding, enqueue, free } = slotsOf(1)
   enqueue('a')
-  slots.enqueue((slot) => {
+  slots.enqueue((release) => {
     enqueue('d') // c waits, although one slot more exists now
-    slots.free(slot)
+    release()
   })
   enqueue('c')
   slots.limit = 3

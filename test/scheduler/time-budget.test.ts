@@ -262,7 +262,7 @@ const EARLY_TIMEOUT_ERROR = {
   name: 'TypeError',
   message:
     'timeoutEarlyResponse may have responded, which would delete unfinished messages: let it throw. An inner handler ' +
-    'that does not pass its third argument to eachRecord() must respond at least 20 ms before the timeout',
+    'that does not pass its third argument to eachRecord() must respond 20 ms before the timeout',
 }
 
 for (const [what, timeoutEarlyResponse] of [
@@ -354,7 +354,7 @@ t.test(
 )
 
 t.test(
-  'an inner handler that returns correct results 16 ms before the timeout is told both possible causes',
+  'an inner handler that returns correct results 16 ms before the timeout gets an error with both possible causes',
   async (t) => {
     const clock = mockClock(t)
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -371,7 +371,10 @@ t.test(
     const { name, message } = (await result.catch((error) => error)) as Error
     t.equal(name, 'TypeError')
     t.match(message, /^timeoutEarlyResponse may have responded, .*: let it throw\. /)
-    t.match(message, /\. An inner handler that does not pass its third argument .* at least 20 ms before the timeout$/)
+    t.match(
+      message,
+      /\. An inner handler that does not pass its third argument .* must respond 20 ms before the timeout$/,
+    )
   },
 )
 
