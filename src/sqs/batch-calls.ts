@@ -1,4 +1,3 @@
-import type { RecordFailure } from '../types.ts'
 import { addReason, type Reasons, readError, reasonOf, toReason } from './reasons.ts'
 
 /**
@@ -15,9 +14,8 @@ const MAX_ENTRIES = 10
  */
 export const MAX_BYTES = 1_048_576
 
-/** An entry of a batch call, and the failure that it belongs to. */
-export interface Item<TEntry> {
-  readonly failure: RecordFailure
+/** An entry of a batch call. Callers add what it belongs to. */
+export interface Item<TEntry extends object = object> {
   readonly entry: TEntry
   /** How much of `MAX_BYTES` the entry uses. */
   readonly bytes: number
@@ -36,7 +34,7 @@ interface FailedEntry {
 }
 
 /** Divides entries into batches that SQS's limits allow in one call. The order stays the same. */
-export function* inBatches<TItem extends Item<unknown>>(items: Iterable<TItem>): Generator<TItem[]> {
+export function* inBatches<TItem extends Item>(items: Iterable<TItem>): Generator<TItem[]> {
   let batch: TItem[] = []
   let bytes = 0
   for (const item of items) {
@@ -55,17 +53,17 @@ export function* inBatches<TItem extends Item<unknown>>(items: Iterable<TItem>):
  * Makes a call for each batch, several at once, until the signal aborts. Never rejects. For each entry that SQS did not
  * accept, the reason is added to `reasons`.
  *
- * @returns the failures whose entries SQS accepted
+ * @returns the items whose entries SQS accepted
  */
-export async function callInBatches<TEntry extends object>(
-  batches: Generator<Item<TEntry>[]>,
-  send: (entries: (TEntry & { Id: string })[]) => Promise<BatchResponse>,
+export async function callInBatches<TItem extends Item>(
+  batches: Generator<TItem[]>,
+  send: (entries: (TItem['entry'] & { Id: string })[]) => Promise<BatchResponse>,
   { reasons, signal }: { reasons: Reasons; signal: AbortSignal },
-): Promise<Set<RecordFailure>> {
-  const accepted = new Set<RecordFailure>()
+): Promise<Set<TItem>> {
+  const accepted = new Set<TItem>()
   const aborted = abortOf(signal)
 
-  async function call(batch: Item<TEntry>[]): Promise<void> {
+  async function call(batch: TItem[]): Promise<void> {
     try {
       signal.throwIfAborted()
       const response = send(batch.map(({ entry }, index) => ({ ...entry, Id: String(index) })))
@@ -85,13 +83,13 @@ export async function callInBatches<TEntry extends object>(
   }
 
   /** An entry that the response does not mention counts as not accepted. */
-  function addOutcomes({ Successful, Failed }: BatchResponse, batch: Item<TEntry>[]): void {
+  function addOutcomes({ Successful, Failed }: BatchResponse, batch: TItem[]): void {
     const acceptedIds = new Set(Successful?.map(({ Id }) => Id))
     const failedEntries = new Map(Failed?.map((entry) => [entry.Id, entry]))
-    for (const [index, { failure }] of batch.entries()) {
+    for (const [index, item] of batch.entries()) {
       const failedEntry = failedEntries.get(String(index))
       if (failedEntry) addReason(reasons, toReason(failedEntry.Code, failedEntry.Message))
-      else if (acceptedIds.has(String(index))) accepted.add(failure)
+      else if (acceptedIds.has(String(index))) accepted.add(item)
       else addReason(reasons, 'the response of SQS does not mention this entry')
     }
   }

@@ -27,6 +27,7 @@ const ADDED_ATTRIBUTES = [
 ] as const
 
 export interface DeadLetterMessage extends Item<Omit<SendMessageBatchRequestEntry, 'Id'>> {
+  readonly failure: RecordFailure
   /** The names of the added attributes for which there was no room. */
   readonly omitted: readonly string[]
 }

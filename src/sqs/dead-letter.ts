@@ -1,12 +1,11 @@
 import { SendMessageBatchCommand } from '@aws-sdk/client-sqs'
 import type { PermanentError } from '../errors.ts'
-import { kindOf } from '../shared/describe.ts'
 import { safely } from '../shared/safely.ts'
 import type { FailureRequest, RecordFailure } from '../types.ts'
 import { callInBatches, inBatches } from './batch-calls.ts'
 import { type DeadLetterMessage, toDeadLetterMessage } from './dead-letter-message.ts'
 import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
-import { addReason, countReasons, errorWithoutStack, listReasons, type Reasons, reasonOf } from './reasons.ts'
+import { addReason, errorWithoutStack, logReasons, type Reasons, reasonOf, wrongResult } from './reasons.ts'
 import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
 
 /**
@@ -73,22 +72,18 @@ export function deadLetter(options: DeadLetterOptions) {
       (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
       { reasons, signal },
     )
-    if (reasons.size > 0) {
-      const count = countReasons(reasons)
+    logReasons(request.log, reasons, (count) => {
       const of = count + accepted.size
-      request.log(
-        errorWithoutStack(
-          `deadLetter(): ${count} of ${of} records could not be sent to ${queue.name} and stay failed: ${listReasons(reasons)}`,
-        ),
-      )
-    }
-    const incomplete = messages.filter(({ failure, omitted }) => omitted.length > 0 && accepted.has(failure))
+      return `deadLetter(): ${count} of ${of} records could not be sent to ${queue.name} and stay failed`
+    })
+    const incomplete = messages.filter((message) => message.omitted.length > 0 && accepted.has(message))
     if (incomplete.length > 0) {
       const names = [...new Set(incomplete.flatMap(({ omitted }) => omitted))].join(', ')
-      const sent = `${incomplete.length} messages were sent to ${queue.name} without ${names}`
-      request.log(errorWithoutStack(`deadLetter(): ${sent}: the limits of SQS leave no room for these attributes`))
+      const text = `${incomplete.length} messages were sent to ${queue.name} without ${names}`
+      request.log(errorWithoutStack(`deadLetter(): ${text}: the limits of SQS leave no room for these attributes`))
     }
-    return failures.filter((failure) => !accepted.has(failure))
+    const sent = new Set(Array.from(accepted, ({ failure }) => failure))
+    return failures.filter((failure) => !sent.has(failure))
   }
 }
 
@@ -106,6 +101,5 @@ export function isPermanentFailure({ error }: RecordFailure): boolean {
  */
 function isMatch(returned: unknown): boolean {
   if (returned === undefined || typeof returned === 'boolean') return returned === true
-  Promise.resolve(returned).catch(() => {}) // if it is a promise, its rejection would end the process
-  throw new TypeError(`expected when() to return true or false, got ${kindOf(returned)}`)
+  throw wrongResult('when() to return true or false', returned)
 }

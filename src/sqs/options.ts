@@ -10,7 +10,7 @@ import { canBeSame, queueOfUrl } from './source-queue.ts'
  * Instances, the function can use up to 5,400 s. SQS then refuses the longest delays.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
-const MAX_DELAY_SECONDS = 42_000
+export const MAX_DELAY_SECONDS = 42_000
 
 /** Options of `deadLetter()`. */
 export interface DeadLetterOptions {
@@ -56,11 +56,17 @@ export interface RetryBackoffOptions {
    */
   readonly max?: number | undefined
   /**
-   * `'full'`: the delay is a random number of whole seconds from 1 to the longest delay. Records that failed together
-   * are then redelivered at different times. `'none'`: always the longest delay.
-   * @default 'full'
+   * `'equal'`: the delay is a random number of whole seconds from half of the longest delay to all of it, so that records
+   * that failed together return at different times. `'full'`: from 1 to the longest delay. `'none'`: the longest delay.
+   * @default 'equal'
    */
-  readonly jitter?: 'full' | 'none' | undefined
+  readonly jitter?: 'equal' | 'full' | 'none' | undefined
+  /**
+   * Asks for a longer delay, for example that of `Retry-After`: seconds, 0 or more, or `undefined` for none. The delay
+   * is then at least this time plus the delay of a first delivery, also above `max`, but at most 42,000 s. If the
+   * function throws or returns anything else, including a promise, this is logged, and the delay is as without it.
+   */
+  readonly delay?: ((failure: RecordFailure) => number | undefined) | undefined
   /**
    * The URL of the queue that the records come from.
    * @default made from the ARN in the record and the endpoint of the client
@@ -68,8 +74,25 @@ export interface RetryBackoffOptions {
   readonly sourceQueueUrl?: string | undefined
 }
 
+/** Options of `isolateCrashes()`. */
+export interface IsolateCrashesOptions extends Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> {
+  /**
+   * If the process ends, the redelivered records of the batch return after half of this time to all of it, counted from
+   * the function's timeout: whole seconds, from 60 to 21,600. Choose at least 100 times the batching window.
+   * @default 900
+   */
+  readonly spread?: number | undefined
+}
+
 function isNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value)
+}
+
+function wholeSeconds(least: number, most: number): Check {
+  return [
+    (value) => Number.isInteger(value) && (value as number) >= least && (value as number) <= most,
+    `a whole number of seconds from ${least} to ${most}`,
+  ]
 }
 
 const CLIENT_CHECK: Check = [
@@ -92,11 +115,15 @@ const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
   client: CLIENT_CHECK,
   base: [(value) => isNumber(value) && value > 0, 'a number of seconds, more than 0'],
   factor: [(value) => isNumber(value) && value >= 1, 'a number of 1 or more'],
-  max: [
-    (value) => Number.isInteger(value) && (value as number) >= 1 && (value as number) <= MAX_DELAY_SECONDS,
-    `a whole number of seconds from 1 to ${MAX_DELAY_SECONDS}`,
-  ],
-  jitter: [(value) => value === 'full' || value === 'none', "'full' or 'none'"],
+  max: wholeSeconds(1, MAX_DELAY_SECONDS),
+  jitter: [(value) => value === 'equal' || value === 'full' || value === 'none', "'equal', 'full' or 'none'"],
+  delay: [isFunction, 'a function'],
+  sourceQueueUrl: QUEUE_URL_CHECK,
+}
+
+const ISOLATE_CRASHES_CHECKS: Record<keyof IsolateCrashesOptions, Check> = {
+  client: CLIENT_CHECK,
+  spread: wholeSeconds(60, 21_600),
   sourceQueueUrl: QUEUE_URL_CHECK,
 }
 
@@ -114,4 +141,9 @@ export function checkDeadLetterOptions(given: DeadLetterOptions): DeadLetterOpti
 /** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkRetryBackoffOptions(given: RetryBackoffOptions): RetryBackoffOptions {
   return check('retryBackoff', given, RETRY_BACKOFF_CHECKS, { required: ['client'] })
+}
+
+/** @throws {TypeError} that names the option, the expected value and the received one */
+export function checkIsolateCrashesOptions(given: IsolateCrashesOptions): IsolateCrashesOptions {
+  return check('isolateCrashes', given, ISOLATE_CRASHES_CHECKS, { required: ['client'] })
 }

@@ -1,4 +1,4 @@
-import { isObject } from '../shared/describe.ts'
+import { isObject, kindOf } from '../shared/describe.ts'
 import { safely } from '../shared/safely.ts'
 
 const MAX_REASONS = 3
@@ -12,7 +12,7 @@ export function addReason(reasons: Reasons, reason: string, count = 1): void {
   reasons.set(reason, (reasons.get(reason) ?? 0) + count)
 }
 
-export function countReasons(reasons: Reasons): number {
+function countReasons(reasons: Reasons): number {
   return [...reasons.values()].reduce((sum, count) => sum + count, 0)
 }
 
@@ -29,6 +29,17 @@ export function errorWithoutStack(text: string): Error {
   const error = new Error(text)
   error.stack = `Error: ${text}`
   return error
+}
+
+/** Logs for how many records there is a reason, and the most frequent reasons. Logs nothing if there is none. */
+export function logReasons(log: (error: Error) => void, reasons: Reasons, textOf: (count: number) => string): void {
+  if (reasons.size > 0) log(errorWithoutStack(`${textOf(countReasons(reasons))}: ${listReasons(reasons)}`))
+}
+
+/** The error for what a function of the user returned. It shows no text, which may be a message body. */
+export function wrongResult(expected: string, returned: unknown): TypeError {
+  Promise.resolve(returned).catch(() => {}) // if it is a promise, its rejection would end the process
+  return new TypeError(`expected ${expected}, got ${typeof returned === 'number' ? returned : kindOf(returned)}`)
 }
 
 /** Name and message of an error in one line. */

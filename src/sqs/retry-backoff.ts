@@ -1,17 +1,20 @@
-import { ChangeMessageVisibilityBatchCommand, type ChangeMessageVisibilityBatchRequestEntry } from '@aws-sdk/client-sqs'
 import type { FailureRequest, RecordFailure } from '../types.ts'
-import { callInBatches, type Item, inBatches } from './batch-calls.ts'
 import { checkRetryBackoffOptions, type RetryBackoffOptions } from './options.ts'
-import { countReasons, errorWithoutStack, listReasons, type Reasons } from './reasons.ts'
-import { setQueueUrlFromArn } from './source-queue.ts'
+import { addReason, logReasons, type Reasons, reasonOf, wrongResult } from './reasons.ts'
+import { randomSeconds, setVisibilityTimeouts } from './visibility.ts'
 
 /**
  * Makes a failure handler that delays the redelivery of failed records, longer with each delivery. It sets the
  * visibility timeout of each message, counted from now, with `ChangeMessageVisibilityBatch`.
  *
  * The longest delay is `base × factor ^ (receive count - 1)` seconds, at most `max`. By default, the delay is a random
- * number of whole seconds from 1 to the longest delay (full jitter). With the default options, the longest delay is
- * 30 s after the first delivery. It is then 60, 120, 240 and 480 s, and 900 s from the sixth delivery on.
+ * number of whole seconds from half of the longest delay to all of it (equal jitter). With the default options, the
+ * longest delay is 30 s after the first delivery. It is then 60, 120, 240 and 480 s, and 900 s from the sixth delivery
+ * on. The option `delay` can ask for a longer one.
+ *
+ * A message survives an outage that is shorter than half of the sum of the longest delays before its last delivery, if
+ * SQS accepts every delay. With the default options and a `maxReceiveCount` above 5, this is at least
+ * `7.5 minutes × (maxReceiveCount - 5)`.
  *
  * All failures stay reported. If SQS refuses the change for a message, the message keeps the visibility timeout of its
  * queue. A line in the log gives the reason.
@@ -24,46 +27,45 @@ import { setQueueUrlFromArn } from './source-queue.ts'
  * boundedSqsBatch({ onFailure: [deadLetter({ client, queueUrl }), retryBackoff({ client, base: 10, max: 3600 })] })
  */
 export function retryBackoff(options: RetryBackoffOptions) {
-  const {
-    client,
-    base = 30,
-    factor = 2,
-    max = 900,
-    jitter = 'full',
-    sourceQueueUrl,
-  } = checkRetryBackoffOptions(options)
+  const { base = 30, factor = 2, max = 900, jitter = 'equal', delay, ...queue } = checkRetryBackoffOptions(options)
 
-  /** Whole seconds, because SQS accepts no others. Not 0: SQS would redeliver the message during this invocation. */
-  function delayOf(receiveCount: number): number {
-    const delay = Math.min(max, Math.ceil(base * factor ** (receiveCount - 1)))
-    return jitter === 'full' ? 1 + Math.floor(Math.random() * delay) : delay
+  /** Never 0: SQS would redeliver the message during this invocation. */
+  function backoffOf(receiveCount: number): number {
+    const longest = Math.min(max, Math.ceil(base * factor ** (receiveCount - 1)))
+    return randomSeconds({ equal: Math.ceil(longest / 2), full: 1, none: longest }[jitter], longest)
   }
 
-  function toItem(failure: RecordFailure): Item<Omit<ChangeMessageVisibilityBatchRequestEntry, 'Id'>> {
-    const entry = { ReceiptHandle: failure.record.receiptHandle, VisibilityTimeout: delayOf(failure.receiveCount) }
-    return { failure, entry, bytes: 0 } // only calls that send messages have a size limit
+  /** @throws if `delay` throws or returns neither `undefined` nor a number of seconds */
+  function askedFor(failure: RecordFailure): number {
+    const asked: unknown = delay?.(failure)
+    if (asked === undefined) return 0
+    if (typeof asked === 'number' && asked >= 0 && asked < Infinity) {
+      // Records that were refused together ask for the same time, so they are spread over that of a first backoff. The
+      // backoff of a later delivery is mostly longer than `base`: limited to `base`, it would be the same for all.
+      return Math.ceil(asked) + backoffOf(1)
+    }
+    throw wrongResult('delay() to return undefined or a number of seconds, 0 or more', asked)
   }
 
   return async function retryBackoffFailures(
     failures: readonly RecordFailure[],
     request: FailureRequest,
   ): Promise<readonly RecordFailure[]> {
-    const { signal } = request
+    const { signal, log } = request
     const reasons: Reasons = new Map()
-    // An event from Lambda has records of one queue only. Events made by hand can have several.
-    for (const [arn, ofQueue] of Map.groupBy(failures, ({ record }) => record.eventSourceARN)) {
-      function send(Entries: ChangeMessageVisibilityBatchRequestEntry[]) {
-        const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: sourceQueueUrl ?? arn, Entries })
-        if (sourceQueueUrl === undefined) setQueueUrlFromArn(command, arn)
-        return client.send(command, { abortSignal: signal })
+    const delays = failures.map((failure) => {
+      let asked = 0
+      try {
+        asked = askedFor(failure)
+      } catch (error) {
+        addReason(reasons, reasonOf(error))
       }
-      await callInBatches(inBatches(ofQueue.map(toItem)), send, { reasons, signal })
-    }
-    if (reasons.size > 0) {
-      const count = `${countReasons(reasons)} of ${failures.length} records`
-      const text = `SQS did not confirm the delay of ${count}. They may keep the visibility timeout of their queue`
-      request.log(errorWithoutStack(`retryBackoff(): ${text}: ${listReasons(reasons)}`))
-    }
+      return { record: failure.record, seconds: Math.max(backoffOf(failure.receiveCount), asked) }
+    })
+    logReasons(log, reasons, (count) => {
+      return `retryBackoff(): delay() failed for ${count} of ${failures.length} records. They get the backoff`
+    })
+    await setVisibilityTimeouts('retryBackoff', delays, { ...queue, signal, log })
     return failures
   }
 }

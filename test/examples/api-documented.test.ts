@@ -93,6 +93,7 @@ t.test('each option', async (t) => {
     eachRecord: (options) => eachRecord(handle, options),
     deadLetter: sqs.deadLetter,
     retryBackoff: sqs.retryBackoff,
+    isolateCrashes: sqs.isolateCrashes,
     adaptiveConcurrency: adaptive.adaptiveConcurrency,
     sqsEvent: (options) => testing.sqsEvent([], options),
     sqsContext: testing.sqsContext,

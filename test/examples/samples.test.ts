@@ -253,6 +253,63 @@ testSample(
   },
 )
 
+testSample('retry-after', 'waits for the seconds or the date in Retry-After', async (t) => {
+  const sqs = await startSqs(t)
+  useEndpoint('SQS', sqs.endpoint)
+  const httpDate = (seconds: number) => new Date(Date.now() + 1000 * seconds).toUTCString()
+  const responses: Record<string, [status: number, retryAfter?: string]> = {
+    'm0 200': [200, '600'],
+    'm1 500': [500, '600'],
+    'm2 429': [429],
+    'm3 429': [429, '600'],
+    'm4 503': [503, httpDate(1200)],
+    'm5 503': [503, httpDate(-60)],
+    'm6 503': [503, 'soon'],
+  }
+  const { fetch: trueFetch } = globalThis
+  process.env.DOWNSTREAM_URL = 'http://downstream.test'
+  globalThis.fetch = async (url, init) => {
+    if (url !== process.env.DOWNSTREAM_URL) return trueFetch(url, init) // the proxy of SQS calls it, too
+    const [status, after] = responses[String(init?.body)] ?? [404]
+    return new Response('', { status, headers: after === undefined ? {} : { 'retry-after': after } })
+  }
+  t.teardown(() => {
+    globalThis.fetch = trueFetch
+  })
+  await logged(async () =>
+    t.strictSame(await run('retry-after', Object.keys(responses)), ['m1', 'm2', 'm3', 'm4', 'm5', 'm6']),
+  )
+  const delays = sqs.calls.flatMap(({ input }) => input.Entries).map(({ VisibilityTimeout }) => VisibilityTimeout)
+  const asked = [0, 0, 600, 1200, 0, 0]
+  t.equal(delays.length, asked.length)
+  for (const [index, seconds] of asked.entries()) {
+    const elapsed = index === 3 ? 60 : 0 // a date comes nearer while the test runs
+    t.ok(delays[index] >= seconds + 15 - elapsed && delays[index] <= seconds + 30, `${delays[index]}`)
+  }
+})
+
+testSample('isolate-crashes', 'delays redelivered records before they start', async (t) => {
+  const sqs = await startSqs(t)
+  useEndpoint('SQS', sqs.endpoint)
+  const { handler } = await importSample('isolate-crashes')
+  const attributes = { ...sqsRecord('').attributes, ApproximateReceiveCount: '2' }
+  const Records = [sqsRecord('m0', { body: '{"id":"o0"}' }), sqsRecord('m1', { body: '{"id":"o1"}', attributes })]
+  let callsAtStart = 0
+  const lines = await consoleLines(async () => {
+    const { log } = console
+    console.log = (...parts) => {
+      callsAtStart ||= sqs.calls.length
+      log(...parts)
+    }
+    await logged(async () => t.strictSame(failed(await handler({ Records }, timedContext(60_000))), []))
+  })
+  t.strictSame(lines, [['o0'], ['o1']])
+  t.equal(callsAtStart, 1)
+  const entries = sqs.calls.flatMap(({ input }) => input.Entries)
+  t.equal(entries.length, 1)
+  t.ok(entries[0].VisibilityTimeout >= 450 && entries[0].VisibilityTimeout <= 960, `${entries[0].VisibilityTimeout}`)
+})
+
 testSample('rate-limit', 'starts seven records, and the eighth a second later', async (t) => {
   const { handler } = await importSample('rate-limit')
   const { now, until } = passingClock(t)

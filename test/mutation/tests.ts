@@ -204,9 +204,11 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'src/sqs/batch-calls.ts': ['sqs/batch-calls', 'sqs/dead-letter', 'sqs/unreachable'],
   'src/sqs/dead-letter.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/unreachable', 'sqs/dead-letter-message'],
   'src/sqs/dead-letter-message.ts': ['sqs/dead-letter-message', 'sqs/dead-letter'],
+  'src/sqs/isolate-crashes.ts': ['sqs/isolate-crashes', 'sqs/options'],
   'src/sqs/options.ts': ['sqs/options'],
   'src/sqs/retry-backoff.ts': ['sqs/retry-backoff', 'sqs/options', 'sqs/unreachable'],
   'src/sqs/reasons.ts': ['sqs/reasons', 'sqs/dead-letter', 'sqs/dead-letter-message'],
+  'src/sqs/visibility.ts': ['sqs/retry-backoff', 'sqs/isolate-crashes', 'sqs/unreachable'],
   'src/sqs/source-queue.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/retry-backoff', 'sqs/unreachable'],
   'src/handlers/body.ts': [
     'handlers/bodies',

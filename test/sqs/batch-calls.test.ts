@@ -2,22 +2,21 @@ import { setImmediate } from 'node:timers/promises'
 import t from 'tap'
 import { callInBatches, type Item, inBatches, MAX_BYTES } from '../../src/sqs/batch-calls.ts'
 import type { Reasons } from '../../src/sqs/reasons.ts'
-import { ids, sqsRecord } from '../support/events.ts'
-import { idsOf } from '../support/failures.ts'
+import { ids } from '../support/events.ts'
 
 interface Entry {
   readonly name: string
 }
 
 function item(name: string, bytes = 0): Item<Entry> {
-  return { failure: { record: sqsRecord(name), error: 'no', receiveCount: 1 }, entry: { name }, bytes }
+  return { entry: { name }, bytes }
 }
 
 function namesOf(items: readonly Item<Entry>[]): string {
   return items.map(({ entry }) => entry.name).join(' ')
 }
 
-/** Makes calls for these entries. Returns the ids of the accepted failures, the reasons, and the names in each call. */
+/** Makes calls for these entries. Returns the names of the accepted entries, the reasons, and the names in each call. */
 async function callFor(
   names: readonly string[],
   respond: (entries: readonly (Entry & { Id: string })[]) => unknown,
@@ -30,7 +29,7 @@ async function callFor(
     return respond(entries) as object
   }
   const accepted = await callInBatches(inBatches(names.map((name) => item(name))), send, { reasons, signal })
-  return { accepted: idsOf([...accepted]), refused: [...reasons], calls }
+  return { accepted: Array.from(accepted, ({ entry }) => entry.name), refused: [...reasons], calls }
 }
 
 function acceptAll(entries: readonly { Id: string }[]) {

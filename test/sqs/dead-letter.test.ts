@@ -53,7 +53,7 @@ t.test('`when` selects the failures to send, and any value but true keeps a reco
   t.strictSame(idsOf(remaining), ['m1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7'])
   t.strictSame([...(await received()).keys()], ['body of m0'])
   t.strictSame(lines, [
-    'deadLetter(): 4 of 5 records could not be sent to dead and stay failed: 2 × TypeError: expected when() to return true or false, got an object; 1 × TypeError: expected when() to return true or false, got a number; 1 × Error: cannot tell',
+    'deadLetter(): 4 of 5 records could not be sent to dead and stay failed: 2 × TypeError: expected when() to return true or false, got an object; 1 × TypeError: expected when() to return true or false, got 1; 1 × Error: cannot tell',
   ])
 })
 

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import t from 'tap'
-import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
+import { deadLetter, isolateCrashes, retryBackoff } from '../../src/sqs/index.ts'
 import { createClient } from '../support/sqs.ts'
 
 const queueUrl = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead'
@@ -79,17 +79,49 @@ t.test(
       [{ client, max: 1.5 }, /got 1.5/],
       [{ client, max: 42_001 }, /got 42001/],
       [{ client, max: NaN }, /option max/],
-      [{ client, jitter: true }, /option jitter to be 'full' or 'none'/, /got true/],
-      [{ client, jitter: 'equal' }, /option jitter/],
+      [{ client, jitter: true }, /option jitter to be 'equal', 'full' or 'none'/, /got true/],
+      [{ client, jitter: 'half' }, /option jitter/, /got 'half'/],
+      [{ client, delay: 60 }, /option delay to be a function, got 60/],
+      [{ client, delay: null }, /option delay/, /got null/],
       [{ client, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/],
       [
         { client, queueUrl },
-        /unknown option "queueUrl", expected one of client, base, factor, max, jitter, sourceQueueUrl/,
+        /unknown option "queueUrl", expected one of client, base, factor, max, jitter, delay, sourceQueueUrl/,
       ],
       [{ client, random: Math.random }, /unknown option "random"/],
     ]
     for (const [options, ...messages] of bad) {
       for (const message of messages) t.throws(() => retryBackoff(options as never), { name: 'TypeError', message })
+    }
+    t.end()
+  },
+)
+
+t.test(
+  'isolateCrashes: an invalid option is a TypeError that names the option, what was expected and what was received',
+  (t) => {
+    const client = createClient(t, {})
+    const bad: [options: unknown, ...message: RegExp[]][] = [
+      [undefined, /^isolateCrashes\(\): expected an object of options, got undefined/],
+      [client, /unknown option "config"|expected an object of options/],
+      [{}, /^isolateCrashes\(\): expected option client to be an SQSClient of @aws-sdk\/client-sqs, got undefined/],
+      [{ client: {} }, /option client/, /an object/],
+      [{ client, spread: 59 }, /option spread to be a whole number of seconds from 60 to 21600, got 59/],
+      [{ client, spread: 21_601 }, /got 21601/],
+      [{ client, spread: 90.5 }, /got 90.5/],
+      [{ client, spread: NaN }, /option spread/, /got NaN/],
+      [{ client, spread: '900' }, /option spread/, /got '900' \(a string\)/],
+      [{ client, spread: null }, /option spread/, /got null/],
+      [{ client, sourceQueueUrl: 'orders' }, /option sourceQueueUrl/, /a queue's URL/],
+      [{ client, base: 30 }, /unknown option "base", expected one of client, spread, sourceQueueUrl/],
+    ]
+    for (const [options, ...messages] of bad) {
+      for (const message of messages) t.throws(() => isolateCrashes(options as never), { name: 'TypeError', message })
+    }
+    for (const options of [{}, { spread: 60 }, { spread: 21_600, sourceQueueUrl: queueUrl }, { spread: undefined }]) {
+      const middleware = isolateCrashes({ client, ...options })
+      t.strictSame(Object.keys(middleware), ['before'])
+      t.equal(middleware.before.name, 'isolateCrashesBefore')
     }
     t.end()
   },
@@ -110,7 +142,8 @@ t.test('with valid options, the failure handlers are named functions', (t) => {
   for (const options of [
     {},
     { base: 0.1, factor: 1, max: 1, jitter: 'none' as const },
-    { max: 42_000, base: undefined, jitter: 'full' as const },
+    { max: 42_000, base: undefined, jitter: 'full' as const, delay: () => undefined },
+    { jitter: 'equal' as const, delay: undefined },
   ]) {
     t.equal(retryBackoff({ client, ...options }).name, 'retryBackoffFailures')
   }

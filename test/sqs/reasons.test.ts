@@ -1,5 +1,5 @@
 import t from 'tap'
-import { addReason, countReasons, listReasons, type Reasons, toReason } from '../../src/sqs/reasons.ts'
+import { addReason, listReasons, logReasons, type Reasons, toReason } from '../../src/sqs/reasons.ts'
 
 t.test('the three most frequent reasons are listed, and the number of the others', (t) => {
   const reasons: Reasons = new Map()
@@ -11,7 +11,24 @@ t.test('the three most frequent reasons are listed, and the number of the others
   addReason(reasons, 'd')
   addReason(reasons, 'e')
   t.equal(listReasons(reasons), '3 × c; 2 × b; 1 × a; other reasons: 2')
-  t.equal(countReasons(reasons), 8)
+  t.end()
+})
+
+t.test('one line says for how many records there is a reason; without one, nothing is logged', (t) => {
+  const lines: unknown[] = []
+  const reasons: Reasons = new Map()
+  const log = () =>
+    logReasons(
+      (error) => lines.push(error.stack),
+      reasons,
+      (count) => `${count} records failed`,
+    )
+  log()
+  t.strictSame(lines, [])
+  addReason(reasons, 'a', 2)
+  addReason(reasons, 'b')
+  log()
+  t.strictSame(lines, ['Error: 3 records failed: 2 × a; 1 × b'])
   t.end()
 })
 

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import type { RecordFailure } from '../../src/index.ts'
 import { type RetryBackoffOptions, retryBackoff } from '../../src/sqs/index.ts'
 import { ids } from '../support/events.ts'
+import { unhandledRejections } from '../support/output.ts'
 import { createClient, type Faults, failure, failureRequest, holdCalls, REGION, startSqs } from '../support/sqs.ts'
 
 const no = new Error('no')
@@ -68,11 +69,134 @@ t.test('a factor of 1 keeps the delay constant', async (t) => {
   t.strictSame(delays(), [7, 7, 7])
 })
 
-t.test('full jitter gives every whole second from 1 to the delay, and none above it', async (t) => {
-  const { handle, inFlight, delays } = await setUp(t, { base: 4 })
+t.test('by default the delay is any whole second from half of the longest delay to all of it', async (t) => {
+  const { handle, inFlight, delays } = await setUp(t, { base: 4.5 })
+  await handle(await inFlight(...Array(400).fill(2)))
+  // The probability that 400 draws miss one of five values is below 5 × (4/5)^400, which is less than 10^-38.
+  t.strictSame([...new Set(delays())].sort(), [5, 6, 7, 8, 9])
+})
+
+t.test('with equal jitter, half of an odd delay is rounded up, and the delay is never 0', async (t) => {
+  const least = (longest: number) => Math.ceil(longest / 2)
+  for (const [random, expected] of [
+    [0, [least(1), least(3), 15, 30, 450]],
+    [1 - 2 ** -53, [1, 3, 30, 60, 900]],
+  ] as const) {
+    t.intercept(Math, 'random', { value: () => random })
+    const cases: [options: object, receiveCount: number][] = [
+      [{ base: 0.1 }, 1],
+      [{ base: 3 }, 1],
+      [{}, 1],
+      [{ jitter: 'equal' }, 2],
+      [{}, 1000],
+    ]
+    const seen: unknown[] = []
+    for (const [options, receiveCount] of cases) {
+      const { handle, inFlight, delays } = await setUp(t, options)
+      await handle(await inFlight(receiveCount))
+      seen.push(...delays())
+    }
+    t.strictSame(seen, expected)
+  }
+})
+
+t.test('full jitter gives every whole second from 1 to the longest delay', async (t) => {
+  const { handle, inFlight, delays } = await setUp(t, { base: 4, jitter: 'full' })
   await handle(await inFlight(...Array(400).fill(2)))
   // The probability that 400 draws miss one of the eight values is below 8 × (7/8)^400, which is less than 10^-22.
   t.strictSame([...new Set(delays())].sort(), [1, 2, 3, 4, 5, 6, 7, 8])
+})
+
+t.test('the least time that a message survives is half of the sum of the longest delays', async (t) => {
+  t.intercept(Math, 'random', { value: () => 0 })
+  const { handle, inFlight, delays } = await setUp(t)
+  await handle(await inFlight(...Array.from({ length: 14 }, (_, index) => index + 1)))
+  // 15 receives have 14 delays between them: 7.5 min × (15 - 5) is 4,500 s.
+  t.equal(
+    delays().reduce((sum, delay) => sum + delay, 0),
+    (30 + 60 + 120 + 240 + 480 + 9 * 900) / 2,
+  )
+})
+
+t.test('delay() lengthens the backoff to the returned time plus the backoff of a first delivery', async (t) => {
+  const cases: [options: object, receiveCount: number, asked: number | undefined, seconds: number][] = [
+    [{}, 1, undefined, 30],
+    [{}, 1, 0, 30],
+    [{}, 1, 0.4, 31],
+    [{}, 1, 100, 130],
+    [{}, 3, 89, 120],
+    [{}, 3, 90, 120],
+    [{}, 3, 91, 121],
+    [{}, 6, 100, 900],
+    [{}, 6, 5000, 5030],
+    [{ max: 10 }, 4, 100, 110],
+    [{ base: 0.2 }, 1, 1.5, 3],
+    [{}, 1, 41_969, 41_999],
+    [{}, 1, 41_971, 42_000],
+    [{}, 1, Number.MAX_VALUE, 42_000],
+  ]
+  for (const [options, receiveCount, asked, seconds] of cases) {
+    const delay = () => asked
+    const { handle, inFlight, delays } = await setUp(t, { jitter: 'none', delay, ...options })
+    const { lines } = await handle(await inFlight(receiveCount))
+    t.strictSame(delays(), [seconds], `receive ${receiveCount}, asked for ${asked}`)
+    t.strictSame(lines, [])
+  }
+})
+
+t.test('records that ask for the same time are redelivered at different times, also later deliveries', async (t) => {
+  const { handle, inFlight, delays } = await setUp(t, { base: 8, delay: () => 1000 })
+  await handle(await inFlight(...Array(400).fill(5)))
+  // The probability that 400 draws miss one of the five values is less than 10^-38.
+  t.strictSame([...new Set(delays())].sort(), [1004, 1005, 1006, 1007, 1008])
+})
+
+t.test('delay() receives each failure once', async (t) => {
+  const seen: RecordFailure[] = []
+  const { handle, inFlight } = await setUp(t, { delay: (failure) => void seen.push(failure) as undefined })
+  const failures = await inFlight(1, 4)
+  await handle(failures)
+  t.strictSame(seen, failures)
+  t.equal(seen[1], failures[1])
+})
+
+t.test('if delay() throws or returns no usable time, the record gets the backoff, and one line says why', async (t) => {
+  const secret = 'body of m0'
+  const results: [result: () => unknown, reason: string][] = [
+    [() => -1, '-1'],
+    [() => NaN, 'NaN'],
+    [() => Infinity, 'Infinity'],
+    [() => secret, 'a string'],
+    [() => null, 'null'],
+    [() => true, 'a boolean'],
+    [() => 5n, 'a bigint'],
+    [() => ({ seconds: secret }), 'an object'],
+    [async () => 5, 'an object'],
+    [() => Promise.reject(new Error('must not become an unhandled rejection')), 'an object'],
+  ]
+  const unhandled = unhandledRejections(t)
+  for (const [result, got] of results) {
+    const { handle, inFlight, delays } = await setUp(t, { jitter: 'none', delay: result as never })
+    const failures = await inFlight(1, 2)
+    const { remaining, lines } = await handle(failures)
+    t.equal(remaining, failures)
+    t.strictSame(delays(), [30, 60])
+    t.strictSame(lines, [
+      `retryBackoff(): delay() failed for 2 of 2 records. They get the backoff: 2 × TypeError: expected delay() to return undefined or a number of seconds, 0 or more, got ${got}`,
+    ])
+  }
+  const delay = ({ receiveCount }: RecordFailure) => {
+    if (receiveCount === 2) throw new RangeError('no header')
+    return receiveCount === 3 ? 1000 : undefined
+  }
+  const { handle, inFlight, delays } = await setUp(t, { jitter: 'none', delay })
+  const { lines } = await handle(await inFlight(1, 2, 3, 2))
+  t.strictSame(delays(), [30, 60, 1030, 60])
+  t.strictSame(lines, [
+    'retryBackoff(): delay() failed for 2 of 4 records. They get the backoff: 2 × RangeError: no header',
+  ])
+  await new Promise(setImmediate)
+  t.strictSame(unhandled, [])
 })
 
 t.test('visibility timeouts are set ten per call, with ten calls at once', async (t) => {
