@@ -48,12 +48,14 @@ export function isolateCrashes(options: IsolateCrashesOptions) {
   /** Never rejects: that would fail the invocation, and SQS would redeliver the batch. */
   async function isolateCrashesBefore({ event, context }: { event: SQSEvent; context: Context }): Promise<void> {
     try {
-      const records = sqsRecordsOf(event)
+      // Events from other sources have no such records: what handles the batch refuses them.
+      if (!Array.isArray(event?.Records)) return
+      const records = event.Records.filter(isFromSqs)
       // On a FIFO queue, a delayed record would block its group.
       const redelivered = records.filter((record) => receiveCountOf(record) > 1 && !isFromFifo(record))
       // A context made by hand may have no time. On Managed Instances, it can be 0 or less.
       const left = safely(() => context.getRemainingTimeInMillis()) ?? 0
-      if (redelivered.length > 0 && left > 0 && left < Infinity) await spreadOut(redelivered, left)
+      if (left > 0 && left < Infinity) await spreadOut(redelivered, left)
       const suspects = records.filter((record) => receiveCountOf(record) >= 3)
       if (suspects.length === 0 || suspects.length > MAX_SUSPECTS) return
       const ids = suspects.map(({ messageId }) => messageId).join(', ')
@@ -68,11 +70,9 @@ export function isolateCrashes(options: IsolateCrashesOptions) {
   return { before: isolateCrashesBefore }
 }
 
-/** Events from other sources have none: what handles the batch refuses them. */
-function sqsRecordsOf(event: SQSEvent): readonly SQSRecord[] {
-  const records: unknown = event?.Records
-  // Events that tests make by hand often omit `eventSource`.
-  return Array.isArray(records) ? records.filter((record) => (record?.eventSource ?? 'aws:sqs') === 'aws:sqs') : []
+/** Events that tests make by hand often omit `eventSource`. */
+function isFromSqs(record: SQSRecord): boolean {
+  return (record?.eventSource ?? 'aws:sqs') === 'aws:sqs'
 }
 
 /** `NaN` if the record has no attributes. */

@@ -20,11 +20,13 @@ import t, { type Test } from 'tap'
 import * as v from 'valibot'
 import * as z from 'zod'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
+import { isolateCrashes } from '../../src/sqs/index.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { lambdaContext } from '../support/compat.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, listOf } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
+import { startSqs } from '../support/sqs.ts'
 
 type Handle = (record: SQSRecord) => unknown
 
@@ -74,6 +76,27 @@ difference('All records start at once.', async (t) => {
   await here(ours.handle, standardEvent(...ids(150)))
   t.equal(old.seen.peak, 150)
   t.equal(ours.seen.peak, 100)
+})
+
+t.test('`isolateCrashes()` works with the batch processor of Powertools in Middy.', async (t) => {
+  const sqs = await startSqs(t)
+  const { arn } = sqs.queue('orders')
+  const event = standardEvent('a', 'x', 'b')
+  for (const record of event.Records) record.eventSourceARN = arn
+  for (const { attributes } of event.Records.slice(1)) attributes.ApproximateReceiveCount = '2'
+  const delayed = () => sqs.calls.flatMap(({ input }) => input.Entries).map(({ ReceiptHandle }) => ReceiptHandle)
+  const atStart: string[][] = []
+  function handle(record: SQSRecord) {
+    atStart.push(delayed())
+    if (record.messageId === 'x') fail(record)
+  }
+  const handler = middy()
+    .use(isolateCrashes({ client: sqs.client() }))
+    .handler((event: SQSEvent) => there(handle, event))
+  const lines = await logged(async () => t.strictSame(failed(await handler(event, lambdaContext())), ['x']))
+  t.match(lines, [/SQS did not confirm the delay of 2 of 2 records/], 'these records are not in the queue')
+  t.equal(lines.length, 1)
+  t.strictSame(atStart, Array(3).fill(['receipt-of-x', 'receipt-of-b']))
 })
 
 t.test('With `processInParallel: false`, one record runs after another.', async (t) => {
