@@ -177,10 +177,6 @@ export function localCommand() {
       `memory of the function in megabytes; more than 110 % of it is a crash (default: ${FUNCTION_DEFAULTS.memory} for the JavaScript heap, no limit in total)`,
       inRange(128, 10_240),
     )
-    .option(
-      '--throttle',
-      'run the handler at the CPU share of its memory. Without root on Linux, its processes are stopped and continued, which is stricter',
-    )
     .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
     .option(
       '--inspect [host:port]',

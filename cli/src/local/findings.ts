@@ -7,7 +7,7 @@ const MAX_SHOWN = 5
 
 /** Collects what invocations used, and says at the end of the run what would go wrong on Lambda. */
 export function openFindings(options: FunctionOptions) {
-  const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory, throttle } = options
+  const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory } = options
   const share = cpuShareOf(memory)
   const left = openCounter()
   let invocationsWithLeftWork = 0
@@ -23,11 +23,10 @@ export function openFindings(options: FunctionOptions) {
         ? `${used}, and the function has ${memory} MB. Lambda ends a process that needs more`
         : `${used}, more than the default of ${memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
     }
-    if (slow > 0 && !throttle) {
+    if (slow > 0) {
       const what = slow === 1 ? '1 invocation' : `${slow} invocations`
       yield `${what} would time out on Lambda. The slowest used ${seconds(slowest)} of CPU time. With ${memory} MB, a function has ` +
-        `${(share * 100).toFixed(0)} % of a core, so this takes at least ${seconds(slowest / share)}, and the timeout is ${seconds(timeout)}. ` +
-        'To run at this speed, use --throttle'
+        `${(share * 100).toFixed(0)} % of a core, so this takes at least ${seconds(slowest / share)}, and the timeout is ${seconds(timeout)}`
     }
     if (invocationsWithLeftWork > 0) {
       const what =

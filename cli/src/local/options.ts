@@ -33,7 +33,6 @@ export interface LocalFlags {
   fdLimit: number
   /** false with --no-freeze. */
   freeze: boolean
-  throttle?: boolean
   inspect?: string | true
   runtimeClient?: string
   env?: string[]
@@ -214,7 +213,6 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     fdLimit: flags.fdLimit,
     env: variablesOf(flags),
     freeze: flags.freeze,
-    throttle: flags.throttle === true,
     callbacks: flags.nodeMajor !== undefined && flags.nodeMajor < FIRST_WITHOUT_CALLBACKS,
     ...(flags.inspect === undefined ? {} : { inspect: flags.inspect }),
     ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),

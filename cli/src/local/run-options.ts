@@ -62,7 +62,6 @@ const FUNCTION: Record<keyof RunOptions['function'], Check> = {
   memory: wholeFrom(128, 10_240),
   limitMemory: typeOf('boolean'),
   freeze: typeOf('boolean'),
-  throttle: typeOf('boolean'),
   inspect: [(value) => typeof value === 'boolean' || typeof value === 'string', 'true or an address'],
   callbacks: typeOf('boolean'),
   fdLimit: wholeFrom(32),
@@ -74,7 +73,6 @@ const FUNCTION: Record<keyof RunOptions['function'], Check> = {
   onMetrics: typeOf('function'),
   onFinished: typeOf('function'),
   onUsage: typeOf('function'),
-  onWarning: typeOf('function'),
 }
 
 const MAPPING: Record<keyof RunOptions['mapping'], Check> = {

@@ -134,7 +134,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const { onLog, onMetrics, onUsage } = options.function
     const limitMemory = options.function.memory !== undefined
     const findings = openFindings({ ...options.function, limitMemory })
-    const warned = new Set<string>()
     const functionOptions = {
       limitMemory,
       ...options.function,
@@ -145,11 +144,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
       onUsage: guard((usage: Usage) => {
         if (findings.add(usage)) ledger.respondedEarly()
         onUsage?.(usage)
-      }),
-      // Each environment can have the same warning.
-      onWarning: guard((line: string) => {
-        if (!warned.has(line)) onWarning(line)
-        warned.add(line)
       }),
       onDeathBetween: guard((message: string) => {
         ledger.diedBetween(message)

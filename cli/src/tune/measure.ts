@@ -1,7 +1,6 @@
 import { formatNumber } from '../local/display.ts'
 import { causeOf, classifyBatch } from '../local/event-source.ts'
 import { openCounter } from '../local/ledger.ts'
-import type { Quota } from '../local/runtime/cpu-quota.ts'
 import {
   type Environment,
   FUNCTION_DEFAULTS,
@@ -13,6 +12,7 @@ import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
 import { type Received, toEvent } from '../local/sqs-record.ts'
 import { InitError, oneLine, UsageError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
+import type { Quota } from './cpu-quota.ts'
 import { fullMemory, type Measure, type Plan } from './explore.ts'
 import { isConfident, marginOf, mean, type Precision } from './figures/confidence.ts'
 import type { Measurement } from './figures/result.ts'

@@ -78,7 +78,6 @@ const TYPES: readonly [expected: string, paths: readonly string[], good: readonl
       'queue.fifo',
       'function.limitMemory',
       'function.freeze',
-      'function.throttle',
       'function.callbacks',
       'mapping.reportBatchItemFailures',
     ],
@@ -96,7 +95,6 @@ const TYPES: readonly [expected: string, paths: readonly string[], good: readonl
       'function.onMetrics',
       'function.onFinished',
       'function.onUsage',
-      'function.onWarning',
       'mapping.onFailure',
     ],
     [() => {}],
@@ -179,7 +177,7 @@ test('an unknown option is refused with the names of the known ones', async (t) 
     options: 'queue, function, mapping, messages, seed, idle, awaitFirst, onWarning, onProgress, onStart, drain, stop',
     queue: 'visibilityTimeout, maxReceives, port, fifo, duplicates, seed',
     function:
-      'file, exportName, timeout, initTimeout, memory, limitMemory, freeze, throttle, inspect, callbacks, fdLimit, perEnvironment, runtimeClient, env, onLog, onDeathBetween, onMetrics, onFinished, onUsage, onWarning',
+      'file, exportName, timeout, initTimeout, memory, limitMemory, freeze, inspect, callbacks, fdLimit, perEnvironment, runtimeClient, env, onLog, onDeathBetween, onMetrics, onFinished, onUsage',
     mapping: 'batchSize, windowMs, concurrency, reportBatchItemFailures, retryAfter, filters, onFailure',
   }
   t.equal(refusal({ ...GOOD, toString: 1 }), `run(): unknown option toString. Expected one of ${names.options}`)

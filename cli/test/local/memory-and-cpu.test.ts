@@ -1,9 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { startProcessGroup } from '../../src/local/runtime/process-group.ts'
-import { readProcesses } from '../../src/local/runtime/processes.ts'
-import { command, folder, handlerFile, until } from '../support/runs.ts'
+import { command, folder, handlerFile } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 const HANDLER = handlerFile('uses.mjs')
@@ -65,7 +63,7 @@ test('1.2 s of CPU time with 128 MB and a timeout of 16 s: a warning with both t
   t.match(result, { verdict: 'passed', timeouts: 0 })
   t.match(
     result.stderr,
-    /^warning \| 1 invocation would time out on Lambda\. The slowest used 1\.\d s of CPU time\. With 128 MB, a function has 7 % of a core, so this takes at least 1\d\.\d s, and the timeout is 16\.0 s\. To run at this speed, use --throttle$/m,
+    /^warning \| 1 invocation would time out on Lambda\. The slowest used 1\.\d s of CPU time\. With 128 MB, a function has 7 % of a core, so this takes at least 1\d\.\d s, and the timeout is 16\.0 s$/m,
   )
 })
 
@@ -73,33 +71,4 @@ test('control: the same CPU time with 1,769 MB is no warning', async (t) => {
   const result = await run([`${HANDLER}#cpu`, '--memory', '1769', '--timeout', '60'], { CPU_MS: '1200' })
   t.match(result, { verdict: 'passed' })
   t.notMatch(result.stderr, 'CPU')
-})
-
-test('--throttle runs at the CPU share: what takes too long times out', async (t) => {
-  const flags = ['--memory', '128', '--timeout', '12', '--throttle', '--max-receives', '1']
-  const slow = await run([`${HANDLER}#cpu`, ...flags], { CPU_MS: '1200' })
-  t.match(slow, { verdict: 'failed', timeouts: 1, deadLettered: 10, processed: 0 })
-  const fast = await run([`${HANDLER}#cpu`, ...flags], { CPU_MS: '20' })
-  t.match(fast, { verdict: 'passed', timeouts: 0, processed: 10 })
-})
-
-test('without cgroups, a process group is stopped and continued, so that it gets its share of a core', async (t) => {
-  const file = join(folder(t), 'loop.mjs')
-  writeFileSync(file, 'for (;;) if (process.cpuUsage().user > 1e9) break')
-  const env = { PATH: process.env.PATH }
-  const group = startProcessGroup({ command: '"$@"', args: [process.execPath, file], fdLimit: 1024, env })
-  t.teardown(group.kill)
-  const cpuOf = () => readProcesses(group.child.pid as number)?.cpu ?? 0
-  await until(() => cpuOf() > 200) // it has loaded
-  group.throttle(0.1)
-  const [before, startedAt] = [cpuOf(), performance.now()]
-  await until(() => performance.now() - startedAt > 3000)
-  const share = (cpuOf() - before) / (performance.now() - startedAt)
-  t.ok(share > 0.01 && share < 0.2, `a share of ${share.toFixed(3)}`)
-  group.freeze()
-  const frozen = cpuOf()
-  await until(() => performance.now() - startedAt > 3500)
-  t.equal(cpuOf(), frozen, 'a frozen group stays stopped')
-  group.thaw()
-  await until(() => cpuOf() > frozen)
 })

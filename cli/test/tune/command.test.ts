@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { test } from 'tap'
-import { createCpuQuota } from '../../src/local/runtime/cpu-quota.ts'
+import { createCpuQuota } from '../../src/tune/cpu-quota.ts'
 import type { Combination, TuneResult } from '../../src/tune/figures/result.ts'
 import { command } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'

@@ -5,11 +5,9 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../shared/errors.ts'
-import { cpuShareOf } from '../../shared/reserve.ts'
-import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from './cpu-quota.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
-import { type ProcessGroup, startProcessGroup } from './process-group.ts'
+import { startProcessGroup } from './process-group.ts'
 import { readProcesses } from './processes.ts'
 import { NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
 import type { Usage } from './usage.ts'
@@ -32,8 +30,6 @@ export interface FunctionOptions {
   limitMemory?: boolean
   /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
   freeze?: boolean
-  /** Whether the environment runs at the CPU share of its memory; default false. */
-  throttle?: boolean
   /** Opens Node's inspector at this address, or at Node's default address. Then the environment is not stopped. */
   inspect?: string | boolean
   /** Whether the handler may have a callback, which Lambda calls up to Node.js 22; default false. */
@@ -49,8 +45,6 @@ export interface FunctionOptions {
   onDeathBetween?: (message: string) => void
   /** Called after each invocation that responded. With another runtime client, only on Linux. */
   onUsage?: (usage: Usage) => void
-  /** Receives what cannot be imitated on this machine. */
-  onWarning?: (line: string) => void
   /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
   onMetrics?: (metrics: InvocationMetrics) => void
   /** Called during an invocation, with the number of records that the library has finished since the last call. */
@@ -157,24 +151,6 @@ function outOfMemory(options: FunctionOptions, { peakMemory }: Usage): string | 
     : undefined
 }
 
-let quotaNumber = 0
-
-/** Limits the CPU of the process group to the share that Lambda gives a function with this memory. */
-function throttle(group: ProcessGroup, memory: number, onWarning: FunctionOptions['onWarning']): Quota | undefined {
-  const share = cpuShareOf(memory)
-  quotaNumber += 1
-  const quota = createCpuQuota(`bounded-sqs-batch-${process.pid}-local-${quotaNumber}`, QUOTA_PERIOD_MS)
-  if (quota) quota.limit(group.child.pid as number, share)
-  else if (share < 1) {
-    onWarning?.(
-      '--throttle stops and continues the processes of the function, because this machine does not permit cgroups. ' +
-        'Time in which they only wait also counts as CPU time. On Linux, try it as root',
-    )
-    group.throttle(share)
-  }
-  return quota
-}
-
 /**
  * Starts one execution environment: a process that loads the handler and then takes events until it ends. Rejects with
  * an InitError if the function cannot be loaded. `alive` is false once the process has ended. Aborting the signal kills
@@ -209,7 +185,6 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const env = environmentVariables(options, file, api.address)
   const group = startProcessGroup({ command, args, fdLimit: options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit, env })
   const { child, kill } = group
-  let quota: Quota | undefined
   const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false, leftWork: false }
   const outputs = child.stdio.slice(1, 3) as Readable[]
   for (const stream of outputs) {
@@ -229,7 +204,6 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
       options.onDeathBetween?.(`${message} ${when}`)
     }
     api.end(signal.aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
-    if (quota) await removeQuota(quota)
     ended.resolve()
   }
   child.on('error', ({ message }) => void end(`the process could not be started (${message})`))
@@ -258,7 +232,6 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     clearTimeout(initTimer)
   }
   state.ready = true
-  if (options.throttle) quota = throttle(group, memory, options.onWarning)
 
   return {
     pid: child.pid as number,

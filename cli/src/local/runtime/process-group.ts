@@ -13,9 +13,6 @@ exec ${command} 3<&-`
 /** Its input closes when this process ends, for any reason. It then kills the process group. */
 const WATCHER = 'read -r _; kill -9 "-$0"'
 
-/** The milliseconds for which a throttled process group runs at a time. */
-const RUN_MS = 2
-
 export interface Launch {
   /** A shell command. */
   command: string
@@ -40,7 +37,6 @@ export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
       ? undefined
       : spawn('/bin/sh', ['-c', WATCHER, String(child.pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   let isFrozen = false
-  let throttling: { next: NodeJS.Timeout | undefined; share: number } | undefined
 
   function send(signal: NodeJS.Signals) {
     try {
@@ -51,24 +47,7 @@ export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
   }
   const kill = () => send('SIGKILL')
 
-  function run() {
-    if (!throttling) return send('SIGCONT')
-    const { share } = throttling
-    clearTimeout(throttling.next)
-    send('SIGCONT')
-    const startedAt = performance.now()
-    function pause() {
-      if (!throttling) return
-      send('SIGSTOP')
-      // The group may have run longer than planned. Then it also stops for longer.
-      throttling.next = setTimeout(run, (performance.now() - startedAt) * (1 / share - 1))
-    }
-    throttling.next = setTimeout(pause, RUN_MS)
-  }
-
   child.on('exit', () => {
-    clearTimeout(throttling?.next)
-    throttling = undefined
     kill() // also ends child processes of the function
     watcher?.kill('SIGKILL')
   })
@@ -85,20 +64,12 @@ export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
     /** Stops all processes of the group until `thaw()`. */
     freeze() {
       isFrozen = true
-      clearTimeout(throttling?.next)
       send('SIGSTOP')
     },
     thaw() {
       if (!isFrozen) return
       isFrozen = false
-      run()
-    },
-    /** From now on, the group runs for this share of the time. Time in which it only waits counts, too. */
-    throttle(share: number) {
-      throttling = { next: undefined, share }
-      run()
+      send('SIGCONT')
     },
   }
 }
-
-export type ProcessGroup = ReturnType<typeof startProcessGroup>
