@@ -137,10 +137,9 @@ export function localCommand() {
     )
     .option(
       '--seed <n>',
-      'mix the messages of a standard queue in the order that belongs to this number, or in a "random" one (default 1)',
-      inRange(0, 2 ** 32 - 1, 'random'),
+      'mix the messages of a standard queue in the order that belongs to this number (default 1)',
+      inRange(0, 2 ** 32 - 1),
     )
-    .option('--in-order', 'send the messages of a standard queue in order, which AWS does not guarantee')
     .option(
       '--duplicates <share>',
       'deliver this share of the messages twice, such as 0.1, as a standard queue sometimes does',
@@ -183,12 +182,6 @@ export function localCommand() {
       "open Node's inspector in the process of the handler, which is then not frozen; raise --timeout, too",
     )
     .option(
-      '--fd-limit <n>',
-      'maximum number of open files and sockets of the function',
-      inRange(32, 1_048_576),
-      FUNCTION_DEFAULTS.fdLimit,
-    )
-    .option(
       '--runtime-client <command>',
       'command that runs the handler instead of the built-in runtime client, such as "npx aws-lambda-ric"',
     )
@@ -224,9 +217,11 @@ export function localCommand() {
       0,
     )
     .optionsGroup('Output:')
-    .option('--watch-failures <n>', 'print the first n failures, one line each', inRange(0, 1_000_000), 0)
     .option('--quiet', 'hide the logs of the function')
-    .option('--json', 'print the ledger as one JSON object on stdout, and everything else on stderr')
+    .option(
+      '--json',
+      'print the ledger and the first ten failures as one JSON object on stdout, and everything else on stderr',
+    )
     .addHelpText('after', EXAMPLES)
 }
 

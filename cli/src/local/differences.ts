@@ -46,8 +46,6 @@ const DIFFERENCES: readonly ((ledger: Ledger, options: RunOptions, flags: LocalF
   (_ledger, { function: { timeout = 0 } }) =>
     timeout > 900_000 &&
     'the timeout was enforced. Only Lambda Managed Instances allow more than 900 s, and do not enforce it',
-  (_ledger, { seed }) =>
-    seed === false && 'messages were sent in order (--in-order). A standard queue does not keep the order',
 ]
 
 /** The differences from AWS that concern a run. */

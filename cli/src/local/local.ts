@@ -11,6 +11,8 @@ import { withTemplate } from './template-flags.ts'
 import { messages, whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
+/** The first failures are kept for `--json`, and the very first is printed if the run failed. */
+const MAX_FAILURES = 10
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
@@ -80,15 +82,12 @@ async function perform(
       mapping: {
         ...options.mapping,
         onFailure: (line) => {
-          if (failures.length >= flags.watchFailures) return
-          failures.push(line)
-          display.log(`failure | ${line}`, process.stderr)
+          if (failures.length < MAX_FAILURES) failures.push(line)
         },
       },
       onStart: ({ queueUrl, deadLetterUrl, fifo, own }) => {
         display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
         if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
-        if (flags.seed === 'random') display.log(`the order of the messages is that of --seed ${options.seed}`)
         const replaced = own ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
         display.log(`${REAL_CALLS_WARNING}, and ${replaced}`, process.stderr)
         if (readsMissingDeadLetterUrl(options.function)) display.log(`warning: ${ADD_DEAD_LETTER_URL}`, process.stderr)
@@ -103,11 +102,11 @@ async function perform(
     const differences = differencesOf(ledger, options, flags)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
-      const result = { ...verdict, ...ledger, differences, ...(flags.watchFailures > 0 ? { failures } : {}) }
-      await writeResult(`${JSON.stringify(result)}\n`)
+      await writeResult(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
     } else {
       await writeResult(`${renderLedger(ledger, process.stdout)}\n`)
       if (ledger.lost > 0) display.log(whyLost(ledger.lost, flags))
+      if (reason !== undefined && failures[0]) display.log(`first failure: ${failures[0]}`)
       for (const difference of differences) display.log(`not as on AWS: ${difference}`)
     }
     display.log(renderVerdict(reason, stream))

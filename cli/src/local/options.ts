@@ -1,5 +1,3 @@
-import { execFileSync } from 'node:child_process'
-import { randomInt } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { type FilterPattern, matcherOf } from '../model/match-filters.ts'
@@ -30,7 +28,6 @@ export interface LocalFlags {
   reportBatchItemFailures: boolean
   timeout?: number
   memory?: number
-  fdLimit: number
   /** false with --no-freeze. */
   freeze: boolean
   inspect?: string | true
@@ -49,10 +46,8 @@ export interface LocalFlags {
   maxDeadLettered: number
   maxFailedInvocations: number
   idle?: number | 'off'
-  seed?: number | 'random'
-  inOrder?: boolean
+  seed?: number
   duplicates?: number
-  watchFailures: number
   quiet?: boolean
   json?: boolean
   template?: string
@@ -69,7 +64,6 @@ export const DEFAULT_MAX_RECEIVES = 3
 /** The default of --idle. Nothing can arrive later in a queue of this process that no other program knows. */
 const IDLE = 2
 const OWN_IDLE = 0.5
-const MAX_SEED = 2 ** 32 - 1
 
 export function refuseIf(condition: unknown, message: string) {
   if (condition) throw new UsageError(message)
@@ -82,14 +76,6 @@ export function splitExport(text: string, defaultName: string) {
   const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
   refuseIf(exportName === '', `${text} has no name after #: write ${file}#${defaultName}, or another export`)
   return { file, exportName }
-}
-
-function checkDescriptors(limit: number) {
-  const hard = execFileSync('/bin/sh', ['-c', 'ulimit -Hn'], { encoding: 'utf8' }).trim()
-  refuseIf(
-    hard !== 'unlimited' && limit > Number(hard),
-    `--fd-limit ${limit} is above the limit of this machine: use at most ${hard}`,
-  )
 }
 
 function hasMatch(count: number, matches: (body: string) => boolean): boolean {
@@ -163,16 +149,14 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     flags.groups !== undefined && !(fifo && messages !== undefined),
     '--groups needs --messages and a FIFO queue (--fifo)',
   )
-  const { seed, inOrder, duplicates } = flags
-  for (const [flag, value] of Object.entries({ '--seed': seed, '--in-order': inOrder, '--duplicates': duplicates })) {
+  const { seed, duplicates } = flags
+  for (const [flag, value] of Object.entries({ '--seed': seed, '--duplicates': duplicates })) {
     refuseIf(fifo && value !== undefined, `${flag} needs a standard queue: a FIFO queue keeps the order of its groups`)
   }
-  refuseIf(seed !== undefined && inOrder, '--seed and --in-order cannot be combined: use one of them')
   refuseIf(
     !own && duplicates !== undefined,
     '--duplicates and --queue-url cannot be combined: use the queue in this process',
   )
-  const chosenSeed = seed === 'random' ? randomInt(MAX_SEED) : (seed ?? 1)
   const filters = flags.templateFilters ?? []
   const matches = matcherOf(filters)
   if (matches && messages !== undefined && !hasMatch(messages, matches)) {
@@ -194,7 +178,6 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     flags.inspect && flags.runtimeClient,
     '--inspect and --runtime-client cannot be combined: put --inspect into the command of the runtime client',
   )
-  checkDescriptors(flags.fdLimit)
 
   async function readInput() {
     if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
@@ -210,7 +193,6 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     exportName,
     timeout: timeout * 1000,
     ...(flags.memory === undefined ? {} : { memory: flags.memory }),
-    fdLimit: flags.fdLimit,
     env: variablesOf(flags),
     freeze: flags.freeze,
     callbacks: flags.nodeMajor !== undefined && flags.nodeMajor < FIRST_WITHOUT_CALLBACKS,
@@ -224,7 +206,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
           maxReceives,
           fifo,
           ...(flags.port === undefined ? {} : { port: flags.port }),
-          ...(duplicates === undefined ? {} : { duplicates, seed: chosenSeed }),
+          ...(duplicates === undefined ? {} : { duplicates, ...(seed === undefined ? {} : { seed }) }),
         }
       : { queueUrl, ...(endpoint === undefined ? {} : { endpoint }) },
     function: functionOptions,
@@ -237,7 +219,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
       filters,
     },
     messages: await readInput(),
-    seed: inOrder ? false : chosenSeed,
+    ...(seed === undefined ? {} : { seed }),
     idle: idle === 'off' ? undefined : idle,
     awaitFirst: own && !sends,
   }

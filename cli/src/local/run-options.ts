@@ -32,7 +32,7 @@ const TOP: Record<keyof RunOptions, Check> = {
     (value) => isObject(value) && (Symbol.iterator in value || Symbol.asyncIterator in value),
     'an iterable or an async iterable of messages',
   ],
-  seed: [(value) => value === false || Number.isInteger(value), 'a whole number or false'],
+  seed: wholeFrom(0),
   idle: numberFrom(0, 86_400),
   awaitFirst: typeOf('boolean'),
   onWarning: typeOf('function'),

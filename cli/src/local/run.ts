@@ -25,10 +25,10 @@ export interface RunOptions {
    */
   messages?: Input
   /**
-   * On a standard queue, the messages are mixed in an order that depends on this number; default 1. `false`: they are
-   * sent in order. A FIFO queue keeps their order.
+   * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO queue keeps
+   * their order.
    */
-  seed?: number | false
+  seed?: number
   /**
    * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
    * aborted.
@@ -197,7 +197,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
       try {
         const { seed = 1 } = options
         const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
-        const shuffle = queue.fifo || seed === false ? undefined : { random: seededRandom(seed), within }
+        const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
         const fed = feed({ queue, ledger, messages, shuffle, onFull: queueFull.resolve, signal: draining })
         if (await Promise.race([fed, drained(draining)])) ledger.inputComplete()
         sent = true

@@ -144,15 +144,6 @@ refuses(
 )
 refuses('an idle time that is not a number', [OK, '--messages', '1', '--idle', 'never'], /from 0 to 86,400, or off\.$/)
 refuses('an unknown flag', [OK, '--bogus', '1'], /^error: unknown option '--bogus'$/)
-test('more descriptors than the machine has', async (t) => {
-  // A machine can allow the highest value that the flag takes, so the shell lowers the limit.
-  const shell = ['-c', 'ulimit -n 1000 && exec "$0" "$@"', process.execPath, BIN]
-  const args = ['local', OK, '--messages', '1', '--fd-limit', '1001']
-  const { status, stderr } = spawnSync('sh', [...shell, ...args], { encoding: 'utf8' })
-  t.equal(stderr, 'bounded-sqs-batch: --fd-limit 1001 is above the limit of this machine: use at most 1000\n')
-  t.equal(status, 2)
-})
-
 refuses(
   'two options for the input',
   [OK, '--messages', '1', '--messages-file', 'x'],

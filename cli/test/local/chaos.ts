@@ -143,7 +143,7 @@ async function runLocal(
 
 type Run = Awaited<ReturnType<typeof runLocal>>
 
-const ALLOW = ['--max-failed-invocations', '1000000', '--watch-failures', '0']
+const ALLOW = ['--max-failed-invocations', '1000000']
 const BATCHES = ['--batch-size', '100', '--window', '1', '--concurrency', '4', '--seed', String(SEED)]
 
 /** Checks the counts of a ledger against each other and against the journal. */

@@ -103,7 +103,7 @@ const TYPES: readonly [expected: string, paths: readonly string[], good: readonl
   ['a string', ['function.file', 'function.exportName', 'function.runtimeClient'], ['a'], null],
   ['an object', ['function.env'], [{}], 'A=1'],
   ['an AbortSignal', ['drain', 'stop'], [new AbortController().signal], 'SIGINT'],
-  ['a whole number or false', ['seed'], [false, 0, -7], true],
+  ['a whole number from 0', ['seed'], [0, 7], true],
   ['true or an address', ['function.inspect'], [true, false, '9229'], null],
   ['a list of filter patterns', ['mapping.filters'], [[]], '{}'],
   ['an iterable or an async iterable of messages', ['messages'], [[], new Set(), generator()], 'text'],
@@ -118,7 +118,7 @@ test('other options are accepted with values of their type', async (t) => {
     }
   }
   t.match(refusal({ ...GOOD, messages: {} }), 'messages, got an object')
-  t.match(refusal({ ...GOOD, seed: 1.5 }), 'seed to be a whole number or false, got 1.5')
+  t.match(refusal({ ...GOOD, seed: 1.5 }), 'seed to be a whole number from 0, got 1.5')
 })
 
 test('an option that is undefined is missing, and some must be given', async (t) => {

@@ -55,12 +55,10 @@ test('Managed Instances: four concurrent invocations in one process', async (t) 
 const FLAGS = {
   messages: 1,
   reportBatchItemFailures: true,
-  fdLimit: 1024,
   freeze: true,
   maxDeadLettered: 0,
   maxFailedInvocations: 0,
   idle: 0,
-  watchFailures: 0,
 }
 
 test('the default of --concurrency: 1 without a template, else at most five and what machine and mapping allow', async (t) => {

@@ -12,12 +12,10 @@ const HANDLER = handlerFile('settings.mjs')
 
 const FLAGS: LocalFlags = {
   reportBatchItemFailures: true,
-  fdLimit: 1024,
   freeze: true,
   maxDeadLettered: 0,
   maxFailedInvocations: 0,
   idle: 0,
-  watchFailures: 0,
 }
 
 const small = {
@@ -90,7 +88,7 @@ test('a template without ReportBatchItemFailures: a warning is printed, also if 
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
-  const { fdLimit, freeze, idle, watchFailures, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
+  const { freeze, idle, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
   const { concurrency, notInTemplate, nodeMajor, templateEnv = {}, ...rest } = more
   return { flags: rest, variables: templateEnv, notes: notes.map((line) => line.replaceAll(file, 'T')) }
 }
