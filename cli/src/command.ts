@@ -16,30 +16,19 @@ process.on('warning', (warning) => {
 
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
-let isOver = false
-
 // The program that reads the output has ended, as in `… | head -1`. Exit with 141, like a process that SIGPIPE ended.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
-    isOver = true
     process.exit(128 + constants.signals.SIGPIPE)
   })
 }
 
-// An error in the module of --messages-from, or a defect of this package. Print one line. When this process exits, its
+// A defect of this package. Print one line. When this process exits, its
 // execution environments end too.
 process.on('uncaughtException', (error) => {
-  isOver = true
   console.error(`bounded-sqs-batch: unexpected error: ${oneLine(error)}`)
   process.exit(2)
-})
-
-// The module of --messages-from runs in this process, and can end it. Without a result, the exit code must not be 0.
-process.on('exit', () => {
-  if (isOver) return
-  console.error('bounded-sqs-batch: the process was ended before the command had a result')
-  process.exitCode = 2
 })
 
 async function exitCode(): Promise<number> {
@@ -55,7 +44,6 @@ async function exitCode(): Promise<number> {
 }
 
 const code = await exitCode()
-isOver = true
 // Exit once stdout is flushed, even if a library still has pending work, such as a long poll. After an error, the listener
 // above ends the process.
 process.stdout.write('', (error) => {

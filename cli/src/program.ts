@@ -100,10 +100,6 @@ export function localCommand() {
       '--messages-file <file>',
       'send the messages in a file: an SQS event, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId and messageAttributes. Use - for standard input',
     )
-    .option(
-      '--messages-from <file>',
-      'send the items of an export that is an iterable, an async iterable, or a function that returns one; add #name if it is not the default export',
-    )
     .option('--groups <n>', 'number of message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
     .option(

@@ -2,7 +2,6 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mock } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { gzipSync } from 'node:zlib'
 import * as powertools from '@aws-lambda-powertools/batch'
 import { Logger } from '@aws-lambda-powertools/logger'
 import middy from '@middy/core'
@@ -534,15 +533,6 @@ testSample('powertools-batch-after', 'reports the failed record, and throws if e
     t.strictSame(await run('powertools-batch-after', ['a', '', 'b']), ['m1'])
     await t.rejects(run('powertools-batch-after', ['', '']), { name: 'FullBatchFailureError' })
   })
-})
-
-testSample('messages-from', 'yields a body for each line', async (t) => {
-  useFolder(t)
-  writeFileSync('orders.jsonl.gz', gzipSync('{"id":1}\n{"id":2}\n'))
-  const { default: bodies } = await import(pathToFileURL(`${folder}/messages-from.ts`).href)
-  const lines: string[] = []
-  for await (const body of bodies()) lines.push(body)
-  t.strictSame(lines, ['{"id":1}', '{"id":2}'])
 })
 
 testSample('engine', 'runs a handler file, and its assertions hold', async (t) => {

@@ -262,7 +262,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/local/messages.ts': ['local/messages'],
   'cli/src/local/differences.ts': ['local/differences'],
   'cli/src/local/findings.ts': ['local/findings'],
-  'cli/src/local/messages-from.ts': ['local/messages-from'],
   'cli/src/local/sqs-record.ts': ['local/sqs-record'],
   'cli/src/local/gather.ts': ['local/gather'],
   'cli/src/local/run-options.ts': ['local/check-run-options'],

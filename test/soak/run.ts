@@ -6,7 +6,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { type Ledger, type Progress, type RunOptions, renderTable, run } from 'bounded-sqs-batch/engine'
 import { median } from '../support/median.ts'
@@ -24,8 +23,6 @@ Even a short run takes some minutes, because the messages of a killed process wa
 
 const AWS_CLIENT = join(import.meta.dirname, '../../cli/test/aws-client/node_modules/aws-lambda-ric/index.mjs')
 const KILL_EVERY = 50_000
-/** fauxqs becomes slow if many messages wait. The 2,000 messages of each kill wait for their visibility timeout. */
-const MAX_OUTSTANDING = 30_000
 const VISIBILITY_TIMEOUT = 120
 /** V8 still compiles in this share of the invocations. Measured: memory grows by 4 MB, and later by less than 0.5 MB. */
 const WARM_UP = 0.05
@@ -159,7 +156,7 @@ async function runStage(stage: Stage, sqs: Sqs, folder: string) {
       },
     },
     mapping: stage.mapping,
-    messages: feed(stage),
+    messages: messagesOf(stage),
     idle: 0,
     onProgress: (now) => showProgress(stage.name, now),
   })
@@ -173,10 +170,8 @@ async function runStage(stage: Stage, sqs: Sqs, folder: string) {
   }
 }
 
-/** Yields the messages of a stage. Each waits until fewer than `MAX_OUTSTANDING` messages are in the queue. */
-async function* feed(stage: Stage) {
+function* messagesOf(stage: Stage) {
   for (let number = 1; number <= stage.messages; number++) {
-    while (number - settledOf(stage.name) > MAX_OUTSTANDING) await sleep(20)
     const body = JSON.stringify({ number, kind: kindOf(stage, number) })
     yield stage.groups ? { body, messageGroupId: `group-${number % stage.groups}` } : { body }
   }

@@ -35,19 +35,6 @@ async function optionsOf(handler: string, flags: LocalFlags) {
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
-  const { stdout, stderr } = process
-  const write = stdout.write.bind(stdout)
-  // The module of --messages-from runs in this process. What it prints must not mix with the JSON on stdout, not even
-  // when the process exits. So this is not undone.
-  if (given.json) stdout.write = stderr.write.bind(stderr)
-  return perform(handler, given, (text) => new Promise((resolve) => write(text, () => resolve())))
-}
-
-async function perform(
-  handler: string,
-  given: LocalFlags,
-  writeResult: (text: string) => Promise<void>,
-): Promise<number> {
   const { flags, notes } = await withTemplate(given)
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
@@ -102,9 +89,9 @@ async function perform(
     const differences = differencesOf(ledger, options, flags)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
-      await writeResult(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
+      process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
     } else {
-      await writeResult(`${renderLedger(ledger, process.stdout)}\n`)
+      process.stdout.write(`${renderLedger(ledger, process.stdout)}\n`)
       if (ledger.lost > 0) display.log(whyLost(ledger.lost, flags))
       if (reason !== undefined && failures[0]) display.log(`first failure: ${failures[0]}`)
       for (const difference of differences) display.log(`not as on AWS: ${difference}`)

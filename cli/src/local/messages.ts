@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { kindOf, oneLine, UsageError } from '../shared/errors.ts'
 import { isObject } from '../shared/json.ts'
@@ -43,24 +42,6 @@ function toAttribute(value: unknown): Attribute | undefined {
   return undefined
 }
 
-/**
- * The JSON text of a value. Undefined if JSON cannot represent it, for example a cycle, or a Promise or a Map, of which
- * `JSON.stringify()` makes `{}`.
- */
-function toJson(value: unknown): string | undefined {
-  try {
-    const json = JSON.stringify(value)
-    return json === '{}' && !isPlain(value as object) ? undefined : json
-  } catch {
-    // a cycle or a BigInt
-  }
-  return undefined
-}
-
-function isPlain(value: object) {
-  return [Object.prototype, null].includes(Object.getPrototypeOf(value))
-}
-
 const KEYS = new Set(['body', 'messageGroupId', 'messageAttributes'])
 
 function quote(name: string) {
@@ -82,10 +63,8 @@ function readEnvelope(value: Record<string, unknown>): ReadMessage {
     if (attribute) return [name, attribute]
     throw new Error(`has the attribute ${quote(name)}, which is not a string, a number or { dataType, stringValue }`)
   })
-  const text = typeof body === 'string' ? body : toJson(body)
-  if (text === undefined) throw new Error(`has a body that is ${kindOf(body)}, which JSON cannot represent`)
   return {
-    body: text,
+    body: typeof body === 'string' ? body : JSON.stringify(body),
     ...(messageGroupId === undefined ? {} : { messageGroupId }),
     ...(attributes.length === 0 ? {} : { messageAttributes: Object.fromEntries(attributes) }),
   }
@@ -117,12 +96,10 @@ function check(message: ReadMessage, fifo: boolean): ReadMessage {
   return message
 }
 
-/** An object with a `body` is a message. Any other value is a body. Errors are like those of `check()`. */
-export function toMessage(value: unknown, fifo: boolean, json = toJson(value)): InputMessage {
+/** An object with a `body` is a message. Any other JSON value is a body. Errors are like those of `check()`. */
+export function toMessage(value: unknown, fifo: boolean, json = JSON.stringify(value)): InputMessage {
   if (isObject(value) && 'body' in value) return check(readEnvelope(value), fifo)
-  const body = typeof value === 'string' ? value : json
-  if (typeof body !== 'string') throw new Error(`is ${kindOf(value)}, which JSON cannot represent`)
-  return check({ body }, fifo)
+  return check({ body: typeof value === 'string' ? value : json }, fifo)
 }
 
 /** A line is a JSON value, or text that does not look like JSON. */
@@ -156,14 +133,13 @@ function recordsIn(value: unknown): unknown[] | undefined {
   return Records.some(isSqs) || Records.every(hasBody) ? Records : undefined
 }
 
-/** The value of a file that is a single JSON value. Undefined for a file with a message on each line. */
-function readWhole(content: string): unknown {
+/** The JSON value that a text is. Undefined if it is not JSON. */
+function parse(text: string): unknown {
   try {
-    return JSON.parse(content)
+    return JSON.parse(text)
   } catch {
-    // the file has more than one line of JSON, or text
+    return undefined
   }
-  return undefined
 }
 
 function readRecord(record: unknown, fifo: boolean): InputMessage {
@@ -173,8 +149,7 @@ function readRecord(record: unknown, fifo: boolean): InputMessage {
   return check(readEnvelope({ body, messageGroupId, messageAttributes }), fifo)
 }
 
-async function readInput(file: string): Promise<string> {
-  if (file === '-') return text(process.stdin)
+function readFile(file: string): string {
   try {
     return decode(readFileSync(file))
   } catch (error) {
@@ -182,34 +157,85 @@ async function readInput(file: string): Promise<string> {
   }
 }
 
+/** The lines of an input that may be slow. Not with node:readline, which also breaks lines at U+2028. */
+async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder()
+  let rest = ''
+  for await (const chunk of input) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+    rest = lines.pop() as string
+    yield* lines
+  }
+  yield rest + decoder.decode()
+}
+
+/** Whether an input whose first line is this one, and that has more lines, can only have a message on each line. */
+function isComplete(line: string): boolean {
+  return parse(line) !== undefined || !/^\s*[{[]/.test(line)
+}
+
 /**
- * Reads messages from a file with a message on each line, with one JSON object on several lines, or with an SQS event; `-` is standard input. A UsageError names the line or
- * record that is wrong.
+ * Reads messages from lines with a message each, from one JSON object on several lines, or from an SQS event. A UsageError names
+ * the line or record that is wrong. Lines with a message each are read one at a time.
  */
-export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
-  const content = await readInput(file)
-  const name = file === '-' ? 'standard input' : file
-  function read<T>(what: string, index: number, item: T, toInput: (item: T, fifo: boolean) => InputMessage) {
+async function* readMessages(lines: Iterable<string> | AsyncIterable<string>, name: string, fifo: boolean) {
+  function read<T>(what: string, number: number, item: T, toInput: (item: T, fifo: boolean) => InputMessage) {
     try {
       return toInput(item, fifo)
     } catch (error) {
-      throw new UsageError(`${what} ${(index + 1).toLocaleString('en-US')} of ${name} ${(error as Error).message}`)
+      throw new UsageError(`${what} ${number.toLocaleString('en-US')} of ${name} ${(error as Error).message}`)
     }
   }
-  const whole = readWhole(content)
-  const isPretty = whole !== undefined && content.trim().includes('\n')
-  if (isPretty && Array.isArray(whole)) {
-    throw new UsageError(
-      `${name} is a JSON list on several lines: write each message on one line, for example with jq -c '.[]' FILE`,
-    )
+  /** The first lines, until it is known that each line is a message. Then undefined. */
+  let head: string[] | undefined = []
+  let number = 0
+  let count = 0
+  function* readLines(texts: readonly string[]) {
+    for (const text of texts) {
+      number += 1
+      if (text.trim() === '') continue
+      count += 1
+      yield read('line', number, text, readLine)
+    }
   }
-  const records = recordsIn(whole)
-  const messages = records
-    ? records.map((record, index) => read('record', index, record, readRecord))
-    : isPretty
-      ? [read('line', 0, whole, toMessage)]
-      : content.split('\n').flatMap((line, index) => (line.trim() === '' ? [] : [read('line', index, line, readLine)]))
-  if (messages.length === 0)
-    throw new UsageError(`${name} has no messages: write one message per line, or an SQS event`)
+  for await (const line of lines) {
+    if (head === undefined) {
+      yield* readLines([line])
+      continue
+    }
+    const first = head.find((text) => text.trim() !== '')
+    head.push(line)
+    if (first === undefined || line.trim() === '' || !isComplete(first)) continue
+    yield* readLines(head)
+    head = undefined
+  }
+  if (head) {
+    const text = head.join('\n')
+    const whole = parse(text)
+    const isPretty = whole !== undefined && text.trim().includes('\n')
+    if (isPretty && Array.isArray(whole)) {
+      throw new UsageError(
+        `${name} is a JSON list on several lines: write each message on one line, for example with jq -c '.[]' FILE`,
+      )
+    }
+    const records = recordsIn(whole)
+    count += (records ?? []).length
+    if (records) yield* records.map((record, index) => read('record', index + 1, record, readRecord))
+    else if (isPretty) yield read('line', ++count, whole, toMessage)
+    else yield* readLines(head)
+  }
+  if (count === 0) throw new UsageError(`${name} has no messages: write one message per line, or an SQS event`)
+}
+
+/** Reads the messages of a file, or all messages of standard input (`-`). */
+export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
+  const read = file === '-' ? readStandardInput(fifo) : readMessages(readFile(file).split('\n'), file, fifo)
+  const messages: InputMessage[] = []
+  for await (const message of read) messages.push(message)
   return messages
+}
+
+/** Reads the messages of standard input as they arrive. */
+export function readStandardInput(fifo: boolean): AsyncIterable<InputMessage> {
+  return readMessages(linesOf(process.stdin), 'standard input', fifo)
 }

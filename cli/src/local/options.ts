@@ -4,8 +4,7 @@ import { type FilterPattern, matcherOf } from '../model/match-filters.ts'
 import { UsageError } from '../shared/errors.ts'
 import { formatNumber } from './display.ts'
 import { variablesOf } from './env-flags.ts'
-import { numberedMessages, readMessagesFile } from './messages.ts'
-import { iterateExport } from './messages-from.ts'
+import { numberedMessages, readMessagesFile, readStandardInput } from './messages.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from './runtime/environment.ts'
 
@@ -13,7 +12,6 @@ import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from './runtime/
 export interface LocalFlags {
   messages?: number
   messagesFile?: string
-  messagesFrom?: string
   groups?: number
   queueUrl?: string
   endpoint?: string
@@ -70,11 +68,11 @@ export function refuseIf(condition: unknown, message: string) {
 }
 
 /** Splits `file#export`. The path of the file may contain a # itself. */
-export function splitExport(text: string, defaultName: string) {
+export function splitExport(text: string) {
   const hash = existsSync(text) ? -1 : text.search(/#[^#/]*$/)
   const file = hash === -1 ? text : text.slice(0, hash)
-  const exportName = hash === -1 ? defaultName : text.slice(hash + 1)
-  refuseIf(exportName === '', `${text} has no name after #: write ${file}#${defaultName}, or another export`)
+  const exportName = hash === -1 ? 'handler' : text.slice(hash + 1)
+  refuseIf(exportName === '', `${text} has no name after #: write ${file}#handler, or another export`)
   return { file, exportName }
 }
 
@@ -99,15 +97,7 @@ function defaultConcurrency({ template, maximumConcurrency = FIRST_CONCURRENCY }
 
 /** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
 export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
-  const {
-    queueUrl,
-    endpoint,
-    messages,
-    messagesFile,
-    messagesFrom,
-    window,
-    timeout = FUNCTION_DEFAULTS.timeout / 1000,
-  } = flags
+  const { queueUrl, endpoint, messages, messagesFile, window, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
   refuseIf(process.platform === 'win32', 'local needs a POSIX shell: run it on Linux, macOS or WSL')
   const own = queueUrl === undefined
   const ownOnly = { '--port': flags.port, '--fifo': flags.fifo, '--max-receives': flags.maxReceives }
@@ -124,16 +114,14 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   )
   refuseIf(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
   refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
-  const inputs = Object.entries({
-    '--messages': messages,
-    '--messages-file': messagesFile,
-    '--messages-from': messagesFrom,
-  }).flatMap(([flag, value]) => (value === undefined ? [] : [flag]))
-  refuseIf(inputs.length > 1, `${inputs.join(' and ')} cannot be combined: use one of them`)
-  const sends = inputs.length > 0
+  refuseIf(
+    messages !== undefined && messagesFile !== undefined,
+    '--messages and --messages-file cannot be combined: use one of them',
+  )
+  const sends = messages !== undefined || messagesFile !== undefined
   refuseIf(
     own && !sends && flags.port === undefined,
-    'there are no messages to process: use --messages N, --messages-file FILE or --messages-from FILE. ' +
+    'there are no messages to process: use --messages N or --messages-file FILE. ' +
       'Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages',
   )
 
@@ -173,18 +161,15 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     maxReceives = DEFAULT_MAX_RECEIVES,
   } = flags
   const { idle = own && flags.port === undefined ? OWN_IDLE : IDLE } = flags
-  const { file, exportName } = splitExport(handler, 'handler')
+  const { file, exportName } = splitExport(handler)
   refuseIf(
     flags.inspect && flags.runtimeClient,
     '--inspect and --runtime-client cannot be combined: put --inspect into the command of the runtime client',
   )
 
   async function readInput() {
+    if (messagesFile === '-') return readStandardInput(fifo)
     if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
-    if (messagesFrom !== undefined) {
-      const from = splitExport(messagesFrom, 'default')
-      return iterateExport(from.file, from.exportName, fifo)
-    }
     return numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0)
   }
 

@@ -104,11 +104,11 @@ export async function openQueue(address: QueueAddress, onWarning: (line: string)
     const fix = `create it first, or correct the redrive policy of ${queueUrl}`
     return guard(call, `there is no dead-letter queue ${name}: ${fix}`)
   }
-  async function count(url: string): Promise<number> {
+  async function count(url: string, names: readonly (typeof COUNTS)[number][] = COUNTS): Promise<number> {
     const { Attributes = {} } = await client.send(
-      new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] }),
+      new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...names] }),
     )
-    return COUNTS.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0)
+    return names.reduce((sum, name) => sum + Number(Attributes[name] ?? 0), 0)
   }
   const countDeadLetters = (url: string) => guardDeadLetters(count(url), url)
   async function read() {
@@ -193,8 +193,8 @@ export async function openQueue(address: QueueAddress, onWarning: (line: string)
       const command = new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries: entries })
       return guard(client.send(command))
     },
-    /** The number of visible messages. Always 0: only the queue in this process needs a limit. */
-    waiting: async (): Promise<number> => 0,
+    /** The number of visible messages. */
+    waiting: (): Promise<number> => guard(count(queueUrl, ['ApproximateNumberOfMessages'])),
     /** Removes and returns the ids of those messages that a client, such as the function, has deleted. Not known here. */
     takeDeleted: (_messages: readonly Received[]): Set<string> => new Set(),
     /** Must be called before an invocation receives these messages. */

@@ -19,10 +19,7 @@ export interface RunOptions {
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /**
-   * Messages to send. The first poll waits for 10,000 of them, or for the end of the input. With an async input, it
-   * does not wait.
-   */
+  /** Messages to send. The first poll waits for 10,000 of them, or for the end of the input. */
   messages?: Input
   /**
    * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO queue keeps
@@ -192,7 +189,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
       }
     }
     const queueFull = Promise.withResolvers<void>()
-    if (Symbol.asyncIterator in messages) queueFull.resolve() // such an input may be slow, so receiving starts immediately
     async function send() {
       try {
         const { seed = 1 } = options

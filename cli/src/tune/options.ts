@@ -90,7 +90,7 @@ export async function toTuneOptions(
   processors = availableParallelism(),
 ): Promise<TuneOptions> {
   refuseIf(process.platform === 'win32', 'tune needs a POSIX shell: run it on Linux, macOS or WSL')
-  const { file, exportName } = splitExport(handler, 'handler')
+  const { file, exportName } = splitExport(handler)
   checkFile(file)
   const template = await settingsFromTemplate(flags)
   const { values } = template

@@ -9,7 +9,7 @@ import { UsageError } from '../../src/shared/errors.ts'
 import { BIN, command, folder, handlerFile } from '../support/runs.ts'
 
 const NOTHING_TO_DO =
-  'there are no messages to process: use --messages N, --messages-file FILE or --messages-from FILE. Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages'
+  'there are no messages to process: use --messages N or --messages-file FILE. Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages'
 const OK = handlerFile('outcomes.mjs')
 
 /**

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { test } from 'tap'
-import { numberedMessages } from '../../src/engine.ts'
-import { counts, folder, notebook, runHandler, until } from '../support/runs.ts'
+import { numberedMessages, type Progress } from '../../src/engine.ts'
+import { counts, folder, notebook, runHandler, runWhile, until } from '../support/runs.ts'
 
 const ONE_TO_TEN = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
 
@@ -45,16 +45,16 @@ for (const [exportName, kind, reason, timeout = 30_000] of cases) {
 
 test('without freezing, a process that dies after its response is counted, and the next event goes to a new process', async (t) => {
   let deaths = 0
-  const ledger = await runHandler('faults.mjs', {
+  const options = {
     function: { exportName: 'rejectsLater', freeze: false },
     onWarning: () => {},
-    messages: (async function* () {
-      yield { body: '1' }
-      await until(() => deaths === 1)
-      yield { body: '2' }
-      await until(() => deaths === 2) // before that, the run does not end
-    })(),
     mapping: { batchSize: 1, onFailure: () => deaths++ },
+  }
+  const ledger = await runWhile('faults.mjs', options, async (send) => {
+    await send('1')
+    await until(() => deaths === 1)
+    await send('2')
+    await until(() => deaths === 2)
   })
   const expected = { processed: 2, crashes: 2, diedBetween: 2, invocations: 2, failedInvocations: 0, lost: 0 }
   t.match(counts(ledger), expected)
@@ -64,15 +64,15 @@ test('without freezing, a process that dies after its response is counted, and t
 
 test('a process that blocks after its response is killed at the timeout of the next event, which goes to a new process', async (t) => {
   const notes = notebook(t)
-  const ledger = await runHandler('faults.mjs', {
+  const options = {
     function: { exportName: 'blocksLater', env: { RECORD_TO: notes.file }, timeout: 2000 },
-    messages: (async function* () {
-      yield { body: '{"number":1}' }
-      await until(() => notes.read().length === 1)
-      yield { body: '{"number":2}' }
-      await until(() => notes.read().length === 2) // before that, the run does not end
-    })(),
     mapping: { batchSize: 1 },
+  }
+  const ledger = await runWhile('faults.mjs', options, async (send) => {
+    await send('{"number":1}')
+    await until(() => notes.read().length === 1)
+    await send('{"number":2}')
+    await until(() => notes.read().length === 2)
   })
   t.strictSame(notes.read(), [1, 2])
   t.match(counts(ledger), { processed: 2, invocations: 3, failedInvocations: 1, timeouts: 1, crashes: 0, lost: 0 })
@@ -100,14 +100,16 @@ for (const exportName of ['blocksLater', 'blocksWhileWaiting']) {
 }
 
 test('a process that ends before its first event is counted', async (t) => {
-  const { promise: dead, resolve } = Promise.withResolvers<void>()
-  const ledger = await runHandler('ends-early.mjs', {
-    function: { env: { MARK: join(folder(t), 'mark') } },
-    messages: (async function* () {
-      await dead
-      yield { body: '1' }
-    })(),
-    mapping: { onFailure: () => resolve() },
+  let deaths = 0
+  const options = { function: { env: { MARK: join(folder(t), 'mark') } }, mapping: { onFailure: () => deaths++ } }
+  let invoked = false
+  const onProgress = ({ delivered }: Progress) => {
+    invoked = delivered === 1
+  }
+  const ledger = await runWhile('ends-early.mjs', { ...options, onProgress }, async (send) => {
+    await until(() => deaths === 1)
+    await send('1')
+    await until(() => invoked)
   })
   t.match(counts(ledger), { processed: 1, diedBetween: 1, crashes: 1, failedInvocations: 0, lost: 0 })
   t.strictSame(ledger.reasons, { 'the process ended with exit code 0 before its first event': 1 })

@@ -3,7 +3,6 @@ import { test } from 'tap'
 import { type FeedOptions, feed } from '../../src/local/feed.ts'
 import { type InputMessage, numberedMessages } from '../../src/local/messages.ts'
 import { UsageError } from '../../src/shared/errors.ts'
-import { until } from '../support/runs.ts'
 
 const NEVER = new AbortController().signal
 const KB = 1024
@@ -25,7 +24,6 @@ async function fed(messages: FeedOptions['messages'], changes: Partial<FeedOptio
   const isComplete = await feed({
     queue: {
       fifo,
-      own: true,
       waiting: async () => 0,
       send: async (entries) => {
         calls.push(entries)
@@ -100,65 +98,33 @@ test('a call has at most 256 KiB of bodies and attributes, or one message', asyn
   t.strictSame(await lengths(withAttribute(200 * KB), withAttribute(50 * KB)), [2])
 })
 
-test('16 calls run at once, and one on a FIFO queue', async (t) => {
-  t.equal((await fed(texts(1000))).most, 16)
-  t.equal((await fed(texts(1000), { fifo: true })).most, 1)
+test('one call runs at a time', async (t) => {
+  t.equal((await fed(texts(1000))).most, 1)
 })
 
-/** The feed notices a pause after one immediate. A timer of 1 ms can fire earlier if the machine is busy. */
-async function pause() {
-  await setImmediate()
-  await setImmediate()
-}
-
-test('an input that is not slow fills its calls, also if it is asynchronous', async (t) => {
-  async function* input(pauseAt: number) {
-    for (const [index, message] of texts(12).entries()) {
-      if (index === pauseAt) await pause()
+test('an asynchronous input fills its calls', async (t) => {
+  async function* input() {
+    for (const message of texts(12)) {
+      await setImmediate()
       yield message
     }
   }
-  const numbers = (from: number, to: number) => texts(to).flatMap(({ body }, index) => (index < from ? [] : [body]))
-  t.strictSame((await fed(input(99))).bodies, [numbers(0, 10), numbers(10, 12)])
-  t.strictSame((await fed(input(3))).bodies, [numbers(0, 3), numbers(3, 12)], 'a pause sends what there is')
-  t.strictSame((await fed(input(0))).bodies, [numbers(0, 10), numbers(10, 12)], 'and nothing if there is nothing')
+  const numbers = texts(12).map(({ body }) => body)
+  t.strictSame((await fed(input())).bodies, [numbers.slice(0, 10), numbers.slice(10)])
 })
 
-test('messages are mixed within a limit, and a pause sends all of them', async (t) => {
+test('messages are mixed within a limit', async (t) => {
   const mixed = async (messages: FeedOptions['messages'], random: number, within = 3) =>
     (await fed(messages, { shuffle: { random: () => random, within } })).bodies
   t.strictSame(await mixed(texts(6), 0), [['0', '3', '4', '5', '2', '1']])
   t.strictSame(await mixed(texts(6), 0.99), [['2', '3', '4', '5', '1', '0']])
   t.strictSame(await mixed(texts(6), 0.5), [['1', '3', '4', '5', '2', '0']])
   t.strictSame(await mixed(texts(3), 0, 1), [['0', '1', '2']])
-  async function* slow() {
-    yield* texts(2)
-    await pause()
-    yield { body: 'later' }
-  }
-  t.strictSame(await mixed(slow(), 0.99), [['1', '0'], ['later']])
-})
-
-test('values that are not messages are refused', async (t) => {
-  const refused = async (value: unknown, got: string) =>
-    t.rejects(fed([value] as InputMessage[]), {
-      name: 'UsageError',
-      message: `expected each message to be an object whose body is a string, got ${got}`,
-    })
-  await refused('text', 'a string')
-  await refused(null, 'null')
-  await refused(undefined, 'undefined')
-  await refused({}, 'a body that is undefined')
-  await refused({ body: 5 }, 'a body that is a number')
-  await t.rejects(fed([{ body: '' }]), {
-    name: 'UsageError',
-    message: 'expected each message to have a body, got an empty body, which SQS rejects',
-  })
 })
 
 test('a response of SQS without lists or ids is an error', async (t) => {
   for (const response of [{}, { Successful: [{}] }]) {
-    const queue = { fifo: false, own: true, waiting: async () => 0, send: async () => response as never }
+    const queue = { fifo: false, waiting: async () => 0, send: async () => response as never }
     const ids: string[] = []
     await t.rejects(fed(texts(1), { queue, ledger: { sent: (sent) => ids.push(...sent) } }), {
       name: 'UsageError',
@@ -177,25 +143,12 @@ test('calls that have not begun when the feed is aborted are not sent', async (t
       stopped.abort()
       return accepted(entries)
     }
-    const queue = { fifo: true, own: true, waiting: async () => 0, send }
+    const queue = { fifo: true, waiting: async () => 0, send }
     const { isComplete } = await fed(texts(count), { queue, signal: stopped.signal })
     return { sent, isComplete }
   }
   t.strictSame(await abortedInFirstCall(30), { sent: [10], isComplete: false })
   t.strictSame(await abortedInFirstCall(10), { sent: [10], isComplete: true }, 'all messages were sent')
-})
-
-test('a message is sent while the input waits for its next one', async (t) => {
-  const { queue, sent } = openFakeQueue(false)
-  const messages = (async function* () {
-    yield { body: '1' }
-    yield { body: '2' }
-    await until(() => sent.length === 2)
-    yield { body: '3' }
-  })()
-  const signal = new AbortController().signal
-  await feed({ queue, ledger: { sent: () => {} }, messages, onFull: () => {}, signal })
-  t.strictSame(sent, ['1', '2', '3'])
 })
 
 test('an aborted feed takes no more messages from its input, and says that the rest was not sent', async (t) => {
@@ -241,12 +194,11 @@ test('a message that SQS refuses ends the feed with its code', async (t) => {
 })
 
 /** Feeds messages while this many wait in the queue, one number for each question. */
-async function fedWhileWaiting(messages: FeedOptions['messages'], waiting: readonly number[], own = true) {
+async function fedWhileWaiting(messages: FeedOptions['messages'], waiting: readonly number[]) {
   const questions: number[] = [] // after how many messages it was asked how many wait
   let sent = 0
   const queue = {
     fifo: true,
-    own,
     waiting: async () => {
       questions.push(sent)
       return waiting[questions.length - 1] ?? 0
@@ -269,23 +221,8 @@ test('after 10,000 messages, the feed waits until the queue has room for 1,000',
   })
 })
 
-test('the feed of an existing queue does not wait', async (t) => {
-  t.strictSame(await fedWhileWaiting(texts(20_001), [9999], false), {
-    questions: [],
-    full: 2,
-    isComplete: true,
-    sent: 20_001,
-  })
-})
-
-test('an input with exactly 10,000 messages does not fill the queue, also if it pauses', async (t) => {
-  async function* input() {
-    yield { body: 'first' }
-    await pause()
-    yield* texts(9999)
-    await pause()
-  }
-  t.match(await fedWhileWaiting(input(), []), { questions: [], full: 0, sent: 10_000 })
+test('an input with exactly 10,000 messages does not fill the queue', async (t) => {
+  t.match(await fedWhileWaiting(texts(10_000), []), { questions: [], full: 0, sent: 10_000 })
 })
 
 /**
@@ -300,7 +237,6 @@ function openFakeQueue(fifo: boolean) {
     state,
     queue: {
       fifo,
-      own: true,
       waiting: async () => {
         state.waiting = Math.max(0, state.waiting - 700)
         return state.waiting
@@ -335,7 +271,7 @@ for (const fifo of [false, true]) {
       if (full++ === 0) t.ok(pulled.count <= 10_001, 'no more is pulled than there is room for')
     }
     t.ok(await feed({ queue, ledger, messages: messages(), onFull, signal: new AbortController().signal }))
-    t.ok(state.most <= 10_000 + 16 * 10, `${state.most} were waiting at most`)
+    t.ok(state.most <= 10_000 + 10, `${state.most} were waiting at most`)
     const numbers = sent.map((body) => JSON.parse(body).number)
     const expected = Array.from({ length: 30_000 }, (_, index) => index + 1)
     t.strictSame(fifo ? numbers : numbers.sort((a, b) => a - b), expected)

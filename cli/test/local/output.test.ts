@@ -51,19 +51,6 @@ test('without a terminal: plain lines and a table', async (t) => {
   })
 })
 
-test('--json: what the module of --messages-from prints does not mix with the JSON', async (t) => {
-  const file = join(folder(t), 'messages.mjs')
-  const prints =
-    "console.log('with console'); process.stdout.write('with stdout\\n'); process.on('exit', () => console.log('at the end'))"
-  writeFileSync(file, `${prints}\nexport default [1, 2]\n`)
-  const { stdout, stderr } = await command(['local', outcomes, '--messages-from', file, '--json', ...small], {
-    env: { RECORD_TO: notebook(t).file },
-  })
-  t.equal(JSON.parse(stdout).sent, 2)
-  t.match(stderr, /^with console\nwith stdout$/m)
-  t.match(stderr, /^at the end$/m)
-})
-
 test('--json: one object on stdout, everything else on stderr', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
   const args = ['local', outcomes, '--messages', '20', '--json', ...small]

@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
-import { type Ledger, type RunOptions, run } from '../../src/engine.ts'
+import { type Ledger, type Queue, type RunOptions, run } from '../../src/engine.ts'
 import type { Received } from '../../src/local/sqs-record.ts'
 
 export const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
@@ -77,6 +77,27 @@ export function runHandler(file: string, changes: Changes = {}): Promise<Ledger>
     function: { file: handlerFile(file), initTimeout: 120_000, ...changes.function },
     mapping: { batchSize: 10, windowMs: 0, retryAfter: 0, ...changes.mapping },
   })
+}
+
+/** A run in which `act` sends messages, one call for each. It ends when `act` returns. */
+export async function runWhile(
+  file: string,
+  changes: Changes,
+  act: (send: (body: string) => Promise<unknown>) => Promise<void>,
+): Promise<Ledger> {
+  const over = new AbortController()
+  const started = Promise.withResolvers<Queue>()
+  const ran = runHandler(file, {
+    ...changes,
+    messages: [],
+    idle: undefined,
+    drain: over.signal,
+    onStart: started.resolve,
+  })
+  const acted = started.promise.then((queue) => act((body) => queue.send([{ Id: '0', MessageBody: body }])))
+  await Promise.race([acted, ran])
+  over.abort()
+  return ran
 }
 
 /** The counts of a ledger, without times and rates. */
