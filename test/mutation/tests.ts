@@ -264,7 +264,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/local/findings.ts': ['local/findings'],
   'cli/src/local/sqs-record.ts': ['local/sqs-record'],
   'cli/src/local/gather.ts': ['local/gather'],
-  'cli/src/local/run-options.ts': ['local/check-run-options'],
   'cli/src/local/memory-queue.ts': ['local/memory-queue'],
   'cli/src/local/feed.ts': ['local/feed'],
   'cli/src/model/filters.ts': ['template/filters'],

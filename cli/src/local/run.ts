@@ -9,7 +9,6 @@ import { openFindings } from './findings.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import { openQueue, type Queue, type QueueAddress } from './queue.ts'
-import { checkRunOptions } from './run-options.ts'
 import { FUNCTION_DEFAULTS, freezes } from './runtime/environment.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
 import type { Usage } from './runtime/usage.ts'
@@ -57,16 +56,6 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
 /** Lambda delivers at most ten messages of a FIFO queue, without a window. */
 const FIFO_DEFAULTS = { batchSize: 10, windowMs: 0 }
 
-/** Refuses combinations that Lambda rejects. A window below 1 s is accepted, because a test uses shorter times. */
-function checkBatch({ batchSize, windowMs }: EventSourceOptions, fifo: boolean) {
-  if (fifo && batchSize > 10)
-    throw new UsageError(`run(): expected option mapping.batchSize to be at most 10 on a FIFO queue, got ${batchSize}`)
-  if (fifo && windowMs > 0)
-    throw new UsageError(`run(): expected option mapping.windowMs to be 0 on a FIFO queue, got ${windowMs}`)
-  if (batchSize > 10 && windowMs === 0)
-    throw new UsageError(`run(): expected option mapping.windowMs to be above 0 for a batchSize of ${batchSize}, got 0`)
-}
-
 const NEVER = new AbortController().signal
 const POLL_MS = 250
 /** Messages are mixed within this many batches, and at most within as many messages as the largest batch has. */
@@ -85,7 +74,6 @@ export function checkFile(file: string) {
  * processes and servers before it returns.
  */
 export async function run(options: RunOptions): Promise<Ledger> {
-  checkRunOptions(options)
   const { messages = [], idle, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
   const { onWarning = (line: string) => process.emitWarning(line) } = options
   checkFile(options.function.file)
@@ -97,7 +85,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
     if (!own) closing.push(queue.close)
 
     const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
-    checkBatch(mapping, queue.fifo)
     const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
     if (queue.visibilityTimeout < timeout) {
       throw new UsageError(

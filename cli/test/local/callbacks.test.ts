@@ -10,30 +10,6 @@ const good = {
   idle: 0,
 }
 
-const cases: [title: string, options: unknown, message: string][] = [
-  ['empty options', {}, 'run(): expected option queue to be an object, got undefined'],
-  [
-    'a large batch size without a window',
-    { ...good, mapping: { batchSize: 11, windowMs: 0 } },
-    'run(): expected option mapping.windowMs to be above 0 for a batchSize of 11, got 0',
-  ],
-  [
-    'a large batch size on a FIFO queue',
-    { ...good, queue: { ...good.queue, fifo: true }, mapping: { batchSize: 11 } },
-    'run(): expected option mapping.batchSize to be at most 10 on a FIFO queue, got 11',
-  ],
-  [
-    'a window on a FIFO queue',
-    { ...good, queue: { ...good.queue, fifo: true }, mapping: { windowMs: 5000 } },
-    'run(): expected option mapping.windowMs to be 0 on a FIFO queue, got 5000',
-  ],
-]
-for (const [title, options, message] of cases) {
-  test(`run() refuses ${title}`, async (t) => {
-    await t.rejects(run(options as RunOptions), { name: 'UsageError', message })
-  })
-}
-
 function fail() {
   throw new Error('from the callback')
 }
