@@ -21,7 +21,7 @@ export interface EventSourceOptions {
   filters: readonly FilterPattern[]
   /**
    * Receives one line for each invocation that failed as a whole, each failed record of the other invocations, each
-   * message that SQS did not delete, each failure that the handler removed from its report, and each process that died between invocations or was blocked at the end.
+   * message that SQS did not delete, each failure that the handler removed from its report, and each process that died between invocations.
    */
   onFailure: (line: string) => void
 }

@@ -45,10 +45,7 @@ export interface Ledger {
   crashes: number
   /** The crashes between two invocations. */
   diedBetween: number
-  /**
-   * Invocations that failed as a whole, including timeouts and crashes. A process that is blocked at the end of the run
-   * counts too, as a timeout.
-   */
+  /** Invocations that failed as a whole, including timeouts and crashes. */
   failedInvocations: number
   /** Invocations that responded before their work had ended, which Lambda then stops. */
   respondedEarly: number
@@ -175,12 +172,6 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       if (outcome.type === 'crash') invocations.crashes += 1
     },
     failedInvocation(reason: string) {
-      invocations.failed += 1
-      addReason(reason)
-    },
-    /** A process that cannot take another event counts like one that times out with that event. */
-    blockedAtEnd(reason: string) {
-      invocations.timeouts += 1
       invocations.failed += 1
       addReason(reason)
     },

@@ -206,14 +206,6 @@ export async function run(options: RunOptions): Promise<Ledger> {
     })
     const results = await Promise.allSettled([sending, receiveAll().finally(end), watch().finally(end)])
     for (const result of results) if (result.status === 'rejected') throw result.reason
-    // A process can block its event loop after its last response. On Lambda, its last or its next invocation times out.
-    for (let blocked = await runtime.stopBlocked(); blocked > 0; blocked -= 1) {
-      const reason =
-        `timed out after ${timeout.toFixed(2)} seconds, because the process did not ask for another event at the end ` +
-        'of the run. Does it block the event loop after a response?'
-      ledger.blockedAtEnd(reason)
-      options.mapping.onFailure?.(reason)
-    }
     for (const line of findings.lines()) onWarning(line)
     if (thrown.length > 0) throw thrown[0]
     return await totals()

@@ -68,15 +68,3 @@ export async function blocksLater({ Records }) {
   }
   return failures([])
 }
-
-/** Blocks the event loop as soon as the process has asked for its second event. */
-export async function blocksWhileWaiting({ Records }) {
-  for (const record of Records) note(numberOf(record))
-  subscribe('http.client.request.start', ({ request }) => {
-    if (!request.path.endsWith('/next')) return
-    request.on('finish', () => {
-      for (;;);
-    })
-  })
-  return failures([])
-}

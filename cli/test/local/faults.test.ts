@@ -81,24 +81,6 @@ test('a process that blocks after its response is killed at the timeout of the n
   t.strictSame(ledger.reasons, { [reason]: 1 })
 })
 
-for (const exportName of ['blocksLater', 'blocksWhileWaiting']) {
-  test(`${exportName}: a process that is blocked after the last batch is killed at the timeout, which the ledger counts`, async (t) => {
-    const notes = notebook(t)
-    const lines: string[] = []
-    const ledger = await runHandler('faults.mjs', {
-      function: { exportName, env: { RECORD_TO: notes.file }, timeout: 2000 },
-      messages: numberedMessages(1),
-      mapping: { onFailure: (line) => lines.push(line) },
-    })
-    t.strictSame(notes.read(), [1])
-    t.match(counts(ledger), { processed: 1, invocations: 1, failedInvocations: 1, timeouts: 1, crashes: 0, lost: 0 })
-    const reason =
-      'timed out after 2.00 seconds, because the process did not ask for another event at the end of the run. Does it block the event loop after a response?'
-    t.strictSame(ledger.reasons, { [reason]: 1 })
-    t.strictSame(lines, [reason])
-  })
-}
-
 test('a process that ends before its first event is counted', async (t) => {
   let deaths = 0
   const options = { function: { env: { MARK: join(folder(t), 'mark') } }, mapping: { onFailure: () => deaths++ } }

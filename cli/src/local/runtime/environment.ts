@@ -257,21 +257,6 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
       options.onUsage?.(outcome.type === 'response' ? usage : { ...usage, left: [] })
       return outcome
     },
-    /**
-     * Kills the process if it does not ask for an event within the timeout. Returns whether the process was killed. Must
-     * be called after all invocations have ended.
-     */
-    async stopIfBlocked(): Promise<boolean> {
-      if (state.leftWork && freezes(options)) return false // continuing the process would do work that is lost on Lambda
-      const blocked = Promise.withResolvers<boolean>()
-      const timer = setTimeout(() => blocked.resolve(true), timeout)
-      // Only the client of this package understands an empty response.
-      const waits = api.waitsForEvents(options.runtimeClient === undefined)
-      const isBlocked = (await Promise.race([waits, ended.promise, blocked.promise])) === true
-      clearTimeout(timer)
-      if (isBlocked) await stop()
-      return isBlocked
-    },
     ended: ended.promise,
   }
 }

@@ -90,10 +90,7 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
   const polls: ServerResponse[] = []
   const running = new Map<string, Invocation>()
   let endOutcome: Outcome | undefined
-  /** Polls that got a response, and that the client has not replaced with new ones yet. */
-  let pollsDue = 0
   let hasResponded = false
-  let onPoll = () => {}
   const timedOut = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
 
   function finish(invocation: Invocation, outcome: Outcome) {
@@ -113,14 +110,9 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
     invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
   }
 
-  function takePoll() {
-    pollsDue += 1
-    return polls.shift() as ServerResponse
-  }
-
   function dispatch() {
     while (waiting.length > 0 && polls.length > 0) {
-      const poll = takePoll()
+      const poll = polls.shift() as ServerResponse
       const invocation = waiting.shift() as Invocation
       running.set(invocation.requestId, invocation)
       limit(invocation, timedOut)
@@ -145,7 +137,6 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
     const [, initError, metrics, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
     if (next) {
       polls.push(response)
-      pollsDue = Math.max(0, pollsDue - 1)
       response.on('close', () => {
         const index = polls.indexOf(response)
         if (index !== -1) polls.splice(index, 1)
@@ -154,7 +145,6 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
       if (typeof left === 'string') onLeftWork(JSON.parse(decodeURIComponent(left)))
       onReady()
       dispatch()
-      onPoll()
       if (hasResponded && running.size === 0) onIdle()
       return
     }
@@ -213,20 +203,6 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
           `${timedOut}, because the process did not take the event. Does it block the event loop after a response?`,
         )
         dispatch()
-      }),
-    /**
-     * Resolves once the client has replaced each poll that got a response. Call it after all invocations have ended.
-     * With `pollAgain`, the open polls first get an empty response. A client whose event loop is blocked cannot replace
-     * them.
-     */
-    waitsForEvents: (pollAgain: boolean): Promise<void> =>
-      new Promise((resolve) => {
-        if (pollAgain) onWake()
-        if (pollAgain) while (polls.length > 0) takePoll().writeHead(204).end()
-        onPoll = () => {
-          if (pollsDue === 0) resolve()
-        }
-        onPoll()
       }),
     /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
     end(outcome: Outcome) {

@@ -145,7 +145,6 @@ async function serve(handler: Handler): Promise<never> {
     const late = hasResponded ? lateHeader() : {}
     hasResponded = false
     const { headers, text } = await call('GET', 'invocation/next', undefined, late)
-    if (text === '') continue // no event: this response only checks that the event loop is not blocked
     metrics?.start()
     usage?.start()
     const id = String(headers['lambda-runtime-aws-request-id'])

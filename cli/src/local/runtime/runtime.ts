@@ -54,11 +54,6 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
         return { type: stopping.aborted ? 'stopped' : 'crash', message: error.message }
       }
     },
-    /** Kills the environments whose process does not ask for an event within the timeout, and returns their number. */
-    async stopBlocked(): Promise<number> {
-      const blocked = await Promise.all(Array.from(environments.keys(), (environment) => environment.stopIfBlocked()))
-      return blocked.filter(Boolean).length
-    },
     /** Kills every environment. Running invocations end with the outcome `stopped`. */
     async stop() {
       ended.abort()
