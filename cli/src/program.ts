@@ -118,7 +118,7 @@ export function localCommand() {
     .option('--fifo', 'create a FIFO queue')
     .option(
       '--max-receives <n>',
-      'deliveries after which a failed message is dead-lettered (default 3)',
+      'deliveries after which a failed message is dead-lettered (default 5)',
       inRange(1, 1000),
     )
     .option(

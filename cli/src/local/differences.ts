@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs'
 import { basename, dirname, relative, resolve } from 'node:path'
 import { MODULE_TYPE, nearest } from '../code/commonjs.ts'
 import type { Ledger } from './ledger.ts'
-import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
 import type { RunOptions } from './run.ts'
 import { isTypeScript } from './runtime/node-flags.ts'
 
@@ -18,9 +17,9 @@ function packageAbove(file: string): string | undefined {
 
 /**
  * What a run cannot imitate, or does on purpose in another way: a text if it concerns this run. The page
- * docs/local-reference.md has the same rows. `flags` also has the settings of the template.
+ * docs/local-reference.md has the same rows.
  */
-const DIFFERENCES: readonly ((ledger: Ledger, options: RunOptions, flags: LocalFlags) => string | false)[] = [
+const DIFFERENCES: readonly ((ledger: Ledger, options: RunOptions) => string | false)[] = [
   // With --duplicates, messages are also redelivered without a failure.
   ({ redelivered, failedInvocations, causes }, options) =>
     redelivered > 0 &&
@@ -28,11 +27,6 @@ const DIFFERENCES: readonly ((ledger: Ledger, options: RunOptions, flags: LocalF
     isOwn(options) &&
     options.mapping.retryAfter !== undefined &&
     `failed messages were redelivered after ${options.mapping.retryAfter} s, and not after their visibility timeout (--retry-after off)`,
-  ({ deadLettered }, options, { maxReceives }) =>
-    deadLettered > 0 &&
-    isOwn(options) &&
-    maxReceives === undefined &&
-    `messages were dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries. On AWS, use at least 5 (--max-receives)`,
   (_ledger, { function: { file } }) =>
     isTypeScript(file) &&
     'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
@@ -49,6 +43,6 @@ const DIFFERENCES: readonly ((ledger: Ledger, options: RunOptions, flags: LocalF
 ]
 
 /** The differences from AWS that concern a run. */
-export function differencesOf(ledger: Ledger, options: RunOptions, flags: LocalFlags): string[] {
-  return DIFFERENCES.flatMap((difference) => difference(ledger, options, flags) || [])
+export function differencesOf(ledger: Ledger, options: RunOptions): string[] {
+  return DIFFERENCES.flatMap((difference) => difference(ledger, options) || [])
 }

@@ -71,6 +71,7 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   return {
     show,
     progress(progress: Progress) {
+      if (progress.sent + progress.delivered === 0) return // another program may not send messages for a long time
       show(
         () => progressBar(progress, total) + wrap(counts(progress), stream.columns),
         () => counts(progress).join(' · '),
@@ -116,20 +117,19 @@ function listCounts(title: string, counts: Record<string, number>): string[] {
   return [title, ...lines.slice(0, MAX_SHOWN), `  and ${rest} more`]
 }
 
-/** The rows of the table. Rows for special cases are left out if their count is 0. */
-function rowsOf(ledger: Ledger): [label: string, count: number | string, isBad?: boolean][] {
-  const { sentDeadLetters, otherDeadLetters, expiredDeadLetters, dropped, filtered, outOfOrder } = ledger
-  const some = (...row: [label: string, count: number, isBad?: boolean]) => (row[1] > 0 ? [row] : [])
-  return [
+/** The rows of the table. A row with a zero is left out, except for the processed messages. */
+function rowsOf(ledger: Ledger) {
+  const { sentDeadLetters, otherDeadLetters } = ledger
+  const rows: [label: string, count: number | string, isBad?: boolean][] = [
     ['sent', ledger.sent],
-    ...some('deleted by a filter', filtered),
+    ['deleted by a filter', ledger.filtered],
     ['processed', ledger.processed],
-    ...some('  of these, dead-lettered by the handler', sentDeadLetters),
-    ...some('  of these, failed and dropped by onFailure', dropped, true),
-    ...some('  of these, before an earlier message\n  of their message group', outOfOrder, true),
+    ['  of these, dead-lettered by the handler', sentDeadLetters],
+    ['  of these, failed and dropped by onFailure', ledger.dropped, true],
+    ['  of these, before an earlier message\n  of their message group', ledger.outOfOrder, true],
     [sentDeadLetters + otherDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', ledger.deadLettered],
-    ...some('dead-lettered by the handler\nor another program', otherDeadLetters),
-    ...some('processed, but also dead-lettered\n(visibility timeout expired)', expiredDeadLetters, true),
+    ['dead-lettered by the handler\nor another program', otherDeadLetters],
+    ['processed, but also dead-lettered\n(visibility timeout expired)', ledger.expiredDeadLetters, true],
     ['remaining in the queue', ledger.remaining, true],
     ['lost', ledger.lost, true],
     ['records delivered', ledger.delivered],
@@ -138,10 +138,11 @@ function rowsOf(ledger: Ledger): [label: string, count: number | string, isBad?:
     ['  failed as a whole', ledger.failedInvocations, true],
     ['  timed out', ledger.timeouts, true],
     ['  crashed', ledger.crashes, true],
-    ...some('  responded before their work ended', ledger.respondedEarly, true),
+    ['  responded before their work ended', ledger.respondedEarly, true],
     ['wall time', formatSeconds(ledger.wallMs)],
     ['processed per second\n  from the first delivery\n  to the last processed message', ledger.perSecond],
   ]
+  return rows.filter(([label, count]) => count !== 0 || label === 'processed')
 }
 
 /** The table, then why invocations and records failed. On a terminal, what went wrong is red. */

@@ -73,8 +73,10 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
         },
       },
       onStart: ({ queueUrl, deadLetterUrl, fifo, own }) => {
-        display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
-        if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
+        if (!own || flags.port !== undefined) {
+          display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
+          if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
+        }
         const replaced = own ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
         display.log(`${REAL_CALLS_WARNING}, and ${replaced}`, process.stderr)
         if (readsMissingDeadLetterUrl(options.function)) display.log(`warning: ${ADD_DEAD_LETTER_URL}`, process.stderr)
@@ -86,7 +88,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     })
     display.end()
     const reason = whyFailed(ledger, flags)
-    const differences = differencesOf(ledger, options, flags)
+    const differences = differencesOf(ledger, options)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
       process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)

@@ -56,8 +56,8 @@ export interface LocalFlags {
 /** A user may expect that all systems are imitated, but only SQS and Lambda are. */
 export const REAL_CALLS_WARNING = 'warning: the handler really runs'
 
-/** The default number of deliveries before a message is dead-lettered. It is small, so that runs end soon. */
-export const DEFAULT_MAX_RECEIVES = 3
+/** The default number of deliveries before a message is dead-lettered: the smallest that AWS recommends. */
+export const DEFAULT_MAX_RECEIVES = 5
 
 /** The default of --idle. Nothing can arrive later in a queue of this process that no other program knows. */
 const IDLE = 2

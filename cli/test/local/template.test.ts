@@ -55,7 +55,6 @@ test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', 
     env: { RECORD_TO: notes.file },
   })
   t.match(stdout, /FIFO true/)
-  t.match(stdout, /^FIFO queue http:\S+local\.fifo$/m)
   const events: { records: number; queue: string }[] = notes.read()
   t.strictSame(new Set(events.map(({ queue }) => queue.split(':').at(-1))), new Set(['local.fifo']))
   const sizes = events.map(({ records }) => records)
@@ -147,7 +146,7 @@ test('settings whose value is not known are listed, and have the defaults of the
     'settings of Handler/Orders in T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
     `the batch size in T is not known (${reason}), so the default is used`,
     `the timeout in T is not known (${reason}), so the default is used`,
-    'T has no redrive policy for the queue: messages are dead-lettered after 3 deliveries (the default)',
+    'T has no redrive policy for the queue: messages are dead-lettered after 5 deliveries (the default)',
     'warning: it is not known whether ReportBatchItemFailures is on in T. This run assumes that it is on. If it is off, Lambda deletes failed messages',
   ])
 })
