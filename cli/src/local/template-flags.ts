@@ -1,16 +1,13 @@
+import { examine } from '../doctor/examine.ts'
 import type { FilterPattern } from '../model/match-filters.ts'
 import type { Mapping, Model } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
-import { FUNCTION_RULES } from '../rules/function-rules.ts'
-import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { patternsOf } from '../rules/rule.ts'
-import { VALUE_RULE } from '../rules/value-rule.ts'
 import { UsageError } from '../shared/errors.ts'
 import { templateAt } from '../template/assembly.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
 import { type EnvFlags, variablesOf } from './env-flags.ts'
 import { DEFAULT_MAX_RECEIVES, type LocalFlags } from './options.ts'
-import { ALL_VARIABLES, readTemplateEnvironment } from './template-environment.ts'
 
 /** Finds the mapping that the run imitates. */
 function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
@@ -30,54 +27,58 @@ function chooseMapping(file: string, mappings: readonly Mapping[], wanted: strin
   )
 }
 
-type SettingName = 'batchSize' | 'window' | 'timeout' | 'memory' | 'fifo' | 'visibilityTimeout' | 'maxReceives'
-
-export interface SettingRow<N extends string> {
-  /** The name of the flag. */
-  readonly name: N
-  readonly title: string
-  /** The title in a sentence, if it differs. */
-  readonly noun?: string
-  readonly setting: Setting<number | boolean>
-  readonly unit?: string
-  /** What to print if the template does not have the setting. */
-  readonly whenAbsent?: string
-}
-
 export interface TemplateFlags extends EnvFlags {
   template?: string
   parameter?: string[]
   templateFunction?: string
 }
 
-/** The settings of a function and its mapping. */
-export function functionRows({ batchSize, window, queue, function: lambdaFunction }: Mapping) {
+interface SettingRow {
+  /** The name of the flag. */
+  name: string
+  title: string
+  /** The title in a sentence, if it differs. */
+  noun?: string
+  setting: Setting<number | boolean>
+  unit?: string
+  /** What to print if the template does not have the setting. */
+  whenAbsent?: string
+}
+
+/** The settings of a mapping that `local` or `tune` uses. */
+function rowsOf({ batchSize, window, maximumConcurrency, queue, function: { timeout, memory } }: Mapping) {
+  const { redrive, fifo, visibilityTimeout } = queue
+  const [title, maxReceives] =
+    redrive.state === 'known' ? ['max deliveries', redrive.value.maxReceiveCount] : ['redrive policy', redrive]
   return [
     { name: 'batchSize', title: 'batch size', setting: batchSize },
     { name: 'window', title: 'window', setting: window, unit: ' s' },
-    { name: 'timeout', title: 'timeout', setting: lambdaFunction.timeout, unit: ' s' },
-    { name: 'memory', title: 'memory', setting: lambdaFunction.memory, unit: ' MB' },
-    { name: 'fifo', title: 'FIFO', noun: 'type of the queue (standard or FIFO)', setting: queue.fifo },
-  ] satisfies SettingRow<SettingName>[]
+    { name: 'timeout', title: 'timeout', setting: timeout, unit: ' s' },
+    { name: 'memory', title: 'memory', setting: memory, unit: ' MB' },
+    { name: 'fifo', title: 'FIFO', noun: 'type of the queue (standard or FIFO)', setting: fifo },
+    { name: 'visibilityTimeout', title: 'visibility timeout', setting: visibilityTimeout, unit: ' s' },
+    {
+      name: 'maxReceives',
+      title,
+      setting: maxReceives,
+      whenAbsent: `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries (the default)`,
+    },
+    {
+      name: 'environments',
+      title: 'maximum concurrency',
+      setting: maximumConcurrency,
+      whenAbsent: 'has no MaximumConcurrency, so tune starts one environment. Use --environments to start more',
+    },
+  ] as const satisfies SettingRow[]
 }
 
-function queueRows({ queue }: Mapping): SettingRow<SettingName>[] {
-  const { redrive } = queue
-  const [title, maxReceives] =
-    redrive.state === 'known' ? ['max deliveries', redrive.value.maxReceiveCount] : ['redrive policy', redrive]
-  const whenAbsent = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries (the default)`
-  return [
-    { name: 'visibilityTimeout', title: 'visibility timeout', setting: queue.visibilityTimeout, unit: ' s' },
-    { name: 'maxReceives', title, setting: maxReceives, whenAbsent },
-  ]
-}
-
+export type SettingName = ReturnType<typeof rowsOf>[number]['name']
 const QUEUE_FLAGS: readonly SettingName[] = ['fifo', 'visibilityTimeout', 'maxReceives']
 
-export interface TemplateSettings<N extends string> {
+export interface TemplateSettings {
   mapping: Mapping
-  /** The known values, without those that flags override. */
-  values: Partial<Record<N, number | boolean>>
+  /** The known values of the wanted settings. */
+  values: Partial<Record<SettingName, number | boolean>>
   /** Environment variables with known values. */
   templateEnv: Record<string, string>
   /** Variables that the run would set, but the template does not. */
@@ -89,26 +90,26 @@ export interface TemplateSettings<N extends string> {
 }
 
 /**
- * Reads the settings of a function and its mapping from a template. `isGiven` says whether a flag overrides a setting.
- * `runSets` names environment variables that the run sets itself.
+ * Reads the settings of a function and its mapping from a template. `isWanted` says whether the run takes a setting from
+ * the template. `runSets` names environment variables that the run sets itself.
  */
-export async function readSettings<N extends string>(
+export async function readSettings(
   file: string,
   flags: TemplateFlags,
-  rowsOf: (mapping: Mapping) => readonly SettingRow<N>[],
-  isGiven: (name: N) => boolean,
+  isWanted: (name: SettingName) => boolean,
   runSets: readonly string[],
-): Promise<TemplateSettings<N>> {
+): Promise<TemplateSettings> {
   const parameters = parseParameters(flags.parameter)
   const model = await readTemplate(file, parameters)
   const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
-  const rows = rowsOf(mapping)
+  refuseErrors(file, model, mapping, parameters)
 
-  const values: Partial<Record<string, number | boolean>> = {}
+  const values: TemplateSettings['values'] = {}
   const usedSettings: string[] = []
   const notes: string[] = []
+  const rows: (SettingRow & { name: SettingName })[] = rowsOf(mapping)
   for (const { name, title, noun = title, setting, unit = '', whenAbsent } of rows) {
-    if (isGiven(name)) continue
+    if (!isWanted(name)) continue
     // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template, too.
     // With another batch size, this command's default is used, because batches above 10 need a window.
     if (name === 'window' && values.batchSize === undefined && 'isDefault' in setting) continue
@@ -116,24 +117,18 @@ export async function readSettings<N extends string>(
       values[name] = setting.value
       usedSettings.push(`${title} ${setting.value}${unit}`)
     } else if (setting.state === 'unknown') {
-      refuseInvalid(noun, setting, file)
       notes.push(`the ${noun} in ${file} is not known (${setting.reason}), so the default is used`)
     } else notes.push(`${file} ${whenAbsent}`)
   }
-  if (Number(values.batchSize) > 10_000) {
-    throw new UsageError(`the batch size in ${file} is ${values.batchSize}, but Lambda allows at most 10,000`)
-  }
-  const usedByRun = [...rows.map(({ setting }) => setting), mapping.reportBatchItemFailures]
-  refuseInvalidTemplate(file, model, mapping, usedByRun)
 
-  const { id } = mapping.function.aliasOf ?? mapping.function
-  const { variables, unknown } = await readTemplateEnvironment(file, id, parameters)
+  const { environment } = mapping.function.aliasOf ?? mapping.function
+  const { variables = {}, unknown = [] } = environment ?? {}
+  const isUnknown = unknown.some(({ name }) => name === undefined)
   const declared = new Set([...Object.keys(variables), ...unknown.map(({ name }) => name)])
-  const notInTemplate = declared.has(ALL_VARIABLES) ? [] : runSets.filter((name) => !declared.has(name))
-  for (const name of runSets) delete variables[name]
-  const given = { ...process.env, ...variablesOf(flags) }
+  const templateEnv = Object.fromEntries(Object.entries(variables).filter(([name]) => !runSets.includes(name)))
+  const given = { ...process.env, ...templateEnv, ...variablesOf(flags) }
   for (const { name, reason } of unknown) {
-    if (name === ALL_VARIABLES) {
+    if (name === undefined) {
       notes.push(
         `the environment variables in ${file} are not known (${reason}), so they are not set. Set them with --env NAME=…`,
       )
@@ -145,57 +140,28 @@ export async function readSettings<N extends string>(
   }
   return {
     mapping,
-    values: values as TemplateSettings<N>['values'],
-    templateEnv: variables,
-    notInTemplate,
+    values,
+    templateEnv,
+    notInTemplate: isUnknown ? [] : runSets.filter((name) => !declared.has(name)),
     usedSettings,
     notes,
   }
 }
 
-/** Refuses a value that AWS rejects: a run with another value would show nothing about this template. */
-function refuseInvalid(title: string, setting: Setting<unknown>, file: string): void {
-  if (setting.state === 'unknown' && setting.fix !== undefined) {
-    throw new UsageError(`the ${title} in ${file} is not valid: ${setting.reason}`)
-  }
-}
+/** The run itself shows which messages this setting loses. */
+const SHOWN_BY_RUN = 'report-batch-item-failures'
 
-/**
- * The rules of `doctor` whose errors mean that AWS rejects a setting, or that Lambda delivers no message because of it.
- * Rules about settings that flags can override, such as the batch size, are not in this list. The run checks these
- * settings itself.
- */
-export const TEMPLATE_RULE_IDS = [
-  'invalid-value',
-  'filter-pattern',
-  'concurrency-and-provisioned',
-  'poller-range',
-  'concurrency-range',
-  'tenant-isolation',
-]
-const TEMPLATE_RULES = [VALUE_RULE, ...MAPPING_RULES, ...FUNCTION_RULES].filter(({ id }) =>
-  TEMPLATE_RULE_IDS.includes(id),
-)
-
-/** Refuses a template that cannot work on AWS: a run that passes would say nothing about it. */
-function refuseInvalidTemplate(
-  file: string,
-  { rejected = [] }: Model,
-  mapping: Mapping,
-  usedByRun: readonly Setting<unknown>[],
-): void {
-  const options = { recordConcurrency: 1, today: new Date() }
-  const siblings = { ofFunction: [mapping], ofQueue: [mapping] }
-  const problems = TEMPLATE_RULES.flatMap((rule) => rule.check(mapping, options, siblings) ?? [])
-    .filter(({ setting }) => setting === undefined || !usedByRun.includes(setting))
-    .map(({ resource, setting, position, what, fix }) => {
-      return { id: resource.id, position: setting?.position ?? position, reason: what, fix }
-    })
-  const [first] = [...rejected, ...problems]
-  if (!first) return
-  const line = first.position ? ` (line ${first.position.line})` : ''
+/** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
+function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: ReadonlyMap<string, string>) {
+  const input = { name: file, models: () => [{ ...model, mappings: [mapping] }] }
+  const { findings } = examine([input], parameters, { recordConcurrency: 100, today: new Date() }, [])
+  const error = findings.find(
+    ({ severity, accepted, rule }) => severity === 'error' && accepted === undefined && rule !== SHOWN_BY_RUN,
+  )
+  if (!error) return
+  const line = error.line === undefined ? '' : ` (line ${error.line})`
   throw new UsageError(
-    `the template ${file} is not valid. ${first.id}${line}: ${first.reason}. ${first.fix} ` +
+    `doctor finds an error in ${error.file ?? file}. ${error.resource}${line}: ${error.message} ${error.fix} ` +
       `To see all problems, run bounded-sqs-batch doctor ${file}`,
   )
 }
@@ -247,14 +213,13 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = await readSettings(
     file,
     flags,
-    (each) => [...functionRows(each), ...queueRows(each)],
-    (name) => flags[name] !== undefined || (queueUrl !== undefined && QUEUE_FLAGS.includes(name)),
+    (name) =>
+      name !== 'environments' && flags[name] === undefined && (queueUrl === undefined || !QUEUE_FLAGS.includes(name)),
     queueUrl === undefined ? ['DEAD_LETTER_QUEUE_URL'] : [],
   )
   const reportBatchItemFailures = valueIn(mapping.reportBatchItemFailures)
   // --no-report-batch-item-failures overrides the template, so the setting of the template is not printed.
   if (flags.reportBatchItemFailures) {
-    refuseInvalid('value of FunctionResponseTypes', mapping.reportBatchItemFailures, file)
     if (reportBatchItemFailures === undefined) {
       notes.push(
         `warning: it is not known whether ReportBatchItemFailures is on in ${file}. This run assumes that it is on. If it is off, Lambda deletes failed messages`,

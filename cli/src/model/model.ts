@@ -37,6 +37,13 @@ export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {
   deadLetterQueue: Resource & Pick<Queue, 'fifo' | 'retention'>
 }
 
+/** The environment variables of a function, as far as its template shows them. */
+export interface Environment {
+  variables: Readonly<Record<string, string>>
+  /** Variables whose values are known only after deployment, and why. Without a name: any variable. */
+  unknown: readonly { name?: string; reason: string }[]
+}
+
 export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SETTINGS> {
   /** The function of this alias or version. Both share its reserved concurrency. */
   aliasOf?: LambdaFunction
@@ -44,6 +51,8 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   code?: Code
   /** Whether something other than mappings may invoke it. */
   hasOtherInvokers?: boolean
+  /** Only set if a template shows it. */
+  environment?: Environment
   /** The variable NODE_OPTIONS, if it is known. */
   nodeOptions?: string | undefined
 }

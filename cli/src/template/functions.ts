@@ -1,4 +1,11 @@
-import { type LambdaFunction, pinnedVersion, unreadFunction, unreadVersion, weightedAlias } from '../model/model.ts'
+import {
+  type Environment,
+  type LambdaFunction,
+  pinnedVersion,
+  unreadFunction,
+  unreadVersion,
+  weightedAlias,
+} from '../model/model.ts'
 import { invalid, known, type Position, type Setting, valueIn } from '../model/setting.ts'
 import { type AnyRow, FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
@@ -57,6 +64,27 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     return typeOf(id) === 'AWS::Serverless::Function'
   }
 
+  /** SAM merges the variables of Globals with those of the function. */
+  function environmentOf(id: string): Environment {
+    const variables: Record<string, string> = {}
+    const unknown = new Map<string | undefined, string>()
+    const inherits = isSam(id) && !ignoresGlobals(id, 'Environment')
+    for (const properties of [...(inherits ? [globals] : []), propertiesOf(id)]) {
+      const declared = property(property(properties, 'Environment'), 'Variables')
+      if (declared.kind === 'unknown') unknown.set(undefined, declared.reason)
+      if (declared.kind !== 'map') continue
+      for (const [name, node] of declared.entries) {
+        const value = text(reader.resolve(node))
+        delete variables[name]
+        unknown.delete(name)
+        if (value.state === 'known') variables[name] = value.value
+        if (value.state === 'unknown') unknown.set(name, value.reason)
+      }
+    }
+    const reasons = Array.from(unknown, ([name, reason]) => (name === undefined ? { reason } : { name, reason }))
+    return { variables, unknown: reasons }
+  }
+
   const invokeConfigs = [...resources].filter(([id]) => typeOf(id) === 'AWS::Lambda::EventInvokeConfig')
   /** The resource that configures asynchronous invocations. SAM has a property instead. */
   function eventInvokeConfigOf(id: string): Setting<true> | undefined {
@@ -101,6 +129,7 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
       code,
       // Searched only if it matters, because this reads all resources.
       ...(eventInvokeConfig.state === 'absent' ? {} : { hasOtherInvokers: hasOtherInvokers(id) }),
+      environment: environmentOf(id),
       nodeOptions: valueIn(text(propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved)),
     }
   })

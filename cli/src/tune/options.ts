@@ -7,9 +7,8 @@ import { checkFile } from '../local/run.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/runtime/environment.ts'
 import {
   checkTemplateFlags,
-  functionRows,
   readSettings,
-  type SettingRow,
+  type SettingName,
   settingsLine,
   type TemplateFlags,
   type TemplateSettings,
@@ -44,16 +43,6 @@ export interface TuneFlags extends TemplateFlags {
   payload?: string
   report?: string
   json?: boolean
-}
-
-type SettingName = ReturnType<typeof functionRows>[number]['name'] | 'environments'
-
-function rowsOf(mapping: Mapping): SettingRow<SettingName>[] {
-  const whenAbsent = 'has no MaximumConcurrency, so tune starts one environment. Use --environments to start more'
-  return [
-    ...functionRows(mapping),
-    { name: 'environments', title: 'maximum concurrency', setting: mapping.maximumConcurrency, whenAbsent },
-  ]
 }
 
 /** What depends on the batch size and on how exact the figures are. */
@@ -227,9 +216,9 @@ function notesOf(
   return [...notes, `${REAL_CALLS_WARNING}, and calls the systems that its environment variables point to`]
 }
 
-type Values = TemplateSettings<SettingName>['values']
+type Values = TemplateSettings['values']
 
-type SettingsFromTemplate = Pick<TemplateSettings<SettingName>, 'values' | 'templateEnv' | 'notes'> & {
+type SettingsFromTemplate = Pick<TemplateSettings, 'values' | 'templateEnv' | 'notes'> & {
   mapping: Mapping | undefined
 }
 
@@ -238,8 +227,9 @@ async function settingsFromTemplate(flags: TuneFlags): Promise<SettingsFromTempl
   const { template } = flags
   if (template === undefined) return { values: {}, templateEnv: {}, notes: [], mapping: undefined }
   const file = templateAt(template)
-  const isGiven = (name: SettingName) => name in flags && flags[name as keyof TuneFlags] !== undefined
-  const { mapping, values, templateEnv, usedSettings, notes } = await readSettings(file, flags, rowsOf, isGiven, [
+  const isWanted = (name: SettingName) =>
+    name !== 'visibilityTimeout' && name !== 'maxReceives' && flags[name as keyof TuneFlags] === undefined
+  const { mapping, values, templateEnv, usedSettings, notes } = await readSettings(file, flags, isWanted, [
     'DEAD_LETTER_QUEUE_URL',
   ])
   return { mapping, values, templateEnv, notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes] }

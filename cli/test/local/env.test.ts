@@ -2,7 +2,6 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { variablesOf } from '../../src/local/env-flags.ts'
-import { readTemplateEnvironment } from '../../src/local/template-environment.ts'
 import { command, folder } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
@@ -28,37 +27,6 @@ test('--env overrides --env-file, which overrides the template; the variables of
   )
   const given = await command([...args, ...flags, '--env', 'TABLE=orders'])
   t.notMatch(given.stdout, 'the value of TABLE')
-})
-
-test('Globals of SAM are merged, and a variable of the function replaces one of them', async (t) => {
-  const template = {
-    Parameters: { Stage: { Type: 'String', Default: 'test' } },
-    Globals: { Function: { Environment: { Variables: { A: 'global', B: 'global', C: { 'Fn::ImportValue': 'x' } } } } },
-    Resources: {
-      F: {
-        Type: 'AWS::Serverless::Function',
-        Properties: { Environment: { Variables: { B: { 'Fn::Join': ['-', ['orders', { Ref: 'Stage' }]] }, C: 1 } } },
-      },
-      Plain: { Type: 'AWS::Lambda::Function', Properties: {} },
-    },
-  }
-  const file = templateFile(t, template)
-  t.strictSame(await readTemplateEnvironment(file, 'F', new Map()), {
-    variables: { A: 'global', B: 'orders-test', C: '1' },
-    unknown: [],
-  })
-  t.strictSame(await readTemplateEnvironment(file, 'Plain', new Map()), { variables: {}, unknown: [] })
-})
-
-test('a function with IgnoreGlobals does not have the variables of Globals', async (t) => {
-  async function variables(IgnoreGlobals: unknown) {
-    const Globals = { Function: { Environment: { Variables: { A: 'global' } } } }
-    const F = { Type: 'AWS::Serverless::Function', IgnoreGlobals, Properties: {} }
-    return (await readTemplateEnvironment(templateFile(t, { Globals, Resources: { F } }), 'F', new Map())).variables
-  }
-  t.strictSame(await variables('*'), {})
-  t.strictSame(await variables(['Timeout', 'Environment']), {})
-  t.strictSame(await variables(['Timeout']), { A: 'global' })
 })
 
 test('a byte order mark at the start of --env-file is not part of a name', async (t) => {

@@ -1,8 +1,7 @@
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { RULES } from '../../src/doctor/check.ts'
 import type { LocalFlags } from '../../src/local/options.ts'
-import { TEMPLATE_RULE_IDS, withTemplate } from '../../src/local/template-flags.ts'
+import { withTemplate } from '../../src/local/template-flags.ts'
 import { UsageError } from '../../src/shared/errors.ts'
 import { filesIn } from '../support/files.ts'
 import { command, handlerFile, notebook } from '../support/runs.ts'
@@ -99,10 +98,9 @@ test('flags override the template', async (t) => {
   t.strictSame(notes, ['no setting of Handler/Orders in T is used'])
 })
 
-test('a value that AWS rejects does not matter if a flag overrides it', async (t) => {
-  const change = { mapping: { BatchSize: 0, FunctionResponseTypes: 'ReportBatchItemFailures' } }
-  const { flags } = await taken(t, sam(change), { batchSize: 7, reportBatchItemFailures: false })
-  t.match(flags, { batchSize: 7, reportBatchItemFailures: false })
+test('a value that AWS rejects is refused, also if a flag overrides it', async (t) => {
+  const change = { mapping: { BatchSize: 0 } }
+  await t.rejects(taken(t, sam(change), { batchSize: 7 }), { message: /BatchSize: 0 is outside of/ })
 })
 
 test('settings that the template omits have the defaults of AWS', async (t) => {
@@ -281,57 +279,62 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     'a batch size of 20,000',
     sam({ mapping: { BatchSize: 20_000 } }),
     {},
-    /the batch size in \S+ is 20000, but Lambda allows at most 10,000$/,
+    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): The batch size is 20,000\. /,
   ],
-  ['a batch size of 0', sam({ mapping: { BatchSize: 0 } }), {}, /^the batch size in \S+ is not valid: 0 is outside of/],
-  ['a timeout of 901 s', sam({ function: { Timeout: 901 } }), {}, /^the timeout in \S+ is not valid: 901 is outside/],
+  [
+    'a batch size of 0',
+    sam({ mapping: { BatchSize: 0 } }),
+    {},
+    /Handler\/Orders \(line \d+\): BatchSize: 0 is outside of /,
+  ],
+  ['a timeout of 901 s', sam({ function: { Timeout: 901 } }), {}, /Handler \(line \d+\): Timeout: 901 is outside of /],
   [
     'a redrive policy without maxReceiveCount',
     sam({ queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead') } } }),
     {},
-    /^the redrive policy in \S+ is not valid: it has no maxReceiveCount$/,
+    /Queue \(line \d+\): RedrivePolicy: it has no maxReceiveCount\. /,
   ],
   [
     'FunctionResponseTypes that are not a list',
     sam({ mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } }),
     {},
-    /^the value of FunctionResponseTypes in \S+ is not valid: it is a single value, but must be a list$/,
+    /Handler\/Orders \(line \d+\): FunctionResponseTypes: it is a single value, but must be a list\. /,
   ],
   [
     'a misspelled property',
     sam({ queue: { VisibilityTimout: 60 } }),
     {},
-    /^the template \S+ is not valid\. Queue \(line \d+\): there is no property VisibilityTimout\. Correct the name\. Did you mean VisibilityTimeout\? To see all problems, run bounded-sqs-batch doctor \S+$/,
+    /^doctor finds an error in \S+\. Queue \(line \d+\): there is no property VisibilityTimout\. .*Did you mean VisibilityTimeout\? To see all problems, run bounded-sqs-batch doctor \S+$/,
   ],
   [
     'a queue that the template does not define',
     sam({ mapping: { Queue: getAtt('Nope') } }),
     {},
-    /^the template \S+ is not valid\. Handler \(line \d+\): Nope: there is no resource with this name in the template\. /,
+    /^doctor finds an error in \S+\. Handler \(line \d+\): Nope: there is no resource with this name in the template\. /,
   ],
   [
     'a filter that is not JSON',
     sam({ mapping: { FilterCriteria: { Filters: [{ Pattern: '{' }] } } }),
     {},
-    /^the template \S+ is not valid\. Handler\/Orders \(line \d+\): Filter 1 cannot match: it is not valid JSON\. /,
+    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): Filter 1 cannot match: it is not valid JSON\. /,
   ],
   [
     'a maximum concurrency in provisioned mode',
     sam({ mapping: { ScalingConfig: { MaximumConcurrency: 5 }, ProvisionedPollerConfig: { MinimumPollers: 5 } } }),
     {},
-    /^the template \S+ is not valid\. Handler\/Orders \(line \d+\): The mapping has both a maximum concurrency and provisioned mode\. /,
+    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): The mapping has both a maximum concurrency and provisioned mode\. /,
   ],
   [
     'a maximum concurrency of 1',
     sam({ mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }),
     {},
-    /^the template \S+ is not valid\. Handler\/Orders \(line \d+\): The maximum concurrency is 1\. Set /,
+    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): The maximum concurrency is 1\. Lambda rejects /,
   ],
   [
     'a retention period that SQS rejects',
     sam({ queue: { MessageRetentionPeriod: 59 } }),
     {},
-    /^the template \S+ is not valid\. Queue \(line \d+\): MessageRetentionPeriod: 59 is outside of the range/,
+    /^doctor finds an error in \S+\. Queue \(line \d+\): MessageRetentionPeriod: 59 is outside of the range/,
   ],
   [
     'a parameter that the template does not have',
@@ -346,33 +349,22 @@ for (const [title, template, flags, message] of refused) {
   })
 }
 
-test('a template that is only dangerous is not refused', async (t) => {
-  const change = {
+test('a warning of doctor does not refuse the template, nor does an error of another mapping or an accepted one', async (t) => {
+  const queue = { VisibilityTimeout: 60, RedrivePolicy: undefined }
+  t.match((await taken(t, sam({ queue }))).flags, { timeout: 30, visibilityTimeout: 60 })
+  const other = sam({ second: { BatchSize: 20_000 } })
+  t.match((await taken(t, other, { templateFunction: 'Handler/Orders' })).flags, { batchSize: 100 })
+  const accepted = sam({
+    function: { ReservedConcurrentExecutions: 1 },
     mapping: { ScalingConfig: { MaximumConcurrency: 5 } },
-    function: { ReservedConcurrentExecutions: 1, Timeout: 60 },
-    queue: { VisibilityTimeout: 60, RedrivePolicy: undefined },
-  }
-  t.match((await taken(t, sam(change))).flags, { timeout: 60, visibilityTimeout: 60 })
-})
-
-test('every rule of doctor that says that AWS rejects a setting refuses the template, or the run checks the setting', (t) => {
-  const rejecting = RULES.filter(({ severity, why }) => severity === 'error' && /\brejects\b/.test(why))
-  const checkedByRun = [
-    'fifo-batch-size',
-    'batch-size',
-    'batch-needs-window',
-    'fifo-window',
-    'visibility-below-timeout',
-  ]
-  const alsoRefused = ['tenant-isolation'] // Lambda never invokes the function
-  t.strictSame(
-    rejecting
-      .map(({ id }) => id)
-      .concat(alsoRefused)
-      .sort(),
-    [...TEMPLATE_RULE_IDS, ...checkedByRun].sort(),
-  )
-  t.end()
+  })
+  await t.rejects(taken(t, accepted), {
+    message: /The maximum concurrency is 5, above the reserved concurrency of 1\. /,
+  })
+  const rules = { 'concurrency-above-reserved': 'agreed' }
+  const Metadata = { 'bounded-sqs-batch': { accept: rules } }
+  Object.assign(accepted.Resources.Handler, { Metadata })
+  t.match((await taken(t, accepted)).flags, { maximumConcurrency: 5 })
 })
 
 test('a parameter without a template is refused', async (t) => {
@@ -382,8 +374,8 @@ test('a parameter without a template is refused', async (t) => {
 })
 
 test('if settings of the template cannot be combined, the error names the template and the command to check it', async (t) => {
-  const template = templateFile(t, sam({ mapping: { BatchSize: 1000, MaximumBatchingWindowInSeconds: 0 } }))
-  const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template])
+  const template = templateFile(t, sam({ mapping: { BatchSize: 1000 } }))
+  const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template, '--window', '0'])
   t.equal(code, 2)
   t.ok(
     stderr.includes(

@@ -52,6 +52,7 @@ Resources:
     recursiveLoop: absent,
     logLevel: absent,
     executionTimeout: absent,
+    environment: { variables: { NODE_OPTIONS: '--enable-source-maps' }, unknown: [] },
     nodeOptions: '--enable-source-maps',
   })
 })
@@ -59,6 +60,49 @@ Resources:
 test('a function without properties has the defaults of AWS', async (t) => {
   const { timeout, memory, nodeOptions } = functionIn('Resources: { Handler: { Type: AWS::Serverless::Function } }')
   t.strictSame([timeout, memory, nodeOptions], [byDefault(3, 'timeout'), byDefault(128, 'memory'), undefined])
+})
+
+test('the variables of Globals are merged, and a variable of the function replaces one of them', async (t) => {
+  const { environment } = functionIn(`
+Parameters: { Stage: { Type: String, Default: test } }
+Globals: { Function: { Environment: { Variables: { A: global, B: global, C: !ImportValue x, D: !ImportValue x } } } }
+Resources:
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties: { Environment: { Variables: { B: !Sub 'orders-\${Stage}', C: 1 } } }
+`)
+  t.strictSame(environment, {
+    variables: { A: 'global', B: 'orders-test', C: '1' },
+    unknown: [{ name: 'D', reason: 'Fn::ImportValue x comes from another stack' }],
+  })
+})
+
+for (const [type, ignored, variables] of [
+  ['AWS::Lambda::Function', '[]', {}],
+  ['AWS::Serverless::Function', "'*'", {}],
+  ['AWS::Serverless::Function', '[Timeout, Environment]', {}],
+  ['AWS::Serverless::Function', '[Timeout]', { A: 'global' }],
+] as const) {
+  test(`the variables of Globals: a ${type} with IgnoreGlobals ${ignored}`, async (t) => {
+    const { environment } = functionIn(`
+Globals: { Function: { Environment: { Variables: { A: global } } } }
+Resources: { Handler: { Type: ${type}, IgnoreGlobals: ${ignored}, Properties: {} } }
+`)
+    t.strictSame(environment, { variables, unknown: [] })
+  })
+}
+
+test('variables that a macro adds have no names', async (t) => {
+  const { environment } = functionIn(`
+Resources:
+  Handler:
+    Type: AWS::Lambda::Function
+    Properties: { Environment: { Variables: { Fn::Transform: { Name: Variables } } } }
+`)
+  t.strictSame(environment, {
+    variables: {},
+    unknown: [{ reason: 'Fn::Transform is known only after deployment' }],
+  })
 })
 
 test('NODE_OPTIONS is not known if a part of it is not', async (t) => {

@@ -110,19 +110,15 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   await refuse([tuned, ...sample, '--parameter', 'A=1'], '--parameter and --template-function need --template')
   await refuse([tuned, ...sample, '--payload', '/nope/x.json'], '--payload /nope/x.json cannot be written (ENOENT)')
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
-  const fifo = templateFile(
-    t,
-    sam({ mapping: { BatchSize: 20 }, queue: { FifoQueue: true }, dead: { FifoQueue: true } }),
-  )
-  await refuse(
-    [tuned, ...sample, '--template', fifo],
-    `the batch size in ${fifo} is 20, but Lambda allows at most 10 on a FIFO queue`,
-  )
-  await refuse([tuned, ...sample, '--template', fifo, '--batch-size', '11'], '--batch-size 11 is too large')
+  const fifo = (BatchSize: number) => {
+    const mapping = { BatchSize, MaximumBatchingWindowInSeconds: 0 }
+    return templateFile(t, sam({ mapping, queue: { FifoQueue: true }, dead: { FifoQueue: true } }))
+  }
+  await refuse([tuned, ...sample, '--template', fifo(20)], /The batch size is 20, but the queue is a FIFO queue\./)
+  await refuse([tuned, ...sample, '--template', fifo(10), '--batch-size', '11'], '--batch-size 11 is too large')
   for (const MaximumConcurrency of [0, 1, -3]) {
     const wrong = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency } } }))
-    const expected = `the maximum concurrency in ${wrong} is ${MaximumConcurrency}, but Lambda accepts 2 to 1,000`
-    await refuse([tuned, ...sample, '--template', wrong], expected)
+    await refuse([tuned, ...sample, '--template', wrong], `The maximum concurrency is ${MaximumConcurrency}. Lambda`)
   }
   t.notOk(existsSync('/nope'))
 })
