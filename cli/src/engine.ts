@@ -2,10 +2,11 @@
 
 export { type Display, openDisplay, renderLedger, renderTable } from './local/display.ts'
 export { type EventSourceOptions, runEventSource } from './local/event-source.ts'
+export type { QueueAddress } from './local/given-queue.ts'
 export { type Ledger, type OpenLedger, openLedger, type Progress } from './local/ledger.ts'
 export { type InputMessage, numberedMessages } from './local/messages.ts'
 export type { OwnQueueOptions } from './local/own-queue.ts'
-export type { Queue, QueueAddress } from './local/queue.ts'
+export type { Queue } from './local/queue.ts'
 export { MAPPING_DEFAULTS, type RunOptions, run } from './local/run.ts'
 export type { FunctionOptions } from './local/runtime/environment.ts'
 export { type Runtime, type RuntimeOptions, startRuntime } from './local/runtime/runtime.ts'

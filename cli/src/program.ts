@@ -104,7 +104,7 @@ export function localCommand() {
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
     .option(
       '--queue-url <url>',
-      'use this existing queue; no queue is created or purged. Without a redrive policy, a message that always fails keeps the run from ending',
+      'receive and delete the messages of this existing queue, for tests against another SQS. Without a redrive policy, a message that always fails keeps the run from ending',
     )
     .option(
       '--endpoint <url>',
@@ -202,7 +202,7 @@ export function localCommand() {
     )
     .option(
       '--max-dead-lettered <n>',
-      'number of messages that the queue or the handler may dead-letter, or onFailure may drop. With --queue-url, every message that arrives in its dead-letter queue counts',
+      'number of messages that the queue or the handler may dead-letter, or onFailure may drop',
       inRange(0, 1_000_000_000),
       0,
     )

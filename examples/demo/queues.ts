@@ -50,6 +50,10 @@ export async function openQueues({ messages, maxReceives }: { messages: number; 
     return all.map(({ body }: { body: string }) => JSON.parse(body).number)
   }
 
+  async function setVisibility(received: readonly Received[], seconds: number) {
+    await callInTens('ChangeMessageVisibilityBatch', received, { VisibilityTimeout: seconds })
+  }
+
   await call('CreateQueue', { QueueName: 'dead-letters' })
   const RedrivePolicy = JSON.stringify({
     deadLetterTargetArn: ARN.replace('orders', 'dead-letters'),
@@ -68,7 +72,6 @@ export async function openQueues({ messages, maxReceives }: { messages: number; 
   return {
     numbersIn,
     fifo: false,
-    visibilityTimeout: VISIBILITY_TIMEOUT,
     async receive(max: number, waitSeconds: number): Promise<Received[]> {
       const { Messages = [] } = await call('ReceiveMessage', {
         QueueUrl: URL,
@@ -79,8 +82,9 @@ export async function openQueues({ messages, maxReceives }: { messages: number; 
       return Messages.map((message: object) => toReceived(message, ARN))
     },
     remove: (received: readonly Received[]) => callInTens('DeleteMessageBatch', received),
-    setVisibility: (received: readonly Received[], seconds: number) =>
-      callInTens('ChangeMessageVisibilityBatch', received, { VisibilityTimeout: seconds }),
+    setVisibility,
+    release: (received: readonly Received[]) => setVisibility(received, 0),
+    takeDeleted: () => new Set<string>(),
     close: () => app.close(),
   }
 }

@@ -119,7 +119,7 @@ function listCounts(title: string, counts: Record<string, number>): string[] {
 
 /** The rows of the table. A row with a zero is left out, except for the processed messages. */
 function rowsOf(ledger: Ledger) {
-  const { sentDeadLetters, otherDeadLetters } = ledger
+  const { sentDeadLetters } = ledger
   const rows: [label: string, count: number | string, isBad?: boolean][] = [
     ['sent', ledger.sent],
     ['deleted by a filter', ledger.filtered],
@@ -127,8 +127,7 @@ function rowsOf(ledger: Ledger) {
     ['  of these, dead-lettered by the handler', sentDeadLetters],
     ['  of these, failed and dropped by onFailure', ledger.dropped, true],
     ['  of these, before an earlier message\n  of their message group', ledger.outOfOrder, true],
-    [sentDeadLetters + otherDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', ledger.deadLettered],
-    ['dead-lettered by the handler\nor another program', otherDeadLetters],
+    [sentDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', ledger.deadLettered],
     ['processed, but also dead-lettered\n(visibility timeout expired)', ledger.expiredDeadLetters, true],
     ['remaining in the queue', ledger.remaining, true],
     ['lost', ledger.lost, true],

@@ -27,14 +27,18 @@ export interface EventSourceOptions {
 }
 
 interface EventSourceParts {
-  queue: Pick<Queue, 'fifo' | 'visibilityTimeout' | 'remove' | 'setVisibility'> &
-    Partial<Pick<Queue, 'takeDeleted' | 'delivering' | 'isDrained'>> & {
-      receive: (max: number, waitSeconds: number) => Promise<Received[]>
-    }
+  queue: Pick<Queue, 'fifo' | 'receive' | 'remove' | 'setVisibility' | 'release' | 'takeDeleted'>
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   /** When this signal aborts, no further invocation starts. The promise settles after the running invocations. */
   draining: AbortSignal
+  /** When this signal aborts, the queue is empty, and nobody waits for messages any more. */
+  idle?: AbortSignal
+  /**
+   * Whether no further message can arrive, if the workers have this many messages that they have not delivered. Default:
+   * it is not known.
+   */
+  isLast?: (gathered: number) => Promise<boolean>
 }
 
 export interface ClassifiedBatch {
@@ -126,7 +130,7 @@ export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: bool
  * report.
  */
 export async function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
-  const { queue, runtime, ledger } = parts
+  const { queue, runtime, ledger, idle, isLast = async () => false } = parts
   const { batchSize, windowMs, onFailure } = options
   // Aborts if one worker fails, for example because the queue does not exist any more. All workers then end.
   const workerFailed = new AbortController()
@@ -135,7 +139,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   const matches = matcherOf(options.filters)
   /** Receives messages, and deletes those that match no filter. */
   async function receive(most: number, waitSeconds: number): Promise<Received[]> {
-    const received = await queue.receive(most, waitSeconds)
+    const received = await queue.receive(most, waitSeconds, idle)
     if (!matches) return received
     const unmatched = received.filter(({ json }) => !matches(JSON.parse(json).body))
     ledger.filtered(unmatched)
@@ -144,11 +148,10 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   }
 
   async function deliver(batch: readonly Received[]) {
-    queue.delivering?.(batch)
     ledger.delivered(batch)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
-    const deletedByHandler = queue.takeDeleted?.(batch)
+    const deletedByHandler = queue.takeDeleted(batch)
     const result = classifyBatch(batch, outcome, options.reportBatchItemFailures, deletedByHandler)
     const { processed, failed, deletedThoughFailed, error } = result
     const { recordErrors } = outcome
@@ -193,41 +196,36 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       onFailure(`${messageId}: ${why}: ${cause}`)
     }
     const [notDeleted] = await Promise.all([
-      queue.remove([...processed, ...deletedThoughFailed].filter(({ messageId }) => !deletedByHandler?.has(messageId))),
+      queue.remove([...processed, ...deletedThoughFailed].filter(({ messageId }) => !deletedByHandler.has(messageId))),
       options.retryAfter === undefined ? undefined : queue.setVisibility(failed, options.retryAfter),
     ])
     for (const { messageId } of notDeleted)
       onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
-    return failed.length === 0
+  }
+
+  let gathered = 0
+  async function gatherBatch() {
+    const { batch, rest } = await gather({
+      receive: async (most, waitSeconds) => {
+        const received = await receive(most, waitSeconds)
+        gathered += received.length
+        return received
+      },
+      batchSize,
+      windowMs,
+      isLast: () => isLast(gathered),
+      signal,
+    })
+    gathered -= batch.length + rest.length
+    return { batch, rest }
   }
 
   async function worker() {
-    let held: Received[] = []
     while (!signal.aborted) {
-      // These messages waited while the last batch was processed, so their visibility timeout is renewed. If it has
-      // expired, SQS refuses the renewal and delivers the message again. Such a message is dropped here.
-      const expired = new Set(await queue.setVisibility(held, queue.visibilityTimeout))
-      held = held.filter((message) => !expired.has(message))
-      const { batch, rest } = await gather({
-        receive,
-        batchSize,
-        windowMs,
-        held,
-        isDrained: queue.isDrained,
-        signal,
-      })
-      held = rest
-      if (signal.aborted) held = [...batch, ...rest]
-      else if (batch.length > 0) {
-        const allProcessed = await deliver(batch)
-        if (queue.fifo && !allProcessed) {
-          // A held message must not overtake a failed message of its group, so all go back to the queue.
-          await queue.setVisibility(held, options.retryAfter ?? 0)
-          held = []
-        }
-      }
+      const { batch, rest } = await gatherBatch()
+      await queue.release(signal.aborted ? [...batch, ...rest] : rest)
+      if (!signal.aborted && batch.length > 0) await deliver(batch)
     }
-    await queue.setVisibility(held, 0)
   }
 
   const workers = Array.from({ length: options.concurrency }, () =>

@@ -21,7 +21,7 @@ const MIN_ROOM = 1000
 const POLL_MS = 20
 
 export interface FeedOptions {
-  queue: Pick<Queue, 'send' | 'fifo' | 'waiting'>
+  queue: Pick<Queue, 'send' | 'fifo' | 'counts'>
   ledger: Pick<OpenLedger, 'sent'>
   messages: Input
   /** Mixes the messages within about this many. Missing: they are sent in order. */
@@ -62,7 +62,7 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
   for await (const message of shuffle ? mix(messages, shuffle) : messages) {
     while (room === 0 && !signal.aborted) {
       onFull()
-      const free = MAX_WAITING - (await queue.waiting())
+      const free = MAX_WAITING - (await queue.counts()).visible
       if (free >= MIN_ROOM) room = free
       else await sleep(POLL_MS)
     }

@@ -14,19 +14,11 @@ export interface Ledger {
   processed: number
   redelivered: number
   deadLettered: number
-  /**
-   * Messages that a client, such as the function, sent to the dead-letter queue. Known only for the queue in this
-   * process. 0 for an existing queue.
-   */
+  /** Messages that a client, such as the function, sent to the dead-letter queue. 0 for a given queue, which cannot know it. */
   sentDeadLetters: number
   /**
-   * Messages that arrived in the dead-letter queue of an existing queue, although no failure in this run explains
-   * them. The function or another program sent them, or SQS had already delivered them often enough before.
-   */
-  otherDeadLetters: number
-  /**
-   * Messages that the queue in this process moved to its dead-letter queue without a failure in this run. They were
-   * processed, but their visibility timeout had expired. For an existing queue, `otherDeadLetters` contains them.
+   * Messages that the queue moved to its dead-letter queue without a failure in this run. They were processed, but their
+   * visibility timeout had expired. 0 for a given queue.
    */
   expiredDeadLetters: number
   /** Messages that matched no filter of the mapping, and were deleted without an invocation. */
@@ -72,6 +64,9 @@ export interface Progress extends Ledger {
 }
 
 export interface QueueCounts {
+  /** The messages that can be received. */
+  visible: number
+  /** All messages, also those in flight. */
   queue: number
   deadLetter: number
   /** How many messages in the dead-letter queue were sent by clients. The queue moved the others. Undefined if not known. */
@@ -211,7 +206,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       deliveries.failed += batch.length
       settle(batch, () => 'deleted')
     },
-    snapshot({ queue, deadLetter, sentDeadLetters }: QueueCounts): Progress {
+    snapshot({ queue, deadLetter, sentDeadLetters }: Omit<QueueCounts, 'visible'>): Progress {
       const unprocessed = tally.open + tally.exhausted
       // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
       // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
@@ -230,7 +225,6 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         redelivered: deliveries.all - deliveredMessages,
         deadLettered,
         sentDeadLetters: sentDeadLetters ?? 0,
-        otherDeadLetters: sentDeadLetters === undefined ? moved - deadLettered : 0,
         expiredDeadLetters: sentDeadLetters === undefined ? 0 : moved - deadLettered,
         filtered: tally.filtered,
         dropped: Math.max(0, deliveries.removedFromReport - arrived),

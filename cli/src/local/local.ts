@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { ask } from '../shared/ask.ts'
 import { InitError, UsageError } from '../shared/errors.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
 import { differencesOf } from './differences.ts'
@@ -39,6 +40,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
   const options = await optionsOf(handler, flags)
+  await announceGivenQueue(flags, stream)
   const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
   const display = openDisplay(stream, total)
   const draining = new AbortController()
@@ -72,12 +74,12 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
           if (failures.length < MAX_FAILURES) failures.push(line)
         },
       },
-      onStart: ({ queueUrl, deadLetterUrl, fifo, own }) => {
-        if (!own || flags.port !== undefined) {
+      onStart: ({ queueUrl, deadLetterUrl, fifo }) => {
+        if (flags.port !== undefined) {
           display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
           if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
         }
-        const replaced = own ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
+        const replaced = flags.queueUrl === undefined ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
         display.log(`${REAL_CALLS_WARNING}, and ${replaced}`, process.stderr)
         if (readsMissingDeadLetterUrl(options.function)) display.log(`warning: ${ADD_DEAD_LETTER_URL}`, process.stderr)
       },
@@ -106,6 +108,22 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt)
   }
+}
+
+/** Says what the run does to a queue of somebody else. On a terminal, asks whether it may start. */
+export async function announceGivenQueue(
+  { queueUrl }: Pick<LocalFlags, 'queueUrl'>,
+  stream: NodeJS.WriteStream,
+  input: NodeJS.ReadStream = process.stdin,
+) {
+  if (queueUrl === undefined) return
+  const what = `this run receives AND DELETES the messages of ${queueUrl}`
+  if (!input.isTTY || !stream.isTTY) {
+    stream.write(`${wrapWords(what, widthOf(stream))}\n`)
+    return
+  }
+  if (!(await ask(`${what}.\nStart it? (y/N) `, { input, output: stream })))
+    throw new UsageError('the run was not started')
 }
 
 /** The usage error for a function that cannot be loaded. */

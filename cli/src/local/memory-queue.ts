@@ -147,7 +147,7 @@ export class MemoryQueue {
   }
 
   #putBack(entry: InFlight): void {
-    this.#release(entry)
+    this.#leave(entry)
     this.add(entry.message)
   }
 
@@ -222,9 +222,17 @@ export class MemoryQueue {
   remove(receiptHandle: string): boolean {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return false
-    this.#release(entry)
+    this.#leave(entry)
     if (this.duplicated.delete(entry.message)) this.add({ ...entry.message, approximateReceiveCount: 0 })
     return true
+  }
+
+  /** Puts a message back that was not delivered, as if it had not been received. */
+  release(receiptHandle: string): void {
+    const entry = this.inflightMessages.get(receiptHandle)
+    if (!entry) return
+    entry.message.approximateReceiveCount -= 1
+    this.#putBack(entry)
   }
 
   changeVisibility(receiptHandle: string, seconds: number): void {
@@ -238,7 +246,7 @@ export class MemoryQueue {
     this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibilityDeadline)
   }
 
-  #release({ receiptHandle, message }: InFlight) {
+  #leave({ receiptHandle, message }: InFlight) {
     this.inflightMessages.delete(receiptHandle)
     if (!this.isFifo()) return
     const group = this.#groupOf(message)

@@ -6,7 +6,8 @@ import type { BuildAppOptions } from 'fauxqs'
 import { UsageError } from '../shared/errors.ts'
 import { seededRandom } from '../shared/random.ts'
 import { createMessage, MemoryStore, type StoredMessage } from './memory-queue.ts'
-import { type Received, toReceived } from './sqs-record.ts'
+import type { Queue } from './queue.ts'
+import { toReceived } from './sqs-record.ts'
 
 export interface OwnQueueOptions {
   /** Default 0: any free port, and only the function sends messages, too. */
@@ -26,7 +27,7 @@ const ACCOUNT = '000000000000'
 const DEAD_LETTERS = 'local-dead-letters'
 
 /** Starts an SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
-export async function startOwnQueue(options: OwnQueueOptions) {
+export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
   const { port = 0, fifo = false, visibilityTimeout, maxReceives, duplicates = 0, seed = 1 } = options
   const suffix = fifo ? '.fifo' : ''
   const store = new MemoryStore()
@@ -52,16 +53,6 @@ export async function startOwnQueue(options: OwnQueueOptions) {
     RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn(DEAD_LETTERS), maxReceiveCount: maxReceives }),
   })
   const random = seededRandom(seed)
-  /** The receipt handles of messages that the event source mapping has, but has not delivered. */
-  const undelivered = new Set<string>()
-  let isInputComplete = false
-  /** Nothing is left but what the event source mapping has, and no invocation is running that could send messages. */
-  const isDrained = () =>
-    isInputComplete &&
-    port === 0 &&
-    queue.size === queue.inflightMessages.size &&
-    queue.inflightMessages.size === undelivered.size
-
   function toRecord({ message, receiptHandle }: { message: StoredMessage; receiptHandle: string }) {
     const { messageGroupId, messageDeduplicationId, sequenceNumber } = message
     const attributes = Object.entries(message.messageAttributes).map(([name, { BinaryValue, ...rest }]) => [
@@ -88,91 +79,80 @@ export async function startOwnQueue(options: OwnQueueOptions) {
     return toReceived(received, queue.arn)
   }
 
+  function toMessage({ MessageBody = '', MessageAttributes = {}, ...rest }: SendMessageBatchRequestEntry) {
+    const attributes = Object.entries(MessageAttributes).map(([name, { DataType = 'String', ...value }]) => [
+      name,
+      value.BinaryValue === undefined
+        ? { DataType, StringValue: value.StringValue }
+        : { DataType, BinaryValue: Buffer.from(value.BinaryValue).toString('base64') },
+    ])
+    const message = createMessage(MessageBody, Object.fromEntries(attributes), rest.MessageGroupId)
+    if (fifo) {
+      message.sequenceNumber = queue.nextSequenceNumber()
+      if (rest.MessageDeduplicationId) message.messageDeduplicationId = rest.MessageDeduplicationId
+    }
+    return message
+  }
+
   // The calls of the event source mapping do not go through HTTP, which would take most of the time of a run.
   return {
-    endpoint,
-    arn: queue.arn,
     queueUrl: queue.url,
     deadLetterUrl: deadLetters.url,
-    own: true,
     fifo,
     visibilityTimeout,
     maxReceives,
-    /**
-     * Environment variables with which SQS clients of the function use this queue. They replace a DEAD_LETTER_QUEUE_URL
-     * of the shell, which may be the URL of a real queue. The SDK sends to the host in that URL and ignores
-     * AWS_ENDPOINT_URL_SQS.
-     */
+    isPrivate: port === 0,
+    // They replace a DEAD_LETTER_QUEUE_URL of the shell, which may be the URL of a real queue. The SDK sends to the host
+    // in that URL and ignores AWS_ENDPOINT_URL_SQS.
     variables: {
       AWS_ENDPOINT_URL_SQS: endpoint,
       DEAD_LETTER_QUEUE_URL: deadLetters.url,
       ...localCredentials(),
     },
-    receive: async (most: number, waitSeconds: number, signal?: AbortSignal): Promise<Received[]> => {
+    async send(entries) {
+      const Successful = entries.map((entry) => {
+        const message = toMessage(entry)
+        if (duplicates > 0 && random() < duplicates) queue.duplicated.add(message)
+        queue.add(message)
+        return { Id: entry.Id, MessageId: message.messageId, MD5OfMessageBody: message.md5OfBody }
+      })
+      return { Successful, Failed: [] }
+    },
+    async receive(most, waitSeconds, signal) {
       let taken = queue.take(most)
       if (taken.length === 0 && waitSeconds > 0 && !signal?.aborted) {
         const wake = () => queue.wake()
         signal?.addEventListener('abort', wake, { once: true })
         await queue.waitForMessages(waitSeconds)
         signal?.removeEventListener('abort', wake)
-        if (signal?.aborted) return []
-        taken = queue.take(most)
+        if (!signal?.aborted) taken = queue.take(most)
       }
-      for (const { receiptHandle } of taken) undelivered.add(receiptHandle)
       return taken.map(toRecord)
     },
-    remove: async (messages: readonly Received[]): Promise<Received[]> => {
-      for (const { receiptHandle } of messages) {
-        undelivered.delete(receiptHandle)
-        queue.remove(receiptHandle)
-      }
+    async remove(messages) {
+      for (const { receiptHandle } of messages) queue.remove(receiptHandle)
       return []
     },
-    setVisibility: async (messages: readonly Received[], seconds: number): Promise<Received[]> => {
-      const expired = messages.filter(({ receiptHandle }) => !queue.inflightMessages.has(receiptHandle))
+    async setVisibility(messages, seconds) {
       for (const { receiptHandle } of messages) queue.changeVisibility(receiptHandle, seconds)
-      for (const { receiptHandle } of seconds === 0 ? messages : expired) undelivered.delete(receiptHandle)
-      return expired
     },
-    delivering(messages: readonly Received[]) {
-      for (const { receiptHandle } of messages) undelivered.delete(receiptHandle)
+    async release(messages) {
+      for (const { receiptHandle } of messages) queue.release(receiptHandle)
     },
-    takeDeleted: (messages: readonly Received[]) =>
+    takeDeleted: (messages) =>
       new Set(
         queue.deletedByClients.size === 0
           ? []
           : messages.filter(({ messageId }) => queue.deletedByClients.delete(messageId)).map((one) => one.messageId),
       ),
-    send: async (entries: SendMessageBatchRequestEntry[]) => {
-      const Successful = entries.map(({ Id, MessageBody = '', MessageAttributes = {}, MessageGroupId, ...rest }) => {
-        const attributes = Object.entries(MessageAttributes).map(([name, { DataType = 'String', ...value }]) => [
-          name,
-          value.BinaryValue === undefined
-            ? { DataType, StringValue: value.StringValue }
-            : { DataType, BinaryValue: Buffer.from(value.BinaryValue).toString('base64') },
-        ])
-        const message = createMessage(MessageBody, Object.fromEntries(attributes), MessageGroupId)
-        if (fifo) {
-          message.sequenceNumber = queue.nextSequenceNumber()
-          if (rest.MessageDeduplicationId) message.messageDeduplicationId = rest.MessageDeduplicationId
-        }
-        if (duplicates > 0 && random() < duplicates) queue.duplicated.add(message)
-        queue.add(message)
-        return { Id, MessageId: message.messageId, MD5OfMessageBody: message.md5OfBody }
-      })
-      return { Successful, Failed: [] }
-    },
-    /** Nothing more is sent, except by the function and, with a port, by other programs. */
-    endInput() {
-      isInputComplete = true
-      queue.wake()
-    },
-    isDrained,
-    /** The number of visible messages. */
-    waiting: async () => queue.readyCount,
-    counts: async () => {
+    async counts() {
       queue.processTimers()
-      return { queue: queue.size, deadLetter: deadLetters.size, sentDeadLetters: deadLetters.sentByClients }
+      return {
+        visible: queue.readyCount,
+        queue: queue.size,
+        deadLetter: deadLetters.size,
+        sentDeadLetters: deadLetters.sentByClients,
+      }
     },
     close: () => app.close(),
   }

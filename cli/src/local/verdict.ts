@@ -27,9 +27,7 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     filtered,
     respondedEarly,
   } = ledger
-  // On an existing queue, nobody knows who sent the other dead letters. They count, so that no failure is overlooked.
-  const deadLettered =
-    ledger.deadLettered + ledger.sentDeadLetters + ledger.otherDeadLetters + ledger.expiredDeadLetters
+  const deadLettered = ledger.deadLettered + ledger.sentDeadLetters + ledger.expiredDeadLetters
   const unprocessed = deadLettered + ledger.dropped
   const reasons: string[] = []
   if (!isInputComplete) reasons.push('the run was interrupted before all messages were sent')
@@ -66,10 +64,9 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
 }
 
 /** How many of the dead letters were not failures that the queue moved, and why, as the end of a sentence. */
-function whoseDeadLetters({ sentDeadLetters, otherDeadLetters, expiredDeadLetters }: Ledger, all: number) {
+function whoseDeadLetters({ sentDeadLetters, expiredDeadLetters }: Ledger, all: number) {
   const counts = [
     [sentDeadLetters, 'by the handler'],
-    [otherDeadLetters, 'by the handler or another program'],
     [
       expiredDeadLetters,
       'although they were processed, because their visibility timeout had expired or a second delivery failed',

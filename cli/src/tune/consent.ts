@@ -1,4 +1,4 @@
-import { createInterface } from 'node:readline'
+import { ask } from '../shared/ask.ts'
 import { UsageError } from '../shared/errors.ts'
 import { MAX_MESSAGES, MAX_MS } from './defaults.ts'
 import { formatDuration, formatFigure } from './figures/format.ts'
@@ -51,22 +51,4 @@ export async function askIfLong(
   const what = `the estimate for this run is ${textOf(estimate)}, and the limit is ${limits}. ${advice}`
   const isAccepted = terminal !== undefined && (await ask(`${what}.\nStart it? (y/N) `, terminal, signal))
   if (!isAccepted) throw new UsageError(`${what}. To start it anyway, add --yes`)
-}
-
-/** Whether the answer is yes. Ctrl-C, Ctrl-D and a signal mean no. */
-async function ask(
-  question: string,
-  { input, output }: { input: NodeJS.ReadableStream; output: NodeJS.WritableStream },
-  signal: AbortSignal,
-): Promise<boolean> {
-  const terminal = createInterface({ input, output, signal, prompt: question })
-  try {
-    terminal.prompt()
-    return await new Promise((resolve) => {
-      terminal.once('line', (answer) => resolve(/^y(es)?$/i.test(answer.trim())))
-      terminal.once('close', () => resolve(false)) // readline also closes at Ctrl-C, Ctrl-D and the signal
-    })
-  } finally {
-    terminal.close()
-  }
 }

@@ -152,16 +152,6 @@ test('a table with one column of counts', async (t) => {
   )
 })
 
-test('dead letters that no failure explains have a row of their own', async (t) => {
-  const rows = (otherDeadLetters: number) =>
-    renderLedger({ ...progress, deadLettered: 3, otherDeadLetters })
-      .split('\n')
-      .filter((line) => /dead-lettered|another program/.test(line))
-      .map((line) => line.replaceAll(/[│ ]+/g, ' ').trim())
-  t.strictSame(rows(0), ['dead-lettered 3'])
-  t.strictSame(rows(2), ['dead-lettered by the queue 3', 'dead-lettered by the handler 2', 'or another program'])
-})
-
 test('messages that were processed and dead-lettered have a row of their own', async (t) => {
   const table = renderLedger({ ...progress, expiredDeadLetters: 1234 })
   t.match(table, /│ processed, but also dead-lettered +│ +1,234 │\n│ \(visibility timeout expired\)/)

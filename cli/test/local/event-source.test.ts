@@ -9,14 +9,13 @@ import {
   runEventSource,
 } from '../../src/local/event-source.ts'
 import { openLedger } from '../../src/local/ledger.ts'
-import type { Queue } from '../../src/local/queue.ts'
 import { MAPPING_DEFAULTS } from '../../src/local/run.ts'
 import type { Outcome } from '../../src/local/runtime/runtime-api.ts'
 import type { Received } from '../../src/local/sqs-record.ts'
 import { received } from '../support/runs.ts'
 
 interface Call {
-  call: 'remove' | 'visibility' | 'invoke'
+  call: 'remove' | 'visibility' | 'release' | 'invoke'
   ids: string[]
   seconds?: number
 }
@@ -30,10 +29,11 @@ function setUp(
   respond: (ids: string[]) => Outcome | Promise<Outcome>,
   {
     fifo = false,
-    /** The messages that SQS does not delete, and whose visibility timeout it does not change. */
+    /** The messages that SQS does not delete. */
     refuse = [] as string[],
-    /** The messages that the handler itself deletes. Null: the queue does not know that. */
-    deleted = [] as string[] | null,
+    /** The messages that the handler itself deletes. */
+    deleted = [] as string[],
+    isLast = async (_gathered: number) => false,
   } = {},
 ) {
   const calls: Call[] = []
@@ -43,7 +43,6 @@ function setUp(
   const refused = (batch: readonly Received[]) => batch.filter(({ messageId }) => refuse.includes(messageId))
   const queue = {
     fifo,
-    visibilityTimeout: 40,
     receive: async (max: number) => {
       if (waiting.length === 0) setImmediate(() => drained.abort())
       await new Promise(setImmediate)
@@ -55,10 +54,13 @@ function setUp(
     },
     setVisibility: async (batch: readonly Received[], seconds: number) => {
       if (batch.length > 0) calls.push({ call: 'visibility', ids: ids(batch), seconds })
-      return refused(batch)
     },
-    ...(deleted && { takeDeleted: () => new Set(deleted), delivering: () => {}, isDrained: () => false }),
-  } as unknown as Queue
+    release: async (batch: readonly Received[]) => {
+      if (batch.length > 0) calls.push({ call: 'release', ids: ids(batch) })
+      waiting.unshift(...batch)
+    },
+    takeDeleted: () => new Set(deleted),
+  }
   const runtime = {
     invoke: async (event: string) => {
       const batch = JSON.parse(event).Records.map(({ messageId }: { messageId: string }) => messageId)
@@ -76,7 +78,7 @@ function setUp(
     onFailure: (line: string) => failures.push(line),
   }
   const run = (changes: Partial<EventSourceOptions> = {}) =>
-    runEventSource({ queue, runtime, ledger, draining: drained.signal }, { ...mapping, ...changes })
+    runEventSource({ queue, runtime, ledger, draining: drained.signal, isLast }, { ...mapping, ...changes })
   return { calls, failures, ledger, drained, run }
 }
 
@@ -147,40 +149,34 @@ test('a failed message is redelivered after the retry time, or left to the visib
 
 const MEGABYTE = 1024 * 1024
 
-test('messages that did not fit come first in the next event, with a renewed visibility timeout; expired ones are dropped', async (t) => {
-  const { calls, run } = setUp(some(8, MEGABYTE), () => report([]), { refuse: ['m6'] })
+test('messages that did not fit return to the queue before the batch is delivered', async (t) => {
+  const { calls, run } = setUp(some(8, MEGABYTE), () => report([]))
   await run()
   t.strictSame(calls, [
+    { call: 'release', ids: ['m5', 'm6', 'm7'] },
     { call: 'invoke', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
     { call: 'remove', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
-    { call: 'visibility', ids: ['m5', 'm6', 'm7'], seconds: 40 },
-    { call: 'invoke', ids: ['m5', 'm7'] },
-    { call: 'remove', ids: ['m5', 'm7'] },
+    { call: 'invoke', ids: ['m5', 'm6', 'm7'] },
+    { call: 'remove', ids: ['m5', 'm6', 'm7'] },
   ])
 })
 
-test('on a FIFO queue, held messages do not overtake a failed one', async (t) => {
-  const { calls, run } = setUp(some(8, MEGABYTE), (ids) => report(ids.slice(-1)), { fifo: true })
-  await run()
-  t.strictSame(calls, [
-    { call: 'invoke', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
-    { call: 'remove', ids: ['m0', 'm1', 'm2', 'm3'] },
-    { call: 'visibility', ids: ['m4'], seconds: 1 },
-    { call: 'visibility', ids: ['m5', 'm6', 'm7'], seconds: 1 },
-  ])
-})
-
-test('at the end of a drain, held messages return to the queue', async (t) => {
-  const { calls, run, drained } = setUp(some(8, MEGABYTE), (ids) => {
-    drained.abort()
-    return report(ids.slice(0, 1))
-  })
-  await run({ retryAfter: undefined })
-  t.strictSame(calls, [
-    { call: 'invoke', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
-    { call: 'remove', ids: ['m1', 'm2', 'm3', 'm4'] },
-    { call: 'visibility', ids: ['m5', 'm6', 'm7'], seconds: 0 },
-  ])
+test('isLast() receives the number of messages that are received and not delivered', async (t) => {
+  const asked: number[] = []
+  const isLast = async (gathered: number) => {
+    asked.push(gathered)
+    return gathered === 15
+  }
+  const { calls, run } = setUp(some(15), () => report([]), { isLast })
+  await run({ batchSize: 100, windowMs: 60_000 })
+  t.strictSame(asked, [10, 15])
+  t.strictSame(
+    calls.map(({ call, ids }) => [call, ids.length]),
+    [
+      ['invoke', 15],
+      ['remove', 15],
+    ],
+  )
 })
 
 test('a message that SQS does not delete counts as processed, and a line says that it will be redelivered', async (t) => {
@@ -406,16 +402,6 @@ test('messages that the handler has deleted are not deleted again', async (t) =>
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 2, failed: 1, lost: 1, causes: { [UNKNOWN]: 1 } })
 })
 
-test('a queue that cannot tell what the handler has deleted, and whether it is drained', async (t) => {
-  const { calls, run } = setUp(some(2), () => report(['m1']), { deleted: null })
-  await run()
-  t.strictSame(calls, [
-    { call: 'invoke', ids: ['m0', 'm1'] },
-    { call: 'remove', ids: ['m0'] },
-    { call: 'visibility', ids: ['m1'], seconds: 1 },
-  ])
-})
-
 test('with ReportBatchItemFailures off, a failed message is deleted, and a line says so', async (t) => {
   const recordErrors = { errors: { m1: 'Error: x' } }
   const { calls, failures, ledger, run } = setUp(some(2), () => ({ ...report(['m1']), recordErrors }))
@@ -452,32 +438,11 @@ for (const fifo of [true, false]) {
   })
 }
 
-test('on a FIFO queue, held messages are delivered if none failed', async (t) => {
-  const { calls, run } = setUp(some(7, MEGABYTE), () => report([]), { fifo: true })
-  await run()
-  t.strictSame(calls, [
-    { call: 'invoke', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
-    { call: 'remove', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
-    { call: 'visibility', ids: ['m5', 'm6'], seconds: 40 },
-    { call: 'invoke', ids: ['m5', 'm6'] },
-    { call: 'remove', ids: ['m5', 'm6'] },
-  ])
-})
-
-test('on a standard queue, held messages are delivered although one failed', async (t) => {
-  const { calls, run } = setUp(some(6, MEGABYTE), (ids) => report(ids.slice(0, 1)))
-  await run()
-  t.strictSame(
-    calls.filter(({ call }) => call === 'invoke').map(({ ids }) => ids),
-    [['m0', 'm1', 'm2', 'm3', 'm4'], ['m5']],
-  )
-})
-
 test('if the run ends while messages are received, they return to the queue, and no invocation starts', async (t) => {
   const { calls, run, drained } = setUp(some(2), () => report([]))
   setImmediate(() => drained.abort()) // before the queue returns the messages
   await run()
-  t.strictSame(calls, [{ call: 'visibility', ids: ['m0', 'm1'], seconds: 0 }])
+  t.strictSame(calls, [{ call: 'release', ids: ['m0', 'm1'] }])
 })
 
 test('if one worker fails, the others start no further invocation', async (t) => {

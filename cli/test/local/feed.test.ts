@@ -6,6 +6,7 @@ import { UsageError } from '../../src/shared/errors.ts'
 
 const NEVER = new AbortController().signal
 const KB = 1024
+const countsOf = (visible: number) => ({ visible, queue: visible, deadLetter: 0 })
 
 /** The response of an SQS that accepts all of these. The id of each message is its body. */
 function accepted(entries: Parameters<FeedOptions['queue']['send']>[0]) {
@@ -24,7 +25,7 @@ async function fed(messages: FeedOptions['messages'], changes: Partial<FeedOptio
   const isComplete = await feed({
     queue: {
       fifo,
-      waiting: async () => 0,
+      counts: async () => countsOf(0),
       send: async (entries) => {
         calls.push(entries)
         state.running += 1
@@ -124,7 +125,7 @@ test('messages are mixed within a limit', async (t) => {
 
 test('a response of SQS without lists or ids is an error', async (t) => {
   for (const response of [{}, { Successful: [{}] }]) {
-    const queue = { fifo: false, waiting: async () => 0, send: async () => response as never }
+    const queue = { fifo: false, counts: async () => countsOf(0), send: async () => response as never }
     const ids: string[] = []
     await t.rejects(fed(texts(1), { queue, ledger: { sent: (sent) => ids.push(...sent) } }), {
       name: 'UsageError',
@@ -143,7 +144,7 @@ test('calls that have not begun when the feed is aborted are not sent', async (t
       stopped.abort()
       return accepted(entries)
     }
-    const queue = { fifo: true, waiting: async () => 0, send }
+    const queue = { fifo: true, counts: async () => countsOf(0), send }
     const { isComplete } = await fed(texts(count), { queue, signal: stopped.signal })
     return { sent, isComplete }
   }
@@ -199,9 +200,9 @@ async function fedWhileWaiting(messages: FeedOptions['messages'], waiting: reado
   let sent = 0
   const queue = {
     fifo: true,
-    waiting: async () => {
+    counts: async () => {
       questions.push(sent)
-      return waiting[questions.length - 1] ?? 0
+      return countsOf(waiting[questions.length - 1] ?? 0)
     },
     send: async (entries: Parameters<typeof accepted>[0]) => {
       sent += entries.length
@@ -237,9 +238,9 @@ function openFakeQueue(fifo: boolean) {
     state,
     queue: {
       fifo,
-      waiting: async () => {
+      counts: async () => {
         state.waiting = Math.max(0, state.waiting - 700)
-        return state.waiting
+        return countsOf(state.waiting)
       },
       send: async (entries: { Id?: string | undefined; MessageBody?: string | undefined }[]) => {
         await setImmediate()

@@ -6,6 +6,7 @@ import type { Received } from '../../src/local/sqs-record.ts'
 import { received } from '../support/runs.ts'
 
 const signal = new AbortController().signal
+const isLast = async () => false
 /** More than any test needs. */
 const MAX_CALLS = 3000
 
@@ -32,7 +33,7 @@ function range(from: number, to: number) {
 
 test('a batch is filled to its size with ten messages per call, and no more are received', async (t) => {
   const queue = queueOf(3000)
-  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 1234, windowMs: 5000, held: [], signal })
+  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 1234, windowMs: 5000, isLast, signal })
   t.strictSame(
     ids(batch).sort((a, b) => a - b),
     range(0, 1234),
@@ -44,7 +45,7 @@ test('a batch is filled to its size with ten messages per call, and no more are 
 
 test('a batch of seven messages without a window needs one call', async (t) => {
   const queue = queueOf(100)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 7, windowMs: 0, held: [], signal })
+  const { batch } = await gather({ receive: queue.receive, batchSize: 7, windowMs: 0, isLast, signal })
   t.strictSame(ids(batch), range(0, 7))
   t.strictSame(queue.calls, [7])
 })
@@ -52,7 +53,7 @@ test('a batch of seven messages without a window needs one call', async (t) => {
 test('the window ends a batch that is not full', async (t) => {
   const queue = queueOf(25)
   const started = performance.now()
-  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, held: [], signal })
+  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, isLast, signal })
   t.equal(batch.length, 25)
   const elapsed = performance.now() - started
   t.ok(elapsed >= 190 && elapsed < 5000, `${elapsed} ms`)
@@ -60,41 +61,49 @@ test('the window ends a batch that is not full', async (t) => {
 
 test('an empty queue gives an empty batch', async (t) => {
   const queue = queueOf(0)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, held: [], signal })
+  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, isLast, signal })
   t.strictSame(batch, [])
   t.strictSame(queue.calls, [10])
 })
 
 test('a batch ends at 6 MB, and few messages are received that do not fit', async (t) => {
   const queue = queueOf(20_000, 1000)
-  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 10_000, windowMs: 5000, held: [], signal })
+  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 10_000, windowMs: 5000, isLast, signal })
   t.ok(batch.length * 1000 <= 6 * 1024 * 1024)
   t.ok(batch.length > 6200, `${batch.length} records of 1,000 bytes`)
   t.strictSame(rest, [])
 })
 
-test('messages larger than estimated are held for the next batch, in order', async (t) => {
+test('messages larger than estimated do not fit, and are the rest, in order', async (t) => {
   const small = range(0, 10).map((id) => received(String(id), 100))
   const large = range(10, 40).map((id) => received(String(id), 1024 * 1024))
   const messages = [...small, ...large]
   const receive = async (max: number) => messages.splice(0, max)
-  const first = await gather({ receive, batchSize: 100, windowMs: 5000, held: [], signal })
-  t.strictSame(ids(first.batch), range(0, 15), 'the small ones and five of a megabyte')
-  t.strictSame(ids(first.rest), range(15, 15 + first.rest.length))
-  const second = await gather({ receive, batchSize: 100, windowMs: 5000, held: first.rest, signal })
-  t.strictSame(ids(second.batch), range(15, 20), 'a megabyte each, and the next would be too much')
+  const { batch, rest } = await gather({ receive, batchSize: 100, windowMs: 5000, isLast, signal })
+  t.strictSame(ids(batch), range(0, 15), 'the small ones and five of a megabyte')
+  t.strictSame(ids(rest), range(15, 20))
 })
 
+/** How the messages of one call are divided. */
+async function divided(...sizes: number[]) {
+  const receive = async () => sizes.map((bytes, index) => received(`${index}`, bytes))
+  const { batch, rest } = await gather({ receive, batchSize: 10, windowMs: 0, isLast, signal })
+  return [ids(batch), ids(rest)]
+}
+
 test('a message above the payload limit is a separate batch', async (t) => {
-  const held = [received('0', 7 * 1024 * 1024), received('1', 100)]
-  const { batch, rest } = await gather({ receive: async () => [], batchSize: 10, windowMs: 0, held, signal })
-  t.strictSame([ids(batch), ids(rest)], [[0], [1]])
+  t.strictSame(await divided(7 * 1024 * 1024, 100), [[0], [1]])
+})
+
+test('an event has at most 6 MiB with its wrapping', async (t) => {
+  t.strictSame(await divided(6_291_000, 441, 1), [[0, 1, 2], []])
+  t.strictSame(await divided(6_291_000, 442, 1), [[0, 1], [2]])
 })
 
 test('if the signal is already aborted, nothing is received', async (t) => {
   const queue = queueOf(100)
   const stopped = AbortSignal.abort()
-  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 1000, held: [], signal: stopped })
+  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 1000, isLast, signal: stopped })
   t.strictSame([batch, queue.calls], [[], []])
 })
 
@@ -127,7 +136,7 @@ function slowQueue(count: number) {
 test('a call waits a second for messages if the window has that much left, and else asks every 50 ms', async (t) => {
   const clock = setClock(t)
   const long = slowQueue(2)
-  await gather({ receive: long.receive, batchSize: 2, windowMs: 1000, held: [], signal })
+  await gather({ receive: long.receive, batchSize: 2, windowMs: 1000, isLast, signal })
   t.strictSame(
     { calls: long.calls, sleeps: clock.sleeps },
     {
@@ -139,7 +148,7 @@ test('a call waits a second for messages if the window has that much left, and e
     },
   )
   const short = slowQueue(1)
-  const { batch } = await gather({ receive: short.receive, batchSize: 2, windowMs: 120, held: [], signal })
+  const { batch } = await gather({ receive: short.receive, batchSize: 2, windowMs: 120, isLast, signal })
   t.equal(batch.length, 1)
   t.strictSame(
     { calls: short.calls, sleeps: clock.sleeps },
@@ -162,7 +171,7 @@ test('an empty answer after a second is followed by the next call, without a pau
     if (queue.calls.length > 0) clock.now += waitSeconds * 1000
     return queue.receive(max, waitSeconds)
   }
-  await gather({ receive, batchSize: 2, windowMs: 2500, held: [], signal })
+  await gather({ receive, batchSize: 2, windowMs: 2500, isLast, signal })
   t.strictSame(queue.calls, [[2, 1], [1, 1], [1, 1], ...Array(10).fill([1, 0])])
   t.strictSame(clock.sleeps, Array(10).fill(50))
 })
@@ -170,24 +179,8 @@ test('an empty answer after a second is followed by the next call, without a pau
 test('while messages arrive, calls follow each other without a pause', async (t) => {
   const clock = setClock(t)
   const queue = queueOf(1000)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, held: [], signal })
+  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, isLast, signal })
   t.strictSame({ length: batch.length, sleeps: clock.sleeps }, { length: 1000, sleeps: [] })
-})
-
-test('an event has at most 6 MiB with its wrapping', async (t) => {
-  const held = (second: number) => [received('0', 6_291_000), received('1', second), received('2', 1)]
-  const divided = async (second: number) => {
-    const { batch, rest } = await gather({
-      receive: async () => [],
-      batchSize: 10,
-      windowMs: 0,
-      held: held(second),
-      signal,
-    })
-    return [ids(batch), ids(rest)]
-  }
-  t.strictSame(await divided(441), [[0, 1, 2], []])
-  t.strictSame(await divided(442), [[0, 1], [2]])
 })
 
 test('a message is received only if it would fit with the average size so far', async (t) => {
@@ -199,25 +192,18 @@ test('a message is received only if it would fit with the average size so far', 
       made.push(max)
       return [received(`${made.length}`, bytes)]
     }
-    await gather({ receive, batchSize: 2, windowMs: 500, held: [], signal })
+    await gather({ receive, batchSize: 2, windowMs: 500, isLast, signal })
     return made
   }
   t.strictSame(await calls(3_145_721), [2, 1], 'two have 6,291,442 bytes')
   t.strictSame(await calls(3_145_722), [2])
 })
 
-test('held messages come first, and those above the batch size stay held', async (t) => {
-  const queue = queueOf(100)
-  const held = range(0, 12).map((id) => received(`${id}`))
-  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 10, windowMs: 500, held, signal })
-  t.strictSame([ids(batch), ids(rest), queue.calls], [range(0, 10), [10, 11], []])
-})
-
 test('a batch does not wait for the end of its window if no message can arrive, or after an abort', async (t) => {
   setClock(t)
   const queue = slowQueue(1)
-  const options = { receive: queue.receive, batchSize: 10, windowMs: 5000, held: [], signal }
-  await gather({ ...options, isDrained: () => true })
+  const options = { receive: queue.receive, batchSize: 10, windowMs: 5000, isLast, signal }
+  await gather({ ...options, isLast: async () => true })
   t.strictSame(queue.calls, [[10, 1]])
   const stopped = new AbortController()
   async function receive() {

@@ -64,6 +64,20 @@ test('a message that was delivered often enough goes to the dead-letter queue wh
   }
 })
 
+test('a message that was received and not delivered returns as if it had not been received', async (t) => {
+  for (const fifo of [false, true]) {
+    const { queue } = open(t, fifo)
+    for (const body of ['x', 'y']) send(queue, body, 'a')
+    for (let receive = 1; receive <= 5; receive++) {
+      const taken = queue.take(2)
+      t.strictSame(bodies(taken), ['x', 'y'])
+      t.equal(taken[1]?.message.approximateReceiveCount, 1)
+      for (const { receiptHandle } of taken) queue.release(receiptHandle)
+      queue.release('unknown')
+    }
+  }
+})
+
 test('a duplicated message is delivered once more after it was deleted, as if for the first time', async (t) => {
   const { queue } = open(t, false)
   const message = createMessage('x', {})

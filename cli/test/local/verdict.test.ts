@@ -42,12 +42,6 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     '5 messages were dead-lettered, 3 of them by the handler (--max-dead-lettered 5 would allow it)',
   ],
   [
-    'dead letters of the queue and of the handler or another program',
-    { deadLettered: 2, otherDeadLetters: 1 },
-    { ...none, maxDeadLettered: 2 },
-    '3 messages were dead-lettered, 1 of them by the handler or another program (--max-dead-lettered 3 would allow it)',
-  ],
-  [
     'dead letters although all messages were processed',
     { expiredDeadLetters: 20 },
     { ...none, maxDeadLettered: 19 },

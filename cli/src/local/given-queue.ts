@@ -1,0 +1,186 @@
+import {
+  ChangeMessageVisibilityBatchCommand,
+  DeleteMessageBatchCommand,
+  GetQueueAttributesCommand,
+  GetQueueUrlCommand,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  SQSClient,
+} from '@aws-sdk/client-sqs'
+import { oneLine, UsageError } from '../shared/errors.ts'
+import type { Queue } from './queue.ts'
+import { type Received, toReceived } from './sqs-record.ts'
+
+const VISIBLE = 'ApproximateNumberOfMessages'
+const COUNTS = [VISIBLE, 'ApproximateNumberOfMessagesNotVisible', 'ApproximateNumberOfMessagesDelayed'] as const
+
+const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
+
+/** Converts an error of the SDK to one line that says what to do. `noQueue` is that line if the queue does not exist. */
+function explain(error: unknown, noQueue: string, endpoint: string): Error {
+  if (error instanceof UsageError) return error // has been converted already
+  const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
+  const said = `${code} ${name} ${message}`
+  if (/NonExistentQueue|QueueDoesNotExist/.test(said)) return new UsageError(noQueue)
+  if (UNREACHABLE.test(said)) {
+    const reason = UNREACHABLE.exec(said)?.[0]
+    return new UsageError(
+      `SQS does not respond at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`,
+    )
+  }
+  if (/CredentialsProvider|Could not load credentials/.test(said)) {
+    return new UsageError(
+      'no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+    )
+  }
+  return new UsageError(`SQS at ${endpoint} refused the call: ${oneLine(`${name}: ${message}`)}`)
+}
+
+export interface QueueAddress {
+  queueUrl: string
+  endpoint?: string
+}
+
+/** The endpoint of SQS: as given, from the environment variables of the SDK, or from the URL of the queue. */
+function endpointOf({ queueUrl, endpoint }: QueueAddress) {
+  return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
+}
+
+/** The region that calls are signed for. An endpoint of AWS accepts only its own region. */
+export function regionFor(hostname: string, fallback = 'us-east-1'): string {
+  return /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? fallback
+}
+
+function createClient(endpoint: string) {
+  const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
+  const { hostname } = new URL(endpoint)
+  // The SDK requires credentials. A local substitute for SQS accepts any.
+  const acceptsAnyCredentials = !hostname.includes('.amazonaws.com') && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
+  return new SQSClient({
+    endpoint,
+    region: regionFor(hostname, AWS_REGION),
+    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
+    // The SDK only warns after a `requestTimeout`, and waits for 15 minutes by default.
+    requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
+  })
+}
+
+/** Calls `send` with ten messages at a time. Returns the messages that SQS refused. */
+async function callInTens(
+  messages: readonly Received[],
+  send: (
+    entries: { Id: string; ReceiptHandle: string }[],
+  ) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
+): Promise<Received[]> {
+  const refused: Received[] = []
+  for (let start = 0; start < messages.length; start += 10) {
+    const ten = messages.slice(start, start + 10)
+    const { Failed = [] } = await send(
+      ten.map(({ receiptHandle }, index) => ({ Id: String(index), ReceiptHandle: receiptHandle })),
+    )
+    refused.push(...Failed.flatMap(({ Id }) => ten[Number(Id)] ?? []))
+  }
+  return refused
+}
+
+/**
+ * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and makes one
+ * call after another. Rejects with a UsageError if SQS cannot be reached.
+ */
+export async function openGivenQueue(address: QueueAddress, onWarning: (line: string) => void): Promise<Queue> {
+  const { queueUrl } = address
+  const endpoint = endpointOf(address)
+  const client = createClient(endpoint)
+  const noQueue = `there is no queue ${queueUrl}: create it first, or correct --queue-url`
+  function guard<T>(call: Promise<T>, missing = noQueue): Promise<T> {
+    return call.catch((error) => {
+      throw explain(error, missing, endpoint)
+    })
+  }
+  const noDeadLetters = (name: string) =>
+    `there is no dead-letter queue ${name}: create it first, or correct the redrive policy of ${queueUrl}`
+
+  async function countsOf(url: string, missing?: string) {
+    const read = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] })
+    const { Attributes = {} } = await guard(client.send(read), missing)
+    const count = (name: (typeof COUNTS)[number]) => Number(Attributes[name] ?? 0)
+    return { visible: count(VISIBLE), all: COUNTS.reduce((sum, name) => sum + count(name), 0) }
+  }
+
+  async function readSettings() {
+    const all = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] })
+    const { Attributes = {} } = await guard(client.send(all))
+    const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
+    const [, , , , account, name] = String(deadLetterTargetArn).split(':')
+    const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
+    const deadLetterUrl = deadLetterTargetArn
+      ? (await guard(client.send(find), noDeadLetters(deadLetterTargetArn))).QueueUrl
+      : undefined
+    return {
+      arn: Attributes.QueueArn ?? '',
+      visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
+      maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
+      deadLetterUrl,
+    }
+  }
+  const countDeadLetters = async (url: string | undefined) =>
+    url === undefined ? 0 : (await countsOf(url, noDeadLetters(url))).all
+
+  async function setVisibility(messages: readonly Received[], seconds: number) {
+    await callInTens(messages, (entries) => {
+      const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
+      return guard(client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries })))
+    })
+  }
+
+  try {
+    const { arn, ...settings } = await readSettings()
+    const deadLettersBefore = await countDeadLetters(settings.deadLetterUrl)
+    let hasWarned = false
+    return {
+      ...settings,
+      queueUrl,
+      fifo: arn.endsWith('.fifo'),
+      isPrivate: false,
+      variables: {},
+      // A call that is aborted would leave its messages invisible, so it ends by itself.
+      async receive(most, waitSeconds) {
+        const command = new ReceiveMessageCommand({
+          QueueUrl: queueUrl,
+          MaxNumberOfMessages: most,
+          WaitTimeSeconds: waitSeconds,
+          MessageAttributeNames: ['All'],
+          MessageSystemAttributeNames: ['All'],
+          AttributeNames: ['All'], // the older name, the only one that moto 5.1 supports
+        })
+        const { Messages = [] } = await guard(client.send(command))
+        if (!hasWarned && Messages.some(({ Attributes }) => !Attributes?.ApproximateReceiveCount)) {
+          hasWarned = true
+          onWarning(
+            `SQS at ${endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first delivery, also in the handler`,
+          )
+        }
+        return Messages.map((message) => toReceived(message, arn))
+      },
+      send: (Entries) => guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+      remove: (messages) =>
+        callInTens(messages, (Entries) =>
+          guard(client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+        ),
+      setVisibility,
+      release: (messages) => setVisibility(messages, 0),
+      takeDeleted: () => new Set(),
+      async counts() {
+        const [{ visible, all }, deadLetters] = await Promise.all([
+          countsOf(queueUrl),
+          countDeadLetters(settings.deadLetterUrl),
+        ])
+        return { visible, queue: all, deadLetter: deadLetters - deadLettersBefore }
+      },
+      close: () => client.destroy(),
+    }
+  } catch (error) {
+    client.destroy()
+    throw error
+  }
+}
