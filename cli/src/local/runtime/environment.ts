@@ -199,7 +199,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     state.alive = false
     signal.removeEventListener('abort', kill)
     fail(`${message} while it was loading`)
-    if (state.ready && !state.stopped && !signal.aborted && !api.isBusy) {
+    if (state.ready && !state.stopped && !signal.aborted && !api.isBusy()) {
       const when = state.responded ? 'after its response. Is an `await` missing?' : 'before its first event'
       options.onDeathBetween?.(`${message} ${when}`)
     }

@@ -80,27 +80,35 @@ function readError(text: string): string {
   }
 }
 
-/**
- * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
- * polls open at once, and each takes one invocation.
- */
-export async function startRuntimeApi(options: RuntimeApiOptions) {
-  const { timeout, functionArn, onReady, onInitError, onMetrics, onFinished, onLeftWork, onIdle, onWake } = options
-  const waiting: Invocation[] = []
-  const polls: ServerResponse[] = []
-  const running = new Map<string, Invocation>()
-  let endOutcome: Outcome | undefined
-  let hasResponded = false
+interface State {
+  /** Invocations whose event the runtime has not taken yet. */
+  waiting: Invocation[]
+  /** Requests of the runtime that wait for an event. */
+  polls: ServerResponse[]
+  /** Invocations whose event the runtime has taken, by their request ids. */
+  running: Map<string, Invocation>
+  hasResponded: boolean
+  /** Set once the process has ended. */
+  ended?: Outcome
+}
+
+function remove<T>(list: T[], item: T) {
+  const index = list.indexOf(item)
+  if (index !== -1) list.splice(index, 1)
+}
+
+/** The invocations of one environment, from `invoke()` to their outcome. */
+function openInvocations({ timeout, functionArn, onIdle, onWake }: RuntimeApiOptions) {
+  const state: State = { waiting: [], polls: [], running: new Map(), hasResponded: false }
   const timedOut = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
 
   function finish(invocation: Invocation, outcome: Outcome) {
     clearTimeout(invocation.timer)
-    running.delete(invocation.requestId)
-    const index = waiting.indexOf(invocation)
-    if (index !== -1) waiting.splice(index, 1)
+    state.running.delete(invocation.requestId)
+    remove(state.waiting, invocation)
+    state.hasResponded = true
     const { recordErrors, usage, startedAt, finished } = invocation
     const duration = startedAt === undefined ? undefined : performance.now() - startedAt
-    hasResponded = true
     invocation.settle({ ...outcome, recordErrors, duration, finished, usage })
   }
 
@@ -110,55 +118,93 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
     invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
   }
 
+  /** Gives waiting events to the runtime. */
   function dispatch() {
+    const { waiting, polls, running } = state
     while (waiting.length > 0 && polls.length > 0) {
       const poll = polls.shift() as ServerResponse
       const invocation = waiting.shift() as Invocation
-      running.set(invocation.requestId, invocation)
+      const { requestId } = invocation
+      running.set(requestId, invocation)
       limit(invocation, timedOut)
       onWake()
       poll.writeHead(200, {
         'Content-Type': 'application/json',
-        'Lambda-Runtime-Aws-Request-Id': invocation.requestId,
+        'Lambda-Runtime-Aws-Request-Id': requestId,
         'Lambda-Runtime-Deadline-Ms': String(Date.now() + timeout),
         'Lambda-Runtime-Invoked-Function-Arn': functionArn,
-        'Lambda-Runtime-Trace-Id': `Root=1-${invocation.requestId.slice(0, 8)}-${invocation.requestId.replaceAll('-', '').slice(8)}`,
+        'Lambda-Runtime-Trace-Id': `Root=1-${requestId.slice(0, 8)}-${requestId.replaceAll('-', '').slice(8)}`,
       })
       invocation.startedAt = performance.now()
       poll.end(invocation.event)
     }
   }
 
-  function reply(response: ServerResponse, status: number, body: object) {
+  return {
+    state,
+    finish,
+    /** The runtime asks for an event. */
+    poll(response: ServerResponse) {
+      state.polls.push(response)
+      response.on('close', () => remove(state.polls, response))
+      dispatch()
+      if (state.hasResponded && state.running.size === 0) onIdle()
+    },
+    invoke: (event: string): Promise<Outcome | typeof NOT_TAKEN> =>
+      new Promise((settle) => {
+        if (state.ended) return settle(state.ended.type === 'stopped' ? state.ended : NOT_TAKEN)
+        const invocation = { requestId: randomUUID(), event, settle }
+        state.waiting.push(invocation)
+        limit(
+          invocation,
+          `${timedOut}, because the process did not take the event. Does it block the event loop after a response?`,
+        )
+        dispatch()
+      }),
+    /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
+    end(outcome: Outcome) {
+      state.ended = outcome
+      for (const invocation of state.running.values()) finish(invocation, outcome)
+      for (const { timer, settle } of state.waiting.splice(0)) {
+        clearTimeout(timer)
+        settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
+      }
+    },
+  }
+}
+
+/**
+ * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
+ * polls open at once, and each takes one invocation.
+ */
+export async function startRuntimeApi(options: RuntimeApiOptions) {
+  const { onReady, onInitError, onMetrics, onFinished, onLeftWork } = options
+  const invocations = openInvocations(options)
+  const { state, finish } = invocations
+
+  function reply(response: ServerResponse, status: number, body: object = { status: 'OK' }) {
     response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse) {
     const [, initError, metrics, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
     if (next) {
-      polls.push(response)
-      response.on('close', () => {
-        const index = polls.indexOf(response)
-        if (index !== -1) polls.splice(index, 1)
-      })
       const left = request.headers[LEFT_HEADER]
       if (typeof left === 'string') onLeftWork(JSON.parse(decodeURIComponent(left)))
       onReady()
-      dispatch()
-      if (hasResponded && running.size === 0) onIdle()
-      return
+      return invocations.poll(response)
     }
     const limit = kind === 'record-errors' || metrics ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
     const { size, text } = await readBody(request, limit)
     if (initError) {
       onInitError(readError(text))
-      return reply(response, 202, { status: 'OK' })
+      return reply(response, 202)
     }
     if (metrics) {
       onMetrics(JSON.parse(text))
-      return reply(response, 202, { status: 'OK' })
+      return reply(response, 202)
     }
-    const invocation = running.get(requestId ?? '')
+    const invocation = state.running.get(requestId ?? '')
     if (!invocation) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
     }
@@ -178,7 +224,7 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
     } else {
       finish(invocation, { type: 'response', payload: text })
     }
-    reply(response, 202, { status: 'OK' })
+    reply(response, 202)
   }
 
   // A request that is cut off means that the process has ended. The environment notices that itself.
@@ -190,28 +236,11 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
   return {
     address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
     /** Whether the process is working on an event. */
-    get isBusy() {
-      return running.size > 0
-    },
-    invoke: (event: string): Promise<Outcome | typeof NOT_TAKEN> =>
-      new Promise((settle) => {
-        if (endOutcome) return settle(endOutcome.type === 'stopped' ? endOutcome : NOT_TAKEN)
-        const invocation = { requestId: randomUUID(), event, settle }
-        waiting.push(invocation)
-        limit(
-          invocation,
-          `${timedOut}, because the process did not take the event. Does it block the event loop after a response?`,
-        )
-        dispatch()
-      }),
-    /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
+    isBusy: () => state.running.size > 0,
+    invoke: invocations.invoke,
+    /** Called when the process has ended. */
     end(outcome: Outcome) {
-      endOutcome = outcome
-      for (const invocation of running.values()) finish(invocation, outcome)
-      for (const { timer, settle } of waiting.splice(0)) {
-        clearTimeout(timer)
-        settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
-      }
+      invocations.end(outcome)
       server.closeAllConnections()
       server.close()
     },
