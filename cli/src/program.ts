@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DoctorFlags } from './doctor/doctor.ts'
-import type { LocalFlags } from './local/options.ts'
-import { FUNCTION_DEFAULTS } from './local/runtime/environment.ts'
+import type { LocalFlags } from './local/command/options.ts'
+import { FUNCTION_DEFAULTS } from './local/simulator/environment.ts'
 import { CONCURRENCY, DEFAULT_BATCH_SIZE, MAX_MESSAGES, MAX_MS, MEMORIES, type Range } from './tune/defaults.ts'
 import { QUICK } from './tune/figures/confidence.ts'
 import { formatDuration } from './tune/figures/format.ts'
@@ -418,7 +418,7 @@ export async function main(argv: readonly string[], version: string): Promise<nu
     .copyInheritedSettings(program)
     .action(async (handler: string, flags: LocalFlags) => {
       // Imported here, because it loads the SDK, which --help does not need.
-      const { local } = await import('./local/local.ts')
+      const { local } = await import('./local/command/local.ts')
       code = await local(handler, flags)
     })
   const doctorProgram = doctorCommand()

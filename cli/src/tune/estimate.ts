@@ -1,4 +1,4 @@
-import type { InvocationMetrics } from '../local/runtime/metrics.ts'
+import type { InvocationMetrics } from '../local/simulator/metrics.ts'
 import { cpuShareOf } from '../shared/reserve.ts'
 import type { Estimate } from './consent.ts'
 import { explore, fullMemory, type Measure, noResults, type Plan } from './explore.ts'

@@ -1,15 +1,15 @@
-import { formatNumber } from '../local/display.ts'
-import { causeOf, classifyBatch } from '../local/event-source.ts'
-import { openCounter } from '../local/ledger.ts'
+import { formatNumber } from '../local/command/display.ts'
 import {
   type Environment,
   FUNCTION_DEFAULTS,
   type FunctionOptions,
   startEnvironment,
-} from '../local/runtime/environment.ts'
-import type { InvocationMetrics } from '../local/runtime/metrics.ts'
-import { NOT_TAKEN, type Outcome } from '../local/runtime/runtime-api.ts'
-import { type Received, toEvent } from '../local/sqs-record.ts'
+} from '../local/simulator/environment.ts'
+import { causeOf, classifyBatch } from '../local/simulator/event-source.ts'
+import { openCounter } from '../local/simulator/ledger.ts'
+import type { InvocationMetrics } from '../local/simulator/metrics.ts'
+import { NOT_TAKEN, type Outcome } from '../local/simulator/runtime-api.ts'
+import { type Received, toEvent } from '../local/simulator/sqs-record.ts'
 import { InitError, oneLine, UsageError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import type { Quota } from './cpu-quota.ts'

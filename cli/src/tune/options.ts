@@ -1,10 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os'
-import { formatNumber } from '../local/display.ts'
-import { variablesOf } from '../local/env-flags.ts'
-import { readMessagesFile } from '../local/messages.ts'
-import { REAL_CALLS_WARNING, refuseIf, splitExport } from '../local/options.ts'
-import { checkFile } from '../local/run.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/runtime/environment.ts'
+import { formatNumber } from '../local/command/display.ts'
+import { variablesOf } from '../local/command/env-flags.ts'
+import { REAL_CALLS_WARNING, refuseIf, splitExport } from '../local/command/options.ts'
 import {
   checkTemplateFlags,
   readSettings,
@@ -12,7 +9,10 @@ import {
   settingsLine,
   type TemplateFlags,
   type TemplateSettings,
-} from '../local/template-flags.ts'
+} from '../local/command/template-flags.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
+import { readMessagesFile } from '../local/simulator/messages.ts'
+import { checkFile } from '../local/simulator/run.ts'
 import type { Mapping } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'

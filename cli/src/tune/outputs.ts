@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { importsOf } from '../code/handler-files.ts'
-import { refuseIf } from '../local/options.ts'
+import { refuseIf } from '../local/command/options.ts'
 import { UsageError } from '../shared/errors.ts'
 import { parseObject } from '../shared/json.ts'
 import { GENERATOR } from './report/html.ts'

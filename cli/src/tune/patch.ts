@@ -1,5 +1,5 @@
 import { stringify } from 'yaml'
-import { formatNumber } from '../local/display.ts'
+import { formatNumber } from '../local/command/display.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import type { Combination } from './figures/result.ts'

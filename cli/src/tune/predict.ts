@@ -1,4 +1,4 @@
-import { formatNumber } from '../local/display.ts'
+import { formatNumber } from '../local/command/display.ts'
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { isOverloaded, kneeOf } from './figures/climb.ts'
 import { formatNeeded, formatShare } from './figures/format.ts'

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { MAX_PAYLOAD_BYTES } from '../local/gather.ts'
-import type { InputMessage } from '../local/messages.ts'
-import { type Received, toReceived } from '../local/sqs-record.ts'
+import { MAX_PAYLOAD_BYTES } from '../local/simulator/gather.ts'
+import type { InputMessage } from '../local/simulator/messages.ts'
+import { type Received, toReceived } from '../local/simulator/sqs-record.ts'
 import { mean } from './figures/confidence.ts'
 
 export type Sample = ReturnType<typeof createSample>

@@ -5,7 +5,7 @@ import { dirname, join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Test, test } from 'tap'
 import { InitError, numberedMessages, type RunOptions, run } from '../../src/engine.ts'
-import { whyFailed } from '../../src/local/verdict.ts'
+import { whyFailed } from '../../src/local/command/verdict.ts'
 import { counts, folder, notebook, runHandler } from '../support/runs.ts'
 
 const { AWS_LAMBDA_RIC: aws } = process.env

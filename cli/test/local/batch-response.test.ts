@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { readBatchResponse } from '../../src/local/batch-response.ts'
+import { readBatchResponse } from '../../src/local/simulator/batch-response.ts'
 
 const BATCH = new Set(['a', 'b', 'c'])
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { openLedger } from '../../src/local/ledger.ts'
+import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { command, handlerFile, runHandler, WARNING } from '../support/runs.ts'
 
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0', '--max-receives', '1', '--quiet']

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { toRunOptions } from '../../src/local/options.ts'
+import { toRunOptions } from '../../src/local/command/options.ts'
 import { command, counts, folder, handlerFile, notebook, runHandler } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { openLedger } from '../../src/local/ledger.ts'
+import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { command, counts, folder, received, runHandler, WARNING } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 

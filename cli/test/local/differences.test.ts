@@ -1,9 +1,9 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { test } from 'tap'
-import { differencesOf } from '../../src/local/differences.ts'
-import { type Ledger, openLedger } from '../../src/local/ledger.ts'
-import type { RunOptions } from '../../src/local/run.ts'
+import { differencesOf } from '../../src/local/command/differences.ts'
+import { type Ledger, openLedger } from '../../src/local/simulator/ledger.ts'
+import type { RunOptions } from '../../src/local/simulator/run.ts'
 import { folder } from '../support/runs.ts'
 
 const OWN = { visibilityTimeout: 180, maxReceives: 3 }

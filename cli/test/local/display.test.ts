@@ -1,8 +1,8 @@
 import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'tap'
-import { openDisplay, renderLedger, renderTable, renderVerdict } from '../../src/local/display.ts'
-import { openLedger } from '../../src/local/ledger.ts'
+import { openDisplay, renderLedger, renderTable, renderVerdict } from '../../src/local/command/display.ts'
+import { openLedger } from '../../src/local/simulator/ledger.ts'
 
 /** A terminal with this many columns, and what was written to it. */
 function terminal(columns: number) {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { variablesOf } from '../../src/local/env-flags.ts'
+import { variablesOf } from '../../src/local/command/env-flags.ts'
 import { command, folder } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 

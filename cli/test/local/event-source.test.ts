@@ -7,11 +7,11 @@ import {
   deletedOutOfOrder,
   type EventSourceOptions,
   runEventSource,
-} from '../../src/local/event-source.ts'
-import { openLedger } from '../../src/local/ledger.ts'
-import { MAPPING_DEFAULTS } from '../../src/local/run.ts'
-import type { Outcome } from '../../src/local/runtime/runtime-api.ts'
-import type { Received } from '../../src/local/sqs-record.ts'
+} from '../../src/local/simulator/event-source.ts'
+import { openLedger } from '../../src/local/simulator/ledger.ts'
+import { MAPPING_DEFAULTS } from '../../src/local/simulator/run.ts'
+import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
+import type { Received } from '../../src/local/simulator/sqs-record.ts'
 import { received } from '../support/runs.ts'
 
 interface Call {

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
-import { type FeedOptions, feed } from '../../src/local/feed.ts'
-import { type InputMessage, numberedMessages } from '../../src/local/messages.ts'
+import { type FeedOptions, feed } from '../../src/local/simulator/feed.ts'
+import { type InputMessage, numberedMessages } from '../../src/local/simulator/messages.ts'
 import { UsageError } from '../../src/shared/errors.ts'
 
 const NEVER = new AbortController().signal

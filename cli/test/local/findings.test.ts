@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { openFindings } from '../../src/local/findings.ts'
-import type { FunctionOptions } from '../../src/local/runtime/environment.ts'
-import type { LeftWork, Usage } from '../../src/local/runtime/usage.ts'
+import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
+import { openFindings } from '../../src/local/simulator/findings.ts'
+import type { LeftWork, Usage } from '../../src/local/simulator/usage.ts'
 
 /** A tenth of a core, and a timeout of 1 s. */
 const OPTIONS = { file: 'handler.mjs', memory: 176.9, timeout: 1000, limitMemory: true, env: {} }

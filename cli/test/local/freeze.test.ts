@@ -4,9 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { freezes } from '../../src/local/runtime/environment.ts'
-import { startRuntime } from '../../src/local/runtime/runtime.ts'
-import type { Usage } from '../../src/local/runtime/usage.ts'
+import { freezes } from '../../src/local/simulator/environment.ts'
+import { startRuntime } from '../../src/local/simulator/runtime.ts'
+import type { Usage } from '../../src/local/simulator/usage.ts'
 import { command, counts, folder, handlerFile, isAlive, notebook, runHandler, until } from '../support/runs.ts'
 
 const LEFTOVERS = handlerFile('leftovers.mjs')

@@ -1,8 +1,8 @@
 import { syncBuiltinESMExports } from 'node:module'
 import timers from 'node:timers/promises'
 import { type Test, test } from 'tap'
-import { gather } from '../../src/local/gather.ts'
-import type { Received } from '../../src/local/sqs-record.ts'
+import { gather } from '../../src/local/simulator/gather.ts'
+import type { Received } from '../../src/local/simulator/sqs-record.ts'
 import { received } from '../support/runs.ts'
 
 const signal = new AbortController().signal

@@ -8,8 +8,8 @@ import {
 } from '@aws-sdk/client-sqs'
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
-import { openGivenQueue, regionFor } from '../../src/local/given-queue.ts'
-import { announceGivenQueue } from '../../src/local/local.ts'
+import { announceGivenQueue } from '../../src/local/command/local.ts'
+import { openGivenQueue, regionFor } from '../../src/local/simulator/given-queue.ts'
 import { command, environment, handlerFile, isAlive, notebook, startSilentServer, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */

@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap'
-import { openCounter, openLedger } from '../../src/local/ledger.ts'
+import { openCounter, openLedger } from '../../src/local/simulator/ledger.ts'
 import { received } from '../support/runs.ts'
 
 const [a, b, c] = [received('a'), received('b'), received('c')]

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
-import { createMessage, type MemoryQueue, MemoryStore } from '../../src/local/memory-queue.ts'
+import { createMessage, type MemoryQueue, MemoryStore } from '../../src/local/simulator/memory-queue.ts'
 
 /** A queue with a dead-letter queue, on a clock that the test sets. The time of day is the clock plus `moved`. */
 function open(t: Test, fifo: boolean) {

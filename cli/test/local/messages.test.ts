@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type Test, test } from 'tap'
-import { numberedMessages, readMessagesFile, readStandardInput, toMessage } from '../../src/local/messages.ts'
+import { numberedMessages, readMessagesFile, readStandardInput, toMessage } from '../../src/local/simulator/messages.ts'
 import { folder } from '../support/runs.ts'
 
 function write(t: Test, name: string, text: string) {

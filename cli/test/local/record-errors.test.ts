@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { type Test, test } from 'tap'
-import { recordIdsOf, watchRecordErrors } from '../../src/local/runtime/record-errors.ts'
+import { recordIdsOf, watchRecordErrors } from '../../src/local/simulator/record-errors.ts'
 
 function publish(name: string, message: object) {
   channel(`tracing:middy-bounded-sqs-batch:${name}`).publish(message)

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { startRuntime } from '../../src/local/runtime/runtime.ts'
+import { startRuntime } from '../../src/local/simulator/runtime.ts'
 import { counts, folder, handlerFile, notebook, runHandler } from '../support/runs.ts'
 
 test('a missing file is refused before a queue is opened', async (t) => {

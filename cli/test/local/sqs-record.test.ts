@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { toEvent, toReceived } from '../../src/local/sqs-record.ts'
+import { toEvent, toReceived } from '../../src/local/simulator/sqs-record.ts'
 
 const ARN = 'arn:aws:sqs:eu-west-1:123456789012:orders.fifo'
 

@@ -1,6 +1,6 @@
 import { test } from 'tap'
-import { openLedger } from '../../src/local/ledger.ts'
-import { whyFailed } from '../../src/local/verdict.ts'
+import { whyFailed } from '../../src/local/command/verdict.ts'
+import { openLedger } from '../../src/local/simulator/ledger.ts'
 
 const none = { maxDeadLettered: 0, maxFailedInvocations: 0 }
 const good = {

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { numberedMessages } from '../../src/local/messages.ts'
+import { numberedMessages } from '../../src/local/simulator/messages.ts'
 import { estimate, measureSpeeds, quickRun, type Speed, speedAt } from '../../src/tune/estimate.ts'
 import type { Plan } from '../../src/tune/explore.ts'
 import { PRECISION, QUICK } from '../../src/tune/figures/confidence.ts'

@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { type Test, test } from 'tap'
-import { numberedMessages } from '../../src/local/messages.ts'
-import type { FunctionOptions } from '../../src/local/runtime/environment.ts'
-import type { InvocationMetrics } from '../../src/local/runtime/metrics.ts'
+import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
+import { numberedMessages } from '../../src/local/simulator/messages.ts'
+import type { InvocationMetrics } from '../../src/local/simulator/metrics.ts'
 import type { Plan } from '../../src/tune/explore.ts'
 import { PRECISION } from '../../src/tune/figures/confidence.ts'
 import {

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
-import { oneLine, UsageError } from '../shared/errors.ts'
+import { oneLine, UsageError } from '../../shared/errors.ts'
 import type { OpenLedger } from './ledger.ts'
 import type { InputMessage } from './messages.ts'
 import type { Queue } from './queue.ts'

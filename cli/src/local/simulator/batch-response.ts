@@ -1,4 +1,4 @@
-import { kindOf } from '../shared/errors.ts'
+import { kindOf } from '../../shared/errors.ts'
 
 /** How Lambda interprets a response: these messages failed, or the whole batch failed for this reason. */
 export type BatchResult = { failed: ReadonlySet<string> } | { invalid: string }

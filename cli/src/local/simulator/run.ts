@@ -1,7 +1,8 @@
 import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
-import { UsageError } from '../shared/errors.ts'
-import { seededRandom } from '../shared/random.ts'
+import { UsageError } from '../../shared/errors.ts'
+import { seededRandom } from '../../shared/random.ts'
+import { FUNCTION_DEFAULTS, freezes } from './environment.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { openFindings } from './findings.ts'
@@ -10,9 +11,8 @@ import { type Ledger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
 import { openRunEnd } from './run-end.ts'
-import { FUNCTION_DEFAULTS, freezes } from './runtime/environment.ts'
-import { type Runtime, type RuntimeOptions, startRuntime } from './runtime/runtime.ts'
-import type { Usage } from './runtime/usage.ts'
+import { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts'
+import type { Usage } from './usage.ts'
 
 export interface RunOptions {
   /** The settings of a queue to create in this process, or the address of an existing queue. */

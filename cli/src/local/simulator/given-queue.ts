@@ -7,7 +7,7 @@ import {
   SendMessageBatchCommand,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { oneLine, UsageError } from '../shared/errors.ts'
+import { oneLine, UsageError } from '../../shared/errors.ts'
 import type { Queue } from './queue.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 

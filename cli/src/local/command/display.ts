@@ -1,8 +1,8 @@
 import { styleText } from 'node:util'
 import Table from 'cli-table3'
 import { createLogUpdate } from 'log-update'
-import { widthOf, wrapWords } from '../shared/wrap.ts'
-import type { Ledger, Progress } from './ledger.ts'
+import { widthOf, wrapWords } from '../../shared/wrap.ts'
+import type { Ledger, Progress } from '../simulator/ledger.ts'
 
 export function formatNumber(value: number) {
   return value.toLocaleString('en-US')

@@ -1,11 +1,11 @@
-import { type FilterPattern, matcherOf } from '../model/match-filters.ts'
+import { type FilterPattern, matcherOf } from '../../model/match-filters.ts'
 import { readBatchResponse } from './batch-response.ts'
 import { gather } from './gather.ts'
 import type { OpenLedger } from './ledger.ts'
 import type { Queue } from './queue.ts'
-import type { RecordErrors } from './runtime/record-errors.ts'
-import type { Runtime } from './runtime/runtime.ts'
-import type { Outcome } from './runtime/runtime-api.ts'
+import type { RecordErrors } from './record-errors.ts'
+import type { Runtime } from './runtime.ts'
+import type { Outcome } from './runtime-api.ts'
 import { type Received, toEvent } from './sqs-record.ts'
 
 export interface EventSourceOptions {

@@ -1,5 +1,5 @@
+import type { Ledger } from '../simulator/ledger.ts'
 import { formatNumber } from './display.ts'
-import type { Ledger } from './ledger.ts'
 
 export interface Allowed {
   maxDeadLettered: number

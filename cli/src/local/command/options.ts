@@ -1,12 +1,12 @@
 import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { type FilterPattern, matcherOf } from '../model/match-filters.ts'
-import { UsageError } from '../shared/errors.ts'
+import { type FilterPattern, matcherOf } from '../../model/match-filters.ts'
+import { UsageError } from '../../shared/errors.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../simulator/environment.ts'
+import { numberedMessages, readMessagesFile, readStandardInput } from '../simulator/messages.ts'
+import { MAPPING_DEFAULTS, type RunOptions } from '../simulator/run.ts'
 import { formatNumber } from './display.ts'
 import { variablesOf } from './env-flags.ts'
-import { numberedMessages, readMessagesFile, readStandardInput } from './messages.ts'
-import { MAPPING_DEFAULTS, type RunOptions } from './run.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from './runtime/environment.ts'
 
 /** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface LocalFlags {

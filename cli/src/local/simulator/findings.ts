@@ -1,7 +1,7 @@
-import { cpuShareOf } from '../shared/reserve.ts'
+import { cpuShareOf } from '../../shared/reserve.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions, freezes, maxMemory } from './environment.ts'
 import { openCounter } from './ledger.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions, freezes, maxMemory } from './runtime/environment.ts'
-import type { Usage } from './runtime/usage.ts'
+import type { Usage } from './usage.ts'
 
 const MAX_SHOWN = 5
 

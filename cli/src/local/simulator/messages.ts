@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
-import { kindOf, oneLine, UsageError } from '../shared/errors.ts'
-import { isObject } from '../shared/json.ts'
-import { decode } from '../shared/text-file.ts'
+import { kindOf, oneLine, UsageError } from '../../shared/errors.ts'
+import { isObject } from '../../shared/json.ts'
+import { decode } from '../../shared/text-file.ts'
 
 export interface InputMessage {
   body: string

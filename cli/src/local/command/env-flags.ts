@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { UsageError } from '../shared/errors.ts'
-import { decode } from '../shared/text-file.ts'
+import { UsageError } from '../../shared/errors.ts'
+import { decode } from '../../shared/text-file.ts'
 
 export interface EnvFlags {
   env?: string[]

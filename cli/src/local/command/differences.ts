@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { basename, dirname, relative, resolve } from 'node:path'
-import { MODULE_TYPE, nearest } from '../code/commonjs.ts'
-import type { Ledger } from './ledger.ts'
-import type { RunOptions } from './run.ts'
-import { isTypeScript } from './runtime/node-flags.ts'
+import { MODULE_TYPE, nearest } from '../../code/commonjs.ts'
+import type { Ledger } from '../simulator/ledger.ts'
+import { isTypeScript } from '../simulator/node-flags.ts'
+import type { RunOptions } from '../simulator/run.ts'
 
 const isOwn = ({ queue }: RunOptions) => !('queueUrl' in queue)
 

@@ -1,4 +1,4 @@
-import type { Outcome } from './runtime/runtime-api.ts'
+import type { Outcome } from './runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
 /**
