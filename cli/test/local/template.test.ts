@@ -373,17 +373,6 @@ test('a parameter without a template is refused', async (t) => {
   await t.rejects(withTemplate({ ...FLAGS, templateFunction: 'A' }), { message })
 })
 
-test('if settings of the template cannot be combined, the error names the template and the command to check it', async (t) => {
-  const template = templateFile(t, sam({ mapping: { BatchSize: 1000 } }))
-  const { code, stderr } = await command(['local', HANDLER, '--messages', '1', '--template', template, '--window', '0'])
-  t.equal(code, 2)
-  t.ok(
-    stderr.includes(
-      `--batch-size 1000 needs a --window of at least 1. The value may come from ${template}: check it with bounded-sqs-batch doctor ${template}`,
-    ),
-  )
-})
-
 test('settings whose value is not known are listed before an error about options', async (t) => {
   const change = { mapping: { BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 0 } }
   const template = templateFile(t, sam(change))

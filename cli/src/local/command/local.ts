@@ -16,30 +16,12 @@ const SAME_SIGNAL_MS = 300
 const MAX_FAILURES = 10
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
-/**
- * Settings from a template are handled like flags, so an error can name a flag that the user did not set. The message
- * then also names the template.
- */
-async function optionsOf(handler: string, flags: LocalFlags) {
-  try {
-    return await toRunOptions(handler, flags)
-  } catch (error) {
-    if (!flags.template || !(error instanceof UsageError)) throw error
-    const { message } = error
-    const { template } = flags
-    throw new UsageError(
-      `${message}. The value may come from ${template}: check it with bounded-sqs-batch doctor ${template}`,
-      { cause: error },
-    )
-  }
-}
-
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
   const { flags, notes } = await withTemplate(given)
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
-  const options = await optionsOf(handler, flags)
+  const options = await toRunOptions(handler, flags)
   await announceGivenQueue(flags, stream)
   const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
   const display = openDisplay(stream, total)

@@ -100,9 +100,15 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   const { queueUrl, endpoint, messages, messagesFile, window, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
   refuseIf(process.platform === 'win32', 'local needs a POSIX shell: run it on Linux, macOS or WSL')
   const own = queueUrl === undefined
-  const ownOnly = { '--port': flags.port, '--fifo': flags.fifo, '--max-receives': flags.maxReceives }
-  const ownOnlyTimes = { '--visibility-timeout': flags.visibilityTimeout, '--retry-after': flags.retryAfter }
-  for (const [flag, value] of Object.entries({ ...ownOnly, ...ownOnlyTimes })) {
+  const ownOnly = {
+    '--port': flags.port,
+    '--fifo': flags.fifo,
+    '--max-receives': flags.maxReceives,
+    '--visibility-timeout': flags.visibilityTimeout,
+    '--retry-after': flags.retryAfter,
+    '--duplicates': flags.duplicates,
+  }
+  for (const [flag, value] of Object.entries(ownOnly)) {
     refuseIf(
       !own && value !== undefined,
       `${flag} and --queue-url cannot be combined: an existing queue keeps its own settings`,
@@ -141,10 +147,6 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   for (const [flag, value] of Object.entries({ '--seed': seed, '--duplicates': duplicates })) {
     refuseIf(fifo && value !== undefined, `${flag} needs a standard queue: a FIFO queue keeps the order of its groups`)
   }
-  refuseIf(
-    !own && duplicates !== undefined,
-    '--duplicates and --queue-url cannot be combined: use the queue in this process',
-  )
   const filters = flags.templateFilters ?? []
   const matches = matcherOf(filters)
   if (matches && messages !== undefined && !hasMatch(messages, matches)) {

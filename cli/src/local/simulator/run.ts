@@ -162,8 +162,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const sending = sendAll().catch(end.fail).finally(canReceive.resolve)
     const receiving = receiveAll().catch(end.fail)
     await Promise.all([sending, receiving, end.watch(receiving).catch(end.fail)])
-    for (const line of findings.lines()) onWarning(line)
     end.throwIfFailed()
+    for (const line of findings.lines()) onWarning(line)
     return await totals()
   } finally {
     for (const close of closing.reverse()) await close()

@@ -1,0 +1,82 @@
+import { test } from 'tap'
+import { openLedger } from '../../src/local/simulator/ledger.ts'
+import { openRunEnd, type RunEndOptions } from '../../src/local/simulator/run-end.ts'
+import { received } from '../support/runs.ts'
+
+/** The end of a run whose queue has these counts, one for each question. The last one is repeated. */
+function open(sizes: readonly number[], changes: Partial<RunEndOptions> = {}, isPrivate = true) {
+  const ledger = openLedger()
+  const left = [...sizes]
+  const counts = async () => ({ visible: 0, queue: Number(left.length > 1 ? left.shift() : left[0]), deadLetter: 0 })
+  const remaining: number[] = []
+  const end = openRunEnd({
+    queue: { counts, isPrivate },
+    ledger,
+    idle: 0,
+    awaitFirst: false,
+    onProgress: (progress) => remaining.push(progress.remaining),
+    signals: [],
+    ...changes,
+  })
+  const over = new Promise<void>((resolve) => end.over.addEventListener('abort', () => resolve(), { once: true }))
+  return { end, ledger, over, remaining }
+}
+
+test('a run ends once its input was sent and the queue is empty', async (t) => {
+  const { end, over, remaining } = open([0, 2, 0], {
+    onProgress: ({ remaining: count }) => {
+      remaining.push(count)
+      if (remaining.length === 2) end.inputSent()
+    },
+  })
+  await end.watch(over)
+  t.strictSame(remaining, [0, 2, 0], 'the first 0 was before the input')
+  t.ok(end.draining.aborted)
+})
+
+test('a message in flight, or a first message that is awaited, keeps the run from ending', async (t) => {
+  let count = 0
+  const { end, ledger, over } = open([0], {
+    awaitFirst: true,
+    onProgress: () => {
+      count += 1
+      if (count === 2) ledger.delivered([received('a')])
+      if (count === 3) ledger.invocationEnded({ type: 'response', payload: '' }, [received('a')])
+    },
+  })
+  end.inputSent()
+  await end.watch(over)
+  t.equal(count, 4)
+})
+
+test('watching ends with the work, also if the run does not end by itself', async (t) => {
+  const { end } = open([0], { idle: undefined })
+  end.inputSent()
+  await end.watch(Promise.resolve())
+  t.notOk(end.over.aborted)
+})
+
+test('no other message can arrive if all that are in the queue were received, and nobody else knows the queue', async (t) => {
+  const own = open([3]).end
+  t.notOk(await own.isLast(3), 'the input is not complete')
+  own.inputSent()
+  t.strictSame([await own.isLast(3), await own.isLast(2)], [true, false])
+  const shared = open([3], {}, false).end
+  shared.inputSent()
+  t.notOk(await shared.isLast(3))
+})
+
+test('the first error ends the run, and a signal of the caller only drains it', async (t) => {
+  const { end } = open([0])
+  end.throwIfFailed()
+  end.guard(() => {
+    throw new Error('first')
+  })('value')
+  end.fail(new Error('second'))
+  t.ok(end.over.aborted && end.draining.aborted)
+  t.throws(() => end.throwIfFailed(), { message: 'first' })
+  const drain = new AbortController()
+  const drained = open([0], { signals: [drain.signal] }).end
+  drain.abort()
+  t.strictSame([drained.over.aborted, drained.draining.aborted], [false, true])
+})
