@@ -47,40 +47,32 @@ interface State {
 
 /** What happens if something sets `request.response` to a value, by phase. */
 const SET_RESPONSE: Readonly<Record<State['phase'], (request: GuardedRequest, response: unknown) => void>> = {
-  running: receiveResponse,
-  received: refuseResponse,
-  responded: replaceResponse,
-  failed: ignoreResponse,
-}
-
-/** Middy sets what the inner handler returned, or a later `before` hook responds early. */
-function receiveResponse(request: GuardedRequest, response: unknown): void {
-  if ('earlyResponse' in request) throw laterResponseError()
-  const state = request[STATE]
-  state.invocation?.receive(response)
-  state.phase = 'received'
-  state.response = response
-}
-
-/** Only Middy sets the response before our `after`, and only once. */
-function refuseResponse(): void {
-  throw laterResponseError()
-}
-
-/** An `after` hook of an earlier middleware sets a response. */
-function replaceResponse(request: GuardedRequest, response: unknown): void {
-  // After an early response, Middy skips the hooks of earlier middlewares, for example COMMIT.
-  if ('earlyResponse' in request) {
-    throw new TypeError('A middleware returned a value from after. Set request.response instead')
-  }
-  const state = request[STATE]
-  state.response = state.invocation?.acceptReplacement(response)
-}
-
-/** What an `onError` hook sets or returns is ignored: a failure stays a failure. */
-function ignoreResponse(request: GuardedRequest): void {
-  // Without an error, it is a hook that responds early although the inner handler returned nothing.
-  if ('earlyResponse' in request && request.error === undefined) throw laterResponseError()
+  /** Middy sets what the inner handler returned, or a later `before` hook responds early. */
+  running(request, response) {
+    if ('earlyResponse' in request) throw laterResponseError()
+    const state = request[STATE]
+    state.invocation?.receive(response)
+    state.phase = 'received'
+    state.response = response
+  },
+  /** Only Middy sets the response before our `after`, and only once. */
+  received() {
+    throw laterResponseError()
+  },
+  /** An `after` hook of an earlier middleware sets a response. */
+  responded(request, response) {
+    // After an early response, Middy skips the hooks of earlier middlewares, for example COMMIT.
+    if ('earlyResponse' in request) {
+      throw new TypeError('A middleware returned a value from after. Set request.response instead')
+    }
+    const state = request[STATE]
+    state.response = state.invocation?.acceptReplacement(response)
+  },
+  /** What an `onError` hook sets or returns is ignored: a failure stays a failure. */
+  failed(request) {
+    // Without an error, it is a hook that responds early although the inner handler returned nothing.
+    if ('earlyResponse' in request && request.error === undefined) throw laterResponseError()
+  },
 }
 
 /**

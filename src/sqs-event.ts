@@ -59,8 +59,14 @@ function readEvent(event: unknown): Batch {
     }
     const { eventSource, messageId }: { readonly eventSource?: unknown; readonly messageId?: unknown } = record
     // Events that tests make by hand often omit `eventSource`.
-    if (eventSource !== 'aws:sqs' && eventSource !== undefined) throw otherSourceError(eventSource, index)
-    if (typeof messageId !== 'string' || messageId === '') throw unusableIdError(messageId, index)
+    if (eventSource !== 'aws:sqs' && eventSource !== undefined) {
+      const received = typeof eventSource === 'string' ? eventSource.slice(0, 100) : kindOf(eventSource)
+      throw new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${received}`)
+    }
+    if (typeof messageId !== 'string' || messageId === '') {
+      const received = messageId === '' ? 'an empty string' : kindOf(messageId)
+      throw new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${received}`)
+    }
     records.push(record)
     ids.push(messageId)
     const count = Number(record.attributes?.ApproximateReceiveCount)
@@ -86,14 +92,4 @@ function readEvent(event: unknown): Batch {
 function fifoGroup(record: SQSRecord): string | undefined {
   const arn: unknown = record.eventSourceARN
   return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? '') : undefined
-}
-
-function otherSourceError(eventSource: unknown, index: number): InvalidSqsEventError {
-  const received = typeof eventSource === 'string' ? eventSource.slice(0, 100) : kindOf(eventSource)
-  return new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${received}`)
-}
-
-function unusableIdError(id: unknown, index: number): InvalidSqsEventError {
-  const received = id === '' ? 'an empty string' : kindOf(id)
-  return new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${received}`)
 }

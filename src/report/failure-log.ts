@@ -37,8 +37,8 @@ export function logFailures(
 /** Logs what the failure of the invocation costs. The error itself is logged by Lambda. */
 export function logRedelivery(logger: Logger, records: number, succeeded: number): void {
   if (logger === false || succeeded === 0) return
-  const [all, done] = [records, succeeded].map((count) => count.toLocaleString('en'))
-  write(() => `${PREFIX} the invocation failed: SQS redelivers all ${all} messages, of which ${done} had succeeded`)
+  const counts = `all ${records} messages, of which ${succeeded} had succeeded`
+  write(() => `${PREFIX} the invocation failed: SQS redelivers ${counts}`)
 }
 
 /**

@@ -378,7 +378,7 @@ t.test(
 
     const many = failsAfter(eachRecord((_record, _context, { index }) => (index === 77 ? fails() : undefined)))
     t.strictSame(await failureLogOf(t, many, standardEvent(...ids(10_000))), [
-      'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 10,000 messages, of which 9,999 had succeeded',
+      'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 10000 messages, of which 9999 had succeeded',
     ])
   },
 )
