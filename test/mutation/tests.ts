@@ -225,6 +225,13 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/memory',
   ],
   'src/scheduler/slots.ts': ['scheduler/slots', 'scheduler/bound', 'invocation/concurrent-invocations'],
+  'src/shared/check.ts': [
+    'options/options',
+    'options/adaptive-concurrency',
+    'testing/context',
+    'testing/event',
+    'sqs/options',
+  ],
   'src/shared/describe.ts': [
     'options/options',
     'invocation/bad-event',
