@@ -146,7 +146,7 @@ const OUTCOMES = [
  * valid, or an inner handler reported the record.
  */
 export function outcomeOf(error: unknown) {
-  // Reading `error` throws if it is such a proxy.
+  // `error` can be a proxy that throws when it is read.
   return safely(() => OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1])
 }
 

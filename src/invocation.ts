@@ -98,7 +98,7 @@ export function createInvocation(
     const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))
     return {
       jobRun: running,
-      // Only chunks need it. Of a FIFO queue, the scheduler has already blocked the records after a failed one.
+      // Only chunks of a FIFO queue need it: it adds the records that follow a failed one in its chunk, and sorts.
       failures: running.done.then((failures) => withBlocked(batch, jobs.failedRecords(failures))),
       signal,
     }
@@ -158,7 +158,7 @@ export function createInvocation(
     remaining = failures
     if (failures.length > 0 && failureHandlers.length > 0) {
       const log = (error: unknown) => logCallback(logger, 'onFailure', error)
-      remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log)
+      remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log, () => !!fatal)
       assertNotFailed()
     }
     const summary = () => summarize(size, failures, remaining.length, started?.jobRun, remainingTime())

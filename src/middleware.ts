@@ -43,11 +43,16 @@ interface State {
   response: unknown
   /** `undefined` if there is no valid event. */
   invocation: Invocation | undefined
+  /**
+   * `request.error` when our response was removed. While it is the same, nothing shows that something has thrown: a hook
+   * may have removed the response.
+   */
+  removedWith: { readonly error: unknown } | undefined
 }
 
-/** What happens if something sets `request.response` to a value, by phase. */
+/** What happens if something sets `request.response` to a value, by phase. `undefined` goes to `removeResponse()`. */
 const SET_RESPONSE: Readonly<Record<State['phase'], (request: GuardedRequest, response: unknown) => void>> = {
-  /** Middy sets what the inner handler returned, or a later `before` hook responds early. */
+  /** Middy sets what the inner handler returned, or a later middleware responds. */
   running(request, response) {
     if ('earlyResponse' in request) throw laterResponseError()
     const state = request[STATE]
@@ -55,7 +60,7 @@ const SET_RESPONSE: Readonly<Record<State['phase'], (request: GuardedRequest, re
     state.phase = 'received'
     state.response = response
   },
-  /** Only Middy sets the response before our `after`, and only once. */
+  /** A later middleware responds, or Middy sets the response a second time. */
   received() {
     throw laterResponseError()
   },
@@ -70,7 +75,7 @@ const SET_RESPONSE: Readonly<Record<State['phase'], (request: GuardedRequest, re
   },
   /** What an `onError` hook sets or returns is ignored: a failure stays a failure. */
   failed(request) {
-    // Without an error, it is a hook that responds early although the inner handler returned nothing.
+    // Without an error, a hook responds early, and Middy would skip our `after`.
     if ('earlyResponse' in request && request.error === undefined) throw laterResponseError()
   },
 }
@@ -80,9 +85,12 @@ const SET_RESPONSE: Readonly<Record<State['phase'], (request: GuardedRequest, re
  * returned nothing. It must not throw, because Middy would not call the `onError` hooks.
  */
 function removeResponse(request: GuardedRequest): void {
-  // A hook after ours may have set `undefined`. With `earlyResponse`, Middy calls no further hook and reads the response:
-  // the getter throws. If Middy itself has set `undefined`, it deletes `earlyResponse` again.
-  if (request[STATE].phase === 'responded') request.earlyResponse = undefined
+  if (request[STATE].phase === 'responded') {
+    // A hook after ours may have set `undefined`. With `earlyResponse`, Middy calls no further hook and reads the
+    // response: the getter throws. If Middy itself has set `undefined`, it deletes `earlyResponse` and sets the error.
+    request.earlyResponse = undefined
+    request[STATE].removedWith = { error: request.error }
+  }
   fail(request)
 }
 
@@ -117,13 +125,14 @@ const GUARDS = {
   response: {
     configurable: false,
     get(this: GuardedRequest): unknown {
-      const { phase, response, invocation } = this[STATE]
+      const { phase, response, invocation, removedWith } = this[STATE]
       if (phase === 'responded') invocation?.assertNotFailed() // Middy reads the response last
       if (phase !== 'failed') return response
       // Something has thrown, or our `after` will throw. Middy then throws `request.error`, because the response is
       // `undefined`. `onError` hooks can read it, too.
-      if (!('earlyResponse' in this)) return undefined
-      // Middy calls no further hook. It would respond with `undefined`, and Lambda would delete the batch.
+      const throws = !removedWith || removedWith.error !== this.error
+      if (throws && !('earlyResponse' in this)) return undefined
+      // Middy would respond with `undefined`, and Lambda would delete the batch.
       if (this.error === undefined) invocation?.assertNotFailed()
       throw this.error
     },
@@ -188,15 +197,23 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
   function boundedSqsBatchOnError(request: Request): void {
     // `before` did not run if an earlier middleware threw.
     const state = request[STATE] ?? safely(() => guard(request))
-    if (state) fail(request as GuardedRequest) // otherwise another middleware has sealed the request
-    state?.invocation?.traceError(request.error)
+    if (!state) return // another middleware has sealed the request
+    state.removedWith = undefined // something has thrown
+    fail(request as GuardedRequest)
+    state.invocation?.traceError(request.error)
   }
 
   return { before: boundedSqsBatchBefore, after: boundedSqsBatchAfter, onError: boundedSqsBatchOnError }
 }
 
 function guard(request: Request): State {
-  const state: State = { phase: 'running', event: request.event, response: undefined, invocation: undefined }
+  const state: State = {
+    phase: 'running',
+    event: request.event,
+    response: undefined,
+    invocation: undefined,
+    removedWith: undefined,
+  }
   Object.defineProperty(request, STATE, { value: state }) // not enumerable, so that no log or copy contains it
   Object.defineProperties(request, GUARDS)
   return state

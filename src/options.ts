@@ -79,8 +79,8 @@ function concurrencyOfEnvironment(): number | undefined {
 
 /**
  * A function with 1,769 MB has one vCPU. A smaller function has a proportional share
- * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). 1 on Lambda Managed Instances, where memory
- * does not decide it, and 1 if `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
+ * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). It is 1 on Lambda Managed Instances, where
+ * memory does not decide it, and if `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
  */
 function cpuShare(): number {
   const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE)

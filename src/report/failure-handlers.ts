@@ -15,6 +15,7 @@ const GRACE = 25
  * When the time is over, no further one runs.
  *
  * @param log is called with the error if a handler fails
+ * @param isOver whether the invocation has failed meanwhile: then no further handler runs
  * @returns the failures to report
  */
 export async function handleFailures(
@@ -24,6 +25,7 @@ export async function handleFailures(
   context: Context,
   time: CallbackTime,
   log: (error: unknown) => void,
+  isOver: () => boolean,
 ): Promise<readonly Failure[]> {
   const isOmitted = memoizeOne(isBlockedOrNotStarted)
   let remaining = firstOfEachGroup(failures, batch).filter(({ reason }) => !isOmitted(reason))
@@ -34,7 +36,7 @@ export async function handleFailures(
   const request = { event: batch.event, context, signal, log }
   const recordFailures = new Map(remaining.map((failure) => [failure, toRecordFailure(failure, batch)]))
   for (const handler of handlers) {
-    if (remaining.length === 0) break
+    if (remaining.length === 0 || isOver()) break
     try {
       deadline.check()
       const given = remaining.map((failure) => recordFailures.get(failure) as RecordFailure)

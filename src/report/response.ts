@@ -6,7 +6,7 @@ import { readList } from '../handlers/returned.ts'
 import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 
-// It makes the response of a batch with failures.
+// @middy/sqs-partial-batch-failure makes the response if records failed.
 const convert = sqsPartialBatchFailure({ logger() {} }).after as (request: object) => unknown // 7.x: not async
 const REJECTED = { status: 'rejected' }
 

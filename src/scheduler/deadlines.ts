@@ -69,7 +69,7 @@ function abortReserve(share: number, end: number, left: number, handlers: readon
   return Math.max(Math.min(2000, 0.2 * left), Math.min(1.75 * end + coldClient, 0.75 * left))
 }
 
-/** What the deadlines depend on. Of the settings of a middleware instance, which are one object. */
+/** An instance passes the same object for each invocation, so the object identifies the instance. */
 interface BudgetSettings {
   readonly timeBudget?: TimeBudget | false | undefined
   readonly concurrency: number | Pick<AdaptiveConcurrency, 'max'>

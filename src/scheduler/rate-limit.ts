@@ -15,8 +15,9 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
   let timer: NodeJS.Timeout | undefined
 
   /**
-   * Returns when `count` more records may start: when the interval of enough earlier ones is over. One millisecond is
-   * added, because a downstream that counts by `Date.now()` sees whole milliseconds.
+   * Returns when `count` more records may start. At most `limit - count` earlier starts may then be younger than
+   * `interval`, so the newest of the others decides. One millisecond is added, because a downstream that counts by
+   * `Date.now()` sees whole milliseconds.
    */
   const dueAt = (count: number) => (starts[starts.length + count - limit - 1] ?? -Infinity) + interval + 1
 

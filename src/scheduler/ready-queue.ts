@@ -62,7 +62,9 @@ function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' |
     take: () => ready.pop(),
     advanceGroup(job) {
       const next = (groupOf[job] as JobNumber[]).pop()
-      if (next !== undefined) ready.splice(ready.findLastIndex((other) => other > next) + 1, 0, next)
+      if (next === undefined) return
+      const place = ready.findIndex((other) => other < next) // mostly the first place: later jobs have higher numbers
+      ready.splice(place < 0 ? ready.length : place, 0, next)
     },
     removeBlockedBy(job) {
       if (fifoFailure === 'group') return (groupOf[job] as JobNumber[]).splice(0)

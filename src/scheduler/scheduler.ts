@@ -29,7 +29,7 @@ export interface Limits {
   /** Milliseconds. */
   readonly recordTimeout?: number | undefined
   readonly rateLimit?: RateLimit | undefined
-  /** Makes what changes the number of slots. `undefined` if the concurrency is fixed. */
+  /** Makes the limiter. `undefined` if the concurrency is fixed. */
   readonly createLimiter?: ((slots: Slots, startWorkers: () => void) => Limiter) | undefined
 }
 

@@ -12,12 +12,12 @@ const MAX_KEPT_SLOTS = 1_000
  * The slots of one middleware instance. At most `limit` workers hold a slot at once, and p-queue serves them in the order
  * in which they asked.
  *
- * A slot is a task of p-queue that does not end. A worker holds it for many records, because one `queue.add()` per record
+ * A slot is a task of p-queue that ends only when its slot is given up. A worker holds it for many records, because one `queue.add()` per record
  * costs ten times as much as everything else that is done for a record (4.4 µs, Node 24).
  *
  * A slot comes from one of three places, in this order:
  * 1. It is free and was kept, because a `queue.add()` for each worker costs more than the rest of a small batch.
- * 2. Fewer than `limit` slots exist: a new one is made, in the async context of the construction. It can be kept.
+ * 2. Fewer than `limit` tasks exist: a new one is made, in the async context of the construction. It can be kept.
  * 3. The worker waits in p-queue until another one frees its slot. This slot is not kept: p-queue keeps the async context
  *    of `add()` until the task ends. Here this is the context of an invocation, with its AsyncLocalStorage stores.
  */
@@ -59,11 +59,13 @@ export function createSlots(limit: number) {
     isOverLimit,
     /** Calls `start` when there is a free slot, immediately if there is one. `release` frees the slot: call it once. */
     enqueue(start: (release: () => void) => void): void {
-      // p-queue starts the task immediately, unless it is just starting others: a handler can end while it starts.
+      // 2: p-queue starts the task at once, because none waits. While p-queue starts tasks that have waited, a handler can
+      // call `enqueue()`. Then this worker waits behind them.
       if (kept.length === 0 && queue.size === 0 && queue.pending < limit) makeSlot()
-      const endTask = kept.pop()
-      if (!endTask) void queue.add(() => new Promise<void>((endTask) => hold(start, endTask)))
-      else hold(start, () => (isContended() || kept.length === MAX_KEPT_SLOTS ? endTask() : void kept.push(endTask)))
+      const endTask = kept.pop() // 1, or the new one
+      if (endTask) {
+        hold(start, () => (isContended() || kept.length === MAX_KEPT_SLOTS ? endTask() : void kept.push(endTask)))
+      } else void queue.add(() => new Promise<void>((endTask) => hold(start, endTask))) // 3
     },
   }
 }

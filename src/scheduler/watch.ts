@@ -26,7 +26,7 @@ export function createWatches(recordTimeout: number, slots: Slots, limiter: Limi
    * occupy all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
-    const limit = limiter.current?.limit ?? slots.limit // the slots may not have a raised limit yet
+    const limit = limiter.current?.limit ?? slots.limit // a raised limit reaches the slots in a microtask
     let count = 0
     for (const run of watched) count += countUnresponsive(run, now)
     if (count < limit) return

@@ -99,12 +99,12 @@ export function createWorkerLoop(
   }
 
   /**
-   * Starts workers one after another, each after a microtask, so that a handler that uses the CPU after an `await` does
+   * Starts workers one after another, each after a microtask, so that a handler that uses the CPU after one `await` does
    * so before the next worker reads the clock.
    *
    * If a job has settled after two microtasks, its handler does no I/O, and more workers would not help. So this waits
-   * for the event loop, which makes batches of 1,000 and more such jobs 16 to 26 % faster. It checks this until a handler
-   * waits, because from then on the check costs more than it saves.
+   * for the event loop, which makes batches of 1,000 and more such jobs 16 to 26 % faster. It checks this until no job has
+   * settled in that time, because from then on the check costs more than it saves.
    */
   async function startWorkers(): Promise<void> {
     if (isStartingWorkers) return

@@ -29,6 +29,10 @@ const ACTIONS: Record<string, Hook> = {
   'sets an object': set('response', () => ({ statusCode: 200 })),
   'sets settled results': set('response', () => IDS.map(() => ({ status: 'fulfilled' }))),
   'sets undefined': set('response', () => undefined),
+  'removes the response and that Middy stops': (request) => {
+    request.response = undefined as never
+    delete request.earlyResponse
+  },
   'sets the same response': (request) => {
     const { response } = request
     request.response = response as never

@@ -159,6 +159,32 @@ t.test('a middleware that sets the response to undefined fails the invocation', 
   await t.rejects(invoke({ earlier: { after: restores } }), { name: 'TypeError' })
 })
 
+t.test('a middleware that removes our response, and that Middy stops, fails the invocation', async (t) => {
+  const removes: Hook = (request) => {
+    request.response = undefined as never
+    delete request.earlyResponse
+  }
+  const others: Record<string, Hook> = {
+    'at once': removes,
+    'in an async hook': async (request) => {
+      await null
+      removes(request)
+    },
+    'after it has noted an error': (request) => {
+      request.error = new Error('noted')
+      removes(request)
+    },
+    'and sets an empty list': (request) => {
+      removes(request)
+      request.response = listOf()
+    },
+  }
+  for (const [name, after] of Object.entries(others)) {
+    const outcome = await invoke({ earlier: { after } }).catch((error) => error)
+    t.ok(outcome instanceof Error, name)
+  }
+})
+
 t.test(
   'a middleware that sets the response to undefined and then request.error, without throwing, fails the invocation',
   async (t) => {
