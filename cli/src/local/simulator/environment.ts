@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../shared/errors.ts'
+import { END_OF_RUN, type LeftWork } from './late-work.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
 import { startProcessGroup } from './process-group.ts'
@@ -45,6 +46,11 @@ export interface FunctionOptions {
   onDeathBetween?: (message: string) => void
   /** Called after each invocation that responded. With another runtime client, only on Linux. */
   onUsage?: (usage: Usage) => void
+  /**
+   * Called after an invocation that responded before its work had ended. Without this option, or if the environment is
+   * not frozen, nothing looks for such work. Another runtime client cannot.
+   */
+  onLeftWork?: (left: LeftWork[]) => void
   /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
   onMetrics?: (metrics: InvocationMetrics) => void
   /** Called during an invocation, with the number of records that the library has finished since the last call. */
@@ -83,6 +89,9 @@ export function freezes(options: FunctionOptions): boolean {
   return options.freeze !== false && !isInspected(options) && isManaged === undefined
 }
 
+const looksForLeftWork = (options: FunctionOptions) =>
+  options.onLeftWork !== undefined && !options.runtimeClient && freezes(options)
+
 /** The flags with which Lambda starts Node. */
 function lambdaFlags(options: FunctionOptions, file: string): string[] {
   return [...loadingFlags(file, nodeOptionsOf(options)), ...heapFlags(options.memory ?? FUNCTION_DEFAULTS.memory)]
@@ -94,7 +103,11 @@ function commandFor(options: FunctionOptions, file: string): [string, string[]] 
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
   if (options.inspect) flags.push(options.inspect === true ? '--inspect' : `--inspect=${options.inspect}`)
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
-  const modes = [...(options.onMetrics ? ['measure'] : []), ...(options.callbacks ? ['callbacks'] : [])]
+  const modes = [
+    ...(options.onMetrics ? ['measure'] : []),
+    ...(options.callbacks ? ['callbacks'] : []),
+    ...(looksForLeftWork(options) ? ['follow'] : []),
+  ]
   return ['"$@"', [process.execPath, ...lambdaFlags(options, file), ...flags, OWN_CLIENT, file, exportName, ...modes]]
 }
 
@@ -170,12 +183,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     onInitError: fail,
     onMetrics: (metrics) => options.onMetrics?.(metrics),
     onFinished: (records) => options.onFinished?.(records),
-    onLeftWork: (left) => {
-      const own = left.filter(({ isOfPackage }) => !isOfPackage)
-      if (own.length === 0 || state.leftWork) return // the response has already named it
-      state.leftWork = true
-      options.onUsage?.({ cpu: 0, peakMemory: 0, left: own })
-    },
+    onLeftWork: (left) => options.onLeftWork?.(left),
     onIdle: () => {
       if (freezes(options)) group.freeze()
     },
@@ -185,7 +193,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const env = environmentVariables(options, file, api.address)
   const group = startProcessGroup({ command, args, fdLimit: options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit, env })
   const { child, kill } = group
-  const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false, leftWork: false }
+  const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false }
   const outputs = child.stdio.slice(1, 3) as Readable[]
   for (const stream of outputs) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -253,9 +261,12 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
         await stop()
         return { type: 'crash', message }
       }
-      state.leftWork = usage.left?.some(({ isOfPackage }) => !isOfPackage) ?? false
-      options.onUsage?.(outcome.type === 'response' ? usage : { ...usage, left: [] })
+      options.onUsage?.(usage)
       return outcome
+    },
+    /** At the end of a run: lets the process look for the work that is still left. */
+    async finish() {
+      if (state.alive && looksForLeftWork(options)) await api.invoke(END_OF_RUN)
     },
     ended: ended.promise,
   }

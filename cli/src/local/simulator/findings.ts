@@ -1,5 +1,6 @@
 import { cpuShareOf } from '../../shared/reserve.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions, freezes, maxMemory } from './environment.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions, maxMemory } from './environment.ts'
+import type { LeftWork } from './late-work.ts'
 import { openCounter } from './ledger.ts'
 import type { Usage } from './usage.ts'
 
@@ -10,6 +11,7 @@ export function openFindings(options: FunctionOptions) {
   const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory } = options
   const share = cpuShareOf(memory)
   const left = openCounter()
+  const weak = openCounter()
   let invocationsWithLeftWork = 0
   let peakMemory = 0
   let slowest = 0
@@ -33,25 +35,36 @@ export function openFindings(options: FunctionOptions) {
         invocationsWithLeftWork === 1
           ? '1 invocation responded before its work'
           : `${invocationsWithLeftWork} invocations responded before their work`
-      const shown = Object.entries(left.counts()).slice(0, MAX_SHOWN)
-      yield `${what} had ended: ${shown.map(([text, count]) => `${count} × ${text}`).join(', ')}. ` +
-        'Lambda freezes the environment after the response, so this work is late or lost. Await it. If a timer is only a time ' +
-        'limit, clear it or call its unref()'
+      yield `${what} had ended: ${namesOf(left.counts())}. ` +
+        'Lambda freezes the environment after the response, so this work is late or lost. Await it'
+    }
+    const weakCounts = weak.counts()
+    if (invocationsWithLeftWork === 0 && Object.keys(weakCounts).length > 0) {
+      yield `after a response, an answer arrived for ${namesOf(weakCounts)}. If the handler needs it, await it. ` +
+        'This does not fail the run, because it was seen in only one invocation of a process, and a client may have opened ' +
+        'a connection. To be sure, run more invocations: use a smaller --batch-size'
     }
   }
   return {
-    /** Returns whether the invocation left work that is lost on Lambda. */
-    add(usage: Usage): boolean {
+    add(usage: Usage) {
       peakMemory = Math.max(peakMemory, usage.peakMemory)
       if (usage.cpu / share > timeout) slow += 1
       slowest = Math.max(slowest, usage.cpu)
-      const { left: work = [] } = usage
-      if (work.length > 0) invocationsWithLeftWork += 1
-      for (const { what, count } of work) left.add(what, count)
-      return freezes(options) && work.some(({ isOfPackage }) => !isOfPackage)
+    },
+    /** Adds the work that an invocation left. Returns whether the run fails. */
+    addLeft(work: readonly LeftWork[]): boolean {
+      for (const { what, count, isWeak } of work) (isWeak ? weak : left).add(what, count)
+      const fails = work.some(({ isWeak }) => !isWeak)
+      if (fails) invocationsWithLeftWork += 1
+      return fails
     },
     lines: () => [...lines()],
   }
+}
+
+function namesOf(counts: Record<string, number>): string {
+  const shown = Object.entries(counts).slice(0, MAX_SHOWN)
+  return shown.map(([what, count]) => `${count} × ${what}`).join(', ')
 }
 
 function seconds(ms: number): string {

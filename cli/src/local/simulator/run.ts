@@ -7,6 +7,7 @@ import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { openFindings } from './findings.ts'
 import { openGivenQueue, type QueueAddress } from './given-queue.ts'
+import type { LeftWork } from './late-work.ts'
 import { type Ledger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
@@ -114,8 +115,11 @@ export async function run(options: RunOptions): Promise<Ledger> {
       ...(onMetrics ? { onMetrics: end.guard(onMetrics) } : {}),
       onFinished: ledger.finished,
       onUsage: end.guard((usage: Usage) => {
-        if (findings.add(usage)) ledger.respondedEarly()
+        findings.add(usage)
         onUsage?.(usage)
+      }),
+      onLeftWork: end.guard((left: LeftWork[]) => {
+        if (findings.addLeft(left)) ledger.respondedEarly()
       }),
       onDeathBetween: end.guard((message: string) => {
         ledger.diedBetween(message)
@@ -162,6 +166,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const sending = sendAll().catch(end.fail).finally(canReceive.resolve)
     const receiving = receiveAll().catch(end.fail)
     await Promise.all([sending, receiving, end.watch(receiving).catch(end.fail)])
+    if (!stop.aborted) await runtime.finish()
     end.throwIfFailed()
     for (const line of findings.lines()) onWarning(line)
     return await totals()

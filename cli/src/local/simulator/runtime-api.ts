@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { oneLine } from '../../shared/errors.ts'
+import { LEFT_HEADER, type LeftWork } from './late-work.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import type { RecordErrors } from './record-errors.ts'
-import { LEFT_HEADER, type LeftWork, USAGE_HEADER, type Usage } from './usage.ts'
+import { USAGE_HEADER, type Usage } from './usage.ts'
 
 /**
  * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and crashes
@@ -48,7 +49,7 @@ export interface RuntimeApiOptions {
   onMetrics: (metrics: InvocationMetrics) => void
   /** Called with the number of records that the library has finished since the last call. */
   onFinished: (records: number) => void
-  /** Called if work of the last invocation is left when the runtime asks for another event. */
+  /** Called if the runtime has found work that an invocation left. */
   onLeftWork: (left: LeftWork[]) => void
   /** Called when the runtime has responded and asks for another event, but there is none. */
   onIdle: () => void
@@ -188,9 +189,9 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
 
   async function serve(request: IncomingMessage, response: ServerResponse) {
     const [, initError, metrics, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
+    const left = request.headers[LEFT_HEADER]
+    if (typeof left === 'string') onLeftWork(JSON.parse(decodeURIComponent(left)))
     if (next) {
-      const left = request.headers[LEFT_HEADER]
-      if (typeof left === 'string') onLeftWork(JSON.parse(decodeURIComponent(left)))
       onReady()
       return invocations.poll(response)
     }
@@ -209,7 +210,7 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
     }
     const usage = request.headers[USAGE_HEADER]
-    if (typeof usage === 'string') invocation.usage = JSON.parse(decodeURIComponent(usage))
+    if (typeof usage === 'string') invocation.usage = JSON.parse(usage)
     if (kind === 'record-errors') {
       invocation.recordErrors = JSON.parse(text)
     } else if (kind === 'finished') {

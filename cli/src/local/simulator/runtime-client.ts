@@ -1,10 +1,11 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
-// `node runtime-client.js <file> <export> [measure] [callbacks]`
+// `node runtime-client.js <file> <export> [measure] [callbacks] [follow]`
 import { Agent, request } from 'node:http'
+import { END_OF_RUN, LEFT_HEADER, type LeftWork, openLateWork } from './late-work.ts'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { openMetrics } from './metrics.ts'
 import { recordIdsOf, watchRecordErrors } from './record-errors.ts'
-import { LEFT_HEADER, openUsage, USAGE_HEADER } from './usage.ts'
+import { openUsage, USAGE_HEADER } from './usage.ts'
 
 const [, , file = '', exportName = '', ...modes] = process.argv
 const { env } = process
@@ -80,13 +81,15 @@ const REQUIRED_VARIABLES = [
   'AWS_LAMBDA_LOG_STREAM_NAME',
 ]
 
+const deadlineOf = (headers: NodeJS.Dict<string | string[]>) => Number(headers['lambda-runtime-deadline-ms'])
+
 /** Like the client of AWS, it reads the environment variables at each invocation, and refuses to run without them. */
 function contextOf(id: string, headers: NodeJS.Dict<string | string[]>) {
   const missing = REQUIRED_VARIABLES.filter((name) => !env[name])
   if (missing.length > 0) {
     throw new Error(`Lambda cannot run a handler that removes environment variables of Lambda: ${missing.join(', ')}`)
   }
-  const deadline = Number(headers['lambda-runtime-deadline-ms'])
+  const deadline = deadlineOf(headers)
   return {
     callbackWaitsForEmptyEventLoop: true,
     functionName: env.AWS_LAMBDA_FUNCTION_NAME,
@@ -128,34 +131,35 @@ const metrics = modes.includes('measure') ? openMetrics() : undefined
 // Measured per process, so the values of concurrent invocations cannot be told apart.
 const usage = concurrency === 1 ? openUsage() : undefined
 
-/** Encoded, because a header cannot contain every character. */
+const lateWork = modes.includes('follow') ? openLateWork() : undefined
+
 function usageHeader() {
-  return usage ? { [USAGE_HEADER]: encodeURIComponent(JSON.stringify(usage.take())) } : {}
+  return usage ? { [USAGE_HEADER]: JSON.stringify(usage.take()) } : {}
 }
 
-function lateHeader() {
-  const left = usage?.leftWork() ?? []
+/** Encoded, because a header cannot contain every character. */
+function leftHeader(left: LeftWork[] = []) {
   return left.length > 0 ? { [LEFT_HEADER]: encodeURIComponent(JSON.stringify(left)) } : {}
 }
 
 async function serve(handler: Handler): Promise<never> {
-  let hasResponded = false
   for (;;) {
-    // Work that begins late, for example after a client has read its settings, is found here.
-    const late = hasResponded ? lateHeader() : {}
-    hasResponded = false
-    const { headers, text } = await call('GET', 'invocation/next', undefined, late)
+    const { headers, text } = await call('GET', 'invocation/next', undefined, leftHeader(lateWork?.take()))
+    const id = String(headers['lambda-runtime-aws-request-id'])
+    if (text === END_OF_RUN) {
+      await call('POST', `invocation/${id}/response`, 'null', leftHeader(await lateWork?.fireTimers()))
+      continue
+    }
     metrics?.start()
     usage?.start()
-    const id = String(headers['lambda-runtime-aws-request-id'])
     const event = JSON.parse(text)
     const records = recordIdsOf(event)
     if (concurrency === 1) running = id
     let payload: string
     try {
       const context = contextOf(id, headers)
-      const result = handler.length >= 3 ? runWithCallback(handler, event, context) : handler(event, context)
-      payload = JSON.stringify(await result) ?? 'null'
+      const invoke = () => (handler.length >= 3 ? runWithCallback(handler, event, context) : handler(event, context))
+      payload = JSON.stringify(await (lateWork ? lateWork.run(invoke) : invoke())) ?? 'null'
     } catch (error) {
       const used = usageHeader()
       await reportRecordErrors(id, records)
@@ -163,11 +167,13 @@ async function serve(handler: Handler): Promise<never> {
       await reportMetrics()
       continue
     }
-    const used = usageHeader() // before the calls below, in which work could end that the handler has not awaited
+    lateWork?.responded() // before the calls below, in which work could end that the handler has not awaited
+    const used = usageHeader()
     await reportRecordErrors(id, records)
     await call('POST', `invocation/${id}/response`, payload, used)
     await reportMetrics()
-    hasResponded = true
+    // Lambda's timeout also limits how long the next event waits for this process.
+    await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
   }
 }
 

@@ -54,6 +54,10 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
         return { type: stopping.aborted ? 'stopped' : 'crash', message: error.message }
       }
     },
+    /** At the end of a run: lets the environments look for the work that is still left. */
+    async finish() {
+      await Promise.all([...environments.keys()].map((environment) => environment.finish()))
+    },
     /** Kills every environment. Running invocations end with the outcome `stopped`. */
     async stop() {
       ended.abort()
