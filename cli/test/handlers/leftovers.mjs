@@ -1,4 +1,10 @@
+import { spawn } from 'node:child_process'
+import { createWriteStream } from 'node:fs'
+import { open, readFile, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { scheduler, setTimeout as sleep } from 'node:timers/promises'
+import { Worker } from 'node:worker_threads'
+import { createGzip, gzip } from 'node:zlib'
 import { note, numberOf } from './notes.ts'
 
 /** Responds, and processes the records in a timer. */
@@ -7,11 +13,6 @@ export async function inTimer({ Records }) {
 }
 
 /** The same with a promise that nobody awaits. */
-export async function afterSleep({ Records }) {
-  sleep(1000).then(() => note(Records.map(numberOf)))
-}
-
-/** The same with the other function that sleeps. */
 export async function afterWait({ Records }) {
   scheduler.wait(1000).then(() => note(Records.map(numberOf)))
 }
@@ -33,7 +34,6 @@ export async function leavesNothing({ Records }) {
 
 /** Starts a child process, notes both processes, and leaves a timer. */
 export async function withChild() {
-  const { spawn } = await import('node:child_process')
   const child = spawn('sleep', ['600'], { stdio: 'ignore' })
   note({ pid: process.pid, child: child.pid })
 }
@@ -46,12 +46,144 @@ export async function flushesMetrics() {
   await sleep(20)
 }
 
-/** Leaves a timer for each record. */
-export async function forEachRecord({ Records }) {
-  for (const _ of Records) setTimeout(() => {}, 1000)
-}
-
 /** Responds, and starts a request a little later, like an SDK client that reads its settings first. */
 export async function fetchesLater() {
   setImmediate(() => fetches())
+}
+
+const { DATABASE, SERVICE, FILE } = process.env
+const ignore = () => {}
+
+/** A client of a database that responds to each line, like the usual ones: one socket, and an idle timer that closes it. */
+class Client {
+  waiting = []
+
+  connect() {
+    this.socket = connect(Number(DATABASE), '127.0.0.1')
+    this.socket.on('data', (lines) => {
+      for (const _ of String(lines).trim().split('\n')) this.waiting.shift()?.()
+    })
+    return this.query('hello')
+  }
+
+  async query(line) {
+    clearTimeout(this.idle)
+    await new Promise((resolve) => {
+      this.waiting.push(resolve)
+      this.socket.write(`${line}\n`)
+    })
+    this.idle = setTimeout(() => this.socket.end(), 10_000)
+  }
+}
+
+let client
+async function insert() {
+  if (!client) {
+    client = new Client()
+    client.connected = client.connect()
+  }
+  await client.connected
+  await client.query('insert')
+}
+
+const request = () => fetch(SERVICE).then((response) => response.text())
+
+/** What a handler forgets to await. */
+export const forgotten = {
+  fetch: async () => void request(),
+  fetchInForEach: async ({ Records }) => Records.forEach(async () => void (await request())),
+  fetchAfterFile: async () => void readFile(import.meta.filename).then(request),
+  fetchAfterPromises: async () =>
+    void (async () => {
+      for (let round = 0; round < 100; round++) await null
+      await request()
+    })(),
+  fetchInImmediate: async () => void setImmediate(request),
+  fetchInShortTimer: async () => void setTimeout(request, 20),
+  fetchInLongTimer: async () => void setTimeout(request, 60_000),
+  fetchAfterLongSleep: async () => void sleep(60_000).then(request),
+  query: async () => void insert(),
+  queryInForEach: async ({ Records }) => Records.forEach(insert),
+  secondQuery: async () => {
+    await insert()
+    insert()
+  },
+  queryInLongTimer: async () => {
+    await insert()
+    setTimeout(insert, 60_000)
+  },
+  file: async () => void writeFile(FILE, 'x'),
+  fileStream: async () => void createWriteStream(FILE).end('x'),
+  threadPool: async () => void gzip(Buffer.alloc(100_000), ignore),
+  childProcess: async () => void spawn('true'),
+  worker: async () => void new Worker('', { eval: true }),
+}
+
+/** Correct handlers, and what they may leave. */
+export const correct = {
+  queries: async ({ Records }) => {
+    await Promise.all(Records.map(insert))
+  },
+  newClient: async () => {
+    const own = new Client()
+    await own.connect()
+    own.socket.end()
+  },
+  lazySubscription: async () => {
+    if (globalThis.subscription) return
+    globalThis.subscription = new Client()
+    globalThis.subscription.connect()
+  },
+  timeLimit: async () => {
+    const late = new Promise((_, reject) => setTimeout(reject, 60_000, new Error('too late')))
+    await Promise.race([request(), late])
+  },
+  watchdog: async () => {
+    await request()
+    setTimeout(() => process.exit(1), 60_000)
+  },
+  unreferencedTimer: async () => {
+    setTimeout(request, 60_000).unref()
+    setTimeout(request, 10).unref()
+  },
+  interval: async () => {
+    globalThis.flush ??= setInterval(request, 10)
+    await sleep(20)
+  },
+  abortedRequest: async () => {
+    const controller = new AbortController()
+    const silent = fetch(`${SERVICE}/secret`, { signal: controller.signal }).catch(ignore)
+    await request()
+    controller.abort()
+    await silent
+  },
+  files: async () => {
+    await writeFile(FILE, 'x')
+    const file = await open(FILE)
+    await file.read()
+    file.close()
+  },
+  childProcess: async () => {
+    // It ends a little after its output.
+    const child = spawn('sh', ['-c', 'echo x; exec >&-; sleep 0.05'])
+    for await (const _ of child.stdout);
+  },
+  endedChildProcess: async () => {
+    const child = spawn('sleep', ['600'])
+    await new Promise((resolve) => child.once('spawn', resolve))
+    child.kill()
+  },
+  workers: async () => {
+    const echo =
+      "const { parentPort } = require('node:worker_threads'); parentPort.on('message', (m) => parentPort.postMessage(m))"
+    const worker = new Worker(echo, { eval: true })
+    worker.postMessage('x')
+    await new Promise((resolve) => worker.once('message', resolve))
+    worker.terminate()
+  },
+  zip: async () => {
+    const zip = createGzip()
+    zip.end('x')
+    for await (const _ of zip);
+  },
 }

@@ -1,0 +1,125 @@
+import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import { numberedMessages } from '../../src/engine.ts'
+import { correct, type forgotten } from '../handlers/leftovers.mjs'
+import { folder, runHandler } from '../support/runs.ts'
+
+/** A service that responds after a while, unless the path is /secret, and a database that responds to each line. */
+async function startServers(t: Test) {
+  const service = createHttpServer((request, response) => {
+    if (request.url !== '/secret') setTimeout(() => response.end('{}'), 20)
+  })
+  const database = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.on('data', (lines) => socket.write(String(lines).replace(/.+/g, 'done')))
+  })
+  await Promise.all([service, database].map((server) => once(server.listen(0, '127.0.0.1'), 'listening')))
+  t.teardown(() => {
+    service.closeAllConnections()
+    service.close()
+    database.close()
+  })
+  const [servicePort, databasePort] = [service, database].map((server) => (server.address() as AddressInfo).port)
+  return {
+    env: { SERVICE: `http://127.0.0.1:${servicePort}`, DATABASE: String(databasePort), FILE: join(folder(t), 'file') },
+    service: `GET http://127.0.0.1:${servicePort}`,
+    database: `a call to port ${databasePort}`,
+  }
+}
+
+/** Runs a handler with five messages, and returns the invocations that responded early, and the warnings. */
+async function runExport(exportName: string, env: NodeJS.Dict<string>, batchSize = 1) {
+  const warnings: string[] = []
+  const { respondedEarly, processed, crashes } = await runHandler('leftovers.mjs', {
+    function: { exportName, env },
+    mapping: { batchSize },
+    messages: numberedMessages(5),
+    onWarning: (line) => warnings.push(line),
+  })
+  return { respondedEarly, processed, crashes, warnings }
+}
+
+type Kind =
+  | 'service'
+  | 'database'
+  | 'a file operation'
+  | 'work in the thread pool'
+  | 'a child process'
+  | 'a worker thread'
+
+const FORGOTTEN: Record<string, Kind> = {
+  fetch: 'service',
+  fetchInForEach: 'service',
+  fetchAfterFile: 'a file operation',
+  fetchAfterPromises: 'service',
+  fetchInImmediate: 'service',
+  fetchInShortTimer: 'service',
+  fetchInLongTimer: 'service',
+  fetchAfterLongSleep: 'service',
+  query: 'database',
+  queryInForEach: 'database',
+  secondQuery: 'database',
+  queryInLongTimer: 'database',
+  file: 'a file operation',
+  fileStream: 'a file operation',
+  threadPool: 'work in the thread pool',
+  childProcess: 'a child process',
+  worker: 'a worker thread',
+}
+
+for (const [name, kind] of Object.entries(FORGOTTEN)) {
+  test(`a forgotten await (${name}) fails the run, which names the work and a line of the handler`, async (t) => {
+    const { env, ...names } = await startServers(t)
+    const { respondedEarly, processed, crashes, warnings } = await runExport(`forgotten.${name}`, env)
+    t.ok(respondedEarly > 0, `${respondedEarly} invocations responded early`)
+    t.strictSame({ processed, crashes }, { processed: 5, crashes: 0 })
+    t.equal(warnings.length, 1)
+    const text = kind === 'service' || kind === 'database' ? names[kind] : kind
+    t.match(warnings[0], `× ${text} (`)
+    t.match(warnings[0], /\(\S*test\/handlers\/leftovers\.mjs:\d+\)[^(]*\. Lambda freezes .* Await it$/)
+  })
+}
+
+const CORRECT = [
+  'queries',
+  'newClient',
+  'lazySubscription',
+  'timeLimit',
+  'watchdog',
+  'unreferencedTimer',
+  'interval',
+  'abortedRequest',
+  'files',
+  'childProcess',
+  'endedChildProcess',
+  'workers',
+  'zip',
+]
+
+for (const name of CORRECT) {
+  test(`control: correct work (${name}) does not fail the run`, async (t) => {
+    const { env, database } = await startServers(t)
+    const { warnings, ...counts } = await runExport(`correct.${name}`, env)
+    t.strictSame(counts, { respondedEarly: 0, processed: 5, crashes: 0 })
+    // A process opens the connection of a subscription once, so this is only a warning.
+    if (name === 'lazySubscription') t.match(warnings.join(), `an answer arrived for 1 × ${database} (`)
+    else t.strictSame(warnings, [])
+  })
+}
+
+test('an answer that arrives after the response of the only invocation is a warning', async (t) => {
+  const { env, database } = await startServers(t)
+  const { warnings, respondedEarly } = await runExport('forgotten.query', env, 5)
+  t.equal(respondedEarly, 0)
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], `after a response, an answer arrived for 1 × ${database} (`)
+})
+
+test('if the environment is not frozen, nothing looks for work that is left', async (t) => {
+  const { env } = await startServers(t)
+  const { respondedEarly } = await runExport('forgotten.fetch', { ...env, AWS_LAMBDA_MAX_CONCURRENCY: '1' })
+  t.equal(respondedEarly, 0)
+})
