@@ -6,14 +6,6 @@ import { main } from './program.ts'
 import { oneLine, UsageError } from './shared/errors.ts'
 import { widthOf, wrapWords } from './shared/wrap.ts'
 
-// fauxqs loads node:sqlite, for which Node 22 prints an ExperimentalWarning. A flag in the first line of bin.ts could
-// hide it, but an older Node would reject that flag. bin.ts could then not report that Node is too old.
-const printers = process.listeners('warning')
-process.removeAllListeners('warning')
-process.on('warning', (warning) => {
-  if (warning.name !== 'ExperimentalWarning') for (const print of printers) print(warning)
-})
-
 const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 // The program that reads the output has ended, as in `… | head -1`. Exit with 141, like a process that SIGPIPE ended.

@@ -10,6 +10,7 @@ import {
 import { type Test, test } from 'tap'
 import { spawnMoto } from '../../../test/support/moto.ts'
 import { command, handlerFile, notebook } from '../support/runs.ts'
+import { compare } from '../support/sqs-steps.ts'
 
 async function startMoto(t: Test) {
   const endpoint = await spawnMoto(t)
@@ -78,4 +79,8 @@ test('on a FIFO queue of moto, a batch has several messages of a group, and a fa
   const numbers = notes.read().map(({ number }) => number)
   // moto does not keep the order of redelivered messages.
   t.strictSame([...numbers.slice(0, 6), ...numbers.slice(6).sort()], [1, 2, 3, 4, 5, 6, 7, 8, 9])
+})
+
+test('the own SQS responds as moto does, except where moto differs from the documentation', async (t) => {
+  await compare(t, 'moto', await spawnMoto(t), '123456789012')
 })

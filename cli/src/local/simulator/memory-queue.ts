@@ -1,36 +1,37 @@
 import { createHash, randomUUID } from 'node:crypto'
+import type { Message, MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
+import { MAX_MESSAGE_BYTES } from './message-rules.ts'
 
-/** What fauxqs stores about a message. */
 export interface StoredMessage {
   messageId: string
-  body: string
+  entry: SendMessageBatchRequestEntry
   md5OfBody: string
-  messageAttributes: Record<string, { DataType: string; StringValue?: string; BinaryValue?: string }>
-  md5OfMessageAttributes: string
   sentTimestamp: number
-  approximateReceiveCount: number
-  approximateFirstReceiveTimestamp?: number
-  delayUntil?: number
-  messageGroupId?: string
-  messageDeduplicationId?: string
+  receiveCount: number
+  firstReceiveTimestamp?: number
   sequenceNumber?: string
 }
 
-interface InFlight {
+export interface InFlight {
   message: StoredMessage
   receiptHandle: string
   /** On the clock of `performance.now()`, which nobody can move. */
   visibilityDeadline: number
 }
 
-const ACCOUNT = '000000000000'
-const DEFAULT_ATTRIBUTES = {
-  VisibilityTimeout: '30',
-  DelaySeconds: '0',
-  MaximumMessageSize: '1048576',
-  MessageRetentionPeriod: '345600',
-  ReceiveMessageWaitTimeSeconds: '0',
+export interface QueueOptions {
+  readonly url: string
+  readonly arn: string
+  readonly fifo: boolean
+  readonly contentBasedDeduplication?: boolean
+  /** Seconds. */
+  readonly visibilityTimeout: number
+  /** Where messages go that have been delivered `maxReceives` times. */
+  readonly deadLetters?: MemoryQueue
+  readonly maxReceives?: number
 }
+
+export const ACCOUNT = '000000000000'
 const DEDUPLICATION_MS = 5 * 60_000
 const POLL_MS = 20
 /**
@@ -39,17 +40,10 @@ const POLL_MS = 20
  */
 const FIRST_OF_GROUP = 4
 
-/**
- * A queue in memory: what fauxqs stores for its wire protocol, and what the event source mapping of this process calls
- * directly. fauxqs itself delivers only one message of a message group at a time, drops the message groups of standard
- * queues, and becomes slow with many messages.
- */
+/** A queue in memory. The event source mapping of this process calls it directly, clients through wire-protocol.ts. */
 export class MemoryQueue {
-  readonly name: string
-  readonly url: string
-  readonly arn: string
-  readonly tags: Map<string, string>
-  attributes: Record<string, string>
+  readonly options: QueueOptions
+  readonly #created = String(Math.floor(Date.now() / 1000))
   readonly inflightMessages = new Map<string, InFlight>()
   /** How many messages clients have sent, without those that this process has sent or moved. */
   sentByClients = 0
@@ -57,36 +51,17 @@ export class MemoryQueue {
   readonly deletedByClients = new Set<string>()
   /** The messages that are delivered once more after they have been deleted, as SQS sometimes does. */
   readonly duplicated = new Set<StoredMessage>()
-  readonly #created = String(Math.floor(Date.now() / 1000))
-  readonly #store: MemoryStore
   /** The message groups of a FIFO queue, the messages of each in their order. A standard queue has a single list. */
   readonly #ready = new Map<string | undefined, StoredMessage[]>()
   readonly #locks = new Map<string | undefined, number>()
-  readonly #deduplicationIds = new Map<string, { messageId: string; sequenceNumber?: string | undefined; at: number }>()
-  #waiters: { wake: () => void; timer: NodeJS.Timeout }[] = []
+  readonly #deduplicated = new Map<string, { message: StoredMessage; at: number }>()
   #delayed: { message: StoredMessage; visibleAt: number }[] = []
   #sequence = 0
+  #changed: PromiseWithResolvers<void> | undefined
   #nextDeadline = Number.POSITIVE_INFINITY
-  #timer: NodeJS.Timeout | undefined
 
-  constructor(
-    name: string,
-    url: string,
-    arn: string,
-    attributes: Record<string, string>,
-    tags: Record<string, string>,
-    store: MemoryStore,
-  ) {
-    this.name = name
-    this.url = url
-    this.arn = arn
-    this.attributes = { ...DEFAULT_ATTRIBUTES, ...attributes }
-    this.tags = new Map(Object.entries(tags))
-    this.#store = store
-  }
-
-  isFifo(): boolean {
-    return this.attributes.FifoQueue === 'true'
+  constructor(options: QueueOptions) {
+    this.options = options
   }
 
   /** The number of visible messages. */
@@ -101,36 +76,47 @@ export class MemoryQueue {
     return this.readyCount + this.#delayed.length + this.inflightMessages.size
   }
 
-  getAllAttributes(requested: readonly string[]): Record<string, string> {
-    const all: Record<string, string> = {
-      ...this.attributes,
-      QueueArn: this.arn,
+  get attributes(): Record<string, string> {
+    const { arn, fifo, contentBasedDeduplication = false, visibilityTimeout, deadLetters, maxReceives } = this.options
+    const redrivePolicy = { deadLetterTargetArn: deadLetters?.options.arn, maxReceiveCount: maxReceives }
+    return {
+      QueueArn: arn,
+      VisibilityTimeout: String(visibilityTimeout),
+      DelaySeconds: '0',
+      MaximumMessageSize: String(MAX_MESSAGE_BYTES),
+      MessageRetentionPeriod: '345600',
+      ReceiveMessageWaitTimeSeconds: '0',
       ApproximateNumberOfMessages: String(this.readyCount),
       ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size),
       ApproximateNumberOfMessagesDelayed: String(this.#delayed.length),
       CreatedTimestamp: this.#created,
       LastModifiedTimestamp: this.#created,
+      ...(deadLetters ? { RedrivePolicy: JSON.stringify(redrivePolicy) } : {}),
+      ...(fifo ? { FifoQueue: 'true', ContentBasedDeduplication: String(contentBasedDeduplication) } : {}),
     }
-    if (requested.includes('All')) return all
-    return Object.fromEntries(requested.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]]])))
   }
 
-  setAttributes(attributes: Record<string, string>): void {
-    Object.assign(this.attributes, attributes)
-    if (attributes.RedrivePolicy === '') delete this.attributes.RedrivePolicy
-  }
-
-  /** fauxqs calls it for the messages of clients. */
-  enqueue(message: StoredMessage): void {
+  /** Keeps the message of a client, unless it has the deduplication id of another one, and returns the one that is kept. */
+  enqueue(entry: SendMessageBatchRequestEntry): StoredMessage {
+    const message = createMessage(entry)
+    if (this.options.fifo) {
+      const id = entry.MessageDeduplicationId ?? hash('sha256', entry.MessageBody ?? '')
+      const known = this.#deduplicated.get(id)
+      if (known && known.at >= performance.now() - DEDUPLICATION_MS) {
+        return { ...known.message, md5OfBody: message.md5OfBody } // clients compare it with what they have sent
+      }
+      message.entry = { ...entry, MessageDeduplicationId: id }
+      message.sequenceNumber = this.nextSequenceNumber()
+      this.#deduplicated.set(id, { message, at: performance.now() })
+    }
     this.sentByClients += 1
-    const group = message.messageGroupId ?? this.#store.groupOf(message.messageAttributes)
-    if (group !== undefined) message.messageGroupId = group
-    const delay = (message.delayUntil ?? 0) - Date.now()
+    const delay = entry.DelaySeconds ?? 0
     if (delay > 0) {
-      const visibleAt = performance.now() + delay
+      const visibleAt = performance.now() + delay * 1000
       this.#delayed.push({ message, visibleAt })
       this.#nextDeadline = Math.min(this.#nextDeadline, visibleAt)
     } else this.add(message)
+    return message
   }
 
   /** Makes a message visible. On a FIFO queue, a message that was in flight returns to its place in its group. */
@@ -151,22 +137,29 @@ export class MemoryQueue {
     this.add(entry.message)
   }
 
-  dequeue(most: number, visibilityTimeout = Number(this.attributes.VisibilityTimeout)) {
-    return this.take(most, visibilityTimeout).map(({ message, receiptHandle }) => ({
-      MessageId: message.messageId,
-      ReceiptHandle: receiptHandle,
-      MD5OfBody: message.md5OfBody,
-      Body: message.body,
-      ...(message.md5OfMessageAttributes ? { MD5OfMessageAttributes: message.md5OfMessageAttributes } : {}),
-      ...(Object.keys(message.messageAttributes).length > 0 ? { MessageAttributes: message.messageAttributes } : {}),
-    }))
+  /** Receives messages. Waits for a first one, unless the signal aborts. */
+  async receive(
+    most: number,
+    waitSeconds: number,
+    signal?: AbortSignal,
+    visibilityTimeout = this.options.visibilityTimeout,
+  ) {
+    let taken = this.take(most, visibilityTimeout)
+    const deadline = performance.now() + waitSeconds * 1000
+    while (taken.length === 0 && performance.now() < deadline && !signal?.aborted) {
+      this.#changed ??= Promise.withResolvers<void>()
+      const timer = setTimeout(() => this.wake(), POLL_MS)
+      await this.#changed.promise
+      clearTimeout(timer)
+      if (!signal?.aborted) taken = this.take(most, visibilityTimeout)
+    }
+    return taken
   }
 
   /** Receives messages. Those that were delivered often enough go to the dead-letter queue. */
-  take(most: number, visibilityTimeout = Number(this.attributes.VisibilityTimeout)): InFlight[] {
+  take(most: number, visibilityTimeout = this.options.visibilityTimeout): InFlight[] {
     this.processTimers()
-    const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(this.attributes.RedrivePolicy || '{}')
-    const deadLetters = this.#store.getQueueByArn(deadLetterTargetArn)
+    const { deadLetters, maxReceives = Number.POSITIVE_INFINITY } = this.options
     const free: (string | undefined)[] = []
     for (const group of this.#ready.keys()) {
       if (free.length === most) break
@@ -178,18 +171,18 @@ export class MemoryQueue {
       const list = this.#ready.get(group) ?? []
       for (let count = 0; count < limit && list.length > 0 && taken.length < most; ) {
         const message = list.shift() as StoredMessage
-        if (deadLetters && message.approximateReceiveCount >= maxReceiveCount) {
+        if (deadLetters && message.receiveCount >= maxReceives) {
           deadLetters.add(message)
           continue
         }
         count += 1
-        message.approximateReceiveCount += 1
-        message.approximateFirstReceiveTimestamp ??= Date.now()
+        message.receiveCount += 1
+        message.firstReceiveTimestamp ??= Date.now()
         const receiptHandle = randomUUID()
         const entry = { message, receiptHandle, visibilityDeadline }
         this.inflightMessages.set(receiptHandle, entry)
         taken.push(entry)
-        if (this.isFifo()) this.#locks.set(group, (this.#locks.get(group) ?? 0) + 1)
+        if (this.options.fifo) this.#locks.set(group, (this.#locks.get(group) ?? 0) + 1)
       }
       if (list.length === 0) this.#ready.delete(group)
     }
@@ -212,8 +205,7 @@ export class MemoryQueue {
     this.#ready.set(group, list)
   }
 
-  /** fauxqs calls it for clients. */
-  deleteMessage(receiptHandle: string): boolean {
+  removeByClient(receiptHandle: string): boolean {
     const entry = this.inflightMessages.get(receiptHandle)
     if (entry) this.deletedByClients.add(entry.message.messageId)
     return this.remove(receiptHandle)
@@ -223,7 +215,7 @@ export class MemoryQueue {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return false
     this.#leave(entry)
-    if (this.duplicated.delete(entry.message)) this.add({ ...entry.message, approximateReceiveCount: 0 })
+    if (this.duplicated.delete(entry.message)) this.add({ ...entry.message, receiveCount: 0 })
     return true
   }
 
@@ -231,7 +223,7 @@ export class MemoryQueue {
   release(receiptHandle: string): void {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return
-    entry.message.approximateReceiveCount -= 1
+    entry.message.receiveCount -= 1
     this.#putBack(entry)
   }
 
@@ -248,7 +240,7 @@ export class MemoryQueue {
 
   #leave({ receiptHandle, message }: InFlight) {
     this.inflightMessages.delete(receiptHandle)
-    if (!this.isFifo()) return
+    if (!this.options.fifo) return
     const group = this.#groupOf(message)
     const locks = (this.#locks.get(group) as number) - 1
     if (locks > 0) this.#locks.set(group, locks)
@@ -278,58 +270,10 @@ export class MemoryQueue {
     }
   }
 
-  /** Resolves when there may be messages, or after this time. */
-  waitForMessages(seconds: number): Promise<void> {
-    return new Promise((resolve) => {
-      const waiter = {
-        wake: resolve,
-        timer: setTimeout(() => {
-          this.#waiters = this.#waiters.filter((other) => other !== waiter)
-          resolve()
-        }, seconds * 1000),
-      }
-      this.#waiters.push(waiter)
-      this.#timer ??= setInterval(() => {
-        this.processTimers()
-        if (this.#waiters.length > 0) return
-        clearInterval(this.#timer)
-        this.#timer = undefined
-      }, POLL_MS)
-    })
-  }
-
+  /** Lets waiting calls look for messages. */
   wake(): void {
-    for (const { wake, timer } of this.#waiters.splice(0)) {
-      clearTimeout(timer)
-      wake()
-    }
-  }
-
-  close(): void {
-    this.wake()
-    clearInterval(this.#timer)
-    this.#timer = undefined
-  }
-
-  purge(): void {
-    this.#ready.clear()
-    this.#locks.clear()
-    this.inflightMessages.clear()
-    this.#delayed = []
-  }
-
-  checkDeduplication(id: string) {
-    const known = this.#deduplicationIds.get(id)
-    if (!known || known.at < performance.now() - DEDUPLICATION_MS) return { isDuplicate: false }
-    return {
-      isDuplicate: true,
-      originalMessageId: known.messageId,
-      ...(known.sequenceNumber === undefined ? {} : { originalSequenceNumber: known.sequenceNumber }),
-    }
-  }
-
-  recordDeduplication(id: string, messageId: string, sequenceNumber?: string): void {
-    this.#deduplicationIds.set(id, { messageId, sequenceNumber, at: performance.now() })
+    this.#changed?.resolve()
+    this.#changed = undefined
   }
 
   nextSequenceNumber(): string {
@@ -337,61 +281,13 @@ export class MemoryQueue {
     return String(this.#sequence).padStart(20, '0')
   }
 
-  #groupOf({ messageGroupId }: StoredMessage): string | undefined {
-    return this.isFifo() ? messageGroupId : undefined
+  #groupOf({ entry }: StoredMessage): string | undefined {
+    return this.options.fifo ? entry.MessageGroupId : undefined
   }
 }
 
-/** The queues of one account, as fauxqs uses them. */
-export class MemoryStore {
-  /** fauxqs sets it. */
-  region: string | undefined
-  /** The message group of a message that a client has sent, by the object of its attributes. */
-  groupOf: (attributes: object) => string | undefined = () => undefined
-  readonly #queues = new Map<string, MemoryQueue>()
-
-  createQueue(
-    name: string,
-    url: string,
-    arn: string,
-    attributes: Record<string, string> = {},
-    tags: Record<string, string> = {},
-  ): MemoryQueue {
-    const queue = new MemoryQueue(name, url, arn, attributes, tags, this)
-    this.#queues.set(name, queue)
-    return queue
-  }
-
-  /** Clients use the address that they have for this process, which may not be the one in the URL of the queue. */
-  getQueue(url: string): MemoryQueue | undefined {
-    return this.#queues.get(url.slice(url.lastIndexOf('/') + 1))
-  }
-
-  getQueueByArn(arn: string): MemoryQueue | undefined {
-    return [...this.#queues.values()].find((queue) => queue.arn === arn)
-  }
-
-  deleteQueue(url: string): boolean {
-    const queue = this.getQueue(url)
-    queue?.close()
-    return queue !== undefined && this.#queues.delete(queue.name)
-  }
-
-  listQueues(prefix = '') {
-    return { queues: [...this.#queues.values()].filter(({ name }) => name.startsWith(prefix)) }
-  }
-
-  buildQueueUrl(name: string, _port: string, host: string): string {
-    return `http://${host}/${ACCOUNT}/${name}`
-  }
-
-  shutdown(): void {
-    for (const queue of this.#queues.values()) queue.close()
-  }
-}
-
-function md5(data: string | Buffer): string {
-  return createHash('md5').update(data).digest('hex')
+function hash(algorithm: string, data: string | Buffer): string {
+  return createHash(algorithm).update(data).digest('hex')
 }
 
 /** The bytes after their length, as in the checksum of message attributes, which the page of SQS on attributes defines. */
@@ -401,30 +297,46 @@ function withLength(bytes: Buffer): Buffer {
   return Buffer.concat([length, bytes])
 }
 
-/** A message as fauxqs stores it. */
-export function createMessage(
-  body: string,
-  attributes: StoredMessage['messageAttributes'],
-  messageGroupId?: string,
-): StoredMessage {
+/** Undefined if there are no attributes. */
+export function md5OfAttributes(attributes: Record<string, MessageAttributeValue> = {}): string | undefined {
   const names = Object.keys(attributes).sort()
+  if (names.length === 0) return undefined
   const parts = names.flatMap((name) => {
-    const { DataType, StringValue, BinaryValue } = attributes[name] as StoredMessage['messageAttributes'][string]
-    return [
-      withLength(Buffer.from(name)),
-      withLength(Buffer.from(DataType)),
-      Buffer.from([BinaryValue === undefined ? 1 : 2]),
-      withLength(BinaryValue === undefined ? Buffer.from(StringValue ?? '') : Buffer.from(BinaryValue, 'base64')),
-    ]
+    const { DataType = '', StringValue = '', BinaryValue } = attributes[name] ?? {}
+    const value = Buffer.from(BinaryValue ?? StringValue)
+    return [Buffer.from(name), Buffer.from(DataType)]
+      .map(withLength)
+      .concat(Buffer.from([BinaryValue ? 2 : 1]), withLength(value))
   })
+  return hash('md5', Buffer.concat(parts))
+}
+
+export function createMessage(entry: SendMessageBatchRequestEntry): StoredMessage {
+  const md5OfBody = hash('md5', entry.MessageBody ?? '')
+  return { messageId: randomUUID(), entry, md5OfBody, sentTimestamp: Date.now(), receiveCount: 0 }
+}
+
+/** A message as a client receives it that asks for all attributes. */
+export function toMessage({ message, receiptHandle }: InFlight): Message {
+  const { MessageAttributes, MessageGroupId, MessageDeduplicationId, MessageSystemAttributes } = message.entry
+  const AWSTraceHeader = MessageSystemAttributes?.AWSTraceHeader?.StringValue
+  const { sequenceNumber: SequenceNumber } = message
   return {
-    messageId: randomUUID(),
-    body,
-    md5OfBody: md5(body),
-    messageAttributes: attributes,
-    md5OfMessageAttributes: parts.length === 0 ? '' : md5(Buffer.concat(parts)),
-    sentTimestamp: Date.now(),
-    approximateReceiveCount: 0,
-    ...(messageGroupId === undefined ? {} : { messageGroupId }),
+    MessageId: message.messageId,
+    ReceiptHandle: receiptHandle,
+    Body: message.entry.MessageBody,
+    MD5OfBody: message.md5OfBody,
+    MD5OfMessageAttributes: md5OfAttributes(MessageAttributes),
+    MessageAttributes,
+    Attributes: {
+      SenderId: ACCOUNT,
+      SentTimestamp: String(message.sentTimestamp),
+      ApproximateReceiveCount: String(message.receiveCount),
+      ApproximateFirstReceiveTimestamp: String(message.firstReceiveTimestamp),
+      ...(MessageGroupId === undefined ? {} : { MessageGroupId }),
+      ...(MessageDeduplicationId === undefined ? {} : { MessageDeduplicationId }),
+      ...(SequenceNumber === undefined ? {} : { SequenceNumber }),
+      ...(AWSTraceHeader === undefined ? {} : { AWSTraceHeader }),
+    },
   }
 }

@@ -1,18 +1,21 @@
+import { once } from 'node:events'
 import { existsSync, readFileSync } from 'node:fs'
+import type { AddressInfo } from 'node:net'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
-import type { BuildAppOptions } from 'fauxqs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { createMessage, MemoryStore, type StoredMessage } from './memory-queue.ts'
+import { ACCOUNT, createMessage, MemoryQueue, type QueueOptions, toMessage } from './memory-queue.ts'
 import type { Queue } from './queue.ts'
 import { toReceived } from './sqs-record.ts'
+import { createSqsServer } from './wire-protocol.ts'
 
 export interface OwnQueueOptions {
   /** Default 0: any free port, and only the function sends messages, too. */
   port?: number
   fifo?: boolean
+  /** Whether a FIFO queue needs no deduplication ids from clients; default false. */
+  contentBasedDeduplication?: boolean
   /** Seconds. */
   visibilityTimeout: number
   /** Deliveries before a message goes to the dead-letter queue. */
@@ -23,81 +26,32 @@ export interface OwnQueueOptions {
   seed?: number
 }
 
-const ACCOUNT = '000000000000'
-const DEAD_LETTERS = 'local-dead-letters'
-
 /** Starts an SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
 export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
   const { port = 0, fifo = false, visibilityTimeout, maxReceives, duplicates = 0, seed = 1 } = options
   const suffix = fifo ? '.fifo' : ''
-  const store = new MemoryStore()
-  // Imported here, because the import takes a third of a second and --queue-url does not need it.
-  const { buildApp } = await import('fauxqs')
-  const stores = { sqsStore: store } as unknown as NonNullable<BuildAppOptions['stores']>
-  const app = buildApp({ logger: false, stores })
-  keepMessageGroups(app, store)
-  const endpoint = await app.listen({ port, host: '127.0.0.1' }).catch((error: NodeJS.ErrnoException) => {
+  const queues = new Map<string, MemoryQueue>()
+  const server = createSqsServer(queues).listen(port, '127.0.0.1')
+  await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
     const why = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be opened (${error.code})`
     throw new UsageError(`port ${port} ${why}: choose another with --port, or omit --port to use any free port`)
   })
-
-  const arn = (name: string) => `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}${suffix}`
-  const url = (name: string) => `${endpoint}/${ACCOUNT}/${name}${suffix}`
-  function create(name: string, attributes: Record<string, string>) {
-    const all = { ...attributes, ...(fifo ? { FifoQueue: 'true', ContentBasedDeduplication: 'false' } : {}) }
-    return store.createQueue(`${name}${suffix}`, url(name), arn(name), all)
+  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  function create(name: string, settings: Omit<QueueOptions, 'url' | 'arn' | 'fifo'>) {
+    const [url, arn] = [`${endpoint}/${ACCOUNT}/${name}`, `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`]
+    const queue = new MemoryQueue({ url, arn, fifo, ...settings })
+    queues.set(name, queue)
+    return queue
   }
-  const deadLetters = create(DEAD_LETTERS, { MessageRetentionPeriod: '1209600' })
-  const queue = create('local', {
-    VisibilityTimeout: String(visibilityTimeout),
-    RedrivePolicy: JSON.stringify({ deadLetterTargetArn: arn(DEAD_LETTERS), maxReceiveCount: maxReceives }),
-  })
+  const { contentBasedDeduplication = false } = options
+  const deadLetters = create(`local-dead-letters${suffix}`, { visibilityTimeout: 30, contentBasedDeduplication })
+  const queue = create(`local${suffix}`, { visibilityTimeout, contentBasedDeduplication, deadLetters, maxReceives })
   const random = seededRandom(seed)
-  function toRecord({ message, receiptHandle }: { message: StoredMessage; receiptHandle: string }) {
-    const { messageGroupId, messageDeduplicationId, sequenceNumber } = message
-    const attributes = Object.entries(message.messageAttributes).map(([name, { BinaryValue, ...rest }]) => [
-      name,
-      BinaryValue === undefined ? rest : { ...rest, BinaryValue: Buffer.from(BinaryValue, 'base64') },
-    ])
-    const received = {
-      MessageId: message.messageId,
-      ReceiptHandle: receiptHandle,
-      Body: message.body,
-      MD5OfBody: message.md5OfBody,
-      MD5OfMessageAttributes: message.md5OfMessageAttributes,
-      MessageAttributes: Object.fromEntries(attributes),
-      Attributes: {
-        SenderId: ACCOUNT,
-        SentTimestamp: String(message.sentTimestamp),
-        ApproximateReceiveCount: String(message.approximateReceiveCount),
-        ApproximateFirstReceiveTimestamp: String(message.approximateFirstReceiveTimestamp),
-        ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
-        ...(messageDeduplicationId === undefined ? {} : { MessageDeduplicationId: messageDeduplicationId }),
-        ...(sequenceNumber === undefined ? {} : { SequenceNumber: sequenceNumber }),
-      },
-    }
-    return toReceived(received, queue.arn)
-  }
-
-  function toMessage({ MessageBody = '', MessageAttributes = {}, ...rest }: SendMessageBatchRequestEntry) {
-    const attributes = Object.entries(MessageAttributes).map(([name, { DataType = 'String', ...value }]) => [
-      name,
-      value.BinaryValue === undefined
-        ? { DataType, StringValue: value.StringValue }
-        : { DataType, BinaryValue: Buffer.from(value.BinaryValue).toString('base64') },
-    ])
-    const message = createMessage(MessageBody, Object.fromEntries(attributes), rest.MessageGroupId)
-    if (fifo) {
-      message.sequenceNumber = queue.nextSequenceNumber()
-      if (rest.MessageDeduplicationId) message.messageDeduplicationId = rest.MessageDeduplicationId
-    }
-    return message
-  }
 
   // The calls of the event source mapping do not go through HTTP, which would take most of the time of a run.
   return {
-    queueUrl: queue.url,
-    deadLetterUrl: deadLetters.url,
+    queueUrl: queue.options.url,
+    deadLetterUrl: deadLetters.options.url,
     fifo,
     visibilityTimeout,
     maxReceives,
@@ -106,12 +60,13 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     // in that URL and ignores AWS_ENDPOINT_URL_SQS.
     variables: {
       AWS_ENDPOINT_URL_SQS: endpoint,
-      DEAD_LETTER_QUEUE_URL: deadLetters.url,
+      DEAD_LETTER_QUEUE_URL: deadLetters.options.url,
       ...localCredentials(),
     },
     async send(entries) {
       const Successful = entries.map((entry) => {
-        const message = toMessage(entry)
+        const message = createMessage(entry)
+        if (fifo) message.sequenceNumber = queue.nextSequenceNumber()
         if (duplicates > 0 && random() < duplicates) queue.duplicated.add(message)
         queue.add(message)
         return { Id: entry.Id, MessageId: message.messageId, MD5OfMessageBody: message.md5OfBody }
@@ -119,15 +74,8 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
       return { Successful, Failed: [] }
     },
     async receive(most, waitSeconds, signal) {
-      let taken = queue.take(most)
-      if (taken.length === 0 && waitSeconds > 0 && !signal?.aborted) {
-        const wake = () => queue.wake()
-        signal?.addEventListener('abort', wake, { once: true })
-        await queue.waitForMessages(waitSeconds)
-        signal?.removeEventListener('abort', wake)
-        if (!signal?.aborted) taken = queue.take(most)
-      }
-      return taken.map(toRecord)
+      const taken = await queue.receive(most, waitSeconds, signal)
+      return taken.map((entry) => toReceived(toMessage(entry), queue.options.arn))
     },
     async remove(messages) {
       for (const { receiptHandle } of messages) queue.remove(receiptHandle)
@@ -154,26 +102,12 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
         sentDeadLetters: deadLetters.sentByClients,
       }
     },
-    close: () => app.close(),
+    close() {
+      server.close()
+      server.closeAllConnections()
+      return once(server, 'close')
+    },
   }
-}
-
-/** fauxqs drops the message groups of standard queues. It keeps the object of the attributes, which leads to the group. */
-function keepMessageGroups(
-  app: { addHook(name: 'preHandler', hook: (request: { body: unknown }) => Promise<void>): unknown },
-  store: MemoryStore,
-) {
-  const groups = new WeakMap<object, string>()
-  app.addHook('preHandler', async ({ body }) => {
-    const { Entries } = (body ?? {}) as { Entries?: unknown }
-    const entries = (Array.isArray(Entries) ? Entries : [body]) as (SendMessageBatchRequestEntry | null)[]
-    for (const entry of entries) {
-      if (typeof entry?.MessageGroupId !== 'string') continue
-      entry.MessageAttributes ??= {}
-      groups.set(entry.MessageAttributes, entry.MessageGroupId)
-    }
-  })
-  store.groupOf = (attributes) => groups.get(attributes)
 }
 
 /** Credentials for SQS clients of the function, if the shell has none. The function may also call AWS. */

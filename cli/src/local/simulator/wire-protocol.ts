@@ -1,0 +1,250 @@
+import { randomUUID } from 'node:crypto'
+import { createServer, type Server } from 'node:http'
+import { text } from 'node:stream/consumers'
+import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
+import { isObject, parseObject } from '../../shared/json.ts'
+import { type MemoryQueue, md5OfAttributes, toMessage } from './memory-queue.ts'
+import { hasForbiddenCharacters, MAX_MESSAGE_BYTES, problemOf, sizeOf } from './message-rules.ts'
+
+/** The JSON of a request, or of an entry of a batch. */
+type Input = Record<string, unknown>
+
+const MAX_ENTRIES = 10
+
+class SqsError extends Error {
+  readonly type: string
+  /** The code of the older query protocol, which clients read, too. */
+  readonly code: string
+
+  constructor(type: string, code: string, message: string) {
+    super(message)
+    this.type = type
+    this.code = code
+  }
+}
+
+const sqsError = (name: string, message: string, code = `AWS.SimpleQueueService.${name}`) =>
+  new SqsError(`com.amazonaws.sqs#${name}`, code, message)
+const commonError = (name: string, code: string, message: string) =>
+  new SqsError(`com.amazon.coral.service#${name}`, code, message)
+const invalid = (message: string) => commonError('InvalidParameterValueException', 'InvalidParameterValue', message)
+const missing = (name: string) =>
+  commonError('MissingRequiredParameterException', 'MissingParameter', `the parameter ${name} is missing or empty`)
+
+/** A parameter of a request. Throws if it has a value that is not valid. */
+function read<T>(input: Input, name: string, what: string, isValid: (value: unknown) => value is T): T | undefined {
+  const value = input[name] ?? undefined
+  if (value === undefined || isValid(value)) return value
+  throw invalid(`${name} must be ${what}`)
+}
+
+const isString = (value: unknown) => typeof value === 'string'
+const readString = (input: Input, name: string) => read(input, name, 'a string', isString)
+
+function requireString(input: Input, name: string): string {
+  const value = readString(input, name)
+  if (!value) throw missing(name)
+  return value
+}
+
+const isId = (value: unknown): value is string => isString(value) && /^[!-~]{1,128}$/.test(value)
+const readId = (input: Input, name: string) => read(input, name, '1 to 128 letters, digits and punctuation', isId)
+
+const isStrings = (value: unknown): value is string[] => Array.isArray(value) && value.every(isString)
+const readStrings = (input: Input, name: string) => read(input, name, 'a list of strings', isStrings) ?? []
+
+function readInteger(input: Input, name: string, least: number, most: number) {
+  const isValid = (value: unknown): value is number =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+  return read(input, name, `an integer from ${least} to ${most}`, isValid)
+}
+
+function readAttributes(input: Input, name: string) {
+  const attributes: Record<string, MessageAttributeValue> = {}
+  for (const [key, value] of Object.entries(read(input, name, 'an object', isObject) ?? {})) {
+    if (!isObject(value)) throw invalid(`${key} must be an object`)
+    const [DataType, StringValue] = [requireString(value, 'DataType'), readString(value, 'StringValue')]
+    const binary = readString(value, 'BinaryValue')
+    attributes[key] =
+      binary === undefined ? { DataType, StringValue } : { DataType, BinaryValue: Buffer.from(binary, 'base64') }
+  }
+  return attributes
+}
+
+function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQueue, input: Input) {
+  const message = {
+    Id: readString(input, 'Id'),
+    MessageBody: requireString(input, 'MessageBody'),
+    MessageAttributes: readAttributes(input, 'MessageAttributes'),
+    MessageSystemAttributes: readAttributes(input, 'MessageSystemAttributes'),
+    MessageGroupId: readId(input, 'MessageGroupId'),
+    MessageDeduplicationId: readId(input, 'MessageDeduplicationId'),
+    DelaySeconds: readInteger(input, 'DelaySeconds', 0, fifo ? 0 : 900),
+  }
+  if (fifo && message.MessageGroupId === undefined) throw missing('MessageGroupId')
+  if (fifo && !contentBasedDeduplication && message.MessageDeduplicationId === undefined) {
+    throw invalid('MessageDeduplicationId is missing, and the queue has no ContentBasedDeduplication')
+  }
+  if (!fifo && message.MessageDeduplicationId !== undefined) {
+    throw invalid('MessageDeduplicationId is allowed only for a FIFO queue')
+  }
+  return message
+}
+
+function send(queue: MemoryQueue, message: ReturnType<typeof readMessage>) {
+  const problem = problemOf(message)
+  if (problem && hasForbiddenCharacters(message.MessageBody)) {
+    throw sqsError('InvalidMessageContents', `the message has ${problem}`, 'InvalidMessageContents')
+  }
+  if (problem) throw invalid(`the message has ${problem}`)
+  const { messageId, md5OfBody, sequenceNumber } = queue.enqueue(message)
+  return {
+    MessageId: messageId,
+    MD5OfMessageBody: md5OfBody,
+    MD5OfMessageAttributes: md5OfAttributes(message.MessageAttributes),
+    MD5OfMessageSystemAttributes: md5OfAttributes(message.MessageSystemAttributes),
+    SequenceNumber: sequenceNumber,
+  }
+}
+
+/** The entries of an object that a client has asked for. Undefined if there are none. */
+function pick<T>(values: Record<string, T> = {}, names: string[]): Record<string, T> | undefined {
+  const isAsked = (key: string) =>
+    names.some(
+      (name) => name === key || name === 'All' || (name.endsWith('*') && key.startsWith(name.replace(/\.?\*$/, ''))),
+    )
+  const entries = Object.entries(values).filter(([key]) => isAsked(key))
+  return entries.length > 0 ? Object.fromEntries(entries) : undefined
+}
+
+async function receive(queue: MemoryQueue, input: Input, signal: AbortSignal) {
+  const most = readInteger(input, 'MaxNumberOfMessages', 1, 10)
+  const seconds = readInteger(input, 'WaitTimeSeconds', 0, 20)
+  const visibilityTimeout = readInteger(input, 'VisibilityTimeout', 0, 43_200)
+  const systemNames = [...readStrings(input, 'AttributeNames'), ...readStrings(input, 'MessageSystemAttributeNames')]
+  const names = readStrings(input, 'MessageAttributeNames')
+  const taken = await queue.receive(most ?? 1, seconds ?? 0, signal, visibilityTimeout)
+  const Messages = taken.map(toMessage).map((message) => {
+    const MessageAttributes = pick(message.MessageAttributes, names)
+    const MD5OfMessageAttributes = md5OfAttributes(MessageAttributes)
+    return { ...message, MessageAttributes, MD5OfMessageAttributes, Attributes: pick(message.Attributes, systemNames) }
+  })
+  return Messages.length > 0 ? { Messages } : {}
+}
+
+function readReceiptHandle(input: Input): string {
+  const handle = requireString(input, 'ReceiptHandle')
+  if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(handle)) return handle
+  throw sqsError('ReceiptHandleIsInvalid', 'ReceiptHandle is not from this queue', 'ReceiptHandleIsInvalid')
+}
+
+function remove(queue: MemoryQueue, input: Input) {
+  queue.removeByClient(readReceiptHandle(input))
+  return {}
+}
+
+function changeVisibility(queue: MemoryQueue, input: Input) {
+  const handle = readReceiptHandle(input)
+  const seconds = readInteger(input, 'VisibilityTimeout', 0, 43_200)
+  if (seconds === undefined) throw missing('VisibilityTimeout')
+  if (!queue.inflightMessages.has(handle)) throw sqsError('MessageNotInflight', 'the message is not in flight')
+  queue.changeVisibility(handle, seconds)
+  return {}
+}
+
+function getAttributes(queue: MemoryQueue, input: Input) {
+  return { Attributes: pick(queue.attributes, readStrings(input, 'AttributeNames')) }
+}
+
+function readEntries({ Entries = [] }: Input): Input[] {
+  if (!Array.isArray(Entries) || !Entries.every(isObject)) throw invalid('Entries must be a list of objects')
+  if (Entries.length === 0) throw sqsError('EmptyBatchRequest', 'a batch must have entries')
+  if (Entries.length > MAX_ENTRIES) {
+    throw sqsError('TooManyEntriesInBatchRequest', `a batch has at most ${MAX_ENTRIES} entries, not ${Entries.length}`)
+  }
+  const ids = Entries.map((entry) => requireString(entry, 'Id'))
+  if (!ids.every((id) => /^[\w-]{1,80}$/.test(id))) {
+    throw sqsError('InvalidBatchEntryId', 'an Id has 1 to 80 letters, digits, hyphens and underscores')
+  }
+  if (new Set(ids).size < ids.length) throw sqsError('BatchEntryIdsNotDistinct', 'two entries have the same Id')
+  return Entries
+}
+
+function inBatch<T extends { Id?: unknown }>(entries: readonly T[], act: (entry: T) => object) {
+  const [Successful, Failed]: [object[], object[]] = [[], []]
+  for (const entry of entries) {
+    try {
+      Successful.push({ Id: entry.Id, ...act(entry) })
+    } catch (error) {
+      if (!(error instanceof SqsError)) throw error
+      Failed.push({ Id: entry.Id, SenderFault: true, Code: error.code.replace(/.*\./, ''), Message: error.message })
+    }
+  }
+  return { Successful, Failed }
+}
+
+function sendBatch(queue: MemoryQueue, input: Input) {
+  const messages = readEntries(input).map((entry) => readMessage(queue, entry))
+  const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
+  if (bytes > MAX_MESSAGE_BYTES) {
+    throw sqsError('BatchRequestTooLong', `a batch has at most ${MAX_MESSAGE_BYTES} bytes, but this one has ${bytes}`)
+  }
+  return inBatch(messages, (message) => send(queue, message))
+}
+
+const ACTIONS = new Map<string, (queue: MemoryQueue, input: Input, signal: AbortSignal) => object>([
+  ['SendMessage', (queue, input) => send(queue, readMessage(queue, input))],
+  ['SendMessageBatch', sendBatch],
+  ['ReceiveMessage', receive],
+  ['DeleteMessage', remove],
+  ['DeleteMessageBatch', (queue, input) => inBatch(readEntries(input), (entry) => remove(queue, entry))],
+  ['ChangeMessageVisibility', changeVisibility],
+  [
+    'ChangeMessageVisibilityBatch',
+    (queue, input) => inBatch(readEntries(input), (entry) => changeVisibility(queue, entry)),
+  ],
+  ['GetQueueUrl', (queue) => ({ QueueUrl: queue.options.url })],
+  ['GetQueueAttributes', getAttributes],
+])
+/** `JSON.stringify()` has made an object of a Buffer. */
+const toBase64 = (bytes: number[]) => Buffer.from(bytes).toString('base64')
+const SUPPORTED = `this queue supports ${[...ACTIONS.keys()].join(', ')} in the JSON protocol of SQS`
+
+async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string, body: string, signal: AbortSignal) {
+  const action = target.replace(/^AmazonSQS\./, '')
+  const act = ACTIONS.get(action)
+  if (!act) throw commonError('UnknownOperationException', 'InvalidAction', SUPPORTED)
+  const input = parseObject(body)
+  if (!input) throw commonError('SerializationException', 'MalformedInput', 'the request is not a JSON object')
+  const name = requireString(input, action === 'GetQueueUrl' ? 'QueueName' : 'QueueUrl')
+  // Clients use the address that they have for this process, which may not be the one in the URL of the queue.
+  const queue = queues.get(name.replace(/.*\//, ''))
+  if (queue) return act(queue, input, signal)
+  const known = `the queue does not exist, only ${[...queues.keys()].join(' and ')}`
+  throw sqsError('QueueDoesNotExist', known, 'AWS.SimpleQueueService.NonExistentQueue')
+}
+
+/** A server of SQS for these queues, by their names. It keeps idle connections, because a frozen client sees no end. */
+export function createSqsServer(queues: ReadonlyMap<string, MemoryQueue>): Server {
+  return createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, async (request, response) => {
+    const ended = new AbortController()
+    response.on('close', () => ended.abort())
+    const body = await text(request).catch(() => undefined)
+    if (body === undefined) return // the client has ended
+    response.setHeader('x-amzn-requestid', randomUUID())
+    if (request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
+      const error = `<Error><Type>Sender</Type><Code>InvalidAction</Code><Message>${SUPPORTED}</Message></Error>`
+      response.writeHead(400, { 'content-type': 'text/xml' }).end(`<ErrorResponse>${error}</ErrorResponse>`)
+      return
+    }
+    response.setHeader('content-type', 'application/x-amz-json-1.0')
+    try {
+      const output = await respond(queues, String(request.headers['x-amz-target']), body, ended.signal)
+      response.end(JSON.stringify(output, (_name, value) => (value?.type === 'Buffer' ? toBase64(value.data) : value)))
+    } catch (error) {
+      if (!(error instanceof SqsError)) throw error
+      const { type, code, message } = error
+      response.writeHead(400, { 'x-amzn-query-error': `${code};Sender` }).end(JSON.stringify({ __type: type, message }))
+    }
+  })
+}
