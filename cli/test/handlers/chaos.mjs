@@ -132,8 +132,8 @@ const observe = {
     isSlow = isClockNew
     isClockNew = false
   },
-  after() {
-    note('responded', Math.floor(clocks.monotonic() - startedAt))
+  after({ context }) {
+    note('responded', context.awsRequestId, Math.floor(clocks.monotonic() - startedAt))
   },
   onError() {
     note('threw', Math.floor(clocks.monotonic() - startedAt))
