@@ -119,9 +119,7 @@ async function checkTool(tarball: string, toolTarball: string, tools: string): P
   await cp(TOOL_CONSUMER, project, { recursive: true })
   for (const alias of NODES) {
     const node = join(tools, 'node_modules', alias, 'bin/node')
-    await check(`Node ${await versionOf(tools, alias)}, use-tool.mjs`, () =>
-      runConsumer(node, project, 'use-tool.mjs', '--disable-warning=ExperimentalWarning'),
-    )
+    await check(`Node ${await versionOf(tools, alias)}, use-tool.mjs`, () => runConsumer(node, project, 'use-tool.mjs'))
   }
   for (const alias of TYPESCRIPTS) {
     const tsc = join(tools, 'node_modules', alias, 'bin/tsc')

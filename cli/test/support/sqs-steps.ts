@@ -105,6 +105,7 @@ const SETTINGS = [
 const entries = (count: number, entry: object) =>
   Array.from({ length: count }, (_, index) => ({ Id: `e${index}`, ...entry }))
 const eleven = Object.fromEntries(entries(11, attributes.kind).map(({ Id, ...value }) => [Id, value]))
+const { e10, ...ten } = eleven
 const mebibyte = 'x'.repeat(1024 * 1024)
 
 const receipt = (VisibilityTimeout: number) => (handles: readonly string[]) => ({
@@ -240,6 +241,7 @@ const refusedAttribute = (title: string, name: string, value: object, documented
   refused(title, { MessageBody: 'x', MessageAttributes: { [name]: value } }, documented)
 const BOTH = { fauxqs: 'refused', moto: 'refused' }
 const MOTO = { moto: 'refused' }
+const LARGE = { moto: 'a message has at most 1,048,576 bytes since August 2025' }
 const FAUXQS = { fauxqs: 'refused' }
 
 /** Messages that SQS refuses. */
@@ -275,6 +277,21 @@ const REFUSED: Step[] = [
     queue: 'sent',
     input: { MessageBody: 'ä€😀\t\r\n' },
     documented: { fauxqs: '#x10000 to #x10FFFF are allowed' },
+  },
+  {
+    title: 'the largest message',
+    action: 'SendMessage',
+    queue: 'sent',
+    input: { MessageBody: mebibyte },
+    documented: LARGE,
+  },
+  {
+    title: 'ten attributes, of the largest size',
+    action: 'SendMessage',
+    queue: 'sent',
+    // Each attribute has 11 bytes: a name of 2, a type of 6 and a value of 3.
+    input: { MessageBody: mebibyte.slice(110), MessageAttributes: ten },
+    documented: LARGE,
   },
   { title: 'a delay', action: 'SendMessage', queue: 'sent', input: { MessageBody: 'later', DelaySeconds: 900 } },
   { title: 'no messages', action: 'ReceiveMessage', input: { MaxNumberOfMessages: 0 } },
