@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Ledger } from 'bounded-sqs-batch/engine'
-import { kindOf, type Messages } from './messages.ts'
+import { CRASHES, kindOf, type Messages } from './messages.ts'
 
 export interface Check {
   what: string
@@ -55,6 +55,10 @@ interface Outcome {
   permanent: readonly number[]
 }
 
+function checkOf({ name }: { name: string }, what: string, holds: boolean, found: unknown): Check {
+  return { what: `${name}: ${what}`, holds, found: `${found}` }
+}
+
 /**
  * Checks that each message of a stage is in its expected place. A message may be accepted twice only because of a kill.
  */
@@ -78,11 +82,7 @@ export function account({ stage, ledger, journal, dead, permanent }: Outcome) {
   const counted = [stage.messages, accepted.size + places.permanent.size, dead.length, 0, 0].join()
   const isOnlyKilled = Object.keys(reasons).every((reason) => reason === 'the process was ended by SIGKILL')
 
-  const check = (what: string, holds: boolean, found: unknown): Check => ({
-    what: `${stage.name}: ${what}`,
-    holds,
-    found: `${found}`,
-  })
+  const check = checkOf.bind(undefined, stage)
   const checks = [
     check('no message is lost', lost.length === 0, `${lost.length} lost ${lost.slice(0, 5)}`.trim()),
     check(
@@ -111,4 +111,50 @@ export function account({ stage, ledger, journal, dead, permanent }: Outcome) {
     check("the engine's ledger agrees", engine === counted, `${engine}, counted ${counted}`),
   ]
   return { accepted: accepted.size, repeated, killed: killed.size, lost: lost.length, checks }
+}
+
+/** The share of the good messages that crashes may dead-letter with isolateCrashes(). */
+const MAX_DEAD_SHARE = 0.01
+
+/**
+ * Checks a stage in which messages crash the process at every delivery. These messages must be dead-lettered. With
+ * isolateCrashes(), nearly all others must not. Without it, how many are depends on how full the batches are.
+ */
+export function accountCrashes(
+  { stage, ledger, journal, dead, permanent }: Outcome,
+  { isIsolated }: { isIsolated: boolean },
+): { goodDead: string; checks: Check[] } {
+  const { accepted, killed, unhandled } = readJournal(journal, stage)
+  const deadNumbers = new Set(dead)
+  const numbers = Array.from({ length: stage.messages }, (_, index) => index + 1)
+  const isCrash = (number: number) => kindOf(stage, number) !== 'plain'
+  const lost = numbers.filter((number) => !accepted.has(number) && !deadNumbers.has(number))
+  const misplaced = numbers.filter((number) => isCrash(number) && (accepted.has(number) || !deadNumbers.has(number)))
+  const goodDead = dead.filter((number) => !isCrash(number))
+  const neverAccepted = goodDead.filter((number) => !accepted.has(number))
+  const good = stage.messages - CRASHES.length
+  const { sent, processed, deadLettered, remaining, timeouts, crashes, failedInvocations } = ledger
+  const engine = [sent, processed, deadLettered, remaining, ledger.lost].join()
+  const counted = [stage.messages, stage.messages - dead.length, dead.length, 0, 0].join()
+  const check = checkOf.bind(undefined, stage)
+  const checks = [
+    check('no message is lost', lost.length === 0, `${lost.length} lost ${lost.slice(0, 5)}`.trim()),
+    check('the messages that crash are dead-lettered', misplaced.length === 0, `${misplaced.length} elsewhere`),
+    check(
+      'no message is dead-lettered twice',
+      dead.length === deadNumbers.size && permanent.length === 0,
+      `${dead.length - deadNumbers.size} by the queue; ${permanent.length} by the function`,
+    ),
+    check(
+      'only these messages end a process',
+      killed.size > 0 && failedInvocations === killed.size && timeouts + crashes === killed.size,
+      `${killed.size} ends; ${crashes} crashes, ${timeouts} timeouts, ${failedInvocations} failed`,
+    ),
+    check('no rejection is unhandled', unhandled === 0, unhandled),
+    check("the engine's ledger agrees", engine === counted, `${engine}, counted ${counted}`),
+  ]
+  const found = `${goodDead.length} of ${good}, of these never processed: ${neverAccepted.length}`
+  const share = `at most ${100 * MAX_DEAD_SHARE} % of the good messages are dead-lettered`
+  if (isIsolated) checks.push(check(share, goodDead.length <= MAX_DEAD_SHARE * good, found))
+  return { goodDead: found, checks }
 }

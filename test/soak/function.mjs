@@ -5,12 +5,15 @@ import { setFlagsFromString } from 'node:v8'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord, PermanentError } from 'middy-bounded-sqs-batch'
-import { deadLetter, retryBackoff } from 'middy-bounded-sqs-batch/sqs'
+import { deadLetter, isolateCrashes, retryBackoff } from 'middy-bounded-sqs-batch/sqs'
+import { crash } from '../support/crash.ts'
 import { collectGarbage } from '../support/memory.ts'
 
 const { JOURNAL, PERMANENT_URL, SAMPLE_EVERY } = process.env
+const { BACKOFF_BASE = 1, BACKOFF_MAX = 1, ISOLATE_CRASHES, OUTAGE_SECONDS } = process.env
 const { pid } = process
 const journal = openSync(JOURNAL, 'a') // each write is appended as a whole, and SIGKILL does not undo it
+let outageEnd
 const count = { invocations: 0, open: 0, peak: 0 }
 
 // V8 drops the bytecode of functions that were not called for some collections: measured, 6 MB, which would hide a leak.
@@ -25,6 +28,15 @@ process.on('unhandledRejection', () => note(`unhandled ${pid}`))
 function fail(message) {
   throw new Error(message)
 }
+
+/** Notes the kill before it happens. */
+const crashes = Object.entries(crash).map(([kind, end]) => [
+  kind,
+  () => {
+    note(`kill ${pid}`)
+    end()
+  },
+])
 
 /** What the handler does with each kind of message, before it accepts the message. */
 const kinds = {
@@ -48,11 +60,14 @@ const kinds = {
     note(`kill ${pid}`)
     process.kill(pid, 'SIGKILL')
   },
+  needsService: () => performance.now() > outageEnd || fail('the service is down'),
+  ...Object.fromEntries(crashes),
 }
 
 /** Numbers the invocations of this process, and writes memory and descriptors to standard output before some. */
 const observe = {
   before({ context }) {
+    outageEnd ??= performance.now() + 1000 * OUTAGE_SECONDS
     if (count.invocations % SAMPLE_EVERY === 0) {
       collectGarbage()
       const { heapUsed, external, rss } = process.memoryUsage()
@@ -70,12 +85,15 @@ const observe = {
 
 const client = new SQSClient({ maxAttempts: 1 }) // so that deadLetter() and retryBackoff() see each throttled call
 
-export const handler = middy()
-  .use(observe)
+const backoff = retryBackoff({ client, base: Number(BACKOFF_BASE), max: Number(BACKOFF_MAX) })
+
+const app = middy().use(observe)
+if (ISOLATE_CRASHES) app.use(isolateCrashes({ client, spread: Number(ISOLATE_CRASHES) }))
+export const handler = app
   .use(
     boundedSqsBatch({
       recordTimeout: 1000,
-      onFailure: [deadLetter({ client, queueUrl: PERMANENT_URL }), retryBackoff({ client, base: 1, max: 1 })],
+      onFailure: [deadLetter({ client, queueUrl: PERMANENT_URL }), backoff],
     }),
   )
   .handler(

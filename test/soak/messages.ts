@@ -9,7 +9,9 @@ const SHARES = {
   poison: 2,
   permanent: 3,
 }
-type Kind = keyof typeof SHARES | 'plain' | 'kills'
+/** The kinds that crash the process at every delivery. */
+export const CRASHES = ['exit', 'memory', 'loop'] as const
+type Kind = keyof typeof SHARES | 'plain' | 'kills' | 'needsService' | (typeof CRASHES)[number]
 
 export interface Messages {
   messages: number
@@ -17,6 +19,10 @@ export interface Messages {
   kills: number
   /** Message groups: the queue is a FIFO queue. */
   groups?: number
+  /** All messages need a service that is down at first. */
+  hasOutage?: boolean
+  /** One message of each kind crashes the process at every delivery, and the others are plain. */
+  hasCrashes?: boolean
 }
 
 let seed = 0
@@ -33,7 +39,9 @@ export function hash(number: number): number {
 }
 
 /** The kind of the message with this number, from 1. */
-export function kindOf({ messages, kills }: Messages, number: number): Kind {
+export function kindOf({ messages, kills, hasOutage, hasCrashes }: Messages, number: number): Kind {
+  if (hasOutage) return 'needsService'
+  if (hasCrashes) return CRASHES[number - Math.floor(messages / 2)] ?? 'plain'
   const killEvery = Math.floor(messages / kills) // infinite without kills
   if (number % killEvery === Math.floor(killEvery / 2)) return 'kills'
   let rest = hash(number) % 1000

@@ -1,7 +1,9 @@
 /**
  * Sends a million messages through AWS's own runtime client, and accounts for each: `npm run test:soak`. Records fail,
- * hang and compute, processes are killed, and SQS refuses calls. Exits with 1 if a message is lost, if a FIFO group
- * loses its order, if a rejection is unhandled, or if the memory or the descriptors of a warm environment grow.
+ * hang and compute, processes are killed, and SQS refuses calls. Beside them, small queues have messages that crash the
+ * function at every delivery, or a service that is down. Exits with 1 if a message is lost, if a FIFO group loses its order,
+ * if a rejection is unhandled, if a crash or an outage dead-letters good messages, or if the memory or the descriptors of a
+ * warm environment grow.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,21 +11,28 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { type Ledger, type Progress, type RunOptions, renderTable, run } from 'bounded-sqs-batch/engine'
 import { median } from '../support/median.ts'
-import { account, type Check } from './account.ts'
+import { account, accountCrashes, type Check } from './account.ts'
 import { kindOf, type Messages, setSeed } from './messages.ts'
-import { type Sqs, startSqs } from './sqs.ts'
+import { type QueueSettings, type Sqs, startSqs } from './sqs.ts'
 
 const HELP = `Usage: npm run test:soak -- [options]
 
-  --messages <n>   messages of all three queues together; default 1,000,000
+  --messages <n>   messages of the three large queues together; default 1,000,000
   --seed <n>       decides which messages fail and which calls SQS refuses; default random
   --json <file>    write the ledgers, the checks, and memory over time to this file
 
-Even a short run takes some minutes, because the messages of a killed process wait for their visibility timeout.`
+Even a short run takes up to ten minutes, because the messages of a crashed process wait for their visibility timeout.`
 
 const AWS_CLIENT = join(import.meta.dirname, '../../cli/test/aws-client/node_modules/aws-lambda-ric/index.mjs')
 const KILL_EVERY = 50_000
+/**
+ * Messages that fail twice, hang once and lose their process several times need far fewer receives than this. So only
+ * messages of the kind `poison` may be in the dead-letter queue.
+ */
+const MAX_RECEIVES = 12
 const VISIBILITY_TIMEOUT = 120
+/** The messages of a queue with crashes or an outage. They fit into one batch. */
+const SMALL = 1000
 /** V8 still compiles in this share of the invocations. Measured: memory grows by 4 MB, and later by less than 0.5 MB. */
 const WARM_UP = 0.05
 /**
@@ -38,6 +47,7 @@ interface Stage extends Messages {
   sampleEvery: number
   function?: Partial<RunOptions['function']>
   mapping: RunOptions['mapping']
+  settings?: QueueSettings
 }
 
 /** The state of a process of the function between two invocations. Memory is in bytes, after a garbage collection. */
@@ -86,9 +96,17 @@ async function main(): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'soak-'))
   try {
     const [batches, fifo, warm] = stages()
+    const small = Promise.all([runCrashes(sqs, folder, true), runCrashes(sqs, folder, false), runOutage(sqs, folder)])
     const results = await Promise.all([batches, fifo].map((stage) => runStage(stage, sqs, folder)))
+    const [isolated, together, outage] = await small
     results.push(await runStage(warm, sqs, folder))
-    report(results, await sqs.refused())
+    const smallChecks = [...isolated.checks, ...together.checks, ...outage.checks]
+    const rows = [
+      ['good messages dead-lettered by crashes', isolated.goodDead],
+      ['  without isolateCrashes()', together.goodDead],
+      ['messages dead-lettered by an outage', format(outage.dead)],
+    ] as const
+    report(results, { checks: smallChecks, rows }, await sqs.refused())
   } finally {
     sqs.close()
     rmSync(folder, { recursive: true })
@@ -134,7 +152,14 @@ function stages(): [batches: Stage, fifo: Stage, warm: Stage] {
 
 /** Sends the messages of a stage through the function, and accounts for them. */
 async function runStage(stage: Stage, sqs: Sqs, folder: string) {
-  const { queue, dead, permanent } = await sqs.create(stage, VISIBILITY_TIMEOUT)
+  const outcome = await sendMessages(stage, sqs, folder)
+  const { ledger, dead, permanent } = outcome
+  return { name: stage.name, ledger, dead: dead.length, permanent: permanent.length, ...account(outcome) }
+}
+
+async function sendMessages(stage: Stage, sqs: Sqs, folder: string) {
+  const { settings = { visibilityTimeout: VISIBILITY_TIMEOUT, maxReceives: MAX_RECEIVES } } = stage
+  const { queue, dead, permanent } = await sqs.create({ ...stage, settings })
   const journal = join(folder, stage.name)
   const ledger = await run({
     queue: { queueUrl: queue, endpoint: sqs.endpoint },
@@ -160,14 +185,49 @@ async function runStage(stage: Stage, sqs: Sqs, folder: string) {
     idle: 0,
     onProgress: (now) => showProgress(stage.name, now),
   })
-  const [inDead, inPermanent] = [await sqs.takeAll(dead), await sqs.takeAll(permanent)]
+  return { stage, ledger, journal, dead: await sqs.takeAll(dead), permanent: await sqs.takeAll(permanent) }
+}
+
+/** What the stages with crashes and with an outage have in common. Three environments: a loop blocks only one of them. */
+function smallStage(name: string, maxReceives: number, env: Record<string, string>): Stage {
   return {
-    name: stage.name,
-    ledger,
-    dead: inDead.length,
-    permanent: inPermanent.length,
-    ...account({ stage, ledger, journal, dead: inDead, permanent: inPermanent }),
+    name,
+    messages: SMALL,
+    kills: 0,
+    sampleEvery: Number.MAX_SAFE_INTEGER,
+    function: { timeout: 15_000, env },
+    mapping: { batchSize: SMALL, windowMs: 2000, concurrency: 3 },
+    settings: { visibilityTimeout: 60, maxReceives },
   }
+}
+
+/**
+ * Three messages crash the function at every delivery. With isolateCrashes(), nearly all good messages must survive.
+ *
+ * The second crash spreads the messages over 60 s, half of `spread`. A batch has those of 2 to 3 s: the window, and the
+ * time of a batch. So about 4 % of the good messages crash a third time with each of the three messages, and 0.2 % a
+ * fourth time. One percent at the fifth time would need batches of 9 s.
+ */
+async function runCrashes(sqs: Sqs, folder: string, isIsolated: boolean) {
+  const [name, env] = isIsolated ? ['crashes', { ISOLATE_CRASHES: '120' }] : ['crashes, not isolated', {}]
+  const outcome = await sendMessages({ ...smallStage(name, 5, env), hasCrashes: true }, sqs, folder)
+  return accountCrashes(outcome, { isIsolated })
+}
+
+/**
+ * A service is down for 90 s when the messages are sent: 15 minutes, divided by 10. With 15 receives and delays that are
+ * divided by 10, too, a message survives at least 450 s.
+ */
+async function runOutage(sqs: Sqs, folder: string) {
+  const env = { OUTAGE_SECONDS: '90', BACKOFF_BASE: '3', BACKOFF_MAX: '90' }
+  const result = await runStage({ ...smallStage('outage', 15, env), hasOutage: true }, sqs, folder)
+  const { redelivered } = result.ledger
+  const failsAtFirst = {
+    what: 'outage: each message fails at first',
+    holds: redelivered >= SMALL,
+    found: `${redelivered}`,
+  }
+  return { dead: result.dead, checks: [...result.checks, failsAtFirst] }
 }
 
 function* messagesOf(stage: Stage) {
@@ -230,10 +290,15 @@ function checkWarm(): Check[] {
 
 type Result = Awaited<ReturnType<typeof runStage>>
 
-function report(results: readonly Result[], refused: Record<string, number>): void {
+function report(
+  results: readonly Result[],
+  small: { checks: readonly Check[]; rows: readonly (readonly [string, string])[] },
+  refused: Record<string, number>,
+): void {
   const peak = Math.max(...samples.filter(({ stage }) => stage === 'batches').map((sample) => sample.peak))
   const checks: Check[] = [
     ...results.flatMap((result) => result.checks),
+    ...small.checks,
     ...checkWarm(),
     { what: 'batches: several invocations run at once', holds: peak > 1, found: `up to ${peak}` },
     {
@@ -259,6 +324,7 @@ function report(results: readonly Result[], refused: Record<string, number>): vo
       ['  ended by SIGKILL', inLedgers('crashes')],
       ['processes killed', total(({ killed }) => killed)],
       ...Object.entries(refused).map(([operation, count]) => [`${operation} refused`, format(count)] as const),
+      ...small.rows,
       ['wall time', `${Math.round(seconds)} s`],
       ['messages per second', format(Math.round(MESSAGES / seconds))],
     ]),

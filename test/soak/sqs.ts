@@ -9,11 +9,12 @@ import {
   SQSClient,
 } from '@aws-sdk/client-sqs'
 
-/**
- * Messages that fail twice, hang once and lose their process several times need far fewer receives than this. So only
- * messages of the kind `poison` may be in the dead-letter queue.
- */
-const MAX_RECEIVES = 12
+/** The settings of a queue. */
+export interface QueueSettings {
+  /** Seconds. */
+  visibilityTimeout: number
+  maxReceives: number
+}
 
 /** Starts the SQS of sqs-server.ts. Every SQS client of this process repeats refused calls, as Lambda's pollers do. */
 export async function startSqs(seed: number) {
@@ -25,7 +26,7 @@ export async function startSqs(seed: number) {
   return {
     endpoint: `${endpoint}`,
     /** Creates a queue with its dead-letter queue, and a queue for the failures that the function calls permanent. */
-    async create({ name, groups }: { name: string; groups?: number }, visibilityTimeout: number) {
+    async create({ name, groups, settings }: { name: string; groups?: number; settings: QueueSettings }) {
       const [suffix, fifo] = groups ? ['.fifo', { FifoQueue: 'true' }] : ['', {}]
       async function create(queue: string, attributes = {}) {
         const Attributes = { ...fifo, ...attributes }
@@ -35,8 +36,8 @@ export async function startSqs(seed: number) {
       const dead = await create(`${name}-dead`)
       const deadLetterTargetArn = `arn:aws:sqs:us-east-1:000000000000:${name}-dead${suffix}`
       const queue = await create(name, {
-        VisibilityTimeout: String(visibilityTimeout),
-        RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: MAX_RECEIVES }),
+        VisibilityTimeout: String(settings.visibilityTimeout),
+        RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: settings.maxReceives }),
       })
       return { queue, dead, permanent: await create(`${name}-permanent`) }
     },
