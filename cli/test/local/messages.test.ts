@@ -5,7 +5,7 @@ import { type Test, test } from 'tap'
 import { numberedMessages, readMessagesFile, readStandardInput, toMessage } from '../../src/local/simulator/messages.ts'
 import { folder } from '../support/runs.ts'
 
-function write(t: Test, name: string, text: string) {
+function write(t: Test, name: string, text: string | Buffer) {
   const file = join(folder(t), name)
   writeFileSync(file, text)
   return file
@@ -123,7 +123,11 @@ function made(value: unknown, fifo = false) {
   }
 }
 
-const ATTRIBUTE = 'which is not a string, a number or { dataType, stringValue }'
+const ATTRIBUTE = 'which is not a string, a number, { dataType, stringValue } or { dataType, binaryValue } in base64'
+const NAME =
+  'whose name SQS refuses: use at most 256 letters, digits, "_", "-" and single "." inside the name, and do not begin with "AWS." or "Amazon."'
+const NUMBER = 'whose value is not a number of at most 38 digits, from -1e+126 to 1e+126'
+const GROUP = 'has a messageGroupId that is not a string of 1 to 128 letters, digits and punctuation characters'
 for (const [title, value, expected] of [
   ['a text', 'a', { body: 'a' }],
   ['a number', 7, { body: '7' }],
@@ -148,16 +152,10 @@ for (const [title, value, expected] of [
     String.raw`has the key "x\ny": only body, messageGroupId and messageAttributes are allowed`,
   ],
   ['a message group', { body: 'a', messageGroupId: 'g' }, { body: 'a', messageGroupId: 'g' }],
-  [
-    'a message group that is empty',
-    { body: 'a', messageGroupId: '' },
-    'has a messageGroupId that is empty or not a string',
-  ],
-  [
-    'a message group that is a number',
-    { body: 'a', messageGroupId: 1 },
-    'has a messageGroupId that is empty or not a string',
-  ],
+  ['a message group that is empty', { body: 'a', messageGroupId: '' }, GROUP],
+  ['a message group that is a number', { body: 'a', messageGroupId: 1 }, GROUP],
+  ['a message group with a space', { body: 'a', messageGroupId: 'a b' }, GROUP],
+  ['a message group of 129 characters', { body: 'a', messageGroupId: 'a'.repeat(129) }, GROUP],
   ['a message group that is undefined', { body: 'a', messageGroupId: undefined }, { body: 'a' }],
   ['no attributes', { body: 'a', messageAttributes: {} }, { body: 'a' }],
   ['attributes that are a list', { body: 'a', messageAttributes: [] }, 'has messageAttributes that are not an object'],
@@ -191,9 +189,88 @@ for (const [title, value, expected] of [
         `has the attribute "bad", ${ATTRIBUTE}`,
       ] as const,
   ),
+  ['a control character', 'a\u0007b', 'has a body with the character U+0007, which SQS refuses'],
+  ['half of a surrogate pair', 'a\ud800', 'has a body with the character U+D800, which SQS refuses'],
+  ['U+FFFF', 'a\uffff', 'has a body with the character U+FFFF, which SQS refuses'],
+  ['tabs, line breaks and emoji', '\t\r\n\u{1f600}\u0080', { body: '\t\r\n\u{1f600}\u0080' }],
+  ['an object with an escaped control character', { id: '\u0007' }, { body: '{"id":"\\u0007"}' }],
 ] as const) {
   test(`a message from ${title}`, async (t) => t.strictSame(made(value), expected))
 }
+
+/** What is wrong with an attribute. Undefined if it is right. */
+function wrong(attribute: unknown, name = 'x') {
+  const message = made({ body: 'a', messageAttributes: { [name]: attribute } })
+  return typeof message === 'string' ? message.replace(`has the attribute ${JSON.stringify(name)}, `, '') : undefined
+}
+
+test('an attribute must have a name that SQS accepts', async (t) => {
+  for (const name of ['a', '_', '-', 'a.b', 'awsx', 'aws', 'a'.repeat(256)]) t.equal(wrong('v', name), undefined, name)
+  const refused = ['', '.a', 'a.', 'a..b', 'a b', 'ä', 'AWS.a', 'aws.a', 'Amazon.a', 'a'.repeat(257)]
+  for (const name of refused) t.equal(wrong('v', name), NAME, name)
+})
+
+test('an attribute must have a type of SQS, and the value of this type', async (t) => {
+  const type = (dataType: string, value: object = { stringValue: '1' }) => wrong({ dataType, ...value })
+  for (const dataType of ['String', 'Number', 'Number.int', `String.${'a'.repeat(249)}`]) {
+    t.equal(type(dataType), undefined, dataType)
+  }
+  const unknown = 'whose type is not String, Number or Binary, or one of these with ".name"'
+  for (const dataType of ['string', 'Text', 'Strings', 'String.', '', `String.${'a'.repeat(250)}`]) {
+    t.equal(type(dataType), unknown, dataType)
+  }
+  t.equal(type('Binary'), 'of type Binary, which needs a binaryValue')
+  t.equal(type('Number', { binaryValue: 'AA==' }), 'of type Number, which needs a stringValue')
+  for (const binaryValue of ['AA==', 'AA', 'AAA=', 'AAAA']) t.equal(type('Binary', { binaryValue }), undefined)
+  for (const binaryValue of ['A', 'AA=', '??', 'AA==A']) t.equal(type('Binary', { binaryValue }), ATTRIBUTE)
+})
+
+test('an attribute must have a value, without control characters', async (t) => {
+  const empty = 'whose value is empty'
+  t.equal(wrong(''), empty)
+  t.equal(wrong({ dataType: 'Binary', binaryValue: '' }), empty)
+  t.equal(wrong('a\u0000'), 'has the attribute "x" with the character U+0000, which SQS refuses')
+})
+
+test('a number must be one that SQS accepts', async (t) => {
+  const number = (stringValue: string) => wrong({ dataType: 'Number', stringValue })
+  const good = ['0', '-1.5', '+1', '.5', '5.', '1e3', '1E-3', '9'.repeat(38), `0.${'0'.repeat(50)}1`, '1e126']
+  for (const text of good) t.equal(number(text), undefined, text)
+  for (const text of ['x', '1x', '', ' ', '.', '1e', '0x1', '9'.repeat(39), '1e127', '-1e127', 'Infinity', '1,5']) {
+    t.equal(number(text), text === '' ? 'whose value is empty' : NUMBER, text)
+  }
+})
+
+test('a message has at most ten attributes', async (t) => {
+  const message = (count: number) =>
+    made({ body: 'a', messageAttributes: Object.fromEntries(Array.from({ length: count }, (_, n) => [`a${n}`, 'v'])) })
+  t.match(message(10), { body: 'a' })
+  t.equal(message(11), 'has 11 attributes, but SQS allows at most 10')
+})
+
+test('messages are compared with the MaximumMessageSize of the queue', async (t) => {
+  const file = write(t, 'm.txt', `${'x'.repeat(1024)}\n${'x'.repeat(1025)}\n`)
+  const message = `line 2 of ${file} has a body of 1025 bytes, but MaximumMessageSize of the queue is 1024`
+  await t.rejects(readMessagesFile(file, false, 1024), { name: 'UsageError', message })
+  t.equal((await readMessagesFile(file, false, 1025)).length, 2)
+  t.intercept(process, 'stdin', { value: Readable.from([Buffer.from('xx')]) })
+  await t.rejects(readMessagesFile('-', false, 1), {
+    message: 'line 1 of standard input has a body of 2 bytes, but MaximumMessageSize of the queue is 1',
+  })
+})
+
+test('an input that is not UTF-8 is refused; UTF-16 with a byte order mark is read', async (t) => {
+  const latin = Buffer.from('Stra\u00dfe\n', 'latin1')
+  const file = write(t, 'm.txt', latin)
+  const rest = 'is not UTF-8, so SQS would refuse its messages: convert it to UTF-8'
+  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message: `--messages-file ${file} ${rest}` })
+  for (const bytes of [latin, Buffer.from('\u20ac').subarray(0, 2)]) {
+    t.intercept(process, 'stdin', { value: Readable.from([bytes]) })
+    await t.rejects(readMessagesFile('-', false), { name: 'UsageError', message: `standard input ${rest}` })
+  }
+  const utf16 = write(t, 'm16.txt', Buffer.from('\ufeffStra\u00dfe', 'utf16le'))
+  t.strictSame(await readMessagesFile(utf16, false), [{ body: 'Stra\u00dfe' }])
+})
 
 const LIMIT = 1024 * 1024
 const TOO_LARGE = `of ${LIMIT + 1} bytes, but SQS allows at most ${LIMIT}`
@@ -208,7 +285,7 @@ test('the names, types and values of the attributes count, too', async (t) => {
   const message = (bytes: number) => ({
     body: 'x'.repeat(bytes),
     messageAttributes: {
-      näme: 'välue', // 5 + 6 + 6 bytes
+      names: 'välue', // 5 + 6 + 6 bytes
       binary: { dataType: 'Binary', binaryValue: 'AQID' }, // 6 + 6 + 3 bytes
     },
   })
