@@ -186,7 +186,7 @@ export function localCommand() {
       'set an environment variable of the function; may be repeated. The function also gets the variables of the shell, and DEAD_LETTER_QUEUE_URL with the URL of the dead-letter queue in this process, unless a template does not set it',
       collect,
     )
-    .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')
+    .option('--env-from <file>', 'read environment variables from a file, one NAME=VALUE per line')
     .optionsGroup('Settings from a template (the flags above override them):')
     .option(
       '--template <file>',
@@ -389,7 +389,7 @@ export function tuneCommand() {
       'set an environment variable of the function; may be repeated. SQS clients of the function use a queue in this process, unless AWS_ENDPOINT_URL_SQS is set here. A client with the URL of a real queue calls that queue',
       collect,
     )
-    .option('--env-file <file>', 'read environment variables from a file, one NAME=VALUE per line')
+    .option('--env-from <file>', 'read environment variables from a file, one NAME=VALUE per line')
     .optionsGroup('Settings from a template (the flags above override them):')
     .option(
       '--template <file>',

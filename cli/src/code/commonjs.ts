@@ -1,13 +1,13 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
 import { evaluate, parse } from '@humanwhocodes/momoa'
+import { MODULE_TYPE, nearest } from './manifest.ts'
 
 const PACKAGE = `['"]middy-bounded-sqs-batch(?:/\\w+)?['"]`
 const REQUIRE = new RegExp(`\\brequire\\s*\\(\\s*${PACKAGE}\\s*\\)`)
 const KEYWORD = '\\b(?:import|export)\\b'
 const CLAUSE = `(?:(?!${KEYWORD})[\\w\\s{},*$])*?`
 const IMPORT = new RegExp(`${KEYWORD}\\s*(?:(${CLAUSE})\\bfrom\\s*)?${PACKAGE}`, 'g')
-export const MODULE_TYPE = /"type"\s*:\s*"module"/
 const BUNDLERS = /\b(esbuild|webpack|rollup|rolldown|tsup|tsdown|ncc|parcel|rspack|vite|swc|bun)\b/
 
 /** What a build makes of the imports of a file. `reason` says why it is not known. */
@@ -21,13 +21,6 @@ function hasValue(clause = '*'): boolean {
 
 function importsPackage(text: string): boolean {
   return Array.from(text.matchAll(IMPORT), ([, clause]) => clause).some(hasValue)
-}
-
-/** The nearest file of this name, in a folder or above it. Node and the TypeScript compiler search in the same way. */
-export function nearest(folder: string, name: string): string | undefined {
-  const file = join(folder, name)
-  if (existsSync(file)) return file
-  return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)
 }
 
 /** The compiler options of a tsconfig.json, with those of the files that it extends. Undefined if one cannot be read. */

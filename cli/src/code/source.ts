@@ -1,6 +1,7 @@
 import { join, relative } from 'node:path'
-import { MODULE_TYPE, type Modules, requiresPackage } from './commonjs.ts'
+import { type Modules, requiresPackage } from './commonjs.ts'
 import { entryPoints, handlerFiles, importsOf } from './handler-files.ts'
+import { MODULE_TYPE } from './manifest.ts'
 import { openTree, type Tree } from './tree.ts'
 
 /** Where the code of a function is, as far as an input says. */

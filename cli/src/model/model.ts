@@ -116,6 +116,13 @@ export interface TemplateSource {
   typeOf: (id: string) => string
 }
 
+/** The value of a parameter with allowed values: its default, or the first allowed one. */
+export interface ChosenValue {
+  name: string
+  value: string
+  isDefault: boolean
+}
+
 export interface Model {
   /** The template. Missing for a deployed function and for Terraform. */
   file?: string
@@ -139,6 +146,8 @@ export interface Model {
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]
+  /** The parameters with allowed values that were not given. Only set if one case of the template was read. */
+  chosen?: readonly ChosenValue[]
   /** Names that the file does not define, if it is only a part of a template. */
   undefinedNames?: readonly string[]
   /** Missing for a deployed function and for Terraform. */

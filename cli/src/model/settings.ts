@@ -236,6 +236,14 @@ export const QUEUE_SETTINGS = {
     least: 0,
     most: 900,
   }),
+  maximumMessageSize: number('MaximumMessageSize', {
+    terraform: ['max_message_size'],
+    cdk: 'maxMessageSizeBytes',
+    default: 1_048_576,
+    least: 1024,
+    most: 1_048_576,
+    isOptional: true,
+  }),
   redrive: other<RedrivePolicy>('RedrivePolicy', { terraform: ['redrive_policy'], cdk: 'deadLetterQueue' }),
 } satisfies Table
 

@@ -1,3 +1,4 @@
+import type { ChosenValue } from '../model/model.ts'
 import { entriesOf, type Node, nodesIn, scalarText } from './document.ts'
 import { namesWithConditions, READ_PROPERTIES, readParts } from './relevant.ts'
 import { type Assumptions, createResolver, type Links } from './resolve.ts'
@@ -51,6 +52,22 @@ function choicesOf(name: string, declaration: Node | undefined, conditions: Entr
     return allowed.items.map((item) => ({ name, value: String(scalarText(item)), isAllowed: true }))
   const values = comparedWith(name, conditions)
   return values.length === 0 ? [] : [...values, undefined].map((value) => ({ name, value }))
+}
+
+/**
+ * The parameters that decide about messages, have several allowed values, and are not given, with their defaults. Without
+ * a default, the value is the first allowed one.
+ */
+export function chosenValues(document: Node, given: ReadonlyMap<string, string>): ChosenValue[] {
+  const { conditions, parameters } = createResolver(document, given)
+  return [...relevantNames(document, conditions)].flatMap((name) => {
+    const declared = entriesOf(parameters.get(name))
+    const allowed = declared.get('AllowedValues')
+    const isRead = String(scalarText(declared.get('Type'))).startsWith('AWS::SSM::')
+    if (given.has(name) || isRead || allowed?.kind !== 'list' || allowed.items.length === 0) return []
+    const standard = scalarText(declared.get('Default'))
+    return { name, value: standard ?? String(scalarText(allowed.items[0])), isDefault: standard !== undefined }
+  })
 }
 
 function product(lists: readonly Choice[][]): Choice[][] {

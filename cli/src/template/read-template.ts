@@ -15,7 +15,7 @@ import { absent, invalid, known, type Position, type Setting, unknown, valueIn }
 import { MAPPING_SETTINGS, QUEUE_SETTINGS } from '../model/settings.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
-import { casesOf, type TemplateCase } from './cases.ts'
+import { casesOf, chosenValues, type TemplateCase } from './cases.ts'
 import { entriesOf, type Node, parseDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
@@ -97,13 +97,16 @@ export function checkParameters(
 
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * Rejects with a UsageError that names the position if the file is not a template.
+ * A parameter with allowed values and without a default has the first one. Rejects with a UsageError that names the
+ * position if the file is not a template.
  */
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
   refuseConfiguration(file)
   const template = parseTemplate(file, readText(file))
   checkParameters(given, parametersOf(template), file)
-  return readModel(template, given)
+  const chosen = chosenValues(template.document, given)
+  const first = chosen.filter(({ isDefault }) => !isDefault).map(({ name, value }): [string, string] => [name, value])
+  return { ...readModel(template, new Map([...first, ...given])), chosen }
 }
 
 /** Reads each case of a template. With no open parameter or condition, there is only one. */

@@ -12,7 +12,7 @@ interface Files {
   report?: string
   messagesFile: string
   template?: string
-  envFile?: string
+  envFrom?: string
 }
 
 /**
@@ -20,12 +20,12 @@ interface Files {
  * input, a module that the handler imports, the other output, or any file that `tune` has not written. Changes no file,
  * and leaves no new one.
  */
-export function checkOutputs({ payload, report, messagesFile, template, envFile }: Files, handler: string): void {
+export function checkOutputs({ payload, report, messagesFile, template, envFrom }: Files, handler: string): void {
   const inputs = {
     'the handler': handler,
     '--messages-file': messagesFile === '-' ? '/dev/stdin' : messagesFile, // `< FILE` can redirect it
     '--template': template,
-    '--env-file': envFile,
+    '--env-from': envFrom,
   }
   const outputs = [
     { flag: '--payload', file: payload, isOurs: isPayload, what: 'is an output of tune, and not an input' },

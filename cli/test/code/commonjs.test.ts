@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { test } from 'tap'
-import { MODULE_TYPE, requiresPackage } from '../../src/code/commonjs.ts'
+import { requiresPackage } from '../../src/code/commonjs.ts'
+import { MODULE_TYPE } from '../../src/code/manifest.ts'
 import { filesIn } from '../support/files.ts'
 
 const NAME = 'middy-bounded-sqs-batch'

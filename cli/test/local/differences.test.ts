@@ -1,39 +1,113 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { differencesOf } from '../../src/local/command/differences.ts'
 import { type Ledger, openLedger } from '../../src/local/simulator/ledger.ts'
 import type { RunOptions } from '../../src/local/simulator/run.ts'
+import type { Mapping } from '../../src/model/model.ts'
 import { folder } from '../support/runs.ts'
+import { type Change, read as readSam, sam } from '../support/templates.ts'
 
 const OWN = { visibilityTimeout: 180, maxReceives: 3 }
-const GIVEN = { queueUrl: 'http://127.0.0.1:4566/0/orders' }
 
 /** The differences of a run of handler.mjs, with these changes. */
-function of(ledger: Partial<Ledger>, options: Partial<RunOptions> = {}): string[] {
-  return differencesOf({ ...openLedger().snapshot({ queue: 0, deadLetter: 0 }), causes: {}, ...ledger } as Ledger, {
-    queue: OWN,
-    function: { file: 'handler.mjs' },
-    mapping: {},
-    ...options,
-  })
+function of(ledger: Partial<Ledger>, options: Partial<RunOptions> = {}, mapping?: Mapping): string[] {
+  return differencesOf(
+    { ...openLedger().snapshot({ queue: 0, deadLetter: 0 }), causes: {}, ...ledger } as Ledger,
+    {
+      queue: OWN,
+      function: { file: 'handler.mjs' },
+      mapping: {},
+      ...options,
+    },
+    mapping,
+  )
 }
 
 test('a run without failures of a .mjs file has no differences', async (t) => {
   t.strictSame(of({}), [])
 })
 
-test('failed messages are redelivered early if the queue is in this process', async (t) => {
-  const mapping = { retryAfter: 0 }
-  const early = [
-    'failed messages were redelivered after 0 s, and not after their visibility timeout (--retry-after off)',
+test('a visibility timeout that the function has set, and that was replaced', async (t) => {
+  t.strictSame(
+    of({ redelivered: 2, failedInvocations: 1, causes: { 'Error: no': 2 } }, { mapping: { retryAfter: 1 } }),
+    [],
+  )
+  t.strictSame(of({ replacedTimeouts: 2 }, { mapping: { retryAfter: 1 } }), [
+    'the function set the visibility timeout of failed messages (2 times), but they were redelivered after 1 s: use --retry-after off',
+  ])
+})
+
+/** The differences of a run of a file with a mapping of a template. */
+async function withMapping(t: Test, change: Change, options: Partial<RunOptions['function']> = {}, ledger = {}) {
+  const { mappings } = await readSam(t, sam(change))
+  const target = { file: 'handler.mjs', ...options }
+  return of(ledger, { function: target }, mappings[0])
+}
+const node = `nodejs${process.versions.node.split('.')[0]}.x`
+
+test('messages that the function sends to its own queue, unless the template allows loops', async (t) => {
+  const line =
+    'the function sent 3 messages to the queue that it reads. Lambda stops a message that comes back in this way about 16 times: it is dead-lettered, or lost without a dead-letter queue'
+  t.strictSame(of({ sentByFunction: 3 }), [line])
+  const sent = { sentByFunction: 3 }
+  t.strictSame(await withMapping(t, { function: { Runtime: node, RecursiveLoop: 'Terminate' } }, {}, sent), [line])
+  t.strictSame(await withMapping(t, { function: { Runtime: node, RecursiveLoop: 'Allow' } }, {}, sent), [])
+})
+
+test('another major version of Node than in the template', async (t) => {
+  t.strictSame(await withMapping(t, { function: { Runtime: node } }), [])
+  t.strictSame(await withMapping(t, { function: { Runtime: 'nodejs8.x' } }), [
+    `this was Node ${process.versions.node.split('.')[0]}, but the Runtime is nodejs8.x`,
+  ])
+})
+
+test('a Handler that names another file or export', async (t) => {
+  const root = folder(t)
+  mkdirSync(join(root, 'dist'))
+  const path = (name: string) => join(root, name)
+  const of = (Handler: string, file: string, CodeUri = root, exportName?: string) =>
+    withMapping(t, { function: { Runtime: node, Handler, CodeUri } }, { file, ...(exportName ? { exportName } : {}) })
+  const line = (used: string, handler: string) => [
+    `this run used ${used}, but the Handler in the template is ${handler}`,
   ]
-  t.strictSame(of({ redelivered: 2, causes: { 'Error: no': 2 } }, { mapping }), early)
-  t.strictSame(of({ redelivered: 2, failedInvocations: 1 }, { mapping }), early)
-  t.strictSame(of({ redelivered: 0, failedInvocations: 1 }, { mapping }), [], 'none was redelivered')
-  t.strictSame(of({ redelivered: 2 }, { mapping }), [], 'only duplicates were')
-  t.strictSame(of({ redelivered: 2, failedInvocations: 1 }), [], 'after the visibility timeout')
-  t.strictSame(of({ redelivered: 2, failedInvocations: 1 }, { mapping, queue: GIVEN }), [], 'another queue')
+  t.strictSame(await of('dist/orders.handler', path('dist/orders.mjs')), [])
+  t.strictSame(await of('orders.handler', path('dist/orders.mjs'), path('dist')), [])
+  t.strictSame(await of('orders.handler', path('dist/orders.mjs')), line('orders.mjs#handler', 'orders.handler'))
+  t.strictSame(
+    await of('dist/other.handler', path('dist/orders.mjs')),
+    line('orders.mjs#handler', 'dist/other.handler'),
+  )
+  t.strictSame(await of('dist/orders.main', path('dist/orders.mjs')), line('orders.mjs#handler', 'dist/orders.main'))
+  t.strictSame(await of('dist/orders.main', path('dist/orders.mjs'), root, 'main'), [])
+  t.strictSame(await of('dist/orders.a.b', path('dist/orders.mjs'), root, 'a.b'), [])
+  const [types] = await of('dist/index.handler', path('src/orders.ts'))
+  t.match(types, /^Node removed the types/, 'a TypeScript source has a bundle with any name')
+  t.strictSame((await of('dist/index.main', path('src/orders.ts')))[0], line('orders.ts#handler', 'dist/index.main')[0])
+  t.strictSame(
+    await of('build/orders.handler', path('dist/orders.mjs'), 's3://bucket/key'),
+    [],
+    'the folder is not known',
+  )
+})
+
+test('a mapping that is disabled', async (t) => {
+  t.strictSame(await withMapping(t, { function: { Runtime: node }, mapping: { Enabled: false } }), [
+    'Handler/Orders is disabled (Enabled: false), so Lambda does not poll',
+  ])
+})
+
+test('with a template, a package.json above its CodeUri does not concern the run', async (t) => {
+  const root = folder(t)
+  mkdirSync(join(root, 'src'))
+  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
+  const file = join(root, 'src/a.js')
+  const line = (options: object) => of({}, { function: { file, ...options } }).length
+  t.equal(line({}), 1)
+  t.equal(line({ codeRoot: root }), 0, 'it is deployed')
+  t.equal(line({ codeRoot: join(root, 'src') }), 0, 'the file was loaded without it')
+  t.equal(line({ codeRoot: join(root, 'src'), runtimeClient: 'node' }), 1)
+  t.equal(line({ codeRoot: join(root, 'dist') }), 1, 'the file is elsewhere')
 })
 
 test('TypeScript and a long timeout differ from Lambda', async (t) => {

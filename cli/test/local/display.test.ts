@@ -71,14 +71,30 @@ test('texts break at words, and keep long words and their indentation', async (t
   t.match(renderLedger(ledger, pipe), `  2 × timed out ${'after a long time '.repeat(5)}`, 'programs get whole lines')
 })
 
+test('a log line of the function is not broken on a terminal', async (t) => {
+  const { stream, text } = terminal(60)
+  const display = openDisplay(stream)
+  const line = `function | {"level":"INFO","message":"${'word '.repeat(30)}"}`
+  display.print(line, stream)
+  t.equal(text(), `${line}\n`)
+})
+
 test('the verdict is green or red on a terminal', async (t) => {
   const stream = Object.assign(terminal(80).stream, { getColorDepth: () => 8, hasColors: () => true })
   const { NO_COLOR, FORCE_COLOR, ...env } = process.env
   t.intercept(process, 'env', { value: env })
-  t.equal(renderVerdict(undefined, stream), '\u001b[32mpassed\u001b[39m')
-  t.equal(renderVerdict('1 message was lost', stream), '\u001b[31mfailed:\u001b[39m 1 message was lost')
+  const { firstUnprocessed, ...passed } = { ...progress, processed: 5002 }
+  t.equal(renderVerdict(undefined, passed, stream), '\u001b[32mpassed:\u001b[39m 5,002 processed')
+  const failed = { ...passed, firstUnprocessed: 'b9f7' }
+  const reason = '1 message was lost'
+  t.equal(
+    renderVerdict(reason, failed, stream),
+    '\u001b[31mfailed:\u001b[39m 1 message was lost; the first unprocessed message is b9f7',
+  )
+  t.equal(renderVerdict(reason, passed, stream), '\u001b[31mfailed:\u001b[39m 1 message was lost', 'none is known')
   t.match(renderLedger({ ...progress, lost: 3 }, stream), '\u001b[31m3\u001b[39m')
-  t.equal(renderVerdict(undefined, Object.assign(stream, { isTTY: false })), 'passed', 'elsewhere without colour')
+  const pipe = Object.assign(stream, { isTTY: false })
+  t.equal(renderVerdict(undefined, passed, pipe), 'passed: 5,002 processed', 'elsewhere without colour')
 })
 
 test('a log line is printed above the progress line, which is then shown again', async (t) => {

@@ -33,6 +33,8 @@ function setUp(
     refuse = [] as string[],
     /** The messages that the handler itself deletes. */
     deleted = [] as string[],
+    /** The messages whose deletion arrives after the end of their process. */
+    deletedLate = [] as string[],
     isLast = async (_gathered: number) => false,
   } = {},
 ) {
@@ -59,7 +61,11 @@ function setUp(
       if (batch.length > 0) calls.push({ call: 'release', ids: ids(batch) })
       waiting.unshift(...batch)
     },
-    takeDeleted: () => new Set(deleted),
+    takeDeleted: () => {
+      const taken = new Set(deleted)
+      deleted = deletedLate
+      return taken
+    },
   }
   const runtime = {
     invoke: async (event: string) => {
@@ -370,7 +376,7 @@ test('an invocation that fails: one line, one failed invocation, and all message
     { call: 'invoke', ids: ['m0', 'm1'] },
     { call: 'visibility', ids: ['m0', 'm1'], seconds: 1 },
   ])
-  t.strictSame(failures, ['an invocation with 2 records failed: it failed'])
+  t.strictSame(failures, ['m0: its invocation with 2 records failed: it failed'])
   t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), {
     invocations: 1,
     failedInvocations: 1,
@@ -384,11 +390,52 @@ test('an invocation that fails: one line, one failed invocation, and all message
 test('an invocation that is stopped at the end of the run is no failed invocation', async (t) => {
   const { failures, ledger, run } = setUp(some(1), () => ({ type: 'stopped', message: 'it was stopped' }))
   await run()
-  t.strictSame(failures, ['an invocation with 1 records failed: it was stopped'])
+  t.strictSame(failures, ['m0: its invocation with 1 record failed: it was stopped'])
   const { reasons, ...others } = ledger.snapshot({ queue: 1, deadLetter: 0 })
   t.match(others, { failedInvocations: 0, failed: 1, lost: 0 })
   t.strictSame(reasons, {})
 })
+
+test('messages of a failed invocation whose deletion arrives late are processed', async (t) => {
+  const { ledger, run } = setUp(some(3), () => ERROR, { deletedLate: ['m0', 'm2', 'other'] })
+  await run()
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, failed: 3, lost: 0, remaining: 1 })
+})
+
+test('a message that was reported as failed stays failed if its deletion arrives late', async (t) => {
+  const { ledger, run } = setUp(some(2), () => report(['m0', 'm1']), { deletedLate: ['m0'] })
+  await run()
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 0, lost: 1, remaining: 1 })
+})
+
+for (const [title, outcome, withoutError] of [
+  ['the whole invocation failed', ERROR, 3],
+  [
+    'the whole invocation failed, and the library published errors of two records',
+    { ...ERROR, recordErrors: { errors: { m0: 'Error: x' }, earlierErrors: { m1: 'Error: y' } } },
+    1,
+  ],
+  ['the handler reported the ids itself', report(['m0', 'm1', 'm2']), 0],
+  [
+    'the library reported them, and one of them has an error',
+    { ...report(['m0', 'm1', 'm2']), recordErrors: { errors: { m1: 'Error: x' }, reported: ['m0', 'm1', 'm2'] } },
+    2,
+  ],
+  [
+    'the library reported one without an error, and the handler the others',
+    { ...report(['m0', 'm1', 'm2']), recordErrors: { errors: {}, reported: ['m1'] } },
+    1,
+  ],
+] as const) {
+  test(`dead-lettered messages of which no handler had thrown: ${title}`, async (t) => {
+    const { ledger, run } = setUp(
+      ['m0', 'm1', 'm2'].map((id) => received(id, 100, 3)),
+      () => outcome as Outcome,
+    )
+    await run()
+    t.match(ledger.snapshot({ queue: 0, deadLetter: 3 }), { deadLettered: 3, deadLetteredWithoutError: withoutError })
+  })
+}
 
 test('messages that the handler has deleted are not deleted again', async (t) => {
   const { calls, failures, ledger, run } = setUp(some(3), () => report(['m1']), { deleted: ['m0', 'm1'] })

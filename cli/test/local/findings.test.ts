@@ -10,8 +10,8 @@ const OPTIONS = { file: 'handler.mjs', memory: 176.9, timeout: 1000, limitMemory
 /** What the run says after invocations with this usage. */
 function after(usages: readonly Partial<Usage>[], options: object = {}) {
   const findings = openFindings({ ...OPTIONS, ...options } as FunctionOptions)
-  for (const usage of usages) findings.add({ cpu: 10, peakMemory: 50, ...usage })
-  return findings.lines()
+  const failures = usages.flatMap((usage) => findings.add({ cpu: 10, peakMemory: 50, ...usage }) ?? [])
+  return { lines: findings.lines(), failures }
 }
 
 /** What the run says about this work of invocations, and whether each of them fails the run. */
@@ -24,37 +24,97 @@ function afterLeft(invocations: readonly LeftWork[][]) {
 const work = (what: string, count: number, isWeak = false): LeftWork => ({ what, count, isWeak })
 
 test('a run that used little has no findings', async (t) => {
-  t.strictSame(after([]), [])
-  t.strictSame(after([{}, {}]), [])
+  t.strictSame(after([]), { lines: [], failures: [] })
+  t.strictSame(after([{}, {}]), { lines: [], failures: [] })
 })
 
 test('more than 90 % of the memory is a finding, with the highest use of all invocations', async (t) => {
   const memory = 1000
-  t.strictSame(after([{ peakMemory: 900 }], { memory }), [])
-  t.strictSame(after([{ peakMemory: 900.6 }, { peakMemory: 100 }], { memory }), [
+  t.strictSame(after([{ peakMemory: 900 }], { memory }).lines, [])
+  t.strictSame(after([{ peakMemory: 900.6 }, { peakMemory: 100 }], { memory }).lines, [
     'the process used up to 901 MB of memory, and the function has 1000 MB. Lambda ends a process that needs more',
   ])
-  t.strictSame(after([{ peakMemory: 920 }], { memory, file: 'handler.ts' }), [], 'TypeScript needs 20 MB more')
+  t.strictSame(after([{ peakMemory: 920 }], { memory, file: 'handler.ts' }).lines, [], 'TypeScript needs 20 MB more')
 })
 
 test('without a memory size, more than 110 % of the default is a finding', async (t) => {
   const unlimited = { memory: undefined, limitMemory: undefined }
-  t.strictSame(after([{ peakMemory: 563 }], unlimited), [])
-  t.strictSame(after([{ peakMemory: 564 }], unlimited), [
+  t.strictSame(after([{ peakMemory: 563 }], unlimited).lines, [])
+  t.strictSame(after([{ peakMemory: 564 }], unlimited).lines, [
     'the process used up to 564 MB of memory, more than the default of 512 MB. Lambda ends such a process: set --memory or --template to the memory of the function',
   ])
 })
 
-test('an invocation whose CPU time needs more than the timeout at the CPU share of the function is a finding', async (t) => {
-  t.strictSame(after([{ cpu: 100 }]), [], 'exactly the timeout')
-  const rest =
-    'used 0.3 s of CPU time. With 176.9 MB, a function has 10 % of a core, so this takes at least 2.5 s, and the timeout is 1.0 s'
-  t.strictSame(after([{ cpu: 20 }, { cpu: 250 }, { cpu: 30 }]), [
-    `1 invocation would time out on Lambda. The slowest ${rest}`,
+/** The end of a text about an invocation that used this many seconds of CPU time. */
+const used = (cpu: string, needed: string, how = '') =>
+  `used ${cpu} s of CPU time${how}. With 176.9 MB, a function has 10 % of a core, so this takes at least ${needed} s, and the timeout is 1.0 s`
+
+test('an invocation whose CPU time needs up to twice the timeout is a warning', async (t) => {
+  t.strictSame(after([{ cpu: 100 }]).lines, [], 'exactly the timeout')
+  t.strictSame(after([{ cpu: 20 }, { cpu: 150, isOfLibrary: false }, { cpu: 30 }]), {
+    lines: [`1 invocation may time out on Lambda. The slowest ${used('0.1', '1.5')}`],
+    failures: [],
+  })
+  t.strictSame(
+    after([
+      { cpu: 200, isOfLibrary: false },
+      { cpu: 110, isOfLibrary: false },
+    ]).lines,
+    [`2 invocations may time out on Lambda. The slowest ${used('0.2', '2.0')}`],
+  )
+})
+
+test('an invocation without this library that needs more than twice the timeout fails the run', async (t) => {
+  const { lines, failures } = after([
+    { cpu: 250, isOfLibrary: false },
+    { cpu: 410, isOfLibrary: false },
   ])
-  t.strictSame(after([{ cpu: 250 }, { cpu: 110 }]), [`2 invocations would time out on Lambda. The slowest ${rest}`])
-  t.strictSame(after([{ cpu: 8680 }], { memory: undefined, timeout: undefined }), [], '30 s with 512 MB')
-  t.strictSame(after([{ cpu: 8690 }], { memory: undefined, timeout: undefined }).length, 1)
+  t.strictSame(lines, [`2 invocations would time out on Lambda. The slowest ${used('0.4', '4.1')}`])
+  t.strictSame(failures, [`an invocation ${used('0.3', '2.5')}`, `an invocation ${used('0.4', '4.1')}`])
+})
+
+test('without a memory size, or with another runtime client, the prediction is only a warning', async (t) => {
+  t.strictSame(after([{ cpu: 8680, isOfLibrary: false }], { memory: undefined, timeout: undefined }).lines, [])
+  const slow = after([{ cpu: 90_000, longestBlock: 90_000, isOfLibrary: false }], {
+    memory: undefined,
+    limitMemory: undefined,
+    timeout: undefined,
+  })
+  t.match(slow.lines, [/^1 invocation may time out on Lambda\. The slowest used 90\.0 s /])
+  t.strictSame(slow.failures, [])
+  t.strictSame(after([{ cpu: 250 }]), {
+    lines: [`1 invocation may time out on Lambda. The slowest ${used('0.3', '2.5')}`],
+    failures: [],
+  })
+})
+
+test('a batch of this library ends early instead', async (t) => {
+  t.strictSame(after([{ cpu: 250, longestBlock: 200, isOfLibrary: true }]), {
+    lines: [
+      `1 invocation would end early on Lambda, and the rest of its batch would be redelivered. The slowest ${used('0.3', '2.5')}`,
+    ],
+    failures: [],
+  })
+})
+
+test('a block of the thread that needs more than twice the timeout fails the run, also with this library', async (t) => {
+  const text = used('0.2', '2.0', ' without a return to the event loop')
+  t.strictSame(after([{ cpu: 250, longestBlock: 201, isOfLibrary: true }]), {
+    lines: [`1 invocation would time out on Lambda. The slowest ${text}`],
+    failures: [`an invocation ${text}`],
+  })
+})
+
+test('all threads share the CPU, but a block has at most one core', async (t) => {
+  const large = { memory: 3538, timeout: 1000 }
+  t.strictSame(after([{ cpu: 2000, isOfLibrary: false }], large).lines, [])
+  t.match(after([{ cpu: 2000, longestBlock: 1500, isOfLibrary: true }], large).lines, [/^1 invocation would end early/])
+})
+
+test('processes that the handler started are a finding if the memory is limited', async (t) => {
+  const line = 'the memory of the processes that the handler started was not counted. Lambda counts it'
+  t.strictSame(after([{ hasChildren: true }, { hasChildren: false }]).lines, [line])
+  t.strictSame(after([{ hasChildren: true }], { limitMemory: undefined, memory: undefined }).lines, [])
 })
 
 const LOST = 'Lambda freezes the environment after the response, so this work is late or lost. Await it'

@@ -14,12 +14,15 @@ function onClock(t: Test, maxReceives?: number) {
 
 const EMPTY = {
   sent: 0,
+  sentByFunction: 0,
   isInputComplete: false,
   invocations: 0,
   delivered: 0,
   processed: 0,
   redelivered: 0,
+  replacedTimeouts: 0,
   deadLettered: 0,
+  deadLetteredWithoutError: 0,
   sentDeadLetters: 0,
   expiredDeadLetters: 0,
   filtered: 0,
@@ -32,6 +35,7 @@ const EMPTY = {
   diedBetween: 0,
   failedInvocations: 0,
   respondedEarly: 0,
+  wouldTimeOut: 0,
   reasons: {},
   causes: {},
   wallMs: 0,
@@ -103,6 +107,7 @@ test('the ledger of a run: all counts', async (t) => {
     redelivered: 1,
     processed: 2,
     deadLettered: 1,
+    deadLetteredWithoutError: 1,
     outOfOrder: 3,
     respondedEarly: 2,
     finished: 1,
@@ -393,4 +398,55 @@ test('filtered messages are not lost, also if they are received before the respo
   ledger.sent(['a', 'b'])
   ledger.filtered([b])
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { sent: 2, filtered: 2, processed: 0, lost: 0, delivered: 0 })
+})
+
+test('dead-lettered messages for which no handler had thrown: in no delivery, and only in the last one', async (t) => {
+  const ledger = openLedger(2)
+  const last = [a, b, c].map((message) => ({ ...message, receiveCount: 2 }))
+  const seen = (deadLetter: number) => {
+    const { deadLettered, deadLetteredWithoutError, lost } = ledger.snapshot({ queue: 3 - deadLetter, deadLetter })
+    return { deadLettered, deadLetteredWithoutError, lost }
+  }
+  ledger.sent(['a', 'b', 'c'])
+  ledger.delivered([a, b, c])
+  ledger.thrown('a')
+  ledger.failed([a, b, c])
+  t.strictSame(seen(0), { deadLettered: 0, deadLetteredWithoutError: 0, lost: 0 })
+  ledger.delivered(last)
+  ledger.thrown('b')
+  ledger.failed(last)
+  t.strictSame(seen(3), { deadLettered: 3, deadLetteredWithoutError: 1, lost: 0 })
+  t.strictSame(seen(0), { deadLettered: 0, deadLetteredWithoutError: 0, lost: 0 }, 'not moved yet')
+  ledger.processed([c])
+  t.strictSame(seen(2), { deadLettered: 2, deadLetteredWithoutError: 0, lost: 0 })
+})
+
+test('a message that was deleted late is processed, not lost', async (t) => {
+  const ledger = openLedger(1)
+  ledger.sent(['a', 'b'])
+  ledger.failed([a, b])
+  t.match(ledger.snapshot(NO_MESSAGES), { processed: 0, lost: 2 })
+  ledger.deletedLate([{ messageId: 'a' }])
+  t.match(ledger.snapshot(NO_MESSAGES), { processed: 1, lost: 1, perSecond: 0 })
+})
+
+test('the first message that was not processed', async (t) => {
+  const ledger = openLedger(1)
+  t.equal(ledger.firstUnprocessed(), undefined)
+  ledger.sent(['a', 'b', 'c'])
+  t.equal(ledger.firstUnprocessed(), 'a')
+  ledger.processed([a])
+  ledger.filtered([b])
+  t.equal(ledger.firstUnprocessed(), 'c')
+  ledger.failed([c])
+  t.equal(ledger.firstUnprocessed(), 'c', 'dead-lettered')
+  ledger.deletedThoughFailed([c])
+  t.equal(ledger.firstUnprocessed(), 'c', 'lost')
+})
+
+test('counts of the queue, and invocations that would time out', async (t) => {
+  const ledger = openLedger()
+  ledger.wouldTimeOut()
+  const counts = { ...NO_MESSAGES, sentByFunction: 3, replacedTimeouts: 2 }
+  t.match(ledger.snapshot(counts), { sentByFunction: 3, replacedTimeouts: 2, wouldTimeOut: 1 })
 })

@@ -87,7 +87,7 @@ async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { freeze, idle, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
-  const { concurrency, notInTemplate, nodeMajor, templateEnv = {}, ...rest } = more
+  const { concurrency, notInTemplate, nodeMajor, maximumMessageSize, templateEnv = {}, ...rest } = more
   return { flags: rest, variables: templateEnv, notes: notes.map((line) => line.replaceAll(file, 'T')) }
 }
 
@@ -196,16 +196,83 @@ test('filters of the template are applied; if one is not known, none is, and a l
   t.strictSame(await takenWith(undefined), { filters: undefined, notes: [] })
 })
 
-test('a mapping that is disabled, or that may be: the run uses it, and a line says what Lambda does', async (t) => {
+test('a mapping that may be disabled: a line says so', async (t) => {
   const notesOf = async (Enabled: unknown) => (await taken(t, sam({ mapping: { Enabled } }))).notes.slice(1)
-  const line = 'Handler/Orders is disabled in T: on AWS, Lambda would not invoke the function for it, but this run does'
-  t.strictSame(await notesOf(false), [line])
-  t.strictSame(await notesOf('false'), [line])
   t.strictSame(await notesOf({ 'Fn::ImportValue': 'x' }), [
     'it is not known whether Handler/Orders is enabled in T (Fn::ImportValue x comes from another stack): this run assumes that it is',
   ])
   t.strictSame(await notesOf(true), [])
+  t.strictSame(await notesOf(false), [], 'the end of the run says it')
 })
+
+test('a parameter with allowed values: the run says which value it used', async (t) => {
+  const read = async (declaration: object, parameter: string[] = []) => {
+    const template = { ...sam({ mapping: { BatchSize: { Ref: 'Size' } } }), Parameters: { Size: declaration } }
+    const { flags, notes } = await taken(t, template, { parameter })
+    return { batchSize: flags.batchSize, used: /parameter Size \w+/.exec(String(notes[0]))?.[0], notes: notes.slice(1) }
+  }
+  const allowed = { Type: 'Number', AllowedValues: [7, 9] }
+  t.strictSame(await read(allowed), {
+    batchSize: 7,
+    used: 'parameter Size 7',
+    notes: [
+      'the parameter Size has no default, so this run uses its first allowed value. Choose with --parameter Size=…',
+    ],
+  })
+  t.strictSame(await read({ ...allowed, Default: 9 }), { batchSize: 9, used: 'parameter Size 9', notes: [] })
+  t.strictSame(await read(allowed, ['Size=9']), { batchSize: 9, used: undefined, notes: [] })
+  t.match(await read({ Type: 'Number' }), { batchSize: undefined, used: undefined, notes: [/has no default \(set it/] })
+})
+
+test('a message above the MaximumMessageSize of the queue is refused, and not with --queue-url', async (t) => {
+  const sized = sam({ queue: { MaximumMessageSize: 1024 } })
+  const flags = async (more: Partial<LocalFlags> = {}) =>
+    (await withTemplate({ ...FLAGS, template: templateFile(t, sized), ...more })).flags.maximumMessageSize
+  t.equal(await flags(), 1024)
+  t.equal(await flags({ queueUrl: 'http://127.0.0.1:1/0/orders' }), undefined, 'that queue has its own')
+  const input = join(filesIn(t, { 'm.txt': 'x'.repeat(1025) }), 'm.txt')
+  const { code, stderr } = await command([
+    'local',
+    HANDLER,
+    '--messages-file',
+    input,
+    '--template',
+    templateFile(t, sized),
+  ])
+  t.equal(code, 2)
+  t.match(stderr, `line 1 of ${input} has a body of 1025 bytes, but MaximumMessageSize of the queue is 1024`)
+})
+
+for (const [title, file, handler, code, text] of [
+  [
+    'a CommonJS bundle in CodeUri',
+    'dist/app.js',
+    'exports.handler = async () => require("./more.js")',
+    0,
+    /^passed: 1 /m,
+  ],
+  [
+    'an ES module in CodeUri',
+    'dist/app.js',
+    'export const handler = async () => {}',
+    2,
+    /Unexpected token 'export'\. \S+package\.json is not deployed, because it is outside of the CodeUri \S+dist\. Move it there, or rename the file to app\.mjs$/m,
+  ],
+  ['an ES module elsewhere', 'src/app.js', 'export const handler = async () => {}', 0, /^passed: 1 /m],
+] as const) {
+  test(`a package.json above CodeUri makes no ES module: ${title}`, async (t) => {
+    const root = filesIn(t, {
+      'package.json': '{ "type": "module" }',
+      'template.json': JSON.stringify(sam({ function: { Handler: 'app.handler', CodeUri: 'dist' } })),
+      'dist/more.js': 'module.exports = { batchItemFailures: [] }',
+      [file]: handler,
+    })
+    const args = ['--messages', '1', '--window', '0', '--batch-size', '1', '--idle', '0']
+    const result = await command(['local', join(root, file), ...args, '--template', join(root, 'template.json')])
+    t.equal(result.code, code, result.stderr)
+    t.match(result.stdout + result.stderr, text)
+  })
+}
 
 test('if no environment variable is known, one line says so', async (t) => {
   const Environment = { Variables: { 'Fn::Transform': { Name: 'Variables' } } }
@@ -268,6 +335,8 @@ test('--template-function selects one of several functions, or one of several ma
   )
 })
 
+const RUNTIME =
+  /^the Runtime of Handler in \S+ is python3\.13, but a run needs a function for Node\.js: choose another one with --template-function$/
 const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, line: RegExp][] = [
   [
     'a template without a mapping',
@@ -335,6 +404,13 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     sam({ queue: { MessageRetentionPeriod: 59 } }),
     {},
     /^doctor finds an error in \S+\. Queue \(line \d+\): MessageRetentionPeriod: 59 is outside of the range/,
+  ],
+  ['a Runtime that is not Node.js', sam({ function: { Runtime: 'python3.13' } }), {}, RUNTIME],
+  [
+    'a reserved concurrency of 0',
+    sam({ function: { ReservedConcurrentExecutions: 0 } }),
+    {},
+    /^ReservedConcurrentExecutions of Handler in \S+ is 0, so Lambda does not invoke it, and all messages stay in the queue: remove it, or set it to 1 or more$/,
   ],
   [
     'a parameter that the template does not have',

@@ -102,6 +102,24 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     'no message was processed, because 20 messages were deleted by a filter',
   ],
   [
+    'invocations that would time out, although everything else is allowed',
+    { wouldTimeOut: 1200 },
+    { maxDeadLettered: 99, maxFailedInvocations: 99 },
+    '1,200 invocations would time out on Lambda (raise the memory or the timeout, or lower the batch size)',
+  ],
+  [
+    'dead letters of which no handler had thrown, after a crash',
+    { deadLettered: 1000, deadLetteredWithoutError: 1000, crashes: 1 },
+    none,
+    '1,000 messages were dead-lettered; of these, no handler had thrown: 1,000; one of them may have ended the process (--max-dead-lettered 1000 would allow it)',
+  ],
+  [
+    'dead letters of which no handler had thrown, without a crash of an invocation',
+    { deadLettered: 3, deadLetteredWithoutError: 2, crashes: 1, diedBetween: 1 },
+    { ...none, maxFailedInvocations: 9 },
+    'the process died once between invocations; 3 messages were dead-lettered; of these, no handler had thrown: 2 (--max-dead-lettered 3 would allow it)',
+  ],
+  [
     'several reasons',
     { processed: 0, deadLettered: 20, failedInvocations: 6 },
     none,

@@ -27,7 +27,7 @@ const SAME = 'both are the same file. Name another file'
 test('an output that is also an input or the other output is refused, also through a link', async (t) => {
   const contents = { 'handler.mjs': 'export {}', 'samples.jsonl': '{"number":1}', 'template.yaml': '', 'a.env': 'A=1' }
   const { at, paths } = write(t, contents)
-  const { 'handler.mjs': handler, 'samples.jsonl': messagesFile, 'template.yaml': template, 'a.env': envFile } = paths
+  const { 'handler.mjs': handler, 'samples.jsonl': messagesFile, 'template.yaml': template, 'a.env': envFrom } = paths
   const [symbolic, hard, report] = ['symbolic', 'hard', 'report.html'].map((name) => join(at, name)) as [
     string,
     string,
@@ -37,13 +37,13 @@ test('an output that is also an input or the other output is refused, also throu
   fs.linkSync(handler, hard)
   function refuse(outputs: { payload?: string; report?: string }, message: string) {
     const expected = { name: 'UsageError', message: `${message}: ${SAME}` }
-    t.throws(() => checkOutputs({ messagesFile, template, envFile, ...outputs }, handler), expected)
+    t.throws(() => checkOutputs({ messagesFile, template, envFrom, ...outputs }, handler), expected)
   }
   refuse({ payload: messagesFile }, `--payload ${messagesFile} would overwrite --messages-file ${messagesFile}`)
   refuse({ report: symbolic }, `--report ${symbolic} would overwrite --messages-file ${messagesFile}`)
   refuse({ report: hard }, `--report ${hard} would overwrite the handler ${handler}`)
   refuse({ report: template }, `--report ${template} would overwrite --template ${template}`)
-  refuse({ payload: envFile }, `--payload ${envFile} would overwrite --env-file ${envFile}`)
+  refuse({ payload: envFrom }, `--payload ${envFrom} would overwrite --env-from ${envFrom}`)
   refuse({ payload: report, report }, `--report ${report} would overwrite --payload ${report}`)
   for (const [name, content] of Object.entries(contents)) t.equal(fs.readFileSync(join(at, name), 'utf8'), content)
   t.strictSame(fs.readdirSync(at).sort(), [...Object.keys(contents), 'hard', 'symbolic'].sort(), 'no new file')
@@ -107,7 +107,7 @@ test('new files, files of an earlier run and /dev/null are accepted, and none of
     [undefined, undefined],
   ] as const) {
     const outputs = { ...(report && { report }), ...(payload && { payload }) }
-    checkOutputs({ ...outputs, messagesFile: '-', envFile: join(at, 'missing.env') }, join(at, 'missing.mjs'))
+    checkOutputs({ ...outputs, messagesFile: '-', envFrom: join(at, 'missing.env') }, join(at, 'missing.mjs'))
   }
   t.strictSame(fs.readdirSync(at).sort(), ['link.html', 'old.html', 'old.json'])
   t.equal(fs.readFileSync(paths['old.html'], 'utf8'), OLD_REPORT)

@@ -1,48 +1,84 @@
-import { readFileSync } from 'node:fs'
-import { basename, dirname, relative, resolve } from 'node:path'
-import { MODULE_TYPE, nearest } from '../../code/commonjs.ts'
+import { basename, dirname, join, relative, resolve } from 'node:path'
+import { manifestAbove } from '../../code/manifest.ts'
+import type { Mapping } from '../../model/model.ts'
+import { valueIn } from '../../model/setting.ts'
+import { FUNCTION_DEFAULTS } from '../simulator/environment.ts'
 import type { Ledger } from '../simulator/ledger.ts'
 import { isTypeScript } from '../simulator/node-flags.ts'
 import type { RunOptions } from '../simulator/run.ts'
+import { codeRootOf, nodeMajorOf } from './template-flags.ts'
 
-const isOwn = ({ queue }: RunOptions) => !('queueUrl' in queue)
+interface Run {
+  ledger: Ledger
+  options: RunOptions
+  /** The mapping in the template. */
+  mapping?: Mapping | undefined
+}
 
-/** The package.json that makes a `.js` file an ES module, if it is not in the folder of the file. */
-function packageAbove(file: string): string | undefined {
-  const folder = dirname(resolve(file))
-  const manifest = file.endsWith('.js') ? nearest(folder, 'package.json') : undefined
-  if (manifest === undefined || dirname(manifest) === folder) return undefined
-  return MODULE_TYPE.test(readFileSync(manifest).toString()) ? manifest : undefined
+/** A path without its extension, and the name of an export, from the Handler of a template: `dist/orders.handler`. */
+function splitHandler(handler: string) {
+  const [, folder = '', name = '', exportName = ''] = /^(.*\/)?([^.]*)\.(.*)$/.exec(handler) ?? []
+  return { path: `${folder}${name}`, exportName }
+}
+
+/** The Handler of the template, if it names another file or another export. */
+function otherHandler({ file, exportName = FUNCTION_DEFAULTS.exportName }: RunOptions['function'], mapping: Mapping) {
+  const { handler } = mapping.function.code ?? {}
+  if (handler === undefined) return undefined
+  const wanted = splitHandler(handler)
+  if (wanted.exportName !== exportName) return handler
+  if (isTypeScript(file)) return undefined // its bundle may have any name
+  const path = resolve(file).replace(/\.\w+$/, '')
+  const root = codeRootOf(mapping)
+  const isSame = root === undefined ? basename(path) === basename(wanted.path) : path === join(root, wanted.path)
+  return isSame ? undefined : handler
 }
 
 /**
- * What a run cannot imitate, or does on purpose in another way: a text if it concerns this run. The page
+ * What a run cannot imitate, or does on purpose in another way: a text if it concerns this run. The list at the end of
  * docs/local-reference.md has the same rows.
  */
-const DIFFERENCES: readonly ((ledger: Ledger, options: RunOptions) => string | false)[] = [
-  // With --duplicates, messages are also redelivered without a failure.
-  ({ redelivered, failedInvocations, causes }, options) =>
-    redelivered > 0 &&
-    failedInvocations + Object.keys(causes).length > 0 &&
-    isOwn(options) &&
-    options.mapping.retryAfter !== undefined &&
-    `failed messages were redelivered after ${options.mapping.retryAfter} s, and not after their visibility timeout (--retry-after off)`,
-  (_ledger, { function: { file } }) =>
-    isTypeScript(file) &&
+const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
+  ({ ledger: { replacedTimeouts }, options }) =>
+    replacedTimeouts > 0 &&
+    `the function set the visibility timeout of failed messages (${replacedTimeouts} times), but they were redelivered after ${options.mapping.retryAfter} s: use --retry-after off`,
+  ({ ledger: { sentByFunction }, mapping }) =>
+    sentByFunction > 0 &&
+    !(mapping && valueIn(mapping.function.recursiveLoop) === 'Allow') &&
+    `the function sent ${sentByFunction} messages to the queue that it reads. Lambda stops a message that comes back in this way about 16 times: it is dead-lettered, or lost without a dead-letter queue`,
+  ({ mapping }) => {
+    const major = mapping && nodeMajorOf(mapping)
+    const own = Number.parseInt(process.versions.node, 10)
+    return major !== undefined && major !== own && `this was Node ${own}, but the Runtime is nodejs${major}.x`
+  },
+  ({ options: { function: target }, mapping }) => {
+    const handler = mapping && otherHandler(target, mapping)
+    if (handler === undefined) return false
+    const used = `${basename(target.file)}#${target.exportName ?? FUNCTION_DEFAULTS.exportName}`
+    return `this run used ${used}, but the Handler in the template is ${handler}`
+  },
+  ({ mapping }) =>
+    mapping && valueIn(mapping.runs) === false && `${mapping.id} is disabled (Enabled: false), so Lambda does not poll`,
+  ({ options: { function: target } }) =>
+    isTypeScript(target.file) &&
     'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
-  (_ledger, { function: { file } }) => {
-    const manifest = packageAbove(file)
+  ({ options: { function: target } }) => {
+    const { file, codeRoot, runtimeClient } = target
+    const path = resolve(file)
+    const isDeployed = codeRoot !== undefined && !relative(codeRoot, path).startsWith('..')
+    if (isDeployed && !runtimeClient) return false // load-handler.ts does not look above the folder
+    const manifest = manifestAbove(isDeployed ? codeRoot : dirname(path), path)
     return (
       manifest !== undefined &&
       `${relative(process.cwd(), manifest)} makes ${basename(file)} an ES module. Lambda needs that file too: deploy it, or name the handler's file .mjs`
     )
   },
-  (_ledger, { function: { timeout = 0 } }) =>
-    timeout > 900_000 &&
+  ({ options: { function: target } }) =>
+    (target.timeout ?? 0) > 900_000 &&
     'the timeout was enforced. Only Lambda Managed Instances allow more than 900 s, and do not enforce it',
 ]
 
 /** The differences from AWS that concern a run. */
-export function differencesOf(ledger: Ledger, options: RunOptions): string[] {
-  return DIFFERENCES.flatMap((difference) => difference(ledger, options) || [])
+export function differencesOf(ledger: Ledger, options: RunOptions, mapping?: Mapping): string[] {
+  return DIFFERENCES.flatMap((difference) => difference({ ledger, options, mapping }) || [])
 }

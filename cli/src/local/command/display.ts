@@ -49,7 +49,7 @@ const PLAIN_LINE_INTERVAL = 2000
 
 /**
  * Shows the progress: text that updates itself on a terminal, otherwise a plain line at most every two seconds, if it
- * has changed. Other text must be printed with `log`, so that it does not overwrite the progress.
+ * has changed. Other text must be printed with `log` or `print`, so that it does not overwrite the progress.
  */
 export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
   const live = stream.isTTY ? createLogUpdate(stream) : undefined
@@ -68,6 +68,12 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
       stream.write(`${line}\n`)
     }
   }
+  /** Prints text as it is. */
+  function print(text: string, to: NodeJS.WriteStream) {
+    live?.clear()
+    to.write(`${text}\n`)
+    if (shown) live?.(shown)
+  }
   return {
     show,
     progress(progress: Progress) {
@@ -77,11 +83,10 @@ export function openDisplay(stream: NodeJS.WriteStream, total?: number) {
         () => counts(progress).join(' · '),
       )
     },
-    /** Prints lines, wrapped at words. Lines that follow from a break are indented by `hanging`. */
-    log(text: string, to: NodeJS.WriteStream = stream, hanging = 0) {
-      live?.clear()
-      to.write(`${wrapWords(text, widthOf(to), hanging)}\n`)
-      if (shown) live?.(shown)
+    print,
+    /** Prints lines, wrapped at words. */
+    log(text: string, to: NodeJS.WriteStream = stream) {
+      print(wrapWords(text, widthOf(to)), to)
     },
     end() {
       shown = ''
@@ -122,12 +127,14 @@ function rowsOf(ledger: Ledger) {
   const { sentDeadLetters } = ledger
   const rows: [label: string, count: number | string, isBad?: boolean][] = [
     ['sent', ledger.sent],
+    ['sent by the function to its own queue', ledger.sentByFunction],
     ['deleted by a filter', ledger.filtered],
     ['processed', ledger.processed],
     ['  of these, dead-lettered by the handler', sentDeadLetters],
     ['  of these, failed and dropped by onFailure', ledger.dropped, true],
     ['  of these, before an earlier message\n  of their message group', ledger.outOfOrder, true],
     [sentDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', ledger.deadLettered],
+    ['  of these, no handler had thrown', ledger.deadLetteredWithoutError, true],
     ['processed, but also dead-lettered\n(visibility timeout expired)', ledger.expiredDeadLetters, true],
     ['remaining in the queue', ledger.remaining, true],
     ['lost', ledger.lost, true],
@@ -138,6 +145,7 @@ function rowsOf(ledger: Ledger) {
     ['  timed out', ledger.timeouts, true],
     ['  crashed', ledger.crashes, true],
     ['  responded before their work ended', ledger.respondedEarly, true],
+    ['  too slow for the CPU of Lambda', ledger.wouldTimeOut, true],
     ['wall time', formatSeconds(ledger.wallMs)],
     ['processed per second\n  from the first delivery\n  to the last processed message', ledger.perSecond],
   ]
@@ -167,8 +175,12 @@ export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): strin
 }
 
 /** The last line of a run. */
-export function renderVerdict(reason: string | undefined, stream: NodeJS.WriteStream): string {
-  return reason === undefined
-    ? styleText('green', 'passed', { stream })
-    : `${styleText('red', 'failed:', { stream })} ${reason}`
+export function renderVerdict(
+  reason: string | undefined,
+  { processed, firstUnprocessed }: Pick<Ledger, 'processed' | 'firstUnprocessed'>,
+  stream: NodeJS.WriteStream,
+): string {
+  if (reason === undefined) return `${styleText('green', 'passed:', { stream })} ${formatNumber(processed)} processed`
+  const first = firstUnprocessed === undefined ? '' : `; the first unprocessed message is ${firstUnprocessed}`
+  return `${styleText('red', 'failed:', { stream })} ${reason}${first}`
 }

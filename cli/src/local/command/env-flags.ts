@@ -5,17 +5,21 @@ import { decode } from '../../shared/text-file.ts'
 
 export interface EnvFlags {
   env?: string[]
-  envFile?: string
+  /**
+   * Not `--env-file`: Node itself reads a flag of this name, also behind the name of the script, and ends with exit code 9
+   * if there is no such file.
+   */
+  envFrom?: string
   templateEnv?: Record<string, string>
   /** Variables that the function does not get, not even from the shell, because the template does not set them. */
   notInTemplate?: string[]
 }
 
-/** The environment variables of the function. `--env` overrides `--env-file`, which overrides the template. */
-export function variablesOf({ env = [], envFile, templateEnv, notInTemplate = [] }: EnvFlags): NodeJS.Dict<string> {
+/** The environment variables of the function. `--env` overrides `--env-from`, which overrides the template. */
+export function variablesOf({ env = [], envFrom, templateEnv, notInTemplate = [] }: EnvFlags): NodeJS.Dict<string> {
   // Node does not pass a variable without a value to a process.
   const unset = Object.fromEntries(notInTemplate.map((name) => [name, undefined]))
-  return { ...unset, ...templateEnv, ...(envFile === undefined ? {} : readEnvFile(envFile)), ...readPairs(env) }
+  return { ...unset, ...templateEnv, ...(envFrom === undefined ? {} : readEnvFile(envFrom)), ...readPairs(env) }
 }
 
 function readPairs(pairs: readonly string[]): Record<string, string> {
@@ -32,6 +36,6 @@ function readEnvFile(file: string): NodeJS.Dict<string> & Record<string, string>
   try {
     return parseEnv(decode(readFileSync(file))) as Record<string, string>
   } catch (error) {
-    throw new UsageError(`--env-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+    throw new UsageError(`--env-from ${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
 }

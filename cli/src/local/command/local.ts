@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { manifestAbove } from '../../code/manifest.ts'
 import { ask } from '../../shared/ask.ts'
 import { InitError, UsageError } from '../../shared/errors.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
@@ -18,7 +19,7 @@ export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
-  const { flags, notes } = await withTemplate(given)
+  const { flags, notes, mapping } = await withTemplate(given)
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
   const options = await toRunOptions(handler, flags)
@@ -48,7 +49,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
       ...options,
       function: {
         ...options.function,
-        ...(flags.quiet ? {} : { onLog: (line: string) => display.log(`function | ${line}`, process.stderr) }),
+        ...(flags.quiet ? {} : { onLog: (line: string) => display.print(`function | ${line}`, process.stderr) }),
       },
       mapping: {
         ...options.mapping,
@@ -72,7 +73,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     })
     display.end()
     const reason = whyFailed(ledger, flags)
-    const differences = differencesOf(ledger, options)
+    const differences = differencesOf(ledger, options, mapping)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
       process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
@@ -82,7 +83,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
       if (reason !== undefined && failures[0]) display.log(`first failure: ${failures[0]}`)
       for (const difference of differences) display.log(`not as on AWS: ${difference}`)
     }
-    display.log(renderVerdict(reason, stream))
+    display.log(renderVerdict(reason, ledger, stream))
     return reason === undefined ? 0 : 1
   } catch (error) {
     display.end()
@@ -132,7 +133,7 @@ const NO_ES_MODULE = /Cannot use import statement outside a module|Unexpected to
 
 /** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
 function hintFor(functionOptions: FunctionOptions, { message }: InitError) {
-  const { file, runtimeClient } = functionOptions
+  const { file, runtimeClient, codeRoot } = functionOptions
   if (readsMissingDeadLetterUrl(functionOptions) || (lacksDeadLetterUrl(functionOptions) && /queueUrl/.test(message))) {
     return `. ${ADD_DEAD_LETTER_URL}`
   }
@@ -141,6 +142,10 @@ function hintFor(functionOptions: FunctionOptions, { message }: InitError) {
   }
   const isTypeScript = /ts$/.test(file)
   if (isTypeScript && runtimeClient) return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
+  const manifest = codeRoot === undefined ? undefined : manifestAbove(codeRoot, file)
+  if (manifest !== undefined && NO_ES_MODULE.test(message)) {
+    return `. ${manifest} is not deployed, because it is outside of the CodeUri ${codeRoot}. Move it there, or rename the file to ${basename(file, '.js')}.mjs`
+  }
   if (/\.[jt]s$/.test(file) && NO_ES_MODULE.test(message)) {
     const renamed = basename(file).replace(/[jt]s$/, 'm$&')
     return `. Add "type": "module" to package.json, or rename the file to ${renamed}`

@@ -31,10 +31,13 @@ export interface LocalFlags {
   inspect?: string | true
   runtimeClient?: string
   env?: string[]
-  envFile?: string
+  envFrom?: string
   /** MaximumConcurrency and the major version of Node in the template, if known. */
   maximumConcurrency?: number
   nodeMajor?: number
+  /** The folder that the template deploys, and the MaximumMessageSize of its queue. */
+  codeRoot?: string
+  maximumMessageSize?: number
   /** Environment variables from the template. */
   templateEnv?: Record<string, string>
   /** The patterns of the filters in the template. */
@@ -170,8 +173,8 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   )
 
   async function readInput() {
-    if (messagesFile === '-') return readStandardInput(fifo)
-    if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
+    if (messagesFile === '-') return readStandardInput(fifo, flags.maximumMessageSize)
+    if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo, flags.maximumMessageSize)
     return numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0)
   }
 
@@ -184,6 +187,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     freeze: flags.freeze,
     callbacks: flags.nodeMajor !== undefined && flags.nodeMajor < FIRST_WITHOUT_CALLBACKS,
     ...(flags.inspect === undefined ? {} : { inspect: flags.inspect }),
+    ...(flags.codeRoot === undefined ? {} : { codeRoot: flags.codeRoot }),
     ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
   }
   return {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { examine } from '../../doctor/examine.ts'
 import type { FilterPattern } from '../../model/match-filters.ts'
 import type { Mapping, Model } from '../../model/model.ts'
@@ -103,6 +104,7 @@ export async function readSettings(
   const model = await readTemplate(file, parameters)
   const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
   refuseErrors(file, model, mapping, parameters)
+  refuseOtherFunctions(file, mapping)
 
   const values: TemplateSettings['values'] = {}
   const usedSettings: string[] = []
@@ -119,6 +121,14 @@ export async function readSettings(
     } else if (setting.state === 'unknown') {
       notes.push(`the ${noun} in ${file} is not known (${setting.reason}), so the default is used`)
     } else notes.push(`${file} ${whenAbsent}`)
+  }
+
+  for (const { name, value, isDefault } of model.chosen ?? []) {
+    usedSettings.push(`parameter ${name} ${value}`)
+    if (isDefault) continue
+    notes.push(
+      `the parameter ${name} has no default, so this run uses its first allowed value. Choose with --parameter ${name}=…`,
+    )
   }
 
   const { environment } = mapping.function.aliasOf ?? mapping.function
@@ -145,6 +155,22 @@ export async function readSettings(
     notInTemplate: isUnknown ? [] : runSets.filter((name) => !declared.has(name)),
     usedSettings,
     notes,
+  }
+}
+
+/** Refuses a function that Lambda does not run with Node.js, or does not run at all. */
+function refuseOtherFunctions(file: string, { function: { id, runtime, reservedConcurrency } }: Mapping) {
+  const name = valueIn(runtime) ?? 'nodejs'
+  if (!name.startsWith('nodejs')) {
+    throw new UsageError(
+      `the Runtime of ${id} in ${file} is ${name}, but a run needs a function for Node.js: choose another one with --template-function`,
+    )
+  }
+  if (valueIn(reservedConcurrency) === 0) {
+    throw new UsageError(
+      `ReservedConcurrentExecutions of ${id} in ${file} is 0, so Lambda does not invoke it, and all messages stay in the queue: ` +
+        'remove it, or set it to 1 or more',
+    )
   }
 }
 
@@ -193,6 +219,18 @@ function filtersIn(mapping: Mapping, file: string): { filters: FilterPattern[]; 
   return { filters: patterns.flatMap((pattern) => JSON.parse(valueIn(pattern)?.json ?? '[]')) }
 }
 
+/** The major version of Node in the template, if known. */
+export function nodeMajorOf({ function: { runtime } }: Mapping): number | undefined {
+  const [, major] = /^nodejs(\d+)\.x$/.exec(valueIn(runtime) ?? '') ?? []
+  return major === undefined ? undefined : Number(major)
+}
+
+/** The folder that is deployed as it is. Undefined if it is not known, or if a bundler makes the code. */
+export function codeRootOf({ function: { code } }: Mapping): string | undefined {
+  if (!code || code.build !== undefined || code.entries?.length) return undefined
+  return code.places?.find((place) => statSync(place, { throwIfNoEntry: false })?.isDirectory())
+}
+
 /** Refuses --parameter and --template-function without --template. */
 export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
   if (template === undefined && (parameter ?? templateFunction)) {
@@ -205,7 +243,9 @@ export function checkTemplateFlags({ template, parameter, templateFunction }: Te
  * template. An existing queue keeps its own settings. If the value of a setting is not known, the default of the
  * command is used.
  */
-export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFlags; notes: string[] }> {
+export async function withTemplate(
+  flags: LocalFlags,
+): Promise<{ flags: LocalFlags; notes: string[]; mapping?: Mapping }> {
   const { template, queueUrl } = flags
   checkTemplateFlags(flags)
   if (template === undefined) return { flags, notes: [] }
@@ -239,25 +279,28 @@ export async function withTemplate(flags: LocalFlags): Promise<{ flags: LocalFla
   const { id, runs } = mapping
   if (runs.state === 'unknown') {
     notes.push(`it is not known whether ${id} is enabled in ${file} (${runs.reason}): this run assumes that it is`)
-  } else if (valueIn(runs) === false) {
-    notes.push(`${id} is disabled in ${file}: on AWS, Lambda would not invoke the function for it, but this run does`)
   }
   const maximumConcurrency = valueIn(mapping.maximumConcurrency)
   if (maximumConcurrency !== undefined && flags.concurrency === undefined) {
     usedSettings.push(`maximum concurrency ${maximumConcurrency}`)
   }
-  const [, nodeMajor] = /^nodejs(\d+)\.x$/.exec(valueIn(mapping.function.runtime) ?? '') ?? []
+  const nodeMajor = nodeMajorOf(mapping)
+  const codeRoot = codeRootOf(mapping)
+  const maximumMessageSize = valueIn(mapping.queue.maximumMessageSize)
   return {
     flags: {
       ...flags,
       ...values,
       ...(maximumConcurrency === undefined ? {} : { maximumConcurrency }),
-      ...(nodeMajor === undefined ? {} : { nodeMajor: Number(nodeMajor) }),
+      ...(nodeMajor === undefined ? {} : { nodeMajor }),
+      ...(codeRoot === undefined ? {} : { codeRoot }),
+      ...(maximumMessageSize === undefined || queueUrl !== undefined ? {} : { maximumMessageSize }),
       templateEnv,
       ...(filters.length > 0 ? { templateFilters: filters } : {}),
       notInTemplate,
       reportBatchItemFailures: flags.reportBatchItemFailures && reportBatchItemFailures !== false,
     } as LocalFlags,
     notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],
+    mapping,
   }
 }

@@ -26,6 +26,7 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     outOfOrder,
     filtered,
     respondedEarly,
+    wouldTimeOut,
   } = ledger
   const deadLettered = ledger.deadLettered + ledger.sentDeadLetters + ledger.expiredDeadLetters
   const unprocessed = deadLettered + ledger.dropped
@@ -45,6 +46,10 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     const what = respondedEarly === 1 ? '1 invocation' : `${formatNumber(respondedEarly)} invocations`
     reasons.push(`${what} responded before all work had ended (--no-freeze would allow it)`)
   }
+  if (wouldTimeOut > 0) {
+    const what = wouldTimeOut === 1 ? '1 invocation' : `${formatNumber(wouldTimeOut)} invocations`
+    reasons.push(`${what} would time out on Lambda (raise the memory or the timeout, or lower the batch size)`)
+  }
   if (failedInvocations > maxFailedInvocations) {
     const what =
       failedInvocations === 1 ? '1 invocation failed' : `${formatNumber(failedInvocations)} invocations failed`
@@ -58,7 +63,7 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     // Dead letters of the handler are often what it is meant to do.
     const isIntended = unprocessed === ledger.sentDeadLetters
     const allow = `--max-dead-lettered ${unprocessed} would allow ${isIntended ? 'this, if it is intended' : 'it'}`
-    reasons.push(`${parts.join(', and ')} (${allow})`)
+    reasons.push(`${parts.join(', and ')}${withoutError(ledger)} (${allow})`)
   }
   return reasons.length === 0 ? undefined : reasons.join('; ')
 }
@@ -76,6 +81,13 @@ function whoseDeadLetters({ sentDeadLetters, expiredDeadLetters }: Ledger, all: 
     .filter(([count]) => count > 0)
     .map(([count, why]) => (count === all ? ` ${why}` : `, ${formatNumber(count)} of them ${why}`))
     .join('')
+}
+
+/** How many of the dead letters may have nothing wrong, as the end of a sentence. */
+function withoutError({ deadLetteredWithoutError, crashes, diedBetween }: Ledger): string {
+  if (deadLetteredWithoutError === 0) return ''
+  const why = crashes > diedBetween ? '; one of them may have ended the process' : ''
+  return `; of these, no handler had thrown: ${formatNumber(deadLetteredWithoutError)}${why}`
 }
 
 function times(count: number) {

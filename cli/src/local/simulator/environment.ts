@@ -16,13 +16,15 @@ import type { Usage } from './usage.ts'
 export interface FunctionOptions {
   /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
   file: string
+  /** The folder that is deployed. A package.json above it does not make its `.js` files ES modules. */
+  codeRoot?: string
   /** The name of its export; default `handler`. */
   exportName?: string
   /** Milliseconds; default 30,000. */
   timeout?: number
   /**
-   * Milliseconds that loading may take; default 10,000. Lambda then tries again with the timeout of the function; this
-   * runtime does not.
+   * Milliseconds that loading may take on Lambda; default 10,000. Lambda then loads the function again in the first
+   * invocation, within its timeout. So loading fails only after the longer of the two times.
    */
   initTimeout?: number
   /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
@@ -42,6 +44,8 @@ export interface FunctionOptions {
   /** Environment variables. `undefined` removes a variable of this process. */
   env?: NodeJS.Dict<string>
   onLog?: (line: string) => void
+  /** Called with the milliseconds that loading took, if they are more than `initTimeout`. */
+  onSlowInit?: (ms: number) => void
   /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
   /** Called after each invocation that responded. With another runtime client, only on Linux. */
@@ -107,6 +111,7 @@ function commandFor(options: FunctionOptions, file: string): [string, string[]] 
     ...(options.onMetrics ? ['measure'] : []),
     ...(options.callbacks ? ['callbacks'] : []),
     ...(looksForLeftWork(options) ? ['follow'] : []),
+    ...(options.codeRoot === undefined ? [] : [`root=${options.codeRoot}`]),
   ]
   return ['"$@"', [process.execPath, ...lambdaFlags(options, file), ...flags, OWN_CLIENT, file, exportName, ...modes]]
 }
@@ -230,7 +235,9 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     kill()
     return ended.promise
   }
-  const initTimer = setTimeout(() => fail(`it did not finish loading within ${initTimeout / 1000} s`), initTimeout)
+  const startedAt = performance.now()
+  const mostInit = Math.max(initTimeout, timeout)
+  const initTimer = setTimeout(() => fail(`it did not finish loading within ${mostInit / 1000} s`), mostInit)
   try {
     await ready.promise
   } catch (error) {
@@ -240,6 +247,8 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     clearTimeout(initTimer)
   }
   state.ready = true
+  const initMs = performance.now() - startedAt
+  if (initMs > initTimeout) options.onSlowInit?.(initMs)
 
   return {
     pid: child.pid as number,
@@ -261,6 +270,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
         await stop()
         return { type: 'crash', message }
       }
+      if (!options.runtimeClient) usage.isOfLibrary = outcome.recordErrors !== undefined
       options.onUsage?.(usage)
       return outcome
     },

@@ -126,6 +126,18 @@ export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: bool
 }
 
 /**
+ * The failed messages for which a handler threw, or which the handler reported itself. The library also reports records
+ * that it has not run, and records that it has stopped.
+ */
+function thrownIn({ failed, error }: ClassifiedBatch, { recordErrors }: Outcome): Received[] {
+  const reportedByLibrary = new Set(recordErrors?.reported)
+  return failed.filter(({ messageId }) => {
+    if (recordErrors && errorOf(recordErrors, messageId) !== undefined) return true
+    return error === undefined && !reportedByLibrary.has(messageId)
+  })
+}
+
+/**
  * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it did not
  * report.
  */
@@ -147,8 +159,12 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     return received.filter((message) => !unmatched.includes(message))
   }
 
+  /** The messages whose last invocation failed as a whole. */
+  const failedAsAWhole = new Set<string>()
+
   async function deliver(batch: readonly Received[]) {
     ledger.delivered(batch)
+    for (const { messageId } of batch) failedAsAWhole.delete(messageId)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
     const deletedByHandler = queue.takeDeleted(batch)
@@ -163,11 +179,14 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       }
     }
     ledger.processed(processed)
+    for (const { messageId } of thrownIn(result, outcome)) ledger.thrown(messageId)
     ledger.failed(failed)
     ledger.deletedThoughFailed(deletedThoughFailed)
     if (error !== undefined) {
       if (outcome.type !== 'stopped') ledger.failedInvocation(error)
-      onFailure(`an invocation with ${batch.length} records failed: ${error}`)
+      for (const { messageId } of failed) failedAsAWhole.add(messageId)
+      const size = batch.length === 1 ? '1 record' : `${batch.length} records`
+      onFailure(`${batch[0]?.messageId}: its invocation with ${size} failed: ${error}`)
       for (const text of Object.values(recordErrors?.errors ?? {})) ledger.cause(text)
     } else {
       for (const { messageId, receiveCount } of failed) {
@@ -235,6 +254,10 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     }),
   )
   const ends = await Promise.allSettled(workers)
+  // The calls of a process that has ended may arrive after its end.
+  const candidates = Array.from(failedAsAWhole, (messageId) => ({ messageId }))
+  const deletedLate = queue.takeDeleted(candidates)
+  ledger.deletedLate(candidates.filter(({ messageId }) => deletedLate.has(messageId)))
   const failure = ends.find((end) => end.status === 'rejected')
   if (failure) throw failure.reason
 }

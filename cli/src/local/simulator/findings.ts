@@ -1,4 +1,4 @@
-import { cpuShareOf } from '../../shared/reserve.ts'
+import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, maxMemory } from './environment.ts'
 import type { LeftWork } from './late-work.ts'
 import { openCounter } from './ledger.ts'
@@ -9,13 +9,12 @@ const MAX_SHOWN = 5
 /** Collects what invocations used, and says at the end of the run what would go wrong on Lambda. */
 export function openFindings(options: FunctionOptions) {
   const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory } = options
-  const share = cpuShareOf(memory)
   const left = openCounter()
   const weak = openCounter()
+  let hasChildren = false
   let invocationsWithLeftWork = 0
   let peakMemory = 0
-  let slowest = 0
-  let slow = 0
+  const slow = { fails: openSlow(), endsEarly: openSlow(), mayTimeOut: openSlow() }
 
   function* lines() {
     const maximum = limitMemory ? maxMemory(options, 0.9) : maxMemory(options, 1.1)
@@ -25,10 +24,15 @@ export function openFindings(options: FunctionOptions) {
         ? `${used}, and the function has ${memory} MB. Lambda ends a process that needs more`
         : `${used}, more than the default of ${memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
     }
-    if (slow > 0) {
-      const what = slow === 1 ? '1 invocation' : `${slow} invocations`
-      yield `${what} would time out on Lambda. The slowest used ${seconds(slowest)} of CPU time. With ${memory} MB, a function has ` +
-        `${(share * 100).toFixed(0)} % of a core, so this takes at least ${seconds(slowest / share)}, and the timeout is ${seconds(timeout)}`
+    if (hasChildren && limitMemory)
+      yield 'the memory of the processes that the handler started was not counted. Lambda counts it'
+    const all = [
+      [slow.fails, 'would time out on Lambda'],
+      [slow.endsEarly, 'would end early on Lambda, and the rest of its batch would be redelivered'],
+      [slow.mayTimeOut, 'may time out on Lambda'],
+    ] as const
+    for (const [{ count, text }, what] of all) {
+      if (count > 0) yield `${count === 1 ? '1 invocation' : `${count} invocations`} ${what}. The slowest ${text}`
     }
     if (invocationsWithLeftWork > 0) {
       const what =
@@ -45,11 +49,34 @@ export function openFindings(options: FunctionOptions) {
         'a connection. To be sure, run more invocations: use a smaller --batch-size'
     }
   }
+  function describe(cpu: number, needed: number, how = '') {
+    const share = ((100 * memory) / MEMORY_OF_ONE_CPU).toFixed(0)
+    return (
+      `used ${seconds(cpu)} of CPU time${how}. With ${memory} MB, a function has ${share} % of a core, so this takes at least ` +
+      `${seconds(needed)}, and the timeout is ${seconds(timeout)}`
+    )
+  }
+  /** Returns why an invocation fails on Lambda, even if its processors were twice as fast as those of this machine. */
+  function addTime({ cpu, longestBlock = 0, isOfLibrary }: Usage): string | undefined {
+    // All threads share the CPU of the function, and a block has one core at most.
+    const needed = (cpu * MEMORY_OF_ONE_CPU) / memory
+    const block = longestBlock / cpuShareOf(memory)
+    if (Math.max(needed, block) <= timeout) return undefined
+    const isBlocked = block > 2 * timeout
+    const isKnown = limitMemory && (isBlocked || (isOfLibrary === false && needed > 2 * timeout))
+    const kind = isKnown ? slow.fails : isOfLibrary ? slow.endsEarly : slow.mayTimeOut
+    const text = isBlocked
+      ? describe(longestBlock, block, ' without a return to the event loop')
+      : describe(cpu, needed)
+    kind.add(isBlocked ? block : needed, text)
+    return isKnown ? `an invocation ${text}` : undefined
+  }
   return {
-    add(usage: Usage) {
+    /** Returns why the invocation would time out on Lambda, if that is known. */
+    add(usage: Usage): string | undefined {
       peakMemory = Math.max(peakMemory, usage.peakMemory)
-      if (usage.cpu / share > timeout) slow += 1
-      slowest = Math.max(slowest, usage.cpu)
+      hasChildren ||= usage.hasChildren ?? false
+      return addTime(usage)
     },
     /** Adds the work that an invocation left. Returns whether the run fails. */
     addLeft(work: readonly LeftWork[]): boolean {
@@ -65,6 +92,22 @@ export function openFindings(options: FunctionOptions) {
 function namesOf(counts: Record<string, number>): string {
   const shown = Object.entries(counts).slice(0, MAX_SHOWN)
   return shown.map(([what, count]) => `${count} × ${what}`).join(', ')
+}
+
+/** Counts invocations, and keeps the text of the slowest. */
+function openSlow() {
+  const slow = {
+    count: 0,
+    text: '',
+    most: 0,
+    add(needed: number, text: string) {
+      slow.count += 1
+      if (needed <= slow.most) return
+      slow.most = needed
+      slow.text = text
+    },
+  }
+  return slow
 }
 
 function seconds(ms: number): string {

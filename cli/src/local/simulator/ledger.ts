@@ -7,13 +7,22 @@ import type { Received } from './sqs-record.ts'
  */
 export interface Ledger {
   sent: number
+  /** Messages that the function sent to the queue that it reads. 0 if other programs can send messages, too. */
+  sentByFunction: number
   /** Whether all messages of the input were sent. False if the run was interrupted before that. */
   isInputComplete: boolean
   invocations: number
   delivered: number
   processed: number
   redelivered: number
+  /** Failures of messages whose visibility timeout the function had set, and that `retryAfter` has replaced. */
+  replacedTimeouts: number
   deadLettered: number
+  /**
+   * The dead-lettered messages for which no handler had thrown. In each delivery, the whole invocation failed, or the
+   * library did not run the record, or stopped it.
+   */
+  deadLetteredWithoutError: number
   /** Messages that a client, such as the function, sent to the dead-letter queue. 0 for a given queue, which cannot know it. */
   sentDeadLetters: number
   /**
@@ -32,6 +41,8 @@ export interface Ledger {
   outOfOrder: number
   remaining: number
   lost: number
+  /** The id of the first message of the input that was neither processed nor filtered. Missing if there is none. */
+  firstUnprocessed?: string
   timeouts: number
   /** Processes that ended unexpectedly, during an invocation or between two. */
   crashes: number
@@ -41,6 +52,8 @@ export interface Ledger {
   failedInvocations: number
   /** Invocations that responded before their work had ended, which Lambda then stops. */
   respondedEarly: number
+  /** Invocations that need more than twice the timeout with the CPU of a memory that was given. */
+  wouldTimeOut: number
   /** Why invocations failed or processes ended, and how often. From the eleventh reason on, they are counted together. */
   reasons: Record<string, number>
   /** Why records failed, and how often, the most frequent first. At most a hundred kinds of error are kept. */
@@ -71,6 +84,8 @@ export interface QueueCounts {
   deadLetter: number
   /** How many messages in the dead-letter queue were sent by clients. The queue moved the others. Undefined if not known. */
   sentDeadLetters?: number | undefined
+  sentByFunction?: number | undefined
+  replacedTimeouts?: number
 }
 
 /**
@@ -80,8 +95,9 @@ export interface QueueCounts {
  */
 const STATES = ['open', 'exhausted', 'processed', 'deleted', 'filtered', 'foreign'] as const
 type State = (typeof STATES)[number]
-/** Added to the index of the state if the message has been delivered. */
-const DELIVERED_FLAG = 8
+/** Flags beside the index of the state: the message has been delivered, and a handler has thrown for it. */
+const DELIVERED = 8
+const THROWN = 16
 
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
 
@@ -113,7 +129,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const messages = new Map<string, number>()
   const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, filtered: 0, foreign: 0 }
   let deliveredMessages = 0
-  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0, respondedEarly: 0 }
+  let exhaustedWithoutError = 0
+  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0, respondedEarly: 0, wouldTimeOut: 0 }
   const reasons = new Map<string, number>()
   const causes = openCounter()
   const deliveries = { all: 0, inFlight: 0, finished: 0, failed: 0, removedFromReport: 0, outOfOrder: 0 }
@@ -122,18 +139,22 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   let firstDelivery = 0
   let lastReport = 0
 
-  /** Changes the state of a message. `next` receives the current state, or undefined for a new message. */
-  function update(id: string, next: (state: State | undefined) => State, isDelivery = false) {
-    const entry = messages.get(id) ?? Number.NaN
-    const before = STATES[entry % DELIVERED_FLAG]
+  /** Changes the state of a message, and sets a flag. `next` receives the state, or undefined for a new message. */
+  function update(id: string, next: (state: State | undefined) => State, flag = 0) {
+    const entry = messages.get(id)
+    const before = entry === undefined ? undefined : STATES[entry % DELIVERED]
     const after = next(before)
-    const wasDelivered = entry >= DELIVERED_FLAG
-    if (before) tally[before] -= 1
-    tally[after] += 1
-    if (isDelivery && !wasDelivered) deliveredMessages += 1
-    messages.set(id, STATES.indexOf(after) + (wasDelivered || isDelivery ? DELIVERED_FLAG : 0))
+    const flags = ((entry ?? 0) & (DELIVERED | THROWN)) | flag
+    if (before) count(before, entry as number, -1)
+    count(after, flags, 1)
+    messages.set(id, STATES.indexOf(after) | flags)
   }
-  function settle(batch: readonly Received[], state: (message: Received) => State) {
+  function count(state: State, flags: number, by: number) {
+    tally[state] += by
+    if (flags & DELIVERED) deliveredMessages += by
+    if (state === 'exhausted' && !(flags & THROWN)) exhaustedWithoutError += by
+  }
+  function settle<M extends Pick<Received, 'messageId'>>(batch: readonly M[], state: (message: M) => State) {
     for (const message of batch) {
       // Once a message has been processed, a second delivery does not change its state.
       update(message.messageId, (before) => (before === 'processed' ? before : state(message)))
@@ -158,7 +179,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       invocations.all += 1
       deliveries.all += batch.length
       deliveries.inFlight += batch.length
-      for (const { messageId } of batch) update(messageId, (before) => before ?? 'foreign', true)
+      for (const { messageId } of batch) update(messageId, (before) => before ?? 'foreign', DELIVERED)
     },
     invocationEnded(outcome: Outcome, batch: readonly Received[]) {
       deliveries.inFlight -= batch.length
@@ -192,11 +213,22 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     respondedEarly() {
       invocations.respondedEarly += 1
     },
+    wouldTimeOut() {
+      invocations.wouldTimeOut += 1
+    },
     /** Why a record failed. */
     cause: causes.add,
     processed(batch: readonly Received[]) {
       if (batch.length > 0) lastReport = performance.now()
       settle(batch, () => 'processed')
+    },
+    /** The function deleted messages, but this was known only after their invocation had failed. */
+    deletedLate(batch: readonly Pick<Received, 'messageId'>[]) {
+      settle(batch, () => 'processed')
+    },
+    /** A handler threw for a message, or reported it. */
+    thrown(messageId: string) {
+      update(messageId, (before) => before ?? 'foreign', THROWN)
     },
     failed(batch: readonly Received[]) {
       deliveries.failed += batch.length
@@ -206,7 +238,15 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       deliveries.failed += batch.length
       settle(batch, () => 'deleted')
     },
-    snapshot({ queue, deadLetter, sentDeadLetters }: Omit<QueueCounts, 'visible'>): Progress {
+    firstUnprocessed(): string | undefined {
+      for (const [id, entry] of messages) {
+        const state = STATES[entry % DELIVERED] as State
+        if (state === 'open' || state === 'exhausted' || state === 'deleted') return id
+      }
+      return undefined
+    },
+    snapshot(counts: Omit<QueueCounts, 'visible'>): Progress {
+      const { queue, deadLetter, sentDeadLetters, sentByFunction = 0, replacedTimeouts = 0 } = counts
       const unprocessed = tally.open + tally.exhausted
       // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
       // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
@@ -218,12 +258,15 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       const seconds = (lastReport - firstDelivery) / 1000
       return {
         sent: sentCount,
+        sentByFunction,
         isInputComplete,
         invocations: invocations.all,
         delivered: deliveries.all,
         processed: tally.processed,
         redelivered: deliveries.all - deliveredMessages,
+        replacedTimeouts,
         deadLettered,
+        deadLetteredWithoutError: Math.min(deadLettered, exhaustedWithoutError),
         sentDeadLetters: sentDeadLetters ?? 0,
         expiredDeadLetters: sentDeadLetters === undefined ? 0 : moved - deadLettered,
         filtered: tally.filtered,
@@ -236,6 +279,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
         diedBetween: invocations.diedBetween,
         failedInvocations: invocations.failed,
         respondedEarly: invocations.respondedEarly,
+        wouldTimeOut: invocations.wouldTimeOut,
         reasons: Object.fromEntries(reasons),
         causes: causes.counts(),
         wallMs: Math.round(performance.now() - started),

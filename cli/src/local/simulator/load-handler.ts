@@ -1,6 +1,8 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { basename, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { manifestAbove } from '../../code/manifest.ts'
 import { kindOf } from '../../shared/errors.ts'
 import { isTypeScript } from './node-flags.ts'
 
@@ -15,9 +17,17 @@ const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
  * `errorOnDeprecatedCallback`). A test runs the same files on both. TypeScript, which that client cannot load, is
  * imported directly.
  */
-export async function loadHandler(file: string, exportName: string, allowsCallbacks: boolean): Promise<Handler> {
+export async function loadHandler(
+  file: string,
+  exportName: string,
+  allowsCallbacks: boolean,
+  codeRoot?: string,
+): Promise<Handler> {
   if (!isTypeScript(file)) checkName(file)
-  const module = await import(pathToFileURL(file).href)
+  // NODE_OPTIONS can allow ES syntax in all files, as on Lambda.
+  const isStrict = process.execArgv.includes('--no-experimental-detect-module')
+  const isCommonJs = codeRoot !== undefined && isStrict && manifestAbove(codeRoot, file) !== undefined
+  const module = isCommonJs ? requireIn(codeRoot, file) : await import(pathToFileURL(file).href)
   const named = findIn(module, exportName)
   const handler = named || findIn(module.default, exportName)
   if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
@@ -30,6 +40,19 @@ export async function loadHandler(file: string, exportName: string, allowsCallba
     )
   }
   return handler as Handler
+}
+
+/** Loads a file, and what it requires in the folder that is deployed, as CommonJS. */
+function requireIn(codeRoot: string, file: string) {
+  const require = createRequire(file)
+  const load = require.extensions['.js'] as (module: NodeJS.Module, path: string) => void
+  require.extensions['.js'] = (module, path) => {
+    if (manifestAbove(codeRoot, path) === undefined) return load(module, path)
+    // Node does not document it, but packages have used it for ten years.
+    const { _compile } = module as NodeJS.Module & { _compile: (text: string, path: string) => void }
+    _compile.call(module, readFileSync(path, 'utf8'), path)
+  }
+  return { default: require(file) }
 }
 
 /** Lambda cuts the name of the file at its first dot, and imports the path as a URL. */

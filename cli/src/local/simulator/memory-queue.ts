@@ -17,6 +17,8 @@ export interface InFlight {
   receiptHandle: string
   /** On the clock of `performance.now()`, which nobody can move. */
   visibilityDeadline: number
+  /** A client has set its visibility timeout. */
+  isSetByClient?: true
 }
 
 export interface QueueOptions {
@@ -47,6 +49,8 @@ export class MemoryQueue {
   readonly inflightMessages = new Map<string, InFlight>()
   /** How many messages clients have sent, without those that this process has sent or moved. */
   sentByClients = 0
+  /** How often this process has replaced a visibility timeout that a client had set. */
+  replacedTimeouts = 0
   /** The ids of messages that clients have deleted. */
   readonly deletedByClients = new Set<string>()
   /** The messages that are delivered once more after they have been deleted, as SQS sometimes does. */
@@ -227,9 +231,23 @@ export class MemoryQueue {
     this.#putBack(entry)
   }
 
+  /** wire-protocol.ts calls it for clients. */
   changeVisibility(receiptHandle: string, seconds: number): void {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return
+    entry.isSetByClient = true
+    this.#setVisibility(entry, seconds)
+  }
+
+  /** The event source mapping of this process calls it. */
+  setVisibility(receiptHandle: string, seconds: number): void {
+    const entry = this.inflightMessages.get(receiptHandle)
+    if (!entry) return
+    if (entry.isSetByClient) this.replacedTimeouts += 1
+    this.#setVisibility(entry, seconds)
+  }
+
+  #setVisibility(entry: InFlight, seconds: number) {
     if (seconds === 0) {
       this.#putBack(entry)
       return

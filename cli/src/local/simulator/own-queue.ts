@@ -82,7 +82,7 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
       return []
     },
     async setVisibility(messages, seconds) {
-      for (const { receiptHandle } of messages) queue.changeVisibility(receiptHandle, seconds)
+      for (const { receiptHandle } of messages) queue.setVisibility(receiptHandle, seconds)
     },
     async release(messages) {
       for (const { receiptHandle } of messages) queue.release(receiptHandle)
@@ -100,6 +100,8 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
         queue: queue.size,
         deadLetter: deadLetters.size,
         sentDeadLetters: deadLetters.sentByClients,
+        sentByFunction: port === 0 ? queue.sentByClients : undefined,
+        replacedTimeouts: queue.replacedTimeouts,
       }
     },
     close() {

@@ -25,7 +25,7 @@ export interface Queue {
   /** Gives back messages that were not delivered. */
   release(messages: readonly Received[]): Promise<void>
   /** Removes and returns the ids of those messages that the function itself has deleted, as far as it is known. */
-  takeDeleted(messages: readonly Received[]): ReadonlySet<string>
+  takeDeleted(messages: readonly Pick<Received, 'messageId'>[]): ReadonlySet<string>
   counts(): Promise<QueueCounts>
   close(): unknown
 }

@@ -85,6 +85,13 @@ function checkQueue({ visibilityTimeout, maxReceives }: Queue, timeout: number, 
   }
 }
 
+function slowInit(ms: number, timeout: number) {
+  return (
+    `loading the function took ${(ms / 1000).toFixed(1)} s. Lambda allows ${FUNCTION_DEFAULTS.initTimeout / 1000} s, and then loads it again ` +
+    `in the first invocation, within the timeout of ${timeout} s`
+  )
+}
+
 /**
  * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops its
  * processes and servers before it returns.
@@ -107,6 +114,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     const { onLog, onMetrics, onUsage } = options.function
     const limitMemory = options.function.memory !== undefined
     const findings = openFindings({ ...options.function, limitMemory })
+    let hasWarnedOfInit = false
     const functionOptions = {
       limitMemory,
       ...options.function,
@@ -114,8 +122,16 @@ export async function run(options: RunOptions): Promise<Ledger> {
       ...(onLog ? { onLog: end.guard(onLog) } : {}),
       ...(onMetrics ? { onMetrics: end.guard(onMetrics) } : {}),
       onFinished: ledger.finished,
+      onSlowInit: (ms: number) => {
+        if (!hasWarnedOfInit) onWarning(slowInit(ms, timeout))
+        hasWarnedOfInit = true
+      },
       onUsage: end.guard((usage: Usage) => {
-        findings.add(usage)
+        const wouldTimeOut = findings.add(usage)
+        if (wouldTimeOut !== undefined) {
+          ledger.wouldTimeOut()
+          options.mapping.onFailure?.(wouldTimeOut)
+        }
         onUsage?.(usage)
       }),
       onLeftWork: end.guard((left: LeftWork[]) => {
@@ -129,7 +145,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
 
     async function totals(): Promise<Ledger> {
       const { inFlight, finished, failed, ...rest } = ledger.snapshot(await queue.counts())
-      return rest
+      const firstUnprocessed = ledger.firstUnprocessed()
+      return { ...rest, ...(firstUnprocessed === undefined ? {} : { firstUnprocessed }) }
     }
 
     let runtime: Runtime

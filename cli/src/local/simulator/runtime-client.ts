@@ -1,5 +1,5 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
-// `node runtime-client.js <file> <export> [measure] [callbacks] [follow]`
+// `node runtime-client.js <file> <export> [measure] [callbacks] [follow] [root=<folder>]`
 import { Agent, request } from 'node:http'
 import { END_OF_RUN, LEFT_HEADER, type LeftWork, openLateWork } from './late-work.ts'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
@@ -180,7 +180,8 @@ async function serve(handler: Handler): Promise<never> {
 // If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for this.
 process.on('beforeExit', () => (onEmptyLoop ? onEmptyLoop() : process.exit(13)))
 
-loadHandler(file, exportName, modes.includes('callbacks')).then(
+const root = modes.find((mode) => mode.startsWith('root='))?.slice('root='.length)
+loadHandler(file, exportName, modes.includes('callbacks'), root).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),
   (error) => report('init/error', error).finally(() => process.exit(1)),
