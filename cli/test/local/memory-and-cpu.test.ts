@@ -80,7 +80,7 @@ test('1.6 s of CPU time with 128 MB and a timeout of 10 s: the run fails with bo
 })
 
 for (const [name, body, expected] of [
-  ['records that return to the event loop', 'await new Promise(setImmediate); burn(80)', { code: 0, wouldTimeOut: 0 }],
+  ['many short records', 'burn(80)', { code: 0, wouldTimeOut: 0 }],
   ['one block of the thread', 'if (record.body.includes(":7}")) burn(1600)', { code: 1, wouldTimeOut: 1 }],
 ] as const) {
   test(`a batch of this library that needs more than twice the timeout, with ${name}`, async (t) => {
@@ -107,7 +107,8 @@ export const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async (
       '--timeout',
       '3',
     ]
-    const { code, stdout, stderr } = await command(['local', file, ...args])
+    // What tap loads into each process does not fit into 128 MB together with the library.
+    const { code, stdout, stderr } = await command(['local', file, ...args], { env: { NODE_OPTIONS: '' } })
     const { wouldTimeOut } = JSON.parse(stdout || '{}')
     t.strictSame({ code, wouldTimeOut }, expected, stderr)
     const what =

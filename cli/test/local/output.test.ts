@@ -95,7 +95,10 @@ test('remaining and lost messages are printed with thousands separators, as in t
       notes.release()
     },
   })
-  t.match(left.stdout, /^failed: 1,190 messages were left in the queue$/m)
+  t.match(
+    left.stdout,
+    /^failed: 1,190 messages were left in the queue; the first unprocessed message is [0-9a-f-]{36}$/m,
+  )
 
   const file = join(folder(t), 'h.mjs')
   const response = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'

@@ -12,7 +12,7 @@ const nowhere = { RECORD_TO: '/dev/null' }
 async function local(t: Test, exportName: string, args: readonly string[], env: Record<string, string> = nowhere) {
   const { stdout, stderr, code } = await command(['local', `${HANDLERS}#${exportName}`, '--json', ...args], { env })
   if (code === 2) return { code, stderr, ledger: undefined as never }
-  t.match(stderr.trimEnd().split('\n').at(-1), code === 0 ? 'passed' : /^failed: /)
+  t.match(stderr.trimEnd().split('\n').at(-1), code === 0 ? /^passed: [\d,]+ processed$/ : /^failed: /)
   return { code, stderr, ledger: JSON.parse(stdout) }
 }
 
