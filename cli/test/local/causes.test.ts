@@ -25,7 +25,7 @@ test('with --quiet, the table is followed by the causes of failed records and by
     /^first failure: [0-9a-f-]{36}: reported as failed, receive count 1: (Error: fetch|RangeError: order)/,
   )
   const id = /[0-9a-f]{8}-[0-9a-f-]{27}$/
-  t.match(lines.at(-1), id)
+  t.match(lines.at(-2), id, 'before the end of the last line')
   t.strictSame(
     lines.slice(3).map((line) => line.replace(id, 'ID')),
     [

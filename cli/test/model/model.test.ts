@@ -43,6 +43,7 @@ test('a queue that could not be read: none of its settings is known', async (t) 
     visibilityTimeout: setting,
     retention: setting,
     delay: setting,
+    maximumMessageSize: setting,
     redrive: setting,
   })
 })

@@ -177,6 +177,7 @@ fifo: FifoQueue (FifoQueue), other, terraform=fifo_queue, cdk=fifo
 visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visibility_timeout_seconds, cdk=visibilityTimeout, isDuration=true, default=30, least=0, most=43200
 retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, cdk=retentionPeriod, isDuration=true, default=345600, least=60, most=1209600
 delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, cdk=deliveryDelay, isDuration=true, default=0, least=0, most=900
+maximumMessageSize: MaximumMessageSize (MaximumMessageSize), number, terraform=max_message_size, cdk=maxMessageSizeBytes, default=1048576, least=1024, most=1048576, isOptional=true
 redrive: RedrivePolicy (RedrivePolicy), other, terraform=redrive_policy, cdk=deadLetterQueue
 `,
   SUBSCRIPTION_SETTINGS: `
