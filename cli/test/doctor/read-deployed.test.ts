@@ -156,6 +156,7 @@ const READ_QUEUE = {
   visibilityTimeout: withId('queue visibilityTimeout', known(180)),
   retention: withId('queue retention', known(345_600)),
   delay: withId('queue delay', known(0)),
+  maximumMessageSize: withId('queue maximumMessageSize', unknown('SQS does not return it')),
   redrive: absent,
   isDeadLetterQueue: false,
 }
@@ -595,6 +596,7 @@ test('a FIFO queue, and a dead-letter queue that may not be read', async (t) => 
     visibilityTimeout: withId('queue.fifo visibilityTimeout', known(180)),
     retention: withId('queue.fifo retention', known(345_600)),
     delay: withId('queue.fifo delay', unknown('SQS does not return it')),
+    maximumMessageSize: withId('queue.fifo maximumMessageSize', unknown('SQS does not return it')),
     redrive: known({
       maxReceiveCount: withId('queue.fifo maxReceiveCount', known(5)),
       arn: withId('queue.fifo redrive', known(arnOf('dead.fifo'))),
