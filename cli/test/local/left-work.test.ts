@@ -4,7 +4,6 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { correct, type forgotten } from '../handlers/leftovers.mjs'
 import { folder, runHandler } from '../support/runs.ts'
 
 /** A service that responds after a while, unless the path is /secret, and a database that responds to each line. */

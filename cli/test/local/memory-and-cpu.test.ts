@@ -105,7 +105,7 @@ export const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async (
       '--memory',
       '177',
       '--timeout',
-      '3',
+      '6',
     ]
     // What tap loads into each process does not fit into 128 MB together with the library.
     const { code, stdout, stderr } = await command(['local', file, ...args], { env: { NODE_OPTIONS: '' } })

@@ -100,8 +100,8 @@ export async function runWhile(
   return ran
 }
 
-/** The counts of a ledger, without times and rates. */
-export function counts({ wallMs, perSecond, reasons, ...rest }: Ledger) {
+/** The counts of a ledger, without times, rates and ids. */
+export function counts({ wallMs, perSecond, reasons, firstUnprocessed, ...rest }: Ledger) {
   return rest
 }
 
