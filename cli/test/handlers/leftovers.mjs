@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { createWriteStream } from 'node:fs'
+import { createWriteStream, write } from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { scheduler, setTimeout as sleep } from 'node:timers/promises'
@@ -104,6 +104,13 @@ export const forgotten = {
   fetchAfterLongSleep: async () => void sleep(60_000).then(request),
   query: async () => void insert(),
   queryInForEach: async ({ Records }) => Records.forEach(insert),
+  // Its client writes it when the first one is answered.
+  queuedQuery: async () => {
+    const first = insert()
+    client.socket.once('data', () => client.query('queued'))
+    await first
+  },
+  refusedRequest: async () => void fetch('http://127.0.0.1:2').catch(ignore),
   secondQuery: async () => {
     await insert()
     insert()
@@ -157,6 +164,8 @@ export const correct = {
     controller.abort()
     await silent
   },
+  // Pino does so by default.
+  logs: async () => void write(1, 'a line\n', ignore),
   files: async () => {
     await writeFile(FILE, 'x')
     const file = await open(FILE)

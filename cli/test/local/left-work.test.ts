@@ -42,6 +42,7 @@ async function runExport(exportName: string, env: NodeJS.Dict<string>, batchSize
 }
 
 type Kind =
+  | 'GET http://127.0.0.1:2'
   | 'service'
   | 'database'
   | 'a file operation'
@@ -60,6 +61,8 @@ const FORGOTTEN: Record<string, Kind> = {
   fetchAfterLongSleep: 'service',
   query: 'database',
   queryInForEach: 'database',
+  queuedQuery: 'database',
+  refusedRequest: 'GET http://127.0.0.1:2',
   secondQuery: 'database',
   queryInLongTimer: 'database',
   file: 'a file operation',
@@ -91,6 +94,7 @@ const CORRECT = [
   'unreferencedTimer',
   'interval',
   'abortedRequest',
+  'logs',
   'files',
   'childProcess',
   'endedChildProcess',

@@ -2,6 +2,8 @@
 import { AsyncLocalStorage, createHook, executionAsyncId } from 'node:async_hooks'
 import type { ChildProcess } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
+import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { Socket } from 'node:net'
 import { dirname, relative } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -192,7 +194,12 @@ function watchRequests() {
     if (invocation.hasResponded) late.push(origin)
     else requests.set(request, origin)
   }
-  const remove = (message: unknown) => requests.delete((message as { request: ClientRequest }).request)
+  function remove(message: unknown) {
+    const { request, error } = message as { request: ClientRequest; error?: NodeJS.ErrnoException }
+    const origin = requests.get(request)
+    const isAborted = error && !error.syscall
+    if (origin && requests.delete(request) && current?.hasResponded && !isAborted) late.push(origin)
+  }
   for (const name of ['http.client.request.created', 'undici:request:create']) subscribe(name, add)
   for (const name of ['http.client.response.finish', 'undici:request:headers']) subscribe(name, remove)
   for (const name of ['http.client.request.error', 'undici:request:error']) subscribe(name, remove)
@@ -217,12 +224,22 @@ function watchTask(what: string, task: ChildProcess | Worker) {
   Object.assign(task, { [stopping]: stopAndForget })
 }
 
+/** Loggers write to stdout in the thread pool. A line that is late is no lost work. */
+function ignoreLogs() {
+  const write = fs.write as (fd: number, ...args: unknown[]) => void
+  const written: typeof write = (fd, ...args) => (fd <= 2 ? context.exit(() => write(fd, ...args)) : write(fd, ...args))
+  Object.defineProperties(written, Object.getOwnPropertyDescriptors(write))
+  fs.write = written as typeof fs.write
+  syncBuiltinESMExports()
+}
+
 /** What databases and other clients write. */
 function watchSockets() {
   const { write } = Socket.prototype
   Socket.prototype.write = function (this: Socket, ...args: unknown[]) {
-    const invocation = isFollowing && this.readable ? activeInvocation() : undefined
-    if (invocation && !(invocation.hasResponded && isAnswered(this))) {
+    // A client may write the queries of this invocation in the context of an earlier one, or of its socket.
+    const isOfInvocation = isFollowing && this.readable && (context.getStore() || writes.has(this))
+    if (isOfInvocation && !(current?.hasResponded && isAnswered(this))) {
       writes.set(this, { origin: originOf(''), bytesRead: this.bytesRead })
     }
     return write.apply(this, args as never)
@@ -240,7 +257,7 @@ const ownSockets = () =>
 
 /** Whether something is pending that may do work after the response. */
 const mayDoWork = () =>
-  operations.size + tasks.size > 0 ||
+  operations.size + tasks.size + requests.size > 0 ||
   ownSockets().some(({ destroyed }) => !destroyed) ||
   pendingTimers().some(({ timer }) => timer._idleTimeout < HOLD.pending)
 
@@ -248,6 +265,8 @@ const mayDoWork = () =>
 export function openLateWork() {
   let followed = 0
   let holds = 0
+  /** By kind of work: a place that is known, for invocations that are not followed. */
+  const places = new Map<string, string>()
   /** The invocations with answers on sockets. */
   const answered = new Set<Invocation | undefined>()
 
@@ -268,10 +287,12 @@ export function openLateWork() {
   function take(): LeftWork[] {
     const kinds = new Map<string, LeftWork>()
     function add(origin: Origin, isWeak: boolean) {
-      const place = placeOf(origin)
+      const place = placeOf(origin) ?? places.get(origin.what)
+      if (place !== undefined) places.set(origin.what, place)
       const what = place === undefined ? origin.what : `${origin.what} (${place})`
       kinds.set(what, { what, count: (kinds.get(what)?.count ?? 0) + 1, isWeak })
     }
+    for (const [request, origin] of requests) if (!request.destroyed && !request.aborted) late.push(origin)
     for (const origin of late) add(origin, false)
     for (const socket of ownSockets().filter(isAnswered)) {
       answered.add(current)
@@ -280,6 +301,7 @@ export function openLateWork() {
       add(origin, answered.size === 1)
     }
     late = []
+    requests.clear()
     writes.clear()
     return [...kinds.values()].slice(0, MAX_LEFT)
   }
@@ -289,6 +311,7 @@ export function openLateWork() {
   subscribe('child_process', (message) => watchTask('a child process', (message as { process: ChildProcess }).process))
   subscribe('worker_threads', (message) => watchTask('a worker thread', (message as { worker: Worker }).worker))
   watchSockets()
+  ignoreLogs()
   follow(true)
   return {
     take,
@@ -301,7 +324,6 @@ export function openLateWork() {
     /** Called as soon as the handler has responded. */
     responded() {
       if (current) current.hasResponded = true
-      for (const [request, origin] of requests) if (!request.destroyed && !request.aborted) late.push(origin)
       for (const task of tasks) if (task.stdout?.readableEnded) tasks.delete(task)
       for (const socket of writes.keys()) if (isAnswered(socket)) writes.delete(socket)
     },
