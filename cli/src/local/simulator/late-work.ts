@@ -330,8 +330,11 @@ export function openLateWork() {
     /** Lets the process go on after the response, if something is pending, until late work is found. */
     async hold(most: number) {
       if (!isFollowing) return
-      if (late.length === 0 && mayDoWork()) holds += 1
-      await wait(followed === 1 ? Math.min(HOLD.first, most) : 0, Math.min(HOLD.pending, most))
+      // After a first answer on a socket, the next invocations decide whether it counts. A busy pool writes later.
+      const isUndecided = answered.size === 1
+      if (late.length === 0 && (isUndecided || mayDoWork())) holds += 1
+      const least = followed === 1 || isUndecided ? HOLD.first : 0
+      await wait(Math.min(least, most), Math.min(HOLD.pending, most))
       if (followed >= MAX_FOLLOWED || holds === MAX_HOLDS) follow(false)
     },
     /** Fires the timers that are still pending, and waits for what they start. */
