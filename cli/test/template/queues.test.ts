@@ -49,6 +49,7 @@ Resources:
     visibilityTimeout: known(60, 6),
     retention: byDefault(345_600, 'Queue retention'),
     delay: byDefault(0, 'Queue delay'),
+    maximumMessageSize: byDefault(1_048_576, 'Queue maximumMessageSize'),
     fifo: { state: 'known', value: false, position: undefined },
     redrive: known(
       {

@@ -397,6 +397,7 @@ test('an SNS event with a queue that SAM makes', async (t) => {
     visibilityTimeout: ofQueue(30, 'visibilityTimeout'),
     retention: ofQueue(345_600, 'retention'),
     delay: ofQueue(0, 'delay'),
+    maximumMessageSize: ofQueue(1_048_576, 'maximumMessageSize'),
     fifo: { state: 'known', value: false, position: undefined },
     redrive: absent,
     isMadeBySam: true,

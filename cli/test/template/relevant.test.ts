@@ -26,7 +26,15 @@ test('the properties that are read, by the type of their resource', async (t) =>
       ...['StartingPosition', 'TumblingWindowInSeconds', 'FunctionName'],
     ],
     'AWS::SQS::Queue': [
-      ...['FifoQueue', 'VisibilityTimeout', 'MessageRetentionPeriod', 'DelaySeconds', 'RedrivePolicy', 'QueueName'],
+      ...[
+        'FifoQueue',
+        'VisibilityTimeout',
+        'MessageRetentionPeriod',
+        'DelaySeconds',
+        'MaximumMessageSize',
+        'RedrivePolicy',
+        'QueueName',
+      ],
       'RedriveAllowPolicy',
     ],
     'AWS::Lambda::Function': OF_FUNCTION,
