@@ -66,7 +66,7 @@ function rulesPage(rules: readonly ListedRule[]): string {
   const parts = [
     '# Rules of `doctor`',
     NOTE,
-    'An error means that a message can be lost, or that the deployment fails. Each finding links to its rule here. [The guide](doctor.md) shows how to run `doctor`, and how to accept a finding. `npx bounded-sqs-batch doctor --rules` prints these rules as JSON.',
+    'An error means that a message can be lost, or that the deployment fails. Each finding links to its rule here. [The guide](doctor.md) shows how to run `doctor`, and how to accept a finding.',
     ...rules.flatMap(ruleSection),
   ]
   return `${parts.join('\n\n')}\n`

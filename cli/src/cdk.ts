@@ -18,7 +18,6 @@ import { examine } from './doctor/examine.ts'
 import { helpOf, MANIFEST } from './doctor/help.ts'
 import { type Input, parameterNames, readStacks } from './doctor/inputs.ts'
 import { allRules } from './doctor/list-rules.ts'
-import { pastedLines } from './doctor/paste.ts'
 import { joinNames } from './rules/rule.ts'
 import { UsageError } from './shared/errors.ts'
 import { stackKey } from './template/assembly.ts'
@@ -103,7 +102,7 @@ function violationsIn(
   const inputs = inScope
     .filter(({ name }) => stacks.get(stackKey(name))?.isSelected !== false)
     .map((input) => withConstructs(input, stacks))
-  const { findings, inputs: examined } = examine(inputs, given, { recordConcurrency: 100, today: new Date() }, accept)
+  const { findings, inputs: examined } = examine(inputs, given, accept)
 
   const errors = examined.flatMap(({ error }) => error ?? [])
   if (errors.length > 0) throw new UsageError(errors.join('; '))
@@ -175,7 +174,7 @@ function isSelected(stack: Stack): boolean {
   return parent ? isSelected(parent) : stack.bundlingRequired
 }
 
-/** Lets acceptances and fixes of an input name constructs. */
+/** Lets acceptances of an input name constructs. */
 function withConstructs(input: Input, stacks: AppStacks): Input {
   const own = stacks.get(stackKey(input.name))
   function constructOf(id: string): string | undefined {
@@ -185,23 +184,17 @@ function withConstructs(input: Input, stacks: AppStacks): Input {
   }
   return {
     ...input,
-    models: (parameters) =>
-      input
-        .models(parameters)
-        .map((model) => (model.source ? { ...model, source: { ...model.source, constructOf } } : model)),
+    models: (parameters) => input.models(parameters).map((model) => ({ ...model, constructOf })),
   }
 }
 
-function toViolation(
-  { rule, severity, resource, message, fix, paste, source, help, file }: Finding,
-  stacks: AppStacks,
-) {
+function toViolation({ rule, severity, resource, message, fix, source, help, file }: Finding, stacks: AppStacks) {
   const violating = resourceOf(resource, file, stacks)
   return {
     ruleName: rule,
     severity,
     description: violating.resourceLogicalId === undefined ? `${resource}: ${message}` : message,
-    fix: [fix, ...pastedLines(paste)].join('\n'),
+    fix,
     ruleMetadata: { source, help },
     violatingResources: [violating],
   }

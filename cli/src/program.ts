@@ -225,9 +225,6 @@ const DOCTOR_EXAMPLES = `
 Examples:
   A SAM or CloudFormation template, or the output of cdk synth
     $ bounded-sqs-batch doctor template.yaml --parameter Stage=prod
-  Bodies of 2 KB, and 80 ms per record; warnings also give exit code 1
-    $ bounded-sqs-batch doctor template.yaml --body-bytes 2000 \\
-        --record-ms 80 --strict
   A plan or a state of Terraform or OpenTofu
     $ terraform show -json plan.out | bounded-sqs-batch doctor -
   All stacks of a CDK app, and all templates in a folder
@@ -235,9 +232,8 @@ Examples:
   A finding that you accept, with the reason
     $ bounded-sqs-batch doctor template.yaml \\
         --accept 'max-receive-count@OrdersQueue=agreed with the team'
-  Annotations in a GitHub Actions workflow, or a file for code scanning
+  Annotations in a GitHub Actions workflow
     $ bounded-sqs-batch doctor template.yaml --format github
-    $ bounded-sqs-batch doctor template.yaml --format sarif > doctor.sarif
   A deployed function
     $ bounded-sqs-batch doctor --function orders-prod --region eu-central-1
 
@@ -260,22 +256,6 @@ export function doctorCommand() {
     .optionsGroup('A deployed function, instead of a template or Terraform:')
     .option('--function <name>', 'check a deployed function and all its aliases; NAME:ALIAS checks a single alias')
     .option('--region <region>', "region of the function (default: the SDK's environment variables and profile)")
-    .option(
-      '--endpoint-url <url>',
-      "endpoint of Lambda and SQS, for example of LocalStack (default: the SDK's environment variables)",
-    )
-    .optionsGroup('Workload:')
-    .option(
-      '--body-bytes <n>',
-      'size of a typical body in bytes, to check whether a batch fits into 6 MB',
-      inRange(0, 1_048_576),
-    )
-    .option(
-      '--record-ms <ms>',
-      'time that one record takes in milliseconds, to check the timeout of the function',
-      inRange(1, 5_400_000),
-    )
-    .option('--record-concurrency <n>', 'number of records that the handler processes at once', inRange(1, 10_000), 100)
     .optionsGroup('Accepted findings, which do not count:')
     .option(
       '--accept <rule@resource=reason>',
@@ -285,13 +265,10 @@ export function doctorCommand() {
     .option('--accept-file <file>', 'read findings to accept from a file, one RULE@RESOURCE=REASON per line', collect)
     .optionsGroup('Output:')
     .addOption(
-      new Option('--format <format>', 'format of the output')
-        .choices(['table', 'json', 'github', 'sarif'])
-        .default('table'),
+      new Option('--format <format>', 'format of the output').choices(['text', 'json', 'github']).default('text'),
     )
     .option('--json', 'the same as --format json')
     .option('--strict', 'also exit with code 1 if there is a warning')
-    .option('--rules', 'print all rules as JSON, and check nothing')
     .addHelpText('after', DOCTOR_EXAMPLES)
 }
 

@@ -6,7 +6,7 @@ import * as powertools from '@aws-lambda-powertools/batch'
 import { Logger } from '@aws-lambda-powertools/logger'
 import middy from '@middy/core'
 import { App, Stack } from 'aws-cdk-lib'
-import { CfnEventSourceMapping } from 'aws-cdk-lib/aws-lambda'
+import { CfnEventSourceMapping, CfnFunction } from 'aws-cdk-lib/aws-lambda'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import * as engine from 'bounded-sqs-batch/engine'
 import t, { type Test } from 'tap'
@@ -335,14 +335,27 @@ testSample('fifo', 'processes the records of each message group in order', async
 // test/toolchains synthesises these.
 tested.push('cdk', 'cdk-accept')
 
-testSample('cdk-doctor', 'fails the synthesis of a mapping without ReportBatchItemFailures', async (t) => {
-  const { addDoctor } = await importSample<{ addDoctor: (app: App) => void }>('cdk-doctor')
-  const app = new App({ outdir: temporaryFolder(t), context: { '@aws-cdk/core:appMode': 'inmemory' } })
-  const eventSourceArn = 'arn:aws:sqs:eu-west-1:123456789012:orders'
-  new CfnEventSourceMapping(new Stack(app, 'Shop'), 'Mapping', { functionName: 'orders', eventSourceArn })
-  addDoctor(app)
-  t.throws(() => app.synth(), { message: /ERROR ReportBatchItemFailures is off.*\n {3}Shop\/Mapping/ })
-})
+testSample(
+  'cdk-doctor',
+  'fails the synthesis of a mapping without ReportBatchItemFailures whose function reports failures',
+  async (t) => {
+    const { addDoctor } = await importSample<{ addDoctor: (app: App) => void }>('cdk-doctor')
+    const app = new App({ outdir: temporaryFolder(t), context: { '@aws-cdk/core:appMode': 'inmemory' } })
+    const eventSourceArn = 'arn:aws:sqs:eu-west-1:123456789012:orders'
+    const stack = new Stack(app, 'Shop')
+    const zipFile = 'exports.handler = async () => ({ batchItemFailures: [] })'
+    const role = 'arn:aws:iam::123456789012:role/orders'
+    const orders = new CfnFunction(stack, 'Orders', {
+      code: { zipFile },
+      handler: 'index.handler',
+      runtime: 'nodejs24.x',
+      role,
+    })
+    new CfnEventSourceMapping(stack, 'Mapping', { functionName: orders.ref, eventSourceArn })
+    addDoctor(app)
+    t.throws(() => app.synth(), { message: /ERROR ReportBatchItemFailures is off.*\n {3}Shop\/Mapping/ })
+  },
+)
 
 testSample('envelopes', 'reads orders from SNS and EventBridge, and keys from S3', async (t) => {
   const { sns, eventBridge, s3 } = await importSample<Record<string, Handler>>('envelopes')

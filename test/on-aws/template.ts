@@ -200,10 +200,9 @@ function queueResource(queue: QueueSetup, timeout: number, id: string) {
 }
 
 function mappingResource(queue: QueueSetup, ids: ReturnType<typeof idsOf>) {
-  const { fifo, batchSize, window, reports = true, enabled = true, metrics = false } = queue
+  const { batchSize, window, reports = true, enabled = true, metrics = false } = queue
   const accepted = {
     ...(reports ? {} : { 'report-batch-item-failures': 'an experiment observes what happens without it' }),
-    ...(fifo ? { 'fifo-parallelism': 'there are only three message groups' } : {}),
   }
   return {
     Type: 'AWS::Lambda::EventSourceMapping',

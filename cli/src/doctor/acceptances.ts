@@ -1,8 +1,7 @@
 import type { Acceptance } from '../model/model.ts'
-import { closest } from '../shared/closest.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Detected, type Finding, INCOMPLETE, NOT_CHECKED, RULES } from './check.ts'
+import { type Detected, type Finding, NOT_CHECKED, RULES } from './check.ts'
 import { helpOf } from './help.ts'
 
 /** The rule that reports acceptances which accept nothing. */
@@ -13,7 +12,7 @@ export const ACCEPTANCE = {
   why: 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.',
 } as const
 
-/** `<rule>@<resource>=<reason>`. The resource can contain `=` in brackets, as in `aws_sqs_queue.queue["a=b"]`. */
+/** `<rule>@<resource>=<reason>`. The resource `*` stands for all. It can contain `=` in brackets, as in `aws_sqs_queue.queue["a=b"]`. */
 const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
 
 function parse(text: string, option: string): Acceptance {
@@ -40,11 +39,9 @@ export function readAcceptances(texts: readonly string[] = [], files: readonly s
 
 /** What is wrong with an acceptance that accepts no finding. */
 function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
-  const ids = [...RULES, INCOMPLETE, NOT_CHECKED].map(({ id }) => id)
+  const ids = [...RULES, NOT_CHECKED].map(({ id }) => id)
   if (!ids.includes(rule)) {
-    const meant = closest(rule, ids)
-    const fix = meant === undefined ? 'Correct the name: doctor --rules lists all rules.' : `Did you mean ${meant}?`
-    return [`There is no rule ${rule} to accept for ${resource}`, fix]
+    return [`There is no rule ${rule} to accept for ${resource}`, 'Correct the name.']
   }
   return reason === ''
     ? [`The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`, 'Add the reason.']
@@ -71,7 +68,8 @@ export function accept(inputs: readonly Acceptable[]): Finding[] {
   const used = new Set<string>()
   function acceptanceOf({ finding }: Detected, scope: readonly string[], acceptances: readonly Acceptance[]) {
     const fitting = acceptances.filter(
-      ({ rule, resource, reason }) => rule === finding.rule && reason !== '' && scope.includes(resource),
+      ({ rule, resource, reason }) =>
+        rule === finding.rule && reason !== '' && (resource === '*' || scope.includes(resource)),
     )
     for (const acceptance of fitting) used.add(keyOf(acceptance))
     return fitting[0]

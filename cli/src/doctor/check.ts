@@ -1,22 +1,14 @@
 import type { Mapping, Model } from '../model/model.ts'
-import { idOf, placeOf, unknown } from '../model/setting.ts'
+import { idOf } from '../model/setting.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
 import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
-import {
-  type CheckOptions,
-  joinNames,
-  LAMBDA_GUIDE,
-  type Problem,
-  problem,
-  type Rule,
-  type Severity,
-} from '../rules/rule.ts'
+import { joinNames, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from '../rules/rule.ts'
 import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
+import { assignmentLine } from './assignment-line.ts'
 import { helpOf } from './help.ts'
 import { createNotChecked } from './not-checked.ts'
-import { createPaste, inServerlessWords, type Paste } from './paste.ts'
 
 export interface Finding {
   rule: string
@@ -35,8 +27,8 @@ export interface Finding {
   /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string
   line?: number
-  /** Text that fixes it. Missing if the fix is not a new value of a setting. */
-  paste?: readonly Paste[]
+  /** The new value in the syntax of the input: `VisibilityTimeout: 361`. Missing if the fix is not a new value. */
+  set?: string
   /** Why the finding is accepted. */
   accepted?: string
 }
@@ -66,25 +58,8 @@ export const NOT_CHECKED = {
   source: `${LAMBDA_GUIDE}/with-sqs.html`,
 } as const
 
-export const INCOMPLETE = {
-  id: 'incomplete-template',
-  severity: 'warning',
-  finds:
-    'The file has no parameters, and refers to several names that it does not define. `doctor` then reports no wrong names.',
-  why: 'The file seems to be part of a template that a build puts together. Its settings may be completed or changed there.',
-  source: 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html',
-} as const
-
-/** The problem of a file that is part of a template. */
-function incomplete({ undefinedNames = [] }: Model): Problem[] {
-  if (undefinedNames.length === 0) return []
-  const what = `The file does not define ${joinNames(undefinedNames)}`
-  const fix = 'Check the complete template. If this is the complete template, cfn-lint lists each name.'
-  return [{ resource: { id: 'the template' }, what, fix }]
-}
-
 /** A model of one of the cases that a template allows. Only `doctor` reads several of them. */
-type Case = Pick<Model, 'file' | 'label' | 'assumed' | 'source'>
+type Case = Pick<Model, 'file' | 'label' | 'parameter' | 'syntax' | 'constructOf'>
 
 type RuleProblem = Problem & {
   rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'>
@@ -105,16 +80,14 @@ function unique(texts: readonly string[]) {
   return [...new Set(texts)]
 }
 
-/** How many assumed values decide whether a problem occurs. Several of them may exclude each other. */
-function decisiveCount(same: readonly RuleProblem[], cases: readonly Case[]): number {
-  const having = new Set(same.map((each) => each.case))
-  const names = unique(cases.flatMap(({ assumed = {} }) => Object.keys(assumed)))
-  function differOnlyIn(name: string, { assumed: a = {} }: Case, { assumed: b = {} }: Case) {
-    return a[name] !== b[name] && names.every((each) => each === name || a[each] === b[each])
-  }
-  const isDecisive = (name: string) =>
-    [...having].some((one) => cases.some((other) => !having.has(other) && differOnlyIn(name, one, other)))
-  return names.filter(isDecisive).length
+/**
+ * Whether something is checked in all cases of a parameter. The cases of other parameters then do not matter, in which
+ * the value of this parameter is not known.
+ */
+function isCheckedElsewhere(group: readonly RuleProblem[], cases: readonly Case[]): boolean {
+  if (group.some(({ rule }) => rule.id !== NOT_CHECKED.id)) return false
+  const having = new Set(group.map((each) => each.case.parameter))
+  return cases.some(({ parameter }) => !having.has(parameter))
 }
 
 /** In which cases the problem occurs, if it does not occur in all of them, or is worse in one. */
@@ -132,20 +105,14 @@ function casesOf(same: readonly RuleProblem[], worst: RuleProblem, count: number
  * Makes one finding of the problems with one setting. It shows only the problems of the first rule, with the id and the
  * `why` of that rule.
  */
-function toDetected(
-  group: readonly [RuleProblem, ...RuleProblem[]],
-  cases: readonly Case[],
-  pasteOf: ReturnType<typeof createPaste>,
-): Detected {
+function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: readonly Case[]): Detected {
   const [{ rule, severity }] = group
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
   const { resource, setting, position, what, fix, reason, source = rule.source, why = rule.why } = worst
-  const isUncertain = severity === 'error' && decisiveCount(same, cases) > 1
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
-  const functions = unique(resources.flatMap((id) => worst.case.source?.serverlessOf?.(id) ?? []))
   // For example, a macro can add several settings at the same place.
   const isUnknown = rule !== VALUE_RULE && reason === undefined && setting?.state === 'unknown'
   const alsoOpen = isUnknown ? unique(group.filter((each) => each.reason !== undefined).map((each) => each.what)) : []
@@ -153,11 +120,7 @@ function toDetected(
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
     why,
     section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
-    functions.length > 0 ? `In serverless.yml: ${joinNames(functions)}.` : '',
     cases.length > 1 ? casesOf(same, worst, cases.length) : '',
-    isUncertain
-      ? 'These values may exclude each other, so this is only a warning. To check one case, pass its values with --parameter.'
-      : '',
     alsoOpen.length > 0 ? `Also not checked: ${alsoOpen.join(', ')}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
@@ -166,25 +129,22 @@ function toDetected(
   const at = file === undefined ? {} : { file, line: place?.line ?? 1 }
   const own = {
     rule: rule.id,
-    severity: isUncertain ? ('warning' as const) : severity,
+    severity,
     resource: section ?? resource.id,
   }
   const scopes = same.map((problem) => {
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
     const ids = [problem.resource.id, section, ...around].flatMap((id) => id ?? [])
-    const { constructOf, serverlessOf } = problem.case.source ?? {}
-    return [...ids, ...ids.flatMap((id) => constructOf?.(id) ?? serverlessOf?.(id) ?? [])]
+    return [...ids, ...ids.flatMap((id) => problem.case.constructOf?.(id) ?? [])]
   })
-  const paste = [worst.change ?? []].flat().flatMap((change) => pasteOf(change, section))
-  const pasted = paste.length > 0 ? { paste } : {}
-  const texts = { message, fix: functions.length > 0 ? inServerlessWords(fix) : fix }
-  return { finding: { ...own, ...texts, source, help: helpOf(rule.id), ...at, ...pasted }, scopes }
+  const set = worst.assignment ? { set: assignmentLine(worst.assignment, worst.case.syntax) } : {}
+  return { finding: { ...own, message, fix, ...set, source, help: helpOf(rule.id), ...at }, scopes }
 }
 
 /** All problems of a model: those that rules find, and what could not be checked. */
-function problemsIn(model: Model, options: CheckOptions): RuleProblem[] {
-  const { mappings, otherReaders = [], rejected = [] } = model
+function problemsIn(model: Model): RuleProblem[] {
+  const { mappings, otherReaders = [] } = model
   const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
   const queueOf = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
@@ -198,40 +158,31 @@ function problemsIn(model: Model, options: CheckOptions): RuleProblem[] {
   }
 
   const found = each.flatMap(({ mapping, siblings }) =>
-    RULES.flatMap((rule) =>
-      [rule.check(mapping, options, siblings) ?? []].flat().map((one) => toProblem(rule, one, mapping)),
-    ),
+    RULES.flatMap((rule) => [rule.check(mapping, siblings) ?? []].flat().map((one) => toProblem(rule, one, mapping))),
   )
-  const places = new Set(rejected.map(({ position }) => placeOf(position)))
-  const ofTemplate = rejected.map((part) => {
-    const { reason: what, fix, source, position } = part
-    return toProblem(VALUE_RULE, { ...problem(part, unknown(what, position), what, fix), source })
-  })
-  const notChecked = createNotChecked(model, options)
-  const rest = [
+  const notChecked = createNotChecked(model)
+  return [
+    ...found,
     ...each.flatMap(({ mapping, siblings }) =>
       notChecked.forMapping(mapping, siblings).map((one) => toProblem(NOT_CHECKED, one, mapping)),
     ),
     ...notChecked.forUnreadResources.map((one) => toProblem(NOT_CHECKED, one)),
   ]
-  // A rejected part of the template already has an error. So unknown settings at the same position are not listed.
-  const open = rest.filter(({ position }) => position === undefined || !places.has(placeOf(position)))
-  return [...ofTemplate, ...incomplete(model).map((one) => toProblem(INCOMPLETE, one)), ...found, ...open]
 }
 
-/** Like `check()`, with what `doctor` needs to accept findings and to fix them. */
-export function detect(models: readonly Model[], options: CheckOptions): Detected[] {
-  const problems = models.flatMap((model) => problemsIn(model, options))
+/** Like `check()`, with what `doctor` needs to accept findings. */
+export function detect(models: readonly Model[]): Detected[] {
+  const problems = models.flatMap((model) => problemsIn(model))
   const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))
   const groups = Map.groupBy(sorted, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
-  const pasteOf = createPaste(models[0])
-  return Array.from(groups, (group) => toDetected(group, models, pasteOf))
+  const open = Array.from(groups).filter((group) => !isCheckedElsewhere(group, models))
+  return open.map((group) => toDetected(group, models))
 }
 
 /**
  * Returns one finding for each setting that has a problem, and for each setting or resource that could not be checked.
  * Errors come first. Several models are the cases of one template.
  */
-export function check(models: Model | readonly Model[], options: CheckOptions): Finding[] {
-  return detect([models].flat(), options).map(({ finding }) => finding)
+export function check(models: Model | readonly Model[]): Finding[] {
+  return detect([models].flat()).map(({ finding }) => finding)
 }

@@ -1,42 +1,29 @@
-import type { CheckOptions } from '../rules/rule.ts'
 import { UsageError } from '../shared/errors.ts'
 import { checkParameters, parseParameters } from '../template/read-template.ts'
 import { readAcceptances } from './acceptances.ts'
-import { examine } from './examine.ts'
-import { type Format, formatReport, type Report } from './format.ts'
+import { type Examined, examine } from './examine.ts'
+import { type Format, formatReport } from './format.ts'
 import { type Input, parameterNames, readInputs } from './inputs.ts'
-import { listRules } from './list-rules.ts'
 
 /** The flags of `doctor` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface DoctorFlags {
   function?: string
   region?: string
-  endpointUrl?: string
   parameter?: string[]
-  bodyBytes?: number
-  recordMs?: number
-  recordConcurrency: number
   accept?: string[]
   acceptFile?: string[]
   strict?: boolean
   format: Format
   json?: boolean
-  rules?: boolean
 }
 
 function refuseIf(condition: unknown, message: string) {
   if (condition) throw new UsageError(message)
 }
 
-async function readTemplates(
-  files: readonly string[],
-  { function: name, region, endpointUrl, parameter }: DoctorFlags,
-) {
+async function readTemplates(files: readonly string[], { function: name, region, parameter }: DoctorFlags) {
   refuseIf(name !== undefined, 'a template and --function cannot be combined: run the command once for each')
-  refuseIf(
-    region ?? endpointUrl,
-    '--region and --endpoint-url need --function: a template is checked without access to AWS',
-  )
+  refuseIf(region, '--region needs --function: a template is checked without access to AWS')
   const parameters = parseParameters(parameter)
   const inputs = await readInputs(files)
   const names = parameterNames(inputs)
@@ -50,39 +37,25 @@ async function readTemplates(
   return { inputs, parameters }
 }
 
-async function readDeployed({ function: name, region, endpointUrl: endpoint, parameter }: DoctorFlags): Promise<Input> {
+async function readDeployed({ function: name, region, parameter }: DoctorFlags): Promise<Input> {
   refuseIf(parameter, '--parameter needs a template: the parameters of a deployed function are already set')
   if (name === undefined)
     throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
   refuseIf(name.trim() === '', '--function needs the name of a function')
-  refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint-url ${endpoint} is not a URL`)
-  const { readFunction } = await import('./read-deployed.ts') // loads the SDK, which a template does not need
-  const model = await readFunction(name, { region, endpoint })
+  const { readFunction } = await import('../deployed/read-function.ts') // loads the SDK, which a template does not need
+  const model = await readFunction(name, region)
   return { name, models: () => [model] }
 }
 
 /** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */
-export async function doctor(files: readonly string[], flags: DoctorFlags, today = new Date()): Promise<number> {
-  if (flags.rules) {
-    console.log(listRules())
-    return 0
-  }
-  const { bodyBytes, recordMs, recordConcurrency } = flags
-  const options: CheckOptions = { bodyBytes, recordMs, recordConcurrency, today }
+export async function doctor(files: readonly string[], flags: DoctorFlags): Promise<number> {
   const given = readAcceptances(flags.accept, flags.acceptFile)
   const isDeployed = files.length === 0
   const { inputs, parameters } = isDeployed
     ? { inputs: [await readDeployed(flags)], parameters: new Map<string, string>() }
     : await readTemplates(files, flags)
 
-  const report: Report = {
-    ...examine(inputs, parameters, options, given, isDeployed),
-    skipped: [
-      ...(bodyBytes === undefined ? ['payload size check (pass --body-bytes)'] : []),
-      ...(recordMs === undefined ? ['timeout check (pass --record-ms)'] : []),
-      ...(isDeployed ? [`code, EventInvokeConfig, SNS subscriptions and pipes (check the template)`] : []),
-    ],
-  }
+  const report = examine(inputs, parameters, given, isDeployed)
   const text = formatReport(report, flags.json ? 'json' : flags.format, process.stdout)
   if (text !== '') console.log(text)
   for (const message of errorsOf(report)) console.error(`bounded-sqs-batch: ${message}`)
@@ -90,13 +63,13 @@ export async function doctor(files: readonly string[], flags: DoctorFlags, today
 }
 
 /** What made an input fail, and why nothing was checked. */
-function errorsOf({ inputs }: Report): string[] {
+function errorsOf({ inputs }: Examined): string[] {
   const errors = inputs.flatMap(({ error }) => error ?? [])
   const isNothingChecked = errors.length === 0 && inputs.every(({ mappings }) => mappings === 0)
   return isNothingChecked ? inputs.flatMap(({ note }) => note ?? []) : errors
 }
 
-function exitCodeOf({ findings, inputs }: Report, strict = false): number {
+function exitCodeOf({ findings, inputs }: Examined, strict = false): number {
   const failing = strict ? ['error', 'warning'] : ['error']
   if (findings.some(({ severity, accepted }) => accepted === undefined && failing.includes(severity))) return 1
   return inputs.some(({ error }) => error !== undefined) || inputs.every(({ mappings }) => mappings === 0) ? 2 : 0

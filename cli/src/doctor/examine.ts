@@ -1,5 +1,5 @@
 import type { Acceptance, Model } from '../model/model.ts'
-import type { CheckOptions } from '../rules/rule.ts'
+import { sourceOf } from '../rules/rule.ts'
 import { type Acceptable, accept } from './acceptances.ts'
 import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
 import type { Input } from './inputs.ts'
@@ -23,6 +23,20 @@ export interface Examined {
   inputs: readonly ExaminedInput[]
   /** The parameters of the templates whose defaults were used. */
   defaulted: readonly string[]
+  /** What is never checked. */
+  notChecked: readonly string[]
+}
+
+/** What is never checked. The code decides which permissions are named. */
+function neverChecked(models: readonly Model[], isDeployed: boolean): string[] {
+  const calls = models.flatMap(({ mappings }) => mappings.flatMap((mapping) => sourceOf(mapping.function).calls ?? []))
+  const named = [...new Set(calls)].map((call) => `${call}()`).join(', ')
+  return [
+    `permissions of roles and keys${named === '' ? '' : `, also those of ${named}`}`,
+    'whether the handler exists',
+    'whether a topic may send to the queue',
+    ...(isDeployed ? ['code, SNS subscriptions and pipes of a deployed function'] : []),
+  ]
 }
 
 /** What was not read, if an input has no mapping. */
@@ -47,21 +61,22 @@ function placeOf({ finding: { rule, resource, file, line } }: Detected): string 
 export function examine(
   inputs: readonly Input[],
   parameters: ReadonlyMap<string, string>,
-  options: CheckOptions,
   given: readonly Acceptance[],
   isDeployed = false,
 ): Examined {
   const places = new Set<string | undefined>()
   const acceptables: Acceptable[] = [{ detected: [], acceptances: given }]
   const defaulted = new Set<string>()
+  const all: Model[] = []
   const examined = inputs.map(({ name, error, models: read }): ExaminedInput => {
     if (error !== undefined) return { name, mappings: 0, error }
     const models = read(parameters)
+    all.push(...models)
     const mappings = Math.max(0, ...models.map((model) => model.mappings.length))
     if (mappings === 0) return nothingChecked(models, name, isDeployed)
     for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
     // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
-    const found = detect(models, options).filter((each) => !places.has(placeOf(each)))
+    const found = detect(models).filter((each) => !places.has(placeOf(each)))
     for (const each of found) if (placeOf(each) !== undefined) places.add(placeOf(each))
     acceptables.push({ detected: found, acceptances: [...(models[0]?.acceptances ?? []), ...given] })
     return { name, mappings }
@@ -71,5 +86,6 @@ export function examine(
     findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
     inputs: examined,
     defaulted: [...defaulted],
+    notChecked: neverChecked(all, isDeployed),
   }
 }

@@ -5,9 +5,8 @@ import type { Model } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { decode, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
-import { CONFIGURATION, isOfPulumi, isOfSst, refuseConfiguration, refusePulumi } from '../template/other-tools.ts'
+import { CONFIGURATION, isOfSst, refuseConfiguration } from '../template/other-tools.ts'
 import { parametersOf, parseTemplate, readCases, type Template } from '../template/read-template.ts'
-import { SERVERLESS_STATE } from '../template/serverless.ts'
 import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 
@@ -23,6 +22,8 @@ export interface Input {
 const STANDARD_INPUT = 'standard input'
 const NOT_SEARCHED = /^(node_modules|\..+)$/
 const MANIFEST = 'manifest.json'
+/** The file that the Serverless Framework writes beside the template. It repeats the template. */
+const SERVERLESS_STATE = 'serverless-state.json'
 
 function failed(name: string, error: unknown): Input {
   if (!(error instanceof UsageError)) throw error
@@ -32,7 +33,6 @@ function failed(name: string, error: unknown): Input {
 function parse(name: string, text: string): Input {
   const shown = parseTerraformJson(name, text)
   if (shown) return { name, models: () => [readPlan(shown)] }
-  refusePulumi(name, text)
   return ofTemplate(parseTemplate(name, text))
 }
 
@@ -74,7 +74,7 @@ async function readFolder(folder: string): Promise<Input[]> {
     else if (/\.(ya?ml|json|template)$/.test(entry.name)) {
       const text = readText(path)
       const isPlan = /^\s*{\s*"format_version"/.test(text)
-      if (looksLikeTemplate(text) || isPlan || isOfPulumi(text)) inputs.push(await readOne(path))
+      if (looksLikeTemplate(text) || isPlan) inputs.push(await readOne(path))
     }
   }
   return inputs

@@ -1,24 +1,12 @@
 import type { LambdaFunction, Mapping, Model, Queue, Resource } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { refusesRequire } from '../rules/function-rules.ts'
 import { concurrencyOf } from '../rules/mapping-rules.ts'
 import { runningWith } from '../rules/queue-rules.ts'
-import {
-  type CheckOptions,
-  formatNumber,
-  joinNames,
-  numberIn,
-  type Problem,
-  type Siblings,
-  sourceOf,
-} from '../rules/rule.ts'
-import { DEPRECATION_DATES, PREVIEWS } from '../rules/runtimes.ts'
+import { formatNumber, joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
 import { isNeeded, settingsOf } from '../rules/value-rule.ts'
 
-const BUILD_FIX = 'Check the built function: it must be an ES module, or a bundle.'
-
 /** Lists what no rule could check, and why. Each unknown value that a rule needs is listed here. */
-export function createNotChecked({ file, unreadResources, fix }: Model, { recordMs }: CheckOptions) {
+export function createNotChecked({ file, unreadResources, fix }: Model) {
   const notChecked = (resource: Resource, what: string, reason: string): Problem => ({
     resource,
     position: resource.position,
@@ -34,7 +22,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
   const ofSettings = (mapping: Mapping): Problem[] =>
     settingsOf(mapping).flatMap((named) => {
       const { resource, name, setting } = named
-      if (setting.state !== 'unknown' || !isNeeded(named, mapping, recordMs !== undefined)) return []
+      if (setting.state !== 'unknown' || !isNeeded(named, mapping)) return []
       return [{ ...notChecked(resource, name, setting.reason), setting }]
     })
 
@@ -43,20 +31,7 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
       const what = `the settings of ${lambdaFunction.id}`
       return [{ ...notChecked(mapping, what, lambdaFunction.unreadReason), position: lambdaFunction.position }]
     }
-    const open = refusesRequire(lambdaFunction) ? sourceOf(lambdaFunction).mayRequirePackage : undefined
-    const what = 'whether the function loads this package with require()'
-    const modules = open === undefined ? [] : [{ ...notChecked(lambdaFunction, what, open), fix: BUILD_FIX }]
-    return [...modules, ...ofRuntime(lambdaFunction)]
-  }
-
-  function ofRuntime(lambdaFunction: LambdaFunction): Problem[] {
-    const runtime = valueIn(lambdaFunction.runtime)
-    if (runtime === undefined || DEPRECATION_DATES.has(runtime)) return []
-    const why = PREVIEWS.includes(runtime)
-      ? 'is a preview and has no date yet'
-      : 'is not known to this version of doctor'
-    const what = 'the deprecation date of the runtime'
-    return [{ ...notChecked(lambdaFunction, what, `the runtime ${runtime} ${why}`), setting: lambdaFunction.runtime }]
+    return []
   }
 
   /**
@@ -87,14 +62,6 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
     return reasons.slice(0, 1).map((reason) => notChecked(queue, what, reason))
   }
 
-  function ofSubscriptions(queue: Queue): Problem[] {
-    return (queue.subscriptions ?? []).flatMap(({ id, isAllowed }) =>
-      isAllowed.state === 'unknown'
-        ? notChecked(queue, `whether the policy of the queue allows ${id} to send messages`, isAllowed.reason)
-        : [],
-    )
-  }
-
   function ofQueue(queue: Queue, mapping: Mapping): Problem[] {
     if (queue.unreadReason !== undefined) {
       const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
@@ -117,7 +84,6 @@ export function createNotChecked({ file, unreadResources, fix }: Model, { record
       ...ofSettings(mapping),
       ...ofFunction(mapping.function, mapping),
       ...ofConcurrency(mapping.function, siblings.ofFunction),
-      ...ofSubscriptions(mapping.queue),
       ...ofQueue(mapping.queue, mapping),
       ...ofSharedQueue(mapping.queue, siblings.ofQueue),
     ],

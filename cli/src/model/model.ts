@@ -29,8 +29,6 @@ export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
 export interface Subscription extends Resource {
   /** Whether messages arrive without the envelope of SNS. */
   isRaw: Setting<boolean>
-  /** Whether the policy of the queue allows the topic to send messages. */
-  isAllowed: Setting<boolean>
 }
 
 export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {
@@ -49,8 +47,6 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   aliasOf?: LambdaFunction
   /** Missing if the input does not show it, as for a deployed function. */
   code?: Code
-  /** Whether something other than mappings may invoke it. */
-  hasOtherInvokers?: boolean
   /** Only set if a template shows it. */
   environment?: Environment
   /** The variable NODE_OPTIONS, if it is known. */
@@ -87,15 +83,6 @@ export interface Unread extends Resource {
   fix?: string | undefined
 }
 
-/** A part of a template that CloudFormation rejects, and that is not one of the settings of the model. */
-export interface Rejected extends Resource {
-  position: Position
-  reason: string
-  fix: string
-  /** The page of AWS that documents it. */
-  source: string
-}
-
 /** A finding that somebody accepts, in a template or on the command line. */
 export interface Acceptance {
   rule: string
@@ -104,16 +91,6 @@ export interface Acceptance {
   reason: string
   /** The file in which it is written. Missing for an option. */
   place?: { file: string; line: number }
-}
-
-/** What is needed to write a change of a template. */
-export interface TemplateSource {
-  text: string
-  /** The path of the construct in the CDK that makes a resource. */
-  constructOf: (id: string) => string | undefined
-  /** The function of serverless.yml that makes a resource. Missing for templates of other tools. */
-  serverlessOf?: ((id: string) => string | undefined) | undefined
-  typeOf: (id: string) => string
 }
 
 /** The value of a parameter with allowed values: its default, or the first allowed one. */
@@ -134,24 +111,20 @@ export interface Model {
   unreadResources: readonly Unread[]
   /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
   absentResources?: readonly Unread[]
-  /** Missing for a deployed function. */
-  language?: 'template' | 'terraform'
-  /** The text of the template. Missing for a stack that is linked with others, and if nothing can be pasted into it. */
-  source?: TemplateSource
+  /** The syntax of fixes. YAML if it is missing. */
+  syntax?: 'yaml' | 'json' | 'terraform'
+  /** The path of the construct in the CDK that makes a resource. Only set for a template. */
+  constructOf?: (id: string) => string | undefined
   /** The case of the template, such as `with Env=prod`. Missing if there is only one case. */
   label?: string
-  /** The values in this case that may exclude each other, by the names of parameters and conditions. */
-  assumed?: Readonly<Record<string, string>>
+  /** The parameter of the template that varies between its cases. */
+  parameter?: string
   /** The findings that the template accepts. */
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]
-  /** The parameters with allowed values that were not given. Only set if one case of the template was read. */
+  /** The parameters with allowed values that were used and not given. Only set if one case of the template was read. */
   chosen?: readonly ChosenValue[]
-  /** Names that the file does not define, if it is only a part of a template. */
-  undefinedNames?: readonly string[]
-  /** Missing for a deployed function and for Terraform. */
-  rejected?: readonly Rejected[]
 }
 
 export function unreadFunction(id: string, unreadReason: string, position?: Position): LambdaFunction {

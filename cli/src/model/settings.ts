@@ -1,5 +1,5 @@
 import type { Pattern, RedrivePolicy } from './model.ts'
-import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from './setting.ts'
+import { absent, invalid, known, type Setting, unknown, valueIn } from './setting.ts'
 
 type Path = readonly (string | number)[]
 type TerraformPath = readonly [argument: string, ...path: Path]
@@ -16,12 +16,6 @@ export interface Row {
   sam?: Path
   /** The path in the attributes of Terraform. Missing if its provider has no such attribute, or computes its value. */
   terraform?: TerraformPath
-  /** The property of the construct in the CDK. */
-  cdk?: string
-  /** The name in serverless.yml, in a function or in its `sqs` event. */
-  serverless?: string
-  /** The CDK has a `Duration` for it. */
-  isDuration?: true
   /** The default of AWS. Missing if there is none. */
   default?: number | boolean
   /** The limits of AWS. A missing limit is infinite, or belongs to a rule whose message says more. */
@@ -34,8 +28,6 @@ export interface Row {
   unset?: number
   /** No rule needs the value, so an unknown value is not listed as not checked. */
   isOptional?: true
-  /** Only mappings of streams have it. */
-  isOfStreams?: true
 }
 
 /** Rows by the type of their values. `other` rows have a form of their own, which each reader reads itself. */
@@ -48,16 +40,12 @@ interface BooleanRow extends Row {
 interface TextRow extends Row {
   kind: 'text'
 }
-/** Whether it is set. */
-interface PresenceRow extends Row {
-  kind: 'presence'
-}
 interface OtherRow<T> extends Row {
   kind: 'other'
   /** Only for the type checker. */
   of?: T
 }
-export type AnyRow = NumberRow | BooleanRow | TextRow | PresenceRow | OtherRow<unknown>
+export type AnyRow = NumberRow | BooleanRow | TextRow | OtherRow<unknown>
 export type Table = Readonly<Record<string, AnyRow>>
 
 type More = Omit<Row, 'name' | 'path'>
@@ -74,14 +62,8 @@ function boolean(name: string, more: More): BooleanRow {
 function text(name: string, more: More): TextRow {
   return { kind: 'text', ...pathOf(name), ...more }
 }
-function presence(name: string, more: More): PresenceRow {
-  return { kind: 'presence', ...pathOf(name), ...more }
-}
 function other<T>(name: string, more: More): OtherRow<T> {
   return { kind: 'other', ...pathOf(name), ...more }
-}
-function ofStreams(name: string): PresenceRow {
-  return presence(name, { isOptional: true, isOfStreams: true })
 }
 
 const pollers = (name: string): TerraformPath => ['provisioned_poller_config', 0, name]
@@ -96,23 +78,16 @@ export const MAPPING_SETTINGS = {
   }),
   reportBatchItemFailures: other<boolean>('FunctionResponseTypes', {
     terraform: ['function_response_types'],
-    cdk: 'reportBatchItemFailures',
-    serverless: 'functionResponseType',
     isOptional: true, // if it is unknown, its rule reports a warning
   }),
   batchSize: number('BatchSize', {
     terraform: ['batch_size'],
-    cdk: 'batchSize',
-    serverless: 'batchSize',
     default: 10,
     least: 1,
     unset: 0,
   }),
   window: number('MaximumBatchingWindowInSeconds', {
     terraform: ['maximum_batching_window_in_seconds'],
-    cdk: 'maxBatchingWindow',
-    serverless: 'maximumBatchingWindow',
-    isDuration: true,
     default: 0,
     least: 0,
     most: 300,
@@ -120,42 +95,28 @@ export const MAPPING_SETTINGS = {
   }),
   maximumConcurrency: number('ScalingConfig.MaximumConcurrency', {
     terraform: ['scaling_config', 0, 'maximum_concurrency'],
-    cdk: 'maxConcurrency',
-    serverless: 'maximumConcurrency',
     unset: 0,
   }),
   // The limits are from API_ProvisionedPollerConfig. The developer guide gives a maximum of 2,000.
   minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', {
     terraform: pollers('minimum_pollers'),
-    cdk: 'provisionedPollerConfig.minimumPollers',
     least: 2,
     most: 200,
     unset: 0,
   }),
   maximumPollers: number('ProvisionedPollerConfig.MaximumPollers', {
     terraform: pollers('maximum_pollers'),
-    cdk: 'provisionedPollerConfig.maximumPollers',
     least: 2,
     most: 10_000,
     unset: 0,
   }),
-  filters: other<readonly Setting<Pattern>[]>('FilterCriteria', { terraform: ['filter_criteria'], cdk: 'filters' }),
-  runs: boolean('Enabled', { terraform: ['enabled'], cdk: 'enabled', default: true, isOptional: true }),
-  bisectBatch: ofStreams('BisectBatchOnFunctionError'),
-  destination: ofStreams('DestinationConfig'),
-  maximumRecordAge: ofStreams('MaximumRecordAgeInSeconds'),
-  maximumRetryAttempts: ofStreams('MaximumRetryAttempts'),
-  parallelizationFactor: ofStreams('ParallelizationFactor'),
-  startingPosition: ofStreams('StartingPosition'),
-  tumblingWindow: ofStreams('TumblingWindowInSeconds'),
+  filters: other<readonly Setting<Pattern>[]>('FilterCriteria', { terraform: ['filter_criteria'] }),
+  runs: boolean('Enabled', { terraform: ['enabled'], default: true, isOptional: true }),
 } satisfies Table
 
 export const FUNCTION_SETTINGS = {
   timeout: number('Timeout', {
     terraform: ['timeout'],
-    cdk: 'timeout',
-    serverless: 'timeout',
-    isDuration: true,
     default: 3,
     least: 1,
     most: 900,
@@ -164,93 +125,59 @@ export const FUNCTION_SETTINGS = {
   }),
   memory: number('MemorySize', {
     terraform: ['memory_size'],
-    cdk: 'memorySize',
-    serverless: 'memorySize',
     default: 128,
     least: 128,
     most: 10_240,
     mostManaged: 32_768, // since March 2026, from the documentation of `memory_size` in Terraform's AWS provider
     unit: 'MB',
+    isOptional: true, // only `local` and `tune` need it
   }),
-  runtime: text('Runtime', { terraform: ['runtime'], cdk: 'runtime', serverless: 'runtime' }),
+  runtime: text('Runtime', { terraform: ['runtime'], isOptional: true }),
   reservedConcurrency: number('ReservedConcurrentExecutions', {
     terraform: ['reserved_concurrent_executions'],
-    cdk: 'reservedConcurrentExecutions',
-    serverless: 'reservedConcurrency',
     unset: -1,
     least: 0,
-  }),
-  /** The dead-letter queue of the function itself. */
-  deadLetterTarget: presence('DeadLetterConfig.TargetArn', {
-    sam: ['DeadLetterQueue', 'TargetArn'],
-    terraform: ['dead_letter_config', 0, 'target_arn'],
-    cdk: 'deadLetterQueue',
   }),
   /** The mode of tenant isolation. Absent if tenants are not isolated. */
   tenantIsolation: text('TenancyConfig.TenantIsolationMode', {
     terraform: ['tenancy_config', 0, 'tenant_isolation_mode'],
-    cdk: 'tenancyConfig',
   }),
-  /** What happens to asynchronous invocations that fail. In CloudFormation and Terraform, it is a resource. */
-  eventInvokeConfig: presence('EventInvokeConfig', { isOptional: true }),
-  /** `Allow` or `Terminate`. In Terraform, it is a resource. */
-  recursiveLoop: text('RecursiveLoop', { cdk: 'recursiveLoop' }),
-  logLevel: text('LoggingConfig.ApplicationLogLevel', {
-    terraform: ['logging_config', 0, 'application_log_level'],
-    cdk: 'applicationLogLevelV2',
-    isOptional: true,
-  }),
-  /** Seconds that a durable execution may take. Absent if the function is not durable. */
-  executionTimeout: number('DurableConfig.ExecutionTimeout', {
-    terraform: ['durable_config', 0, 'execution_timeout'],
-    cdk: 'durableConfig.executionTimeout',
-    isDuration: true,
-    least: 1,
-    most: 31_622_400,
-  }),
+  recursiveLoop: text('RecursiveLoop', { isOptional: true }), // only `local` needs it
 } satisfies Table
 
 export const QUEUE_SETTINGS = {
-  fifo: other<boolean>('FifoQueue', { terraform: ['fifo_queue'], cdk: 'fifo' }),
+  fifo: other<boolean>('FifoQueue', { terraform: ['fifo_queue'] }),
   visibilityTimeout: number('VisibilityTimeout', {
     terraform: ['visibility_timeout_seconds'],
-    cdk: 'visibilityTimeout',
-    isDuration: true,
     default: 30,
     least: 0,
     most: 43_200,
   }),
   retention: number('MessageRetentionPeriod', {
     terraform: ['message_retention_seconds'],
-    cdk: 'retentionPeriod',
-    isDuration: true,
     default: 345_600,
     least: 60,
     most: 1_209_600,
   }),
   delay: number('DelaySeconds', {
     terraform: ['delay_seconds'],
-    cdk: 'deliveryDelay',
-    isDuration: true,
     default: 0,
     least: 0,
     most: 900,
   }),
   maximumMessageSize: number('MaximumMessageSize', {
     terraform: ['max_message_size'],
-    cdk: 'maxMessageSizeBytes',
     default: 1_048_576,
     least: 1024,
     most: 1_048_576,
-    isOptional: true,
+    isOptional: true, // only `local` needs it
   }),
-  redrive: other<RedrivePolicy>('RedrivePolicy', { terraform: ['redrive_policy'], cdk: 'deadLetterQueue' }),
+  redrive: other<RedrivePolicy>('RedrivePolicy', { terraform: ['redrive_policy'] }),
 } satisfies Table
 
 export const SUBSCRIPTION_SETTINGS = {
   isRaw: boolean('RawMessageDelivery', {
     terraform: ['raw_message_delivery'],
-    cdk: 'rawMessageDelivery',
     default: false,
   }),
 } satisfies Table
@@ -260,7 +187,6 @@ export const REDRIVE_SETTINGS = {
   arn: other<string>('deadLetterTargetArn', { terraform: ['deadLetterTargetArn'], isOptional: true }),
   maxReceiveCount: number('maxReceiveCount', {
     terraform: ['maxReceiveCount'],
-    cdk: 'deadLetterQueue.maxReceiveCount',
     least: 1,
     most: 1000,
   }),
@@ -272,11 +198,9 @@ type ValueOf<R> = R extends NumberRow
     ? boolean
     : R extends TextRow
       ? string
-      : R extends PresenceRow
-        ? true
-        : R extends OtherRow<infer T>
-          ? T
-          : never
+      : R extends OtherRow<infer T>
+        ? T
+        : never
 
 /** All settings of a table. */
 export type SettingsOf<T extends Table> = { [K in keyof T]: Setting<ValueOf<T[K]>> }
@@ -312,7 +236,6 @@ export function readTable<T extends Table>(
 function convert(row: AnyRow, setting: Setting<unknown>, managed: Setting<unknown>): Setting<unknown> {
   if (setting.state === 'unknown') return setting
   const { position } = setting
-  if (row.kind === 'presence') return mapSetting(setting, () => known(true, position))
   const value = valueIn(setting)
   if (typeof value === 'object') return unknown(`it is a ${Array.isArray(value) ? 'list' : 'map'}`, position)
   if (row.kind === 'number') return numberIn(row, value, position, managed)

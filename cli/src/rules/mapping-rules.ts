@@ -1,6 +1,6 @@
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { type AnyRow, FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
+import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
 import {
   formatNumber,
   formatSeconds,
@@ -10,19 +10,8 @@ import {
   patternsOf,
   problem,
   type Rule,
-  set,
   sourceOf,
 } from './rule.ts'
-
-/** The maximum payload of a synchronous invocation. */
-const MAX_PAYLOAD = 6 * 1024 * 1024
-/** The bytes that Lambda adds to each body: ids, attributes, receipt handle. */
-const RECORD_OVERHEAD = 710
-
-/** How many records with bodies of this size fit into one event. */
-export function recordsThatFit(bodyBytes: number) {
-  return Math.floor(MAX_PAYLOAD / (bodyBytes + RECORD_OVERHEAD))
-}
 
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
@@ -44,11 +33,9 @@ const MAX_INVOCATIONS = 1250
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 
 type MappingKey = keyof typeof MAPPING_SETTINGS
-const OF_STREAMS = (Object.entries(MAPPING_SETTINGS) as [MappingKey, AnyRow][]).filter(([, row]) => row.isOfStreams)
-
 /** A problem whose fix sets its setting to a value. */
 function setTo(mapping: Mapping, key: MappingKey, value: number, what: string, fix: string): Problem {
-  return problem(mapping, mapping[key], what, fix, set(mapping, MAPPING_SETTINGS[key], value))
+  return problem(mapping, mapping[key], what, fix, { row: MAPPING_SETTINGS[key], value })
 }
 
 function lower(mapping: Mapping, key: MappingKey, what: string, most: number): Problem {
@@ -71,13 +58,14 @@ function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
 /** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
 function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string, fix: string): Partial<Problem> {
   const source = sourceOf(lambdaFunction)
+  if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
   if (source.missing !== undefined) {
     return {
-      what: `${off}, and the code was not found: ${source.missing}`,
-      why: 'If the function reports failures, Lambda ignores them, and deletes those messages.',
+      what: `${off}, and it is not known whether the function reports failures: ${source.missing}`,
+      why: 'If it does, Lambda ignores them, and deletes those messages. --strict makes this an error.',
+      severity: 'warning',
     }
   }
-  if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
   const code = {
     what: `${off}, and the code does not report failures. Searched: ${source.searched}`,
     fix: `Let the code report the messages that failed. ${fix}`,
@@ -138,7 +126,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     id: 'report-batch-item-failures',
     severity: 'error',
     finds:
-      'ReportBatchItemFailures is off. An error if the code can report failures or was not found, a warning if it cannot report any, and info if the batch size is also 1. A warning if it is not known whether it is on.',
+      'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, and info if the code reports nothing and the batch size is 1. A warning if it is not known whether it is on.',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
@@ -156,11 +144,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const others = otherResponseTypes.map((type) => JSON.stringify(type)).join(', ')
       const off = `ReportBatchItemFailures is off${others && `: FunctionResponseTypes has ${others} instead`}`
       const isSettable = !mapping.isFromSnsEvent
-      const change = set(mapping, MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures'])
+      const assignment = { row: MAPPING_SETTINGS.reportBatchItemFailures, value: ['ReportBatchItemFailures'] }
       return {
-        ...problem(mapping, setting, off, fix),
+        ...problem(mapping, setting, off, fix, isSettable ? assignment : undefined),
         ...offWith(mapping, off, fix),
-        change: isSettable ? change : undefined,
       }
     },
   },
@@ -219,8 +206,8 @@ export const MAPPING_RULES: readonly Rule[] = [
         : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
       const row = mapping.isFromSnsEvent ? MAPPING_SETTINGS.batchSize : MAPPING_SETTINGS.window
-      const change = set(mapping, row, mapping.isFromSnsEvent ? 10 : 1)
-      return problem(mapping, mapping.batchSize, what, fix, change)
+      const value = mapping.isFromSnsEvent ? 10 : 1
+      return problem(mapping, mapping.batchSize, what, fix, { row, value })
     },
   },
   {
@@ -281,7 +268,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
     why: THROTTLED,
     source: SCALING,
-    check: ({ function: lambdaFunction }, _options, { ofFunction }) => {
+    check: ({ function: lambdaFunction }, { ofFunction }) => {
       const { counted, lowerBound } = concurrencyOf(ofFunction)
       const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(lowerBound > reserved)) return undefined
@@ -289,12 +276,9 @@ export const MAPPING_RULES: readonly Rule[] = [
       const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
       const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
       const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower ${counted.some(isProvisioned) ? 'MaximumPollers' : 'MaximumConcurrency'}.`
-      const change = set(lambdaFunction, FUNCTION_SETTINGS.reservedConcurrency, lowerBound)
-      return {
-        ...problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix),
-        strictness: lowerBound,
-        change,
-      }
+      const assignment = { row: FUNCTION_SETTINGS.reservedConcurrency, value: lowerBound }
+      const found = problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix, assignment)
+      return { ...found, strictness: lowerBound }
     },
   },
   {
@@ -304,7 +288,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       'The function has a reserved concurrency, but the mapping has no maximum concurrency, or uses the default of 200 pollers.',
     why: THROTTLED,
     source: SCALING,
-    check: (mapping, _options, { ofFunction }) => {
+    check: (mapping, { ofFunction }) => {
       const { maximumConcurrency, maximumPollers, provisioned, function: lambdaFunction } = mapping
       const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
@@ -312,9 +296,9 @@ export const MAPPING_RULES: readonly Rule[] = [
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
         const share = Math.floor(reserved / ofFunction.length)
-        const change = set(mapping, MAPPING_SETTINGS.maximumConcurrency, share)
         const isSettable = !mapping.isFromSnsEvent && share >= 2
-        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved), isSettable ? change : undefined)
+        const assignment = isSettable ? { row: MAPPING_SETTINGS.maximumConcurrency, value: share } : undefined
+        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved), assignment)
       }
       // The rule `concurrency-above-reserved` counts MaximumPollers.
       const most = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER
@@ -322,42 +306,9 @@ export const MAPPING_RULES: readonly Rule[] = [
       const what = `In provisioned mode, the default of ${DEFAULT_POLLERS} pollers makes up to ${formatNumber(most)} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
       const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
       const pollers = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
-      const change = set(mapping, MAPPING_SETTINGS.maximumPollers, fits)
+      const assignment = fits >= 2 ? { row: MAPPING_SETTINGS.maximumPollers, value: fits } : undefined
       const fix = `${pollers} ReservedConcurrentExecutions to ${formatNumber(most)}.`
-      return problem(mapping, maximumPollers, what, fix, fits >= 2 ? change : undefined)
-    },
-  },
-  {
-    id: 'stream-setting',
-    severity: 'warning',
-    finds: 'The mapping has a setting that only streams have, such as `MaximumRetryAttempts`.',
-    why: 'AWS documents this setting only for other event sources, such as Kinesis. For SQS, Lambda rejects or ignores it.',
-    source:
-      'https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-lambda-eventsourcemapping.html',
-    check: (mapping) => {
-      // A mapping with an unknown ARN may belong to another service.
-      if (mapping.queue.unreadReason !== undefined && mapping.queue.fifo.state === 'unknown') return undefined
-      return OF_STREAMS.flatMap(([key, { name }]): Problem[] => {
-        const setting = mapping[key]
-        if (setting.state !== 'known') return []
-        const retries = name === 'MaximumRetryAttempts' || name === 'DestinationConfig'
-        const fix = retries ? `Remove ${name}. Use a redrive policy of the queue instead.` : `Remove ${name}.`
-        return [problem(mapping, setting, `${name} is set on a mapping of an SQS queue`, fix)]
-      })
-    },
-  },
-  {
-    id: 'batch-over-payload',
-    severity: 'warning',
-    finds: 'With `--body-bytes`: a full batch is larger than 6 MB.',
-    why: 'An event has at most 6 MB, and Lambda adds about 710 bytes to each body. So a batch never reaches the batch size.',
-    source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
-    check: (mapping, { bodyBytes = Number.NaN }) => {
-      const size = numberIn(mapping.batchSize)
-      const fits = recordsThatFit(bodyBytes)
-      if (!(size > fits)) return undefined
-      const what = `The batch size is ${formatNumber(size)}, but only about ${formatNumber(fits)} records with bodies of ${formatNumber(bodyBytes)} bytes fit into an event`
-      return lower(mapping, 'batchSize', what, Math.max(fits, 1))
+      return problem(mapping, maximumPollers, what, fix, assignment)
     },
   },
   {
@@ -375,36 +326,6 @@ export const MAPPING_RULES: readonly Rule[] = [
       const also = dropped === undefined ? '' : `, and all messages whose body ${dropped}`
       const what = `Lambda deletes messages that do not match ${count}${also}`
       return problem(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
-    },
-  },
-  {
-    id: 'poller-concurrency',
-    severity: 'info',
-    finds: 'Provisioned mode without `MaximumPollers`: up to 200 pollers make up to 2,000 concurrent invocations.',
-    why: 'In provisioned mode, only MaximumPollers limits the concurrency.',
-    source: SCALING,
-    check: (mapping) => {
-      const { maximumPollers, maximumConcurrency } = mapping
-      const isLimited = maximumPollers.state !== 'absent' || maximumConcurrency.state !== 'absent'
-      // The rule `reserved-concurrency` reports it if it exceeds the reserved concurrency.
-      const exceeds = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER > numberIn(mapping.function.reservedConcurrency)
-      if (!isProvisioned(mapping) || isLimited || exceeds) return undefined
-      const most = formatNumber(DEFAULT_POLLERS * INVOCATIONS_PER_POLLER)
-      const what = `MaximumPollers is not set, so up to ${DEFAULT_POLLERS} pollers make up to ${most} concurrent invocations`
-      const fix = 'Set MaximumPollers to a tenth of the concurrency that you need.'
-      return setTo(mapping, 'maximumPollers', DEFAULT_POLLERS, what, fix)
-    },
-  },
-  {
-    id: 'fifo-parallelism',
-    severity: 'info',
-    finds: 'On a FIFO queue, the number of message groups limits how many records run in parallel.',
-    why: 'Only one invocation at a time processes a message group, even if the concurrency is higher.',
-    source: SCALING,
-    check: (mapping) => {
-      if (!isFifo(mapping)) return undefined
-      const what = 'On a FIFO queue, the number of message groups limits the parallelism'
-      return problem(mapping, mapping.queue.fifo, what, 'If you need more parallelism, use more message groups.')
     },
   },
 ]

@@ -2,7 +2,7 @@ import type { Mapping, Queue, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { type AnyRow, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import {
-  type Change,
+  type Assignment,
   formatNumber,
   formatSeconds,
   joinNames,
@@ -13,7 +13,6 @@ import {
   problem,
   type Rule,
   SQS_GUIDE,
-  set,
 } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
@@ -44,8 +43,8 @@ function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Pro
   const { queue } = mapping
   const seconds = recommended(mapping)
   const fix = `Set VisibilityTimeout to ${seconds}.`
-  const change = changeOf(queue, QUEUE_SETTINGS.visibilityTimeout, seconds)
-  return { ...problem(queue, queue.visibilityTimeout, what, fixOf(queue, fix)), strictness: seconds, change }
+  const assignment = assign(queue, QUEUE_SETTINGS.visibilityTimeout, seconds)
+  return { ...problem(queue, queue.visibilityTimeout, what, fixOf(queue, fix), assignment), strictness: seconds }
 }
 
 /** SAM does not let a template set anything of the queue that it creates. */
@@ -55,8 +54,8 @@ function fixOf({ isMadeBySam }: Queue, fix: string): string {
     : fix
 }
 
-function changeOf(queue: Queue, row: AnyRow, value: unknown): Change | undefined {
-  return queue.isMadeBySam ? undefined : set(queue, row, value)
+function assign({ isMadeBySam }: Queue, row: AnyRow, value: unknown): Assignment | undefined {
+  return isMadeBySam ? undefined : { row, value }
 }
 
 function redriveOf({ queue }: Mapping): Partial<RedrivePolicy> {
@@ -105,7 +104,7 @@ export const QUEUE_RULES: readonly Rule[] = [
     finds: 'Several mappings or pipes read the queue, and their filters differ.',
     why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
-    check: (mapping, _options, { ofQueue }) => {
+    check: (mapping, { ofQueue }) => {
       const readers = runningWith(mapping, ofQueue)
       if (!haveDifferentFilters(readers)) return undefined
       const { queue: resource } = mapping
@@ -121,7 +120,7 @@ export const QUEUE_RULES: readonly Rule[] = [
     finds: 'The visibility timeout (default 30 s) is below the timeout of a function (default 3 s).',
     why: 'Lambda rejects the mapping: SQS could redeliver a message while the function still processes it.',
     source: CONFIGURE,
-    check: ({ queue }, _options, { ofQueue }) => {
+    check: ({ queue }, { ofQueue }) => {
       const { visibilityTimeout } = queue
       const { id, timeout } = strictest(ofQueue, timeoutOf).function
       if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
@@ -135,7 +134,7 @@ export const QUEUE_RULES: readonly Rule[] = [
     finds: 'The visibility timeout is below 6 times the timeout of the function plus the batching window.',
     why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
     source: CONFIGURE,
-    check: ({ queue }, _options, { ofQueue }) => {
+    check: ({ queue }, { ofQueue }) => {
       const { visibilityTimeout } = queue
       const mapping = strictest(ofQueue, recommended)
       if (!(numberIn(visibilityTimeout) < recommended(mapping))) return undefined
@@ -162,8 +161,8 @@ export const QUEUE_RULES: readonly Rule[] = [
       function keepLonger(than: string, seconds: number): Problem {
         const value = Math.max(Math.min(seconds * 2, MAX_RETENTION), DEFAULT_RETENTION)
         const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${value}.`
-        const change = changeOf(queue, QUEUE_SETTINGS.retention, value)
-        return problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix), change)
+        const assignment = assign(queue, QUEUE_SETTINGS.retention, value)
+        return problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix), assignment)
       }
       if (kept <= delayed) {
         const why = 'The message expires before it is delivered, so it is lost.'
@@ -183,7 +182,7 @@ export const QUEUE_RULES: readonly Rule[] = [
     finds: 'Several mappings or pipes read the queue.',
     why: 'Each message goes to only one of these mappings.',
     source: `${LAMBDA_GUIDE}/with-sqs.html`,
-    check: (mapping, _options, { ofQueue }) => {
+    check: (mapping, { ofQueue }) => {
       const readers = runningWith(mapping, ofQueue)
       if (readers.length < 2 || haveDifferentFilters(readers)) return undefined
       const { queue: resource } = mapping
@@ -209,11 +208,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
-      const fifo = valueIn(queue.fifo) === true
-      const change: Change | undefined = queue.isMadeBySam
-        ? undefined
-        : { kind: 'dead-letter-queue', resource: queue, fifo }
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix), change)
+      return problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix))
     },
   },
   {
@@ -226,38 +221,26 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { maxReceiveCount } = redriveOf(mapping)
       if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
       const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
-      const change = changeOf(mapping.queue, REDRIVE_SETTINGS.maxReceiveCount, 5)
-      return problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.', change)
+      const assignment = assign(mapping.queue, REDRIVE_SETTINGS.maxReceiveCount, 5)
+      return problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.', assignment)
     },
   },
   {
     id: 'dead-letter-retention',
     severity: 'warning',
-    finds: 'The dead-letter queue of a standard queue does not keep messages longer than the source queue.',
-    why: 'The retention period includes the time in a standard source queue, so a message can expire soon after it is dead-lettered.',
+    finds: 'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
+    why: 'The retention period includes the time in a standard source queue, so a message can expire as soon as it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
       const { queue } = mapping
       const { deadLetterQueue } = redriveOf(mapping)
-      if (deadLetterQueue?.id === queue.id) return undefined // the rule `no-redrive-policy` reports it
-      const sourceRetention = numberIn(queue.retention)
-      const deadLetterRetention = numberIn(deadLetterQueue?.retention)
+      const [kept, keptBefore] = [numberIn(deadLetterQueue?.retention), numberIn(queue.retention)]
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
-      if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(deadLetterRetention <= sourceRetention))
-        return undefined
-      if (deadLetterRetention < MAX_RETENTION) {
-        const what = `The dead-letter queue keeps messages for ${period(deadLetterRetention)}, which is not longer than its source queue (${period(sourceRetention)})`
-        const raise = set(deadLetterQueue, QUEUE_SETTINGS.retention, MAX_RETENTION)
-        const isLongest = sourceRetention >= MAX_RETENTION
-        const fix = `Set its MessageRetentionPeriod to ${MAX_RETENTION} (14 days)${isLongest ? `, and that of the source queue below it, for example to ${DEFAULT_RETENTION} (4 days)` : ''}.`
-        const lower = set(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION)
-        return problem(deadLetterQueue, deadLetterQueue.retention, what, fix, isLongest ? [raise, lower] : raise)
-      }
-      const what = `The queue keeps messages for ${period(sourceRetention)}, which is also the maximum for its dead-letter queue`
-      const fix =
-        'Set MessageRetentionPeriod of the source queue below 1209600 (14 days), for example to 345600 (4 days).'
-      const change = changeOf(queue, QUEUE_SETTINGS.retention, DEFAULT_RETENTION)
-      return problem(queue, queue.retention, what, fix, change)
+      if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(kept < keptBefore)) return undefined
+      const what = `The dead-letter queue keeps messages for ${period(kept)}, less than its source queue (${period(keptBefore)})`
+      const assignment = { row: QUEUE_SETTINGS.retention, value: MAX_RETENTION }
+      const fix = `Set its MessageRetentionPeriod to ${MAX_RETENTION} (14 days).`
+      return problem(deadLetterQueue, deadLetterQueue.retention, what, fix, assignment)
     },
   },
 ]

@@ -5,25 +5,10 @@ import type { AnyRow } from '../model/settings.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
-export interface CheckOptions {
-  /** Bytes of a typical body. Undefined: the size of a batch is not checked. */
-  bodyBytes?: number | undefined
-  /**
-   * Milliseconds that the handler takes per record. Undefined: the timeout of the function is not checked against it.
-   */
-  recordMs?: number | undefined
-  /** Records that the handler processes at once. */
-  recordConcurrency: number
-  today: Date
-}
-
-/** A setting and its new value, or a dead-letter queue for a queue that has none. */
-export type Change =
-  | { kind: 'set'; resource: Resource; row: AnyRow; value: unknown }
-  | { kind: 'dead-letter-queue'; resource: Resource; fifo: boolean }
-
-export function set(resource: Resource, row: AnyRow, value: unknown): Change {
-  return { kind: 'set', resource, row, value }
+/** A setting and its new value. */
+export interface Assignment {
+  row: AnyRow
+  value: unknown
 }
 
 /** Something that is wrong, or that could not be checked. */
@@ -35,8 +20,8 @@ export interface Problem {
   position?: Position | undefined
   what: string
   fix: string
-  /** What to set, to which value. It becomes text that can be pasted. */
-  change?: Change | readonly Change[] | undefined
+  /** What to set, to which value. The finding shows it as a line in the syntax of the input. */
+  assignment?: Assignment | undefined
   /** Replaces the severity of the rule. */
   severity?: Severity
   /** Replaces the `why` of the rule. */
@@ -68,7 +53,7 @@ export interface Rule {
   why: string
   /** The page of AWS that documents it. */
   source: string
-  check: (mapping: Mapping, options: CheckOptions, siblings: Siblings) => Problem | Problem[] | undefined
+  check: (mapping: Mapping, siblings: Siblings) => Problem | Problem[] | undefined
 }
 
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
@@ -104,9 +89,9 @@ export function problem(
   setting: Setting<unknown>,
   what: string,
   fix: string,
-  change?: Problem['change'],
+  assignment?: Assignment,
 ): Problem {
-  return { resource, setting, position: resource.position, what, fix, change }
+  return { resource, setting, position: resource.position, what, fix, assignment }
 }
 
 /** What a search of the code of a function finds. */

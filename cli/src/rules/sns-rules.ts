@@ -3,7 +3,7 @@ import type { Pattern } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { isObject } from '../shared/json.ts'
-import { joinNames, LAMBDA_GUIDE, type Problem, patternsOf, type Rule, set } from './rule.ts'
+import { joinNames, LAMBDA_GUIDE, patternsOf, type Rule } from './rule.ts'
 
 /** The keys of the JSON in which SNS wraps a message. `Message` is a text, even if the message is JSON. */
 const ENVELOPE: ReadonlySet<string> = new Set([
@@ -40,21 +40,6 @@ function mayMatchEnvelope(pattern: Setting<Pattern>): boolean {
 
 export const SNS_RULES: readonly Rule[] = [
   {
-    id: 'sns-queue-policy',
-    severity: 'error',
-    finds: 'The queue is subscribed to an SNS topic, but no queue policy allows the topic to send messages.',
-    why: 'SNS may not send messages to the queue, so no message of the topic arrives.',
-    source: 'https://docs.aws.amazon.com/sns/latest/dg/subscribe-sqs-queue-to-sns-topic.html',
-    check: ({ queue }) =>
-      (queue.subscriptions ?? []).flatMap(({ id, position, isAllowed }): Problem[] => {
-        if (valueIn(isAllowed) !== false) return []
-        const what = `${queue.id} is subscribed to a topic by ${id}, but no queue policy allows it`
-        const fix =
-          'Add a queue policy that allows the service sns.amazonaws.com to call sqs:SendMessage, if aws:SourceArn is the topic.'
-        return [{ resource: queue, position, what, fix }]
-      }),
-  },
-  {
     id: 'sns-envelope-filter',
     severity: 'error',
     finds:
@@ -69,8 +54,8 @@ export const SNS_RULES: readonly Rule[] = [
       const ids = joinNames(wrapped.map(({ id }) => id))
       const what = `The filters match the message itself, but ${ids} does not set RawMessageDelivery`
       const fix = `Set RawMessageDelivery of ${ids} to true, or filter with keys of the envelope of SNS.`
-      const change = set(subscription, SUBSCRIPTION_SETTINGS.isRaw, true)
-      return { resource: mapping, position: mapping.filters.position, what, fix, change }
+      const assignment = { row: SUBSCRIPTION_SETTINGS.isRaw, value: true }
+      return { resource: mapping, position: mapping.filters.position, what, fix, assignment }
     },
   },
 ]

@@ -27,12 +27,8 @@ interface NamedSetting {
   source: string
 }
 
-/**
- * Whether a rule needs the value of a setting. If so, an unknown value is listed as not checked. A rule needs the memory
- * only to check the timeout, for which the flag `--record-ms` is needed.
- */
-export function isNeeded({ row, resource }: NamedSetting, { queue }: Mapping, isTimeoutChecked: boolean): boolean {
-  if (row === FUNCTION_SETTINGS.memory) return isTimeoutChecked
+/** Whether a rule needs the value of a setting. If so, an unknown value is listed as not checked. */
+export function isNeeded({ row, resource }: NamedSetting, { queue }: Mapping): boolean {
   // A message from a FIFO queue gets the full retention period in the dead-letter queue.
   if (row === QUEUE_SETTINGS.retention && resource !== queue) return valueIn(queue.fifo) !== true
   // The delay matters only if messages expire as early.
@@ -66,7 +62,7 @@ export const VALUE_RULE: Rule = {
   id: 'invalid-value',
   severity: 'error',
   finds:
-    'AWS rejects a value or a name, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), a name that ends in `.fifo` without `FifoQueue`, more than 5 filters, a reference to a name that does not exist, or a misspelled setting, type or function.',
+    'AWS rejects a value, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), a name that ends in `.fifo` without `FifoQueue`, more than 5 filters.',
   why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
   check: (mapping) =>

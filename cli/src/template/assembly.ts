@@ -203,7 +203,7 @@ function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof e
     }
     if (all.size > 0) entries.set(section, { kind: 'map', entries: all, position })
   }
-  return { file: own.file, document: { kind: 'map', entries, position }, links }
+  return { file: own.file, document: { kind: 'map', entries, position }, syntax: 'json', links }
 }
 
 /** The sections whose names other parts of a template refer to. */

@@ -1,7 +1,6 @@
 import { type DocumentNode, parse as parseJson, type StringNode, type ValueNode } from '@humanwhocodes/momoa'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument as parseYaml } from 'yaml'
 import type { Position } from '../model/setting.ts'
-import { closest } from '../shared/closest.ts'
 import { UsageError } from '../shared/errors.ts'
 
 export type Node =
@@ -109,28 +108,20 @@ const SHORT = (
   'Split Sub ToJsonString Transform'
 ).split(' ')
 const LONG = new Map(SHORT.map((name) => [`!${name}`, ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`]))
-/**
- * The function that a misspelled tag, such as !GetAt, or a misspelled name, such as Fn::GetAt, probably means. Undefined
- * if the name is correct, or differs more.
- */
-export function misspelledFunction(name: string): string | undefined {
-  const match = /^(!|Fn::)(\w+)$/.exec(name)
-  if (!match || [...LONG.values()].includes(name)) return undefined
-  const [, prefix, short] = match as unknown as [string, string, string]
-  const meant = closest(short, SHORT, 1)
-  if (meant === undefined) return undefined
-  return prefix === '!' ? `!${meant}` : LONG.get(`!${meant}`)
+/** A plain `-` in a flow list, as in `!Split [ -, … ]`. Parsers of YAML 1.1 such as PyYAML accept it; this one does not. */
+const PLAIN_DASH = /([[,]\s*)-(?=[,\]])/g
+
+function parseWithLines(text: string) {
+  const lines = new LineCounter()
+  // `set` finds duplicate keys, because the check of the parser takes quadratic time.
+  const options = { version: '1.1', lineCounter: lines, uniqueKeys: false, prettyErrors: false } as const
+  return { document: parseYaml(text, options), lines }
 }
 
 function fromYaml(file: string, text: string): Node {
-  const lines = new LineCounter()
-  // `set` finds duplicate keys, because the check of the parser takes quadratic time.
-  const document = parseYaml(text, {
-    version: '1.1',
-    lineCounter: lines,
-    uniqueKeys: false,
-    prettyErrors: false,
-  })
+  const own = parseWithLines(text)
+  const quoted = own.document.errors.length > 0 ? parseWithLines(text.replaceAll(PLAIN_DASH, '$1"-"')) : own
+  const { document, lines } = quoted.document.errors.length > 0 ? own : quoted
   function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }

@@ -6,11 +6,11 @@ import {
   unreadVersion,
   weightedAlias,
 } from '../model/model.ts'
-import { invalid, known, type Position, type Setting, valueIn } from '../model/setting.ts'
+import { known, type Position, type Setting, valueIn } from '../model/setting.ts'
 import { type AnyRow, FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
 import { codeOf } from './code.ts'
-import { entriesOf, wordsIn } from './document.ts'
+import { entriesOf } from './document.ts'
 import { ALIAS, byName, FUNCTION, type Lookup, VERSION } from './lookup.ts'
 import type { Reader } from './reader.ts'
 import { type Resolved, rawText } from './resolve.ts'
@@ -27,13 +27,9 @@ function nameIndexOf(parts: readonly string[]): number {
 /** The names from the properties to a value. There is at least one. */
 type Path = readonly string[]
 
-/** The types of events for which SAM creates a mapping. */
-const OF_MAPPINGS = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
-const NEVER_INVOKES = /^AWS::(Lambda::(EventSourceMapping|Alias|Version|EventInvokeConfig)|(IAM|Logs|CloudWatch)::\w+)$/
-
 /** Reads the functions that the properties of a mapping refer to. */
 export function createFunctions(reader: Reader, { aliases, functionsByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, rowValue, resources, positionOf } = reader
+  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, rowValue, positionOf } = reader
 
   // Not read with `property()`, which would make each setting unknown if a macro may add Globals. Such a macro is
   // listed once for the whole template.
@@ -85,50 +81,21 @@ export function createFunctions(reader: Reader, { aliases, functionsByName, reso
     return { variables, unknown: reasons }
   }
 
-  const invokeConfigs = [...resources].filter(([id]) => typeOf(id) === 'AWS::Lambda::EventInvokeConfig')
-  /** The resource that configures asynchronous invocations. SAM has a property instead. */
-  function eventInvokeConfigOf(id: string): Setting<true> | undefined {
-    const nameIn = (config: string) => rawText(property(propertiesOf(config), 'FunctionName'))
-    const config = invokeConfigs.find(([other]) => resourceIn(nameIn(other)) === id)
-    return config && known<true>(true, config[1].position)
-  }
-  /** Whether an event of SAM, or another resource that mentions the function, may invoke it. */
-  function hasOtherInvokers(id: string): boolean {
-    const events = property(propertiesOf(id), 'Events')
-    if (events.kind === 'unknown') return true
-    const declarations = events.kind === 'map' ? [...events.entries.values()] : []
-    const types = declarations.map((event) => rawText(property(reader.resolve(event), 'Type')))
-    if (types.some((type) => !OF_MAPPINGS.test(type))) return true
-    return Array.from(resources).some(
-      ([other, declaration]) => other !== id && !NEVER_INVOKES.test(typeOf(other)) && wordsIn(declaration).includes(id),
-    )
-  }
-
   const functionOf = memoize((id: string): LambdaFunction => {
-    function get(row: Pick<AnyRow, 'kind' | 'path' | 'sam'>): Setting<unknown> {
+    function get(row: Pick<AnyRow, 'path' | 'sam'>): Setting<unknown> {
       const path = (isSam(id) && row.sam) || row.path
       const { resolved, isInherited } = propertyOf(id, path.map(String))
-      return isInherited ? { ...rowValue(row, resolved), section: 'Globals' } : rowValue(row, resolved)
+      return isInherited ? { ...rowValue(resolved), section: 'Globals' } : rowValue(resolved)
     }
-    const managed = get({ kind: 'presence', path: ['CapacityProviderConfig'] })
+    const config = propertyOf(id, ['CapacityProviderConfig']).resolved
+    const managed = config.kind === 'scalar' ? known(true) : rowValue(config)
     const settings = reader.settings(FUNCTION_SETTINGS, id, propertiesOf(id), get, managed)
-    const durable = propertyOf(id, ['DurableConfig']).resolved
-    const isIncomplete = durable.kind !== 'absent' && settings.executionTimeout.state === 'absent'
-    const fix = 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.'
-    const executionTimeout = isIncomplete
-      ? invalid('DurableConfig does not set it', fix, durable.position)
-      : settings.executionTimeout
     const code = codeOf(reader, id, (...path) => propertyOf(id, path).resolved)
-    const eventInvokeConfig = eventInvokeConfigOf(id) ?? settings.eventInvokeConfig
     return {
       id,
       position: positionOf(id),
       ...settings,
-      executionTimeout,
-      eventInvokeConfig,
       code,
-      // Searched only if it matters, because this reads all resources.
-      ...(eventInvokeConfig.state === 'absent' ? {} : { hasOtherInvokers: hasOtherInvokers(id) }),
       environment: environmentOf(id),
       nodeOptions: valueIn(text(propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved)),
     }

@@ -1,6 +1,6 @@
 import { dirname, resolve as resolvePath } from 'node:path'
 import { patternSetting, tooManyFilters } from '../model/filters.ts'
-import type { Acceptance } from '../model/model.ts'
+import type { Acceptance, ChosenValue } from '../model/model.ts'
 import {
   type LambdaFunction,
   type Mapping,
@@ -19,14 +19,11 @@ import { casesOf, chosenValues, type TemplateCase } from './cases.ts'
 import { entriesOf, type Node, parseDocument } from './document.ts'
 import { createFunctions } from './functions.ts'
 import { createLookup } from './lookup.ts'
-import { misspelledNames } from './misspelled-names.ts'
-import { refuseConfiguration, serverlessError } from './other-tools.ts'
+import { refuseConfiguration } from './other-tools.ts'
 import { createQueues } from './queues.ts'
-import { createReader, GENERATOR, isFinal, type Reader } from './reader.ts'
+import { createReader, GENERATOR, type Reader } from './reader.ts'
 import { createResolver, isOfOtherStack, itemsOf, type Links, type Resolved, rawText } from './resolve.ts'
-import { serverlessIn } from './serverless.ts'
 import { formOf, PSEUDO_PARAMETERS } from './text.ts'
-import { undefinedNames, wrongReferences } from './wrong-references.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
@@ -49,7 +46,6 @@ const GENERATED = 'the resources that it generates are known only after deployme
 /** Explains what a file without Resources probably is. */
 function noTemplateError(file: string, document: Node): UsageError {
   const keys = entriesOf(document)
-  if (keys.has('service') && (keys.has('provider') || keys.has('package'))) return serverlessError(file)
   if (keys.has('terraform_version')) {
     return new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)
   }
@@ -60,8 +56,7 @@ function noTemplateError(file: string, document: Node): UsageError {
 export interface Template {
   file: string
   document: Node
-  /** Missing for a stack of a CDK app. */
-  text?: string
+  syntax: 'yaml' | 'json'
   /** Only set for a stack of a CDK app. */
   links?: Links
 }
@@ -69,7 +64,9 @@ export interface Template {
 /** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
 export function parseTemplate(file: string, content: string): Template {
   const document = parseDocument(file, content)
-  if (entriesOf(document).get('Resources')?.kind === 'map') return { file, document, text: content }
+  if (entriesOf(document).get('Resources')?.kind === 'map') {
+    return { file, document, syntax: content.trimStart().startsWith('{') ? 'json' : 'yaml' }
+  }
   throw noTemplateError(file, document)
 }
 
@@ -104,34 +101,33 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   refuseConfiguration(file)
   const template = parseTemplate(file, readText(file))
   checkParameters(given, parametersOf(template), file)
-  const chosen = chosenValues(template.document, given)
-  const first = chosen.filter(({ isDefault }) => !isDefault).map(({ name, value }): [string, string] => [name, value])
-  return { ...readModel(template, new Map([...first, ...given])), chosen }
+  const chosen = chosenValues(template.document)
+  const model = readModel(template, { given, label: '' }, chosen)
+  return { ...model, chosen: (model.defaulted ?? []).flatMap((name) => chosen.get(name) ?? []) }
 }
 
-/** Reads each case of a template. With no open parameter or condition, there is only one. */
+/** Reads each case of a template. If no parameter varies, there is only one. */
 export function readCases(template: Template, given: ReadonlyMap<string, string>): Model[] {
-  return casesOf(template.document, given, template.links).map((one) => readModel(template, one.given, one))
+  return casesOf(template.document, given, template.links).map((one) => readModel(template, one))
 }
 
-function readModel(template: Template, given: ReadonlyMap<string, string>, one?: TemplateCase): Model {
-  const { file, document, links, text = '' } = template
-  const resolver = createResolver(document, given, one, links)
+function readModel(
+  template: Template,
+  { given, parameter, label }: TemplateCase,
+  chosen?: ReadonlyMap<string, ChosenValue>,
+): Model {
+  const { file, document, links, syntax } = template
+  const resolver = createResolver(document, given, links, chosen)
   const reader = createReader(resolver, dirname(resolvePath(file)))
-  const source = { text, constructOf: constructIn(reader), serverlessOf: serverlessIn(reader), typeOf: reader.typeOf }
-  const model: Model = {
+  return {
     file,
-    language: 'template',
-    source,
-    label: one?.label ?? '',
-    assumed: one?.assumed ?? {},
+    syntax,
+    constructOf: constructIn(reader),
+    label,
+    ...(parameter === undefined ? {} : { parameter }),
     ...collect(reader, file, links?.nested),
     defaulted: [...resolver.defaulted],
   }
-  if (!isFinal(reader)) return model
-  const missing = undefinedNames(reader)
-  if (missing.length > 0) return { ...model, undefinedNames: missing }
-  return { ...model, rejected: [...wrongReferences(reader), ...misspelledNames(reader)] }
 }
 
 /** Returns the path of the construct that makes a resource: `Shop/Queue` for the resource `Shop/Queue/Resource`. */
@@ -369,9 +365,9 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
     otherReaders.push(...mappings.splice(before))
   }
 
-  /** The findings that the metadata of a resource accepts. */
-  function addAcceptances(id: string) {
-    const accepted = property(property(metadataOf(id), 'bounded-sqs-batch'), 'accept')
+  /** The findings that the metadata of a resource accepts, or those of the template, for all resources. */
+  function addAcceptances(id: string, metadata: Resolved) {
+    const accepted = property(property(metadata, 'bounded-sqs-batch'), 'accept')
     if (accepted.kind !== 'map') return
     for (const [rule, node] of accepted.entries) {
       const reason = valueIn(text(resolve(node))) ?? ''
@@ -391,7 +387,8 @@ function collect(reader: Reader, file: string, nested?: ReadonlySet<string>): Om
     if (!isOfOtherStack(id)) addResource(id, declaration)
     else if (typeOf(id) === 'AWS::Lambda::EventSourceMapping' && conditionOf(id)?.verdict !== false)
       addOther(id, declaration)
-    addAcceptances(id)
+    addAcceptances(id, metadataOf(id))
   }
+  addAcceptances('*', property(resolve(reader.root), 'Metadata'))
   return { mappings, otherReaders, unreadResources, absentResources, acceptances }
 }

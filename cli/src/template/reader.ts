@@ -1,22 +1,15 @@
 import { absent, known, mapSetting, type Position, type Setting, unknown } from '../model/setting.ts'
 import { type AnyRow, type ReadSettings, readTable, type Table, toBoolean } from '../model/settings.ts'
-import { closest } from '../shared/closest.ts'
 import { isObject } from '../shared/json.ts'
-import { isPlain, misspelledFunction, type Node, nodesIn } from './document.ts'
+import { isPlain, type Node } from './document.ts'
 import type { Resolved, Resolver } from './resolve.ts'
-import { formOf, placeholder, readable, whyUnknown } from './text.ts'
+import { formOf, readable, whyUnknown } from './text.ts'
 
 /**
  * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
  * show them.
  */
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
-
-/** The sections of CloudFormation and SAM. Tools that preprocess templates add others. */
-export const SECTIONS: readonly string[] = (
-  'AWSTemplateFormatVersion Description Metadata Parameters Rules Mappings Conditions Transform Hooks Resources ' +
-  'Outputs Globals'
-).split(' ')
 
 function generatorIn(resolved: Resolved): string | undefined {
   return resolved.kind === 'map' ? [...resolved.entries.keys()].find((key) => GENERATOR.test(key)) : undefined
@@ -75,9 +68,8 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
   }
 
   /** The value of a row. Only scalars have their value. For other rows, it is only known that there is a value. */
-  function rowValue(row: Pick<AnyRow, 'kind'>, resolved: Resolved): Setting<unknown> {
+  function rowValue(resolved: Resolved): Setting<unknown> {
     const { kind, position } = resolved
-    if (kind === 'scalar' && row.kind === 'presence') return known(true, position)
     return kind === 'list' || kind === 'map' ? known(kind === 'list' ? [] : {}, position) : text(resolved)
   }
 
@@ -86,7 +78,7 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
     table: T,
     id: string,
     properties: Resolved,
-    get = (row: AnyRow) => rowValue(row, at(properties, row)),
+    get = (row: AnyRow) => rowValue(at(properties, row)),
     managed?: Setting<unknown>,
   ): ReadSettings<T> {
     return readTable(table, get, (name) => `${id} ${name}`, managed)
@@ -107,8 +99,6 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
     map,
     boolean: (resolved: Resolved) =>
       mapSetting(text(resolved), (value): Setting<boolean> => toBoolean(value, resolved.position)),
-    /** What Ref of a resource returns. */
-    refOf: (id: string): Resolved => ({ kind: 'scalar', value: placeholder(id) }),
     positionOf: (id: string): Position | undefined => resources.get(id)?.position,
     metadataOf: (id: string) => property(resource(id), 'Metadata'),
     /** The type of a resource; empty if it has none. */
@@ -149,28 +139,6 @@ export function createReader(resolver: Resolver, folder = process.cwd()) {
 }
 
 export type Reader = ReturnType<typeof createReader>
-
-/** Whether this is a section of CloudFormation or SAM, perhaps misspelled. */
-function isSection(name: string) {
-  return closest(name, SECTIONS, 1) !== undefined
-}
-
-/**
- * Whether the template shows everything, apart from what SAM and modules add: it has no macros, no loops, and nothing
- * that another tool replaces.
- */
-export function isFinal({ root, resolve, property, text }: Reader): boolean {
-  if (root.kind !== 'map' || ![...root.entries.keys()].every(isSection)) return false
-  const transform = property(resolve(root), 'Transform')
-  const macros = transform.kind === 'list' ? transform.items.map(resolve) : [transform]
-  const isOnlySam = macros
-    .map(text)
-    .every((name) => name.state === 'absent' || (name.state === 'known' && /^AWS::Serverless-/.test(name.value)))
-  const keys = [...nodesIn(root).keys()].flatMap((node) => (node.kind === 'map' ? [...node.entries.keys()] : []))
-  // A tag that is not a function of CloudFormation, and not a misspelled one.
-  const isTagOfOtherTool = (key: string) => key.startsWith('!') && misspelledFunction(key) === undefined
-  return isOnlySam && !keys.some((key) => GENERATOR.test(key) || isTagOfOtherTool(key))
-}
 
 /** The node of a value in JSON text. */
 function toNode(value: unknown, position: Position): Node {

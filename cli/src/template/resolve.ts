@@ -58,14 +58,6 @@ export function rawText(resolved: Resolved): string {
   return resolved.kind === 'scalar' ? String(resolved.value) : ''
 }
 
-/** What one of the cases of a template assumes. */
-export interface Assumptions {
-  /** Parameters that have none of the values with which conditions compare them. */
-  other: ReadonlySet<string | undefined>
-  /** The results of comparisons whose sides are not known. */
-  verdicts: ReadonlyMap<Node, boolean>
-}
-
 /** Values from other stacks of the same CDK app. */
 export interface Links {
   exports: ReadonlyMap<string, Node>
@@ -77,23 +69,22 @@ export interface Links {
   nested: ReadonlySet<string>
 }
 
-const NO_ASSUMPTIONS: Assumptions = { other: new Set(), verdicts: new Map() }
-
-/** Resolves the intrinsic functions of a template as far as this is possible without deployment. */
+/**
+ * Resolves the intrinsic functions of a template as far as this is possible without deployment. `chosen` has the values of
+ * parameters that are not given and have no default.
+ */
 export function createResolver(
   template: Node,
   given: ReadonlyMap<string, string>,
-  { other, verdicts } = NO_ASSUMPTIONS,
   links?: Links,
+  chosen?: ReadonlyMap<string, { value: string }>,
 ) {
   const parameters = entriesOf(entriesOf(template).get('Parameters'))
   const conditions = entriesOf(entriesOf(template).get('Conditions'))
   const mappings = entriesOf(entriesOf(template).get('Mappings'))
   const resources = entriesOf(entriesOf(template).get('Resources'))
-  /** The parameters whose defaults were used. */
+  /** The parameters whose defaults or chosen values were used. */
   const defaulted = new Set<string>()
-  /** The comparisons whose results are not known, each with the condition in which it is. */
-  const open = new Map<Node, string>()
 
   /**
    * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
@@ -117,7 +108,7 @@ export function createResolver(
   function parameter(name: string, declaration: Node): Resolved {
     const declared = entriesOf(declaration)
     const type = String(scalarText(declared.get('Type')))
-    const value = given.get(name) ?? scalarText(declared.get('Default'))
+    const value = given.get(name) ?? scalarText(declared.get('Default')) ?? chosen?.get(name)?.value
     if (type.startsWith('AWS::SSM::Parameter::') && !given.has(name)) {
       return unknown(`the parameter ${name} comes from ${type} (set it with --parameter ${name}=…)`)
     }
@@ -142,9 +133,12 @@ export function createResolver(
   function attribute(path: string): Resolved {
     const linked = links?.outputs.get(path)
     if (linked) return resolve(linked)
-    return resources.has(resourceOf(path))
-      ? placeholderFor(path)
-      : unknown(`${readable(path)} is not defined in this template`)
+    const resource = resources.get(resourceOf(path))
+    if (!resource) return unknown(`${readable(path)} is not defined in this template`)
+    const condition = scalarText(entriesOf(resource).get('Condition'))
+    return condition !== undefined && holds(condition) === false
+      ? unknown(`${resourceOf(path)} does not exist: its condition ${condition} is false with these parameters`)
+      : placeholderFor(path)
   }
 
   /** The text with its placeholders, or the reason why it is unknown. */
@@ -288,19 +282,7 @@ export function createResolver(
     evaluate,
   )
 
-  /** Whether one side is a parameter that has none of the values with which conditions compare it. */
-  function isOther(sides: readonly Node[]): boolean {
-    const isRefOfOther = (side: Node) => other.has(scalarText(entriesOf(side).get('Ref')))
-    return sides.some(isRefOfOther) && sides.some(({ kind }) => kind === 'scalar')
-  }
-  /** The result of a comparison: that of the case, or the reason why it is not known. */
-  function openVerdict(comparison: Node, condition: string, reason: Unknown): Verdict {
-    const verdict = verdicts.get(comparison)
-    if (verdict === undefined) open.set(comparison, condition)
-    return verdict ?? reason
-  }
-
-  function evaluateCondition(child: Node, condition: string): Verdict {
+  function evaluateCondition(child: Node): Verdict {
     const [entry, ...more] = entriesOf(child)
     if (!entry || more.length > 0) return { reason: 'the condition is not valid' }
     const [name, argument] = entry
@@ -308,16 +290,15 @@ export function createResolver(
     const parts = listOf(argument)
     if (name === 'Fn::Equals') {
       if (parts.length !== 2) return { reason: 'Fn::Equals does not have two values' }
-      if (isOther(parts)) return false
       const sides = parts.map(text)
       const unresolved = sides.find((side) => typeof side !== 'string')
-      if (unresolved) return openVerdict(child, condition, unresolved)
+      if (unresolved) return unresolved
       const [left, right] = sides as [string, string]
       const reason = left === right ? undefined : (whyUnknown(left) ?? whyUnknown(right))
-      return reason ? openVerdict(child, condition, { reason }) : left === right
+      return reason === undefined ? left === right : { reason }
     }
     if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) return { reason: `${name} is known only after deployment` }
-    const results = parts.map((part) => evaluateCondition(part, condition))
+    const results = parts.map(evaluateCondition)
     const [first] = results
     if (first === undefined) return { reason: `${name} has no conditions` }
     if (name === 'Fn::Not') return typeof first === 'boolean' ? !first : first
@@ -336,12 +317,12 @@ export function createResolver(
     (name) => {
       const condition = conditions.get(name)
       if (!condition) return { reason: `there is no condition ${name}` }
-      return evaluateCondition(condition, name)
+      return evaluateCondition(condition)
     },
   )
 
   const account = given.get('AWS::AccountId') ?? placeholder('AWS::AccountId')
-  return { root: template, resolve, holds, resources, parameters, conditions, defaulted, open, account }
+  return { root: template, resolve, holds, resources, defaulted, account }
 }
 
 export type Resolver = ReturnType<typeof createResolver>

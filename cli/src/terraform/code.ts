@@ -15,7 +15,10 @@ export function codeOf(instance: Instance, instances: readonly Instance[]): Code
   const [handler, runtime, filename] = ['handler', 'runtime', 'filename'].map((name) => textIn(instance, name))
   if (filename === undefined) {
     const isImage = textIn(instance, 'image_uri') !== undefined
-    return { reason: isImage ? 'it is in a container image' : 'the plan or state does not name a local file' }
+    return {
+      folder: process.cwd(),
+      reason: isImage ? 'it is in a container image' : 'the plan or state does not name a local file',
+    }
   }
   const archive = instances.find((one) => one.type === 'archive_file' && textIn(one, 'output_path') === filename)
   const [folder, file, inline] = ['source_dir', 'source_file', 'source_content'].map(

@@ -1,5 +1,5 @@
 import { type LambdaFunction, pinnedVersion, unreadFunction, unreadVersion, weightedAlias } from '../model/model.ts'
-import { known, type Setting, valueIn, withId } from '../model/setting.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { memoize } from '../shared/memoize.ts'
 import { codeOf } from './code.ts'
@@ -10,8 +10,6 @@ import { blockAt, listAt, settingsAt, textAt } from './values.ts'
 
 const FUNCTION = 'aws_lambda_function'
 const ALIAS = 'aws_lambda_alias'
-const NEVER_INVOKES =
-  /^aws_(lambda_(function|alias|event_source_mapping|function_event_invoke_config|function_recursion_config|provisioned_concurrency_config)|iam_\w+|cloudwatch_log_(?!subscription_filter)\w+|cloudwatch_metric_alarm|appautoscaling_\w+)$/
 
 /** Reads the functions of a plan or a state. */
 export function createFunctions({ instances }: Plan) {
@@ -24,33 +22,12 @@ export function createFunctions({ instances }: Plan) {
     const { arn, plain } = partsOf(name)
     return plain === instance.values.function_name && !differs(instance, arn)
   }
-  /** The separate resource of this type that configures a function. */
-  function configOf(instance: Instance, type: string): Instance | undefined {
-    return instances.find((one) => one.type === type && belongsTo(instance, one))
-  }
-  /** Whether a permission, or another resource that refers to the function, may invoke it. */
-  function hasOtherInvokers(instance: Instance): boolean {
-    const { arn } = instance.values
-    return instances.some((one) => {
-      if (NEVER_INVOKES.test(one.type)) return false
-      const names = Object.keys(one.config?.expressions ?? {})
-      const mentionsArn = arn !== undefined && JSON.stringify(one.values).includes(String(arn))
-      return mentionsArn || belongsTo(instance, one) || names.some((name) => mentionedBy(one, name).includes(instance))
-    })
-  }
-
   const toFunction = memoize((instance: Instance): LambdaFunction => {
     const managed = blockAt(instance, 'capacity_provider_config')
-    const settings = settingsAt(FUNCTION_SETTINGS, instance, managed)
-    const recursion = configOf(instance, 'aws_lambda_function_recursion_config')
-    const invokeConfig = configOf(instance, 'aws_lambda_function_event_invoke_config')
     return {
       id: instance.address,
-      ...settings,
-      recursiveLoop: recursion ? textAt(recursion, 'recursive_loop') : settings.recursiveLoop,
-      eventInvokeConfig: invokeConfig ? withId(invokeConfig.address, known<true>(true)) : settings.eventInvokeConfig,
+      ...settingsAt(FUNCTION_SETTINGS, instance, managed),
       code: codeOf(instance, instances),
-      ...(invokeConfig ? { hasOtherInvokers: hasOtherInvokers(instance) } : {}),
       nodeOptions: valueIn(textAt(instance, 'environment', 0, 'variables', 'NODE_OPTIONS')),
     }
   })

@@ -160,7 +160,7 @@ export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson
   }
   if (plan.incomplete !== undefined) unreadResources.push({ id: 'the plan', unreadReason: plan.incomplete })
   return {
-    language: 'terraform',
+    syntax: 'terraform',
     mappings,
     otherReaders,
     unreadResources,

@@ -1,4 +1,3 @@
-import { isObject } from '../shared/json.ts'
 import type { Expression, Instance, Module } from './plan.ts'
 import { AFTER_APPLY } from './values.ts'
 
@@ -19,7 +18,6 @@ const KEY = String.raw`\[(?:"(?:[^"\\]|\\.)*"|\d+)\]`
 const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 const OWN_KEYS = ['each.key', 'each.value', 'count.index']
-const OTHER_PART = /^(each\.value|var|local)\b/
 
 /** What `each` and `count` mean in the declaration of a resource or of a module call. */
 interface Each {
@@ -59,26 +57,10 @@ function longest(references: readonly string[]) {
   )
 }
 
-/**
- * Whether an expression certainly selects the instance that has the same key. Terraform lists both `queue[each.key]` and
- * `queue["${each.key}-dead"]` as `queue` and `each.key`.
- */
-function isPaired(references: readonly string[], { key, keys, isForEach }: Each, some: readonly { key: string }[]) {
-  if (isForEach) return true
-  if (!OWN_KEYS.some((own) => references.includes(own))) return false
-  // If both declarations have the same keys, the expression adds no text: the longest key plus a text would not exist.
-  if (some.length === keys.length && some.every((one) => keys.includes(one.key))) return true
-  if (!references.includes('each.key') || references.some((reference) => OTHER_PART.test(reference))) return false
-  // A fixed text such as `-dead` may be added, unless no other key contains this one.
-  return some.every((one) => one.key === key || !one.key.includes(key.slice(2, -2)))
-}
-
-/** With the values of `for_each` as keys. Undefined if the plan does not show all values as text. */
-function withValuesAsKeys(each: Each): Each | undefined {
-  const values = each.forEach?.constant_value
-  if (!isObject(values) || !Object.values(values).every((value) => typeof value === 'string')) return undefined
-  const asKey = (key: string) => `[${JSON.stringify(values[JSON.parse(key)[0]])}]`
-  return { key: asKey(each.key), keys: each.keys.map(asKey) }
+/** Whether an expression selects the instance of the same key: it has the own key, and both declarations have equal keys. */
+function isPaired(references: readonly string[], { keys, isForEach }: Each, some: readonly { key: string }[]) {
+  const hasOwnKey = isForEach || OWN_KEYS.some((own) => references.includes(own))
+  return hasOwnKey && some.length === keys.length && some.every((one) => keys.includes(one.key))
 }
 
 /** The instances of one declaration. */
@@ -102,7 +84,7 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
 
   /**
    * The instances that a reference can mean. `wanted` is the key in the reference itself, which a plan often omits. If
-   * `each.value` selects the instance, and the plan does not show the values, `each.value` is unresolved.
+   * `each.value` selects the instance, it is unresolved.
    */
   function pick<T extends { key: string }>(
     some: readonly T[],
@@ -111,15 +93,11 @@ export function resolveArgument(instance: Instance, argument: string): Resolutio
     each: Each | undefined,
   ): readonly T[] {
     if (wanted !== undefined) return some.filter((one) => one.key === wanted)
-    if (!each) return some
+    if (!each || !isPaired(references, each, some)) return some
+    const paired = some.filter((one) => one.key === each.key)
+    // The value, or another reference of the `for_each`, can assign any of the instances to a key.
     const isByValue = references.includes('each.value') && !references.includes('each.key')
-    const shown = isByValue ? withValuesAsKeys(each) : undefined
-    const own = shown ?? each
-    const paired = some.filter((one) => one.key === own.key)
-    const parts = shown ? references.map((one) => (one === 'each.value' ? 'each.key' : one)) : references
-    if (paired.length === 0 || !isPaired(parts, own, some)) return some
-    // With other references, a `for_each` can assign any of the instances to a key.
-    const isUncertain = each.isForEach ? references.length > 1 : isByValue && !shown
+    const isUncertain = each.isForEach ? references.length > 1 : isByValue
     if (isUncertain && paired.length < some.length) unresolved.add('each.value')
     return paired
   }

@@ -37,12 +37,10 @@ export function blockAt(instance: Instance, name: string): Setting<true> {
   return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
 }
 
-function rowValueAt(instance: Instance, { kind, terraform, unset }: AnyRow): Setting<unknown> {
+function rowValueAt(instance: Instance, { terraform, unset }: AnyRow): Setting<unknown> {
   if (!terraform) return absent
   const [argument, ...path] = terraform
   const value = valueAt(instance, argument, ...path)
-  // A block that is set may have a value that is known only after apply.
-  if (kind === 'presence' && value.state === 'unknown') return blockAt(instance, argument)
   return unset !== undefined && valueIn(value) === unset ? absent : value
 }
 

@@ -1,6 +1,6 @@
 import { closeSync, existsSync, openSync, readFileSync, realpathSync, rmSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { importsOf } from '../code/handler-files.ts'
+import { importsOf } from '../code/imports.ts'
 import { refuseIf } from '../local/command/options.ts'
 import { UsageError } from '../shared/errors.ts'
 import { parseObject } from '../shared/json.ts'
@@ -77,12 +77,11 @@ function idOf(file: string): string | symbol {
  * because `tune` has not written them.
  */
 function importedFiles(handler: string): Set<string> {
-  const tree = { read: textAt, paths: () => [] }
   const files = new Set([resolve(handler)])
   for (const file of files) {
     const text = textAt(file)
     if (text === undefined) continue // the handler does not exist
-    for (const other of importsOf(tree, file, text)) files.add(other)
+    for (const other of importsOf(file, text)) files.add(other)
   }
   return files
 }

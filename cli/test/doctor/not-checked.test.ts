@@ -4,34 +4,24 @@ import { check } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { pinnedVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, unknown } from '../../src/model/setting.ts'
-import type { CheckOptions } from '../../src/rules/rule.ts'
-import { filesIn } from '../support/files.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
-import { OPTIONS } from '../support/templates.ts'
 
 /** The findings of this rule: the resource, the message without its first words, and the fix. */
-function listed(mappings: readonly Mapping[], model: Partial<Model> = {}, options: Partial<CheckOptions> = {}) {
-  const findings = check({ mappings, unreadResources: [], ...model }, { ...OPTIONS, ...options })
+function listed(mappings: readonly Mapping[], model: Partial<Model> = {}) {
+  const findings = check({ mappings, unreadResources: [], ...model })
   return findings
     .filter(({ rule }) => rule === 'not-checked')
     .map(({ resource, message, fix }) => [resource, message.replace(/^Not checked: /, ''), fix])
 }
-function messages(mappings: readonly Mapping[], options: Partial<CheckOptions> = {}) {
-  return listed(mappings, {}, options).map(([resource, message]) => `${resource}: ${message}`)
+function messages(mappings: readonly Mapping[]) {
+  return listed(mappings).map(([resource, message]) => `${resource}: ${message}`)
 }
 
 const X = unknown('x')
 const POSITION = { line: 4, column: 2 }
 
-for (const [title, mapping, found, options] of [
+for (const [title, mapping, found] of [
   ['a memory size', mappingOf({ function: functionOf({ memory: X }) }), []],
-  [
-    'a memory size, with --record-ms',
-    mappingOf({ function: functionOf({ memory: X }) }),
-    ['Handler: MemorySize. Reason: x.'],
-    { recordMs: 1 },
-  ],
-  ['a log level, which is optional', mappingOf({ function: functionOf({ logLevel: X }) }), []],
   ['a batch size', mappingOf({ batchSize: X }), ['Orders: BatchSize. Reason: x.']],
   ['a pattern', mappingOf({ filters: known([X]) }), ['Orders: Pattern. Reason: x.']],
   [
@@ -66,7 +56,7 @@ for (const [title, mapping, found, options] of [
   ],
 ] as const) {
   test(`${title} is not known: ${found.length > 0 ? 'it is listed' : 'it is not listed'}`, (t) => {
-    t.strictSame(messages([mapping], options), found)
+    t.strictSame(messages([mapping]), found)
     t.end()
   })
 }
@@ -84,10 +74,8 @@ test('the fix: to check the deployed function, to set the parameter, to allow th
 })
 
 test('a function that could not be read: its settings are one finding of the mapping, at the line of the function', (t) => {
-  const findings = check(
-    { file: 'a.yaml', mappings: [mappingOf({ function: unreadFunction('F', 'x', POSITION) })], unreadResources: [] },
-    OPTIONS,
-  )
+  const mappings = [mappingOf({ function: unreadFunction('F', 'x', POSITION) })]
+  const findings = check({ file: 'a.yaml', mappings, unreadResources: [] })
   t.match(findings, [
     { rule: 'not-checked', resource: 'Orders', line: 4, message: 'Not checked: the settings of F. Reason: x.' },
   ])
@@ -102,38 +90,6 @@ test('a pinned version: its settings are not checked, and its code is not search
   ])
   t.end()
 })
-
-test('whether the function loads this package with require() is listed, unless Node accepts that', (t) => {
-  const root = filesIn(t, { 'index.ts': "import { boundedSqsBatch } from 'middy-bounded-sqs-batch'" })
-  const code = { places: [root], handler: 'index.handler', build: { reason: 'x' } }
-  const found = (nodeOptions?: string) => listed([mappingOf({ function: functionOf({ code, nodeOptions }) })])
-  const [[resource, message, fix] = [], ...more] = found()
-  t.strictSame(more, [])
-  t.equal(resource, 'Handler')
-  t.match(message, /^whether the function loads this package with require\(\)\. Reason: .*index\.ts: x\.$/)
-  t.equal(fix, 'Check the built function: it must be an ES module, or a bundle.')
-  t.strictSame(found('--experimental-require-module'), [])
-  t.end()
-})
-
-for (const [runtime, reason] of [
-  ['nodejs26.x', 'the runtime nodejs26.x is a preview and has no date yet'],
-  ['cobol1.x', 'the runtime cobol1.x is not known to this version of doctor'],
-  ['nodejs24.x', undefined],
-] as const) {
-  test(`the deprecation date of ${runtime}: ${reason ?? 'it is known'}`, (t) => {
-    const setting = { ...known(runtime), id: 'runtime' }
-    const mapping = mappingOf({ function: functionOf({ runtime: setting }) })
-    const other = mappingOf({ id: 'Other', function: functionOf({ id: 'Worker', runtime: setting }) })
-    t.strictSame(
-      messages([mapping, { ...other, queue: queueOf({ id: 'Others' }) }]),
-      reason === undefined
-        ? []
-        : [`Handler: the deprecation date of the runtime. Reason: ${reason}. It applies to Handler, Worker.`],
-    )
-    t.end()
-  })
-}
 
 const RESERVED = known(9, POSITION)
 /** Mappings of one function with a reserved concurrency of 9. Each has a queue, and a maximum concurrency. */
@@ -175,7 +131,7 @@ for (const [title, mappings, found] of [
 
 test('the mappings that run exceed the reserved concurrency: this error is the only finding of the setting', (t) => {
   const mappings = limited({ limit: 10 }, { limit: 2, ...OFF })
-  const [finding, ...more] = check({ mappings, unreadResources: [] }, OPTIONS)
+  const [finding, ...more] = check({ mappings, unreadResources: [] })
   t.strictSame(more, [])
   t.equal(finding?.rule, 'concurrency-above-reserved')
   t.match(
@@ -262,21 +218,9 @@ test('the retention of a dead-letter queue of two queues, at one place, is one f
   t.end()
 })
 
-test('a subscription whose policy is not known is listed, also if the queue has other open settings', (t) => {
-  const subscription = { id: 'S', isRaw: known(true) }
-  const queue = queueOf({ subscriptions: [{ ...subscription, isAllowed: X }], visibilityTimeout: unknown('y') })
-  t.strictSame(messages([mappingOf({ queue })]), [
-    'Queue: VisibilityTimeout. Reason: y.',
-    'Queue: whether the policy of the queue allows S to send messages. Reason: x.',
-  ])
-  const allowed = { ...queue, subscriptions: [{ ...subscription, isAllowed: known(true) }] }
-  t.strictSame(messages([mappingOf({ queue: allowed })]), ['Queue: VisibilityTimeout. Reason: y.'])
-  t.end()
-})
-
 test('a value that AWS rejects is an error, and not listed', (t) => {
   const mapping = mappingOf({ batchSize: invalid('it is wrong', 'Correct it.', POSITION) })
-  const findings = check({ mappings: [mapping], unreadResources: [] }, OPTIONS)
+  const findings = check({ mappings: [mapping], unreadResources: [] })
   t.strictSame(
     findings.map(({ rule, message }) => [rule, message]),
     [['invalid-value', 'BatchSize: it is wrong. AWS rejects this value. Checks that depend on it were skipped.']],

@@ -5,7 +5,7 @@ import { check } from '../../src/doctor/check.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
 import { CODE_INPUTS } from '../support/code-inputs.ts'
 import { filesIn } from '../support/files.ts'
-import { cdkOutput, cloudFormation, OPTIONS, sam } from '../support/templates.ts'
+import { cdkOutput, cloudFormation, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 const REPORTS = 'export const handler = async () => ({ batchItemFailures: [] })'
@@ -17,7 +17,7 @@ const ONE = { ...OFF, BatchSize: 1, MaximumBatchingWindowInSeconds: undefined }
 /** The severity and the message of the only finding in a template that is in a folder with these files. */
 async function findingIn(t: Test, template: { Resources: object }, files: Record<string, string>) {
   const root = filesIn(t, { ...files, 'template.json': JSON.stringify(template) })
-  const findings = check(await readTemplate(join(root, 'template.json'), new Map()), OPTIONS)
+  const findings = check(await readTemplate(join(root, 'template.json'), new Map()))
   t.strictSame(
     findings.map(({ rule }) => rule),
     ['report-batch-item-failures'],
@@ -47,10 +47,17 @@ for (const [title, template, file] of CODE_INPUTS) {
     })
     t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: REPORTS }), { severity: 'error' })
   })
-  test(`${title}: an error if the code is not there`, async (t) => {
+  test(`${title}: a warning if the code is not there, and an error if package.json depends on a library`, async (t) => {
     t.match(await findingIn(t, template({ mapping: OFF }), {}), {
+      severity: 'warning',
+      message:
+        /^ReportBatchItemFailures is off, and it is not known whether the function reports failures: .* --strict makes this an error\.$/,
+    })
+    const manifest = '{ "dependencies": { "middy-bounded-sqs-batch": "1.0.0" } }'
+    t.match(await findingIn(t, template({ mapping: OFF }), { 'package.json': manifest }), {
       severity: 'error',
-      message: /, and the code was not found: /,
+      message:
+        /, but the function can report failures: .*package\.json depends on middy-bounded-sqs-batch\. Lambda ignores/,
     })
   })
 }
@@ -76,8 +83,8 @@ for (const [title, code] of [
 
 test('code that is packaged, in a bucket: an error', async (t) => {
   const found = {
-    severity: 'error',
-    message: /the code was not found: the template does not say which local file it is/,
+    severity: 'warning',
+    message: /it is not known whether the function reports failures: the template does not say which local file it is/,
   }
   t.match(await findingIn(t, sam({ mapping: OFF, function: { CodeUri: 's3://code/0f1e', Handler: 'a.b' } }), {}), found)
   const inBucket = { CodeUri: { Bucket: 'code', Key: '0f1e' }, Handler: 'a.b' }
@@ -91,7 +98,7 @@ test('a container image: the context of its Dockerfile is searched', async (t) =
   const Dockerfile = 'FROM public.ecr.aws/lambda/python:3.14\nCMD ["app.handler"]\n'
   const files = { 'app/Dockerfile': Dockerfile, 'app/app.py': 'return {"batchItemFailures": []}' }
   t.match(await findingIn(t, template, files), { severity: 'error', message: /batchItemFailures in .*app\.py/ })
-  t.match(await findingIn(t, template, {}), { severity: 'error', message: /it is in a container image/ })
+  t.match(await findingIn(t, template, {}), { severity: 'warning', message: /it is in a container image/ })
 })
 
 test('Terraform: the source of archive_file is searched', (t) => {
@@ -107,7 +114,7 @@ test('Terraform: the source of archive_file is searched', (t) => {
     t.match(findingsInPlan(state), [{ rule: 'report-batch-item-failures', severity }])
   }
   const remote = terraformState({ mapping: OFF, function: { S3Bucket: 'code' } })
-  t.match(findingsInPlan(remote), [{ severity: 'error', message: /the plan or state does not name a local file/ }])
+  t.match(findingsInPlan(remote), [{ severity: 'warning', message: /the plan or state does not name a local file/ }])
   t.end()
 })
 

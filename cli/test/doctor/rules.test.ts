@@ -22,28 +22,28 @@ function withServerlessIds(found: readonly string[]): string[] {
   )
 }
 
-for (const { title, change, options = {}, found, severity, inTerraform, inPlan, deployed } of CASES) {
+for (const { title, change, found, severity, inTerraform, inPlan, deployed } of CASES) {
   const rules = found.map((id) => id.split(' ')[0]).join(', ')
   test(`${title}: ${rules || 'no finding'}`, async (t) => {
     function checkFindings(input: string, findings: readonly Finding[], wanted: readonly string[], exception?: object) {
       t.strictSame(ids(findings), wanted, input)
       if (severity !== undefined && !exception) t.equal(findings[0]?.severity, severity, input)
     }
-    checkFindings('SAM', await findingsIn(t, sam(change), options), withIds(found, 'SAM'))
+    checkFindings('SAM', await findingsIn(t, sam(change)), withIds(found, 'SAM'))
     const plain = withIds(found, 'CloudFormation')
-    checkFindings('CloudFormation', await findingsIn(t, cloudFormation(change), options), plain)
-    checkFindings('output of the CDK', await findingsIn(t, cdkOutput(change), options), plain)
-    const ofServerless = await findingsIn(t, serverlessPackage(change), options)
+    checkFindings('CloudFormation', await findingsIn(t, cloudFormation(change)), plain)
+    checkFindings('output of the CDK', await findingsIn(t, cdkOutput(change)), plain)
+    const ofServerless = await findingsIn(t, serverlessPackage(change))
     checkFindings('output of the Serverless Framework', ofServerless, withServerlessIds(found))
 
     const inState = inTerraform?.found ?? found
-    const ofState = findingsInPlan(terraformState(change), options)
+    const ofState = findingsInPlan(terraformState(change))
     checkFindings('a state of Terraform', ofState, withAddresses(inState), inTerraform)
     const created = inPlan?.found ?? [...inState, ...(isPolicyOpen(change) ? ['not-checked Queue'] : [])]
-    const ofPlan = findingsInPlan(terraformPlan(change), options)
+    const ofPlan = findingsInPlan(terraformPlan(change))
     checkFindings('a plan of Terraform', ofPlan, withAddresses(created), inPlan ?? inTerraform)
 
-    const ofFunction = await findingsDeployed(change, options)
+    const ofFunction = await findingsDeployed(change)
     checkFindings('the deployed function', ofFunction, withNames(deployed?.found ?? found, change), deployed)
   })
 }

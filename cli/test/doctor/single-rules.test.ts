@@ -3,96 +3,37 @@ import { join, relative } from 'node:path'
 import { test } from 'tap'
 import { RULES } from '../../src/doctor/check.ts'
 import { patternSetting } from '../../src/model/filters.ts'
-import type { LambdaFunction, Mapping, Queue } from '../../src/model/model.ts'
+import type { LambdaFunction, Mapping } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
 import { refusesRequire } from '../../src/rules/function-rules.ts'
 import { formatSeconds, joinNames, type Problem, sourceOf } from '../../src/rules/rule.ts'
 import { filesIn } from '../support/files.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
-import { OPTIONS } from '../support/templates.ts'
 
 function problemsOf(id: string, mapping: Mapping): Problem[] {
   const rule = RULES.find((one) => one.id === id)
-  return [rule?.check(mapping, OPTIONS, { ofFunction: [mapping], ofQueue: [mapping] }) ?? []].flat()
+  return [rule?.check(mapping, { ofFunction: [mapping], ofQueue: [mapping] }) ?? []].flat()
 }
 
 /** What a problem says, and the setting that its fix changes. */
-function said({ what, fix, change }: Problem) {
-  const changes = [change ?? []].flat().map((one) => (one.kind === 'set' ? [one.row.name, one.value] : one.kind))
-  return [what, fix, ...changes]
+function said({ what, fix, assignment }: Problem) {
+  return [what, fix, ...(assignment ? [[assignment.row.name, assignment.value]] : [])]
 }
 
 function inFunction(id: string, settings: Partial<LambdaFunction>) {
   return problemsOf(id, mappingOf({ function: functionOf(settings) })).map(said)
 }
 
-test('the severities of the rules that search the code', (t) => {
-  const ids = ['commonjs-handler', 'metrics-log-level', 'dead-letter-memory']
-  t.strictSame(
-    ids.map((id) => RULES.find((rule) => rule.id === id)?.severity),
-    ['error', 'warning', 'info'],
-  )
-  t.end()
-})
-
-const METRICS = { inline: "import { Metrics } from '@aws-lambda-powertools/metrics'" }
-for (const level of ['WARN', 'ERROR', 'FATAL']) {
-  test(`metrics in the log, and the level ${level}: the text, and the level INFO as the fix`, (t) => {
-    t.strictSame(inFunction('metrics-log-level', { logLevel: known(level), code: METRICS }), [
-      [
-        `ApplicationLogLevel is ${level}, but the code writes metrics to the log: powertools/metrics in the code in the template`,
-        'Set ApplicationLogLevel to INFO.',
-        ['ApplicationLogLevel', 'INFO'],
-      ],
-    ])
-    t.end()
-  })
-}
-
-test('metrics in the log and another level or none, or no metrics: no finding', (t) => {
-  for (const logLevel of [known('DEBUG'), known('INFO'), unknown('x'), absent]) {
-    t.strictSame(inFunction('metrics-log-level', { logLevel, code: METRICS }), [])
-  }
-  t.strictSame(inFunction('metrics-log-level', { logLevel: known('WARN'), code: { inline: '' } }), [])
-  t.end()
-})
-
-test('deadLetter() with 511 MB: the text, and 512 MB as the fix; with 512 MB, or an unknown memory: no finding', (t) => {
-  const code = { inline: "import { deadLetter } from 'middy-bounded-sqs-batch/sqs'\ndeadLetter({ queueUrl })" }
-  t.strictSame(inFunction('dead-letter-memory', { memory: known(511), code }), [
-    [
-      'The function has 511 MB, and uses deadLetter in the code in the template',
-      'Set MemorySize to 512 or more.',
-      ['MemorySize', 512],
-    ],
-  ])
-  t.strictSame(inFunction('dead-letter-memory', { memory: known(512), code }), [])
-  t.strictSame(inFunction('dead-letter-memory', { memory: unknown('x'), code }), [])
-  t.end()
-})
-
 const LOADS = "require('middy-bounded-sqs-batch')"
-const IMPORTS = "import { boundedSqsBatch } from 'middy-bounded-sqs-batch'"
-const COMMONJS = { 'tsconfig.json': '{ "compilerOptions": { "module": "commonjs" } }' }
 const USE_IMPORT = 'Use import in an ES module, or bundle the function, for example with esbuild.'
-const COMPILE = 'Compile the function to an ES module, or bundle it, for example with esbuild.'
-for (const [file, code, how, fix] of [
-  ['index.cjs', LOADS, 'loads', USE_IMPORT],
-  ['orders.ts-files/index.cjs', LOADS, 'loads', USE_IMPORT],
-  ['index.ts', IMPORTS, 'is compiled to CommonJS, so it loads', COMPILE],
-  ['index.cts', IMPORTS, 'is compiled to CommonJS, so it loads', COMPILE],
-  ['index.tsx', IMPORTS, 'is compiled to CommonJS, so it loads', COMPILE],
-] as const) {
-  test(`${file} loads this package with require(): the text and the fix`, (t) => {
-    // The compiler and doctor would otherwise read the package.json above the folder of the tests.
-    const root = filesIn(t, { 'package.json': '{}', ...COMMONJS, [file]: code })
-    const place = { places: [root], handler: file.replace(/\.\w+$/, '.handler') }
-    t.strictSame(inFunction('commonjs-handler', { code: place }), [
-      [`${join(relative(process.cwd(), root), file)} ${how} this package with require()`, fix],
-    ])
-    t.end()
-  })
-}
+test('a file loads this package with require(): the text and the fix', (t) => {
+  const root = filesIn(t, { 'index.cjs': LOADS })
+  const code = { places: [root], handler: 'index.handler' }
+  t.strictSame(inFunction('commonjs-handler', { code }), [
+    [`${join(relative(process.cwd(), root), 'index.cjs')} loads this package with require()`, USE_IMPORT],
+  ])
+  t.end()
+})
 
 test('a function whose Node.js accepts require() of an ES module may load this package with it', (t) => {
   const code = { inline: LOADS }
@@ -113,26 +54,6 @@ test('whether require() of an ES module fails, by the runtime and NODE_OPTIONS',
   ] as const) {
     t.equal(refusesRequire(functionOf({ runtime, nodeOptions })), fails, `${JSON.stringify(runtime)} ${nodeOptions}`)
   }
-  t.end()
-})
-
-test('a function without a runtime, or with one that is not known, is not deprecated', (t) => {
-  t.strictSame(inFunction('runtime-deprecated', {}), [])
-  t.strictSame(inFunction('runtime-deprecated', { runtime: unknown('x') }), [])
-  t.end()
-})
-
-test('an EventInvokeConfig that is not known, or that another service may use, is no problem', (t) => {
-  const found = (eventInvokeConfig: Setting<true>, hasOtherInvokers?: boolean) =>
-    inFunction('event-invoke-config', {
-      eventInvokeConfig,
-      ...(hasOtherInvokers === undefined ? {} : { hasOtherInvokers }),
-    }).length
-  t.equal(found(known(true), false), 1)
-  t.equal(found(known(true), true), 0)
-  t.equal(found(known(true)), 0)
-  t.equal(found(unknown('x'), false), 0)
-  t.equal(found(absent, false), 0)
   t.end()
 })
 
@@ -174,7 +95,7 @@ test('a number of seconds: a value, the default, or not known', (t) => {
 /** A mapping with these filters, whose queue is subscribed to a topic. SNS wraps the messages. */
 function wrapped(...patterns: (string | Setting<string>)[]): Mapping {
   const filters = patterns.map((one) => patternSetting(typeof one === 'string' ? known(one) : one))
-  const subscription = { id: 'Subscription', isRaw: known(false), isAllowed: known(true) }
+  const subscription = { id: 'Subscription', isRaw: known(false) }
   return mappingOf({ filters: known(filters), queue: queueOf({ subscriptions: [subscription] }) })
 }
 function body(pattern: unknown): string {
@@ -230,7 +151,7 @@ for (const [title, patterns, canMatch] of [
 }
 
 test('sns-envelope-filter names the subscriptions whose messages SNS wraps', (t) => {
-  const subscription = (id: string, isRaw: Setting<boolean>) => ({ id, isRaw, isAllowed: known(true) })
+  const subscription = (id: string, isRaw: Setting<boolean>) => ({ id, isRaw })
   const mapping = wrapped(body({ kind: ['a'] }))
   const found = (...raw: Setting<boolean>[]) => {
     const subscriptions = raw.map((isRaw, index) => subscription(`S${index}`, isRaw))
@@ -254,24 +175,6 @@ test('sns-envelope-filter shows the line of the filters', (t) => {
   const position = { line: 7, column: 3 }
   const filters = known(valueIn(mapping.filters) ?? [], position)
   t.strictSame(problemsOf('sns-envelope-filter', { ...mapping, filters })[0]?.position, position)
-  t.end()
-})
-
-test('sns-queue-policy shows each subscription that no policy allows', (t) => {
-  const position = { line: 3, column: 1 }
-  const subscriptions = [known(false), known(true), unknown('x')].map((isAllowed, index) => {
-    return { id: `S${index}`, position, isRaw: known(true), isAllowed }
-  })
-  const found = (queue: Partial<Queue>) => problemsOf('sns-queue-policy', mappingOf({ queue: queueOf(queue) }))
-  t.strictSame(found({ subscriptions }), [
-    {
-      resource: queueOf({ subscriptions }),
-      position,
-      what: 'Queue is subscribed to a topic by S0, but no queue policy allows it',
-      fix: 'Add a queue policy that allows the service sns.amazonaws.com to call sqs:SendMessage, if aws:SourceArn is the topic.',
-    },
-  ])
-  t.strictSame(found({}), [])
   t.end()
 })
 

@@ -15,7 +15,7 @@ Resources:
   Handler:
     Type: AWS::Serverless::Function
     Properties:
-      PackageType: Image
+      InlineCode: batchItemFailures
       ${settings}
       Events:
         Sqs: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } }
@@ -51,10 +51,10 @@ for (const [title, subscription] of [
       rule: 'report-batch-item-failures',
       severity: 'error',
       resource: 'Handler/Topic',
-      message: /^ReportBatchItemFailures is off, and the code was not found: /,
+      message: /^ReportBatchItemFailures is off, but the function can report failures: /,
       line: 21,
       fix: FIX,
-      paste: undefined,
+      set: undefined,
     })
   })
 }
@@ -89,7 +89,7 @@ test('SqsSubscription: the batch size is checked, and there is no window', async
     rule: 'batch-needs-window',
     resource: 'Handler/Topic',
     fix: 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.',
-    paste: [{ where: 'Instead of line 21', text: 'BatchSize: 10' }],
+    set: 'BatchSize: 10',
   })
 })
 
@@ -99,7 +99,7 @@ test('SqsSubscription of a function with a reserved concurrency: SAM cannot set 
     findings.find(({ rule, resource }) => rule === 'reserved-concurrency' && resource === 'Handler/Topic'),
     {
       fix: 'SAM cannot set MaximumConcurrency for SqsSubscription. Declare the queue and an event of Type: SQS instead.',
-      paste: undefined,
+      set: undefined,
     },
   )
 })

@@ -87,7 +87,7 @@ async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { freeze, idle, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
-  const { concurrency, notInTemplate, nodeMajor, maximumMessageSize, templateEnv = {}, ...rest } = more
+  const { codeRoot, concurrency, notInTemplate, nodeMajor, maximumMessageSize, templateEnv = {}, ...rest } = more
   return { flags: rest, variables: templateEnv, notes: notes.map((line) => line.replaceAll(file, 'T')) }
 }
 
@@ -207,7 +207,8 @@ test('a mapping that may be disabled: a line says so', async (t) => {
 
 test('a parameter with allowed values: the run says which value it used', async (t) => {
   const read = async (declaration: object, parameter: string[] = []) => {
-    const template = { ...sam({ mapping: { BatchSize: { Ref: 'Size' } } }), Parameters: { Size: declaration } }
+    const Parameters = { Size: declaration, Unused: { Type: 'String', AllowedValues: ['a', 'b'] } }
+    const template = { ...sam({ mapping: { BatchSize: { Ref: 'Size' } } }), Parameters }
     const { flags, notes } = await taken(t, template, { parameter })
     return { batchSize: flags.batchSize, used: /parameter Size \w+/.exec(String(notes[0]))?.[0], notes: notes.slice(1) }
   }
@@ -223,6 +224,32 @@ test('a parameter with allowed values: the run says which value it used', async 
   t.strictSame(await read(allowed, ['Size=9']), { batchSize: 9, used: undefined, notes: [] })
   t.match(await read({ Type: 'Number' }), { batchSize: undefined, used: undefined, notes: [/has no default \(set it/] })
 })
+
+for (const [title, properties, metadata, folder] of [
+  ['CodeUri', { CodeUri: 'dist' }, {}, 'dist'],
+  ['no CodeUri', {}, {}, '.'],
+  ['a build of SAM that copies the folder', { CodeUri: 'dist' }, { BuildMethod: 'nodejs24.x' }, 'dist'],
+  ['a folder that does not exist', { CodeUri: 'out' }, {}, undefined],
+  ['an archive', { CodeUri: 'build/orders.zip' }, {}, undefined],
+  ['the folder of an archive, in the CDK', { CodeUri: { Bucket: 'b', Key: 'ab.zip' } }, {}, 'asset.ab'],
+  ['a Makefile', { CodeUri: 'dist' }, { BuildMethod: 'makefile' }, undefined],
+  ['a bundler', { CodeUri: 'dist' }, { BuildProperties: { EntryPoints: ['app.ts'] } }, undefined],
+] as const) {
+  test(`the folder that is deployed as it is: ${title}`, async (t) => {
+    const template = sam({ function: properties })
+    const root = filesIn(t, {
+      'template.json': JSON.stringify({
+        ...template,
+        Resources: { ...template.Resources, Handler: { ...template.Resources.Handler, Metadata: metadata } },
+      }),
+      'dist/app.js': '',
+      'asset.ab/app.js': '',
+      'build/orders.zip': '',
+    })
+    const { flags } = await withTemplate({ ...FLAGS, template: join(root, 'template.json') })
+    t.equal(flags.codeRoot, folder && join(root, folder))
+  })
+}
 
 test('a message above the MaximumMessageSize of the queue is refused, and not with --queue-url', async (t) => {
   const sized = sam({ queue: { MaximumMessageSize: 1024 } })
@@ -370,16 +397,10 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     /Handler\/Orders \(line \d+\): FunctionResponseTypes: it is a single value, but must be a list\. /,
   ],
   [
-    'a misspelled property',
-    sam({ queue: { VisibilityTimout: 60 } }),
+    'a value that AWS rejects',
+    sam({ queue: { VisibilityTimeout: 43_201 } }),
     {},
-    /^doctor finds an error in \S+\. Queue \(line \d+\): there is no property VisibilityTimout\. .*Did you mean VisibilityTimeout\? To see all problems, run bounded-sqs-batch doctor \S+$/,
-  ],
-  [
-    'a queue that the template does not define',
-    sam({ mapping: { Queue: getAtt('Nope') } }),
-    {},
-    /^doctor finds an error in \S+\. Handler \(line \d+\): Nope: there is no resource with this name in the template\. /,
+    /^doctor finds an error in \S+\. Queue \(line \d+\): VisibilityTimeout: 43201 is outside of the range .* To see all problems, run bounded-sqs-batch doctor \S+$/,
   ],
   [
     'a filter that is not JSON',

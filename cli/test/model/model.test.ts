@@ -24,12 +24,8 @@ test('a function that could not be read: none of its settings is known', async (
     memory: setting,
     runtime: setting,
     reservedConcurrency: setting,
-    deadLetterTarget: setting,
     tenantIsolation: setting,
-    eventInvokeConfig: setting,
     recursiveLoop: setting,
-    logLevel: setting,
-    executionTimeout: setting,
   })
 })
 

@@ -101,14 +101,10 @@ test('a boolean', async (t) => {
   t.strictSame(read(boolean, absent), { state: 'known', value: false, isDefault: true, id: 'id of it' })
 })
 
-test('a text, and whether a value is present', async (t) => {
+test('a text', async (t) => {
   const text = { ...row, kind: 'text' } as const
   t.strictSame(read(text, known<unknown>(5, position)), known('5', position))
   t.strictSame(read(text, absent), absent)
-  const presence = { ...row, kind: 'presence' } as const
-  t.strictSame(read(presence, known<unknown>('x', position)), known(true, position))
-  t.strictSame(read(presence, known<unknown>([], position)), known(true, position))
-  t.strictSame(read(presence, absent), absent)
 })
 
 test('a list or a map is not a number, a boolean or a text', async (t) => {
@@ -120,7 +116,7 @@ test('a list or a map is not a number, a boolean or a text', async (t) => {
 })
 
 test('an unknown value stays unknown, and a row of another kind is not read', async (t) => {
-  for (const kind of ['number', 'boolean', 'text', 'presence'] as const) {
+  for (const kind of ['number', 'boolean', 'text'] as const) {
     t.strictSame(read({ ...row, kind }, unknown('why', position)), unknown('why', position))
   }
   t.equal(read({ ...row, kind: 'other' }, known<unknown>(1)), undefined)
@@ -144,48 +140,37 @@ test('the id of a setting can depend on its value', async (t) => {
 const TABLES = {
   MAPPING_SETTINGS: `
 arn: EventSourceArn (EventSourceArn), other, title=The ARN of its queue, sam=Queue, terraform=event_source_arn, isOptional=true
-reportBatchItemFailures: FunctionResponseTypes (FunctionResponseTypes), other, terraform=function_response_types, cdk=reportBatchItemFailures, serverless=functionResponseType, isOptional=true
-batchSize: BatchSize (BatchSize), number, terraform=batch_size, cdk=batchSize, serverless=batchSize, default=10, least=1, unset=0
-window: MaximumBatchingWindowInSeconds (MaximumBatchingWindowInSeconds), number, terraform=maximum_batching_window_in_seconds, cdk=maxBatchingWindow, serverless=maximumBatchingWindow, isDuration=true, default=0, least=0, most=300, unset=0
-maximumConcurrency: ScalingConfig.MaximumConcurrency (MaximumConcurrency), number, terraform=scaling_config.0.maximum_concurrency, cdk=maxConcurrency, serverless=maximumConcurrency, unset=0
-minimumPollers: ProvisionedPollerConfig.MinimumPollers (MinimumPollers), number, terraform=provisioned_poller_config.0.minimum_pollers, cdk=provisionedPollerConfig.minimumPollers, least=2, most=200, unset=0
-maximumPollers: ProvisionedPollerConfig.MaximumPollers (MaximumPollers), number, terraform=provisioned_poller_config.0.maximum_pollers, cdk=provisionedPollerConfig.maximumPollers, least=2, most=10000, unset=0
-filters: FilterCriteria (FilterCriteria), other, terraform=filter_criteria, cdk=filters
-runs: Enabled (Enabled), boolean, terraform=enabled, cdk=enabled, default=true, isOptional=true
-bisectBatch: BisectBatchOnFunctionError (BisectBatchOnFunctionError), presence, isOptional=true, isOfStreams=true
-destination: DestinationConfig (DestinationConfig), presence, isOptional=true, isOfStreams=true
-maximumRecordAge: MaximumRecordAgeInSeconds (MaximumRecordAgeInSeconds), presence, isOptional=true, isOfStreams=true
-maximumRetryAttempts: MaximumRetryAttempts (MaximumRetryAttempts), presence, isOptional=true, isOfStreams=true
-parallelizationFactor: ParallelizationFactor (ParallelizationFactor), presence, isOptional=true, isOfStreams=true
-startingPosition: StartingPosition (StartingPosition), presence, isOptional=true, isOfStreams=true
-tumblingWindow: TumblingWindowInSeconds (TumblingWindowInSeconds), presence, isOptional=true, isOfStreams=true
+reportBatchItemFailures: FunctionResponseTypes (FunctionResponseTypes), other, terraform=function_response_types, isOptional=true
+batchSize: BatchSize (BatchSize), number, terraform=batch_size, default=10, least=1, unset=0
+window: MaximumBatchingWindowInSeconds (MaximumBatchingWindowInSeconds), number, terraform=maximum_batching_window_in_seconds, default=0, least=0, most=300, unset=0
+maximumConcurrency: ScalingConfig.MaximumConcurrency (MaximumConcurrency), number, terraform=scaling_config.0.maximum_concurrency, unset=0
+minimumPollers: ProvisionedPollerConfig.MinimumPollers (MinimumPollers), number, terraform=provisioned_poller_config.0.minimum_pollers, least=2, most=200, unset=0
+maximumPollers: ProvisionedPollerConfig.MaximumPollers (MaximumPollers), number, terraform=provisioned_poller_config.0.maximum_pollers, least=2, most=10000, unset=0
+filters: FilterCriteria (FilterCriteria), other, terraform=filter_criteria
+runs: Enabled (Enabled), boolean, terraform=enabled, default=true, isOptional=true
 `,
   FUNCTION_SETTINGS: `
-timeout: Timeout (Timeout), number, terraform=timeout, cdk=timeout, serverless=timeout, isDuration=true, default=3, least=1, most=900, mostManaged=5400, unit=s
-memory: MemorySize (MemorySize), number, terraform=memory_size, cdk=memorySize, serverless=memorySize, default=128, least=128, most=10240, mostManaged=32768, unit=MB
-runtime: Runtime (Runtime), text, terraform=runtime, cdk=runtime, serverless=runtime
-reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, cdk=reservedConcurrentExecutions, serverless=reservedConcurrency, unset=-1, least=0
-deadLetterTarget: DeadLetterConfig.TargetArn (TargetArn), presence, sam=DeadLetterQueue.TargetArn, terraform=dead_letter_config.0.target_arn, cdk=deadLetterQueue
-tenantIsolation: TenancyConfig.TenantIsolationMode (TenantIsolationMode), text, terraform=tenancy_config.0.tenant_isolation_mode, cdk=tenancyConfig
-eventInvokeConfig: EventInvokeConfig (EventInvokeConfig), presence, isOptional=true
-recursiveLoop: RecursiveLoop (RecursiveLoop), text, cdk=recursiveLoop
-logLevel: LoggingConfig.ApplicationLogLevel (ApplicationLogLevel), text, terraform=logging_config.0.application_log_level, cdk=applicationLogLevelV2, isOptional=true
-executionTimeout: DurableConfig.ExecutionTimeout (ExecutionTimeout), number, terraform=durable_config.0.execution_timeout, cdk=durableConfig.executionTimeout, isDuration=true, least=1, most=31622400
+timeout: Timeout (Timeout), number, terraform=timeout, default=3, least=1, most=900, mostManaged=5400, unit=s
+memory: MemorySize (MemorySize), number, terraform=memory_size, default=128, least=128, most=10240, mostManaged=32768, unit=MB, isOptional=true
+runtime: Runtime (Runtime), text, terraform=runtime, isOptional=true
+reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, unset=-1, least=0
+tenantIsolation: TenancyConfig.TenantIsolationMode (TenantIsolationMode), text, terraform=tenancy_config.0.tenant_isolation_mode
+recursiveLoop: RecursiveLoop (RecursiveLoop), text, isOptional=true
 `,
   QUEUE_SETTINGS: `
-fifo: FifoQueue (FifoQueue), other, terraform=fifo_queue, cdk=fifo
-visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visibility_timeout_seconds, cdk=visibilityTimeout, isDuration=true, default=30, least=0, most=43200
-retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, cdk=retentionPeriod, isDuration=true, default=345600, least=60, most=1209600
-delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, cdk=deliveryDelay, isDuration=true, default=0, least=0, most=900
-maximumMessageSize: MaximumMessageSize (MaximumMessageSize), number, terraform=max_message_size, cdk=maxMessageSizeBytes, default=1048576, least=1024, most=1048576, isOptional=true
-redrive: RedrivePolicy (RedrivePolicy), other, terraform=redrive_policy, cdk=deadLetterQueue
+fifo: FifoQueue (FifoQueue), other, terraform=fifo_queue
+visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visibility_timeout_seconds, default=30, least=0, most=43200
+retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, default=345600, least=60, most=1209600
+delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, default=0, least=0, most=900
+maximumMessageSize: MaximumMessageSize (MaximumMessageSize), number, terraform=max_message_size, default=1048576, least=1024, most=1048576, isOptional=true
+redrive: RedrivePolicy (RedrivePolicy), other, terraform=redrive_policy
 `,
   SUBSCRIPTION_SETTINGS: `
-isRaw: RawMessageDelivery (RawMessageDelivery), boolean, terraform=raw_message_delivery, cdk=rawMessageDelivery, default=false
+isRaw: RawMessageDelivery (RawMessageDelivery), boolean, terraform=raw_message_delivery, default=false
 `,
   REDRIVE_SETTINGS: `
 arn: deadLetterTargetArn (deadLetterTargetArn), other, terraform=deadLetterTargetArn, isOptional=true
-maxReceiveCount: maxReceiveCount (maxReceiveCount), number, terraform=maxReceiveCount, cdk=deadLetterQueue.maxReceiveCount, least=1, most=1000
+maxReceiveCount: maxReceiveCount (maxReceiveCount), number, terraform=maxReceiveCount, least=1, most=1000
 `,
 }
 const SETTINGS: Record<string, Table> = {

@@ -2,10 +2,9 @@
 // because two thousand of them take too long. deployed.test.ts tests the requests.
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { SQSClient } from '@aws-sdk/client-sqs'
+import { readFunction } from '../../src/deployed/read-function.ts'
 import { check, type Finding } from '../../src/doctor/check.ts'
-import { readFunction } from '../../src/doctor/read-deployed.ts'
-import type { CheckOptions } from '../../src/rules/rule.ts'
-import { type Change, OPTIONS, settings } from './templates.ts'
+import { type Change, settings } from './templates.ts'
 import { resolved } from './terraform.ts'
 
 type Values = Record<string, unknown>
@@ -72,8 +71,6 @@ function responsesTo(change: Change): (command: string, input: Values) => unknow
         }
       case 'GetFunctionConcurrencyCommand':
         return { ReservedConcurrentExecutions }
-      case 'GetFunctionRecursionConfigCommand':
-        return { RecursiveLoop }
       case 'ListEventSourceMappingsCommand':
         return { EventSourceMappings }
       case 'ListAliasesCommand':
@@ -92,10 +89,10 @@ function responsesTo(change: Change): (command: string, input: Values) => unknow
 }
 
 /** The findings of the deployed function. Only one call at a time is possible. */
-export async function findingsDeployed(change: Change = {}, options: Partial<CheckOptions> = {}): Promise<Finding[]> {
+export async function findingsDeployed(change: Change = {}): Promise<Finding[]> {
   const respond = responsesTo(change)
   const send = async (command: { constructor: { name: string }; input: Values }) =>
     respond(command.constructor.name, command.input)
   for (const { prototype } of [LambdaClient, SQSClient]) Object.assign(prototype, { send })
-  return check(await readFunction('Handler', { region: 'eu-west-1' }), { ...OPTIONS, ...options })
+  return check(await readFunction('Handler', 'eu-west-1'))
 }

@@ -1,12 +1,11 @@
 import type { Test } from 'tap'
 import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
-import { OPTIONS } from './templates.ts'
 
 /** Runs `doctor` in this process, which is faster than the command. Returns what it prints. */
 export async function runDoctor(t: Test, files: readonly string[], flags: Partial<DoctorFlags> = {}) {
   const log = t.capture(console, 'log')
   const error = t.capture(console, 'error', () => {})
-  const code = await doctor(files, { format: 'table', recordConcurrency: 100, ...flags }, OPTIONS.today)
+  const code = await doctor(files, { format: 'text', ...flags })
   log.restore()
   error.restore()
   const print = (lines: readonly unknown[][]) => lines.map((args) => `${args.join(' ')}\n`).join('')

@@ -4,7 +4,6 @@ import type { Test } from 'tap'
 import { check, type Finding } from '../../src/doctor/check.ts'
 import type { Mapping } from '../../src/model/model.ts'
 import type { Setting } from '../../src/model/setting.ts'
-import type { CheckOptions } from '../../src/rules/rule.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
 import { folder } from './runs.ts'
 
@@ -24,7 +23,6 @@ export interface Change {
 }
 
 export const DAY = 86_400
-export const OPTIONS: CheckOptions = { recordConcurrency: 100, today: new Date('2026-11-25') }
 
 export function getAtt(id: string) {
   return { 'Fn::GetAtt': [id, 'Arn'] }
@@ -130,10 +128,9 @@ export function read(t: Test, template: unknown, parameters: Record<string, stri
 export async function findingsIn(
   t: Test,
   template: unknown,
-  options: Partial<CheckOptions> = {},
   parameters: Record<string, string> = {},
 ): Promise<Finding[]> {
-  return check(await read(t, template, parameters), { ...OPTIONS, ...options })
+  return check(await read(t, template, parameters))
 }
 
 /** The rule and the resource of each finding. */

@@ -3,10 +3,9 @@
 // defaults and empty values come from the schemas of the AWS provider 6.
 import { check, type Finding } from '../../src/doctor/check.ts'
 import type { Model } from '../../src/model/model.ts'
-import type { CheckOptions } from '../../src/rules/rule.ts'
 import { type Plan, parseTerraformJson, toPlan } from '../../src/terraform/plan.ts'
 import { readPlan } from '../../src/terraform/read-plan.ts'
-import { type Change, OPTIONS, settings } from './templates.ts'
+import { type Change, settings } from './templates.ts'
 
 type Values = Record<string, unknown>
 
@@ -323,6 +322,6 @@ export function planIn(shown: unknown): Plan {
   return toPlan(parse(shown))
 }
 
-export function findingsInPlan(shown: unknown, options: Partial<CheckOptions> = {}): Finding[] {
-  return check(readShown(shown), { ...OPTIONS, ...options })
+export function findingsInPlan(shown: unknown): Finding[] {
+  return check(readShown(shown))
 }

@@ -17,9 +17,9 @@ function codeIn(properties: string, metadata = '{}', folder = FOLDER) {
   return codeOf(reader, 'Handler', (...path) => path.reduce(reader.property, own))
 }
 
-const NOTHING = { places: [], handler: undefined, runtime: undefined, entries: [], build: undefined }
+const NOTHING = { places: [], layers: [], handler: undefined, runtime: undefined, entries: [], folder: FOLDER }
 const REASON = 'the template does not say which local file it is'
-const IMAGE = { reason: 'it is in a container image' }
+const IMAGE = { folder: FOLDER, reason: 'it is in a container image' }
 
 for (const [title, properties, expected] of [
   ['nothing', '{}', { ...NOTHING, reason: REASON }],
@@ -96,15 +96,10 @@ for (const [title, properties, places, reason, metadata] of [
   ['an address in a bucket', '{ CodeUri: s3://bucket/a }', ['a', 'asset.a', '../asset.a'], REASON],
   ['a folder that is named as a bucket', "{ CodeUri: 'a/s3:b' }", ['a/s3:b', 's3:b', 'asset.s3:b', '../asset.s3:b']],
   ...['orders/target/orders.jar', 'orders/build/orders.zip'].map(
-    (path) =>
-      ['an archive of Maven or Gradle', `{ CodeUri: ${path}, Runtime: java21 }`, archive(path, 'orders')] as const,
+    (path) => ['an archive of Maven or Gradle', `{ CodeUri: ${path} }`, archive(path, 'orders')] as const,
   ),
-  ['an archive in the folder', '{ CodeUri: target/o.jar, Runtime: java21 }', archive('target/o.jar', '')],
-  ...['orders/targets/o.jar', 'orders/mytarget/o.jar', 'orders/target/o.jars', 'orders/target/lib/o.jar'].map(
-    (path) => ['an archive in another folder', `{ CodeUri: ${path}, Runtime: java21 }`, archive(path)] as const,
-  ),
-  ['an archive in Node.js', '{ CodeUri: build/o.zip, Runtime: nodejs24.x }', archive('build/o.zip')],
-  ['an archive without a runtime', '{ CodeUri: build/o.zip }', archive('build/o.zip')],
+  ['an archive in the folder', '{ CodeUri: target/o.jar }', archive('target/o.jar', '')],
+  ['an archive in another folder', '{ CodeUri: orders/lib/o.jar }', archive('orders/lib/o.jar')],
 ] as const) {
   test(`where the code of a function may be: ${title}, ${properties}`, async (t) => {
     const code = codeIn(properties, metadata)
@@ -130,33 +125,6 @@ test('a key in a bucket has code if its file is beside the template', async (t) 
   t.equal(codeIn(properties, '{}', root).reason, REASON)
 })
 
-for (const [title, build, expected] of [
-  ['no method', '{}', undefined],
-  ...['nodejs24.x', 'python3.13', 'ruby3.4', 'java21', 'dotnet8', 'go1.x'].map(
-    (method) => [method, `{ BuildMethod: ${method}, BuildProperties: { External: ['*'] } }`, undefined] as const,
-  ),
-  ['another method', '{ BuildMethod: makefile }', { reason: 'BuildMethod is makefile' }],
-  ['a similar method', '{ BuildMethod: my-nodejs }', { reason: 'BuildMethod is my-nodejs' }],
-  ['esbuild', '{ BuildMethod: esbuild }', 'import'],
-  ...["['*']", '[middy-bounded-sqs-batch]', "[{ a: b }, 'middy-bounded-sqs-batch/*']"].flatMap((names) => [
-    [`esbuild without ${names}`, external(names), 'require'] as const,
-    [`esbuild without ${names}, to CommonJS`, external(names, 'cjs'), 'require'] as const,
-    [`esbuild without ${names}, to modules`, external(names, 'esm'), 'import'] as const,
-  ]),
-  ...["['@aws-sdk/*', my-middy-bounded-sqs-batch]", "'*'"].map(
-    (names) => [`esbuild without ${names}`, external(names), 'import'] as const,
-  ),
-] as const) {
-  test(`what the build of SAM makes of imports: ${title}`, async (t) => {
-    t.strictSame(codeIn('{ CodeUri: src }', build).build, expected)
-  })
-}
-
-function external(names: string, format?: string) {
-  const more = format === undefined ? '' : `, Format: ${format}`
-  return `{ BuildMethod: esbuild, BuildProperties: { External: ${names}${more} } }`
-}
-
 test('the entry points of the build', async (t) => {
   const entries = (list: string) => codeIn('{ CodeUri: src }', `{ BuildProperties: { EntryPoints: ${list} } }`).entries
   t.strictSame(entries('[a.ts, [b.ts], !Ref AWS::NoValue, c.ts]'), ['a.ts', 'c.ts'])
@@ -164,19 +132,29 @@ test('the entry points of the build', async (t) => {
 })
 
 test('the code of a container image is the context of its Dockerfile', async (t) => {
-  const root = filesIn(t, {
-    'src/Dockerfile': 'FROM node\nRUN echo CMD ["x.y"]\nCMD [ "app.handler" ]\n',
-    'src/Other': 'CMD["other.handler", "x"]',
-    'src/Entry': 'FROM node\n# CMD ["x.y"]\nENTRYPOINT ["x.y"]\n',
-    'src/Empty': 'CMD [""]\n',
+  t.strictSame(codeIn('{ PackageType: Image }', '{ DockerContext: ./src }'), {
+    ...IMAGE,
+    places: [resolve(FOLDER, 'src')],
   })
-  const code = (metadata: string) => codeIn('{ PackageType: Image }', metadata, root)
-  const places = [resolve(root, 'src')]
-  t.strictSame(code('{ DockerContext: ./src }'), { places, handler: 'app.handler' })
-  t.strictSame(code('{ DockerContext: src, Dockerfile: Other }'), { places, handler: 'other.handler' })
-  t.strictSame(code('{ DockerContext: src, Dockerfile: Entry }'), IMAGE)
-  t.strictSame(code('{ DockerContext: src, Dockerfile: Empty }'), IMAGE)
-  t.strictSame(code('{ DockerContext: src, Dockerfile: Gone }'), IMAGE)
-  t.strictSame(code('{ DockerContext: gone }'), IMAGE)
-  t.strictSame(code('{}'), IMAGE)
+})
+
+/** The code of the function in a template. */
+function codeOfFunction(text: string) {
+  const reader = createReader(createResolver(parseDocument('template.yaml', text), new Map()), FOLDER)
+  return codeOf(reader, 'Handler', (...path) => path.reduce(reader.property, reader.propertiesOf('Handler')))
+}
+
+test('without CodeUri, SAM uses the folder of the template', async (t) => {
+  const places = (type: string) => codeOfFunction(`Resources: { Handler: { Type: ${type} } }`).places
+  t.equal(places('AWS::Serverless::Function')?.[0], FOLDER)
+  t.strictSame(places('AWS::Lambda::Function'), [])
+})
+
+test('the layers in the template', async (t) => {
+  const { layers } = codeOfFunction(`Resources:
+  One: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/one } }
+  Two: { Type: AWS::Lambda::LayerVersion, Properties: { Content: two } }
+  Handler: { Type: AWS::Serverless::Function, Properties: { Layers: [!Ref One, !Ref Two, 'arn:aws:lambda:x', !Ref Gone] } }
+`)
+  t.strictSame(layers, [resolve(FOLDER, 'layers/one'), resolve(FOLDER, 'two')])
 })

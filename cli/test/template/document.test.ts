@@ -4,7 +4,6 @@ import { UsageError } from '../../src/shared/errors.ts'
 import {
   entriesOf,
   isPlain,
-  misspelledFunction,
   type Node,
   nodesIn,
   parseDocument,
@@ -138,22 +137,15 @@ test('tags are the functions of CloudFormation', async (t) => {
   }
 })
 
-test('a misspelled function', async (t) => {
-  for (const name of SHORT) {
-    t.equal(misspelledFunction(`Fn::${name}`), undefined)
-    t.equal(misspelledFunction(`Fn::x${name}`), `Fn::${name}`)
+test('a plain dash in a flow list is text, as for PyYAML', async (t) => {
+  const items = (text: string) => {
+    const node = entriesOf(parse(text)).get('a')
+    return node?.kind === 'list' && node.items.map((item) => item.kind === 'scalar' && item.value)
   }
-  t.equal(misspelledFunction('!GetAt'), '!GetAtt')
-  t.equal(misspelledFunction('!Reff'), '!Ref')
-  t.equal(misspelledFunction('Fn::Reff'), 'Ref')
-  t.equal(misspelledFunction('Fn::Condtion'), 'Condition')
-  t.equal(misspelledFunction('Fn::Custom'), undefined)
-  t.equal(misspelledFunction('!Custom'), undefined)
-  t.equal(misspelledFunction('Ref'), undefined)
-  t.equal(misspelledFunction('GetAt'), undefined)
-  t.equal(misspelledFunction('x!GetAt'), undefined)
-  t.equal(misspelledFunction('!GetAt.'), undefined)
-  t.equal(misspelledFunction('Fn::ForEach::Queues'), undefined)
+  t.strictSame(items('a: [ -, b ]\n'), ['-', 'b'])
+  t.strictSame(items('a: [-, b, -]\nb: x\n'), ['-', 'b', '-'])
+  t.strictSame(items('a: [-1, "-", b-]\n'), [-1, '-', 'b-'])
+  t.throws(() => parse('a: [ - b ]\n'), { message: /not valid YAML/ })
 })
 
 test('aliases: a map or a list is shared, and a scalar is a separate setting', async (t) => {

@@ -46,12 +46,8 @@ Resources:
     memory: byDefault(128, 'memory'),
     runtime: known('nodejs24.x', 7),
     reservedConcurrency: absent,
-    deadLetterTarget: absent,
     tenantIsolation: absent,
-    eventInvokeConfig: absent,
     recursiveLoop: absent,
-    logLevel: absent,
-    executionTimeout: absent,
     environment: { variables: { NODE_OPTIONS: '--enable-source-maps' }, unknown: [] },
     nodeOptions: '--enable-source-maps',
   })
@@ -140,18 +136,18 @@ Resources: { Handler: { Type: AWS::Serverless::Function, Properties: ${propertie
 
 for (const [title, properties, expected] of [
   ['not set', '{}', 'ALL'],
-  ['another key of the map', '{ LoggingConfig: { LogFormat: JSON } }', 'ALL'],
-  ['the key of the map', '{ LoggingConfig: { ApplicationLogLevel: WARN } }', 'WARN'],
-  ['AWS::NoValue as the key', '{ LoggingConfig: { ApplicationLogLevel: !Ref AWS::NoValue } }', 'absent'],
-  ['AWS::NoValue as the map', '{ LoggingConfig: !Ref AWS::NoValue }', 'absent'],
-  ['text as the map', '{ LoggingConfig: JSON }', 'the value around it is a single value, but must be a map'],
+  ['another key of the map', '{ TenancyConfig: { Other: JSON } }', 'ALL'],
+  ['the key of the map', '{ TenancyConfig: { TenantIsolationMode: WARN } }', 'WARN'],
+  ['AWS::NoValue as the key', '{ TenancyConfig: { TenantIsolationMode: !Ref AWS::NoValue } }', 'absent'],
+  ['AWS::NoValue as the map', '{ TenancyConfig: !Ref AWS::NoValue }', 'absent'],
+  ['text as the map', '{ TenancyConfig: JSON }', 'the value around it is a single value, but must be a map'],
 ] as const) {
   test(`SAM merges a map of Globals key by key: ${title}`, async (t) => {
-    const { logLevel } = functionIn(`
-Globals: { Function: { LoggingConfig: { ApplicationLogLevel: ALL } } }
+    const { tenantIsolation } = functionIn(`
+Globals: { Function: { TenancyConfig: { TenantIsolationMode: ALL } } }
 Resources: { Handler: { Type: AWS::Serverless::Function, Properties: ${properties} } }
 `)
-    t.equal(short(logLevel), expected)
+    t.equal(short(tenantIsolation), expected)
   })
 }
 
@@ -172,19 +168,6 @@ Resources: { Handler: { Type: AWS::Serverless::Function } }
   t.equal(short(timeout), 3)
 })
 
-test('the dead-letter queue of a function has another name in SAM', async (t) => {
-  const target = (type: string, name: string) =>
-    short(
-      functionIn(`
-Resources: { Handler: { Type: ${type}, Properties: { ${name}: { TargetArn: !GetAtt Gone.Arn } } } }
-`).deadLetterTarget,
-    )
-  t.equal(target('AWS::Serverless::Function', 'DeadLetterQueue'), 'Gone.Arn is not defined in this template')
-  t.equal(target('AWS::Serverless::Function', 'DeadLetterConfig'), 'absent')
-  t.equal(target('AWS::Lambda::Function', 'DeadLetterConfig'), 'Gone.Arn is not defined in this template')
-  t.equal(target('AWS::Lambda::Function', 'DeadLetterQueue'), 'absent')
-})
-
 test('Managed Instances allow a longer timeout', async (t) => {
   const timeout = (config: string) =>
     short(
@@ -198,106 +181,6 @@ Resources:
   t.equal(timeout('CapacityProviderConfig: !Ref Provider'), 5400)
   t.equal(timeout(''), '5400 is outside of the range that AWS accepts (1 to 900)')
 })
-
-test('a durable function without an execution timeout is invalid', async (t) => {
-  const executionTimeout = (config: string) =>
-    functionIn(`
-Resources:
-  Handler:
-    Type: AWS::Lambda::Function
-    Properties:
-      ${config}
-`).executionTimeout
-  t.strictSame(executionTimeout('DurableConfig: { RetentionPeriodInDays: 1 }'), {
-    state: 'unknown',
-    reason: 'DurableConfig does not set it',
-    fix: 'Set ExecutionTimeout to a number of seconds, at most the visibility timeout of the queue.',
-    position: { line: 6, column: 7 },
-  })
-  t.strictSame(executionTimeout('DurableConfig: { ExecutionTimeout: 60 }'), known(60, 6, 24))
-  t.strictSame(executionTimeout('Timeout: 3'), absent)
-})
-
-const ASYNC = 'Config: { Type: AWS::Lambda::EventInvokeConfig, Properties: { FunctionName: !Ref Handler } }'
-
-test('the resource that configures asynchronous invocations', async (t) => {
-  const { eventInvokeConfig, hasOtherInvokers } = functionIn(`
-Resources:
-  Handler: { Type: AWS::Lambda::Function }
-  Other: { Type: AWS::Lambda::EventInvokeConfig, Properties: { FunctionName: !Ref Gone } }
-  ${ASYNC}
-`)
-  t.strictSame([eventInvokeConfig, hasOtherInvokers], [known(true, 5, 3), false])
-  const other = functionIn(`
-Resources:
-  Handler: { Type: AWS::Lambda::Function }
-  Foreign: { Type: AWS::Lambda::Function }
-  Config: { Type: AWS::Lambda::EventInvokeConfig, Properties: { FunctionName: !Ref Foreign } }
-  NoConfig: { Type: AWS::Lambda::Permission, Properties: { FunctionName: !Ref Handler } }
-`)
-  t.strictSame([other.eventInvokeConfig, 'hasOtherInvokers' in other], [absent, false])
-})
-
-test('the property of SAM that configures asynchronous invocations', async (t) => {
-  const { eventInvokeConfig, hasOtherInvokers } = functionIn(`
-Resources:
-  Handler:
-    Type: AWS::Serverless::Function
-    Properties:
-      EventInvokeConfig: { MaximumRetryAttempts: 0 }
-`)
-  t.strictSame([eventInvokeConfig, hasOtherInvokers], [known(true, 6), false])
-})
-
-for (const type of ['SQS', 'Kinesis', 'DynamoDB', 'MSK', 'MQ', 'SelfManagedKafka', 'DocumentDB']) {
-  test(`an event of type ${type} invokes a function only through a mapping`, async (t) => {
-    t.equal(hasOtherInvokers(`{ One: { Type: ${type} } }`), false)
-    t.equal(hasOtherInvokers(`{ One: { Type: ${type} }, Two: { Type: ${type}s } }`), true)
-    t.equal(hasOtherInvokers(`{ One: { Type: x${type} } }`), true)
-  })
-}
-for (const [title, events, expected] of [
-  ['of another service', '{ One: { Type: SNS } }', true],
-  ['without a type', '{ One: {} }', true],
-  ['that are not known', '!Ref Gone', true],
-  ['that are a list', '[]', false],
-  ['none', '{}', false],
-] as const) {
-  test(`whether a function may have other invokers: events ${title}`, async (t) => {
-    t.equal(hasOtherInvokers(events), expected)
-  })
-}
-for (const [type, expected] of [
-  ['AWS::Lambda::EventSourceMapping', false],
-  ['AWS::Lambda::Alias', false],
-  ['AWS::Lambda::Version', false],
-  ['AWS::Lambda::EventInvokeConfig', false],
-  ['AWS::IAM::Role', false],
-  ['AWS::Logs::LogGroup', false],
-  ['AWS::CloudWatch::Alarm', false],
-  ['AWS::Lambda::Permission', true],
-  ['AWS::Lambda::VersionOfOther', true],
-  ['AWS::IAM::Role::MODULE', true],
-  ['My::AWS::IAM::Role', true],
-] as const) {
-  test(`whether a resource of type ${type} that mentions a function may invoke it`, async (t) => {
-    const mention = (name: string) =>
-      hasOtherInvokers('{}', `One: { Type: ${type}, Properties: { Target: [${name}] } }`)
-    t.equal(mention('Handler'), expected)
-    t.equal(mention('Handlers'), false)
-  })
-}
-
-/** Whether a function that names itself in its description may have other invokers. */
-function hasOtherInvokers(events: string, more = '') {
-  const properties = `{ Description: Handler, Events: ${events} }`
-  return functionIn(`
-Resources:
-  Handler: { Type: AWS::Serverless::Function, Properties: ${properties} }
-  ${ASYNC}
-  ${more}
-`).hasOtherInvokers
-}
 
 const RESOURCES = `
 Value: VALUE

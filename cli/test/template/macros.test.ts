@@ -135,7 +135,7 @@ test('a starting position that is AWS::NoValue counts as absent, so the mapping 
   const findings = await findingsIn(t, template)
   t.strictSame(ids(findings), ['not-checked Orders'])
   t.match(findings[0]?.message, 'redrive policy and retention of its queue')
-  t.strictSame(ids(await findingsIn(t, template, {}, { Kind: 'stream' })), [])
+  t.strictSame(ids(await findingsIn(t, template, { Kind: 'stream' })), [])
 })
 
 test('with a starting position that is known only after deployment, it is unknown whether the mapping reads SQS', async (t) => {

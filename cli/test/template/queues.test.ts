@@ -6,6 +6,7 @@ import { createLookup } from '../../src/template/lookup.ts'
 import { createQueues } from '../../src/template/queues.ts'
 import { createReader } from '../../src/template/reader.ts'
 import { createResolver } from '../../src/template/resolve.ts'
+import { placeholder } from '../../src/template/text.ts'
 import { short } from '../support/templates.ts'
 
 function queuesIn(text: string, given: Record<string, string> = {}) {
@@ -13,7 +14,7 @@ function queuesIn(text: string, given: Record<string, string> = {}) {
   const reader = createReader(resolver)
   const { findQueue, arnOf } = createQueues(reader, createLookup(reader))
   const queueOf = (id: string) => {
-    const queue = findQueue(reader.refOf(id))
+    const queue = findQueue({ kind: 'scalar', value: placeholder(id) })
     if (!queue) throw new Error(`${id} is not a queue`)
     return queue
   }

@@ -1,14 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import { entriesOf, type Node, parseDocument } from '../../src/template/document.ts'
-import {
-  type Assumptions,
-  createResolver,
-  isOfOtherStack,
-  itemsOf,
-  type Links,
-  rawText,
-} from '../../src/template/resolve.ts'
+import { createResolver, isOfOtherStack, itemsOf, type Links, rawText } from '../../src/template/resolve.ts'
 
 const SECTIONS = `
 Parameters:
@@ -36,12 +29,12 @@ Conditions:
 function resolverOf(
   expression: string,
   given: Record<string, string> = {},
-  { assumed, links }: { assumed?: Assumptions; links?: Partial<Links> } = {},
+  { links, chosen }: { links?: Partial<Links>; chosen?: Map<string, { value: string }> } = {},
 ) {
   const document = parseDocument('template.yaml', `---\nValue: ${expression}${SECTIONS}`)
   const none = { exports: new Map(), parameters: new Map(), outputs: new Map(), nested: new Set<string>() }
   const all = links && { ...none, ...links }
-  const resolver = createResolver(document, new Map(Object.entries(given)), assumed, all)
+  const resolver = createResolver(document, new Map(Object.entries(given)), all, chosen)
   const value = entriesOf(document).get('Value') as Node
   return { ...resolver, value, resolved: resolver.resolve(value) }
 }
@@ -259,6 +252,18 @@ test('the parameters whose defaults were used', async (t) => {
   t.strictSame([...resolverOf('!Ref Stored').defaulted], [])
 })
 
+test('a chosen value is used if a parameter is not given and has no default', async (t) => {
+  const chosen = new Map(['Open', 'Seconds', 'Stored'].map((name) => [name, { value: 'chosen' }]))
+  const read = (name: string, given = {}) => {
+    const { resolved, defaulted } = resolverOf(`!Ref ${name}`, given, { chosen })
+    return [resolved.kind === 'scalar' ? resolved.value : resolved.kind, [...defaulted]]
+  }
+  t.strictSame(read('Open'), ['chosen', ['Open']])
+  t.strictSame(read('Open', { Open: 'given' }), ['given', []])
+  t.strictSame(read('Seconds'), ['40', ['Seconds']])
+  t.strictSame(read('Stored'), ['unknown', []])
+})
+
 test('values of other stacks: parameters, outputs and exports', async (t) => {
   const node = (value: string): Node => ({ kind: 'scalar', value, position: { line: 9, column: 9 } })
   const links = {
@@ -319,9 +324,9 @@ for (const [condition, expected] of [
   })
 }
 
-function withCondition(condition: string, assumed?: Assumptions) {
+function withCondition(condition: string) {
   const document = parseDocument('template.yaml', `${SECTIONS}  C: ${condition}\n`)
-  return createResolver(document, new Map(), assumed)
+  return createResolver(document, new Map())
 }
 
 test('conditions are resolved up to 500 levels', async (t) => {
@@ -334,36 +339,9 @@ test('conditions are resolved up to 500 levels', async (t) => {
   t.strictSame(resolveFirst(501), { reason: 'the condition C500 refers to itself, or is nested too deeply' })
 })
 
-test('a comparison that is not known is open, unless the case decides it', async (t) => {
-  const first = withCondition('!Not [!Equals [!Ref AWS::Region, a]]')
-  t.strictSame(first.holds('C'), { reason: AFTER_DEPLOYMENT })
-  const [[comparison, name] = [], ...more] = first.open
-  t.strictSame([name, more, comparison?.kind], ['C', [], 'map'])
-  for (const verdict of [true, false]) {
-    const verdicts = new Map([[comparison as Node, verdict]])
-    const second = createResolver(first.root, new Map(), { other: new Set(), verdicts })
-    t.equal(second.holds('C'), !verdict)
-    t.equal(second.open.size, 0)
-  }
-  const known = withCondition('!Equals [a, b]')
-  t.equal(known.holds('C'), false)
-  t.equal(known.open.size, 0)
-})
-
-test('a parameter with another value equals no constant', async (t) => {
-  const assumed = { other: new Set(['Open']), verdicts: new Map() }
-  t.equal(withCondition('!Equals [!Ref Open, a]', assumed).holds('C'), false)
-  t.equal(withCondition('!Equals [a, !Ref Open]', assumed).holds('C'), false)
-  t.equal(withCondition('!Equals [!Ref Stage, dev]', assumed).holds('C'), true)
-  const reason = NO_DEFAULT('Open').reason
-  t.strictSame(withCondition('!Equals [!Ref Open, !Ref AWS::Region]', assumed).holds('C'), { reason })
-})
-
 test('the parts of the template, and the account', async (t) => {
-  const { root, parameters, resources, conditions, account } = resolverOf('x')
-  t.strictSame([...parameters.keys()].slice(0, 2), ['Stage', 'Seconds'])
+  const { root, resources, account } = resolverOf('x')
   t.strictSame([...resources.keys()], ['Queue', 'Handler'])
-  t.strictSame([...conditions.keys()], ['Always', 'Never'])
   t.strictSame([...entriesOf(root).keys()], ['Value', 'Parameters', 'Mappings', 'Resources', 'Conditions'])
   t.equal(account, '\0AWS::AccountId\0')
   t.equal(resolverOf('x', { 'AWS::AccountId': '123456789012' }).account, '123456789012')

@@ -172,11 +172,7 @@ for (const [title, change, found] of [
   ],
   ['whether the function runs on Managed Instances', { function: { CapacityProviderConfig: UNKNOWN } }, []],
   ['tenant isolation', { function: { TenancyConfig: UNKNOWN } }, ['not-checked Handler']],
-  ['DurableConfig', { function: { DurableConfig: UNKNOWN } }, ['not-checked Handler']],
-  ['ExecutionTimeout', { function: { DurableConfig: { ExecutionTimeout: UNKNOWN } } }, ['not-checked Handler']],
-  ['the dead-letter queue of the function itself', { function: { DeadLetterQueue: UNKNOWN } }, ['not-checked Handler']],
   ['Timeout', { function: { Timeout: UNKNOWN } }, ['not-checked Handler']],
-  ['Runtime', { function: { Runtime: UNKNOWN } }, ['not-checked Handler']],
   [
     'the reserved concurrency, with a maximum concurrency',
     { mapping: { ScalingConfig: { MaximumConcurrency: 5 } }, function: { ReservedConcurrentExecutions: UNKNOWN } },
@@ -208,23 +204,15 @@ for (const [title, change, found] of [
   })
 }
 
-test('an unknown memory is listed only if the timeout is checked, which depends on it', async (t) => {
-  const change = { function: { MemorySize: { 'Fn::ImportValue': 'x' } } }
-  t.strictSame(ids(await findingsIn(t, sam(change))), [])
-  const findings = await findingsIn(t, sam(change), { recordMs: 10 })
-  t.strictSame(ids(findings), ['not-checked Handler'])
-  t.match(findings[0]?.message, /^Not checked: MemorySize\. /)
-})
-
 test('on a FIFO queue, an unknown retention is listed once, and that of its dead-letter queue is not', async (t) => {
   const UNKNOWN = { 'Fn::ImportValue': 'x' }
   const retention = { MessageRetentionPeriod: UNKNOWN }
   const found = async (queue: Record<string, unknown>) =>
     ids(await findingsIn(t, sam(fifo({ queue: { ...retention, ...queue } }))))
-  t.strictSame(await found({}), ['fifo-parallelism Handler/Orders', 'not-checked Queue'])
+  t.strictSame(await found({}), ['not-checked Queue'])
   const elsewhere = 'arn:aws:sqs:eu-west-1:123456789012:dead.fifo'
   const RedrivePolicy = { deadLetterTargetArn: elsewhere, maxReceiveCount: 5 }
-  t.strictSame(await found({ RedrivePolicy }), ['fifo-parallelism Handler/Orders', 'not-checked Queue'])
+  t.strictSame(await found({ RedrivePolicy }), ['not-checked Queue'])
 })
 
 for (const [title, deadLetterTargetArn, said] of [
@@ -244,9 +232,9 @@ for (const [title, deadLetterTargetArn, said] of [
     async function whatOf(change: Change) {
       const RedrivePolicy = { deadLetterTargetArn, maxReceiveCount: 5 }
       const findings = await findingsIn(t, sam({ ...change, queue: { ...change.queue, RedrivePolicy } }))
-      return findings
-        .filter(({ rule }) => rule !== 'fifo-parallelism')
-        .map(({ rule, resource, message }) => `${rule} ${resource}: ${message.replace(/\. Reason: .*/, '')}`)
+      return findings.map(
+        ({ rule, resource, message }) => `${rule} ${resource}: ${message.replace(/\. Reason: .*/, '')}`,
+      )
     }
     t.strictSame(await whatOf(fifo({})), [`not-checked Queue: Not checked: whether ${said} is a FIFO queue`])
     t.strictSame(await whatOf({}), [
@@ -294,7 +282,6 @@ test('a boolean may be text in upper or lower case, and other text is invalid', 
   t.strictSame(ids(await findingsIn(t, sam({ queue: { FifoQueue: 'True' }, dead: { FifoQueue: 'True' } }))), [
     'fifo-batch-size Handler/Orders',
     'fifo-window Handler/Orders',
-    'fifo-parallelism Handler/Orders',
   ])
   const findings = await findingsIn(t, sam({ mapping: { Enabled: 'no' }, dead: { FifoQueue: 'no' } }))
   t.strictSame(

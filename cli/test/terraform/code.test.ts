@@ -20,12 +20,12 @@ for (const [title, values, archive, expected] of [
     undefined,
     { places: [ZIP], handler: undefined, runtime: undefined },
   ],
-  ['a container image', { image_uri: 'x' }, undefined, { reason: 'it is in a container image' }],
+  ['a container image', { image_uri: 'x' }, undefined, { folder: process.cwd(), reason: 'it is in a container image' }],
   [
     'an object in S3',
     { ...VALUES, filename: null, image_uri: '' },
     undefined,
-    { reason: 'the plan or state does not name a local file' },
+    { folder: process.cwd(), reason: 'the plan or state does not name a local file' },
   ],
   [
     'an archive of a folder',

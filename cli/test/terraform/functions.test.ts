@@ -12,7 +12,6 @@ const AFTER = 'it is known only after apply'
 const ACCOUNT = 'arn:aws:lambda:eu-west-1:123456789012:function'
 const ARN = `${ACCOUNT}:work`
 const WORK = 'aws_lambda_function.work'
-const TO_WORK = { function_name: { references: ref(`${WORK}.arn`) } }
 
 /** The function that a mapping invokes in a plan. The first resource of these is the mapping. */
 function inPlan(mapping: Omit<Resource, 'address'>, ...others: readonly Resource[]) {
@@ -41,12 +40,8 @@ const SETTINGS = {
   memory: withId('memory', { state: 'known', value: 128, isDefault: true }),
   runtime: withId('runtime', known('nodejs24.x')),
   reservedConcurrency: absent,
-  deadLetterTarget: absent,
   tenantIsolation: absent,
-  eventInvokeConfig: absent,
   recursiveLoop: absent,
-  logLevel: absent,
-  executionTimeout: absent,
 }
 const CODE = { places: [resolve('work.zip')], handler: 'index.handler', runtime: 'nodejs24.x' }
 const VALUES = {
@@ -70,10 +65,7 @@ test('the settings of a function', async (t) => {
     ...VALUES,
     timeout: 5400,
     reserved_concurrent_executions: 5,
-    dead_letter_config: [{ target_arn: 'arn:x' }],
     tenancy_config: [{ tenant_isolation_mode: 'PER_TENANT' }],
-    logging_config: [{ application_log_level: 'WARN' }],
-    durable_config: [{ execution_timeout: 60 }],
     capacity_provider_config: [{}],
     environment: [{ variables: { NODE_OPTIONS: '--experimental-require-module' } }],
   }
@@ -81,104 +73,10 @@ test('the settings of a function', async (t) => {
     ...READ,
     timeout: withId('timeout', known(5400)),
     reservedConcurrency: withId('reservedConcurrency', known(5)),
-    deadLetterTarget: withId('deadLetterTarget', known(true)),
     tenantIsolation: withId('tenantIsolation', known('PER_TENANT')),
-    logLevel: withId('logLevel', known('WARN')),
-    executionTimeout: withId('executionTimeout', known(60)),
     nodeOptions: '--experimental-require-module',
   })
 })
-
-const RECURSION = 'aws_lambda_function_recursion_config.one'
-for (const [title, values, expressions, expected] of [
-  ['its name', { function_name: 'work' }, {}, true],
-  ['its ARN', { function_name: ARN }, {}, true],
-  ['its ARN with an alias', { function_name: `${ARN}:live` }, {}, true],
-  ['its name with an alias', { function_name: 'work:live' }, {}, true],
-  ['the end of its ARN', { function_name: '123456789012:function:work' }, {}, true],
-  ['another name', { function_name: 'work-2' }, {}, false],
-  ['an ARN in another region', { function_name: ARN.replace('eu', 'us') }, {}, false],
-  ['a reference', {}, TO_WORK, true],
-  ['a reference to another function', {}, { function_name: { references: ['aws_lambda_function.other'] } }, false],
-] as const) {
-  test(`a separate setting belongs to a function by ${title}`, async (t) => {
-    const { lambdaFunction } = inPlan(
-      { values: { function_name: 'work' } },
-      { address: 'aws_lambda_function.other', values: { function_name: 'other' } },
-      { address: WORK, values: VALUES },
-      {
-        address: RECURSION,
-        values: { ...values, recursive_loop: 'Allow' },
-        unknown: 'function_name' in values ? [] : ['function_name'],
-        expressions,
-      },
-    )
-    t.strictSame(lambdaFunction.recursiveLoop, expected ? known('Allow') : absent)
-  })
-}
-
-test('a separate setting belongs to a function whose ARN is not known yet', async (t) => {
-  const config = { address: RECURSION, values: { function_name: ARN, recursive_loop: 'Terminate' } }
-  const { arn, ...values } = VALUES
-  const { lambdaFunction } = inPlan(
-    { values: { function_name: 'work' } },
-    { address: WORK, values, unknown: ['arn'] },
-    config,
-  )
-  t.strictSame(lambdaFunction.recursiveLoop, known('Terminate'))
-})
-
-const INVOKE_CONFIG = { address: 'aws_lambda_function_event_invoke_config.one', values: { function_name: 'work' } }
-
-test('a function with a configuration of its asynchronous invocations', async (t) => {
-  const { lambdaFunction } = inPlan(
-    { values: { function_name: 'work' } },
-    { address: WORK, values: VALUES },
-    INVOKE_CONFIG,
-  )
-  t.strictSame(lambdaFunction, {
-    ...READ,
-    eventInvokeConfig: { ...known(true), id: INVOKE_CONFIG.address },
-    hasOtherInvokers: false,
-  })
-})
-
-test('a state with a configuration of asynchronous invocations', async (t) => {
-  const resources = { [WORK]: VALUES, [INVOKE_CONFIG.address]: INVOKE_CONFIG.values, 'aws_sqs_queue.one': {} }
-  t.equal(inState({ function_name: 'work' }, resources).lambdaFunction.hasOtherInvokers, false)
-})
-
-const TARGET = { target: { references: ref(`${WORK}.arn`) } }
-const MENTIONS = { values: {}, unknown: ['target'], expressions: TARGET }
-for (const [other, expected] of [
-  [{ address: 'aws_lambda_permission.one', values: { function_name: 'work' } }, true],
-  [{ address: 'aws_lambda_permission.one', values: { function_name: 'other' } }, false],
-  [{ address: 'aws_lambda_function_url.one', ...MENTIONS }, true],
-  [{ address: 'aws_cloudwatch_event_target.one', ...MENTIONS }, true],
-  [{ address: 'aws_cloudwatch_event_target.one', values: { arn: ARN } }, true],
-  [{ address: 'aws_cloudwatch_event_target.one', values: { description: 'undefined' } }, false],
-  [{ address: 'aws_s3_bucket_notification.one', values: { lambda_function: [{ arn: `${ARN}:live` }] } }, true],
-  [{ address: 'aws_cloudwatch_log_subscription_filter.one', ...MENTIONS }, true],
-  [{ address: 'aws_cloudwatch_log_group.one', ...MENTIONS }, false],
-  [{ address: 'aws_iam_role_policy.one', ...MENTIONS }, false],
-  [{ address: 'aws_appautoscaling_target.one', ...MENTIONS }, false],
-  [{ address: 'aws_cloudwatch_metric_alarm.one', ...MENTIONS }, false],
-  [{ address: 'aws_lambda_alias.one', ...MENTIONS }, false],
-  [{ address: 'aws_lambda_provisioned_concurrency_config.one', ...MENTIONS }, false],
-  [{ address: 'aws_lambda_function.other', ...MENTIONS }, false],
-  [{ address: 'x_aws_lambda_alias.one', ...MENTIONS }, true],
-] as const) {
-  test(`whether ${JSON.stringify(other).slice(0, 90)} may invoke the function: ${expected}`, async (t) => {
-    const { arn, ...planned } = VALUES
-    const isByArn = JSON.stringify(other.values).includes(arn)
-    const works = [{ values: VALUES }, ...(isByArn ? [] : [{ values: planned, unknown: ['arn'] }])]
-    for (const work of works) {
-      const mapping = { values: { function_name: 'work' } }
-      const { lambdaFunction } = inPlan(mapping, { address: WORK, ...work }, INVOKE_CONFIG, other)
-      t.equal(lambdaFunction.hasOtherInvokers, expected)
-    }
-  })
-}
 
 const ALIAS = 'aws_lambda_alias.live'
 const LIVE = { name: 'live', arn: `${ARN}:live`, function_name: 'work', function_version: '4', routing_config: [] }

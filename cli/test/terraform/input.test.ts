@@ -12,11 +12,14 @@ const wrong = terraformState({ function: function_, mapping: { FunctionResponseT
 
 test('a state on standard input: the address of the resource, and no position', async (t) => {
   const { code, stdout, stderr } = await command(['doctor', '-'], { input: JSON.stringify(wrong) })
-  t.strictSame([code, stderr], [1, ''])
-  t.match(stdout, /^│ error +│ ReportBatchItemFailures is off, and the code was not found/m)
-  t.match(stdout, /^aws_lambda_event_source_mapping\.orders$/m)
+  t.strictSame([code, stderr], [0, ''])
+  t.match(
+    stdout,
+    /^warning report-batch-item-failures aws_lambda_event_source_mapping\.orders {2}ReportBatchItemFailures is off, and/,
+  )
+  t.match(stdout, '\n    function_response_types = ["ReportBatchItemFailures"]\n')
   t.notMatch(stdout, 'undefined')
-  t.match(stdout, '1 mapping checked: 1 error, 0 warnings, 0 info')
+  t.match(stdout, '1 mapping checked: 0 errors, 1 warning, 0 info')
 })
 
 test('a state in a file, also in UTF-16 with a byte order mark, as PowerShell 5 writes it', async (t) => {
@@ -30,11 +33,12 @@ test('a state in a file, also in UTF-16 with a byte order mark, as PowerShell 5 
 
 test('--format github: an annotation without a file', async (t) => {
   const { stdout } = await command(['doctor', '-', '--format', 'github'], { input: JSON.stringify(wrong) })
-  t.match(stdout, /^::error title=report-batch-item-failures%3A aws_lambda_event_source_mapping\.orders::/)
+  t.match(stdout, /^::warning title=report-batch-item-failures%3A aws_lambda_event_source_mapping\.orders::/)
 })
 
 test('a template on standard input', async (t) => {
-  const template = cloudFormation({ function: function_, mapping: { FunctionResponseTypes: [] } })
+  const reporting = { ...function_, InlineCode: 'batchItemFailures' }
+  const template = cloudFormation({ function: reporting, mapping: { FunctionResponseTypes: [] } })
   const { code, stdout } = await command(['doctor', '-', '--format', 'json'], { input: JSON.stringify(template) })
   t.equal(code, 1)
   t.match(JSON.parse(stdout).findings[0], { resource: 'Orders', file: 'standard input', line: 1 })

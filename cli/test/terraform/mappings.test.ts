@@ -40,13 +40,6 @@ function unset(address: string) {
     minimumPollers: absent,
     maximumPollers: absent,
     runs: withId('runs', byDefault(true), address),
-    bisectBatch: absent,
-    destination: absent,
-    maximumRecordAge: absent,
-    maximumRetryAttempts: absent,
-    parallelizationFactor: absent,
-    startingPosition: absent,
-    tumblingWindow: absent,
     reportBatchItemFailures: withId('reportBatchItemFailures', known(false), address),
     otherResponseTypes: [],
     provisioned: known(false),
@@ -62,7 +55,7 @@ test('a state with a mapping', async (t) => {
   t.strictSame(mapping, { id: ORDERS, arn: withId('arn', known(ARN)), ...unset(ORDERS) })
   t.strictSame([queue.id, target.id], [QUEUE, HANDLER.address])
   const fix = 'Check the deployed function with --function NAME.'
-  t.strictSame(rest, { language: 'terraform', otherReaders: [], unreadResources: [], fix })
+  t.strictSame(rest, { syntax: 'terraform', otherReaders: [], unreadResources: [], fix })
 })
 
 test('a plan with a mapping', async (t) => {
@@ -94,7 +87,7 @@ test('a plan with a mapping', async (t) => {
   })
   t.strictSame([queue.id, target.id], [QUEUE, HANDLER.address])
   const fix = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
-  t.strictSame(rest, { language: 'terraform', otherReaders: [], unreadResources: [], fix })
+  t.strictSame(rest, { syntax: 'terraform', otherReaders: [], unreadResources: [], fix })
 })
 
 for (const [title, types, after, expected, others] of [

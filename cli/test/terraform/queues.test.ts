@@ -485,98 +485,16 @@ test('the ARN of a queue', async (t) => {
 
 const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:orders'
 const SUBSCRIPTION = { protocol: 'sqs', endpoint: arnOf('one'), topic_arn: TOPIC, raw_message_delivery: true }
-const STATEMENT = { Effect: 'Allow', Action: 'sqs:SendMessage', Principal: { Service: 'sns.amazonaws.com' } }
-const ALLOWS = JSON.stringify({ Statement: STATEMENT })
-const FOR_TOPIC = JSON.stringify({
-  Statement: { ...STATEMENT, Condition: { ArnEquals: { 'aws:SourceArn': TOPIC } } },
-})
-const DENIES = JSON.stringify({ Statement: { ...STATEMENT, Effect: 'Deny' } })
 
 test('the subscriptions of a queue', async (t) => {
   const shown = (changes: Values) =>
     state({ [ONE]: queue('one'), 'aws_sns_topic_subscription.x': { ...SUBSCRIPTION, ...changes } })
   const id = 'aws_sns_topic_subscription.x'
-  t.strictSame(queueIn(shown({})).subscriptions, [
-    { id, isRaw: withId('isRaw', known(true), id), isAllowed: known(false) },
-  ])
+  t.strictSame(queueIn(shown({})).subscriptions, [{ id, isRaw: withId('isRaw', known(true), id) }])
   t.strictSame(queueIn(shown({ raw_message_delivery: null })).subscriptions, [
-    { id, isRaw: withId('isRaw', { state: 'known', value: false, isDefault: true }, id), isAllowed: known(false) },
+    { id, isRaw: withId('isRaw', { state: 'known', value: false, isDefault: true }, id) },
   ])
   t.strictSame(queueIn(shown({ protocol: 'lambda' })).subscriptions, [])
   t.strictSame(queueIn(shown({ endpoint: arnOf('far') })).subscriptions, [])
   t.strictSame(queueIn(state({ [ONE]: queue('one'), 'aws_x.x': SUBSCRIPTION })).subscriptions, [])
-})
-
-const QUEUE_POLICY = 'aws_sqs_queue_policy.x'
-const TO_ONE = { queue_url: { references: ref(`${ONE}.id`) } }
-for (const [title, own, policy, expected] of [
-  ['no policy', {}, undefined, known(false)],
-  ['its own policy, which allows it', { values: { policy: ALLOWS } }, undefined, known(true)],
-  ['its own policy, which allows this topic', { values: { policy: FOR_TOPIC } }, undefined, known(true)],
-  ['its own policy, which does not allow it', { values: { policy: DENIES } }, undefined, known(false)],
-  ['its own policy, which is not JSON', { values: { policy: 'x' } }, undefined, AFTER],
-  [
-    'its own policy, which is known only after apply',
-    { unknown: ['policy'], expressions: { policy: { references: ['local.policy'] } } },
-    undefined,
-    AFTER,
-  ],
-  ['no policy yet', { unknown: ['policy'] }, undefined, known(false)],
-  ['a separate policy, which allows it', {}, { values: { policy: ALLOWS }, expressions: TO_ONE }, known(true)],
-  ['a separate policy, which does not allow it', {}, { values: { policy: DENIES }, expressions: TO_ONE }, known(false)],
-  [
-    'two policies, of which one allows it',
-    { values: { policy: DENIES } },
-    { values: { policy: ALLOWS }, expressions: TO_ONE },
-    known(true),
-  ],
-  [
-    'two policies, of which one is known only after apply',
-    { values: { policy: DENIES } },
-    { values: {}, unknown: ['policy', 'queue_url'], expressions: TO_ONE },
-    AFTER,
-  ],
-  [
-    'a policy for a queue that is not known',
-    {},
-    { values: { policy: ALLOWS }, expressions: { queue_url: { references: ['local.url'] } } },
-    unknown(`${QUEUE_POLICY} may allow it, but its queue is not known`),
-  ],
-  [
-    'a policy for another queue',
-    {},
-    { values: { policy: ALLOWS }, expressions: { queue_url: { references: ref(`${DEAD}.id`) } } },
-    known(false),
-  ],
-  [
-    'a policy for a queue that is elsewhere',
-    {},
-    { values: { policy: ALLOWS, queue_url: urlOf('far') }, unknown: [] },
-    known(false),
-  ],
-] as const) {
-  test(`a queue with ${title}: whether a topic may send to it`, async (t) => {
-    const resources: Resource[] = [
-      { address: ONE, ...own, values: { ...queue('one'), ...('values' in own ? own.values : {}) } },
-      { address: DEAD, values: queue('dead') },
-      { address: 'aws_sns_topic_subscription.x', values: SUBSCRIPTION },
-      ...(policy ? [{ address: QUEUE_POLICY, unknown: ['queue_url'], ...policy }] : []),
-    ]
-    t.strictSame(
-      queueIn(shownPlan({ resources })).subscriptions?.map(({ isAllowed }) => isAllowed),
-      [expected],
-    )
-  })
-}
-
-test('a topic whose ARN is known only after apply', async (t) => {
-  const { topic_arn, ...values } = SUBSCRIPTION
-  const resources = [
-    { address: ONE, values: queue('one', { policy: FOR_TOPIC }) },
-    { address: 'aws_sns_topic_subscription.x', values, unknown: ['topic_arn'] },
-  ]
-  t.strictSame(
-    queueIn(shownPlan({ resources })).subscriptions?.map(({ isAllowed }) => isAllowed),
-    [AFTER],
-  )
 })

@@ -76,7 +76,7 @@ for (const [title, plan, expected] of [
   [
     'the key of a for_each over some of the queues',
     planOf(TWO, MAPPINGS.slice(1), ['aws_sqs_queue.work', 'each.key']),
-    TWO.slice(1),
+    [EITHER],
   ],
   [
     'the value of a for_each with fewer keys than queues',
@@ -136,8 +136,7 @@ for (const [title, plan, expected] of [
   })
 }
 
-test('a queue that each.value selects is listed as not checked, unless the plan shows the values', (t) => {
-  const SWAPPED = ['aws_sqs_queue.work["c"]', 'aws_sqs_queue.work["a.b"]']
+test('a queue that each.value selects is listed as not checked', (t) => {
   function found(forEach: unknown, ...more: string[]) {
     const plan = shownPlan(planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.value', ...more]))
     for (const resource of plan.configuration.root_module.resources as Record<string, unknown>[]) {
@@ -150,9 +149,7 @@ test('a queue that each.value selects is listed as not checked, unless the plan 
   t.strictSame(found({}), [TWO, uncertain])
   t.strictSame(found({ references: ['var.pairs'] }), [TWO, uncertain])
   t.strictSame(found({}, 'each.key'), [TWO, []])
-  t.strictSame(found({ constant_value: { 'a.b': 'c', c: 'a.b' } }), [SWAPPED, []])
-  t.strictSame(found({ constant_value: { 'a.b': 'a.b', c: 'c' } }), [TWO, []])
-  t.strictSame(found({ constant_value: { 'a.b': { queue: 'c' }, c: {} } }), [TWO, uncertain])
+  t.strictSame(found({ constant_value: { 'a.b': 'c', c: 'a.b' } }), [TWO, uncertain])
   t.end()
 })
 
@@ -236,7 +233,7 @@ test('instances of one declaration with the same wrong setting give one finding'
   )
   const short = { ...HANDLER, values: { ...HANDLER.values, timeout: 31 } }
   const findings = findingsInPlan(shownPlan({ resources: [short, ...resources.slice(1)] }))
-  const [reports, visibility, other] = findings
+  const [visibility, other, reports] = findings
   t.strictSame(
     [reports, visibility, other].map((finding) => finding?.rule),
     ['report-batch-item-failures', 'visibility-below-timeout', 'visibility-below-timeout'],

@@ -75,10 +75,6 @@ test('the settings of a table', async (t) => {
     elsewhere: number,
     after: { ...number, terraform: ['after'] },
     inBlock: { ...number, terraform: ['block', 0, 'after'] },
-    block: { ...number, kind: 'presence', terraform: ['block', 0, 'after'] },
-    noBlock: { ...number, kind: 'presence', terraform: ['none', 0, 'after'] },
-    emptyBlock: { ...number, kind: 'presence', terraform: ['block', 0, 'missing'] },
-    afterBlock: { ...number, kind: 'presence', terraform: ['after', 0, 'target'] },
     managed: { ...number, terraform: ['large'], least: 1, most: 5, mostManaged: 10, unit: 's' },
   } as const satisfies Table
   const one = instance(
@@ -100,14 +96,10 @@ test('the settings of a table', async (t) => {
       other: known(7),
       after: AFTER,
       inBlock: AFTER,
-      block: known(true),
-      afterBlock: AFTER,
       managed: known(8),
     }),
     unset: absent,
     elsewhere: absent,
-    noBlock: absent,
-    emptyBlock: absent,
   })
   t.equal(settingsAt(table, one).managed.state, 'unknown', 'not on Managed Instances')
 })

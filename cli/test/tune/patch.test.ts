@@ -6,7 +6,7 @@ import { doctor } from '../../src/doctor/doctor.ts'
 import { type PatchSettings, patchFor } from '../../src/tune/patch.ts'
 import { combination } from '../support/combinations.ts'
 import { folder } from '../support/runs.ts'
-import { cloudFormation, OPTIONS, only, read, sam, templateFile } from '../support/templates.ts'
+import { cloudFormation, only, read, sam, templateFile } from '../support/templates.ts'
 
 const COMBINATION = combination({ memory: 256, concurrency: 42 })
 const MEASURED = { environments: 4, batchSize: 1000, timeout: 30, mostRecords: 7000 }
@@ -27,8 +27,8 @@ function merge(into: Yaml, changes: Yaml): Yaml {
 /** Runs doctor in this process, with a fixed date: later, the runtime of the patch is deprecated. */
 async function strict(t: Test, file: string) {
   const log = t.capture(console, 'log')
-  const flags = { strict: true, format: 'json', recordConcurrency: OPTIONS.recordConcurrency } as const
-  const code = await doctor([file], flags, OPTIONS.today)
+  const flags = { strict: true, format: 'json' } as const
+  const code = await doctor([file], flags)
   log.restore()
   return {
     code,

@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { manifestAbove } from '../../code/manifest.ts'
+import { manifestAbove } from '../../code/commonjs.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { FUNCTION_DEFAULTS } from '../simulator/environment.ts'

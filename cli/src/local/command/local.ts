@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
-import { manifestAbove } from '../../code/manifest.ts'
+import { manifestAbove } from '../../code/commonjs.ts'
 import { ask } from '../../shared/ask.ts'
 import { InitError, UsageError } from '../../shared/errors.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'

@@ -1,4 +1,5 @@
-import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { folderAt } from '../../code/imports.ts'
 import { examine } from '../../doctor/examine.ts'
 import type { FilterPattern } from '../../model/match-filters.ts'
 import type { Mapping, Model } from '../../model/model.ts'
@@ -180,7 +181,7 @@ const SHOWN_BY_RUN = 'report-batch-item-failures'
 /** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
 function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: ReadonlyMap<string, string>) {
   const input = { name: file, models: () => [{ ...model, mappings: [mapping] }] }
-  const { findings } = examine([input], parameters, { recordConcurrency: 100, today: new Date() }, [])
+  const { findings } = examine([input], parameters, [])
   const error = findings.find(
     ({ severity, accepted, rule }) => severity === 'error' && accepted === undefined && rule !== SHOWN_BY_RUN,
   )
@@ -227,8 +228,10 @@ export function nodeMajorOf({ function: { runtime } }: Mapping): number | undefi
 
 /** The folder that is deployed as it is. Undefined if it is not known, or if a bundler makes the code. */
 export function codeRootOf({ function: { code } }: Mapping): string | undefined {
-  if (!code || code.build !== undefined || code.entries?.length) return undefined
-  return code.places?.find((place) => statSync(place, { throwIfNoEntry: false })?.isDirectory())
+  const [first, ...others] = code?.places ?? []
+  if (first === undefined || code?.isBuilt) return undefined
+  // A folder around an archive has its source.
+  return [first, ...others.filter((place) => !first.startsWith(join(place, '/')))].find(folderAt)
 }
 
 /** Refuses --parameter and --template-function without --template. */

@@ -4,7 +4,6 @@ import {
   GetFunctionConcurrencyCommand,
   GetFunctionConfigurationCommand,
   type GetFunctionConfigurationCommandOutput,
-  GetFunctionRecursionConfigCommand,
   LambdaClient,
   paginateListAliases,
   paginateListEventSourceMappings,
@@ -44,12 +43,6 @@ import {
 import { oneLine, UsageError } from '../shared/errors.ts'
 import { isObject, parseObject } from '../shared/json.ts'
 import { memoize } from '../shared/memoize.ts'
-
-interface DeployedOptions {
-  region?: string | undefined
-  /** The endpoint of both Lambda and SQS, for a local substitute. Default: the environment variables of the SDK. */
-  endpoint?: string | undefined
-}
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
@@ -106,7 +99,7 @@ function explain(error: unknown, name: string): UsageError {
     )
   }
   if (unreachable)
-    return new UsageError(`Lambda does not respond (${unreachable}): check --endpoint-url and the network`)
+    return new UsageError(`Lambda does not respond (${unreachable}): check AWS_ENDPOINT_URL and the network`)
   return new UsageError(failureOf(error))
 }
 
@@ -115,16 +108,9 @@ function reasonOf(error: unknown) {
   return /NonExistentQueue|QueueDoesNotExist/.test(name) ? 'there is no such queue' : failureOf(error)
 }
 
-const LOCAL = 'local'
-
-/** The SDK requires credentials. A local substitute for AWS accepts any. */
-function clientOptions({ region, endpoint }: DeployedOptions) {
-  const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
-  const acceptsAnyCredentials =
-    endpoint !== undefined && !/\.amazonaws\.com/.test(endpoint) && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
+function clientOptions(region: string | undefined) {
   return {
-    ...({ region, endpoint } as { region: string; endpoint: string }), // the SDK ignores values that are undefined
-    ...(acceptsAnyCredentials ? { credentials: { accessKeyId: LOCAL, secretAccessKey: LOCAL } } : {}),
+    ...({ region } as { region: string }), // the SDK ignores a value that is undefined
     // The SDK only warns after a `requestTimeout`.
     requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
   }
@@ -149,10 +135,10 @@ function unqualified(name: string): string {
  * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with a
  * UsageError if Lambda does not return the function itself.
  */
-export async function readFunction(name: string, options: DeployedOptions): Promise<Model> {
-  const lambda = new LambdaClient(clientOptions(options))
+export async function readFunction(name: string, region?: string): Promise<Model> {
+  const lambda = new LambdaClient(clientOptions(region))
   // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
-  const sqs = new SQSClient({ ...clientOptions(options), useQueueUrlAsEndpoint: false })
+  const sqs = new SQSClient({ ...clientOptions(region), useQueueUrlAsEndpoint: false })
   lambda.middlewareStack.add(nameFailedCall)
   sqs.middlewareStack.add(nameFailedCall)
   try {
@@ -327,13 +313,10 @@ function returned<T extends Table>(
 function toFunction(
   id: string,
   configuration: GetFunctionConfigurationCommandOutput,
-  ofFunction: Pick<LambdaFunction, 'reservedConcurrency' | 'recursiveLoop'>,
+  reservedConcurrency: Setting<number>,
 ): LambdaFunction {
-  const { CapacityProviderConfig, DurableConfig } = configuration
-  const settings = returned(FUNCTION_SETTINGS, id, configuration, 'Lambda', toSetting(CapacityProviderConfig))
-  const isIncomplete = DurableConfig !== undefined && settings.executionTimeout.state === 'absent'
-  const executionTimeout = isIncomplete ? unknown('Lambda does not return it') : settings.executionTimeout
-  return { id, ...settings, executionTimeout, ...ofFunction }
+  const managed = toSetting(configuration.CapacityProviderConfig)
+  return { id, ...returned(FUNCTION_SETTINGS, id, configuration, 'Lambda', managed), reservedConcurrency }
 }
 
 async function readAlias(
@@ -343,28 +326,18 @@ async function readAlias(
   aliasOf: LambdaFunction,
 ): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
-  const { reservedConcurrency, recursiveLoop } = aliasOf
-  return { ...toFunction(id, configuration, { reservedConcurrency, recursiveLoop }), aliasOf }
+  return { ...toFunction(id, configuration, aliasOf.reservedConcurrency), aliasOf }
 }
 
 async function readConfiguration(lambda: LambdaClient, name: string): Promise<LambdaFunction> {
   const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
   const { FunctionName = name } = configuration
-  // These belong to the function, even if an alias or a version was requested.
-  const [reserved, recursion] = await Promise.all([
-    lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
-      ({ ReservedConcurrentExecutions: value }) => numberSetting(FUNCTION_SETTINGS.reservedConcurrency, value),
-      (error): Setting<number> => unknown(reasonOf(error)),
-    ),
-    lambda.send(new GetFunctionRecursionConfigCommand({ FunctionName })).then(
-      ({ RecursiveLoop }) => toSetting<string>(RecursiveLoop),
-      (error): Setting<string> => unknown(reasonOf(error)),
-    ),
-  ])
-  return toFunction(FunctionName, configuration, {
-    reservedConcurrency: withId(`${FunctionName} reservedConcurrency`, reserved),
-    recursiveLoop: withId(`${FunctionName} recursiveLoop`, recursion),
-  })
+  // It belongs to the function, even if an alias or a version was requested.
+  const reserved = await lambda.send(new GetFunctionConcurrencyCommand({ FunctionName })).then(
+    ({ ReservedConcurrentExecutions: value }) => numberSetting(FUNCTION_SETTINGS.reservedConcurrency, value),
+    (error): Setting<number> => unknown(reasonOf(error)),
+  )
+  return toFunction(FunctionName, configuration, withId(`${FunctionName} reservedConcurrency`, reserved))
 }
 
 function toMapping(configuration: SqsMapping, lambdaFunction: LambdaFunction, queue: Queue, index = 0): Mapping {

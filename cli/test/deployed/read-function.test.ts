@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { json } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
-import { readFunction } from '../../src/doctor/read-deployed.ts'
+import { readFunction } from '../../src/deployed/read-function.ts'
 import { unreadFunction, unreadQueue, weightedAlias } from '../../src/model/model.ts'
 import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { environment, startSilentServer } from '../support/runs.ts'
@@ -51,7 +51,6 @@ function nameOf(method: string, path: string, target: string, body: Values): str
   const operations: Readonly<Record<string, string>> = {
     configuration: 'GetFunctionConfiguration',
     concurrency: 'GetFunctionConcurrency',
-    'recursion-config': 'GetFunctionRecursionConfig',
     aliases: 'ListAliases',
   }
   return `${operations[last] ?? method} ${decodeURIComponent(name)}${page}`
@@ -97,9 +96,15 @@ async function withEnvironment<T>(changes: Record<string, string | undefined>, r
   }
 }
 
+/** The environment of a local substitute for AWS. */
+function atEndpoint(endpoint: string) {
+  const keys = { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
+  return { ...keys, AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-east-1' }
+}
+
 async function read(t: Test, responses: Readonly<Record<string, unknown>>, name = 'orders') {
   const { endpoint, requests } = await serve(t, responses)
-  const model = await withEnvironment({}, () => readFunction(name, { region: 'us-east-1', endpoint }))
+  const model = await withEnvironment(atEndpoint(endpoint), () => readFunction(name))
   return { ...model, requests }
 }
 
@@ -128,7 +133,6 @@ function queue(name: string, attributes: Values = {}): Values {
 function orders(ofMapping: Values = {}, configuration: Values = {}): Values {
   return {
     'GetFunctionConfiguration orders': { ...FUNCTION, ...configuration },
-    'GetFunctionRecursionConfig orders': { RecursiveLoop: 'Terminate' },
     'ListEventSourceMappings orders': { EventSourceMappings: [mapping('queue', ofMapping)] },
     ...queue('queue'),
   }
@@ -143,12 +147,8 @@ const READ_FUNCTION = {
   memory: withId('orders memory', known(256)),
   runtime: withId('orders runtime', known('nodejs24.x')),
   reservedConcurrency: withId('orders reservedConcurrency', absent),
-  deadLetterTarget: absent,
   tenantIsolation: absent,
-  eventInvokeConfig: absent,
-  recursiveLoop: withId('orders recursiveLoop', known('Terminate')),
-  logLevel: absent,
-  executionTimeout: absent,
+  recursiveLoop: absent,
 }
 const READ_QUEUE = {
   id: 'queue',
@@ -168,13 +168,6 @@ function readMapping(key = 'orders/queue 0') {
     maximumConcurrency: absent,
     minimumPollers: absent,
     maximumPollers: absent,
-    bisectBatch: absent,
-    destination: absent,
-    maximumRecordAge: absent,
-    maximumRetryAttempts: absent,
-    parallelizationFactor: absent,
-    startingPosition: absent,
-    tumblingWindow: absent,
     function: READ_FUNCTION,
     queue: READ_QUEUE,
     arn: known(arnOf('queue')),
@@ -194,7 +187,6 @@ test('a function with one mapping', async (t) => {
     requests: [
       'GetFunctionConfiguration orders',
       'GetFunctionConcurrency orders',
-      'GetFunctionRecursionConfig orders',
       'ListEventSourceMappings orders',
       'ListAliases orders',
       `GetQueueUrl queue of ${ACCOUNT}`,
@@ -207,10 +199,7 @@ test('a function with one mapping', async (t) => {
 
 test('the settings of a function', async (t) => {
   const configuration = {
-    DeadLetterConfig: { TargetArn: arnOf('dead') },
     TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
-    LoggingConfig: { ApplicationLogLevel: 'WARN' },
-    DurableConfig: { ExecutionTimeout: 60 },
     CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: {} },
     Timeout: 5400,
     Runtime: undefined,
@@ -221,10 +210,7 @@ test('the settings of a function', async (t) => {
   }
   t.strictSame(only((await read(t, responses)).mappings).function, {
     ...READ_FUNCTION,
-    deadLetterTarget: withId('orders deadLetterTarget', known(true)),
     tenantIsolation: withId('orders tenantIsolation', known('PER_TENANT')),
-    logLevel: withId('orders logLevel', known('WARN')),
-    executionTimeout: withId('orders executionTimeout', known(60)),
     timeout: withId('orders timeout', known(5400)),
     runtime: absent,
     reservedConcurrency: withId('orders reservedConcurrency', known(7)),
@@ -232,22 +218,17 @@ test('the settings of a function', async (t) => {
 })
 
 test('settings of a function that a local substitute for Lambda does not return', async (t) => {
-  const configuration = { FunctionName: undefined, Timeout: undefined, MemorySize: undefined, DurableConfig: {} }
+  const configuration = { FunctionName: undefined, Timeout: undefined, MemorySize: undefined }
   const responses = {
     ...orders({}, configuration),
     'GetFunctionConcurrency orders': DENIED,
-    'GetFunctionRecursionConfig orders': new Failed(404, undefined, {}),
   }
   const denied = 'GetFunctionConcurrency for orders: HTTP 403: AccessDeniedException: not authorized'
-  const foreign =
-    'GetFunctionRecursionConfig for orders: HTTP 404: the response does not come from AWS: check the endpoint'
   t.strictSame(only((await read(t, responses)).mappings).function, {
     ...READ_FUNCTION,
     timeout: withId('orders timeout', NOT_RETURNED),
     memory: withId('orders memory', NOT_RETURNED),
-    executionTimeout: NOT_RETURNED,
     reservedConcurrency: withId('orders reservedConcurrency', unknown(denied)),
-    recursiveLoop: withId('orders recursiveLoop', unknown(foreign)),
   })
 })
 
@@ -635,6 +616,7 @@ test('a queue of which SQS returns no attributes', async (t) => {
     visibilityTimeout: missing('visibilityTimeout'),
     retention: missing('retention'),
     delay: missing('delay'),
+    maximumMessageSize: missing('maximumMessageSize'),
   }
   t.strictSame(found, { ...READ_QUEUE, ...settings })
 })
@@ -698,29 +680,20 @@ const NO_CREDENTIALS =
   'UsageError: no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY'
 test('the region, the endpoint and the credentials', async (t) => {
   const { endpoint, keys } = await serve(t, orders())
-  async function sent(options: { region?: string; endpoint?: string }, env: Record<string, string>) {
+  async function sent(region: string | undefined, env: Record<string, string | undefined>) {
     keys.clear()
-    const error = await errorOf(() => withEnvironment(env, () => readFunction('orders', options)))
+    const error = await errorOf(() => withEnvironment(env, () => readFunction('orders', region)))
     return error === 'no error' ? [...keys].join() : error
   }
-  const region = 'eu-north-1'
-  const own = { AWS_ACCESS_KEY_ID: 'own', AWS_SECRET_ACCESS_KEY: 'x' }
-  const both = { AWS_ENDPOINT_URL: endpoint, AWS_REGION: 'us-west-2' }
-  t.equal(await sent({ region, endpoint }, {}), 'local eu-north-1')
-  t.equal(await sent({ region, endpoint }, own), 'own eu-north-1')
-  t.equal(await sent({ endpoint }, { AWS_REGION: 'us-west-2' }), 'local us-west-2')
-  t.equal(await sent({ region }, { ...both, ...own }), 'own eu-north-1')
-  t.equal(await sent({}, { ...both, ...own }), 'own us-west-2')
-  t.equal(await sent({ endpoint }, {}), 'UsageError: no AWS region is set: give --region, or set AWS_REGION')
-  t.equal(await sent({}, both), NO_CREDENTIALS, 'the endpoint of the environment may be that of AWS')
-  t.equal(await sent({ region, endpoint: `${endpoint}/x.amazonaws.com` }, {}), NO_CREDENTIALS)
-  t.match(
-    await sent({ region, endpoint }, { AWS_PROFILE: 'own' }),
-    /^UsageError: (no AWS|GetFunctionConfiguration for orders: )/,
-  )
+  const own = atEndpoint(endpoint)
+  t.equal(await sent('eu-north-1', own), 'local eu-north-1')
+  t.equal(await sent(undefined, own), 'local us-east-1')
+  const { AWS_REGION: _, ...anywhere } = own
+  t.equal(await sent(undefined, anywhere), 'UsageError: no AWS region is set: give --region, or set AWS_REGION')
+  t.equal(await sent('eu-north-1', { AWS_ENDPOINT_URL: endpoint }), NO_CREDENTIALS)
   t.equal(
-    await sent({ region, endpoint: 'http://127.0.0.1:1' }, {}),
-    'UsageError: Lambda does not respond (ECONNREFUSED): check --endpoint-url and the network',
+    await sent(undefined, atEndpoint('http://127.0.0.1:1')),
+    'UsageError: Lambda does not respond (ECONNREFUSED): check AWS_ENDPOINT_URL and the network',
   )
 })
 
@@ -732,18 +705,18 @@ test('a queue is read from the endpoint of the environment, not from its own URL
     AWS_ACCESS_KEY_ID: 'x',
     AWS_SECRET_ACCESS_KEY: 'x',
   }
-  t.strictSame((await withEnvironment(env, () => readFunction('orders', {}))).mappings, [readMapping()])
+  t.strictSame((await withEnvironment(env, () => readFunction('orders'))).mappings, [readMapping()])
 })
 
 test('a request without a response ends after 30 s', async (t) => {
   const { url: endpoint, limits } = await startSilentServer(t)
-  await t.rejects(withEnvironment({}, () => readFunction('orders', { region: 'us-east-1', endpoint })))
+  await t.rejects(withEnvironment(atEndpoint(endpoint), () => readFunction('orders')))
   t.equal(Math.max(...limits), 30_000)
 })
 
 test('the connections are closed', async (t) => {
   const { endpoint, sockets } = await serve(t, orders())
-  await withEnvironment({}, () => readFunction('orders', { region: 'us-east-1', endpoint }))
+  await withEnvironment(atEndpoint(endpoint), () => readFunction('orders'))
   for (let round = 0; round < 100 && sockets.size > 0; round += 1) await sleep(10)
   t.equal(sockets.size, 0)
 })

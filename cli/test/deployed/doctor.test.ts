@@ -78,7 +78,6 @@ interface Lambda {
   pages?: unknown[][]
   configuration?: Record<string, unknown>
   reserved?: number | 'denied'
-  recursion?: 'Allow' | 'Terminate' | 'denied'
   /** The names of its aliases, one page each. */
   aliases?: string[] | 'denied'
   /** The mappings that are listed for a queue. */
@@ -95,15 +94,7 @@ const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'n
 /** Imitates the REST API of Lambda for one function, on loopback. */
 function lambda(
   t: Test,
-  {
-    pages = [[mapping('orders')]],
-    configuration = {},
-    reserved,
-    recursion = 'Terminate',
-    aliases = [],
-    alias = {},
-    readers = [],
-  }: Lambda = {},
+  { pages = [[mapping('orders')]], configuration = {}, reserved, aliases = [], alias = {}, readers = [] }: Lambda = {},
 ) {
   return listen(t, ({ url = '' }) => {
     const { pathname, searchParams } = new URL(decodeURIComponent(url), 'http://lambda')
@@ -123,9 +114,6 @@ function lambda(
       if (aliases === 'denied') return DENIED
       const Aliases = aliases.slice(page, page + 1).map(toAlias)
       return { body: { Aliases, ...next(aliases) } }
-    }
-    if (pathname === '/2024-08-31/functions/orders/recursion-config') {
-      return recursion === 'denied' ? DENIED : { body: { RecursiveLoop: recursion } }
     }
     if (pathname === '/2019-09-30/functions/orders/concurrency') {
       if (reserved === 'denied') return DENIED
@@ -176,11 +164,11 @@ async function findingsOf(t: Test, flags: Partial<DoctorFlags>, env: Record<stri
   const log = t.capture(console, 'log')
   process.env = environment({ ...ENV, ...env })
   try {
-    const code = await doctor([], { format: 'json', recordConcurrency: 100, ...flags })
+    const code = await doctor([], { format: 'json', ...flags })
     const printed = JSON.parse(String(log.args()[0]))
     const findings: Record<string, string>[] = printed.findings
-    const skipped: string[] = printed.skipped
-    return { code, findings, skipped, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
+    const notChecked: string[] = printed.notChecked
+    return { code, findings, notChecked, ids: findings.map(({ rule, resource }) => `${rule} ${resource}`) }
   } finally {
     log.restore()
     process.env = before
@@ -202,7 +190,6 @@ test('a function without problems has no findings', async (t) => {
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
-    'GET /2024-08-31/functions/orders/recursion-config',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders',
     'GET /2015-03-31/functions/orders/aliases',
     READERS,
@@ -213,7 +200,7 @@ test('an AWS that accepts a call, but never responds: an error after 30 s withou
   const { url, limits } = await startSilentServer(t)
   const env = { AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: url }
   await t.rejects(findingsOf(t, { function: 'orders' }, env), {
-    message: 'Lambda does not respond (TimeoutError): check --endpoint-url and the network',
+    message: 'Lambda does not respond (TimeoutError): check AWS_ENDPOINT_URL and the network',
   })
   t.equal(Math.max(...limits), 30_000)
 })
@@ -248,7 +235,7 @@ test('settings of function, mapping and queues are read from the responses, and 
     },
     {
       ...QUEUES,
-      'short-dead': { MessageRetentionPeriod: '345600' },
+      'short-dead': { MessageRetentionPeriod: '86400' },
       orders: { VisibilityTimeout: '59' },
       invoices: { VisibilityTimeout: '60', ...redrive('orders-dead', 2) },
       'refunds-dead.fifo': { FifoQueue: 'true', MessageRetentionPeriod: String(14 * DAY) },
@@ -258,41 +245,25 @@ test('settings of function, mapping and queues are read from the responses, and 
   )
   t.equal(code, 1)
   t.strictSame(ids, [
-    'report-batch-item-failures orders/orders',
     'batch-size orders/orders',
     'concurrency-above-reserved orders',
     'visibility-below-timeout orders',
-    'report-batch-item-failures orders/refunds.fifo',
     'concurrency-and-provisioned orders/returns',
+    'report-batch-item-failures orders/orders',
     'reserved-concurrency orders/orders',
     'no-redrive-policy orders',
-    'runtime-deprecated orders',
     'visibility-headroom invoices',
     'max-receive-count invoices',
+    'report-batch-item-failures orders/refunds.fifo',
     'reserved-concurrency orders/refunds.fifo',
     'dead-letter-retention short-dead',
-    'fifo-parallelism orders/refunds.fifo',
   ])
   t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
 })
 
-test('the detection of recursive loops is read from Lambda', async (t) => {
-  t.strictSame((await check(t, { recursion: 'Allow' }, QUEUES)).ids, ['recursive-loop orders'])
-  const { findings } = await check(t, { recursion: 'denied' }, QUEUES)
-  t.strictSame(
-    findings.map(({ rule, message }) => [rule, message]),
-    [
-      [
-        'not-checked',
-        'Not checked: RecursiveLoop. Reason: GetFunctionRecursionConfig for orders: HTTP 403: AccessDeniedException: not authorized.',
-      ],
-    ],
-  )
-})
-
-test('what is not read of a deployed function is listed as skipped', async (t) => {
-  const { skipped } = await check(t, {}, QUEUES)
-  t.equal(skipped.at(-1), 'code, EventInvokeConfig, SNS subscriptions and pipes (check the template)')
+test('what is not read of a deployed function is listed', async (t) => {
+  const { notChecked } = await check(t, {}, QUEUES)
+  t.equal(notChecked.at(-1), 'code, SNS subscriptions and pipes of a deployed function')
 })
 
 test('for an alias, its own mappings and the reserved concurrency of its function are read', async (t) => {
@@ -301,7 +272,6 @@ test('for an alias, its own mappings and the reserved concurrency of its functio
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders%3Alive/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
-    'GET /2024-08-31/functions/orders/recursion-config',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders%3Alive',
     'GET /2015-03-31/functions/orders/aliases',
     READERS,
@@ -370,20 +340,18 @@ test('the mappings of all aliases are checked, each with its own version', async
   t.equal(code, 1)
   t.strictSame(ids, [
     'concurrency-above-reserved orders',
-    'report-batch-item-failures orders:live/orders',
     'visibility-headroom orders',
     'shared-queue orders',
-    'runtime-deprecated orders:next',
+    'report-batch-item-failures orders:live/orders',
   ])
   t.match(
     findings[0]?.message,
     'The maximum concurrency of its 3 mappings together is 12, above the reserved concurrency of 11.',
   )
-  t.match(findings[2]?.message, 'below 6 times the timeout of orders:next (60 s)')
+  t.match(findings[1]?.message, 'below 6 times the timeout of orders:next (60 s)')
   t.strictSame(requests, [
     'GET /2015-03-31/functions/orders/configuration',
     'GET /2019-09-30/functions/orders/concurrency',
-    'GET /2024-08-31/functions/orders/recursion-config',
     'GET /2015-03-31/event-source-mappings?FunctionName=orders',
     'GET /2015-03-31/functions/orders/aliases',
     'GET /2015-03-31/functions/orders/aliases?Marker=1',
@@ -410,7 +378,7 @@ for (const [title, name] of [
       return findings.map(({ rule, resource, message }) => (rule === 'not-checked' ? message : `${rule} ${resource}`))
     }
     const rules = ['report-batch-item-failures orders:live/orders', 'reserved-concurrency orders:live/orders']
-    const ofVersion = [...rules, 'visibility-headroom orders', 'runtime-deprecated orders:live']
+    const ofVersion = [...rules, 'visibility-headroom orders']
     t.strictSame(await found({ AdditionalVersionWeights: { 3: 0.1 } }), [
       ...rules,
       'Not checked: the settings of orders:live. Reason: it routes invocations to several versions of orders.',
@@ -431,7 +399,7 @@ test('the mappings of an alias are found if the function itself has none', async
 test('a function given by its ARN: its aliases are found too', async (t) => {
   const alias = { live: { mappings: [mapping('orders', { FunctionResponseTypes: [] })] } }
   const { ids } = await check(t, { aliases: ['live'], alias }, QUEUES, FUNCTION.FunctionArn)
-  t.strictSame(ids, ['report-batch-item-failures orders:live/orders', 'shared-queue orders'])
+  t.strictSame(ids, ['shared-queue orders', 'report-batch-item-failures orders:live/orders'])
 })
 
 test('aliases to which access is denied are listed as not checked', async (t) => {
@@ -468,7 +436,7 @@ test('a dead-letter queue that a function reads does not need a redrive policy',
       if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders-dead')] } }
       return { body: {} }
     })
-    return (await findingsOf(t, { function: 'orders', endpointUrl: url }, {})).ids
+    return (await findingsOf(t, { function: 'orders' }, { AWS_ENDPOINT_URL: url })).ids
   }
   t.strictSame(await rules({ body: { queueUrls: ['http://sqs/0/orders'] } }), [])
   t.strictSame(await rules({ body: { queueUrls: [] } }), ['no-redrive-policy orders-dead'])
@@ -487,9 +455,9 @@ test('if Lambda also lists mappings of aliases and other functions, aliases are 
   )
   t.strictSame(ids, [
     'report-batch-item-failures orders/orders',
+    'shared-queue orders',
     'report-batch-item-failures orders/orders',
     'report-batch-item-failures orders:live/orders',
-    'shared-queue orders',
   ])
 })
 
@@ -601,7 +569,7 @@ test('settings that AWS always returns are not checked if they are missing', asy
     if (url.includes('/event-source')) return { body: { EventSourceMappings: [mapping('orders', missing)] } }
     return { body: {} }
   })
-  const { code, findings } = await findingsOf(t, { function: 'orders', endpointUrl: url }, {})
+  const { code, findings } = await findingsOf(t, { function: 'orders' }, { AWS_ENDPOINT_URL: url })
   t.equal(code, 0)
   t.strictSame(
     findings.map(({ rule, resource, message }) => `${rule} ${resource} ${message}`),
@@ -622,23 +590,6 @@ async function found(t: Test, configuration: Record<string, unknown>, changes: R
     ({ rule, resource, message }) => [`${rule} ${resource}`, message?.split(/\. (?!Reason: )/)[0]],
   )
 }
-
-test('settings of the function that do not fit an SQS mapping give findings', async (t) => {
-  const configuration = {
-    TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
-    DurableConfig: { ExecutionTimeout: 186, RetentionPeriodInDays: 14 },
-    DeadLetterConfig: { TargetArn: arn('orders-dead') },
-  }
-  t.strictSame(await found(t, configuration), [
-    ['tenant-isolation orders', 'The function has tenant isolation (PER_TENANT) and reads SQS'],
-    ['durable-execution-timeout orders', 'ExecutionTimeout is 186 s, above the visibility timeout of orders (185 s)'],
-    ['function-dead-letter-queue orders', "The function's own dead-letter queue has no effect on SQS messages"],
-  ])
-  t.strictSame(await found(t, { DurableConfig: { ExecutionTimeout: 185 } }), [])
-  t.strictSame(await found(t, { DurableConfig: { RetentionPeriodInDays: 14 } }), [
-    ['not-checked orders', 'Not checked: ExecutionTimeout. Reason: Lambda does not return it.'],
-  ])
-})
 
 test('a function on Managed Instances may have a timeout of 5,400 s and 32,768 MB of memory', async (t) => {
   const LambdaManagedInstancesCapacityProviderConfig = {
@@ -734,12 +685,9 @@ fails('no region', {}, /no AWS region is set: give --region, or set AWS_REGION$/
   AWS_DEFAULT_REGION: undefined,
   AWS_CONFIG_FILE: '/nowhere',
 }))
-fails(
-  'an endpoint that does not respond',
-  { endpointUrl: 'http://127.0.0.1:1' },
-  /Lambda does not respond \(ECONNREFUSED\): check/,
-  async () => ({}),
-)
+fails('an endpoint that does not respond', {}, /Lambda does not respond \(ECONNREFUSED\): check/, async () => ({
+  AWS_ENDPOINT_URL: 'http://127.0.0.1:1',
+}))
 fails('access denied', {}, /^GetFunctionConfiguration for orders: HTTP 403: AccessDeniedException: no$/, async (t) => ({
   AWS_ENDPOINT_URL_LAMBDA: (
     await listen(t, () => ({ status: 403, type: 'AccessDeniedException', body: { Message: 'no' } }))
@@ -791,7 +739,7 @@ test('the command prints an error in one line, and exits with 2', async (t) => {
   t.match(stderr, /^bounded-sqs-batch: there is no function nope: [^\n]+\n$/)
 })
 
-test('--endpoint-url applies to both services and works without credentials, and --region is sent', async (t) => {
+test('AWS_ENDPOINT_URL applies to both services, and --region is sent', async (t) => {
   const regions = new Set<string>()
   const responses: Record<string, unknown> = {
     'AmazonSQS.GetQueueUrl': { QueueUrl: 'http://sqs/0/orders' },
@@ -807,10 +755,9 @@ test('--endpoint-url applies to both services and works without credentials, and
     if (url.includes('/aliases')) return { body: {} }
     return { body: url.includes('/concurrency') ? {} : { EventSourceMappings: [mapping('orders')] } }
   })
-  const env = { ...ENV, AWS_ACCESS_KEY_ID: undefined, AWS_SECRET_ACCESS_KEY: undefined }
-  const args = ['doctor', '--function', 'orders', '--endpoint-url', url, '--region', 'eu-north-1', '--format', 'json']
-  const { stdout } = await command(args, { env })
-  t.match(JSON.parse(stdout).findings, [{ rule: 'visibility-below-timeout' }, { rule: 'dead-letter-retention' }])
+  const args = ['doctor', '--function', 'orders', '--region', 'eu-north-1', '--format', 'json']
+  const { stdout } = await command(args, { env: { ...ENV, AWS_ENDPOINT_URL: url } })
+  t.match(JSON.parse(stdout).findings, [{ rule: 'visibility-below-timeout' }])
   t.strictSame([...regions], ['eu-north-1'])
 })
 

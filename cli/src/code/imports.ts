@@ -1,0 +1,128 @@
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { evaluate, parse } from '@humanwhocodes/momoa'
+import { isObject, parseObject } from '../shared/json.ts'
+import { nearest } from './commonjs.ts'
+
+const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
+const SOURCE = /\.([cm]?[jt]sx?|py|rb|java|kt|scala|groovy|cs|fs|vb|go|rs)$/
+const NEVER_SEARCHED = /^(node_modules|cdk\.out|\..+|__pycache__|tests?|__tests__)$|\.d\.[cm]?ts$/
+/** More files than any function has. */
+const MAX_FILES = 20_000
+const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g
+
+export function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}
+
+/** The script that a path without an extension, or with that of the compiled file, means. */
+export function scriptAt(path: string): string | undefined {
+  const stem = path.replace(/\.[cm]?jsx?$/, '')
+  const names = [path, ...SCRIPTS.map((extension) => stem + extension)]
+  return [...names, ...SCRIPTS.map((extension) => join(path, `index${extension}`))].find(isFile)
+}
+
+/** All source files in a folder and its subfolders, in any language. */
+export function sourcesIn(folder: string, found: string[] = []): string[] {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (NEVER_SEARCHED.test(entry.name) || found.length >= MAX_FILES) continue
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) sourcesIn(path, found)
+    else if (SOURCE.test(entry.name)) found.push(path)
+  }
+  return found
+}
+
+/** The local files that a script imports or re-exports. Of a local package, these are all its files. */
+export function importsOf(file: string, text: string): string[] {
+  return Array.from(text.matchAll(IMPORT)).flatMap(([, name = '']) => {
+    if (/^\.{1,2}(\/|$)/.test(name)) return scriptAt(resolve(dirname(file), name)) ?? []
+    return aliased(file, name) ?? packageFiles(dirname(file), name)
+  })
+}
+
+/** The file that a path alias of tsconfig.json means. */
+function aliased(file: string, name: string): string | undefined {
+  const config = nearest(dirname(file), 'tsconfig.json')
+  for (const { pattern, target } of config === undefined ? [] : aliasesOf(config)) {
+    const [before = '', after] = pattern.split('*')
+    const fits = after === undefined ? name === pattern : name.startsWith(before) && name.endsWith(after)
+    const rest = name.slice(before.length, name.length - (after ?? '').length)
+    const script = fits ? scriptAt(target.replace('*', rest)) : undefined
+    if (script !== undefined) return script
+  }
+  return undefined
+}
+
+/** The aliases of a tsconfig.json, or of the file that it extends. Targets are absolute paths. */
+function aliasesOf(config: string, depth = 0): { pattern: string; target: string }[] {
+  const { extends: base, compilerOptions } = readJsonc(config)
+  const { paths, baseUrl = '.' } = isObject(compilerOptions) ? compilerOptions : {}
+  if (!isObject(paths)) {
+    const isLocal = typeof base === 'string' && base.startsWith('.') && depth < 10
+    return isLocal ? aliasesOf(resolve(dirname(config), base), depth + 1) : []
+  }
+  return Object.entries(paths).flatMap(([pattern, targets]) =>
+    [targets].flat().map((target) => ({ pattern, target: resolve(dirname(config), String(baseUrl), String(target)) })),
+  )
+}
+
+function readJsonc(file: string): Record<string, unknown> {
+  try {
+    const value = evaluate(parse(readFileSync(file, 'utf8'), { mode: 'jsonc', allowTrailingCommas: true }))
+    return isObject(value) ? value : {}
+  } catch {
+    return {} // it is missing, or it is not JSON
+  }
+}
+
+/** The files of a package of the same workspace, or of one that package.json names with `file:`. */
+function packageFiles(folder: string, specifier: string): string[] {
+  const name = /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? ''
+  for (let root = nearest(folder, 'package.json'); root !== undefined; root = above(root)) {
+    const found = packageIn(root, name)
+    if (found !== undefined) return sourcesIn(found)
+  }
+  return []
+}
+
+function above(manifest: string): string | undefined {
+  const folder = dirname(manifest)
+  return folder === dirname(folder) ? undefined : nearest(dirname(folder), 'package.json')
+}
+
+/** The folder of a local package that a package.json knows by this name. */
+function packageIn(manifest: string, name: string): string | undefined {
+  const root = dirname(manifest)
+  const { dependencies, devDependencies, workspaces } = parseObject(readFileSync(manifest, 'utf8')) ?? {}
+  const own = { ...(devDependencies as object), ...(dependencies as object) } as Record<string, unknown>
+  const linked = /^(?:file|link):(.*)/.exec(String(own[name]))?.[1]
+  if (linked !== undefined) return folderAt(resolve(root, linked))
+  const patterns = isObject(workspaces) ? workspaces.packages : workspaces
+  return [patterns ?? pnpmPatterns(root)]
+    .flat()
+    .flatMap((pattern) => workspaceFolders(root, String(pattern)))
+    .find((folder) => parseObject(readIfFile(join(folder, 'package.json')))?.name === name)
+}
+
+function readIfFile(path: string): string {
+  return isFile(path) ? readFileSync(path, 'utf8') : ''
+}
+
+function pnpmPatterns(root: string): string[] {
+  const lines = readIfFile(join(root, 'pnpm-workspace.yaml')).matchAll(/^\s*-\s*['"]?([^'"\n#]+)/gm)
+  return Array.from(lines, ([, pattern = '']) => pattern.trim())
+}
+
+/** The folders of a pattern such as `packages/*`. */
+function workspaceFolders(root: string, pattern: string): string[] {
+  const parent = resolve(root, pattern.replace(/\/?\*.*$/, ''))
+  if (!pattern.includes('*')) return [parent]
+  if (folderAt(parent) === undefined) return []
+  return readdirSync(parent).map((name) => join(parent, name))
+}
+
+/** The path, if it is a folder. */
+export function folderAt(path: string): string | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : undefined
+}

@@ -1,0 +1,190 @@
+import { join } from 'node:path'
+import { test } from 'tap'
+import { manifestAbove } from '../../src/code/commonjs.ts'
+import { type Code, searchCode } from '../../src/code/source.ts'
+import { filesIn } from '../support/files.ts'
+
+type Files = Readonly<Record<string, string>>
+const REPORTS = 'export const work = async () => ({ batchItemFailures: [] })'
+const BATCH = '{ "dependencies": { "@aws-lambda-powertools/batch": "2.0.0" } }'
+const NODE = { handler: 'app.handler', runtime: 'nodejs24.x' }
+const PYTHON = { handler: 'app.handler', runtime: 'python3.14' }
+
+/** The files, what is known of the code, and the evidence that is found. */
+const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, reports: string | undefined][] = [
+  ['the handler reports', { 'src/app.mjs': REPORTS }, NODE, 'batchItemFailures in src/app.mjs'],
+  ...['middy-bounded-sqs-batch', '@middy/sqs-partial-batch-failure', '@middy/event-batch-handler'].map(
+    (name): [string, Files, Partial<Code>, string] => {
+      return [`the library ${name}`, { 'src/app.ts': `import { a } from '${name}'` }, NODE, `${name} in src/app.ts`]
+    },
+  ),
+  [
+    'the library of Powertools',
+    { 'src/app.ts': "import { a } from '@aws-lambda-powertools/batch'" },
+    NODE,
+    'powertools/batch in src/app.ts',
+  ],
+  [
+    'a file that the handler imports reports',
+    { 'src/app.ts': "import { work } from '../lib/work.js'", 'lib/work.ts': REPORTS },
+    NODE,
+    'batchItemFailures in lib/work.ts',
+  ],
+  [
+    'a file that the handler re-exports reports',
+    { 'src/app.mjs': "export * from './handlers/orders.mjs'", 'src/handlers/orders.mjs': REPORTS },
+    NODE,
+    'batchItemFailures in src/handlers/orders.mjs',
+  ],
+  [
+    'a package of the workspace reports',
+    {
+      'package.json': '{ "workspaces": ["packages/*"] }',
+      'packages/work/package.json': '{ "name": "@shop/work" }',
+      'packages/work/src/index.ts': REPORTS,
+      'src/app.ts': "import { work } from '@shop/work/orders'",
+    },
+    NODE,
+    'batchItemFailures in packages/work/src/index.ts',
+  ],
+  [
+    'a package of a pnpm workspace reports',
+    {
+      'pnpm-workspace.yaml': "packages:\n  - 'libs/*'\n",
+      'libs/work/package.json': '{ "name": "work" }',
+      'libs/work/index.js': REPORTS,
+      'src/package.json': '{}',
+      'src/app.ts': "import { work } from 'work'",
+    },
+    NODE,
+    'batchItemFailures in libs/work/index.js',
+  ],
+  [
+    'a package that package.json names with file: reports',
+    {
+      'src/package.json': '{ "dependencies": { "work": "file:../lib" } }',
+      'lib/work.js': REPORTS,
+      'src/app.js': "const { work } = require('work')",
+    },
+    NODE,
+    'batchItemFailures in lib/work.js',
+  ],
+  [
+    'a path alias reports, from a file that tsconfig.json extends',
+    {
+      'base.json': '{ "compilerOptions": { "baseUrl": "./lib", "paths": { "@lib/*": ["src/*"] } } }',
+      'tsconfig.json': '{ /* comment */ "extends": "./base.json", }',
+      'lib/src/work.ts': REPORTS,
+      'src/app.ts': "import { work } from '@lib/work'",
+    },
+    NODE,
+    'batchItemFailures in lib/src/work.ts',
+  ],
+  [
+    'the code is not there, and the nearest package.json depends on a library',
+    { 'package.json': BATCH },
+    NODE,
+    'package.json depends on @aws-lambda-powertools/batch',
+  ],
+  [
+    'the handler is not there, and the package.json of its folder depends on a library',
+    { 'src/package.json': BATCH, 'src/other.mjs': '' },
+    NODE,
+    'src/package.json depends on @aws-lambda-powertools/batch',
+  ],
+  [
+    'Python in the folder of the function',
+    { 'src/app.py': 'import work', 'src/work/__init__.py': 'return {"batchItemFailures": []}' },
+    PYTHON,
+    'batchItemFailures in src/work/__init__.py',
+  ],
+  [
+    'Python with the batch class of Powertools in a layer',
+    { 'src/app.py': '', 'layer/work.py': 'from aws_lambda_powertools.utilities.batch import BatchProcessor' },
+    PYTHON,
+    'powertools.utilities.batch in layer/work.py',
+  ],
+  [
+    'Rust',
+    { 'src/src/main.rs': 'let batch_item_failures = vec![];' },
+    { handler: 'bootstrap', runtime: 'provided.al2023' },
+    'batch_item_failures in src/src/main.rs',
+  ],
+  ['a handler that throws', { 'src/app.mjs': 'throw 1', 'package.json': BATCH }, NODE, undefined],
+  ['only a comment', { 'src/app.mjs': '// batchItemFailures' }, NODE, undefined],
+  ['a test beside the code', { 'src/app.py': '', 'src/tests/app.py': 'batchItemFailures' }, PYTHON, undefined],
+  ['no code, and another package.json', { 'package.json': '{ "dependencies": { "p-map": "7" } }' }, NODE, undefined],
+]
+for (const [title, files, code, reports] of EVIDENCE) {
+  test(`the evidence that a function reports failures: ${title}`, (t) => {
+    const root = filesIn(t, { 'package.json': '{}', ...files })
+    const source = searchCode({ places: [join(root, 'src')], layers: [join(root, 'layer')], ...code }, root)
+    t.equal(source.reports, reports)
+    t.end()
+  })
+}
+
+test('what was searched, or why nothing was', (t) => {
+  const root = filesIn(t, { 'package.json': '{}', 'src/app.mjs': "import './b.mjs'", 'src/b.mjs': '' })
+  const places = [join(root, 'src')]
+  const searched = (code: Code) => {
+    const { searched, missing } = searchCode({ folder: root, ...code }, root)
+    return searched ?? missing
+  }
+  t.equal(searched({ ...NODE, places }), 'src/app.mjs and 1 other file')
+  t.equal(searched({ ...NODE, handler: 'b.handler', places }), 'src/b.mjs')
+  t.equal(searched({ ...NODE, handler: 'x.handler', entries: ['b.ts', 'b.mjs'], places }), 'src/b.mjs')
+  t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'there is no file of the handler c.handler in src')
+  t.equal(searched({ ...NODE, places: [join(root, 'gone')] }), 'there is no code at gone')
+  t.equal(searched({ ...NODE, handler: 'c.handler', places, reason: 'it is elsewhere' }), 'it is elsewhere')
+  t.equal(searched({}), 'the input does not say where the code is')
+  t.equal(searched({ inline: 'throw 1' }), 'the code in the template')
+  t.end()
+})
+
+const NAME = 'middy-bounded-sqs-batch'
+test('the functions of this package that need permissions of their own', (t) => {
+  const calls = (inline: string) => searchCode({ inline }).calls
+  t.strictSame(calls(`import '${NAME}'; retryBackoff (x); deadLetter()`), ['deadLetter', 'retryBackoff'])
+  t.strictSame(calls(`import '${NAME}'; isolateCrashes({})`), ['isolateCrashes'])
+  t.strictSame(calls('deadLetter()'), [], 'of another package')
+  for (const text of ['deadLetter', 'deadLetter: x', 'deadLetterQueue()', 'mydeadLetter()']) {
+    t.strictSame(calls(`import '${NAME}'; ${text}`), [], text)
+  }
+  t.end()
+})
+
+for (const [file, more, expected] of [
+  ['app.cjs', {}, true],
+  ['app.js', {}, true],
+  ['app.js', { 'src/package.json': '{ "type": "module" }' }, false],
+  ['app.js', { 'package.json': '{ "type": "module" }' }, true], // Lambda does not have this package.json
+  ['app.mjs', {}, false],
+  ['app.ts', {}, false],
+] as const) {
+  test(`${file} with require() of this package, and ${JSON.stringify(more)}: ${expected}`, (t) => {
+    const root = filesIn(t, { 'package.json': '{}', ...more, [`src/${file}`]: `require('${NAME}/sqs')` })
+    const source = searchCode({ ...NODE, places: [join(root, 'src')] }, root)
+    t.equal(source.requiresPackage, expected ? `src/${file}` : undefined)
+    t.end()
+  })
+}
+
+for (const [title, path, manifests, isFound] of [
+  ['an ES module', 'src/lib/app.js', { 'package.json': '{ "type": "module" }' }, true],
+  ['a CommonJS module', 'src/app.js', { 'package.json': '{ "type": "commonjs" }' }, false],
+  ['a file whose name says its type', 'src/app.mjs', { 'package.json': '{ "type": "module" }' }, false],
+  ['a file elsewhere', 'app.js', { 'package.json': '{ "type": "module" }' }, false],
+  [
+    'a package.json in the folder',
+    'src/app.js',
+    { 'package.json': '{ "type": "module" }', 'src/package.json': '{}' },
+    false,
+  ],
+] as const) {
+  test(`the package.json above a folder that makes a file an ES module: ${title}`, async (t) => {
+    const root = filesIn(t, manifests)
+    const manifest = isFound ? join(root, 'package.json') : undefined
+    t.equal(manifestAbove(join(root, 'src'), join(root, path)), manifest)
+  })
+}
