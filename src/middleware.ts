@@ -40,14 +40,14 @@ interface State {
    */
   phase: 'running' | 'received' | 'responded' | 'failed'
   event: unknown
-  response: unknown
-  /** `undefined` if there is no valid event. */
-  invocation: Invocation | undefined
+  response?: unknown
+  /** Missing if there is no valid event. */
+  invocation?: Invocation
   /**
    * `request.error` when our response was removed. While it is the same, nothing shows that something has thrown: a hook
    * may have removed the response.
    */
-  removedWith: { readonly error: unknown } | undefined
+  removedWith?: { readonly error: unknown } | undefined
 }
 
 /** What happens if something sets `request.response` to a value, by phase. `undefined` goes to `removeResponse()`. */
@@ -207,13 +207,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
 }
 
 function guard(request: Request): State {
-  const state: State = {
-    phase: 'running',
-    event: request.event,
-    response: undefined,
-    invocation: undefined,
-    removedWith: undefined,
-  }
+  const state: State = { phase: 'running', event: request.event }
   Object.defineProperty(request, STATE, { value: state }) // not enumerable, so that no log or copy contains it
   Object.defineProperties(request, GUARDS)
   return state
@@ -288,7 +282,7 @@ function refuseDurableContext(context: object): void {
   })
   if (!isDurable) return
   throw new DurableContextError(
-    'boundedSqsBatch() cannot be used in a durable function: each retry is a new execution without checkpoints, and ' +
-      'an execution has at most 3,000 operations. Use a regular function that starts one named after each message id',
+    'boundedSqsBatch() cannot be used in a durable function, because a redelivery has no checkpoints. ' +
+      'Use a regular function that starts an execution named after each message id',
   )
 }

@@ -58,9 +58,8 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   return {
     ...options,
     concurrency: concurrencyOfEnvironment() ?? (options.concurrency as number | AdaptiveSettings | undefined) ?? 100,
-    timeBudget: timeBudget && check(CALLER, timeBudget, BUDGET_CHECKS, { prefix: 'timeBudget.' }),
-    rateLimit:
-      rateLimit && check(CALLER, rateLimit, RATE_CHECKS, { prefix: 'rateLimit.', required: ['limit', 'interval'] }),
+    timeBudget: timeBudget && check(CALLER, timeBudget, BUDGET_CHECKS, [], 'timeBudget.'),
+    rateLimit: rateLimit && check(CALLER, rateLimit, RATE_CHECKS, ['limit', 'interval'], 'rateLimit.'),
     fifoFailure: options.fifoFailure ?? 'group',
     failureHandlers: [options.onFailure ?? []].flat(),
     cpuShare: cpuShare(),

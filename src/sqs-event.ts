@@ -1,5 +1,6 @@
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { InvalidSqsEventError } from './errors.ts'
+import { show } from './shared/check.ts'
 import { isObject, kindOf } from './shared/describe.ts'
 
 /** A checked event. Each value that is checked is kept and not read again. */
@@ -60,11 +61,12 @@ function readEvent(event: unknown): Batch {
     const { eventSource, messageId }: { readonly eventSource?: unknown; readonly messageId?: unknown } = record
     // Events that tests make by hand often omit `eventSource`.
     if (eventSource !== 'aws:sqs' && eventSource !== undefined) {
-      const received = typeof eventSource === 'string' ? eventSource.slice(0, 100) : kindOf(eventSource)
-      throw new InvalidSqsEventError(`Expected records from aws:sqs, but record ${index} comes from ${received}`)
+      throw new InvalidSqsEventError(
+        `Expected records from aws:sqs, but record ${index} comes from ${show(eventSource)}`,
+      )
     }
     if (typeof messageId !== 'string' || messageId === '') {
-      const received = messageId === '' ? 'an empty string' : kindOf(messageId)
+      const received = show(messageId)
       throw new InvalidSqsEventError(`Expected a messageId in every record, but that of record ${index} is ${received}`)
     }
     records.push(record)

@@ -63,8 +63,7 @@ const MAX_PATHS = 3
 function pathsOf(issues: readonly StandardSchemaV1.Issue[], parsed: unknown): string {
   const paths = new Set(issues.map(({ path = [] }) => pathOf(path, parsed)).filter((path) => path !== ''))
   if (paths.size === 0) return ''
-  const omitted = paths.size > MAX_PATHS ? ` and ${paths.size - MAX_PATHS} more` : ''
-  return ` at ${[...paths].slice(0, MAX_PATHS).join(', ')}${omitted}`
+  return ` at ${[...paths].slice(0, MAX_PATHS).join(', ')}`
 }
 
 const NAME = /^[A-Za-z_$]{1,32}$/

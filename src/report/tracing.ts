@@ -3,6 +3,7 @@ import { tracingChannel } from 'node:diagnostics_channel'
 import type { SQSRecord } from 'aws-lambda'
 import type { RecordJobs, RecordPosition } from '../handlers/jobs.ts'
 import type { JobNumber } from '../scheduler/job-states.ts'
+import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchTrace, RecordOptions, RecordTrace } from '../types.ts'
 
@@ -42,8 +43,7 @@ export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): Re
             const failed = jobs.failedRecords([{ job, reason: result.reason }])
             const failures = failed.map(({ index, reason }) => ({ record: recordAt(index), error: reason }))
             // Does not throw if a subscriber has frozen the message.
-            Reflect.set(message, 'error', result.reason)
-            Reflect.set(message, 'failures', failures)
+            safely(() => Object.assign(message, { error: result.reason, failures }))
             recordChannel.error.publish(message)
           }
           recordChannel.asyncStart.publish(message)

@@ -99,10 +99,10 @@ export function deadlines(
   const reserve = Math.max(drain, abort)
   if (reserve >= left && !warned.has(settings)) {
     warned.add(settings)
-    const budget = left > 0 ? `, and timeBudget reserves ${reserve} ms. Lower timeBudget, or raise` : '. Raise'
     warn(
       'BOUNDED_SQS_BATCH_TIME_BUDGET',
-      `No record starts: the function has ${Math.round(left)} ms left${budget} the function's timeout`,
+      `No record starts: the function has ${Math.round(left)} ms left, and timeBudget reserves ${reserve} ms. ` +
+        "Raise the function's timeout, or lower timeBudget",
     )
   }
   return { drainAt: now + left - reserve, abortAt: now + left - abort }

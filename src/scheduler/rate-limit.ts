@@ -60,8 +60,7 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
     countStarts(count: number): void {
       const now = performance.now()
       // Drops the starts that cannot delay another one.
-      const first = starts.findIndex((start) => start + interval + 1 > now)
-      starts.splice(0, first < 0 ? starts.length : first)
+      while ((starts[0] ?? Infinity) + interval + 1 <= now) starts.shift()
       for (let record = 0; record < count; record++) starts.push(now)
       dispatchNext()
     },

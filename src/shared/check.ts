@@ -17,15 +17,16 @@ export function isCount(value: unknown): boolean {
  * Checks options. Returns a copy, so that a later change of the given object has no effect.
  *
  * @param caller the name of the function that takes the options, for the error
- * @param prefix for nested options: the path to them, such as `timeBudget.`
  * @param required options that must not be `undefined`
+ * @param prefix for nested options: the path to them, such as `timeBudget.`
  * @throws {TypeError} that names the option, the expected value and the received one
  */
 export function check<T extends object>(
   caller: string,
   given: T,
   checks: Record<keyof T & string, Check>,
-  { prefix = '', required = [] }: { prefix?: string; required?: readonly (keyof T & string)[] } = {},
+  required: readonly (keyof T & string)[] = [],
+  prefix = '',
 ): T {
   if (!isPlainObject(given)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(given)}`)
   const options = { ...given }
@@ -45,6 +46,6 @@ export function check<T extends object>(
 /** Shows a value in an error. Does not use `inspect()`: importing node:util adds 3 ms to each start (Node 24). */
 export function show(value: unknown): string {
   if (isObject(value) || value === null || value === undefined) return kindOf(value)
-  const text = typeof value === 'string' ? `'${JSON.stringify(value.slice(0, 100)).slice(1, -1)}'` : String(value)
-  return `${text}${typeof value === 'bigint' ? 'n' : ''} (${kindOf(value)})`
+  const text = typeof value === 'string' ? JSON.stringify(value.slice(0, 100)) : String(value)
+  return `${text} (${kindOf(value)})`
 }

@@ -129,7 +129,7 @@ const ISOLATE_CRASHES_CHECKS: Record<keyof IsolateCrashesOptions, Check> = {
 
 /** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkDeadLetterOptions(given: DeadLetterOptions): DeadLetterOptions {
-  const options = check('deadLetter', given, DEAD_LETTER_CHECKS, { required: ['client', 'queueUrl'] })
+  const options = check('deadLetter', given, DEAD_LETTER_CHECKS, ['client', 'queueUrl'])
   const { queueUrl, sourceQueueUrl } = options
   if (sourceQueueUrl !== undefined && canBeSame(queueOfUrl(queueUrl), queueOfUrl(sourceQueueUrl))) {
     const expected = 'to be another queue than sourceQueueUrl'
@@ -140,10 +140,10 @@ export function checkDeadLetterOptions(given: DeadLetterOptions): DeadLetterOpti
 
 /** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkRetryBackoffOptions(given: RetryBackoffOptions): RetryBackoffOptions {
-  return check('retryBackoff', given, RETRY_BACKOFF_CHECKS, { required: ['client'] })
+  return check('retryBackoff', given, RETRY_BACKOFF_CHECKS, ['client'])
 }
 
 /** @throws {TypeError} that names the option, the expected value and the received one */
 export function checkIsolateCrashesOptions(given: IsolateCrashesOptions): IsolateCrashesOptions {
-  return check('isolateCrashes', given, ISOLATE_CRASHES_CHECKS, { required: ['client'] })
+  return check('isolateCrashes', given, ISOLATE_CRASHES_CHECKS, ['client'])
 }

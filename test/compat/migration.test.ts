@@ -212,7 +212,7 @@ difference('For an event that is not an SQS event, the list is empty or has no i
   const failing = returning([{ status: 'rejected', reason: 1 }])
   for (const [event, outcome, error] of [
     [{}, reported(), /got Records: undefined$/],
-    [{ Records: [{ eventSource: 'aws:kinesis' }] }, reported(undefined), /comes from aws:kinesis$/],
+    [{ Records: [{ eventSource: 'aws:kinesis' }] }, reported(undefined), /comes from "aws:kinesis" \(a string\)$/],
     [{ Records: [{ body: '' }] }, reported(undefined), /Expected a messageId in every record/],
   ] as const) {
     await differs(t, failing, event, { outcome }, fails(new RegExp(`^InvalidSqsEventError: .*${error.source}`)))

@@ -202,7 +202,7 @@ t.test("the message gives the number of issues and the first three paths; `issue
   const text = '{"user":{"email":"x","tags":["y",7]}}'
   const { errors } = await handleBodies(schema, [text])
   const error = errors.get('m0') as InvalidBodyError
-  t.equal(error.message, 'The body does not match the schema: 4 issues at user.email, user.tags.1, a and 1 more')
+  t.equal(error.message, 'The body does not match the schema: 4 issues at user.email, user.tags.1, a')
   t.strictSame(error.issues, (await schema['~standard'].validate(JSON.parse(text))).issues)
   t.strictSame(Object.keys(error), ['code'])
   const three = await handleBodies(schema, ['{"user":{"email":"x","tags":["y",7]},"a":1.5,"b":2}'])

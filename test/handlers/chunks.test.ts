@@ -222,7 +222,7 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
     [[10, handle, { bodies: 'json' }], 'eachChunk(): unknown option "bodies", expected one of body'],
     [
       [10, handle, { body: 'xml' }],
-      "eachChunk(): expected option body to be 'json' or a Standard Schema, got 'xml' (a string)",
+      'eachChunk(): expected option body to be \'json\' or a Standard Schema, got "xml" (a string)',
     ],
     [[10, handle, { body: {} }], "option body to be 'json' or a Standard Schema, got an object"],
   ]

@@ -14,7 +14,7 @@ t.test('eachRecord() checks its arguments when it is called', (t) => {
     name: 'TypeError',
     message: 'eachRecord(): unknown option "bdy", expected one of body',
   })
-  t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got 'xml' \(a string\)/ })
+  t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got "xml" \(a string\)/ })
   t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
   t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })
   t.end()

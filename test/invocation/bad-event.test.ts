@@ -27,13 +27,13 @@ const bad: [what: string, event: unknown, message: RegExp][] = [
   [
     'a record of another source',
     { Records: [good, good, good, sqsRecord('b', { eventSource: 'aws:kinesis' })] },
-    /record 3 comes from aws:kinesis/,
+    /record 3 comes from "aws:kinesis" \(a string\)/,
   ],
   ['a record of SNS', { Records: [{ EventSource: 'aws:sns', Sns: { Message: 'SECRET' } }] }, /messageId .* record 0/],
   ['a source that is null', { Records: [{ ...good, eventSource: null }] }, /record 0 comes from null/],
   ['a messageId that is missing', { Records: [good, without('messageId')] }, /messageId .* record 1 is undefined/],
-  ['a messageId that is empty', { Records: [sqsRecord('')] }, /messageId .* record 0 is an empty string/],
-  ['a messageId that is a number', { Records: [{ ...good, messageId: 5 }] }, /messageId .* record 0 is a number/],
+  ['a messageId that is empty', { Records: [sqsRecord('')] }, /messageId .* record 0 is "" \(a string\)/],
+  ['a messageId that is a number', { Records: [{ ...good, messageId: 5 }] }, /messageId .* record 0 is 5 \(a number\)/],
   [
     'an event that throws when it is read',
     {
@@ -122,7 +122,7 @@ t.test('the cause of the error is what the event threw when it was read', async 
 t.test('the error shows at most 100 characters of another event source', async (t) => {
   const event = { Records: [sqsRecord('a', { eventSource: 'x'.repeat(101) })] }
   const error = await handlerOf(() => t.fail('started'))(event).catch((error) => error)
-  t.equal(error.message, `Expected records from aws:sqs, but record 0 comes from ${'x'.repeat(100)}`)
+  t.equal(error.message, `Expected records from aws:sqs, but record 0 comes from "${'x'.repeat(100)}" (a string)`)
 })
 
 t.test('if a middleware calls `before` and catches its error, the inner handler can still respond', async (t) => {

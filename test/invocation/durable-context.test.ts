@@ -11,8 +11,8 @@ t.test('the context of a durable execution is refused with DurableContextError',
   ]) {
     const result = handlerOf(() => t.fail('started'))(standardEvent('a'), context as never)
     const message =
-      'boundedSqsBatch() cannot be used in a durable function: each retry is a new execution without checkpoints, and ' +
-      'an execution has at most 3,000 operations. Use a regular function that starts one named after each message id'
+      'boundedSqsBatch() cannot be used in a durable function, because a redelivery has no checkpoints. ' +
+      'Use a regular function that starts an execution named after each message id'
     await t.rejects(result, { name: 'DurableContextError', code: 'ERR_DURABLE_CONTEXT', message })
     t.ok((await result.catch((error) => error)) instanceof DurableContextError)
   }

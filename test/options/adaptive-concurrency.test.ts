@@ -8,8 +8,8 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
   const bad: [options: unknown, message: RegExp][] = [
     [{ min: 0 }, /^adaptiveConcurrency\(\): expected option min to be a positive integer, got 0 \(a number\)$/],
     [{ max: 1.5 }, /option max to be a positive integer, got 1.5/],
-    [{ initial: '50' }, /option initial to be a positive integer, got '50' \(a string\)/],
-    [{ classify: 'throttle' }, /option classify to be a function, got 'throttle'/],
+    [{ initial: '50' }, /option initial to be a positive integer, got "50" \(a string\)/],
+    [{ classify: 'throttle' }, /option classify to be a function, got "throttle"/],
     [{ maximum: 5 }, /unknown option "maximum", expected one of min, max, initial, classify/],
     [{ min: 10, max: 5 }, /expected min ≤ initial ≤ max, got min 10, initial 10 and max 5/],
     [{ min: 5, initial: 4 }, /expected min ≤ initial ≤ max, got min 5, initial 4 and max 500/],

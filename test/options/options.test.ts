@@ -16,24 +16,24 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
     [{ concurrency: 1.5 }, /got 1.5/],
     [{ concurrency: -1 }, /got -1/],
     [{ concurrency: Infinity }, /got Infinity/],
-    [{ concurrency: '100' }, /got '100' \(a string\)/],
+    [{ concurrency: '100' }, /got "100" \(a string\)/],
     [{ concurrency: null }, /got null/],
-    [{ concurrency: 100n }, /got 100n \(a bigint\)/],
+    [{ concurrency: 100n }, /got 100 \(a bigint\)/],
     [{ recordTimeout: 0 }, /option recordTimeout/, /milliseconds, more than 0/],
     [{ recordTimeout: NaN }, /got NaN/],
     [{ recordTimeout: Infinity }, /got Infinity/],
-    [{ recordTimeout: '5s' }, /got '5s'/],
+    [{ recordTimeout: '5s' }, /got "5s"/],
     [{ timeBudget: true }, /option timeBudget/, /or false/, /got true/],
     [{ timeBudget: 1000 }, /got 1000/],
     [{ timeBudget: null }, /got null/],
     [{ timeBudget: { drain: -1 } }, /option timeBudget.drain/, /0 or more/, /got -1/],
     [{ timeBudget: { abort: NaN } }, /option timeBudget.abort/, /got NaN/],
-    [{ timeBudget: { abort: '250' } }, /option timeBudget.abort/, /got '250'/],
+    [{ timeBudget: { abort: '250' } }, /option timeBudget.abort/, /got "250"/],
     [{ timeBudget: { abrot: 1 } }, /unknown option "timeBudget.abrot"/, /drain, abort/],
     [{ timeBudget: [1, 2] }, /option timeBudget/, /an array/],
     [{ timeBudget: () => {} }, /option timeBudget/, /a function/],
     [{ timeBudget: new Map() }, /option timeBudget/],
-    [{ fifoFailure: 'queue' }, /option fifoFailure/, /'group' or 'batch'/, /got 'queue'/],
+    [{ fifoFailure: 'queue' }, /option fifoFailure/, /'group' or 'batch'/, /got "queue"/],
     [{ throwOnFullBatchFailure: 'yes' }, /option throwOnFullBatchFailure/, /true or false/],
     [{ throwOnFullBatchFailure: 1 }, /got 1/],
     [{ logger: true }, /option logger/, /a function or false/],
@@ -49,7 +49,7 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
     [{ rateLimit: { limit: 1.5, interval: 1000 } }, /option rateLimit.limit/, /got 1.5/],
     [{ rateLimit: { limit: 14, interval: 0 } }, /option rateLimit.interval/, /got 0/],
     [{ rateLimit: { limit: 14, interval: 1000, strict: true } }, /unknown option "rateLimit.strict"/],
-    [{ onFailure: 'deadLetter' }, /option onFailure/, /a function or an array of functions/, /got 'deadLetter'/],
+    [{ onFailure: 'deadLetter' }, /option onFailure/, /a function or an array of functions/, /got "deadLetter"/],
     [{ onFailure: [() => [], null] }, /option onFailure/, /an array/],
     [{ toString: 1 }, /unknown option "toString"/],
     [null, /an object of options, got null/],
@@ -108,7 +108,7 @@ t.test('a BOUNDED_SQS_BATCH_CONCURRENCY that is not a positive integer is ignore
     process.env.BOUNDED_SQS_BATCH_CONCURRENCY = value
     const warnings = await warned(() => boundedSqsBatch({ concurrency: 5 }))
     const code = 'BOUNDED_SQS_BATCH_CONCURRENCY'
-    const message = `${code} is ignored: expected a positive integer, got '${value}' (a string)`
+    const message = `${code} is ignored: expected a positive integer, got "${value}" (a string)`
     const seen = warnings.map(({ name, code, message }) => ({ name, code, message }))
     t.strictSame(seen, [{ name: 'BoundedSqsBatchWarning', code, message }])
   }

@@ -147,7 +147,7 @@ t.test('no timer is left after onSummary, whether it succeeds or fails', async (
 t.test('an onSummary that is not a function is refused', (t) => {
   t.throws(() => boundedSqsBatch({ onSummary: 'metrics' as never }), {
     name: 'TypeError',
-    message: /expected option onSummary to be a function, got 'metrics' \(a string\)/,
+    message: /expected option onSummary to be a function, got "metrics" \(a string\)/,
   })
   t.end()
 })

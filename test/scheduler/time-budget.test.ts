@@ -604,7 +604,9 @@ t.test('on Managed Instances a function without time left starts nothing and rep
     t.match(warnings, [
       {
         code: 'BOUNDED_SQS_BATCH_TIME_BUDGET',
-        message: "No record starts: the function has 0 ms left. Raise the function's timeout",
+        message:
+          'No record starts: the function has 0 ms left, and timeBudget reserves 0 ms. ' +
+          "Raise the function's timeout, or lower timeBudget",
       },
     ])
   }
@@ -637,7 +639,7 @@ t.test('the warning about a budget that leaves no time has a type and a code, an
       code: 'BOUNDED_SQS_BATCH_TIME_BUDGET',
       message:
         'No record starts: the function has 3000 ms left, and timeBudget reserves 3000 ms. ' +
-        "Lower timeBudget, or raise the function's timeout",
+        "Raise the function's timeout, or lower timeBudget",
     }
     t.strictSame(
       warnings.map(({ name, code, message }) => ({ name, code, message })),

@@ -61,7 +61,7 @@ t.test('an invalid option is a TypeError that says what was expected and what wa
     ],
     [
       { timeout: '3' },
-      "sqsContext(): expected option timeout to be a number of milliseconds, more than 0, got '3' (a string)",
+      'sqsContext(): expected option timeout to be a number of milliseconds, more than 0, got "3" (a string)',
     ],
     [{ time: 5 }, 'sqsContext(): unknown option "time", expected one of timeout'],
     [200, 'sqsContext(): expected an object of options, got a number'],

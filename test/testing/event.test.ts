@@ -167,14 +167,14 @@ t.test('invalid arguments are a TypeError that says what was expected and receiv
       [['a', { messageId: 'm1', body: 'secret', from: 'ada' }]],
       'sqsEvent(): record 1 has the field "from", which no SQS record has. If the object is a body, pass it as a string, made with JSON.stringify()',
     ],
-    [[[], { fifo: 'yes' }], "sqsEvent(): expected option fifo to be true or false, got 'yes' (a string)"],
+    [[[], { fifo: 'yes' }], 'sqsEvent(): expected option fifo to be true or false, got "yes" (a string)'],
     [
       [['a'], { groups: [''] }],
       'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
     ],
     [
       [['a'], { groups: 'a' }],
-      "sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got 'a' (a string)",
+      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got "a" (a string)',
     ],
     [
       [['a', 'b'], { groups: ['x'] }],
