@@ -13,8 +13,6 @@ interface Target {
    * An exact figure does not vary: a short run has the same limit, and does not measure a missed one again.
    */
   readonly kind: 'target' | 'gate' | 'exact'
-  /** Instead of the gate that follows from the kind. */
-  readonly gate?: number
   readonly part: Part
   /** Our samples and those that they are divided by; `undefined` if the part was not measured. */
   readonly samples: (results: Results) => Pair | undefined
@@ -83,7 +81,6 @@ const TARGETS: readonly Target[] = [
   {
     title: 'our own code in a bundle by esbuild, minified, kB',
     limit: 31.5,
-    gate: 32, // as before the target was lowered
     kind: 'exact',
     part: 'bundle',
     samples: ({ bundle }) => bundle && [[(bundle.data[OURS]?.packages[OURS] ?? Number.NaN) / 1_000], [1]],
@@ -124,9 +121,9 @@ export interface Verdict {
  * it is enough if the fastest samples are within the gate, because other load can only make a sample slower.
  */
 export function verdicts(results: Results, parts: readonly Part[], isShort: boolean): Verdict[] {
-  return TARGETS.filter(({ part }) => parts.includes(part)).map(({ title, limit, kind, part, samples, ...target }) => {
+  return TARGETS.filter(({ part }) => parts.includes(part)).map(({ title, limit, kind, part, samples }) => {
     const [ours, others] = samples(results) ?? [[], []]
-    const gate = target.gate ?? limit * factorOf(kind, isShort)
+    const gate = limit * factorOf(kind, isShort)
     const ratio = median(ours) / median(others)
     const ratioOfFastest = Math.min(...ours) / Math.min(...others)
     const perRound = ours.map((value, round) => value / (others[round] ?? Number.NaN))
