@@ -159,6 +159,35 @@ t.test('a middleware that sets the response to undefined fails the invocation', 
   await t.rejects(invoke({ earlier: { after: restores } }), { name: 'TypeError' })
 })
 
+t.test(
+  'a later onError hook can read the response after an earlier after hook threw, and the other hooks follow',
+  async (t) => {
+    const thrown = new Error('COMMIT failed')
+    const seen: unknown[] = []
+    const earlier: Record<string, Hook> = {
+      after() {
+        throw thrown
+      },
+      onError: (request) => void seen.push(request.error),
+    }
+    const later: Record<string, Hook> = { onError: (request) => void seen.push(request.response) }
+    t.equal(await invoke({ earlier, later }).catch((error) => error), thrown)
+    t.strictSame(seen, [undefined, thrown])
+  },
+)
+
+t.test(
+  'an onError hook that removes the error of an event that was refused does not turn it into a success',
+  async (t) => {
+    const onError: Hook = (request) => {
+      request.error = undefined as never
+      request.earlyResponse = undefined as never
+    }
+    const refused = invoke({ earlier: { onError }, event: {} })
+    t.strictSame(await refused.catch((error) => ['rejected', error]), ['rejected', undefined])
+  },
+)
+
 t.test('a middleware that removes our response, and that Middy stops, fails the invocation', async (t) => {
   const removes: Hook = (request) => {
     request.response = undefined as never

@@ -260,6 +260,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/time-budget',
     'options/adaptive-concurrency',
     'options/descriptors',
+    'scheduler/adaptive-concurrency',
   ],
   'cli/src/local/command/verdict.ts': ['local/verdict'],
   'cli/src/local/simulator/ledger.ts': ['local/ledger'],
