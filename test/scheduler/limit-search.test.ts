@@ -313,6 +313,18 @@ t.test('no job joins a cohort that is full, while its last jobs are in flight', 
   t.end()
 })
 
+t.test('more jobs join a cohort that was full if its next job took so long that it is no longer precise', (t) => {
+  const search = searchFor({ initial: 20 })
+  const cohort = search.started(0, 1000)
+  for (let now = 0; now < 190; now += 10) search.ended(search.started(now, 1000), now, now + 10, true)
+  for (let job = 0; job < 6; job++) t.equal(search.started(190, 1000), cohort)
+  search.ended(cohort, 190, 200, true)
+  t.not(search.started(200, 1000), cohort, '20 have ended in 10 ms each, and 6 are in flight')
+  search.ended(cohort, 0, 230, true)
+  t.equal(search.started(230, 1000), cohort, 'enough have ended, and one of them took 230 ms')
+  t.end()
+})
+
 t.test('while the limit doubles, a relative standard error of exactly 20 % is precise enough', (t) => {
   const search = searchFor({ initial: 1 })
   // 25 jobs, mean 2, standard deviation 2: the relative standard error is 2 / √25 / 2 = 0.2.
