@@ -60,7 +60,8 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
     countStarts(count: number): void {
       const now = performance.now()
       // Drops the starts that cannot delay another one.
-      while ((starts[0] ?? Infinity) + interval + 1 <= now) starts.shift()
+      const first = starts.findIndex((start) => start + interval + 1 > now)
+      starts.splice(0, first < 0 ? starts.length : first)
       for (let record = 0; record < count; record++) starts.push(now)
       dispatchNext()
     },

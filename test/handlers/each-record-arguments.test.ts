@@ -15,6 +15,10 @@ t.test('eachRecord() checks its arguments when it is called', (t) => {
     message: 'eachRecord(): unknown option "bdy", expected one of body',
   })
   t.throws(() => eachRecord(handle, { body: 'xml' } as never), { name: 'TypeError', message: /got "xml" \(a string\)/ })
+  t.throws(() => eachRecord(handle, { body: null } as never), {
+    name: 'TypeError',
+    message: /option body .* got null$/,
+  })
   t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
   t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })
   t.end()

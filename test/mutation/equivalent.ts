@@ -43,8 +43,10 @@ export const EQUIVALENT: Readonly<
       'The length only reserves memory: each job is set in the loop below.',
     ],
     [
-      'if ((descending[middle] as number) > number) low = middle + 1',
-      ['if (descending[middle] as number >= number) low = middle + 1'],
+      'const place = ready.findIndex((other) => other < next) // mostly the first place: later jobs have higher numbers',
+      [
+        'const place = ready.findIndex((other) => other <= next) // mostly the first place: later jobs have higher numbers',
+      ],
       'A job is in the queue once, so the two numbers are never equal.',
     ],
   ],
@@ -151,13 +153,6 @@ export const EQUIVALENT: Readonly<
       'if (search.limit !== slots.limit) slots.limit = search.limit',
       ['if (true) slots.limit = search.limit'],
       'Setting an equal limit changes nothing. The check saves time.',
-    ],
-  ],
-  'src/scheduler/limiter.ts': [
-    [
-      'isFixed: true,',
-      ['isFixed: false,'],
-      'It saves time. Without it, the clock is read twice, and a worker may give its slot up to a batch that has ended.',
     ],
   ],
   'src/shared/safely.ts': [
