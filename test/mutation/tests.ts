@@ -268,6 +268,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/local/simulator/event-source.ts': ['local/event-source'],
   'cli/src/local/simulator/record-errors.ts': ['local/record-errors'],
   'cli/src/local/simulator/messages.ts': ['local/messages'],
+  'cli/src/local/simulator/message-rules.ts': ['local/messages'],
   'cli/src/local/command/differences.ts': ['local/differences'],
   'cli/src/local/simulator/findings.ts': ['local/findings'],
   'cli/src/local/simulator/sqs-record.ts': ['local/sqs-record'],

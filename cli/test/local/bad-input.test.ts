@@ -202,38 +202,6 @@ refuses(
   /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON value on one line\. To send it as text, write it as a JSON string$/,
 )
 refuses(
-  'a JSON list on several lines',
-  lines('[\n  { "a": 1 }\n]\n'),
-  /^\S+m\.jsonl is a JSON list on several lines: write each message on one line, for example with jq -c '\.\[\]' FILE$/,
-)
-refuses(
-  'a body that has 1 MiB with its attributes',
-  lines(`1\n${JSON.stringify({ body: 'x'.repeat(1024 * 1024 - 9), messageAttributes: { kind: 'a' } })}`),
-  /^line 2 of \S+m\.jsonl has a body and attributes of 1048578 bytes, but SQS allows at most 1048576$/,
-)
-refuses(
-  'an unknown key beside body',
-  lines('{"body":"x","messageGroupID":"g"}'),
-  /line 1 of \S+ has the key "messageGroupID": only body, /,
-)
-refuses('an empty body', lines('{"body":""}'), /line 1 of \S+ has an empty body, which SQS rejects$/)
-refuses(
-  'a body over 1 MiB',
-  lines(JSON.stringify({ body: 'x'.repeat(1024 * 1024 + 1) })),
-  /line 1 of \S+ has a body of 1048577 bytes, but SQS allows at most 1048576$/,
-)
-refuses(
-  'an attribute of an invalid form',
-  lines('{"body":"x","messageAttributes":{"a":{"stringValue":"b"}}}'),
-  /line 1 of \S+ has the attribute "a", which is not/,
-)
-refuses(
-  'a FIFO message without a group',
-  lines('{"body":"x","messageGroupId":"g"}\n{"body":"y"}', '--fifo'),
-  /line 2 of \S+ has no messageGroupId/,
-)
-
-refuses(
   'an endpoint that refuses connections',
   [OK, '--queue-url', 'http://127.0.0.1:1/0/orders'],
   /SQS does not respond at http:\/\/127\.0\.0\.1:1 \(ECONNREFUSED\): start it, or correct/,

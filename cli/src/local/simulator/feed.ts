@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../../shared/errors.ts'
 import type { OpenLedger } from './ledger.ts'
+import { sizeOf } from './message-rules.ts'
 import type { InputMessage } from './messages.ts'
 import type { Queue } from './queue.ts'
 
@@ -67,20 +68,17 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
       else await sleep(POLL_MS)
     }
     if (signal.aborted) return false
-    const size = sizeOf(message)
+    const entry = toEntry(message, call.length, queue.fifo)
+    const size = sizeOf(entry)
     if (call.length > 0 && bytes + size > MAX_CALL_BYTES) await send()
     room -= 1
     bytes += size
-    call.push(toEntry(message, call.length, queue.fifo))
+    call.push(entry)
     if (call.length === 10) await send()
   }
   if (signal.aborted) return call.length === 0
   if (call.length > 0) await send()
   return true
-}
-
-function sizeOf({ body, messageAttributes }: InputMessage): number {
-  return Buffer.byteLength(body) + (messageAttributes ? Buffer.byteLength(JSON.stringify(messageAttributes)) : 0)
 }
 
 function toEntry({ body, messageGroupId, messageAttributes }: InputMessage, index: number, fifo: boolean) {

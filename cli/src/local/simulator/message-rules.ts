@@ -1,19 +1,29 @@
 import type { MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
+import { oneLine } from '../../shared/errors.ts'
 
 /** The limit of SQS for one message, and for all messages of a call. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024
 const MAX_ATTRIBUTES = 10
-const NOT_IN_XML = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
-/** Without AWS. or Amazon. at the start, and without a dot at either end or two in a row. */
-const ATTRIBUTE_NAME = /^(?!(aws|amazon)\.|\.)(?!.*\.(\.|$))[\w.-]{1,256}$/i
-const ATTRIBUTE_TYPE = /^(String|Number|Binary)(\..+)?$/
+/** The largest number in an attribute, and how many digits it may have. */
+const MAX_NUMBER = 1e126
+const MAX_DIGITS = 38
 
-export function hasForbiddenCharacters(text: string): boolean {
-  return NOT_IN_XML.test(text)
+/** A character that SQS refuses in a body or in the value of an attribute. */
+const REFUSED_CHARACTER = /[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/u
+const ATTRIBUTE_NAME = /^(?!(aws|amazon)\.)(?!.*\.\.)[\w-]([\w.-]{0,254}[\w-])?$/i
+const ATTRIBUTE_TYPE = /^(String|Number|Binary)(\..{1,249})?$/
+
+export function hasRefusedCharacter(text: string): boolean {
+  return REFUSED_CHARACTER.test(text)
+}
+
+/** Whether it can be the id of a message group, or of a deduplication: visible characters of ASCII. */
+export function isGroupId(value: unknown): value is string {
+  return typeof value === 'string' && /^[!-~]{1,128}$/.test(value)
 }
 
 /** The size that SQS limits: the body, and the names, types and values of the attributes. */
-export function sizeOf({ MessageBody = '', MessageAttributes = {} }: SendMessageBatchRequestEntry): number {
+export function sizeOf({ MessageBody = '', MessageAttributes = {} }: Partial<SendMessageBatchRequestEntry>): number {
   let bytes = Buffer.byteLength(MessageBody)
   for (const [name, { DataType = '', StringValue = '', BinaryValue }] of Object.entries(MessageAttributes)) {
     bytes += Buffer.byteLength(name + DataType) + (BinaryValue?.length ?? Buffer.byteLength(StringValue))
@@ -21,32 +31,66 @@ export function sizeOf({ MessageBody = '', MessageAttributes = {} }: SendMessage
   return bytes
 }
 
-function problemOfAttribute(name: string, { DataType = '', StringValue, BinaryValue }: MessageAttributeValue) {
-  if (!ATTRIBUTE_NAME.test(name)) return 'an attribute with a name that SQS does not allow'
-  const type = ATTRIBUTE_TYPE.exec(DataType)?.[1]
-  if (type === undefined) return `the attribute ${name}, whose type is not String, Number or Binary`
-  if (!(type === 'Binary' ? BinaryValue?.length : StringValue))
-    return `the attribute ${name} without a value of its type`
-  if (StringValue && hasForbiddenCharacters(StringValue)) {
-    return `the attribute ${name} with characters that SQS does not allow`
-  }
-  const isNumber = StringValue?.trim() && Number.isFinite(Number(StringValue))
-  return type === 'Number' && !isNumber ? `the attribute ${name}, which is not a number` : undefined
+function problemOfText(text: string, what: string): string | undefined {
+  const [character] = REFUSED_CHARACTER.exec(text) ?? []
+  if (character === undefined) return undefined
+  const code = (character.codePointAt(0) as number).toString(16).toUpperCase().padStart(4, '0')
+  return `has ${what} with the character U+${code}, which SQS refuses`
 }
 
-/** What a message has that SQS refuses. Undefined if SQS accepts the message. */
-export function problemOf(message: SendMessageBatchRequestEntry): string | undefined {
+function isNumber(text: string): boolean {
+  const [, integer = '', fraction = ''] = /^[+-]?(?=\.?\d)(\d*)\.?(\d*)(?:e[+-]?\d+)?$/i.exec(text) ?? []
+  const digits = `${integer}${fraction}`.replace(/^0+/, '').length
+  return integer + fraction !== '' && digits <= MAX_DIGITS && Math.abs(Number(text)) <= MAX_NUMBER
+}
+
+/** The rules of the page "Message attributes" in the guide of SQS. */
+function problemOfAttribute(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue) {
+  const refuse = (why: string) => `has the attribute ${quote(name)}, ${why}`
+  if (!ATTRIBUTE_NAME.test(name)) {
+    return refuse(
+      'whose name SQS refuses: use at most 256 letters, digits, "_", "-" and single "." inside the name, and do not begin with "AWS." or "Amazon."',
+    )
+  }
+  const [, type] = ATTRIBUTE_TYPE.exec(DataType) ?? []
+  if (type === undefined) return refuse('whose type is not String, Number or Binary, or one of these with ".name"')
+  if ((type === 'Binary') !== (BinaryValue !== undefined)) {
+    return refuse(`of type ${type}, which needs a ${type === 'Binary' ? 'binaryValue' : 'stringValue'}`)
+  }
+  if ((BinaryValue ?? StringValue).length === 0) return refuse('whose value is empty')
+  if (type === 'Number' && !isNumber(StringValue)) {
+    return refuse(`whose value is not a number of at most ${MAX_DIGITS} digits, from -${MAX_NUMBER} to ${MAX_NUMBER}`)
+  }
+  return problemOfText(StringValue, `the attribute ${quote(name)}`)
+}
+
+/** A name of the user in one line. */
+export function quote(name: string) {
+  return oneLine(JSON.stringify(name))
+}
+
+/**
+ * Why SQS refuses a message, as a text that starts with a verb, such as `has an empty body`. Undefined if SQS accepts the
+ * message.
+ */
+export function problemOf(
+  message: Partial<SendMessageBatchRequestEntry>,
+  maxBytes = MAX_MESSAGE_BYTES,
+): string | undefined {
   const { MessageBody, MessageAttributes = {} } = message
-  if (!MessageBody) return 'an empty body'
-  if (hasForbiddenCharacters(MessageBody)) return 'a body with characters that SQS does not allow'
+  if (!MessageBody) return 'has an empty body, which SQS refuses'
+  const inBody = problemOfText(MessageBody, 'a body')
+  if (inBody) return inBody
   const attributes = Object.entries(MessageAttributes)
   if (attributes.length > MAX_ATTRIBUTES) {
-    return `${attributes.length} attributes, but SQS allows at most ${MAX_ATTRIBUTES}`
+    return `has ${attributes.length} attributes, but SQS allows at most ${MAX_ATTRIBUTES}`
   }
   for (const [name, value] of attributes) {
     const problem = problemOfAttribute(name, value)
     if (problem) return problem
   }
   const bytes = sizeOf(message)
-  return bytes > MAX_MESSAGE_BYTES ? `${bytes} bytes, but SQS allows at most ${MAX_MESSAGE_BYTES}` : undefined
+  if (bytes <= maxBytes) return undefined
+  const what = attributes.length > 0 ? 'a body and attributes' : 'a body'
+  return `has ${what} of ${bytes} bytes, but the queue allows at most ${maxBytes}`
 }

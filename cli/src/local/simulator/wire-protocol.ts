@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { isObject, parseObject } from '../../shared/json.ts'
 import { type MemoryQueue, md5OfAttributes, toMessage } from './memory-queue.ts'
-import { hasForbiddenCharacters, MAX_MESSAGE_BYTES, problemOf, sizeOf } from './message-rules.ts'
+import { hasRefusedCharacter, isGroupId, MAX_MESSAGE_BYTES, problemOf, sizeOf } from './message-rules.ts'
 
 /** The JSON of a request, or of an entry of a batch. */
 type Input = Record<string, unknown>
@@ -47,8 +47,8 @@ function requireString(input: Input, name: string): string {
   return value
 }
 
-const isId = (value: unknown): value is string => isString(value) && /^[!-~]{1,128}$/.test(value)
-const readId = (input: Input, name: string) => read(input, name, '1 to 128 letters, digits and punctuation', isId)
+const readId = (input: Input, name: string) =>
+  read(input, name, '1 to 128 letters, digits and punctuation characters', isGroupId)
 
 const isStrings = (value: unknown): value is string[] => Array.isArray(value) && value.every(isString)
 const readStrings = (input: Input, name: string) => read(input, name, 'a list of strings', isStrings) ?? []
@@ -93,10 +93,10 @@ function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQue
 
 function send(queue: MemoryQueue, message: ReturnType<typeof readMessage>) {
   const problem = problemOf(message)
-  if (problem && hasForbiddenCharacters(message.MessageBody)) {
-    throw sqsError('InvalidMessageContents', `the message has ${problem}`, 'InvalidMessageContents')
+  if (problem && hasRefusedCharacter(message.MessageBody)) {
+    throw sqsError('InvalidMessageContents', `the message ${problem}`, 'InvalidMessageContents')
   }
-  if (problem) throw invalid(`the message has ${problem}`)
+  if (problem) throw invalid(`the message ${problem}`)
   const { messageId, md5OfBody, sequenceNumber } = queue.enqueue(message)
   return {
     MessageId: messageId,
