@@ -93,13 +93,6 @@ const works = middy()
   .use(boundedSqsBatch({ logger: false }))
   .handler(eachRecord(async () => {}))
 
-/** Processes all records twice, and reports those that failed the first time. */
-export async function mergesTwo(event: SQSEvent, context: Context): Promise<unknown> {
-  const response = await handler(event, context)
-  await works(event, context)
-  return response
-}
-
 /** Returns only the first failure of the response. */
 export async function returnsFirst(event: SQSEvent, context: Context): Promise<unknown> {
   const { batchItemFailures } = await handler(event, context)

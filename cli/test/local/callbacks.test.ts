@@ -16,7 +16,6 @@ function fail() {
 const file = handlerFile('faults.mjs')
 const callbacks: [name: string, options: Partial<RunOptions>][] = [
   ['function.onLog', { function: { file, onLog: fail } }],
-  ['function.onMetrics', { function: { file, onMetrics: fail } }],
   ['mapping.onFailure', { mapping: { onFailure: fail } }],
   ['onProgress', { onProgress: fail }],
   ['onStart', { onStart: fail }],

@@ -332,7 +332,6 @@ const UNLISTED =
   'the library did not receive this record: pass the whole event to the Middy handler, and filter no records before it'
 const UNFINISHED =
   'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
-const EARLIER = '(in an earlier batch of the same invocation)'
 
 test('the cause of a record that failed', async (t) => {
   const cause = (recordErrors?: object) => causeOf({ ...report([]), recordErrors } as Outcome, 'm', false)
@@ -341,9 +340,7 @@ test('the cause of a record that failed', async (t) => {
   t.equal(cause({ errors: { n: 'Error: x' }, unlisted: { m: true } }), UNLISTED)
   t.equal(cause({ errors: { n: 'Error: x' }, unfinished: { m: true } }), UNFINISHED)
   t.equal(cause({ errors: { m: 'Error: x' }, unfinished: { m: true } }), 'Error: x')
-  t.equal(cause({ errors: {}, earlierErrors: { m: 'Error: x' } }), `Error: x ${EARLIER}`)
-  t.equal(cause({ errors: { m: 'Error: y' }, earlierErrors: { m: 'Error: x' } }), 'Error: y')
-  t.match(cause({ errors: {}, earlierErrors: { n: 'Error: x' }, unlisted: {}, unfinished: {} }), /^not started before/)
+  t.match(cause({ errors: {}, unlisted: {}, unfinished: {} }), /^not started before/)
 })
 
 test('messages that match no filter are deleted without an invocation', async (t) => {
@@ -412,7 +409,7 @@ for (const [title, outcome, withoutError] of [
   ['the whole invocation failed', ERROR, 3],
   [
     'the whole invocation failed, and the library published errors of two records',
-    { ...ERROR, recordErrors: { errors: { m0: 'Error: x' }, earlierErrors: { m1: 'Error: y' } } },
+    { ...ERROR, recordErrors: { errors: { m0: 'Error: x', m1: 'Error: y' } } },
     1,
   ],
   ['the handler reported the ids itself', report(['m0', 'm1', 'm2']), 0],
@@ -461,14 +458,14 @@ test('with ReportBatchItemFailures off, a failed message is deleted, and a line 
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 1, lost: 1, causes: { 'Error: x': 1 } })
 })
 
-test('a failure that a failure handler removed from the report, and one of an earlier batch', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: x' }, earlierErrors: { m0: 'Error: w', m1: 'Error: y' } }
+test('a failure that a failure handler removed from the report', async (t) => {
+  const recordErrors = { errors: { m0: 'Error: x' } }
   const { failures, ledger, run } = setUp(some(3), () => ({ ...report([]), recordErrors }))
   await run()
   t.strictSame(failures, ['m0: failed, but a failure handler removed it from the report: Error: x'])
   const snapshot = ledger.snapshot({ queue: 0, deadLetter: 0, sentDeadLetters: 0 })
   t.match(snapshot, { processed: 3, dropped: 1, lost: 0 })
-  t.strictSame(snapshot.causes, { 'Error: x': 1, [`Error: y ${EARLIER}`]: 1 })
+  t.strictSame(snapshot.causes, { 'Error: x': 1 })
 })
 
 for (const fifo of [true, false]) {

@@ -13,15 +13,8 @@ import { openGivenQueue, regionFor } from '../../src/local/simulator/given-queue
 import { command, environment, handlerFile, isAlive, notebook, startSilentServer, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
-async function startSqs(t: Test, { withReceiveCounts = true, withRedrivePolicy = true } = {}) {
+async function startSqs(t: Test) {
   const app = buildApp({ logger: false })
-  if (!withReceiveCounts) {
-    app.addHook('preSerialization', async (_request, _reply, response) => {
-      for (const message of (response as { Messages?: { Attributes?: unknown }[] }).Messages ?? [])
-        delete message.Attributes
-      return response
-    })
-  }
   const endpoint = await app.listen({ port: 0, host: '127.0.0.1' })
   t.teardown(() => app.close())
   const client = new SQSClient({
@@ -39,7 +32,7 @@ async function startSqs(t: Test, { withReceiveCounts = true, withRedrivePolicy =
       Attributes: {
         // Enough to process and delete a batch on a busy machine. A failed message waits this long.
         VisibilityTimeout: '4',
-        ...(withRedrivePolicy ? { RedrivePolicy } : {}),
+        RedrivePolicy,
       },
     }),
   )
@@ -116,18 +109,6 @@ test('the endpoint can come from the variable of the SDK, and input is sent to i
   t.equal(code, 0)
 })
 
-test('an existing queue without a redrive policy: a warning says that the run may not end', async (t) => {
-  const { queueUrl } = await startSqs(t, { withRedrivePolicy: false })
-  const args = ['local', handlerFile('events.mjs'), '--queue-url', queueUrl, ...flags]
-  const { code, stdout, stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
-  t.match(JSON.parse(stdout), { processed: 10, deadLettered: 0, remaining: 0, lost: 0 })
-  t.equal(code, 0)
-  t.match(
-    stderr,
-    /^warning \| the queue has no redrive policy: a message that always fails is redelivered until its retention period ends, and the run does not end before that\. Add a redrive policy, or stop the run with Ctrl-C$/m,
-  )
-})
-
 test('dead letters that the handler itself sends are not known', async (t) => {
   const sqs = await startSqs(t)
   const args = ['local', `${handlerFile('dead-letters.ts')}#sendsTo`, '--queue-url', sqs.queueUrl, '--messages', '10']
@@ -143,16 +124,6 @@ test('dead letters that the handler itself sends are not known', async (t) => {
   t.equal(code, 0)
 })
 
-test('records without ApproximateReceiveCount: one warning', async (t) => {
-  const sqs = await startSqs(t, { withReceiveCounts: false })
-  const args = ['local', handler, '--queue-url', sqs.queueUrl, ...flags, '--batch-size', '1']
-  const { stderr } = await command(args, { env: { RECORD_TO: notebook(t).file } })
-  const warnings = stderr.split('\n').filter((line) => line.startsWith('warning | '))
-  t.strictSame(warnings, [
-    `warning | SQS at ${sqs.endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first delivery, also in the handler`,
-  ])
-})
-
 test('a queue that does not exist: one line that names it, and exit code 2', async (t) => {
   const { queueUrl } = await startSqs(t)
   const { code, stderr } = await command([
@@ -163,7 +134,10 @@ test('a queue that does not exist: one line that names it, and exit code 2', asy
     ...flags,
   ])
   t.equal(code, 2)
-  t.match(stderr, /^bounded-sqs-batch: there is no queue http:\S+\/nope: create it first, or correct --queue-url\n$/m)
+  t.match(
+    stderr,
+    /^bounded-sqs-batch: there is no queue http:\S+\/nope: create it first, or correct --queue-url or the redrive policy\n$/m,
+  )
 })
 
 test('a dead-letter queue that does not exist: one line that names it, and exit code 2', async (t) => {
@@ -173,7 +147,7 @@ test('a dead-letter queue that does not exist: one line that names it, and exit 
   t.equal(code, 2)
   t.match(
     stderr,
-    /^bounded-sqs-batch: there is no dead-letter queue arn:\S+:dead: create it first, or correct the redrive policy of http:\S+\/orders\n$/m,
+    /^bounded-sqs-batch: there is no queue arn:\S+:dead: create it first, or correct --queue-url or the redrive policy\n$/m,
   )
 })
 
@@ -191,12 +165,9 @@ test("a visibility timeout below the function's timeout: exit code 2, and the me
 test('an SQS that accepts a call, but never responds: an error after 30 s without a response', async (t) => {
   const { url: endpoint, limits } = await startSilentServer(t)
   t.intercept(process, 'env', { value: { ...environment(), AWS_MAX_ATTEMPTS: '1' } })
-  await t.rejects(
-    openGivenQueue({ queueUrl: `${endpoint}/000000000000/orders` }, () => {}),
-    {
-      message: `SQS does not respond at ${endpoint} (TimeoutError): start it, or correct --endpoint or --queue-url`,
-    },
-  )
+  await t.rejects(openGivenQueue({ queueUrl: `${endpoint}/000000000000/orders` }), {
+    message: `SQS does not respond at ${endpoint} (TimeoutError): start it, or correct --endpoint or --queue-url`,
+  })
   t.equal(Math.max(...limits), 30_000)
 })
 

@@ -60,7 +60,7 @@ test('the ledger of a run: all counts', async (t) => {
   ledger.inputComplete()
   clock.now += 1000
   ledger.delivered([a, b])
-  ledger.finished(2)
+  ledger.add('finished', 2)
   t.strictSame(ledger.snapshot({ queue: 3, deadLetter: 0 }), {
     ...EMPTY,
     sent: 3,
@@ -73,7 +73,7 @@ test('the ledger of a run: all counts', async (t) => {
     wallMs: 1000,
   })
   ledger.delivered([c])
-  ledger.finished(1)
+  ledger.add('finished')
   ledger.invocationEnded({ ...response, finished: 2 }, [a, b])
   ledger.processed([a])
   ledger.failed([b])
@@ -96,10 +96,10 @@ test('the ledger of a run: all counts', async (t) => {
   ledger.failed([{ ...b, receiveCount: 2 }])
   clock.now += 1000
   ledger.processed([])
-  ledger.outOfOrder([c])
-  ledger.outOfOrder([a, b])
-  ledger.respondedEarly()
-  ledger.respondedEarly()
+  ledger.add('outOfOrder')
+  ledger.add('outOfOrder', 2)
+  ledger.add('respondedEarly')
+  ledger.add('respondedEarly')
   t.strictSame(ledger.snapshot({ queue: 0, deadLetter: 1 }), {
     ...counts,
     invocations: 3,
@@ -370,20 +370,21 @@ test('a text that is called like the others together does not hide them', async 
   t.strictSame(counter.counts(), { 'other errors': 2 })
 })
 
-test('ten reasons are counted, and the others together', async (t) => {
+test('a hundred kinds of reasons are counted, and the others together', async (t) => {
   const ledger = openLedger()
-  for (let index = 0; index < 40; index++) ledger.failedInvocation(`reason ${index % 20}`)
+  const letters = (index: number) => String.fromCharCode(97 + Math.floor(index / 26), 97 + (index % 26))
+  for (let index = 0; index < 110; index++) ledger.failedInvocation(letters(index))
   const { reasons, failedInvocations } = ledger.snapshot({ queue: 0, deadLetter: 0 })
-  t.equal(failedInvocations, 40)
-  const ten = Object.fromEntries(Array.from({ length: 10 }, (_, index) => [`reason ${index}`, 2]))
-  t.strictSame(reasons, { ...ten, 'other reasons': 20 })
+  t.equal(failedInvocations, 110)
+  t.equal(Object.keys(reasons).length, 101)
+  t.equal(reasons['other reasons'], 10)
 })
 
 test('failures that left the report count as dropped, unless as many dead letters were sent', async (t) => {
   const ledger = openLedger(3)
   ledger.sent(['a', 'b', 'c'])
   ledger.processed([a, b, c])
-  for (let count = 0; count < 3; count++) ledger.removedFromReport()
+  for (let count = 0; count < 3; count++) ledger.add('removedFromReport')
   t.equal(ledger.snapshot({ queue: 0, deadLetter: 0, sentDeadLetters: 0 }).dropped, 3)
   t.equal(ledger.snapshot({ queue: 0, deadLetter: 2, sentDeadLetters: 2 }).dropped, 1)
   t.equal(ledger.snapshot({ queue: 0, deadLetter: 5, sentDeadLetters: 5 }).dropped, 0)
@@ -432,21 +433,22 @@ test('a message that was deleted late is processed, not lost', async (t) => {
 
 test('the first message that was not processed', async (t) => {
   const ledger = openLedger(1)
-  t.equal(ledger.firstUnprocessed(), undefined)
+  const first = () => ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed
+  t.notOk('firstUnprocessed' in ledger.total({ ...NO_MESSAGES, visible: 0 }))
   ledger.sent(['a', 'b', 'c'])
-  t.equal(ledger.firstUnprocessed(), 'a')
+  t.equal(first(), 'a')
   ledger.processed([a])
   ledger.filtered([b])
-  t.equal(ledger.firstUnprocessed(), 'c')
+  t.equal(first(), 'c')
   ledger.failed([c])
-  t.equal(ledger.firstUnprocessed(), 'c', 'dead-lettered')
+  t.equal(first(), 'c', 'dead-lettered')
   ledger.deletedThoughFailed([c])
-  t.equal(ledger.firstUnprocessed(), 'c', 'lost')
+  t.equal(first(), 'c', 'lost')
 })
 
 test('counts of the queue, and invocations that would time out', async (t) => {
   const ledger = openLedger()
-  ledger.wouldTimeOut()
+  ledger.add('wouldTimeOut')
   const counts = { ...NO_MESSAGES, sentByFunction: 3, replacedTimeouts: 2 }
   t.match(ledger.snapshot(counts), { sentByFunction: 3, replacedTimeouts: 2, wouldTimeOut: 1 })
 })

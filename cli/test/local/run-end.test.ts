@@ -71,7 +71,7 @@ test('the first error ends the run, and a signal of the caller only drains it', 
   end.throwIfFailed()
   end.guard(() => {
     throw new Error('first')
-  })('value')
+  })()
   end.fail(new Error('second'))
   t.ok(end.over.aborted && end.draining.aborted)
   t.throws(() => end.throwIfFailed(), { message: 'first' })

@@ -9,7 +9,6 @@ import { END_OF_RUN, type LeftWork } from './late-work.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
 import { startProcessGroup } from './process-group.ts'
-import { readProcesses } from './processes.ts'
 import { NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
 import type { Usage } from './usage.ts'
 
@@ -48,8 +47,11 @@ export interface FunctionOptions {
   onSlowInit?: (ms: number) => void
   /** Called when the process ended unexpectedly while it had no event. */
   onDeathBetween?: (message: string) => void
-  /** Called after each invocation that responded. With another runtime client, only on Linux. */
-  onUsage?: (usage: Usage) => void
+  /**
+   * Called after each invocation that responded, with what it used, and whether the library ran its batch. Another runtime
+   * client does not measure.
+   */
+  onUsage?: (usage: Usage, isOfLibrary: boolean) => void
   /**
    * Called after an invocation that responded before its work had ended. Without this option, or if the environment is
    * not frozen, nothing looks for such work. Another runtime client cannot.
@@ -256,22 +258,18 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
       return state.alive
     },
     async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
-      const before = options.runtimeClient ? readProcesses(child.pid as number) : undefined
       const outcome = await api.invoke(event)
       state.responded = true
       if (outcome.type === NOT_TAKEN.type) return outcome
-      if (outcome.type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
-      if (outcome.type !== 'response' && outcome.type !== 'error') return outcome
-      const after = before && readProcesses(child.pid as number)
-      const usage = outcome.usage ?? (after && { ...after, cpu: after.cpu - before.cpu })
+      const { type, usage, recordErrors } = outcome
+      if (type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
       if (!usage) return outcome
       const message = outOfMemory(options, usage)
       if (message !== undefined) {
         await stop()
         return { type: 'crash', message }
       }
-      if (!options.runtimeClient) usage.isOfLibrary = outcome.recordErrors !== undefined
-      options.onUsage?.(usage)
+      options.onUsage?.(usage, recordErrors !== undefined)
       return outcome
     },
     /** At the end of a run: lets the process look for the work that is still left. */

@@ -3,7 +3,6 @@ import { readBatchResponse } from './batch-response.ts'
 import { gather } from './gather.ts'
 import type { OpenLedger } from './ledger.ts'
 import type { Queue } from './queue.ts'
-import type { RecordErrors } from './record-errors.ts'
 import type { Runtime } from './runtime.ts'
 import type { Outcome } from './runtime-api.ts'
 import { type Received, toEvent } from './sqs-record.ts'
@@ -102,17 +101,10 @@ const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the re
 const NOT_STARTED = 'not started before the batch ended'
 const BLOCKED = ', blocked by an earlier failure of its message group'
 const WITHOUT_ERROR = ', or reported by the handler without an error'
-const EARLIER = ' (in an earlier batch of the same invocation)'
 const UNLISTED =
   'the library did not receive this record: pass the whole event to the Middy handler, and filter no records before it'
 const UNFINISHED =
   'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
-
-/** The error of a record, also if the record failed in an earlier batch and succeeded in a later one. */
-function errorOf({ errors, earlierErrors }: RecordErrors, messageId: string): string | undefined {
-  const earlier = earlierErrors?.[messageId]
-  return errors[messageId] ?? (earlier && `${earlier}${EARLIER}`)
-}
 
 /**
  * Why a record failed, if known. Only middy-bounded-sqs-batch publishes the errors of records. It publishes no error
@@ -120,21 +112,10 @@ function errorOf({ errors, earlierErrors }: RecordErrors, messageId: string): st
  */
 export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: boolean): string {
   if (!recordErrors) return UNKNOWN_CAUSE
-  if (recordErrors.unlisted?.[messageId]) return UNLISTED
-  if (recordErrors.errors[messageId] === undefined && recordErrors.unfinished?.[messageId]) return UNFINISHED
-  return errorOf(recordErrors, messageId) ?? `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
-}
-
-/**
- * The failed messages for which a handler threw, or which the handler reported itself. The library also reports records
- * that it has not run, and records that it has stopped.
- */
-function thrownIn({ failed, error }: ClassifiedBatch, { recordErrors }: Outcome): Received[] {
-  const reportedByLibrary = new Set(recordErrors?.reported)
-  return failed.filter(({ messageId }) => {
-    if (recordErrors && errorOf(recordErrors, messageId) !== undefined) return true
-    return error === undefined && !reportedByLibrary.has(messageId)
-  })
+  const { errors, unlisted, unfinished } = recordErrors
+  if (unlisted?.[messageId]) return UNLISTED
+  const without = unfinished?.[messageId] ? UNFINISHED : `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
+  return errors[messageId] ?? without
 }
 
 /**
@@ -143,7 +124,7 @@ function thrownIn({ failed, error }: ClassifiedBatch, { recordErrors }: Outcome)
  */
 export async function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
   const { queue, runtime, ledger, idle, isLast = async () => false } = parts
-  const { batchSize, windowMs, onFailure } = options
+  const { batchSize, windowMs, onFailure, reportBatchItemFailures } = options
   // Aborts if one worker fails, for example because the queue does not exist any more. All workers then end.
   const workerFailed = new AbortController()
   const signal = AbortSignal.any([parts.draining, workerFailed.signal])
@@ -162,58 +143,57 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   /** The messages whose last invocation failed as a whole. */
   const failedAsAWhole = new Set<string>()
 
+  /** Counts what happened to each message of a batch, and why. */
+  function account(batch: readonly Received[], outcome: Outcome, result: ClassifiedBatch) {
+    const { processed, failed, deletedThoughFailed, error } = result
+    const { errors = {}, reported } = outcome.recordErrors ?? {}
+    function addCause({ messageId }: Received, what: string) {
+      const cause = causeOf(outcome, messageId, queue.fifo)
+      ledger.cause(cause)
+      onFailure(`${messageId}: ${what}: ${cause}`)
+    }
+    for (const message of queue.fifo ? deletedOutOfOrder(batch, result) : []) {
+      ledger.add('outOfOrder')
+      onFailure(`${message.messageId}: deleted, although an earlier message of its message group failed`)
+    }
+    ledger.processed(processed)
+    ledger.failed(failed)
+    ledger.deletedThoughFailed(deletedThoughFailed)
+    // The library also reports records that it has not run, and records that it has stopped.
+    const reportedByLibrary = new Set(reported)
+    for (const { messageId } of failed) {
+      const isReportedByHandler = error === undefined && !reportedByLibrary.has(messageId)
+      if (errors[messageId] !== undefined || isReportedByHandler) ledger.thrown(messageId)
+    }
+    if (error !== undefined) {
+      if (outcome.type !== 'stopped') ledger.failedInvocation(error)
+      for (const { messageId } of failed) failedAsAWhole.add(messageId)
+      const size = batch.length === 1 ? '1 record' : `${batch.length} records`
+      onFailure(`${batch[0]?.messageId}: its invocation with ${size} failed: ${error}`)
+      for (const text of Object.values(errors)) ledger.cause(text)
+      return
+    }
+    for (const message of failed) addCause(message, `reported as failed, receive count ${message.receiveCount}`)
+    // A failure handler such as deadLetter() can remove a failed record from the report.
+    for (const message of processed.filter(({ messageId }) => errors[messageId] !== undefined)) {
+      ledger.add('removedFromReport')
+      addCause(message, 'failed, but a failure handler removed it from the report')
+    }
+    const why = reportBatchItemFailures
+      ? 'failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch'
+      : 'failed, but deleted (ReportBatchItemFailures is off)'
+    for (const message of deletedThoughFailed) addCause(message, why)
+  }
+
   async function deliver(batch: readonly Received[]) {
     ledger.delivered(batch)
     for (const { messageId } of batch) failedAsAWhole.delete(messageId)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
     const deletedByHandler = queue.takeDeleted(batch)
-    const result = classifyBatch(batch, outcome, options.reportBatchItemFailures, deletedByHandler)
-    const { processed, failed, deletedThoughFailed, error } = result
-    const { recordErrors } = outcome
-    if (queue.fifo) {
-      const outOfOrder = deletedOutOfOrder(batch, result)
-      ledger.outOfOrder(outOfOrder)
-      for (const { messageId } of outOfOrder) {
-        onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
-      }
-    }
-    ledger.processed(processed)
-    for (const { messageId } of thrownIn(result, outcome)) ledger.thrown(messageId)
-    ledger.failed(failed)
-    ledger.deletedThoughFailed(deletedThoughFailed)
-    if (error !== undefined) {
-      if (outcome.type !== 'stopped') ledger.failedInvocation(error)
-      for (const { messageId } of failed) failedAsAWhole.add(messageId)
-      const size = batch.length === 1 ? '1 record' : `${batch.length} records`
-      onFailure(`${batch[0]?.messageId}: its invocation with ${size} failed: ${error}`)
-      for (const text of Object.values(recordErrors?.errors ?? {})) ledger.cause(text)
-    } else {
-      for (const { messageId, receiveCount } of failed) {
-        const cause = causeOf(outcome, messageId, queue.fifo)
-        ledger.cause(cause)
-        onFailure(`${messageId}: reported as failed, receive count ${receiveCount}: ${cause}`)
-      }
-      // A failure handler such as deadLetter() can remove a failed record from the report, and a later batch of the
-      // invocation can process it again.
-      for (const { messageId } of processed) {
-        if (!recordErrors) break
-        const handled = errorOf(recordErrors, messageId)
-        if (handled === undefined) continue
-        ledger.cause(handled)
-        if (recordErrors.errors[messageId] === undefined) continue // it succeeded in a later batch
-        ledger.removedFromReport()
-        onFailure(`${messageId}: failed, but a failure handler removed it from the report: ${handled}`)
-      }
-    }
-    const why = options.reportBatchItemFailures
-      ? 'failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch'
-      : 'failed, but deleted (ReportBatchItemFailures is off)'
-    for (const { messageId } of deletedThoughFailed) {
-      const cause = causeOf(outcome, messageId, queue.fifo)
-      ledger.cause(cause)
-      onFailure(`${messageId}: ${why}: ${cause}`)
-    }
+    const result = classifyBatch(batch, outcome, reportBatchItemFailures, deletedByHandler)
+    account(batch, outcome, result)
+    const { processed, failed, deletedThoughFailed } = result
     const [notDeleted] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed].filter(({ messageId }) => !deletedByHandler.has(messageId))),
       options.retryAfter === undefined ? undefined : queue.setVisibility(failed, options.retryAfter),

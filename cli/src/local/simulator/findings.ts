@@ -57,13 +57,13 @@ export function openFindings(options: FunctionOptions) {
     )
   }
   /** Returns why an invocation fails on Lambda, even if its processors were twice as fast as those of this machine. */
-  function addTime({ cpu, longestBlock = 0, isOfLibrary }: Usage): string | undefined {
+  function addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean): string | undefined {
     // All threads share the CPU of the function, and a block has one core at most.
     const needed = (cpu * MEMORY_OF_ONE_CPU) / memory
     const block = longestBlock / cpuShareOf(memory)
     if (Math.max(needed, block) <= timeout) return undefined
     const isBlocked = block > 2 * timeout
-    const isKnown = limitMemory && (isBlocked || (isOfLibrary === false && needed > 2 * timeout))
+    const isKnown = limitMemory && (isBlocked || (!isOfLibrary && needed > 2 * timeout))
     const kind = isKnown ? slow.fails : isOfLibrary ? slow.endsEarly : slow.mayTimeOut
     const text = isBlocked
       ? describe(longestBlock, block, ' without a return to the event loop')
@@ -73,10 +73,10 @@ export function openFindings(options: FunctionOptions) {
   }
   return {
     /** Returns why the invocation would time out on Lambda, if that is known. */
-    add(usage: Usage): string | undefined {
+    add(usage: Usage, isOfLibrary: boolean): string | undefined {
       peakMemory = Math.max(peakMemory, usage.peakMemory)
-      hasChildren ||= usage.hasChildren ?? false
-      return addTime(usage)
+      hasChildren ||= usage.hasChildren
+      return addTime(usage, isOfLibrary)
     },
     /** Adds the work that an invocation left. Returns whether the run fails. */
     addLeft(work: readonly LeftWork[]): boolean {

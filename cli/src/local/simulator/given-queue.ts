@@ -16,24 +16,19 @@ const COUNTS = [VISIBLE, 'ApproximateNumberOfMessagesNotVisible', 'ApproximateNu
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
-/** Converts an error of the SDK to one line that says what to do. `noQueue` is that line if the queue does not exist. */
-function explain(error: unknown, noQueue: string, endpoint: string): Error {
-  if (error instanceof UsageError) return error // has been converted already
+/** Converts an error of the SDK to one line that says what to do. */
+function explain(error: unknown, queue: string, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
   const said = `${code} ${name} ${message}`
-  if (/NonExistentQueue|QueueDoesNotExist/.test(said)) return new UsageError(noQueue)
-  if (UNREACHABLE.test(said)) {
-    const reason = UNREACHABLE.exec(said)?.[0]
-    return new UsageError(
-      `SQS does not respond at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`,
-    )
+  if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
+    return new UsageError(`there is no queue ${queue}: create it first, or correct --queue-url or the redrive policy`)
   }
-  if (/CredentialsProvider|Could not load credentials/.test(said)) {
-    return new UsageError(
-      'no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-    )
-  }
-  return new UsageError(`SQS at ${endpoint} refused the call: ${oneLine(`${name}: ${message}`)}`)
+  const [reason] = UNREACHABLE.exec(said) ?? []
+  return new UsageError(
+    reason === undefined
+      ? `SQS at ${endpoint} refused the call: ${oneLine(`${name}: ${message}`)}`
+      : `SQS does not respond at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`,
+  )
 }
 
 export interface QueueAddress {
@@ -87,22 +82,20 @@ async function callInTens(
  * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and makes one
  * call after another. Rejects with a UsageError if SQS cannot be reached.
  */
-export async function openGivenQueue(address: QueueAddress, onWarning: (line: string) => void): Promise<Queue> {
+export async function openGivenQueue(address: QueueAddress): Promise<Queue> {
   const { queueUrl } = address
   const endpoint = endpointOf(address)
   const client = createClient(endpoint)
-  const noQueue = `there is no queue ${queueUrl}: create it first, or correct --queue-url`
-  function guard<T>(call: Promise<T>, missing = noQueue): Promise<T> {
+  function guard<T>(call: Promise<T>, queue = queueUrl): Promise<T> {
     return call.catch((error) => {
-      throw explain(error, missing, endpoint)
+      throw explain(error, queue, endpoint)
     })
   }
-  const noDeadLetters = (name: string) =>
-    `there is no dead-letter queue ${name}: create it first, or correct the redrive policy of ${queueUrl}`
 
-  async function countsOf(url: string, missing?: string) {
+  async function countsOf(url: string | undefined) {
+    if (url === undefined) return { visible: 0, all: 0 }
     const read = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] })
-    const { Attributes = {} } = await guard(client.send(read), missing)
+    const { Attributes = {} } = await guard(client.send(read), url)
     const count = (name: (typeof COUNTS)[number]) => Number(Attributes[name] ?? 0)
     return { visible: count(VISIBLE), all: COUNTS.reduce((sum, name) => sum + count(name), 0) }
   }
@@ -114,7 +107,7 @@ export async function openGivenQueue(address: QueueAddress, onWarning: (line: st
     const [, , , , account, name] = String(deadLetterTargetArn).split(':')
     const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
     const deadLetterUrl = deadLetterTargetArn
-      ? (await guard(client.send(find), noDeadLetters(deadLetterTargetArn))).QueueUrl
+      ? (await guard(client.send(find), deadLetterTargetArn)).QueueUrl
       : undefined
     return {
       arn: Attributes.QueueArn ?? '',
@@ -123,8 +116,6 @@ export async function openGivenQueue(address: QueueAddress, onWarning: (line: st
       deadLetterUrl,
     }
   }
-  const countDeadLetters = async (url: string | undefined) =>
-    url === undefined ? 0 : (await countsOf(url, noDeadLetters(url))).all
 
   async function setVisibility(messages: readonly Received[], seconds: number) {
     await callInTens(messages, (entries) => {
@@ -135,8 +126,7 @@ export async function openGivenQueue(address: QueueAddress, onWarning: (line: st
 
   try {
     const { arn, ...settings } = await readSettings()
-    const deadLettersBefore = await countDeadLetters(settings.deadLetterUrl)
-    let hasWarned = false
+    const deadLettersBefore = await countsOf(settings.deadLetterUrl)
     return {
       ...settings,
       queueUrl,
@@ -154,12 +144,6 @@ export async function openGivenQueue(address: QueueAddress, onWarning: (line: st
           AttributeNames: ['All'], // the older name, the only one that moto 5.1 supports
         })
         const { Messages = [] } = await guard(client.send(command))
-        if (!hasWarned && Messages.some(({ Attributes }) => !Attributes?.ApproximateReceiveCount)) {
-          hasWarned = true
-          onWarning(
-            `SQS at ${endpoint} does not send ApproximateReceiveCount, so every delivery counts as the first delivery, also in the handler`,
-          )
-        }
         return Messages.map((message) => toReceived(message, arn))
       },
       send: (Entries) => guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
@@ -173,9 +157,9 @@ export async function openGivenQueue(address: QueueAddress, onWarning: (line: st
       async counts() {
         const [{ visible, all }, deadLetters] = await Promise.all([
           countsOf(queueUrl),
-          countDeadLetters(settings.deadLetterUrl),
+          countsOf(settings.deadLetterUrl),
         ])
-        return { visible, queue: all, deadLetter: deadLetters - deadLettersBefore }
+        return { visible, queue: all, deadLetter: deadLetters.all - deadLettersBefore.all }
       },
       close: () => client.destroy(),
     }

@@ -63,11 +63,6 @@ export interface Ledger {
   perSecond: number
 }
 
-const MAX_REASONS = 10
-const MAX_CAUSES = 100
-const OTHER_CAUSES = 'other errors'
-const OTHER_REASONS = 'other reasons'
-
 export interface Progress extends Ledger {
   inFlight: number
   /** The records in flight that have a result, as far as it is known. */
@@ -100,18 +95,22 @@ const DELIVERED = 8
 const THROWN = 16
 
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
+const MAX_KINDS = 100
 
-/** Counts texts. Texts that differ only in numbers and UUIDs are counted together, under the first of them. */
-export function openCounter() {
+/**
+ * Counts texts. Texts that differ only in numbers and UUIDs are counted together, under the first of them. From the
+ * hundred and first kind on, they are counted as `other`.
+ */
+export function openCounter(other = 'other errors') {
   const kinds = new Map<string, { text: string; count: number }>()
   return {
     add(text: string, count = 1) {
       const key = text.replace(IDS_AND_NUMBERS, '#')
-      const isNew = !kinds.has(key)
-      const kind = isNew && kinds.size >= MAX_CAUSES ? OTHER_CAUSES : key
+      const isKept = kinds.has(key) || kinds.size < MAX_KINDS
+      const kind = isKept ? key : other
       const known = kinds.get(kind)
       if (known) known.count += count
-      else kinds.set(kind, { text: isNew && kind === OTHER_CAUSES ? kind : text, count })
+      else kinds.set(kind, { text: isKept ? text : other, count })
     },
     counts: (): Record<string, number> => {
       const sorted = [...kinds.values()].sort((a, b) => b.count - a.count)
@@ -128,13 +127,13 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const started = performance.now()
   const messages = new Map<string, number>()
   const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, filtered: 0, foreign: 0 }
-  let deliveredMessages = 0
-  let exhaustedWithoutError = 0
-  const invocations = { all: 0, failed: 0, timeouts: 0, crashes: 0, diedBetween: 0, respondedEarly: 0, wouldTimeOut: 0 }
-  const reasons = new Map<string, number>()
+  const counts = {
+    ...{ sent: 0, delivered: 0, deliveredMessages: 0, inFlight: 0, finished: 0, failed: 0, exhaustedWithoutError: 0 },
+    ...{ invocations: 0, failedInvocations: 0, timeouts: 0, crashes: 0, diedBetween: 0 },
+    ...{ removedFromReport: 0, outOfOrder: 0, respondedEarly: 0, wouldTimeOut: 0 },
+  }
+  const reasons = openCounter('other reasons')
   const causes = openCounter()
-  const deliveries = { all: 0, inFlight: 0, finished: 0, failed: 0, removedFromReport: 0, outOfOrder: 0 }
-  let sentCount = 0
   let isInputComplete = false
   let firstDelivery = 0
   let lastReport = 0
@@ -151,8 +150,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   }
   function count(state: State, flags: number, by: number) {
     tally[state] += by
-    if (flags & DELIVERED) deliveredMessages += by
-    if (state === 'exhausted' && !(flags & THROWN)) exhaustedWithoutError += by
+    if (flags & DELIVERED) counts.deliveredMessages += by
+    if (state === 'exhausted' && !(flags & THROWN)) counts.exhaustedWithoutError += by
   }
   function settle<M extends Pick<Received, 'messageId'>>(batch: readonly M[], state: (message: M) => State) {
     for (const message of batch) {
@@ -160,64 +159,100 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       update(message.messageId, (before) => (before === 'processed' ? before : state(message)))
     }
   }
-  function addReason(reason: string) {
-    const kept = reasons.has(reason) || reasons.size < MAX_REASONS ? reason : OTHER_REASONS
-    reasons.set(kept, (reasons.get(kept) ?? 0) + 1)
+
+  /** The id of the first message of the input that has no good result. */
+  function firstUnprocessed(): string | undefined {
+    for (const [id, entry] of messages) {
+      const state = STATES[entry % DELIVERED] as State
+      if (state === 'open' || state === 'exhausted' || state === 'deleted') return id
+    }
+    return undefined
+  }
+
+  function snapshot(queueCounts: Omit<QueueCounts, 'visible'>): Progress {
+    const { queue, deadLetter, sentDeadLetters, sentByFunction = 0, replacedTimeouts = 0 } = queueCounts
+    const { deliveredMessages, exhaustedWithoutError, removedFromReport, ...counted } = counts
+    const unprocessed = tally.open + tally.exhausted
+    // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
+    // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
+    // those count instead. The count is never above the number that SQS moved.
+    const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0))
+    const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
+    const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
+    const arrived = sentDeadLetters ?? moved - deadLettered
+    const seconds = (lastReport - firstDelivery) / 1000
+    return {
+      ...counted,
+      sentByFunction,
+      isInputComplete,
+      processed: tally.processed,
+      redelivered: counts.delivered - deliveredMessages,
+      replacedTimeouts,
+      deadLettered,
+      deadLetteredWithoutError: Math.min(deadLettered, exhaustedWithoutError),
+      sentDeadLetters: sentDeadLetters ?? 0,
+      expiredDeadLetters: sentDeadLetters === undefined ? 0 : moved - deadLettered,
+      filtered: tally.filtered,
+      dropped: Math.max(0, removedFromReport - arrived),
+      remaining: queue,
+      lost: tally.deleted + unaccounted,
+      reasons: reasons.counts(),
+      causes: causes.counts(),
+      wallMs: Math.round(performance.now() - started),
+      perSecond: seconds > 0 ? Math.round(tally.processed / seconds) : 0,
+    }
   }
 
   return {
+    snapshot,
+    /** The ledger at the end of a run. */
+    total(queueCounts: QueueCounts): Ledger {
+      const { inFlight, finished, failed, ...ledger } = snapshot(queueCounts)
+      const first = firstUnprocessed()
+      return { ...ledger, ...(first === undefined ? {} : { firstUnprocessed: first }) }
+    },
     sent(ids: readonly string[]) {
       // A message can be delivered, and even settled, before its sender receives the response of SQS.
       for (const id of ids) update(id, (before) => (before === undefined || before === 'foreign' ? 'open' : before))
-      sentCount += ids.length
+      counts.sent += ids.length
     },
     inputComplete() {
       isInputComplete = true
     },
     delivered(batch: readonly Received[]) {
       firstDelivery ||= performance.now()
-      invocations.all += 1
-      deliveries.all += batch.length
-      deliveries.inFlight += batch.length
+      counts.invocations += 1
+      counts.delivered += batch.length
+      counts.inFlight += batch.length
       for (const { messageId } of batch) update(messageId, (before) => before ?? 'foreign', DELIVERED)
     },
     invocationEnded(outcome: Outcome, batch: readonly Received[]) {
-      deliveries.inFlight -= batch.length
-      deliveries.finished -= outcome.finished ?? 0
-      if (outcome.type === 'timeout') invocations.timeouts += 1
-      if (outcome.type === 'crash') invocations.crashes += 1
+      counts.inFlight -= batch.length
+      counts.finished -= outcome.finished ?? 0
+      if (outcome.type === 'timeout') counts.timeouts += 1
+      if (outcome.type === 'crash') counts.crashes += 1
     },
     failedInvocation(reason: string) {
-      invocations.failed += 1
-      addReason(reason)
+      counts.failedInvocations += 1
+      reasons.add(reason)
     },
     diedBetween(reason: string) {
-      invocations.crashes += 1
-      invocations.diedBetween += 1
-      addReason(reason)
+      counts.crashes += 1
+      counts.diedBetween += 1
+      reasons.add(reason)
     },
-    /** Some records of running invocations have a result. */
-    finished(records: number) {
-      deliveries.finished += records
-    },
-    filtered(messages: readonly Received[]) {
-      settle(messages, () => 'filtered')
-    },
-    /** A failure handler of the library removed the failure of a message from the report. */
-    removedFromReport() {
-      deliveries.removedFromReport += 1
-    },
-    outOfOrder(messages: readonly Received[]) {
-      deliveries.outOfOrder += messages.length
-    },
-    respondedEarly() {
-      invocations.respondedEarly += 1
-    },
-    wouldTimeOut() {
-      invocations.wouldTimeOut += 1
+    /**
+     * `finished`: some records of running invocations have a result. `removedFromReport`: a failure handler of the library
+     * removed a message from the report. The others are counts of the ledger.
+     */
+    add(what: 'finished' | 'removedFromReport' | 'outOfOrder' | 'respondedEarly' | 'wouldTimeOut', count = 1) {
+      counts[what] += count
     },
     /** Why a record failed. */
     cause: causes.add,
+    filtered(batch: readonly Received[]) {
+      settle(batch, () => 'filtered')
+    },
     processed(batch: readonly Received[]) {
       if (batch.length > 0) lastReport = performance.now()
       settle(batch, () => 'processed')
@@ -231,63 +266,12 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       update(messageId, (before) => before ?? 'foreign', THROWN)
     },
     failed(batch: readonly Received[]) {
-      deliveries.failed += batch.length
+      counts.failed += batch.length
       settle(batch, ({ receiveCount }) => (receiveCount >= maxReceives ? 'exhausted' : 'open'))
     },
     deletedThoughFailed(batch: readonly Received[]) {
-      deliveries.failed += batch.length
+      counts.failed += batch.length
       settle(batch, () => 'deleted')
-    },
-    firstUnprocessed(): string | undefined {
-      for (const [id, entry] of messages) {
-        const state = STATES[entry % DELIVERED] as State
-        if (state === 'open' || state === 'exhausted' || state === 'deleted') return id
-      }
-      return undefined
-    },
-    snapshot(counts: Omit<QueueCounts, 'visible'>): Progress {
-      const { queue, deadLetter, sentDeadLetters, sentByFunction = 0, replacedTimeouts = 0 } = counts
-      const unprocessed = tally.open + tally.exhausted
-      // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
-      // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
-      // those count instead. The count is never above the number that SQS moved.
-      const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0))
-      const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
-      const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
-      const arrived = sentDeadLetters ?? moved - deadLettered
-      const seconds = (lastReport - firstDelivery) / 1000
-      return {
-        sent: sentCount,
-        sentByFunction,
-        isInputComplete,
-        invocations: invocations.all,
-        delivered: deliveries.all,
-        processed: tally.processed,
-        redelivered: deliveries.all - deliveredMessages,
-        replacedTimeouts,
-        deadLettered,
-        deadLetteredWithoutError: Math.min(deadLettered, exhaustedWithoutError),
-        sentDeadLetters: sentDeadLetters ?? 0,
-        expiredDeadLetters: sentDeadLetters === undefined ? 0 : moved - deadLettered,
-        filtered: tally.filtered,
-        dropped: Math.max(0, deliveries.removedFromReport - arrived),
-        outOfOrder: deliveries.outOfOrder,
-        remaining: queue,
-        lost: tally.deleted + unaccounted,
-        timeouts: invocations.timeouts,
-        crashes: invocations.crashes,
-        diedBetween: invocations.diedBetween,
-        failedInvocations: invocations.failed,
-        respondedEarly: invocations.respondedEarly,
-        wouldTimeOut: invocations.wouldTimeOut,
-        reasons: Object.fromEntries(reasons),
-        causes: causes.counts(),
-        wallMs: Math.round(performance.now() - started),
-        inFlight: deliveries.inFlight,
-        finished: deliveries.finished,
-        failed: deliveries.failed,
-        perSecond: seconds > 0 ? Math.round(tally.processed / seconds) : 0,
-      }
     },
   }
 }

@@ -5,11 +5,6 @@ import { oneLine } from '../../shared/errors.ts'
 export interface RecordErrors {
   /** Name, message and code of a record's error, by message id. Records that did not start have no entry. */
   errors: Record<string, string>
-  /**
-   * The same for records that failed in an earlier batch of the invocation, and have no error in their last one. A
-   * handler makes several batches of a record if it calls several Middy handlers, for example to try again.
-   */
-  earlierErrors?: Record<string, string>
   /** The ids of the records that the library reported in its response. */
   reported?: string[]
   /** The records that had not succeeded when the handler ended, if the library had made no response for their batch. */
@@ -33,12 +28,11 @@ interface RecordTrace {
   failures?: { record: { messageId: string }; error: unknown }[]
 }
 
-/** What is known about a record in the last batch that it was in. */
+/** What is known about a record, and the last batch that it was in. */
 interface RecordState {
   batch: object
-  error?: string
-  /** Its error in an earlier batch of the invocation. */
-  earlierError?: string | undefined
+  /** Its last error, also in an earlier batch of the invocation, until it succeeds. */
+  error?: string | undefined
   hasSucceeded?: boolean
   isReported?: boolean
 }
@@ -76,8 +70,7 @@ export function watchRecordErrors(
     reportedAt = performance.now()
     const batch = message as BatchTrace
     for (const { messageId } of batch.event.Records) {
-      const earlier = states.get(messageId)
-      states.set(messageId, { batch, earlierError: earlier?.error ?? earlier?.earlierError })
+      states.set(messageId, { batch, error: states.get(messageId)?.error })
     }
   })
   subscribe('tracing:middy-bounded-sqs-batch:record:error', (message) => {
@@ -93,7 +86,7 @@ export function watchRecordErrors(
       reportedAt = performance.now()
     }
     if ('error' in (message as RecordTrace)) return
-    for (const { messageId } of records) change(messageId, batch, { hasSucceeded: true })
+    for (const { messageId } of records) change(messageId, batch, { hasSucceeded: true, error: undefined })
   })
   // The response of the library. The handler may return something else, for example if a `return` is missing.
   subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (message) => {
@@ -107,7 +100,6 @@ export function watchRecordErrors(
   return (ids) => {
     if (!isLibraryUsed) return undefined
     const errors: Record<string, string> = {}
-    const earlierErrors: Record<string, string> = {}
     const reported: string[] = []
     const unfinished: Record<string, true> = {}
     const unlisted: Record<string, true> = {}
@@ -120,11 +112,10 @@ export function watchRecordErrors(
       }
       states.delete(id)
       if (state.error !== undefined) errors[id] = state.error
-      else if (state.earlierError !== undefined) earlierErrors[id] = state.earlierError
       if (state.isReported) reported.push(id)
       if (!state.hasSucceeded && !responded.has(state.batch)) unfinished[id] = true
     }
-    return { errors, earlierErrors, reported, unfinished, unlisted }
+    return { errors, reported, unfinished, unlisted }
   }
 }
 

@@ -23,7 +23,7 @@ export interface RunEnd {
   readonly draining: AbortSignal
   fail(error: unknown): void
   /** For callbacks that no promise of the run waits for. An error in them would end this process, so it ends the run. */
-  guard<T>(callback: (value: T) => void): (value: T) => void
+  guard<Values extends unknown[]>(callback: (...values: Values) => void): (...values: Values) => void
   /** The run sends no more messages. */
   inputSent(): void
   /** Whether no other message can arrive, if this many were received and not delivered. */
@@ -50,9 +50,9 @@ export function openRunEnd({ queue, ledger, idle, awaitFirst, onProgress, signal
     draining: AbortSignal.any([...signals, over.signal]),
     fail,
     guard(callback) {
-      return (value) => {
+      return (...values) => {
         try {
-          callback(value)
+          callback(...values)
         } catch (error) {
           fail(error)
         }

@@ -69,20 +69,13 @@ export function checkFile(file: string) {
   if (!/\.(m?ts|[cm]?js)$/.test(file)) throw new UsageError(`${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
 }
 
-/** Refuses a queue that Lambda rejects, and warns of one for which the run may not end. `timeout` is in seconds. */
-function checkQueue({ visibilityTimeout, maxReceives }: Queue, timeout: number, onWarning: (line: string) => void) {
-  if (visibilityTimeout < timeout) {
-    throw new UsageError(
-      `the visibility timeout of the queue (${visibilityTimeout} s) is below the timeout of the function (${timeout} s). ` +
-        'Lambda rejects such a mapping: raise the visibility timeout or lower --timeout',
-    )
-  }
-  if (maxReceives === Number.POSITIVE_INFINITY) {
-    onWarning(
-      'the queue has no redrive policy: a message that always fails is redelivered until its retention period ends, ' +
-        'and the run does not end before that. Add a redrive policy, or stop the run with Ctrl-C',
-    )
-  }
+/** Refuses a queue that Lambda rejects. `timeout` is in seconds. */
+function checkQueue({ visibilityTimeout }: Queue, timeout: number) {
+  if (visibilityTimeout >= timeout) return
+  throw new UsageError(
+    `the visibility timeout of the queue (${visibilityTimeout} s) is below the timeout of the function (${timeout} s). ` +
+      'Lambda rejects such a mapping: raise the visibility timeout or lower --timeout',
+  )
 }
 
 function slowInit(ms: number, timeout: number) {
@@ -102,58 +95,49 @@ export async function run(options: RunOptions): Promise<Ledger> {
   checkFile(options.function.file)
   const closing: (() => unknown)[] = []
   try {
-    const queue =
-      'queueUrl' in options.queue ? await openGivenQueue(options.queue, onWarning) : await startOwnQueue(options.queue)
+    const queue = 'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
     closing.push(queue.close)
     const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
     const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
-    checkQueue(queue, timeout, onWarning)
+    checkQueue(queue, timeout)
 
     const ledger = openLedger(queue.maxReceives)
     const end = openRunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] })
-    const { onLog, onMetrics, onUsage } = options.function
-    const limitMemory = options.function.memory !== undefined
+    const { onLog = () => {}, memory } = options.function
+    const { onFailure } = mapping
+    const limitMemory = memory !== undefined
     const findings = openFindings({ ...options.function, limitMemory })
     let hasWarnedOfInit = false
     const functionOptions = {
       limitMemory,
       ...options.function,
       env: { ...queue.variables, ...options.function.env },
-      ...(onLog ? { onLog: end.guard(onLog) } : {}),
-      ...(onMetrics ? { onMetrics: end.guard(onMetrics) } : {}),
-      onFinished: ledger.finished,
+      onLog: end.guard(onLog),
+      onFinished: (records: number) => ledger.add('finished', records),
       onSlowInit: (ms: number) => {
         if (!hasWarnedOfInit) onWarning(slowInit(ms, timeout))
         hasWarnedOfInit = true
       },
-      onUsage: end.guard((usage: Usage) => {
-        const wouldTimeOut = findings.add(usage)
-        if (wouldTimeOut !== undefined) {
-          ledger.wouldTimeOut()
-          options.mapping.onFailure?.(wouldTimeOut)
-        }
-        onUsage?.(usage)
+      onUsage: end.guard((usage: Usage, isOfLibrary: boolean) => {
+        const wouldTimeOut = findings.add(usage, isOfLibrary)
+        if (wouldTimeOut === undefined) return
+        ledger.add('wouldTimeOut')
+        onFailure(wouldTimeOut)
       }),
       onLeftWork: end.guard((left: LeftWork[]) => {
-        if (findings.addLeft(left)) ledger.respondedEarly()
+        if (findings.addLeft(left)) ledger.add('respondedEarly')
       }),
       onDeathBetween: end.guard((message: string) => {
         ledger.diedBetween(message)
-        options.mapping.onFailure?.(message)
+        onFailure(message)
       }),
-    }
-
-    async function totals(): Promise<Ledger> {
-      const { inFlight, finished, failed, ...rest } = ledger.snapshot(await queue.counts())
-      const firstUnprocessed = ledger.firstUnprocessed()
-      return { ...rest, ...(firstUnprocessed === undefined ? {} : { firstUnprocessed }) }
     }
 
     let runtime: Runtime
     try {
       runtime = await startRuntime(functionOptions, stop)
     } catch (error) {
-      if (stop.aborted) return await totals() // the function was still loading
+      if (stop.aborted) return ledger.total(await queue.counts()) // the function was still loading
       throw error
     }
     closing.push(runtime.stop)
@@ -186,7 +170,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     if (!stop.aborted) await runtime.finish()
     end.throwIfFailed()
     for (const line of findings.lines()) onWarning(line)
-    return await totals()
+    return ledger.total(await queue.counts())
   } finally {
     for (const close of closing.reverse()) await close()
   }
