@@ -1,6 +1,6 @@
 /** The public entry of the package: runs a handler from a test or a benchmark. */
 
-export { type Display, openDisplay, renderLedger, renderTable } from './local/command/display.ts'
+export { renderLedger } from './local/command/display.ts'
 export type { FunctionOptions } from './local/simulator/environment.ts'
 export { type EventSourceOptions, runEventSource } from './local/simulator/event-source.ts'
 export type { QueueAddress } from './local/simulator/given-queue.ts'
@@ -11,5 +11,6 @@ export type { Queue } from './local/simulator/queue.ts'
 export { MAPPING_DEFAULTS, type RunOptions, run } from './local/simulator/run.ts'
 export { type Runtime, type RuntimeOptions, startRuntime } from './local/simulator/runtime.ts'
 export { type Received, toEvent, toReceived } from './local/simulator/sqs-record.ts'
+export { type Display, openDisplay, renderTable } from './shared/display.ts'
 export { InitError, UsageError } from './shared/errors.ts'
 export { createCpuQuota, type Quota as CpuQuota } from './tune/cpu-quota.ts'

@@ -172,6 +172,11 @@ export const QUEUE_SETTINGS = {
     most: 1_048_576,
     isOptional: true, // only `local` needs it
   }),
+  contentBasedDeduplication: boolean('ContentBasedDeduplication', {
+    terraform: ['content_based_deduplication'],
+    default: false,
+    isOptional: true, // only `local` needs it
+  }),
   redrive: other<RedrivePolicy>('RedrivePolicy', { terraform: ['redrive_policy'] }),
 } satisfies Table
 

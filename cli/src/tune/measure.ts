@@ -1,4 +1,3 @@
-import { formatNumber } from '../local/command/display.ts'
 import {
   type Environment,
   FUNCTION_DEFAULTS,
@@ -11,6 +10,7 @@ import type { InvocationMetrics } from '../local/simulator/metrics.ts'
 import { NOT_TAKEN, type Outcome } from '../local/simulator/runtime-api.ts'
 import { type Received, toEvent } from '../local/simulator/sqs-record.ts'
 import { InitError, oneLine, UsageError } from '../shared/errors.ts'
+import { formatNumber } from '../shared/format.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import type { Quota } from './cpu-quota.ts'
 import { fullMemory, type Measure, type Plan } from './explore.ts'

@@ -1,7 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os'
-import { formatNumber } from '../local/command/display.ts'
-import { variablesOf } from '../local/command/env-flags.ts'
-import { REAL_CALLS_WARNING, refuseIf, splitExport } from '../local/command/options.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
+import { readMessagesFile } from '../local/simulator/messages.ts'
+import { checkFile } from '../local/simulator/run.ts'
 import {
   checkTemplateFlags,
   readSettings,
@@ -9,13 +9,13 @@ import {
   settingsLine,
   type TemplateFlags,
   type TemplateSettings,
-} from '../local/command/template-flags.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
-import { readMessagesFile } from '../local/simulator/messages.ts'
-import { checkFile } from '../local/simulator/run.ts'
+} from '../local/simulator/template-settings.ts'
 import type { Mapping } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
+import { variablesOf } from '../shared/env-flags.ts'
 import { UsageError } from '../shared/errors.ts'
+import { REAL_CALLS_WARNING, refuseIf, splitExport } from '../shared/flags.ts'
+import { formatNumber } from '../shared/format.ts'
 import { templateAt } from '../template/assembly.ts'
 import { DEFAULT_BATCH_SIZE, MEMORIES, MORE_MEMORIES, type Range } from './defaults.ts'
 import type { Plan } from './explore.ts'

@@ -1,7 +1,7 @@
 import { stringify } from 'yaml'
-import { formatNumber } from '../local/command/display.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
+import { formatNumber } from '../shared/format.ts'
 import type { Combination } from './figures/result.ts'
 import { batchTimes } from './predict.ts'
 import type { Workload } from './prices.ts'

@@ -1,4 +1,4 @@
-import { formatNumber } from '../local/command/display.ts'
+import { formatNumber } from '../shared/format.ts'
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
 import { isOverloaded, kneeOf } from './figures/climb.ts'
 import { formatNeeded, formatShare } from './figures/format.ts'

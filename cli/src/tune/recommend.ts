@@ -1,5 +1,5 @@
 import { availableParallelism, cpus } from 'node:os'
-import { formatNumber } from '../local/command/display.ts'
+import { formatNumber } from '../shared/format.ts'
 import { problemIn } from './choose.ts'
 import type { Plan } from './explore.ts'
 import { isExact, isOverloaded, kneeOf, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'

@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { renderTable } from '../local/command/display.ts'
+import { renderTable } from '../shared/display.ts'
 import { choose, problemIn } from './choose.ts'
 import { causesOf, problemsOf } from './figures/causes.ts'
 import { PRECISION } from './figures/confidence.ts'

@@ -157,6 +157,7 @@ const READ_QUEUE = {
   retention: withId('queue retention', known(345_600)),
   delay: withId('queue delay', known(0)),
   maximumMessageSize: withId('queue maximumMessageSize', unknown('SQS does not return it')),
+  contentBasedDeduplication: withId('queue contentBasedDeduplication', unknown('SQS does not return it')),
   redrive: absent,
   isDeadLetterQueue: false,
 }
@@ -578,6 +579,7 @@ test('a FIFO queue, and a dead-letter queue that may not be read', async (t) => 
     retention: withId('queue.fifo retention', known(345_600)),
     delay: withId('queue.fifo delay', unknown('SQS does not return it')),
     maximumMessageSize: withId('queue.fifo maximumMessageSize', unknown('SQS does not return it')),
+    contentBasedDeduplication: withId('queue.fifo contentBasedDeduplication', unknown('SQS does not return it')),
     redrive: known({
       maxReceiveCount: withId('queue.fifo maxReceiveCount', known(5)),
       arn: withId('queue.fifo redrive', known(arnOf('dead.fifo'))),
@@ -617,6 +619,7 @@ test('a queue of which SQS returns no attributes', async (t) => {
     retention: missing('retention'),
     delay: missing('delay'),
     maximumMessageSize: missing('maximumMessageSize'),
+    contentBasedDeduplication: missing('contentBasedDeduplication'),
   }
   t.strictSame(found, { ...READ_QUEUE, ...settings })
 })

@@ -87,39 +87,6 @@ test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a 
   }
 })
 
-const READS_URL = {
-  'at load':
-    "import { deadLetter } from 'LIBRARY'\ndeadLetter({ client: { send() {} }, queueUrl: process.env.DEAD_LETTER_QUEUE_URL })\nexport const handler = async () => {}",
-  itself: "if (!process.env.DEAD_LETTER_QUEUE_URL) throw new Error('no url')\nexport const handler = async () => {}",
-}
-const ADD =
-  'The template does not set DEAD_LETTER_QUEUE_URL, so the function would not have it on Lambda. Add this to the function in the template, with the name of your dead-letter queue: Environment: { Variables: { DEAD_LETTER_QUEUE_URL: !Ref … } }'
-
-for (const [name, source] of Object.entries(READS_URL)) {
-  test(`${name}: a handler that needs DEAD_LETTER_QUEUE_URL is not loaded if the template does not set it`, async (t) => {
-    const file = join(folder(t), 'h.mjs')
-    writeFileSync(file, source.replace('LIBRARY', join(import.meta.dirname, '../../../dist/sqs/index.js')))
-    const template = templateFile(t, sam({ function: { Timeout: 5 }, mapping: { BatchSize: 1 } }))
-    const args = ['local', file, '--messages', '1', '--window', '0', '--idle', '0']
-    const env = { DEAD_LETTER_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead' }
-    const { code, stderr } = await command([...args, '--template', template], { env })
-    t.ok(stderr.endsWith(`. ${ADD}\n`), stderr)
-    t.equal(code, 2)
-    const given = await command([...args, '--template', template, '--env', 'DEAD_LETTER_QUEUE_URL=http://127.0.0.1/q'])
-    t.equal(given.code, 0, given.stderr)
-  })
-}
-
-test('a handler that reads the missing DEAD_LETTER_QUEUE_URL later is loaded, with a warning', async (t) => {
-  const file = join(folder(t), 'h.mjs')
-  writeFileSync(file, 'export const handler = async () => console.log("url:", process.env.DEAD_LETTER_QUEUE_URL)')
-  const template = templateFile(t, sam({ function: { Timeout: 5 }, mapping: { BatchSize: 1 } }))
-  const args = ['local', file, '--messages', '1', '--window', '0', '--idle', '0', '--template', template]
-  const { stderr } = await command(args)
-  t.ok(stderr.includes(`warning: ${ADD}\n`))
-  t.match(stderr, /^function \| url: undefined$/m)
-})
-
 test('a dead letter that is a duplicate on a FIFO queue counts once', async (t) => {
   const ledger = await runHandler('dead-letters.ts', {
     queue: { fifo: true, visibilityTimeout: 40, maxReceives: 2 },

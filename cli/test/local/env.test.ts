@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { variablesOf } from '../../src/local/command/env-flags.ts'
+import { variablesOf } from '../../src/shared/env-flags.ts'
 import { command, folder, handlerFile } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
@@ -22,11 +22,11 @@ test('--env overrides --env-from, which overrides the template; the variables of
   t.match(stdout, /environment variables FROM_TEMPLATE, FROM_FILE, FROM_FLAG$/m)
   t.ok(
     stdout.includes(
-      `the value of TABLE in ${template} is not known (Dead is known only after deployment), so the variable is not set. Set it with --env TABLE=…\n`,
+      `the variable TABLE in ${template}: not known (Dead is known only after deployment), so not set. Use --env TABLE=…\n`,
     ),
   )
   const given = await command([...args, ...flags, '--env', 'TABLE=orders'])
-  t.notMatch(given.stdout, 'the value of TABLE')
+  t.notMatch(given.stdout, 'the variable TABLE')
 })
 
 test('a byte order mark at the start of --env-from is not part of a name', async (t) => {

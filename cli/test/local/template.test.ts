@@ -17,6 +17,19 @@ const FLAGS: LocalFlags = {
   idle: 0,
 }
 
+/** Sends a message without a deduplication id to its own queue, once. */
+const SENDS = `export const handler = async ({ Records: [record] }) => {
+  if (record.body === 'again') return
+  const url = process.env.AWS_ENDPOINT_URL_SQS
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { 'x-amz-target': 'AmazonSQS.SendMessage' },
+    body: JSON.stringify({ QueueUrl: url + '/000000000000/local.fifo', MessageBody: 'again', MessageGroupId: 'g' }),
+  })
+  await response.text()
+  console.log(response.status)
+}`
+
 const small = {
   mapping: { BatchSize: 20, MaximumBatchingWindowInSeconds: 1 },
   function: { Timeout: 100, MemorySize: 256 },
@@ -31,7 +44,7 @@ test('a run takes batch size, timeouts, memory and max deliveries from the templ
   })
   t.match(
     stderr,
-    /^settings of Handler\/Orders in \S+template\.yaml: batch size 20, window 1 s, timeout 100 s, memory 256 MB, FIFO false, visibility timeout 601 s, max deliveries 2, ReportBatchItemFailures on$/m,
+    /^settings of Handler\/Orders in \S+template\.yaml: batch size 20, window 1 s, timeout 100 s, memory 256 MB, FIFO false, visibility timeout 601 s, max deliveries 2, ReportBatchItemFailures true$/m,
   )
   t.match(JSON.parse(stdout), { sent: 40, processed: 36, deadLettered: 4, delivered: 44, lost: 0, remaining: 0 })
   t.equal(code, 0)
@@ -67,27 +80,16 @@ test('a template without ReportBatchItemFailures: failed messages are lost, as o
   const args = ['local', HANDLER, '--messages', '20', '--idle', '0', '--template', template]
   const { code, stdout } = await command(args, { env: { RECORD_TO: notes.file } })
   t.equal(code, 1)
-  t.match(stdout, /, ReportBatchItemFailures off$/m)
-  t.match(stdout, /^2 messages were lost\. Without ReportBatchItemFailures/m)
-})
-
-test('a template without ReportBatchItemFailures: a warning is printed, also if no record fails', async (t) => {
-  const template = templateFile(t, sam({ ...small, mapping: { ...small.mapping, FunctionResponseTypes: undefined } }))
-  const args = ['local', HANDLER, '--messages', '1', '--idle', '0', '--template', template]
-  const warning =
-    /^warning: ReportBatchItemFailures is off in \S+template\.yaml, so Lambda deletes failed messages\. Add FunctionResponseTypes: \[ReportBatchItemFailures\] to Handler\/Orders$/m
-  const { code, stdout } = await command(args, { env: { RECORD_TO: notebook(t).file } })
-  t.equal(code, 0)
-  t.match(stdout, warning)
-  const { notes } = await taken(t, sam(small))
-  t.notMatch(notes.join('\n'), 'warning')
+  t.match(stdout, /, ReportBatchItemFailures false$/m)
+  t.match(stdout, /^failed: 2 messages were lost; /m)
 })
 
 async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}) {
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { freeze, idle, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
-  const { codeRoot, concurrency, notInTemplate, nodeMajor, maximumMessageSize, templateEnv = {}, ...rest } = more
+  const { codeRoot, concurrency, notInTemplate, nodeMajor, templateEnv = {}, ...others } = more
+  const { maximumMessageSize, contentBasedDeduplication, ...rest } = others
   return { flags: rest, variables: templateEnv, notes: notes.map((line) => line.replaceAll(file, 'T')) }
 }
 
@@ -142,10 +144,10 @@ test('settings whose value is not known are listed, and have the defaults of the
   const reason = 'Fn::ImportValue x comes from another stack'
   t.strictSame(notes, [
     'settings of Handler/Orders in T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
-    `the batch size in T is not known (${reason}), so the default is used`,
-    `the timeout in T is not known (${reason}), so the default is used`,
+    `the setting batch size in T is not known (${reason}), so the default of this command is used`,
+    `the setting timeout in T is not known (${reason}), so the default of this command is used`,
     'T has no redrive policy for the queue: messages are dead-lettered after 5 deliveries (the default)',
-    'warning: it is not known whether ReportBatchItemFailures is on in T. This run assumes that it is on. If it is off, Lambda deletes failed messages',
+    `the setting ReportBatchItemFailures in T is not known (${reason}), so the default of this command is used`,
   ])
 })
 
@@ -153,9 +155,9 @@ test('a queue that is not known: a line for each setting says so', async (t) => 
   const { notes } = await taken(t, sam({ mapping: { Queue: { 'Fn::ImportValue': 'x' } } }))
   const reason = 'Fn::ImportValue x comes from another stack'
   t.strictSame(notes.slice(1), [
-    `the type of the queue (standard or FIFO) in T is not known (${reason}), so the default is used`,
-    `the visibility timeout in T is not known (${reason}), so the default is used`,
-    `the redrive policy in T is not known (${reason}), so the default is used`,
+    `the setting FIFO in T is not known (${reason}), so the default of this command is used`,
+    `the setting visibility timeout in T is not known (${reason}), so the default of this command is used`,
+    `the setting max deliveries in T is not known (${reason}), so the default of this command is used`,
   ])
 })
 
@@ -194,15 +196,6 @@ test('filters of the template are applied; if one is not known, none is, and a l
   })
   t.strictSame(await takenWith({ Filters: [] }), { filters: undefined, notes: [] })
   t.strictSame(await takenWith(undefined), { filters: undefined, notes: [] })
-})
-
-test('a mapping that may be disabled: a line says so', async (t) => {
-  const notesOf = async (Enabled: unknown) => (await taken(t, sam({ mapping: { Enabled } }))).notes.slice(1)
-  t.strictSame(await notesOf({ 'Fn::ImportValue': 'x' }), [
-    'it is not known whether Handler/Orders is enabled in T (Fn::ImportValue x comes from another stack): this run assumes that it is',
-  ])
-  t.strictSame(await notesOf(true), [])
-  t.strictSame(await notesOf(false), [], 'the end of the run says it')
 })
 
 test('a parameter with allowed values: the run says which value it used', async (t) => {
@@ -251,6 +244,21 @@ for (const [title, properties, metadata, folder] of [
   })
 }
 
+test('clients need no deduplication id if the queue of the template has ContentBasedDeduplication', async (t) => {
+  const file = join(filesIn(t, { 'h.mjs': SENDS }), 'h.mjs')
+  const run = async (ContentBasedDeduplication: boolean) => {
+    const queue = { FifoQueue: true, ContentBasedDeduplication }
+    const mapping = { BatchSize: 1, MaximumBatchingWindowInSeconds: undefined }
+    const template = templateFile(t, sam({ mapping, queue, dead: { FifoQueue: true } }))
+    const args = ['local', file, '--messages', '1', '--idle', '0', '--json', '--template', template]
+    const { code, stdout, stderr } = await command(args)
+    t.equal(code, 0, stderr)
+    return { sentByFunction: JSON.parse(stdout).sentByFunction, status: /function \| (\d+)/.exec(stderr)?.[1] }
+  }
+  t.strictSame(await run(true), { sentByFunction: 1, status: '200' })
+  t.strictSame(await run(false), { sentByFunction: 0, status: '400' })
+})
+
 test('a message above the MaximumMessageSize of the queue is refused, and not with --queue-url', async (t) => {
   const sized = sam({ queue: { MaximumMessageSize: 1024 } })
   const flags = async (more: Partial<LocalFlags> = {}) =>
@@ -267,7 +275,7 @@ test('a message above the MaximumMessageSize of the queue is refused, and not wi
     templateFile(t, sized),
   ])
   t.equal(code, 2)
-  t.match(stderr, `line 1 of ${input} has a body of 1025 bytes, but MaximumMessageSize of the queue is 1024`)
+  t.match(stderr, `line 1 of ${input} has a body of 1025 bytes, but the queue allows at most 1024`)
 })
 
 for (const [title, file, handler, code, text] of [
@@ -283,7 +291,7 @@ for (const [title, file, handler, code, text] of [
     'dist/app.js',
     'export const handler = async () => {}',
     2,
-    /Unexpected token 'export'\. \S+package\.json is not deployed, because it is outside of the CodeUri \S+dist\. Move it there, or rename the file to app\.mjs$/m,
+    /Unexpected token 'export'\. Move \S+package\.json into the CodeUri \S+dist, or rename the file to app\.mjs$/m,
   ],
   ['an ES module elsewhere', 'src/app.js', 'export const handler = async () => {}', 0, /^passed: 1 /m],
 ] as const) {
@@ -306,7 +314,7 @@ test('if no environment variable is known, one line says so', async (t) => {
   const { notes, variables } = await taken(t, sam({ function: { Environment } }))
   t.strictSame(variables, {})
   t.strictSame(notes.slice(1), [
-    'the environment variables in T are not known (Fn::Transform is known only after deployment), so they are not set. Set them with --env NAME=…',
+    'the environment variables in T: not known (Fn::Transform is known only after deployment), so not set. Use --env NAME=…',
   ])
 })
 
@@ -476,7 +484,11 @@ test('settings whose value is not known are listed before an error about options
   const args = ['local', HANDLER, '--messages', '1', '--template', template]
   const { code, stdout, stderr } = await command(args)
   t.equal(code, 2)
-  t.ok(stdout.includes(`the batch size in ${template} is not known (Fn::ImportValue x comes from another stack), so `))
+  t.ok(
+    stdout.includes(
+      `the setting batch size in ${template} is not known (Fn::ImportValue x comes from another stack), so `,
+    ),
+  )
   t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
 })
 

@@ -21,12 +21,12 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
   ['one message lost', { lost: 1 }, none, '1 message was lost'],
   ['messages left in the queue', { remaining: 1200 }, none, '1,200 messages were left in the queue'],
   ['no message processed', { processed: 0 }, none, 'no message was processed'],
-  ['a death between invocations', { diedBetween: 1 }, none, 'the process died once between invocations'],
+  ['a death between invocations', { diedBetween: 1 }, none, 'the process died between invocations: 1 time'],
   [
     'a death between invocations, although failed invocations and dead letters are allowed',
     { diedBetween: 2 },
     { maxDeadLettered: 99, maxFailedInvocations: 99 },
-    'the process died 2 times between invocations',
+    'the process died between invocations: 2 times',
   ],
   [
     'a failed invocation',
@@ -117,7 +117,7 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     'dead letters of which no handler had thrown, without a crash of an invocation',
     { deadLettered: 3, deadLetteredWithoutError: 2, crashes: 1, diedBetween: 1 },
     { ...none, maxFailedInvocations: 9 },
-    'the process died once between invocations; 3 messages were dead-lettered; of these, no handler had thrown: 2 (--max-dead-lettered 3 would allow it)',
+    'the process died between invocations: 1 time; 3 messages were dead-lettered; of these, no handler had thrown: 2 (--max-dead-lettered 3 would allow it)',
   ],
   [
     'several reasons',

@@ -40,6 +40,7 @@ test('a queue that could not be read: none of its settings is known', async (t) 
     retention: setting,
     delay: setting,
     maximumMessageSize: setting,
+    contentBasedDeduplication: setting,
     redrive: setting,
   })
 })

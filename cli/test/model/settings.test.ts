@@ -163,6 +163,7 @@ visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visi
 retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, default=345600, least=60, most=1209600
 delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, default=0, least=0, most=900
 maximumMessageSize: MaximumMessageSize (MaximumMessageSize), number, terraform=max_message_size, default=1048576, least=1024, most=1048576, isOptional=true
+contentBasedDeduplication: ContentBasedDeduplication (ContentBasedDeduplication), boolean, terraform=content_based_deduplication, default=false, isOptional=true
 redrive: RedrivePolicy (RedrivePolicy), other, terraform=redrive_policy
 `,
   SUBSCRIPTION_SETTINGS: `

@@ -51,6 +51,7 @@ Resources:
     retention: byDefault(345_600, 'Queue retention'),
     delay: byDefault(0, 'Queue delay'),
     maximumMessageSize: byDefault(1_048_576, 'Queue maximumMessageSize'),
+    contentBasedDeduplication: byDefault(false, 'Queue contentBasedDeduplication'),
     fifo: { state: 'known', value: false, position: undefined },
     redrive: known(
       {

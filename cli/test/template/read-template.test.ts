@@ -372,7 +372,7 @@ test('an SNS event with a queue that SAM makes', async (t) => {
     ['Handler/A', { line: 4, column: 15 }, true, 10, 'Handler'],
   )
   t.strictSame(reportBatchItemFailures, known(false, 4, 45))
-  const ofQueue = (value: number, name: string) => ({
+  const ofQueue = (value: number | boolean, name: string) => ({
     state: 'known',
     value,
     isDefault: true,
@@ -385,6 +385,7 @@ test('an SNS event with a queue that SAM makes', async (t) => {
     retention: ofQueue(345_600, 'retention'),
     delay: ofQueue(0, 'delay'),
     maximumMessageSize: ofQueue(1_048_576, 'maximumMessageSize'),
+    contentBasedDeduplication: ofQueue(false, 'contentBasedDeduplication'),
     fifo: { state: 'known', value: false, position: undefined },
     redrive: absent,
     isMadeBySam: true,

@@ -6,7 +6,7 @@ import { FUNCTION_DEFAULTS } from '../simulator/environment.ts'
 import type { Ledger } from '../simulator/ledger.ts'
 import { isTypeScript } from '../simulator/node-flags.ts'
 import type { RunOptions } from '../simulator/run.ts'
-import { codeRootOf, nodeMajorOf } from './template-flags.ts'
+import { codeRootOf, nodeMajorOf } from '../simulator/template-settings.ts'
 
 interface Run {
   ledger: Ledger

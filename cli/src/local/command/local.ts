@@ -1,21 +1,19 @@
-import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
-import { manifestAbove } from '../../code/commonjs.ts'
 import { ask } from '../../shared/ask.ts'
+import { openDisplay } from '../../shared/display.ts'
 import { InitError, UsageError } from '../../shared/errors.ts'
+import { REAL_CALLS_WARNING, SIGNALS } from '../../shared/flags.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
-import type { FunctionOptions } from '../simulator/environment.ts'
+import { notLoaded } from '../simulator/not-loaded.ts'
 import { run } from '../simulator/run.ts'
 import { differencesOf } from './differences.ts'
-import { openDisplay, renderLedger, renderVerdict } from './display.ts'
-import { type LocalFlags, REAL_CALLS_WARNING, toRunOptions } from './options.ts'
+import { renderLedger, renderVerdict, showProgress } from './display.ts'
+import { type LocalFlags, toRunOptions } from './options.ts'
 import { withTemplate } from './template-flags.ts'
-import { messages, whyFailed } from './verdict.ts'
+import { whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
 /** The first failures are kept for `--json`, and the very first is printed if the run failed. */
 const MAX_FAILURES = 10
-export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
@@ -24,8 +22,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
   const options = await toRunOptions(handler, flags)
   await announceGivenQueue(flags, stream)
-  const total = Array.isArray(options.messages) ? options.messages.length : flags.messages
-  const display = openDisplay(stream, total)
+  const display = openDisplay(stream)
   const draining = new AbortController()
   const stopping = new AbortController()
   const failures: string[] = []
@@ -64,10 +61,9 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
         }
         const replaced = flags.queueUrl === undefined ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
         display.log(`${REAL_CALLS_WARNING}, and ${replaced}`, process.stderr)
-        if (readsMissingDeadLetterUrl(options.function)) display.log(`warning: ${ADD_DEAD_LETTER_URL}`, process.stderr)
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
-      onProgress: display.progress,
+      onProgress: (progress) => showProgress(display, progress, stream),
       drain: draining.signal,
       stop: stopping.signal,
     })
@@ -79,7 +75,6 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
       process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
     } else {
       process.stdout.write(`${renderLedger(ledger, process.stdout)}\n`)
-      if (ledger.lost > 0) display.log(whyLost(ledger.lost, flags))
       if (reason !== undefined && failures[0]) display.log(`first failure: ${failures[0]}`)
       for (const difference of differences) display.log(`not as on AWS: ${difference}`)
     }
@@ -107,58 +102,4 @@ export async function announceGivenQueue(
   }
   if (!(await ask(`${what}.\nStart it? (y/N) `, { input, output: stream })))
     throw new UsageError('the run was not started')
-}
-
-/** The usage error for a function that cannot be loaded. */
-export function notLoaded(handler: string, functionOptions: FunctionOptions, error: InitError): UsageError {
-  return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(functionOptions, error)}`)
-}
-
-const DEAD_LETTER_URL = 'DEAD_LETTER_QUEUE_URL'
-const ADD_DEAD_LETTER_URL =
-  `The template does not set ${DEAD_LETTER_URL}, so the function would not have it on Lambda. Add this to the function ` +
-  `in the template, with the name of your dead-letter queue: Environment: { Variables: { ${DEAD_LETTER_URL}: !Ref … } }`
-
-function lacksDeadLetterUrl({ env = {} }: FunctionOptions): boolean {
-  return DEAD_LETTER_URL in env && env[DEAD_LETTER_URL] === undefined
-}
-
-/** Whether the file of the handler reads a variable that the template does not set. */
-function readsMissingDeadLetterUrl(options: FunctionOptions): boolean {
-  return lacksDeadLetterUrl(options) && readFileSync(options.file, 'utf8').includes(DEAD_LETTER_URL)
-}
-
-/** What Node reports if a file is an ES module, but the `type` in package.json is `commonjs`. */
-const NO_ES_MODULE = /Cannot use import statement outside a module|Unexpected token 'export'/
-
-/** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
-function hintFor(functionOptions: FunctionOptions, { message }: InitError) {
-  const { file, runtimeClient, codeRoot } = functionOptions
-  if (readsMissingDeadLetterUrl(functionOptions) || (lacksDeadLetterUrl(functionOptions) && /queueUrl/.test(message))) {
-    return `. ${ADD_DEAD_LETTER_URL}`
-  }
-  if (/require\(\) of ES Module/.test(message)) {
-    return '. Lambda turns off require() of ES modules (--no-experimental-require-module): bundle the handler, or use import()'
-  }
-  const isTypeScript = /ts$/.test(file)
-  if (isTypeScript && runtimeClient) return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
-  const manifest = codeRoot === undefined ? undefined : manifestAbove(codeRoot, file)
-  if (manifest !== undefined && NO_ES_MODULE.test(message)) {
-    return `. ${manifest} is not deployed, because it is outside of the CodeUri ${codeRoot}. Move it there, or rename the file to ${basename(file, '.js')}.mjs`
-  }
-  if (/\.[jt]s$/.test(file) && NO_ES_MODULE.test(message)) {
-    const renamed = basename(file).replace(/[jt]s$/, 'm$&')
-    return `. Add "type": "module" to package.json, or rename the file to ${renamed}`
-  }
-  if (!isTypeScript) return ''
-  if (!/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
-  const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
-  return `. Bundle it first (esbuild ${file} ${flags}), and pass handler.mjs`
-}
-
-function whyLost(lost: number, flags: LocalFlags) {
-  const failed = flags.reportBatchItemFailures
-    ? 'Lambda deletes failed messages if the handler does not return the response of middy-bounded-sqs-batch.'
-    : 'Without ReportBatchItemFailures, Lambda deletes failed messages.'
-  return `${messages(lost)} lost. ${failed} Another consumer may also have received messages, or the handler deleted messages that it reported as failed.`
 }

@@ -1,15 +1,16 @@
-import { existsSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { type FilterPattern, matcherOf } from '../../model/match-filters.ts'
+import { variablesOf } from '../../shared/env-flags.ts'
 import { UsageError } from '../../shared/errors.ts'
+import { refuseIf, splitExport } from '../../shared/flags.ts'
+import { formatNumber } from '../../shared/format.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../simulator/environment.ts'
 import { numberedMessages, readMessagesFile, readStandardInput } from '../simulator/messages.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from '../simulator/run.ts'
-import { formatNumber } from './display.ts'
-import { variablesOf } from './env-flags.ts'
+import { DEFAULT_MAX_RECEIVES, type TemplateFlags } from '../simulator/template-settings.ts'
 
 /** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
-export interface LocalFlags {
+export interface LocalFlags extends TemplateFlags {
   messages?: number
   messagesFile?: string
   groups?: number
@@ -30,20 +31,6 @@ export interface LocalFlags {
   freeze: boolean
   inspect?: string | true
   runtimeClient?: string
-  env?: string[]
-  envFrom?: string
-  /** MaximumConcurrency and the major version of Node in the template, if known. */
-  maximumConcurrency?: number
-  nodeMajor?: number
-  /** The folder that the template deploys, and the MaximumMessageSize of its queue. */
-  codeRoot?: string
-  maximumMessageSize?: number
-  /** Environment variables from the template. */
-  templateEnv?: Record<string, string>
-  /** The patterns of the filters in the template. */
-  templateFilters?: FilterPattern[]
-  /** Variables that `local` sets without a template, but that the template does not set. */
-  notInTemplate?: string[]
   maxDeadLettered: number
   maxFailedInvocations: number
   idle?: number | 'off'
@@ -51,33 +38,20 @@ export interface LocalFlags {
   duplicates?: number
   quiet?: boolean
   json?: boolean
-  template?: string
-  parameter?: string[]
-  templateFunction?: string
+  /** What follows is known from the template, and has no flag. */
+  maximumConcurrency?: number
+  maximumMessageSize?: number
+  contentBasedDeduplication?: boolean
+  /** The major version of Node. */
+  nodeMajor?: number
+  /** The folder that is deployed. */
+  codeRoot?: string
+  templateFilters?: FilterPattern[]
 }
-
-/** A user may expect that all systems are imitated, but only SQS and Lambda are. */
-export const REAL_CALLS_WARNING = 'warning: the handler really runs'
-
-/** The default number of deliveries before a message is dead-lettered: the smallest that AWS recommends. */
-export const DEFAULT_MAX_RECEIVES = 5
 
 /** The default of --idle. Nothing can arrive later in a queue of this process that no other program knows. */
 const IDLE = 2
 const OWN_IDLE = 0.5
-
-export function refuseIf(condition: unknown, message: string) {
-  if (condition) throw new UsageError(message)
-}
-
-/** Splits `file#export`. The path of the file may contain a # itself. */
-export function splitExport(text: string) {
-  const hash = existsSync(text) ? -1 : text.search(/#[^#/]*$/)
-  const file = hash === -1 ? text : text.slice(0, hash)
-  const exportName = hash === -1 ? 'handler' : text.slice(hash + 1)
-  refuseIf(exportName === '', `${text} has no name after #: write ${file}#handler, or another export`)
-  return { file, exportName }
-}
 
 function hasMatch(count: number, matches: (body: string) => boolean): boolean {
   for (const { body } of numberedMessages(count)) if (matches(body)) return true
@@ -196,6 +170,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
           visibilityTimeout,
           maxReceives,
           fifo,
+          contentBasedDeduplication: flags.contentBasedDeduplication === true,
           ...(flags.port === undefined ? {} : { port: flags.port }),
           ...(duplicates === undefined ? {} : { duplicates, ...(seed === undefined ? {} : { seed }) }),
         }

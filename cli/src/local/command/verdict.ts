@@ -1,5 +1,5 @@
+import { countOf, formatNumber } from '../../shared/format.ts'
 import type { Ledger } from '../simulator/ledger.ts'
-import { formatNumber } from './display.ts'
 
 export interface Allowed {
   maxDeadLettered: number
@@ -7,8 +7,8 @@ export interface Allowed {
 }
 
 /** The number of messages, as the start of a sentence. */
-export function messages(count: number) {
-  return count === 1 ? '1 message was' : `${formatNumber(count)} messages were`
+function messages(count: number) {
+  return `${countOf(count, 'message')} ${count === 1 ? 'was' : 'were'}`
 }
 
 /**
@@ -41,19 +41,18 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     const why = filtered > 0 ? `, because ${messages(filtered)} deleted by a filter` : ''
     reasons.push(`no message was processed${why}`)
   }
-  if (diedBetween > 0) reasons.push(`the process died ${times(diedBetween)} between invocations`)
+  if (diedBetween > 0) reasons.push(`the process died between invocations: ${countOf(diedBetween, 'time')}`)
   if (respondedEarly > 0) {
-    const what = respondedEarly === 1 ? '1 invocation' : `${formatNumber(respondedEarly)} invocations`
+    const what = countOf(respondedEarly, 'invocation')
     reasons.push(`${what} responded before all work had ended (--no-freeze would allow it)`)
   }
   if (wouldTimeOut > 0) {
-    const what = wouldTimeOut === 1 ? '1 invocation' : `${formatNumber(wouldTimeOut)} invocations`
+    const what = countOf(wouldTimeOut, 'invocation')
     reasons.push(`${what} would time out on Lambda (raise the memory or the timeout, or lower the batch size)`)
   }
   if (failedInvocations > maxFailedInvocations) {
-    const what =
-      failedInvocations === 1 ? '1 invocation failed' : `${formatNumber(failedInvocations)} invocations failed`
-    reasons.push(`${what} (--max-failed-invocations ${failedInvocations} would allow it)`)
+    const what = countOf(failedInvocations, 'invocation')
+    reasons.push(`${what} failed (--max-failed-invocations ${failedInvocations} would allow it)`)
   }
   if (unprocessed > maxDeadLettered) {
     const parts = [
@@ -88,8 +87,4 @@ function withoutError({ deadLetteredWithoutError, crashes, diedBetween }: Ledger
   if (deadLetteredWithoutError === 0) return ''
   const why = crashes > diedBetween ? '; one of them may have ended the process' : ''
   return `; of these, no handler had thrown: ${formatNumber(deadLetteredWithoutError)}${why}`
-}
-
-function times(count: number) {
-  return count === 1 ? 'once' : `${formatNumber(count)} times`
 }

@@ -5,14 +5,13 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../shared/errors.ts'
-import { END_OF_RUN, type LeftWork } from './late-work.ts'
-import type { InvocationMetrics } from './metrics.ts'
+import { END_OF_RUN } from './late-work.ts'
 import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
 import { startProcessGroup } from './process-group.ts'
-import { NOT_TAKEN, type Outcome, startRuntimeApi } from './runtime-api.ts'
+import { NOT_TAKEN, type Outcome, type RuntimeReports, startRuntimeApi } from './runtime-api.ts'
 import type { Usage } from './usage.ts'
 
-export interface FunctionOptions {
+export interface FunctionOptions extends RuntimeReports {
   /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
   file: string
   /** The folder that is deployed. A package.json above it does not make its `.js` files ES modules. */
@@ -52,15 +51,6 @@ export interface FunctionOptions {
    * client does not measure.
    */
   onUsage?: (usage: Usage, isOfLibrary: boolean) => void
-  /**
-   * Called after an invocation that responded before its work had ended. Without this option, or if the environment is
-   * not frozen, nothing looks for such work. Another runtime client cannot.
-   */
-  onLeftWork?: (left: LeftWork[]) => void
-  /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
-  onMetrics?: (metrics: InvocationMetrics) => void
-  /** Called during an invocation, with the number of records that the library has finished since the last call. */
-  onFinished?: (records: number) => void
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -118,9 +108,7 @@ function commandFor(options: FunctionOptions, file: string): [string, string[]] 
   return ['"$@"', [process.execPath, ...lambdaFlags(options, file), ...flags, OWN_CLIENT, file, exportName, ...modes]]
 }
 
-function regionOf(env: NodeJS.ProcessEnv) {
-  return env.AWS_REGION ?? env.AWS_DEFAULT_REGION ?? 'us-east-1'
-}
+const regionOf = ({ AWS_REGION, AWS_DEFAULT_REGION } = process.env) => AWS_REGION ?? AWS_DEFAULT_REGION ?? 'us-east-1'
 
 /**
  * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name of the
@@ -130,7 +118,7 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
   const inside = !relative(process.cwd(), file).startsWith('..')
   const taskRoot = inside ? process.cwd() : dirname(file)
   const path = relative(taskRoot, file)
-  const region = regionOf(process.env)
+  const region = regionOf()
   const name = basename(file, extname(file))
   return {
     ...process.env,
@@ -184,13 +172,11 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const ready = Promise.withResolvers<void>()
   const fail = (message: string) => ready.reject(new InitError(message))
   const api = await startRuntimeApi({
+    ...options,
     timeout,
-    functionArn: `arn:aws:lambda:${regionOf(process.env)}:000000000000:function:${basename(file, extname(file))}`,
+    functionArn: `arn:aws:lambda:${regionOf()}:000000000000:function:${basename(file, extname(file))}`,
     onReady: ready.resolve,
     onInitError: fail,
-    onMetrics: (metrics) => options.onMetrics?.(metrics),
-    onFinished: (records) => options.onFinished?.(records),
-    onLeftWork: (left) => options.onLeftWork?.(left),
     onIdle: () => {
       if (freezes(options)) group.freeze()
     },

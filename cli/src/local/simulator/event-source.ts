@@ -1,4 +1,5 @@
 import { type FilterPattern, matcherOf } from '../../model/match-filters.ts'
+import { countOf } from '../../shared/format.ts'
 import { readBatchResponse } from './batch-response.ts'
 import { gather } from './gather.ts'
 import type { OpenLedger } from './ledger.ts'
@@ -168,8 +169,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     if (error !== undefined) {
       if (outcome.type !== 'stopped') ledger.failedInvocation(error)
       for (const { messageId } of failed) failedAsAWhole.add(messageId)
-      const size = batch.length === 1 ? '1 record' : `${batch.length} records`
-      onFailure(`${batch[0]?.messageId}: its invocation with ${size} failed: ${error}`)
+      onFailure(`${batch[0]?.messageId}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
       for (const text of Object.values(errors)) ledger.cause(text)
       return
     }

@@ -1,3 +1,4 @@
+import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, maxMemory } from './environment.ts'
 import type { LeftWork } from './late-work.ts'
@@ -32,7 +33,7 @@ export function openFindings(options: FunctionOptions) {
       [slow.mayTimeOut, 'may time out on Lambda'],
     ] as const
     for (const [{ count, text }, what] of all) {
-      if (count > 0) yield `${count === 1 ? '1 invocation' : `${count} invocations`} ${what}. The slowest ${text}`
+      if (count > 0) yield `${countOf(count, 'invocation')} ${what}. The slowest ${text}`
     }
     if (invocationsWithLeftWork > 0) {
       const what =

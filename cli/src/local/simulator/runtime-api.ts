@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { oneLine } from '../../shared/errors.ts'
 import { LEFT_HEADER, type LeftWork } from './late-work.ts'
 import type { InvocationMetrics } from './metrics.ts'
@@ -38,19 +39,26 @@ interface Invocation {
   timer?: NodeJS.Timeout
 }
 
-export interface RuntimeApiOptions {
+/** What the runtime client of this package reports beside its responses. */
+export interface RuntimeReports {
+  /** Called after each invocation with the measured values. Without this option, the process measures nothing. */
+  onMetrics?: (metrics: InvocationMetrics) => void
+  /** Called during an invocation, with the number of records that the library has finished since the last call. */
+  onFinished?: (records: number) => void
+  /**
+   * Called after an invocation that responded before its work had ended. Without this option, or if the environment is
+   * not frozen, nothing looks for such work. Another runtime client cannot.
+   */
+  onLeftWork?: (left: LeftWork[]) => void
+}
+
+export interface RuntimeApiOptions extends RuntimeReports {
   /** Milliseconds that an invocation may take. */
   timeout: number
   functionArn: string
   /** Called when the runtime asks for an event: it has loaded the function. */
   onReady: () => void
   onInitError: (message: string) => void
-  /** Called after each invocation, if the runtime client measures. */
-  onMetrics: (metrics: InvocationMetrics) => void
-  /** Called with the number of records that the library has finished since the last call. */
-  onFinished: (records: number) => void
-  /** Called if the runtime has found work that an invocation left. */
-  onLeftWork: (left: LeftWork[]) => void
   /** Called when the runtime has responded and asks for another event, but there is none. */
   onIdle: () => void
   /** Called before the runtime gets something to do. */
@@ -60,17 +68,7 @@ export interface RuntimeApiOptions {
 /** The limit of Lambda for a synchronous response. */
 const MAX_RESPONSE_BYTES = 6_291_556
 const ROUTE =
-  /^\/2018-06-01\/runtime\/(?:(init\/error)|(metrics)|invocation\/(next)|invocation\/([^/]+)\/(response|error|record-errors|finished))$/
-
-async function readBody(request: IncomingMessage, limit: number) {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request) {
-    size += (chunk as Buffer).length
-    if (size <= limit) chunks.push(chunk as Buffer)
-  }
-  return { size, text: size > limit ? '' : Buffer.concat(chunks).toString('utf8') }
-}
+  /^\/2018-06-01\/runtime\/(init\/error|metrics|invocation\/next|invocation\/([^/]+)\/(response|error|record-errors|finished))$/
 
 function readError(text: string): string {
   try {
@@ -188,42 +186,36 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
   }
 
   async function serve(request: IncomingMessage, response: ServerResponse) {
-    const [, initError, metrics, next, requestId, kind] = ROUTE.exec(request.url ?? '') ?? []
-    const left = request.headers[LEFT_HEADER]
-    if (typeof left === 'string') onLeftWork(JSON.parse(decodeURIComponent(left)))
-    if (next) {
+    const [, path, requestId = '', kind] = ROUTE.exec(request.url ?? '') ?? []
+    const { [LEFT_HEADER]: left, [USAGE_HEADER]: usage } = request.headers
+    if (typeof left === 'string') onLeftWork?.(JSON.parse(decodeURIComponent(left)))
+    if (path === 'invocation/next') {
       onReady()
       return invocations.poll(response)
     }
-    const limit = kind === 'record-errors' || metrics ? Number.POSITIVE_INFINITY : MAX_RESPONSE_BYTES
-    const { size, text } = await readBody(request, limit)
-    if (initError) {
+    const body = await buffer(request)
+    const text = body.toString('utf8')
+    const invocation = state.running.get(requestId)
+    if (path === 'init/error') {
       onInitError(readError(text))
-      return reply(response, 202)
-    }
-    if (metrics) {
-      onMetrics(JSON.parse(text))
-      return reply(response, 202)
-    }
-    const invocation = state.running.get(requestId ?? '')
-    if (!invocation) {
+    } else if (path === 'metrics') {
+      onMetrics?.(JSON.parse(text))
+    } else if (!invocation) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
-    }
-    const usage = request.headers[USAGE_HEADER]
-    if (typeof usage === 'string') invocation.usage = JSON.parse(usage)
-    if (kind === 'record-errors') {
+    } else if (kind === 'record-errors') {
       invocation.recordErrors = JSON.parse(text)
     } else if (kind === 'finished') {
       invocation.finished = (invocation.finished ?? 0) + Number(text)
-      onFinished(Number(text))
-    } else if (kind === 'error') {
-      finish(invocation, { type: 'error', message: readError(text) })
-    } else if (size > MAX_RESPONSE_BYTES) {
-      const message = `the response has ${size} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
-      finish(invocation, { type: 'error', message })
-      return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
+      onFinished?.(Number(text))
     } else {
-      finish(invocation, { type: 'response', payload: text })
+      if (typeof usage === 'string') invocation.usage = JSON.parse(usage)
+      if (body.length > MAX_RESPONSE_BYTES) {
+        const message = `the response has ${body.length} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
+        finish(invocation, { type: 'error', message })
+        return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
+      }
+      const isError = kind === 'error'
+      finish(invocation, isError ? { type: 'error', message: readError(text) } : { type: 'response', payload: text })
     }
     reply(response, 202)
   }

@@ -29,66 +29,34 @@ function call(method: 'GET' | 'POST', path: string, body?: string, headers = {})
   })
 }
 
-/** Describes any thrown value in the format of the Runtime API. Reading its properties may throw. */
-function describe(thrown: unknown) {
+/** Describes any thrown value in the format of the Runtime API, and logs it. Reading its properties may throw. */
+function describe(thrown: unknown): string {
+  let error = { errorType: 'Error', errorMessage: 'the thrown value cannot be read', stackTrace: [] as string[] }
   try {
-    if (!(thrown instanceof Error)) return { errorType: typeof thrown, errorMessage: String(thrown), stackTrace: [] }
-    const stackTrace = String(thrown.stack ?? '')
-      .split('\n')
-      .filter((line) => line !== '' && !line.includes(import.meta.url) && !line.includes('node:internal/'))
-    return { errorType: String(thrown.name), errorMessage: String(thrown.message), stackTrace }
-  } catch {
-    return { errorType: 'Error', errorMessage: 'the thrown value cannot be read', stackTrace: [] }
-  }
-}
-
-function report(path: string, thrown: unknown, headers?: object) {
-  const error = describe(thrown)
+    if (thrown instanceof Error) {
+      const stackTrace = String(thrown.stack ?? '')
+        .split('\n')
+        .filter((line) => line !== '' && !line.includes(import.meta.url) && !line.includes('node:internal/'))
+      error = { errorType: String(thrown.name), errorMessage: String(thrown.message), stackTrace }
+    } else error = { errorType: typeof thrown, errorMessage: String(thrown), stackTrace: [] }
+  } catch {}
   if (error.stackTrace.length > 0) console.error(error.stackTrace.join('\n'))
-  return call('POST', path, JSON.stringify(error), headers)
+  return JSON.stringify(error)
 }
 
 /** The invocation that runs, and the calls that report its progress. */
 let running: string | undefined
 let progress: Promise<unknown> = Promise.resolve()
 
-function reportProgress(finished: number) {
+const takeRecordErrors = watchRecordErrors((finished) => {
   const id = running
   // One after another, so that they need one socket, and all have ended before the response.
   if (id !== undefined) progress = progress.then(() => call('POST', `invocation/${id}/finished`, String(finished)))
-}
-
-const takeRecordErrors = watchRecordErrors(reportProgress)
-
-/** Must be sent before the response, which ends the invocation. */
-async function reportRecordErrors(id: string, records: readonly string[]) {
-  running = undefined
-  await progress
-  const taken = takeRecordErrors(records)
-  if (taken) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(taken))
-}
-
-/** Sent after the response, so that it does not make the invocation longer. */
-async function reportMetrics() {
-  if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
-}
-
-const REQUIRED_VARIABLES = [
-  'AWS_LAMBDA_FUNCTION_NAME',
-  'AWS_LAMBDA_FUNCTION_VERSION',
-  'AWS_LAMBDA_FUNCTION_MEMORY_SIZE',
-  'AWS_LAMBDA_LOG_GROUP_NAME',
-  'AWS_LAMBDA_LOG_STREAM_NAME',
-]
+})
 
 const deadlineOf = (headers: NodeJS.Dict<string | string[]>) => Number(headers['lambda-runtime-deadline-ms'])
 
-/** Like the client of AWS, it reads the environment variables at each invocation, and refuses to run without them. */
 function contextOf(id: string, headers: NodeJS.Dict<string | string[]>) {
-  const missing = REQUIRED_VARIABLES.filter((name) => !env[name])
-  if (missing.length > 0) {
-    throw new Error(`Lambda cannot run a handler that removes environment variables of Lambda: ${missing.join(', ')}`)
-  }
   const deadline = deadlineOf(headers)
   return {
     callbackWaitsForEmptyEventLoop: true,
@@ -133,10 +101,6 @@ const usage = concurrency === 1 ? openUsage() : undefined
 
 const lateWork = modes.includes('follow') ? openLateWork() : undefined
 
-function usageHeader() {
-  return usage ? { [USAGE_HEADER]: JSON.stringify(usage.take()) } : {}
-}
-
 /** Encoded, because a header cannot contain every character. */
 function leftHeader(left: LeftWork[] = []) {
   return left.length > 0 ? { [LEFT_HEADER]: encodeURIComponent(JSON.stringify(left)) } : {}
@@ -155,25 +119,27 @@ async function serve(handler: Handler): Promise<never> {
     const event = JSON.parse(text)
     const records = recordIdsOf(event)
     if (concurrency === 1) running = id
+    let result: 'response' | 'error' = 'response'
     let payload: string
     try {
       const context = contextOf(id, headers)
       const invoke = () => (handler.length >= 3 ? runWithCallback(handler, event, context) : handler(event, context))
       payload = JSON.stringify(await (lateWork ? lateWork.run(invoke) : invoke())) ?? 'null'
+      lateWork?.responded() // before the calls below, in which work could end that the handler has not awaited
     } catch (error) {
-      const used = usageHeader()
-      await reportRecordErrors(id, records)
-      await report(`invocation/${id}/error`, error, used)
-      await reportMetrics()
-      continue
+      result = 'error'
+      payload = describe(error)
     }
-    lateWork?.responded() // before the calls below, in which work could end that the handler has not awaited
-    const used = usageHeader()
-    await reportRecordErrors(id, records)
-    await call('POST', `invocation/${id}/response`, payload, used)
-    await reportMetrics()
+    const used = usage ? { [USAGE_HEADER]: JSON.stringify(usage.take()) } : {}
+    running = undefined
+    await progress
+    const recordErrors = takeRecordErrors(records)
+    if (recordErrors) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(recordErrors))
+    await call('POST', `invocation/${id}/${result}`, payload, used)
+    // After the response, so that it does not make the invocation longer.
+    if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
     // Lambda's timeout also limits how long the next event waits for this process.
-    await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
+    if (result === 'response') await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
   }
 }
 
@@ -184,5 +150,5 @@ const root = modes.find((mode) => mode.startsWith('root='))?.slice('root='.lengt
 loadHandler(file, exportName, modes.includes('callbacks'), root).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),
-  (error) => report('init/error', error).finally(() => process.exit(1)),
+  (error) => call('POST', 'init/error', describe(error)).finally(() => process.exit(1)),
 )

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { UsageError } from '../../shared/errors.ts'
-import { decode } from '../../shared/text-file.ts'
+import { UsageError } from './errors.ts'
+import { decode } from './text-file.ts'
 
+/** The flags for environment variables, and what a template says about them. */
 export interface EnvFlags {
   env?: string[]
   /**

@@ -1,0 +1,68 @@
+import Table from 'cli-table3'
+import { createLogUpdate } from 'log-update'
+import { widthOf, wrapWords } from './wrap.ts'
+
+/** Joins the parts to lines of at most `width` characters. Lines break only between parts. */
+export function wrap(parts: readonly string[], width: number): string {
+  return parts.reduce((text, part) => {
+    const last = text.slice(text.lastIndexOf('\n') + 1)
+    return last.length + part.length + 3 > width ? `${text}\n${part}` : `${text} · ${part}`
+  })
+}
+
+/** The minimum number of milliseconds between two plain lines. */
+const PLAIN_LINE_INTERVAL = 2000
+
+/**
+ * Shows the progress: text that updates itself on a terminal, otherwise a plain line at most every two seconds, if it
+ * has changed. Other text must be printed with `log` or `print`, so that it does not overwrite the progress.
+ */
+export function openDisplay(stream: NodeJS.WriteStream) {
+  const live = stream.isTTY ? createLogUpdate(stream) : undefined
+  let shown = ''
+  let printedAt = Number.NEGATIVE_INFINITY
+  /** Prints text as it is. */
+  function print(text: string, to: NodeJS.WriteStream) {
+    live?.clear()
+    to.write(`${text}\n`)
+    if (shown) live?.(shown)
+  }
+  return {
+    /** On a terminal, shows `text`. Elsewhere, prints `plain` as a line. */
+    show(text: () => string, plain: () => string) {
+      if (live) {
+        shown = text()
+        live(shown)
+      } else if (performance.now() - printedAt >= PLAIN_LINE_INTERVAL) {
+        const line = plain()
+        if (line === shown) return
+        shown = line
+        printedAt = performance.now()
+        stream.write(`${line}\n`)
+      }
+    },
+    print,
+    /** Prints lines, wrapped at words. */
+    log(text: string, to: NodeJS.WriteStream = stream) {
+      print(wrapWords(text, widthOf(to)), to)
+    },
+    end() {
+      shown = ''
+      live?.clear()
+      live?.done()
+    },
+  }
+}
+
+export type Display = ReturnType<typeof openDisplay>
+
+/** A table: a column of labels, then columns of counts. */
+export function renderTable(rows: readonly (readonly [label: string, ...counts: string[]])[]): string {
+  const table = new Table({
+    colAligns: ['left', ...Array(Math.max(...rows.map((row) => row.length)) - 1).fill('right')],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  })
+  table.push(...rows.map((row) => [...row]))
+  return table.toString()
+}
