@@ -96,15 +96,19 @@ export function localCommand() {
     )
     .optionsGroup('Input:')
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
-    .option(
-      '--messages-file <file>',
-      'send the messages in a file: an SQS event, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId and messageAttributes. Use - for standard input',
+    .addOption(
+      new Option(
+        '--messages-file <file>',
+        'send the messages in a file: an SQS event, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId and messageAttributes. Use - for standard input',
+      ).conflicts('messages'),
     )
     .option('--groups <n>', 'number of message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
-    .option(
-      '--queue-url <url>',
-      'receive and delete the messages of this existing queue, for tests against another SQS. Without a redrive policy, a message that always fails keeps the run from ending',
+    .addOption(
+      new Option(
+        '--queue-url <url>',
+        'receive and delete the messages of this existing queue, for tests against another SQS. Without a redrive policy, a message that always fails keeps the run from ending',
+      ).conflicts(['port', 'fifo', 'maxReceives', 'visibilityTimeout', 'retryAfter', 'duplicates']),
     )
     .option(
       '--endpoint <url>',
@@ -177,9 +181,11 @@ export function localCommand() {
       '--inspect [host:port]',
       "open Node's inspector in the process of the handler, which is then not frozen; raise --timeout, too",
     )
-    .option(
-      '--runtime-client <command>',
-      'command that runs the handler instead of the built-in runtime client, such as "npx aws-lambda-ric"',
+    .addOption(
+      new Option(
+        '--runtime-client <command>',
+        'command that runs the handler instead of the built-in runtime client, such as "npx aws-lambda-ric"',
+      ).conflicts('inspect'),
     )
     .option(
       '--env <name=value>',

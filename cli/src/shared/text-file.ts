@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { UsageError } from './errors.ts'
 
-/**
- * Decodes UTF-8 or UTF-16, which PowerShell 5 writes if output is redirected to a file. If `fatal`, other text causes an
- * error with the code ERR_ENCODING_INVALID_ENCODED_DATA.
- */
-export function decode(bytes: Uint8Array, fatal = false): string {
-  return new TextDecoder(bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8', { fatal }).decode(bytes)
+/** UTF-8, or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
+export function encodingOf(bytes: Uint8Array): string {
+  return bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8'
+}
+
+export function decode(bytes: Uint8Array): string {
+  return new TextDecoder(encodingOf(bytes)).decode(bytes)
 }
 
 /** Synchronous, because the validation plugins of the CDK are. */

@@ -1,7 +1,6 @@
 import { availableParallelism, loadavg } from 'node:os'
-import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
-import { readMessagesFile } from '../local/simulator/messages.ts'
-import { checkFile } from '../local/simulator/run.ts'
+import { variablesOf } from '../handler/env-flags.ts'
+import { REAL_CALLS_WARNING, splitExport } from '../handler/flags.ts'
 import {
   checkTemplateFlags,
   readSettings,
@@ -9,12 +8,14 @@ import {
   settingsLine,
   type TemplateFlags,
   type TemplateSettings,
-} from '../local/simulator/template-settings.ts'
+} from '../handler/template-settings.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
+import { readMessagesFile } from '../local/simulator/messages.ts'
+import { checkFile } from '../local/simulator/run.ts'
 import type { Mapping } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
-import { variablesOf } from '../shared/env-flags.ts'
 import { UsageError } from '../shared/errors.ts'
-import { REAL_CALLS_WARNING, refuseIf, splitExport } from '../shared/flags.ts'
+import { refuseIf } from '../shared/flags.ts'
 import { formatNumber } from '../shared/format.ts'
 import { templateAt } from '../template/assembly.ts'
 import { DEFAULT_BATCH_SIZE, MEMORIES, MORE_MEMORIES, type Range } from './defaults.ts'

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { notLoaded } from '../local/simulator/not-loaded.ts'
+import { notLoaded } from '../handler/not-loaded.ts'
 import { startOwnQueue } from '../local/simulator/own-queue.ts'
 import { toEvent } from '../local/simulator/sqs-record.ts'
 import { type Display, openDisplay, wrap } from '../shared/display.ts'

@@ -110,14 +110,11 @@ test('with a template, a package.json above its CodeUri does not concern the run
   t.equal(line({ codeRoot: join(root, 'dist') }), 1, 'the file is elsewhere')
 })
 
-test('TypeScript and a long timeout differ from Lambda', async (t) => {
+test('TypeScript differs from Lambda', async (t) => {
   t.strictSame(of({}, { function: { file: 'handler.mts' } }), [
     'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
   ])
-  t.strictSame(of({}, { function: { file: 'handler.mjs', timeout: 900_000 } }), [])
-  t.strictSame(of({}, { function: { file: 'handler.mjs', timeout: 900_001 } }), [
-    'the timeout was enforced. Only Lambda Managed Instances allow more than 900 s, and do not enforce it',
-  ])
+  t.strictSame(of({}, { function: { file: 'handler.mjs' } }), [])
 })
 
 test('a .js file that is an ES module because of a package.json above its folder needs that file', async (t) => {

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { variablesOf } from '../../src/shared/env-flags.ts'
+import { variablesOf } from '../../src/handler/env-flags.ts'
 import { command, folder, handlerFile } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 

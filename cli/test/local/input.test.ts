@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { splitExport } from '../../src/handler/flags.ts'
 import { whyFailed } from '../../src/local/command/verdict.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
-import { splitExport } from '../../src/shared/flags.ts'
 import { BIN, environment, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
 
 test('--messages-file -: standard input', async (t) => {

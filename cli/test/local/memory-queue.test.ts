@@ -31,9 +31,9 @@ test('FIFO: while one message of a group is in flight, the rest of the group wai
   t.strictSame(bodies(queue.take(10)), ['b1'], 'only the other group')
   const [first, second, third] = taken.map(({ receiptHandle }) => receiptHandle) as [string, string, string]
   queue.remove(first)
-  queue.changeVisibility(third, 0)
+  queue.setVisibility(third, 0)
   t.strictSame(bodies(queue.take(10)), [], 'a2 is still in flight')
-  queue.changeVisibility(second, 5)
+  queue.setVisibility(second, 5)
   clock.now += 4999
   t.strictSame(bodies(queue.take(10)), [])
   clock.now += 1
@@ -57,7 +57,7 @@ test('a message that was delivered often enough goes to the dead-letter queue wh
     for (let receive = 1; receive <= 2; receive++) {
       const [taken] = queue.take(10)
       t.equal(taken?.message.receiveCount, receive)
-      queue.changeVisibility(taken?.receiptHandle ?? '', 0)
+      queue.setVisibility(taken?.receiptHandle ?? '', 0)
     }
     t.strictSame([queue.take(10).length, queue.size, dead.size, dead.sentByClients], [0, 0, 1, 0])
   }
@@ -103,8 +103,8 @@ test('clients: delayed messages, deleted messages, and how many they have sent',
   })
   const [taken] = queue.take(10)
   t.equal(taken?.message.entry.MessageBody, 'now')
-  t.ok(queue.removeByClient(taken?.receiptHandle ?? ''))
-  t.notOk(queue.removeByClient('unknown'))
+  t.ok(queue.remove(taken?.receiptHandle ?? '', true))
+  t.notOk(queue.remove('unknown', true))
   t.strictSame([...queue.deletedByClients], [taken?.message.messageId])
   clock.now += 1000
   t.strictSame(bodies(queue.take(10)), ['later'])
@@ -121,7 +121,7 @@ for (const [direction, moved] of [
     queue.add(createMessage(entry('failed')))
     queue.enqueue({ ...entry('delayed'), DelaySeconds: 2 })
     const [, failed] = queue.take(10, 3)
-    queue.changeVisibility(failed?.receiptHandle ?? '', 1)
+    queue.setVisibility(failed?.receiptHandle ?? '', 1)
     clock.moved = moved
     for (const body of ['failed', 'delayed', 'received']) {
       clock.now += 999
@@ -159,9 +159,9 @@ test('each message has its own visibility timeout, and a changed one counts from
     string,
   ]
   clock.now += 1000
-  queue.changeVisibility(b, 6) // until 7 s
-  queue.changeVisibility(a, 2) // until 3 s
-  queue.changeVisibility('unknown', 0)
+  queue.setVisibility(b, 6) // until 7 s
+  queue.setVisibility(a, 2) // until 3 s
+  queue.setVisibility('unknown', 0)
   const visibleAt = (seconds: number) => {
     clock.now = 1_000_000 + seconds * 1000
     queue.processTimers()
@@ -285,7 +285,7 @@ test('the times of its first delivery and its deliveries belong to a message', a
   t.match(message, { sentTimestamp: 1_000_000, receiveCount: 0 })
   queue.add(message)
   clock.now += 10
-  queue.changeVisibility(queue.take(1)[0]?.receiptHandle as string, 0)
+  queue.setVisibility(queue.take(1)[0]?.receiptHandle as string, 0)
   clock.now += 10
   t.match(queue.take(1)[0]?.message, { firstReceiveTimestamp: 1_000_010, receiveCount: 2 })
 })
@@ -294,7 +294,7 @@ test('FIFO: the first messages of a group keep their order when they return, and
   const { queue } = open(t, true)
   for (const body of ['a1', 'a2', 'a3']) send(queue, body, 'a')
   const handles = queue.take(3).map(({ receiptHandle }) => receiptHandle)
-  for (const index of [1, 2, 0]) queue.changeVisibility(handles[index] as string, 0)
+  for (const index of [1, 2, 0]) queue.setVisibility(handles[index] as string, 0)
   const again = queue.take(10)
   t.strictSame(bodies(again), ['a1', 'a2', 'a3'])
   for (const { receiptHandle } of again) queue.remove(receiptHandle)
@@ -320,7 +320,7 @@ test('FIFO: a call takes no more than wanted, and other groups are next', async 
 test('FIFO: a dead letter uses the place of its group in a call', async (t) => {
   const { queue, dead } = open(t, true)
   send(queue, 'a1', 'a')
-  for (const _ of [1, 2]) queue.changeVisibility(queue.take(1)[0]?.receiptHandle as string, 0)
+  for (const _ of [1, 2]) queue.setVisibility(queue.take(1)[0]?.receiptHandle as string, 0)
   send(queue, 'b1', 'b')
   t.strictSame([bodies(queue.take(1)), dead.size, bodies(queue.take(1))], [[], 1, ['b1']])
 })
@@ -351,7 +351,7 @@ test('a waiting call receives a message that is sent, that returns, or whose vis
     const { queue, clock } = open(t, fifo)
     for (const act of [
       () => send(queue, 'a', 'a'),
-      () => queue.changeVisibility([...queue.inflightMessages.keys()][0] as string, 0),
+      () => queue.setVisibility([...queue.inflightMessages.keys()][0] as string, 0),
       () => queue.release([...queue.inflightMessages.keys()][0] as string),
       () => {
         clock.now += 30_000

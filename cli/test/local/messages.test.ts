@@ -267,7 +267,7 @@ test('an input that is not UTF-8 is refused; UTF-16 with a byte order mark is re
   const latin = Buffer.from('Stra\u00dfe\n', 'latin1')
   const file = write(t, 'm.txt', latin)
   const rest = 'is not UTF-8, so SQS would refuse its messages: convert it to UTF-8'
-  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message: `--messages-file ${file} ${rest}` })
+  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message: `${file} ${rest}` })
   for (const bytes of [latin, Buffer.from('\u20ac').subarray(0, 2)]) {
     t.intercept(process, 'stdin', { value: Readable.from([bytes]) })
     await t.rejects(readMessagesFile('-', false), { name: 'UsageError', message: `standard input ${rest}` })
@@ -398,18 +398,18 @@ test('messages of standard input arrive before its end, from the second line on'
       taken += 1
       yield Buffer.from(line)
     }
-    throw new Error('it is read too early')
+    throw Object.assign(new Error('it is read too early'), { code: 'EARLY' })
   }
   t.intercept(process, 'stdin', { value: slow() })
   const messages = readStandardInput(false)[Symbol.asyncIterator]()
   t.strictSame([(await messages.next()).value, taken], [{ body: '1' }, 3])
   t.strictSame([(await messages.next()).value, taken], [{ body: '2' }, 3])
   t.strictSame([(await messages.next()).value, taken], [{ body: '3' }, 4])
-  await t.rejects(messages.next(), { message: 'it is read too early' })
+  await t.rejects(messages.next(), { message: 'standard input cannot be read (EARLY)' })
 })
 
 test('a file that cannot be read is refused with its code', async (t) => {
   const file = join(folder(t), 'none')
-  const message = `--messages-file ${file} cannot be read (ENOENT)`
+  const message = `${file} cannot be read (ENOENT)`
   await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message })
 })

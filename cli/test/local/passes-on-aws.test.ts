@@ -91,7 +91,7 @@ test('a dead letter of deadLetter() is not dropped, and --json lists it', async 
   t.match(JSON.parse(stdout), {
     dropped: 0,
     sentDeadLetters: 1,
-    reason: '1 message was dead-lettered by the handler (--max-dead-lettered 1 would allow this, if it is intended)',
+    reason: '1 message was dead-lettered by the handler (--max-dead-lettered 1 would allow it)',
     failures: [/: failed, but a failure handler removed it from the report: PermanentError: invalid$/],
   })
 })

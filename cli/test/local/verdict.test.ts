@@ -39,19 +39,19 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     'dead letters of the queue and of the handler',
     { deadLettered: 2, sentDeadLetters: 3 },
     { ...none, maxDeadLettered: 4 },
-    '5 messages were dead-lettered, 3 of them by the handler (--max-dead-lettered 5 would allow it)',
+    '2 messages were dead-lettered, and 3 messages were dead-lettered by the handler (--max-dead-lettered 5 would allow it)',
   ],
   [
     'dead letters although all messages were processed',
     { expiredDeadLetters: 20 },
     { ...none, maxDeadLettered: 19 },
-    '20 messages were dead-lettered although they were processed, because their visibility timeout had expired or a second delivery failed (--max-dead-lettered 20 would allow it)',
+    '20 messages were dead-lettered although processed, because the visibility timeout had expired or a second delivery failed (--max-dead-lettered 20 would allow it)',
   ],
   [
     'dead letters of the queue and of the handler, some of them processed',
     { deadLettered: 2, sentDeadLetters: 3, expiredDeadLetters: 4 },
     none,
-    '9 messages were dead-lettered, 3 of them by the handler, 4 of them although they were processed, because their visibility timeout had expired or a second delivery failed (--max-dead-lettered 9 would allow it)',
+    '2 messages were dead-lettered, and 3 messages were dead-lettered by the handler, and 4 messages were dead-lettered although processed, because the visibility timeout had expired or a second delivery failed (--max-dead-lettered 9 would allow it)',
   ],
   [
     'dead letters that are allowed',
@@ -63,7 +63,7 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     'dead letters of the handler only',
     { sentDeadLetters: 3 },
     none,
-    '3 messages were dead-lettered by the handler (--max-dead-lettered 3 would allow this, if it is intended)',
+    '3 messages were dead-lettered by the handler (--max-dead-lettered 3 would allow it)',
   ],
   [
     'failures that onFailure dropped, and dead letters',

@@ -1,12 +1,12 @@
 import { basename, dirname, join, relative, resolve } from 'node:path'
 import { manifestAbove } from '../../code/commonjs.ts'
+import { codeRootOf, nodeMajorOf } from '../../handler/template-settings.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { FUNCTION_DEFAULTS } from '../simulator/environment.ts'
 import type { Ledger } from '../simulator/ledger.ts'
 import { isTypeScript } from '../simulator/node-flags.ts'
 import type { RunOptions } from '../simulator/run.ts'
-import { codeRootOf, nodeMajorOf } from '../simulator/template-settings.ts'
 
 interface Run {
   ledger: Ledger
@@ -73,9 +73,6 @@ const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
       `${relative(process.cwd(), manifest)} makes ${basename(file)} an ES module. Lambda needs that file too: deploy it, or name the handler's file .mjs`
     )
   },
-  ({ options: { function: target } }) =>
-    (target.timeout ?? 0) > 900_000 &&
-    'the timeout was enforced. Only Lambda Managed Instances allow more than 900 s, and do not enforce it',
 ]
 
 /** The differences from AWS that concern a run. */

@@ -1,13 +1,13 @@
 import { availableParallelism } from 'node:os'
+import { variablesOf } from '../../handler/env-flags.ts'
+import { splitExport } from '../../handler/flags.ts'
+import { DEFAULT_MAX_RECEIVES, type TemplateFlags } from '../../handler/template-settings.ts'
 import { type FilterPattern, matcherOf } from '../../model/match-filters.ts'
-import { variablesOf } from '../../shared/env-flags.ts'
-import { UsageError } from '../../shared/errors.ts'
-import { refuseIf, splitExport } from '../../shared/flags.ts'
+import { refuseIf } from '../../shared/flags.ts'
 import { formatNumber } from '../../shared/format.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../simulator/environment.ts'
 import { numberedMessages, readMessagesFile, readStandardInput } from '../simulator/messages.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from '../simulator/run.ts'
-import { DEFAULT_MAX_RECEIVES, type TemplateFlags } from '../simulator/template-settings.ts'
 
 /** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface LocalFlags extends TemplateFlags {
@@ -53,11 +53,6 @@ export interface LocalFlags extends TemplateFlags {
 const IDLE = 2
 const OWN_IDLE = 0.5
 
-function hasMatch(count: number, matches: (body: string) => boolean): boolean {
-  for (const { body } of numberedMessages(count)) if (matches(body)) return true
-  return false
-}
-
 /** The first version of Node for which Lambda refuses handlers with a callback. */
 const FIRST_WITHOUT_CALLBACKS = 24
 /** On AWS, a mapping starts with five invocations at a time. */
@@ -74,33 +69,17 @@ function defaultConcurrency({ template, maximumConcurrency = FIRST_CONCURRENCY }
 
 /** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
 export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
-  const { queueUrl, endpoint, messages, messagesFile, window, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
+  const { queueUrl, endpoint, messages, messagesFile, window, seed, duplicates } = flags
+  const { timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
   refuseIf(process.platform === 'win32', 'local needs a POSIX shell: run it on Linux, macOS or WSL')
   const own = queueUrl === undefined
-  const ownOnly = {
-    '--port': flags.port,
-    '--fifo': flags.fifo,
-    '--max-receives': flags.maxReceives,
-    '--visibility-timeout': flags.visibilityTimeout,
-    '--retry-after': flags.retryAfter,
-    '--duplicates': flags.duplicates,
-  }
-  for (const [flag, value] of Object.entries(ownOnly)) {
-    refuseIf(
-      !own && value !== undefined,
-      `${flag} and --queue-url cannot be combined: an existing queue keeps its own settings`,
-    )
-  }
   refuseIf(
     own && endpoint !== undefined,
     '--endpoint needs --queue-url: without --queue-url, the queue is created in this process',
   )
-  refuseIf(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
-  refuseIf(endpoint !== undefined && !URL.canParse(endpoint), `--endpoint ${endpoint} is not a URL`)
-  refuseIf(
-    messages !== undefined && messagesFile !== undefined,
-    '--messages and --messages-file cannot be combined: use one of them',
-  )
+  for (const [flag, url] of Object.entries({ '--queue-url': queueUrl, '--endpoint': endpoint })) {
+    refuseIf(url !== undefined && !URL.canParse(url), `${flag} ${url} is not a URL`)
+  }
   const sends = messages !== undefined || messagesFile !== undefined
   refuseIf(
     own && !sends && flags.port === undefined,
@@ -112,38 +91,20 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
   const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
   refuseIf(fifo && batchSize > 10, `--batch-size ${batchSize} is too large: Lambda allows at most 10 on a FIFO queue`)
   refuseIf(fifo && window, '--window cannot be used on a FIFO queue: Lambda has no batching window for FIFO queues')
-  refuseIf(
-    batchSize > 10 && window !== undefined && window < 1,
-    `--batch-size ${batchSize} needs a --window of at least 1`,
-  )
+  refuseIf(batchSize > 10 && window === 0, `--batch-size ${batchSize} needs a --window of at least 1`)
   refuseIf(
     flags.groups !== undefined && !(fifo && messages !== undefined),
     '--groups needs --messages and a FIFO queue (--fifo)',
   )
-  const { seed, duplicates } = flags
   for (const [flag, value] of Object.entries({ '--seed': seed, '--duplicates': duplicates })) {
     refuseIf(fifo && value !== undefined, `${flag} needs a standard queue: a FIFO queue keeps the order of its groups`)
   }
   const filters = flags.templateFilters ?? []
   const matches = matcherOf(filters)
-  if (matches && messages !== undefined && !hasMatch(messages, matches)) {
-    throw new UsageError(
-      `none of the ${formatNumber(messages)} messages of --messages matches a filter of ${flags.template}, so Lambda would delete all of them. ` +
-        'Use --messages-file with messages that match',
-    )
-  }
-  const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
-
-  const {
-    visibilityTimeout = timeout + windowSeconds + 1,
-    retryAfter = own ? 1 : 'off',
-    maxReceives = DEFAULT_MAX_RECEIVES,
-  } = flags
-  const { idle = own && flags.port === undefined ? OWN_IDLE : IDLE } = flags
-  const { file, exportName } = splitExport(handler)
   refuseIf(
-    flags.inspect && flags.runtimeClient,
-    '--inspect and --runtime-client cannot be combined: put --inspect into the command of the runtime client',
+    matches && messages !== undefined && ![...numberedMessages(messages)].some(({ body }) => matches(body)),
+    `none of the ${formatNumber(messages ?? 0)} messages of --messages matches a filter of ${flags.template}, so Lambda would delete all of them. ` +
+      'Use --messages-file with messages that match',
   )
 
   async function readInput() {
@@ -152,29 +113,29 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     return numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0)
   }
 
+  const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
+  const {
+    visibilityTimeout = timeout + windowSeconds + 1,
+    retryAfter = own ? 1 : 'off',
+    maxReceives = DEFAULT_MAX_RECEIVES,
+    contentBasedDeduplication = false,
+    idle = own && flags.port === undefined ? OWN_IDLE : IDLE,
+  } = flags
   const functionOptions: FunctionOptions = {
-    file,
-    exportName,
+    ...splitExport(handler),
     timeout: timeout * 1000,
-    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    memory: flags.memory,
     env: variablesOf(flags),
     freeze: flags.freeze,
     callbacks: flags.nodeMajor !== undefined && flags.nodeMajor < FIRST_WITHOUT_CALLBACKS,
-    ...(flags.inspect === undefined ? {} : { inspect: flags.inspect }),
-    ...(flags.codeRoot === undefined ? {} : { codeRoot: flags.codeRoot }),
-    ...(flags.runtimeClient === undefined ? {} : { runtimeClient: flags.runtimeClient }),
+    inspect: flags.inspect,
+    codeRoot: flags.codeRoot,
+    runtimeClient: flags.runtimeClient,
   }
   return {
     queue: own
-      ? {
-          visibilityTimeout,
-          maxReceives,
-          fifo,
-          contentBasedDeduplication: flags.contentBasedDeduplication === true,
-          ...(flags.port === undefined ? {} : { port: flags.port }),
-          ...(duplicates === undefined ? {} : { duplicates, ...(seed === undefined ? {} : { seed }) }),
-        }
-      : { queueUrl, ...(endpoint === undefined ? {} : { endpoint }) },
+      ? { visibilityTimeout, maxReceives, fifo, contentBasedDeduplication, port: flags.port, duplicates, seed }
+      : { queueUrl, endpoint },
     function: functionOptions,
     mapping: {
       batchSize,
@@ -185,7 +146,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
       filters,
     },
     messages: await readInput(),
-    ...(seed === undefined ? {} : { seed }),
+    seed,
     idle: idle === 'off' ? undefined : idle,
     awaitFirst: own && !sends,
   }

@@ -1,9 +1,3 @@
-import type { FilterPattern } from '../../model/match-filters.ts'
-import type { Mapping } from '../../model/model.ts'
-import { valueIn } from '../../model/setting.ts'
-import { patternsOf } from '../../rules/rule.ts'
-import { countOf } from '../../shared/format.ts'
-import { templateAt } from '../../template/assembly.ts'
 import {
   checkTemplateFlags,
   codeRootOf,
@@ -11,7 +5,13 @@ import {
   readSettings,
   settingsLine,
   useSetting,
-} from '../simulator/template-settings.ts'
+} from '../../handler/template-settings.ts'
+import type { FilterPattern } from '../../model/match-filters.ts'
+import type { Mapping } from '../../model/model.ts'
+import { valueIn } from '../../model/setting.ts'
+import { patternsOf } from '../../rules/rule.ts'
+import { countOf } from '../../shared/format.ts'
+import { templateAt } from '../../template/assembly.ts'
 import type { LocalFlags } from './options.ts'
 
 const QUEUE_FLAGS: readonly string[] = ['fifo', 'visibilityTimeout', 'maxReceives']

@@ -11,6 +11,9 @@ function messages(count: number) {
   return `${countOf(count, 'message')} ${count === 1 ? 'was' : 'were'}`
 }
 
+const EXPIRED =
+  'dead-lettered although processed, because the visibility timeout had expired or a second delivery failed'
+
 /**
  * Why a run failed, in one line. For a limit that was exceeded, the line names the flag and the value that would allow
  * it. Undefined if the run passed.
@@ -28,8 +31,7 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     respondedEarly,
     wouldTimeOut,
   } = ledger
-  const deadLettered = ledger.deadLettered + ledger.sentDeadLetters + ledger.expiredDeadLetters
-  const unprocessed = deadLettered + ledger.dropped
+  const unprocessed = ledger.deadLettered + ledger.sentDeadLetters + ledger.expiredDeadLetters + ledger.dropped
   const reasons: string[] = []
   if (!isInputComplete) reasons.push('the run was interrupted before all messages were sent')
   if (lost > 0) reasons.push(`${messages(lost)} lost`)
@@ -56,30 +58,15 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
   }
   if (unprocessed > maxDeadLettered) {
     const parts = [
-      deadLettered > 0 ? `${messages(deadLettered)} dead-lettered${whoseDeadLetters(ledger, deadLettered)}` : [],
-      ledger.dropped > 0 ? `${messages(ledger.dropped)} dropped by onFailure and sent to no dead-letter queue` : [],
-    ].flat()
-    // Dead letters of the handler are often what it is meant to do.
-    const isIntended = unprocessed === ledger.sentDeadLetters
-    const allow = `--max-dead-lettered ${unprocessed} would allow ${isIntended ? 'this, if it is intended' : 'it'}`
-    reasons.push(`${parts.join(', and ')}${withoutError(ledger)} (${allow})`)
+      [ledger.deadLettered, `dead-lettered${withoutError(ledger)}`],
+      [ledger.sentDeadLetters, 'dead-lettered by the handler'],
+      [ledger.expiredDeadLetters, EXPIRED],
+      [ledger.dropped, 'dropped by onFailure and sent to no dead-letter queue'],
+    ] as const
+    const known = parts.flatMap(([count, what]) => (count > 0 ? `${messages(count)} ${what}` : []))
+    reasons.push(`${known.join(', and ')} (--max-dead-lettered ${unprocessed} would allow it)`)
   }
   return reasons.length === 0 ? undefined : reasons.join('; ')
-}
-
-/** How many of the dead letters were not failures that the queue moved, and why, as the end of a sentence. */
-function whoseDeadLetters({ sentDeadLetters, expiredDeadLetters }: Ledger, all: number) {
-  const counts = [
-    [sentDeadLetters, 'by the handler'],
-    [
-      expiredDeadLetters,
-      'although they were processed, because their visibility timeout had expired or a second delivery failed',
-    ],
-  ] as const
-  return counts
-    .filter(([count]) => count > 0)
-    .map(([count, why]) => (count === all ? ` ${why}` : `, ${formatNumber(count)} of them ${why}`))
-    .join('')
 }
 
 /** How many of the dead letters may have nothing wrong, as the end of a sentence. */

@@ -1,11 +1,8 @@
 import { kindOf } from '../../shared/errors.ts'
+import { isObject } from '../../shared/json.ts'
 
 /** How Lambda interprets a response: these messages failed, or the whole batch failed for this reason. */
 export type BatchResult = { failed: ReadonlySet<string> } | { invalid: string }
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
-}
 
 /**
  * Follows the table "Reporting batch item failures" in the Lambda guide. Nothing, null, {} and an empty or null list
@@ -20,7 +17,7 @@ export function readBatchResponse(payload: string, batch: ReadonlySet<string>): 
     return { invalid: 'the response is not valid JSON' }
   }
   if (response === null || response === '') return { failed: new Set() }
-  if (!isObject(response) || Array.isArray(response)) {
+  if (!isObject(response)) {
     return { invalid: `the response is ${kindOf(response)}, not an object` }
   }
   const list = response.batchItemFailures ?? []

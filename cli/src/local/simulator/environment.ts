@@ -15,7 +15,7 @@ export interface FunctionOptions extends RuntimeReports {
   /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
   file: string
   /** The folder that is deployed. A package.json above it does not make its `.js` files ES modules. */
-  codeRoot?: string
+  codeRoot?: string | undefined
   /** The name of its export; default `handler`. */
   exportName?: string
   /** Milliseconds; default 30,000. */
@@ -26,19 +26,19 @@ export interface FunctionOptions extends RuntimeReports {
    */
   initTimeout?: number
   /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
-  memory?: number
+  memory?: number | undefined
   /** Whether an invocation counts as a crash if the process used more than `memory` in total; default false. */
   limitMemory?: boolean
   /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
   freeze?: boolean
   /** Opens Node's inspector at this address, or at Node's default address. Then the environment is not stopped. */
-  inspect?: string | boolean
+  inspect?: string | boolean | undefined
   /** Whether the handler may have a callback, which Lambda calls up to Node.js 22; default false. */
   callbacks?: boolean
   /** Hard limit of file descriptors; default 1,024. */
   fdLimit?: number
   /** A shell command that runs another client of the Runtime API. Default: the client of this package. */
-  runtimeClient?: string
+  runtimeClient?: string | undefined
   /** Environment variables. `undefined` removes a variable of this process. */
   env?: NodeJS.Dict<string>
   onLog?: (line: string) => void

@@ -50,14 +50,10 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
     const { Successful, Failed } = await queue.send(entries)
     const ids = Successful?.flatMap(({ MessageId }) => MessageId ?? []) ?? []
     ledger.sent(ids)
-    const refused = Failed?.[0]
-    if (refused) throw new UsageError(`SQS refused a message: ${oneLine(`${refused.Code}: ${refused.Message}`)}`)
-    if (ids.length !== entries.length) {
-      throw new UsageError(
-        `expected SQS to accept or refuse each of ${entries.length} messages, but its response has ${ids.length} ids. ` +
-          'Use an SQS that responds to SendMessageBatch as AWS does',
-      )
-    }
+    if (ids.length === entries.length) return
+    const [refused] = Failed ?? []
+    const why = refused ? oneLine(`${refused.Code}: ${refused.Message}`) : 'it gives no reason'
+    throw new UsageError(`SQS accepted only ${ids.length} of ${entries.length} messages: ${why}`)
   }
 
   for await (const message of shuffle ? mix(messages, shuffle) : messages) {

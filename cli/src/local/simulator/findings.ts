@@ -6,6 +6,7 @@ import { openCounter } from './ledger.ts'
 import type { Usage } from './usage.ts'
 
 const MAX_SHOWN = 5
+const ENDS_EARLY = 'would end early on Lambda, and the rest of its batch would be redelivered'
 
 /** Collects what invocations used, and says at the end of the run what would go wrong on Lambda. */
 export function openFindings(options: FunctionOptions) {
@@ -15,7 +16,8 @@ export function openFindings(options: FunctionOptions) {
   let hasChildren = false
   let invocationsWithLeftWork = 0
   let peakMemory = 0
-  const slow = { fails: openSlow(), endsEarly: openSlow(), mayTimeOut: openSlow() }
+  /** The slow invocations by what happens to them on Lambda, with the text of the slowest. */
+  const slow = new Map<string, { count: number; most: number; text: string }>()
 
   function* lines() {
     const maximum = limitMemory ? maxMemory(options, 0.9) : maxMemory(options, 1.1)
@@ -27,13 +29,8 @@ export function openFindings(options: FunctionOptions) {
     }
     if (hasChildren && limitMemory)
       yield 'the memory of the processes that the handler started was not counted. Lambda counts it'
-    const all = [
-      [slow.fails, 'would time out on Lambda'],
-      [slow.endsEarly, 'would end early on Lambda, and the rest of its batch would be redelivered'],
-      [slow.mayTimeOut, 'may time out on Lambda'],
-    ] as const
-    for (const [{ count, text }, what] of all) {
-      if (count > 0) yield `${countOf(count, 'invocation')} ${what}. The slowest ${text}`
+    for (const [what, { count, text }] of slow) {
+      yield `${countOf(count, 'invocation')} ${what}. The slowest ${text}`
     }
     if (invocationsWithLeftWork > 0) {
       const what =
@@ -65,11 +62,14 @@ export function openFindings(options: FunctionOptions) {
     if (Math.max(needed, block) <= timeout) return undefined
     const isBlocked = block > 2 * timeout
     const isKnown = limitMemory && (isBlocked || (!isOfLibrary && needed > 2 * timeout))
-    const kind = isKnown ? slow.fails : isOfLibrary ? slow.endsEarly : slow.mayTimeOut
+    const end = isOfLibrary ? ENDS_EARLY : 'may time out on Lambda'
+    const what = isKnown ? 'would time out on Lambda' : end
     const text = isBlocked
       ? describe(longestBlock, block, ' without a return to the event loop')
       : describe(cpu, needed)
-    kind.add(isBlocked ? block : needed, text)
+    const { count, most, text: slowest } = slow.get(what) ?? { count: 0, most: 0, text }
+    const time = isBlocked ? block : needed
+    slow.set(what, { count: count + 1, most: Math.max(most, time), text: time > most ? text : slowest })
     return isKnown ? `an invocation ${text}` : undefined
   }
   return {
@@ -93,22 +93,6 @@ export function openFindings(options: FunctionOptions) {
 function namesOf(counts: Record<string, number>): string {
   const shown = Object.entries(counts).slice(0, MAX_SHOWN)
   return shown.map(([what, count]) => `${count} × ${what}`).join(', ')
-}
-
-/** Counts invocations, and keeps the text of the slowest. */
-function openSlow() {
-  const slow = {
-    count: 0,
-    text: '',
-    most: 0,
-    add(needed: number, text: string) {
-      slow.count += 1
-      if (needed <= slow.most) return
-      slow.most = needed
-      slow.text = text
-    },
-  }
-  return slow
 }
 
 function seconds(ms: number): string {

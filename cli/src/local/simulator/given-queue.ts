@@ -33,7 +33,7 @@ function explain(error: unknown, queue: string, endpoint: string): Error {
 
 export interface QueueAddress {
   queueUrl: string
-  endpoint?: string
+  endpoint?: string | undefined
 }
 
 /** The endpoint of SQS: as given, from the environment variables of the SDK, or from the URL of the queue. */

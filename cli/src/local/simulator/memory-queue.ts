@@ -12,11 +12,13 @@ export interface StoredMessage {
   sequenceNumber?: string
 }
 
+/** A message that is not visible: it was received, or a client sent it with a delay. */
 export interface InFlight {
   message: StoredMessage
   receiptHandle: string
   /** On the clock of `performance.now()`, which nobody can move. */
   visibilityDeadline: number
+  isDelayed?: true
   /** A client has set its visibility timeout. */
   isSetByClient?: true
 }
@@ -59,7 +61,6 @@ export class MemoryQueue {
   readonly #ready = new Map<string | undefined, StoredMessage[]>()
   readonly #locks = new Map<string | undefined, number>()
   readonly #deduplicated = new Map<string, { message: StoredMessage; at: number }>()
-  #delayed: { message: StoredMessage; visibleAt: number }[] = []
   #sequence = 0
   #changed: PromiseWithResolvers<void> | undefined
   #nextDeadline = Number.POSITIVE_INFINITY
@@ -77,12 +78,13 @@ export class MemoryQueue {
 
   /** The number of all messages. */
   get size(): number {
-    return this.readyCount + this.#delayed.length + this.inflightMessages.size
+    return this.readyCount + this.inflightMessages.size
   }
 
   get attributes(): Record<string, string> {
     const { arn, fifo, contentBasedDeduplication = false, visibilityTimeout, deadLetters, maxReceives } = this.options
     const redrivePolicy = { deadLetterTargetArn: deadLetters?.options.arn, maxReceiveCount: maxReceives }
+    const delayed = [...this.inflightMessages.values()].filter(({ isDelayed }) => isDelayed).length
     return {
       QueueArn: arn,
       VisibilityTimeout: String(visibilityTimeout),
@@ -91,8 +93,8 @@ export class MemoryQueue {
       MessageRetentionPeriod: '345600',
       ReceiveMessageWaitTimeSeconds: '0',
       ApproximateNumberOfMessages: String(this.readyCount),
-      ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size),
-      ApproximateNumberOfMessagesDelayed: String(this.#delayed.length),
+      ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size - delayed),
+      ApproximateNumberOfMessagesDelayed: String(delayed),
       CreatedTimestamp: this.#created,
       LastModifiedTimestamp: this.#created,
       ...(deadLetters ? { RedrivePolicy: JSON.stringify(redrivePolicy) } : {}),
@@ -114,12 +116,9 @@ export class MemoryQueue {
       this.#deduplicated.set(id, { message, at: performance.now() })
     }
     this.sentByClients += 1
-    const delay = entry.DelaySeconds ?? 0
-    if (delay > 0) {
-      const visibleAt = performance.now() + delay * 1000
-      this.#delayed.push({ message, visibleAt })
-      this.#nextDeadline = Math.min(this.#nextDeadline, visibleAt)
-    } else this.add(message)
+    if (entry.DelaySeconds)
+      this.#hide(message, entry.DelaySeconds).isDelayed = true // not on a FIFO queue
+    else this.add(message)
     return message
   }
 
@@ -136,9 +135,16 @@ export class MemoryQueue {
     this.wake()
   }
 
-  #putBack(entry: InFlight): void {
-    this.#leave(entry)
-    this.add(entry.message)
+  #hide(message: StoredMessage, seconds: number): InFlight {
+    const entry = { message, receiptHandle: randomUUID(), visibilityDeadline: 0 }
+    this.inflightMessages.set(entry.receiptHandle, entry)
+    this.#hideUntil(entry, seconds)
+    return entry
+  }
+
+  #hideUntil(entry: InFlight, seconds: number) {
+    entry.visibilityDeadline = performance.now() + seconds * 1000
+    this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibilityDeadline)
   }
 
   /** Receives messages. Waits for a first one, unless the signal aborts. */
@@ -163,42 +169,39 @@ export class MemoryQueue {
   /** Receives messages. Those that were delivered often enough go to the dead-letter queue. */
   take(most: number, visibilityTimeout = this.options.visibilityTimeout): InFlight[] {
     this.processTimers()
-    const { deadLetters, maxReceives = Number.POSITIVE_INFINITY } = this.options
     const free: (string | undefined)[] = []
     for (const group of this.#ready.keys()) {
       if (free.length === most) break
       if (!this.#locks.has(group)) free.push(group)
     }
-    const visibilityDeadline = performance.now() + visibilityTimeout * 1000
     const taken: InFlight[] = []
-    const takeFrom = (group: string | undefined, limit: number) => {
-      const list = this.#ready.get(group) ?? []
-      for (let count = 0; count < limit && list.length > 0 && taken.length < most; ) {
-        const message = list.shift() as StoredMessage
-        if (deadLetters && message.receiveCount >= maxReceives) {
-          deadLetters.add(message)
-          continue
-        }
-        count += 1
-        message.receiveCount += 1
-        message.firstReceiveTimestamp ??= Date.now()
-        const receiptHandle = randomUUID()
-        const entry = { message, receiptHandle, visibilityDeadline }
-        this.inflightMessages.set(receiptHandle, entry)
-        taken.push(entry)
-        if (this.options.fifo) this.#locks.set(group, (this.#locks.get(group) ?? 0) + 1)
-      }
-      if (list.length === 0) this.#ready.delete(group)
-    }
     for (const limit of [FIRST_OF_GROUP, most]) {
       for (const group of free) {
-        if (taken.length === most) break
-        takeFrom(group, limit)
-        this.#moveToEnd(group)
+        const room = Math.min(limit, most - taken.length)
+        for (const message of this.#next(group, room)) {
+          message.receiveCount += 1
+          message.firstReceiveTimestamp ??= Date.now()
+          taken.push(this.#hide(message, visibilityTimeout))
+          if (this.options.fifo) this.#locks.set(group, (this.#locks.get(group) ?? 0) + 1)
+        }
+        if (room > 0) this.#moveToEnd(group)
       }
     }
-    this.#nextDeadline = Math.min(this.#nextDeadline, visibilityDeadline)
     return taken
+  }
+
+  /** Removes the first messages of a group. */
+  #next(group: string | undefined, most: number): StoredMessage[] {
+    const { deadLetters, maxReceives = Number.POSITIVE_INFINITY } = this.options
+    const list = this.#ready.get(group) ?? []
+    const next: StoredMessage[] = []
+    while (next.length < most && list.length > 0) {
+      const message = list.shift() as StoredMessage
+      if (deadLetters && message.receiveCount >= maxReceives) deadLetters.add(message)
+      else next.push(message)
+    }
+    if (list.length === 0) this.#ready.delete(group)
+    return next
   }
 
   /** The other groups are delivered next. */
@@ -209,15 +212,11 @@ export class MemoryQueue {
     this.#ready.set(group, list)
   }
 
-  removeByClient(receiptHandle: string): boolean {
-    const entry = this.inflightMessages.get(receiptHandle)
-    if (entry) this.deletedByClients.add(entry.message.messageId)
-    return this.remove(receiptHandle)
-  }
-
-  remove(receiptHandle: string): boolean {
+  /** Deletes a message, for a client or for the event source mapping of this process. */
+  remove(receiptHandle: string, isClient = false): boolean {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return false
+    if (isClient) this.deletedByClients.add(entry.message.messageId)
     this.#leave(entry)
     if (this.duplicated.delete(entry.message)) this.add({ ...entry.message, receiveCount: 0 })
     return true
@@ -231,29 +230,19 @@ export class MemoryQueue {
     this.#putBack(entry)
   }
 
-  /** wire-protocol.ts calls it for clients. */
-  changeVisibility(receiptHandle: string, seconds: number): void {
+  /** Sets a visibility timeout, for a client or for the event source mapping of this process. */
+  setVisibility(receiptHandle: string, seconds: number, isClient = false): void {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return
-    entry.isSetByClient = true
-    this.#setVisibility(entry, seconds)
+    if (isClient) entry.isSetByClient = true
+    else if (entry.isSetByClient) this.replacedTimeouts += 1
+    if (seconds === 0) this.#putBack(entry)
+    else this.#hideUntil(entry, seconds)
   }
 
-  /** The event source mapping of this process calls it. */
-  setVisibility(receiptHandle: string, seconds: number): void {
-    const entry = this.inflightMessages.get(receiptHandle)
-    if (!entry) return
-    if (entry.isSetByClient) this.replacedTimeouts += 1
-    this.#setVisibility(entry, seconds)
-  }
-
-  #setVisibility(entry: InFlight, seconds: number) {
-    if (seconds === 0) {
-      this.#putBack(entry)
-      return
-    }
-    entry.visibilityDeadline = performance.now() + seconds * 1000
-    this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibilityDeadline)
+  #putBack(entry: InFlight): void {
+    this.#leave(entry)
+    this.add(entry.message)
   }
 
   #leave({ receiptHandle, message }: InFlight) {
@@ -276,15 +265,6 @@ export class MemoryQueue {
     for (const entry of this.inflightMessages.values()) {
       if (entry.visibilityDeadline > now) this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibilityDeadline)
       else this.#putBack(entry)
-    }
-    const delayed = this.#delayed
-    this.#delayed = []
-    for (const entry of delayed) {
-      if (entry.visibleAt <= now) this.add(entry.message)
-      else {
-        this.#delayed.push(entry)
-        this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibleAt)
-      }
     }
   }
 

@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { kindOf, UsageError } from '../../shared/errors.ts'
 import { isObject } from '../../shared/json.ts'
-import { decode } from '../../shared/text-file.ts'
+import { encodingOf } from '../../shared/text-file.ts'
 import { isGroupId, problemOf, quote } from './message-rules.ts'
 
 export interface InputMessage {
@@ -124,39 +124,24 @@ function readRecord(record: unknown): InputMessage {
   return readEnvelope({ body, messageGroupId, messageAttributes })
 }
 
-/** The error for an input that could not be read or decoded. */
-function unreadable(name: string, error: unknown) {
-  const { code } = error as NodeJS.ErrnoException
-  return code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
-    ? new UsageError(`${name} is not UTF-8, so SQS would refuse its messages: convert it to UTF-8`)
-    : new UsageError(`${name} cannot be read (${code})`)
-}
-
-function readFile(file: string): string {
-  try {
-    return decode(readFileSync(file), true)
-  } catch (error) {
-    throw unreadable(`--messages-file ${file}`, error)
-  }
-}
-
-/** The lines of an input that may be slow. Not with node:readline, which also breaks lines at U+2028. */
-async function* linesOf(input: AsyncIterable<Uint8Array>): AsyncGenerator<string> {
-  const decoder = new TextDecoder('utf-8', { fatal: true })
-  function decodeNext(chunk?: Uint8Array) {
-    try {
-      return decoder.decode(chunk, { stream: chunk !== undefined })
-    } catch (error) {
-      throw unreadable('standard input', error)
-    }
-  }
+/** The lines of an input, which may be slow. Not with node:readline, which also breaks lines at U+2028. */
+async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
+  let decoder: InstanceType<typeof TextDecoder> | undefined
   let rest = ''
-  for await (const chunk of input) {
-    const lines = (rest + decodeNext(chunk)).split('\n')
-    rest = lines.pop() as string
-    yield* lines
+  try {
+    for await (const chunk of input) {
+      decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true })
+      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
+      rest = lines.pop() as string
+      yield* lines
+    }
+    yield rest + (decoder?.decode() ?? '')
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
+      ? new UsageError(`${name} is not UTF-8, so SQS would refuse its messages: convert it to UTF-8`)
+      : new UsageError(`${name} cannot be read (${code})`)
   }
-  yield rest + decodeNext()
 }
 
 /** Whether an input whose first line is this one, and that has more lines, can only have a message on each line. */
@@ -168,12 +153,7 @@ function isComplete(line: string): boolean {
  * Reads messages from lines with a message each, or from an SQS event. A UsageError names the line or record that is
  * wrong. Lines with a message each are read one at a time.
  */
-async function* readMessages(
-  lines: Iterable<string> | AsyncIterable<string>,
-  name: string,
-  fifo: boolean,
-  maxBytes?: number,
-) {
+async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
   let count = 0
   function read<T>(what: string, number: number, item: T, toInput: (item: T) => InputMessage) {
     count += 1
@@ -192,7 +172,7 @@ async function* readMessages(
   }
   /** The first lines, which may be an SQS event. Undefined once it is known that each line is a message. */
   let head: string[] | undefined = []
-  for await (const line of lines) {
+  for await (const line of linesOf(input, name)) {
     const first = head?.find((text) => text.trim() !== '')
     head?.push(line)
     if (head && (first === undefined || line.trim() === '' || !isComplete(first))) continue
@@ -207,8 +187,8 @@ async function* readMessages(
 
 /** Reads the messages of a file, or all messages of standard input (`-`). `maxBytes` is the MaximumMessageSize of the queue. */
 export async function readMessagesFile(file: string, fifo: boolean, maxBytes?: number): Promise<InputMessage[]> {
-  const read =
-    file === '-' ? readStandardInput(fifo, maxBytes) : readMessages(readFile(file).split('\n'), file, fifo, maxBytes)
+  const isInput = file === '-'
+  const read = isInput ? readStandardInput(fifo, maxBytes) : readMessages(createReadStream(file), file, fifo, maxBytes)
   const messages: InputMessage[] = []
   for await (const message of read) messages.push(message)
   return messages
@@ -216,5 +196,5 @@ export async function readMessagesFile(file: string, fifo: boolean, maxBytes?: n
 
 /** Reads the messages of standard input as they arrive. */
 export function readStandardInput(fifo: boolean, maxBytes?: number): AsyncIterable<InputMessage> {
-  return readMessages(linesOf(process.stdin), 'standard input', fifo, maxBytes)
+  return readMessages(process.stdin, 'standard input', fifo, maxBytes)
 }

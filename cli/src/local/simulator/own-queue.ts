@@ -1,8 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import { homedir } from 'node:os'
-import { join } from 'node:path'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
 import { ACCOUNT, createMessage, MemoryQueue, type QueueOptions, toMessage } from './memory-queue.ts'
@@ -12,7 +9,7 @@ import { createSqsServer } from './wire-protocol.ts'
 
 export interface OwnQueueOptions {
   /** Default 0: any free port, and only the function sends messages, too. */
-  port?: number
+  port?: number | undefined
   fifo?: boolean
   /** Whether a FIFO queue needs no deduplication ids from clients; default false. */
   contentBasedDeduplication?: boolean
@@ -21,9 +18,9 @@ export interface OwnQueueOptions {
   /** Deliveries before a message goes to the dead-letter queue. */
   maxReceives: number
   /** The share of messages that are delivered a second time after they were deleted; default 0. */
-  duplicates?: number
+  duplicates?: number | undefined
   /** Selects these messages; default 1. */
-  seed?: number
+  seed?: number | undefined
 }
 
 /** Starts an SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
@@ -115,24 +112,5 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
 /** Credentials for SQS clients of the function, if the shell has none. The function may also call AWS. */
 function localCredentials(): NodeJS.Dict<string> {
   const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
-  if (AWS_ACCESS_KEY_ID || (AWS_PROFILE && hasCredentials(AWS_PROFILE))) return {}
-  // The SDK prefers a profile to keys, so a profile without credentials is removed.
-  return { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local', AWS_PROFILE: undefined }
-}
-
-const CREDENTIALS =
-  /^\s*(aws_access_key_id|credential_process|credential_source|source_profile|role_arn|web_identity_token_file|login_session|sso_\w+)\s*=/m
-
-/** Whether a profile in the files of the SDK says how to get credentials. */
-function hasCredentials(profile: string): boolean {
-  const { AWS_CONFIG_FILE, AWS_SHARED_CREDENTIALS_FILE } = process.env
-  const files = [
-    AWS_CONFIG_FILE ?? join(homedir(), '.aws/config'),
-    AWS_SHARED_CREDENTIALS_FILE ?? join(homedir(), '.aws/credentials'),
-  ]
-  return files
-    .filter((file) => existsSync(file))
-    .flatMap((file) => readFileSync(file, 'utf8').split(/^\s*(?=\[)/m))
-    .filter((section) => /^\[\s*(?:profile\s+)?(.*?)\s*\]/.exec(section)?.[1] === profile)
-    .some((section) => CREDENTIALS.test(section))
+  return AWS_ACCESS_KEY_ID || AWS_PROFILE ? {} : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
 }

@@ -26,7 +26,7 @@ export interface RunOptions {
    * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO queue keeps
    * their order.
    */
-  seed?: number
+  seed?: number | undefined
   /**
    * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
    * aborted.

@@ -139,7 +139,7 @@ function readReceiptHandle(input: Input): string {
 }
 
 function remove(queue: MemoryQueue, input: Input) {
-  queue.removeByClient(readReceiptHandle(input))
+  queue.remove(readReceiptHandle(input), true)
   return {}
 }
 
@@ -148,7 +148,7 @@ function changeVisibility(queue: MemoryQueue, input: Input) {
   const seconds = readInteger(input, 'VisibilityTimeout', 0, 43_200)
   if (seconds === undefined) throw missing('VisibilityTimeout')
   if (!queue.inflightMessages.has(handle)) throw sqsError('MessageNotInflight', 'the message is not in flight')
-  queue.changeVisibility(handle, seconds)
+  queue.setVisibility(handle, seconds, true)
   return {}
 }
 

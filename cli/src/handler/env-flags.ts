@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { UsageError } from './errors.ts'
-import { decode } from './text-file.ts'
+import { UsageError } from '../shared/errors.ts'
+import { decode } from '../shared/text-file.ts'
 
 /** The flags for environment variables, and what a template says about them. */
 export interface EnvFlags {

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
-import { folderAt } from '../../code/imports.ts'
-import { examine } from '../../doctor/examine.ts'
-import type { Mapping, Model } from '../../model/model.ts'
-import { type Setting, valueIn } from '../../model/setting.ts'
-import { type EnvFlags, variablesOf } from '../../shared/env-flags.ts'
-import { UsageError } from '../../shared/errors.ts'
-import { parseParameters, readTemplate } from '../../template/read-template.ts'
+import { folderAt } from '../code/imports.ts'
+import { examine } from '../doctor/examine.ts'
+import type { Mapping, Model } from '../model/model.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
+import { UsageError } from '../shared/errors.ts'
+import { parseParameters, readTemplate } from '../template/read-template.ts'
+import { type EnvFlags, variablesOf } from './env-flags.ts'
 
 /** The default number of deliveries before a message is dead-lettered: the smallest that AWS recommends. */
 export const DEFAULT_MAX_RECEIVES = 5

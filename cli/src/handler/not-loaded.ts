@@ -1,8 +1,8 @@
 import { basename } from 'node:path'
-import { manifestAbove } from '../../code/commonjs.ts'
-import { type InitError, UsageError } from '../../shared/errors.ts'
-import type { FunctionOptions } from './environment.ts'
-import { isTypeScript } from './node-flags.ts'
+import { manifestAbove } from '../code/commonjs.ts'
+import type { FunctionOptions } from '../local/simulator/environment.ts'
+import { isTypeScript } from '../local/simulator/node-flags.ts'
+import { type InitError, UsageError } from '../shared/errors.ts'
 
 /** What Node reports if a file is an ES module, but the `type` in package.json is `commonjs`. */
 const NO_ES_MODULE = /Cannot use import statement outside a module|Unexpected token 'export'/
