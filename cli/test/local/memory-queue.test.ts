@@ -15,9 +15,7 @@ function open(t: Test, fifo: boolean) {
 const entry = (body: string, group?: string) => ({ Id: 'x', MessageBody: body, MessageGroupId: group })
 
 function send(queue: MemoryQueue, body: string, group?: string) {
-  const message = createMessage(entry(body, group))
-  if (queue.options.fifo) message.sequenceNumber = queue.nextSequenceNumber()
-  queue.add(message)
+  return queue.send(entry(body, group))
 }
 
 const bodies = (taken: ReturnType<MemoryQueue['take']>) => taken.map(({ message }) => message.entry.MessageBody)
@@ -79,9 +77,8 @@ test('a message that was received and not delivered returns as if it had not bee
 
 test('a duplicated message is delivered once more after it was deleted, as if for the first time', async (t) => {
   const { queue } = open(t, false)
-  const message = createMessage(entry('x'))
+  const message = send(queue, 'x')
   queue.duplicated.add(message)
-  queue.add(message)
   for (const remaining of [1, 0]) {
     const [taken] = queue.take(10)
     t.match(taken?.message, { messageId: message.messageId, receiveCount: 1 })
@@ -117,8 +114,8 @@ for (const [direction, moved] of [
 ] as const) {
   test(`messages become visible after their time, although the time of day is moved ${direction} by an hour`, async (t) => {
     const { queue, clock } = open(t, false)
-    queue.add(createMessage(entry('received')))
-    queue.add(createMessage(entry('failed')))
+    send(queue, 'received')
+    send(queue, 'failed')
     queue.enqueue({ ...entry('delayed'), DelaySeconds: 2 })
     const [, failed] = queue.take(10, 3)
     queue.setVisibility(failed?.receiptHandle ?? '', 1)
@@ -281,9 +278,7 @@ test('delayed messages become visible one after the other', async (t) => {
 
 test('the times of its first delivery and its deliveries belong to a message', async (t) => {
   const { queue, clock } = open(t, false)
-  const message = createMessage(entry('x'))
-  t.match(message, { sentTimestamp: 1_000_000, receiveCount: 0 })
-  queue.add(message)
+  t.match(send(queue, 'x'), { sentTimestamp: 1_000_000, receiveCount: 0 })
   clock.now += 10
   queue.setVisibility(queue.take(1)[0]?.receiptHandle as string, 0)
   clock.now += 10

@@ -18,24 +18,15 @@ export interface Ledger {
   /** Failures of messages whose visibility timeout the function had set, and that `retryAfter` has replaced. */
   replacedTimeouts: number
   deadLettered: number
-  /**
-   * The dead-lettered messages for which no handler had thrown. In each delivery, the whole invocation failed, or the
-   * library did not run the record, or stopped it.
-   */
+  /** Those for which no handler had thrown: in each delivery, the whole invocation failed, or the record did not end. */
   deadLetteredWithoutError: number
   /** Messages that a client, such as the function, sent to the dead-letter queue. 0 for a given queue, which cannot know it. */
   sentDeadLetters: number
-  /**
-   * Messages that the queue moved to its dead-letter queue without a failure in this run. They were processed, but their
-   * visibility timeout had expired. 0 for a given queue.
-   */
+  /** Processed messages that the queue moved, because their visibility timeout had expired. 0 for a given queue. */
   expiredDeadLetters: number
   /** Messages that matched no filter of the mapping, and were deleted without an invocation. */
   filtered: number
-  /**
-   * Messages that failed, that the failure handlers of the library removed from the report, and that did not arrive in
-   * the dead-letter queue.
-   */
+  /** Failures that the handler removed from the report, and that did not arrive in the dead-letter queue. */
   dropped: number
   /** Messages of a FIFO queue that were deleted although an earlier message of their group stayed in the queue. */
   outOfOrder: number
@@ -54,9 +45,9 @@ export interface Ledger {
   respondedEarly: number
   /** Invocations that need more than twice the timeout with the CPU of a memory that was given. */
   wouldTimeOut: number
-  /** Why invocations failed or processes ended, and how often. From the eleventh reason on, they are counted together. */
+  /** Why invocations failed or processes ended, and how often, the most frequent first. */
   reasons: Record<string, number>
-  /** Why records failed, and how often, the most frequent first. At most a hundred kinds of error are kept. */
+  /** The same for records. */
   causes: Record<string, number>
   wallMs: number
   /** Processed messages per second, from the first delivery to the last response that processed a message. */

@@ -102,6 +102,14 @@ export class MemoryQueue {
     }
   }
 
+  /** Keeps a message of this process. */
+  send(entry: SendMessageBatchRequestEntry): StoredMessage {
+    const message = createMessage(entry)
+    if (this.options.fifo) message.sequenceNumber = this.#nextSequenceNumber()
+    this.add(message)
+    return message
+  }
+
   /** Keeps the message of a client, unless it has the deduplication id of another one, and returns the one that is kept. */
   enqueue(entry: SendMessageBatchRequestEntry): StoredMessage {
     const message = createMessage(entry)
@@ -112,7 +120,7 @@ export class MemoryQueue {
         return { ...known.message, md5OfBody: message.md5OfBody } // clients compare it with what they have sent
       }
       message.entry = { ...entry, MessageDeduplicationId: id }
-      message.sequenceNumber = this.nextSequenceNumber()
+      message.sequenceNumber = this.#nextSequenceNumber()
       this.#deduplicated.set(id, { message, at: performance.now() })
     }
     this.sentByClients += 1
@@ -274,7 +282,7 @@ export class MemoryQueue {
     this.#changed = undefined
   }
 
-  nextSequenceNumber(): string {
+  #nextSequenceNumber(): string {
     this.#sequence += 1
     return String(this.#sequence).padStart(20, '0')
   }

@@ -32,29 +32,29 @@ interface EndedRecords {
 /** How often open files are counted. Counting a thousand takes half a millisecond. */
 const SAMPLE_MS = 50
 
+function newCounts() {
+  const counts = { isLibraryUsed: false, peakInFlight: 0, succeeded: 0, unfinished: 0 }
+  return { ...counts, durations: [] as number[], descriptors: 0 as number | null }
+}
+
 /**
  * Measures invocations, one at a time. Channels are found by name, so the library is not imported here and may be
  * bundled with the handler.
  */
 export function openMetrics() {
   const startTimes = new WeakMap<object, number>()
-  let isLibraryUsed = false
-  let peakInFlight = 0
-  let succeeded = 0
-  let unfinished = 0
-  let durations: number[] = []
-  let descriptors: number | null = 0
+  let counts = newCounts()
   let cpuBefore = process.cpuUsage()
   let sampler: NodeJS.Timeout | undefined
 
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', () => {
-    isLibraryUsed = true
+    counts.isLibraryUsed = true
   })
   subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (message) => {
     const { summary } = message as { summary?: { peakInFlight: number; aborted: number; notStarted: number } }
     if (!summary) return
-    peakInFlight = Math.max(peakInFlight, summary.peakInFlight)
-    unfinished += summary.aborted + summary.notStarted
+    counts.peakInFlight = Math.max(counts.peakInFlight, summary.peakInFlight)
+    counts.unfinished += summary.aborted + summary.notStarted
   })
   // `record:start` and `record:asyncEnd` of one call publish the same object, so it identifies the call.
   subscribe('tracing:middy-bounded-sqs-batch:record:start', (message) => {
@@ -63,21 +63,17 @@ export function openMetrics() {
   subscribe('tracing:middy-bounded-sqs-batch:record:asyncEnd', (message) => {
     const { records, failures = 'error' in (message as object) ? records : [] } = message as EndedRecords
     const duration = Number((performance.now() - (startTimes.get(message as object) as number)).toFixed(3))
-    for (const _ of records) durations.push(duration)
-    succeeded += records.length - failures.length
+    for (const _ of records) counts.durations.push(duration)
+    counts.succeeded += records.length - failures.length
   })
 
   function countDescriptors() {
-    if (descriptors !== null) descriptors = maxOf(descriptors, openDescriptors())
+    const open = openDescriptors()
+    counts.descriptors = counts.descriptors === null || open === null ? null : Math.max(counts.descriptors, open)
   }
   return {
     start() {
-      isLibraryUsed = false
-      peakInFlight = 0
-      succeeded = 0
-      unfinished = 0
-      durations = []
-      descriptors = 0
+      counts = newCounts()
       cpuBefore = process.cpuUsage()
       sampler = setInterval(countDescriptors, SAMPLE_MS).unref()
     },
@@ -86,22 +82,13 @@ export function openMetrics() {
       clearInterval(sampler)
       countDescriptors()
       return {
-        isLibraryUsed,
+        ...counts,
         concurrencyVariable: process.env.BOUNDED_SQS_BATCH_CONCURRENCY,
-        peakInFlight,
-        succeeded,
-        unfinished,
-        durations,
         cpu: (user + system) / 1000,
         peakMemory: peakMemory(),
-        descriptors,
       }
     },
   }
-}
-
-function maxOf(before: number, now: number | null): number | null {
-  return now === null ? null : Math.max(before, now)
 }
 
 function openDescriptors(): number | null {

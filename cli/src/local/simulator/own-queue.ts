@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { ACCOUNT, createMessage, MemoryQueue, type QueueOptions, toMessage } from './memory-queue.ts'
+import { ACCOUNT, MemoryQueue, type QueueOptions, toMessage } from './memory-queue.ts'
 import type { Queue } from './queue.ts'
 import { toReceived } from './sqs-record.ts'
 import { createSqsServer } from './wire-protocol.ts'
@@ -62,10 +62,8 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     },
     async send(entries) {
       const Successful = entries.map((entry) => {
-        const message = createMessage(entry)
-        if (fifo) message.sequenceNumber = queue.nextSequenceNumber()
+        const message = queue.send(entry)
         if (duplicates > 0 && random() < duplicates) queue.duplicated.add(message)
-        queue.add(message)
         return { Id: entry.Id, MessageId: message.messageId, MD5OfMessageBody: message.md5OfBody }
       })
       return { Successful, Failed: [] }

@@ -32,9 +32,8 @@ interface Invocation {
   requestId: string
   event: string
   settle: (outcome: Outcome | typeof NOT_TAKEN) => void
-  recordErrors?: RecordErrors
-  finished?: number
-  usage?: Usage
+  /** What the runtime has reported beside the response. */
+  reported: Pick<Outcome, 'recordErrors' | 'finished' | 'usage'>
   startedAt?: number
   timer?: NodeJS.Timeout
 }
@@ -81,9 +80,9 @@ function readError(text: string): string {
 
 interface State {
   /** Invocations whose event the runtime has not taken yet. */
-  waiting: Invocation[]
+  waiting: Set<Invocation>
   /** Requests of the runtime that wait for an event. */
-  polls: ServerResponse[]
+  polls: Set<ServerResponse>
   /** Invocations whose event the runtime has taken, by their request ids. */
   running: Map<string, Invocation>
   hasResponded: boolean
@@ -91,24 +90,19 @@ interface State {
   ended?: Outcome
 }
 
-function remove<T>(list: T[], item: T) {
-  const index = list.indexOf(item)
-  if (index !== -1) list.splice(index, 1)
-}
-
 /** The invocations of one environment, from `invoke()` to their outcome. */
 function openInvocations({ timeout, functionArn, onIdle, onWake }: RuntimeApiOptions) {
-  const state: State = { waiting: [], polls: [], running: new Map(), hasResponded: false }
+  const state: State = { waiting: new Set(), polls: new Set(), running: new Map(), hasResponded: false }
   const timedOut = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
 
   function finish(invocation: Invocation, outcome: Outcome) {
     clearTimeout(invocation.timer)
     state.running.delete(invocation.requestId)
-    remove(state.waiting, invocation)
+    state.waiting.delete(invocation)
     state.hasResponded = true
-    const { recordErrors, usage, startedAt, finished } = invocation
+    const { reported, startedAt } = invocation
     const duration = startedAt === undefined ? undefined : performance.now() - startedAt
-    invocation.settle({ ...outcome, recordErrors, duration, finished, usage })
+    invocation.settle({ ...outcome, ...reported, duration })
   }
 
   /** Starts the time of the function, or starts it again. */
@@ -120,9 +114,11 @@ function openInvocations({ timeout, functionArn, onIdle, onWake }: RuntimeApiOpt
   /** Gives waiting events to the runtime. */
   function dispatch() {
     const { waiting, polls, running } = state
-    while (waiting.length > 0 && polls.length > 0) {
-      const poll = polls.shift() as ServerResponse
-      const invocation = waiting.shift() as Invocation
+    for (const poll of polls) {
+      const [invocation] = waiting
+      if (!invocation) return
+      polls.delete(poll)
+      waiting.delete(invocation)
       const { requestId } = invocation
       running.set(requestId, invocation)
       limit(invocation, timedOut)
@@ -144,16 +140,16 @@ function openInvocations({ timeout, functionArn, onIdle, onWake }: RuntimeApiOpt
     finish,
     /** The runtime asks for an event. */
     poll(response: ServerResponse) {
-      state.polls.push(response)
-      response.on('close', () => remove(state.polls, response))
+      state.polls.add(response)
+      response.on('close', () => state.polls.delete(response))
       dispatch()
       if (state.hasResponded && state.running.size === 0) onIdle()
     },
     invoke: (event: string): Promise<Outcome | typeof NOT_TAKEN> =>
       new Promise((settle) => {
         if (state.ended) return settle(state.ended.type === 'stopped' ? state.ended : NOT_TAKEN)
-        const invocation = { requestId: randomUUID(), event, settle }
-        state.waiting.push(invocation)
+        const invocation = { requestId: randomUUID(), event, settle, reported: {} }
+        state.waiting.add(invocation)
         limit(
           invocation,
           `${timedOut}, because the process did not take the event. Does it block the event loop after a response?`,
@@ -164,10 +160,11 @@ function openInvocations({ timeout, functionArn, onIdle, onWake }: RuntimeApiOpt
     end(outcome: Outcome) {
       state.ended = outcome
       for (const invocation of state.running.values()) finish(invocation, outcome)
-      for (const { timer, settle } of state.waiting.splice(0)) {
+      for (const { timer, settle } of state.waiting) {
         clearTimeout(timer)
         settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
       }
+      state.waiting.clear()
     },
   }
 }
@@ -203,12 +200,12 @@ export async function startRuntimeApi(options: RuntimeApiOptions) {
     } else if (!invocation) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
     } else if (kind === 'record-errors') {
-      invocation.recordErrors = JSON.parse(text)
+      invocation.reported.recordErrors = JSON.parse(text)
     } else if (kind === 'finished') {
-      invocation.finished = (invocation.finished ?? 0) + Number(text)
+      invocation.reported.finished = (invocation.reported.finished ?? 0) + Number(text)
       onFinished?.(Number(text))
     } else {
-      if (typeof usage === 'string') invocation.usage = JSON.parse(usage)
+      if (typeof usage === 'string') invocation.reported.usage = JSON.parse(usage)
       if (body.length > MAX_RESPONSE_BYTES) {
         const message = `the response has ${body.length} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
         finish(invocation, { type: 'error', message })
