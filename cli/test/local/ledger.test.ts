@@ -427,7 +427,7 @@ test('a message that was deleted late is processed, not lost', async (t) => {
   ledger.sent(['a', 'b'])
   ledger.failed([a, b])
   t.match(ledger.snapshot(NO_MESSAGES), { processed: 0, lost: 2 })
-  ledger.deletedLate([{ messageId: 'a' }])
+  ledger.processed([{ messageId: 'a' }], true)
   t.match(ledger.snapshot(NO_MESSAGES), { processed: 1, lost: 1, perSecond: 0 })
 })
 

@@ -89,8 +89,13 @@ async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { freeze, idle, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
   const { codeRoot, concurrency, notInTemplate, nodeMajor, templateEnv = {}, ...others } = more
-  const { maximumMessageSize, contentBasedDeduplication, ...rest } = others
-  return { flags: rest, variables: templateEnv, notes: notes.map((line) => line.replaceAll(file, 'T')) }
+  const { maximumMessageSize, contentBasedDeduplication, templateFilters, ...rest } = others
+  return {
+    flags: rest,
+    filters: templateFilters,
+    variables: templateEnv,
+    notes: notes.map((line) => line.replaceAll(file, 'T')),
+  }
 }
 
 test('flags override the template', async (t) => {
@@ -180,8 +185,8 @@ test('the maximum concurrency of the template is used, unless --concurrency is g
 
 test('filters of the template are applied; if one is not known, none is, and a line says so', async (t) => {
   const takenWith = async (FilterCriteria: unknown) => {
-    const { flags, notes } = await taken(t, sam({ mapping: { FilterCriteria } }))
-    return { filters: flags.templateFilters, notes: notes.slice(1) }
+    const { filters, notes } = await taken(t, sam({ mapping: { FilterCriteria } }))
+    return { filters, notes: notes.slice(1) }
   }
   const order = { Pattern: '{ "body": { "type": ["order"] } }' }
   t.strictSame(await takenWith({ Filters: [order] }), { filters: [{ body: { type: ['order'] } }], notes: [] })
@@ -189,13 +194,13 @@ test('filters of the template are applied; if one is not known, none is, and a l
     `warning: the filters in T are not known (${reason}), so this run delivers all messages. Lambda deletes messages that match no filter`
   const reason = 'Fn::ImportValue x comes from another stack'
   const unknown = { 'Fn::ImportValue': 'x' }
-  t.strictSame(await takenWith(unknown), { filters: undefined, notes: [note(reason)] })
+  t.strictSame(await takenWith(unknown), { filters: [], notes: [note(reason)] })
   t.strictSame(await takenWith({ Filters: [order, { Pattern: unknown }] }), {
-    filters: undefined,
+    filters: [],
     notes: [note(reason)],
   })
-  t.strictSame(await takenWith({ Filters: [] }), { filters: undefined, notes: [] })
-  t.strictSame(await takenWith(undefined), { filters: undefined, notes: [] })
+  t.strictSame(await takenWith({ Filters: [] }), { filters: [], notes: [] })
+  t.strictSame(await takenWith(undefined), { filters: [], notes: [] })
 })
 
 test('a parameter with allowed values: the run says which value it used', async (t) => {

@@ -15,22 +15,16 @@ interface Run {
   mapping?: Mapping | undefined
 }
 
-/** A path without its extension, and the name of an export, from the Handler of a template: `dist/orders.handler`. */
-function splitHandler(handler: string) {
-  const [, folder = '', name = '', exportName = ''] = /^(.*\/)?([^.]*)\.(.*)$/.exec(handler) ?? []
-  return { path: `${folder}${name}`, exportName }
-}
-
-/** The Handler of the template, if it names another file or another export. */
+/** The Handler of the template, such as `dist/orders.handler`, if it names another file or another export. */
 function otherHandler({ file, exportName = FUNCTION_DEFAULTS.exportName }: RunOptions['function'], mapping: Mapping) {
   const { handler } = mapping.function.code ?? {}
   if (handler === undefined) return undefined
-  const wanted = splitHandler(handler)
-  if (wanted.exportName !== exportName) return handler
+  const [, wanted = '', wantedExport] = /^((?:.*\/)?[^./]*)\.(.*)$/.exec(handler) ?? []
+  if (wantedExport !== exportName) return handler
   if (isTypeScript(file)) return undefined // its bundle may have any name
   const path = resolve(file).replace(/\.\w+$/, '')
   const root = codeRootOf(mapping)
-  const isSame = root === undefined ? basename(path) === basename(wanted.path) : path === join(root, wanted.path)
+  const isSame = root === undefined ? basename(path) === basename(wanted) : path === join(root, wanted)
   return isSame ? undefined : handler
 }
 

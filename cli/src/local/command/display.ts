@@ -4,8 +4,10 @@ import { formatNumber } from '../../shared/format.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
 import type { Ledger, Progress } from '../simulator/ledger.ts'
 
-function counts(progress: Progress): string[] {
-  return [
+/** Shows the counts of a run, once something was sent or delivered. Another program may not send messages for a long time. */
+export function showProgress(display: Display, progress: Progress, stream: NodeJS.WriteStream) {
+  if (progress.sent + progress.delivered === 0) return
+  const parts = [
     `sent ${formatNumber(progress.sent)}`,
     `in the queue ${formatNumber(Math.max(0, progress.remaining - progress.inFlight))}`,
     `in flight ${formatNumber(progress.inFlight)}${progress.finished > 0 ? ` (${formatNumber(progress.finished)} done)` : ''}`,
@@ -14,12 +16,6 @@ function counts(progress: Progress): string[] {
     `dead-lettered ${formatNumber(progress.deadLettered)}`,
     `${formatNumber(progress.perSecond)} records/s`,
   ]
-}
-
-/** Shows the counts of a run, once something was sent or delivered. Another program may not send messages for a long time. */
-export function showProgress(display: Display, progress: Progress, stream: NodeJS.WriteStream) {
-  if (progress.sent + progress.delivered === 0) return
-  const parts = counts(progress)
   display.show(
     () => wrap(parts, stream.columns),
     () => parts.join(' · '),

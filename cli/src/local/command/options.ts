@@ -40,12 +40,12 @@ export interface LocalFlags extends TemplateFlags {
   json?: boolean
   /** What follows is known from the template, and has no flag. */
   maximumConcurrency?: number
-  maximumMessageSize?: number
+  maximumMessageSize?: number | undefined
   contentBasedDeduplication?: boolean
   /** The major version of Node. */
-  nodeMajor?: number
+  nodeMajor?: number | undefined
   /** The folder that is deployed. */
-  codeRoot?: string
+  codeRoot?: string | undefined
   templateFilters?: FilterPattern[]
 }
 

@@ -62,20 +62,18 @@ export async function withTemplate(
   const { filters, note } = filtersIn(mapping, file)
   if (note !== undefined) notes.push(note)
   if (filters.length > 0) usedSettings.push(countOf(filters.length, 'filter'))
-  const more = {
-    nodeMajor: nodeMajorOf(mapping),
-    codeRoot: codeRootOf(mapping),
-    ...(isOwn
-      ? {
-          maximumMessageSize: valueIn(queue.maximumMessageSize),
-          contentBasedDeduplication: valueIn(queue.contentBasedDeduplication),
-        }
-      : {}),
-    templateFilters: filters.length > 0 ? filters : undefined,
-  }
-  const known = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined))
   return {
-    flags: { ...flags, ...values, ...known, templateEnv, notInTemplate } as LocalFlags,
+    flags: {
+      ...flags,
+      ...values,
+      templateEnv,
+      notInTemplate,
+      nodeMajor: nodeMajorOf(mapping),
+      codeRoot: codeRootOf(mapping),
+      templateFilters: filters,
+      maximumMessageSize: isOwn ? valueIn(queue.maximumMessageSize) : undefined,
+      contentBasedDeduplication: isOwn && valueIn(queue.contentBasedDeduplication) === true,
+    } as LocalFlags,
     notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],
     mapping,
   }

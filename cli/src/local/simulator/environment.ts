@@ -151,14 +151,6 @@ export function maxMemory({ memory = FUNCTION_DEFAULTS.memory, file }: FunctionO
   return memory * share + (isTypeScript(file) ? STRIPPING_MB : 0)
 }
 
-/** Why Lambda would have ended the environment. Undefined if it used little enough memory. */
-function outOfMemory(options: FunctionOptions, { peakMemory }: Usage): string | undefined {
-  const { memory = FUNCTION_DEFAULTS.memory } = options
-  return options.limitMemory && peakMemory > maxMemory(options, 1.1)
-    ? `out of memory: the process used ${Math.round(peakMemory)} MB of ${memory} MB`
-    : undefined
-}
-
 /**
  * Starts one execution environment: a process that loads the handler and then takes events until it ends. Rejects with
  * an InitError if the function cannot be loaded. `alive` is false once the process has ended. Aborting the signal kills
@@ -250,10 +242,10 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
       const { type, usage, recordErrors } = outcome
       if (type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
       if (!usage) return outcome
-      const message = outOfMemory(options, usage)
-      if (message !== undefined) {
-        await stop()
-        return { type: 'crash', message }
+      if (options.limitMemory && usage.peakMemory > maxMemory(options, 1.1)) {
+        await stop() // as Lambda does
+        const used = Math.round(usage.peakMemory)
+        return { type: 'crash', message: `out of memory: the process used ${used} MB of ${memory} MB` }
       }
       options.onUsage?.(usage, recordErrors !== undefined)
       return outcome

@@ -131,13 +131,17 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   const signal = AbortSignal.any([parts.draining, workerFailed.signal])
 
   const matches = matcherOf(options.filters)
+  /** How many messages the workers have received, and not delivered. */
+  let gathered = 0
   /** Receives messages, and deletes those that match no filter. */
   async function receive(most: number, waitSeconds: number): Promise<Received[]> {
     const received = await queue.receive(most, waitSeconds, idle)
-    if (!matches) return received
-    const unmatched = received.filter(({ json }) => !matches(JSON.parse(json).body))
-    ledger.filtered(unmatched)
-    await queue.remove(unmatched)
+    const unmatched = received.filter(({ json }) => matches && !matches(JSON.parse(json).body))
+    if (unmatched.length > 0) {
+      ledger.filtered(unmatched)
+      await queue.remove(unmatched)
+    }
+    gathered += received.length - unmatched.length
     return received.filter((message) => !unmatched.includes(message))
   }
 
@@ -202,26 +206,10 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
   }
 
-  let gathered = 0
-  async function gatherBatch() {
-    const { batch, rest } = await gather({
-      receive: async (most, waitSeconds) => {
-        const received = await receive(most, waitSeconds)
-        gathered += received.length
-        return received
-      },
-      batchSize,
-      windowMs,
-      isLast: () => isLast(gathered),
-      signal,
-    })
-    gathered -= batch.length + rest.length
-    return { batch, rest }
-  }
-
   async function worker() {
     while (!signal.aborted) {
-      const { batch, rest } = await gatherBatch()
+      const { batch, rest } = await gather({ receive, batchSize, windowMs, isLast: () => isLast(gathered), signal })
+      gathered -= batch.length + rest.length
       await queue.release(signal.aborted ? [...batch, ...rest] : rest)
       if (!signal.aborted && batch.length > 0) await deliver(batch)
     }
@@ -237,7 +225,8 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   // The calls of a process that has ended may arrive after its end.
   const candidates = Array.from(failedAsAWhole, (messageId) => ({ messageId }))
   const deletedLate = queue.takeDeleted(candidates)
-  ledger.deletedLate(candidates.filter(({ messageId }) => deletedLate.has(messageId)))
+  const processed = candidates.filter(({ messageId }) => deletedLate.has(messageId))
+  ledger.processed(processed, true)
   const failure = ends.find((end) => end.status === 'rejected')
   if (failure) throw failure.reason
 }

@@ -244,12 +244,9 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     filtered(batch: readonly Received[]) {
       settle(batch, () => 'filtered')
     },
-    processed(batch: readonly Received[]) {
-      if (batch.length > 0) lastReport = performance.now()
-      settle(batch, () => 'processed')
-    },
-    /** The function deleted messages, but this was known only after their invocation had failed. */
-    deletedLate(batch: readonly Pick<Received, 'messageId'>[]) {
+    /** `isLate`: the function deleted the messages, but this was known only after their invocation had failed. */
+    processed(batch: readonly Pick<Received, 'messageId'>[], isLate = false) {
+      if (batch.length > 0 && !isLate) lastReport = performance.now()
       settle(batch, () => 'processed')
     },
     /** A handler threw for a message, or reported it. */

@@ -83,11 +83,7 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
       for (const { receiptHandle } of messages) queue.release(receiptHandle)
     },
     takeDeleted: (messages) =>
-      new Set(
-        queue.deletedByClients.size === 0
-          ? []
-          : messages.filter(({ messageId }) => queue.deletedByClients.delete(messageId)).map((one) => one.messageId),
-      ),
+      new Set(messages.map(({ messageId }) => messageId).filter((id) => queue.deletedByClients.delete(id))),
     async counts() {
       queue.processTimers()
       return {

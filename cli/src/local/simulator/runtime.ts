@@ -18,9 +18,11 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   const environments = new Map<Environment, number>()
   const ends: Promise<void>[] = []
 
-  async function start() {
+  /** Starts an environment that has this many invocations. */
+  async function start(invocations: number) {
     const environment = await startEnvironment(options, stopping)
     ends.push(environment.ended)
+    environments.set(environment, invocations)
     return environment
   }
 
@@ -32,12 +34,10 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
         return environment
       }
     }
-    const environment = await start()
-    environments.set(environment, 1)
-    return environment
+    return start(1)
   }
 
-  environments.set(await start(), 0)
+  await start(0)
 
   return {
     async invoke(event: string): Promise<Outcome> {

@@ -152,10 +152,6 @@ function changeVisibility(queue: MemoryQueue, input: Input) {
   return {}
 }
 
-function getAttributes(queue: MemoryQueue, input: Input) {
-  return { Attributes: pick(queue.attributes, readStrings(input, 'AttributeNames')) }
-}
-
 function readEntries({ Entries = [] }: Input): Input[] {
   if (!Array.isArray(Entries) || !Entries.every(isObject)) throw invalid('Entries must be a list of objects')
   if (Entries.length === 0) throw sqsError('EmptyBatchRequest', 'a batch must have entries')
@@ -204,7 +200,10 @@ const ACTIONS = new Map<string, (queue: MemoryQueue, input: Input, signal: Abort
     (queue, input) => inBatch(readEntries(input), (entry) => changeVisibility(queue, entry)),
   ],
   ['GetQueueUrl', (queue) => ({ QueueUrl: queue.options.url })],
-  ['GetQueueAttributes', getAttributes],
+  [
+    'GetQueueAttributes',
+    (queue, input) => ({ Attributes: pick(queue.attributes, readStrings(input, 'AttributeNames')) }),
+  ],
 ])
 /** `JSON.stringify()` has made an object of a Buffer. */
 const toBase64 = (bytes: number[]) => Buffer.from(bytes).toString('base64')
