@@ -160,7 +160,7 @@ test('generated messages that match no filter are refused, and other messages fa
   )
 })
 
-test('the progress bar moves during the first batch', async (t) => {
+test('the progress has the finished records of the first batch while it runs', async (t) => {
   const finished: number[] = []
   const ledger = await runHandler('passes-on-aws.ts', {
     function: { exportName: 'slow', env: nowhere },
