@@ -144,6 +144,17 @@ test('the error of an earlier batch of the same invocation counts until the reco
   })
 })
 
+test('a record that succeeds in a later chunk has no error, also if another record of the chunk fails', async (t) => {
+  const take = watchRecordErrors()
+  const first = start('a', 'b')
+  first.fail(new Error('first'), 'a', 'b')
+  first.respond('a', 'b')
+  const second = start('a', 'b')
+  second.failEach({ b: new Error('second') }, 'a', 'b')
+  second.respond('b')
+  t.strictSame(take(['a', 'b']), { ...NOTHING, errors: { b: 'Error: second' }, reported: ['b'] })
+})
+
 test('the ids of the records of an event', async (t) => {
   t.strictSame(recordIdsOf({ Records: records(['a', 'b']) }), ['a', 'b'])
   t.strictSame(recordIdsOf({}), [])

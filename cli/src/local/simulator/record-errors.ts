@@ -78,15 +78,17 @@ export function watchRecordErrors(
     for (const failure of failures) change(failure.record.messageId, batch, { error: describeError(failure.error) })
   })
   subscribe('tracing:middy-bounded-sqs-batch:record:asyncEnd', (message) => {
-    const { batch, records } = message as RecordTrace
+    const { batch, records, error, failures = records.map((record) => ({ record, error })) } = message as RecordTrace
     finished += records.length
     if (performance.now() - reportedAt >= PROGRESS_MS) {
       onFinished(finished)
       finished = 0
       reportedAt = performance.now()
     }
-    if ('error' in (message as RecordTrace)) return
-    for (const { messageId } of records) change(messageId, batch, { hasSucceeded: true, error: undefined })
+    const failed = new Set('error' in (message as RecordTrace) ? failures.map(({ record }) => record.messageId) : [])
+    for (const { messageId } of records) {
+      if (!failed.has(messageId)) change(messageId, batch, { hasSucceeded: true, error: undefined })
+    }
   })
   // The response of the library. The handler may return something else, for example if a `return` is missing.
   subscribe('tracing:middy-bounded-sqs-batch:batch:asyncEnd', (message) => {
