@@ -19,42 +19,33 @@ const EXPIRED =
  * it. Undefined if the run passed.
  */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
-  const {
-    isInputComplete,
-    lost,
-    remaining,
-    processed,
-    failedInvocations,
-    diedBetween,
-    outOfOrder,
-    filtered,
-    respondedEarly,
-    wouldTimeOut,
-  } = ledger
   const unprocessed = ledger.deadLettered + ledger.sentDeadLetters + ledger.expiredDeadLetters + ledger.dropped
   const reasons: string[] = []
-  if (!isInputComplete) reasons.push('the run was interrupted before all messages were sent')
-  if (lost > 0) reasons.push(`${messages(lost)} lost`)
-  if (remaining > 0) reasons.push(`${messages(remaining)} left in the queue`)
-  if (outOfOrder > 0) {
-    reasons.push(`${messages(outOfOrder)} deleted before an earlier message of the same message group, which failed`)
+  if (!ledger.isInputComplete) reasons.push('the run was interrupted before all messages were sent')
+  if (ledger.lost > 0) reasons.push(`${messages(ledger.lost)} lost`)
+  if (ledger.remaining > 0) reasons.push(`${messages(ledger.remaining)} left in the queue`)
+  if (ledger.outOfOrder > 0) {
+    reasons.push(
+      `${messages(ledger.outOfOrder)} deleted before an earlier message of the same message group, which failed`,
+    )
   }
-  if (processed === 0) {
-    const why = filtered > 0 ? `, because ${messages(filtered)} deleted by a filter` : ''
+  if (ledger.processed === 0) {
+    const why = ledger.filtered > 0 ? `, because ${messages(ledger.filtered)} deleted by a filter` : ''
     reasons.push(`no message was processed${why}`)
   }
-  if (diedBetween > 0) reasons.push(`the process died between invocations: ${countOf(diedBetween, 'time')}`)
-  if (respondedEarly > 0) {
-    const what = countOf(respondedEarly, 'invocation')
+  if (ledger.diedBetween > 0)
+    reasons.push(`the process died between invocations: ${countOf(ledger.diedBetween, 'time')}`)
+  if (ledger.respondedEarly > 0) {
+    const what = countOf(ledger.respondedEarly, 'invocation')
     reasons.push(`${what} responded before all work had ended (--no-freeze would allow it)`)
   }
-  if (wouldTimeOut > 0) {
-    const what = countOf(wouldTimeOut, 'invocation')
+  if (ledger.wouldTimeOut > 0) {
+    const what = countOf(ledger.wouldTimeOut, 'invocation')
     reasons.push(`${what} would time out on Lambda (raise the memory or the timeout, or lower the batch size)`)
   }
-  if (failedInvocations > maxFailedInvocations) {
-    const what = countOf(failedInvocations, 'invocation')
-    reasons.push(`${what} failed (--max-failed-invocations ${failedInvocations} would allow it)`)
+  if (ledger.failedInvocations > maxFailedInvocations) {
+    const what = countOf(ledger.failedInvocations, 'invocation')
+    reasons.push(`${what} failed (--max-failed-invocations ${ledger.failedInvocations} would allow it)`)
   }
   if (unprocessed > maxDeadLettered) {
     const parts = [

@@ -186,13 +186,18 @@ export class MemoryQueue {
     for (const limit of [FIRST_OF_GROUP, most]) {
       for (const group of free) {
         const room = Math.min(limit, most - taken.length)
+        if (room === 0) break
         for (const message of this.#next(group, room)) {
           message.receiveCount += 1
           message.firstReceiveTimestamp ??= Date.now()
           taken.push(this.#hide(message, visibilityTimeout))
           if (this.options.fifo) this.#locks.set(group, (this.#locks.get(group) ?? 0) + 1)
         }
-        if (room > 0) this.#moveToEnd(group)
+        const rest = this.#ready.get(group)
+        if (!rest) continue
+        // The other groups are delivered next.
+        this.#ready.delete(group)
+        this.#ready.set(group, rest)
       }
     }
     return taken
@@ -210,14 +215,6 @@ export class MemoryQueue {
     }
     if (list.length === 0) this.#ready.delete(group)
     return next
-  }
-
-  /** The other groups are delivered next. */
-  #moveToEnd(group: string | undefined) {
-    const list = this.#ready.get(group)
-    if (!list) return
-    this.#ready.delete(group)
-    this.#ready.set(group, list)
   }
 
   /** Deletes a message, for a client or for the event source mapping of this process. */
