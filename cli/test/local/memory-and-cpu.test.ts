@@ -80,8 +80,8 @@ test('1.6 s of CPU time with 128 MB and a timeout of 10 s: the run fails with bo
 })
 
 for (const [name, body, expected] of [
-  ['many short records', 'burn(80)', { code: 0, wouldTimeOut: 0 }],
-  ['one block of the thread', 'if (record.body.includes(":7}")) burn(1600)', { code: 1, wouldTimeOut: 1 }],
+  ['many short records', 'burn(60)', { code: 0, wouldTimeOut: 0 }],
+  ['one block of the thread', 'if (record.body.includes(":7}")) burn(1200)', { code: 1, wouldTimeOut: 1 }],
 ] as const) {
   test(`a batch of this library that needs more than twice the timeout, with ${name}`, async (t) => {
     const file = join(folder(t), 'h.mjs')
@@ -103,7 +103,7 @@ export const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async (
       '0',
       '--json',
       '--memory',
-      '177',
+      '150',
       '--timeout',
       '6',
     ]
