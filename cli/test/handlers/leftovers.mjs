@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { createWriteStream, write } from 'node:fs'
+import { createWriteStream, fsync, write } from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { scheduler, setTimeout as sleep } from 'node:timers/promises'
@@ -72,7 +72,7 @@ class Client {
       this.waiting.push(resolve)
       this.socket.write(`${line}\n`)
     })
-    this.idle = setTimeout(() => this.socket.end(), 10_000)
+    this.idle = setTimeout(() => this.socket.end(), 120_000)
   }
 }
 
@@ -85,6 +85,28 @@ async function insert() {
   await client.connected
   await client.query('insert')
 }
+
+/** A client that is connected before the invocations, and that writes a query once the one before has been answered. */
+class SerialClient {
+  queries = []
+  socket = connect(Number(DATABASE), '127.0.0.1').on('data', () => {
+    this.queries.shift().resolve()
+    this.writeNext()
+  })
+
+  query(line) {
+    const { promise, resolve } = Promise.withResolvers()
+    this.queries.push({ line, resolve })
+    if (this.queries.length === 1) this.writeNext()
+    return promise
+  }
+
+  writeNext() {
+    if (this.queries.length > 0) this.socket.write(`${this.queries[0].line}\n`)
+  }
+}
+
+const serial = process.env._HANDLER?.endsWith('.serialQueries') ? new SerialClient() : undefined
 
 const request = () => fetch(SERVICE).then((response) => response.text())
 
@@ -109,6 +131,14 @@ export const forgotten = {
     const first = insert()
     client.socket.once('data', () => client.query('queued'))
     await first
+  },
+  // What is left delays the queries of the next invocation. All but the first are written in the context of the socket.
+  serialQueries: async () => {
+    async function insertAndAudit() {
+      await serial.query('insert')
+      serial.query('slow')
+    }
+    await Promise.all([insertAndAudit(), insertAndAudit()])
   },
   refusedRequest: async () => void fetch('http://127.0.0.1:2').catch(ignore),
   secondQuery: async () => {
@@ -165,7 +195,7 @@ export const correct = {
     await silent
   },
   // Pino does so by default.
-  logs: async () => void write(1, 'a line\n', ignore),
+  logs: async () => void write(1, 'a line\n', () => fsync(1, ignore)),
   files: async () => {
     await writeFile(FILE, 'x')
     const file = await open(FILE)

@@ -25,7 +25,7 @@ function afterLeft(invocations: readonly LeftWork[][]) {
   return { lines: findings.lines(), fails }
 }
 
-const work = (what: string, count: number, isWeak = false): LeftWork => ({ what, count, isWeak })
+const work = (what: string, count: number, isWeak = false, place?: string): LeftWork => ({ what, place, count, isWeak })
 
 test('a run that used little has no findings', async (t) => {
   t.strictSame(after([]), { lines: [], failures: [] })
@@ -113,7 +113,7 @@ test('processes that the handler started are a finding if the memory is limited'
 const LOST = 'Lambda freezes the environment after the response, so this work is late or lost. Await it'
 
 test('work that an invocation left fails the run, with the most frequent work first', async (t) => {
-  t.strictSame(afterLeft([[work('a (h.mjs:1)', 2)]]), {
+  t.strictSame(afterLeft([[work('a', 2, false, 'h.mjs:1')]]), {
     lines: [`1 invocation responded before its work had ended: 2 × a (h.mjs:1). ${LOST}`],
     fails: [true],
   })
@@ -124,8 +124,20 @@ test('work that an invocation left fails the run, with the most frequent work fi
   })
 })
 
+test('work of one kind is named once, with the first line of the handler, or else of a package', async (t) => {
+  const inPackage = 'node_modules/client/index.js:9'
+  const request = (count: number, place?: string) => work('GET http://example.com', count, false, place)
+  const named = (...left: LeftWork[]) => afterLeft([left]).lines[0]?.match(/had ended: (.*?)\. Lambda/)?.[1]
+  t.equal(named(request(1), request(2, inPackage)), `3 × GET http://example.com (${inPackage})`)
+  t.equal(
+    named(request(1, inPackage), request(2, 'h.mjs:6'), request(3, 'h.mjs:7'), request(4, inPackage)),
+    '10 × GET http://example.com (h.mjs:6)',
+  )
+  t.equal(named(request(1)), '1 × GET http://example.com')
+})
+
 test('weak evidence is a warning, and is not named beside work that fails the run', async (t) => {
-  const weak = work('a call to port 5432 (h.mjs:1)', 1, true)
+  const weak = work('a call to port 5432', 1, true, 'h.mjs:1')
   t.strictSame(afterLeft([[weak], []]), {
     lines: [
       'after a response, an answer arrived for 1 × a call to port 5432 (h.mjs:1). If the handler needs it, await it. ' +

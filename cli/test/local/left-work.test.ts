@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
@@ -6,14 +7,18 @@ import { type Test, test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { folder, runHandler } from '../support/runs.ts'
 
-/** A service that responds after a while, unless the path is /secret, and a database that responds to each line. */
+/** A service that responds after a while, unless the path is /secret, and a database that responds to each line, to some after a while. */
 async function startServers(t: Test) {
   const service = createHttpServer((request, response) => {
     if (request.url !== '/secret') setTimeout(() => response.end('{}'), 20)
   })
   const database = createServer((socket) => {
     socket.on('error', () => {})
-    socket.on('data', (lines) => socket.write(String(lines).replace(/.+/g, 'done')))
+    socket.on('data', (lines) => {
+      const respond = () => socket.write(String(lines).replace(/.+/g, 'done'))
+      if (String(lines).startsWith('slow')) setTimeout(respond, 200)
+      else respond()
+    })
   })
   await Promise.all([service, database].map((server) => once(server.listen(0, '127.0.0.1'), 'listening')))
   t.teardown(() => {
@@ -64,6 +69,7 @@ const FORGOTTEN: Record<string, Kind> = {
   queuedQuery: 'database',
   refusedRequest: 'GET http://127.0.0.1:2',
   secondQuery: 'database',
+  serialQueries: 'database',
   queryInLongTimer: 'database',
   file: 'a file operation',
   fileStream: 'a file operation',
@@ -119,6 +125,36 @@ test('an answer that arrives after the response of the only invocation is a warn
   t.equal(respondedEarly, 0)
   t.equal(warnings.length, 1)
   t.match(warnings[0], `after a response, an answer arrived for 1 × ${database} (`)
+})
+
+test('what a timer starts at the end of the run fails it, also after a single invocation', async (t) => {
+  const { env, database } = await startServers(t)
+  const { warnings, respondedEarly } = await runExport('forgotten.queryInLongTimer', env, 5)
+  t.equal(respondedEarly, 1)
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], `had ended: 1 × ${database} (`)
+})
+
+test('the line of the handler is named, also if a package awaits something before its request', async (t) => {
+  const { env, service } = await startServers(t)
+  const root = folder(t)
+  mkdirSync(join(root, 'node_modules/client'), { recursive: true })
+  const client =
+    "export async function send() {\n  await null\n  await null\n  await fetch(process.env.SERVICE + '/secret')\n}"
+  writeFileSync(join(root, 'node_modules/client/index.mjs'), client)
+  const handler =
+    "import { send } from './node_modules/client/index.mjs'\nexport const handler = async () => void send()\n"
+  writeFileSync(join(root, 'handler.mjs'), handler)
+  const warnings: string[] = []
+  await runHandler('', {
+    function: { file: join(root, 'handler.mjs'), env },
+    mapping: { batchSize: 1 },
+    messages: numberedMessages(5),
+    onWarning: (line) => warnings.push(line),
+  })
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], `had ended: 5 × ${service} (`)
+  t.match(warnings[0], /handler\.mjs:2\)\. Lambda freezes/)
 })
 
 test('if the environment is not frozen, nothing looks for work that is left', async (t) => {

@@ -11,8 +11,8 @@ const ENDS_EARLY = 'would end early on Lambda, and the rest of its batch would b
 /** Collects what invocations used, and says at the end of the run what would go wrong on Lambda. */
 export function openFindings(options: FunctionOptions) {
   const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory } = options
-  const left = openCounter()
-  const weak = openCounter()
+  const left = openLeft()
+  const weak = openLeft()
   let hasChildren = false
   let invocationsWithLeftWork = 0
   let peakMemory = 0
@@ -37,12 +37,11 @@ export function openFindings(options: FunctionOptions) {
         invocationsWithLeftWork === 1
           ? '1 invocation responded before its work'
           : `${invocationsWithLeftWork} invocations responded before their work`
-      yield `${what} had ended: ${namesOf(left.counts())}. ` +
+      yield `${what} had ended: ${left.names()}. ` +
         'Lambda freezes the environment after the response, so this work is late or lost. Await it'
     }
-    const weakCounts = weak.counts()
-    if (invocationsWithLeftWork === 0 && Object.keys(weakCounts).length > 0) {
-      yield `after a response, an answer arrived for ${namesOf(weakCounts)}. If the handler needs it, await it. ` +
+    if (invocationsWithLeftWork === 0 && weak.names() !== '') {
+      yield `after a response, an answer arrived for ${weak.names()}. If the handler needs it, await it. ` +
         'This does not fail the run, because it was seen in only one invocation of a process, and a client may have opened ' +
         'a connection. To be sure, run more invocations: use a smaller --batch-size'
     }
@@ -81,7 +80,7 @@ export function openFindings(options: FunctionOptions) {
     },
     /** Adds the work that an invocation left. Returns whether the run fails. */
     addLeft(work: readonly LeftWork[]): boolean {
-      for (const { what, count, isWeak } of work) (isWeak ? weak : left).add(what, count)
+      for (const each of work) (each.isWeak ? weak : left).add(each)
       const fails = work.some(({ isWeak }) => !isWeak)
       if (fails) invocationsWithLeftWork += 1
       return fails
@@ -90,9 +89,22 @@ export function openFindings(options: FunctionOptions) {
   }
 }
 
-function namesOf(counts: Record<string, number>): string {
-  const shown = Object.entries(counts).slice(0, MAX_SHOWN)
-  return shown.map(([what, count]) => `${count} × ${what}`).join(', ')
+/** Counts work that was left, and keeps one place of each kind: a line of the handler, if one is known. */
+function openLeft() {
+  const kinds = openCounter()
+  const places = new Map<string, string>()
+  return {
+    add({ what, place, count }: LeftWork) {
+      kinds.add(what, count)
+      const known = places.get(what)
+      if (place !== undefined && (known === undefined || known.includes('node_modules/'))) places.set(what, place)
+    },
+    names: () =>
+      Object.entries(kinds.counts())
+        .slice(0, MAX_SHOWN)
+        .map(([what, count]) => `${count} × ${what}${places.has(what) ? ` (${places.get(what)})` : ''}`)
+        .join(', '),
+  }
 }
 
 function seconds(ms: number): string {
