@@ -156,6 +156,8 @@ export const forgotten = {
   worker: async () => void new Worker('', { eval: true }),
 }
 
+let attempts = 0
+
 /** Correct handlers, and what they may leave. */
 export const correct = {
   queries: async ({ Records }) => {
@@ -193,6 +195,12 @@ export const correct = {
     await request()
     controller.abort()
     await silent
+  },
+  failedAttempt: async () => {
+    attempts += 1
+    if (attempts > 1) return
+    fetch(`${SERVICE}/secret`).catch(ignore)
+    throw new Error('its messages come back')
   },
   // Pino does so by default.
   logs: async () => void write(1, 'a line\n', () => fsync(1, ignore)),

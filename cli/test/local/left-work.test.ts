@@ -100,6 +100,7 @@ const CORRECT = [
   'unreferencedTimer',
   'interval',
   'abortedRequest',
+  'failedAttempt',
   'logs',
   'files',
   'childProcess',

@@ -69,8 +69,7 @@ let late: Origin[] = []
 const causes = new Map<number, Origin>()
 /** Sockets with a late answer. Their clients may have queued more, and may write it in any context. */
 const suspects = new WeakSet<Socket>()
-/** By async id. */
-const timers = new Map<number, { timer: Timer; invocation: Invocation }>()
+const timers = new Set<{ timer: Timer; invocation: Invocation }>()
 
 /** Whether the current invocation started the code. In the context of an earlier one, a client may serve the current one. */
 function isActive(): boolean {
@@ -144,15 +143,17 @@ function detach(timer: Timer) {
 
 /** The timers that can still fire. */
 const pendingTimers = () =>
-  [...timers.values()].filter(({ timer, invocation }) => invocation.hasResponded && !timer._destroyed && timer.hasRef())
+  [...timers].filter(({ timer, invocation }) => invocation.hasResponded && !timer._destroyed && timer.hasRef())
 
 const hook = createHook({
   trackPromises: false,
   init(id, type, _trigger, resource) {
-    if (!isActive()) return
+    // Up to Node 22, this is also called for promises. A `destroy` hook would need much time for them.
+    if (type === 'PROMISE' || !isActive()) return
     const timer = resource as Timer
     if (type === 'Timeout' && timer._repeat) detach(timer)
-    else if (type === 'Timeout') timers.set(id, { timer, invocation: current })
+    else if (type === 'Timeout') timers.add({ timer, invocation: current })
+    if (timers.size % 1000 === 999) for (const each of timers) if (each.timer._destroyed) timers.delete(each)
     addCause(id, type)
     if (!OPERATION.test(type)) return
     const operation = originOf(nameOf(type))
@@ -160,7 +161,6 @@ const hook = createHook({
     started(id, operation, current.hasResponded && isWork(operation))
   },
   before: (id) => ended(id, isWork),
-  destroy: (id) => timers.delete(id),
 })
 
 /** This needs CPU time, so promises are followed only once the line of the handler was not found without them. */
@@ -250,9 +250,9 @@ export function openLateWork() {
     while (!isLate() && mayGoOn(performance.now() - start)) await sleep(10)
   }
 
-  /** What was late since the last call. */
+  /** What was late since the last call. What a failed invocation left is not lost: its messages come back. */
   function take(): LeftWork[] {
-    for (const [key, origin] of pending) {
+    for (const [key, origin] of current.hasResponded ? pending : []) {
       const { method, destroyed, remotePort } = key as Request & Socket
       // Node publishes no end of a request that was upgraded, but it is destroyed.
       if (method !== undefined && !destroyed) late.push(origin)
