@@ -13,4 +13,3 @@ export { type Runtime, type RuntimeOptions, startRuntime } from './local/simulat
 export { type Received, toEvent, toReceived } from './local/simulator/sqs-record.ts'
 export { type Display, openDisplay, renderTable } from './shared/display.ts'
 export { InitError, UsageError } from './shared/errors.ts'
-export { createCpuQuota, type Quota as CpuQuota } from './tune/cpu-quota.ts'

@@ -2,10 +2,9 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DoctorFlags } from './doctor/doctor.ts'
 import type { LocalFlags } from './local/command/options.ts'
 import { FUNCTION_DEFAULTS } from './local/simulator/environment.ts'
-import { CONCURRENCY, DEFAULT_BATCH_SIZE, MAX_MESSAGES, MAX_MS, MEMORIES, type Range } from './tune/defaults.ts'
-import { QUICK } from './tune/figures/confidence.ts'
-import { formatDuration } from './tune/figures/format.ts'
 import type { TuneFlags } from './tune/options.ts'
+import { CONCURRENCY, DEFAULT_BATCH_SIZE, MEMORIES } from './tune/predict.ts'
+import type { Range } from './tune/search.ts'
 
 /** Accepts a whole number in this range, or one of the words. */
 function inRange(least: number, most: number, ...words: string[]) {
@@ -43,6 +42,16 @@ function share(text: string): number {
   if (value >= 0 && value <= 1) return value
   throw new InvalidArgumentError('Expected a number from 0 to 1, such as 0.1.')
 }
+
+/** Accepts a duration from 30 seconds to an hour, such as 90s, 3m or 1h. Returns milliseconds. */
+function duration(text: string): number {
+  const [, value, unit = ''] = /^(\d+)(s|m|h)$/.exec(text) ?? []
+  const seconds = Number(value) * (UNITS[unit] ?? Number.NaN)
+  if (seconds >= 30 && seconds <= 3600) return seconds * 1000
+  throw new InvalidArgumentError('Expected a time from 30s to 1h, such as 90s, 3m or 1h.')
+}
+
+const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 
 /** Collects the values of an option that may be repeated. */
 function collect(value: string, before: string[] = []) {
@@ -282,18 +291,18 @@ const TUNE_EXAMPLES = `
 Examples:
   Sample messages, one JSON value per line
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl
-  The cheapest settings, for two environments that call the same service
+  The cheapest settings, compared for ten minutes
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
-        --environments 2 --optimize cost
-  Settings from a template, and a second measurement with Lambda's CPU share
+        --optimize cost --time 10m
+  Settings from a template, and a page with charts
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
-        --template template.yaml --confirm
+        --template template.yaml --report tune.html
 
 The handler really runs, and calls the systems that its environment variables
 point to. Use a test system.
 
 Exit code: 0 if there is a recommendation, 1 if no combination can be used or
-the run was incomplete, 2 for wrong usage or input.`
+the run was interrupted, 2 for wrong usage or input.`
 
 export function tuneCommand() {
   return new Command('tune')
@@ -309,23 +318,14 @@ export function tuneCommand() {
     .optionsGroup('Input:')
     .requiredOption(
       '--messages-file <file>',
-      'file with sample messages: an SQS event, or one JSON value per line, as for local. They are repeated as often as necessary. Use - for standard input',
-    )
-    .option(
-      '--messages <n>',
-      'maximum number of messages that the handler receives in the whole run (default: as many as necessary; tune estimates this number before it starts)',
-      inRange(1, 1_000_000_000),
-    )
-    .optionsGroup('Time:')
-    .option(
-      '--quick',
-      `find an answer in about a minute for a usual handler: goodputs are exact to ±${100 * QUICK.margin} %, and batches are smaller if necessary`,
-    )
-    .option(
-      '--yes',
-      `start without a question, also if the estimate is above ${formatDuration(MAX_MS)} or ${MAX_MESSAGES.toLocaleString('en-US')} messages`,
+      'file with sample messages: an SQS event, or one JSON value per line, as for local. They are repeated with new ids as often as necessary. Use - for standard input',
     )
     .optionsGroup('What to try:')
+    .addOption(
+      new Option('--time <time>', 'time after which the run ends with what it knows, from 30s to 1h')
+        .argParser(duration)
+        .default(180_000, '3m'),
+    )
     .option(
       '--memory <list>',
       `memory sizes in megabytes, separated by commas (default: ${MEMORIES.join(',')}, that of the template, and larger ones if the handler uses several cores)`,
@@ -341,25 +341,10 @@ export function tuneCommand() {
       `maximum records in one event (default: ${DEFAULT_BATCH_SIZE.toLocaleString('en-US')}, or 10 on a FIFO queue)`,
       inRange(1, 10_000),
     )
-    .option(
-      '--environments <n>',
-      'number of execution environments that run at once and share the service that the handler calls; at most the processors of this machine (default: MaximumConcurrency of the template, or 1)',
-      inRange(1, 1000),
-    )
-    .option('--confirm', 'measure the recommendation again with the CPU share of its memory size; needs Linux and root')
-    .optionsGroup('Speed and cost:')
     .addOption(
       new Option('--optimize <what>', 'what to optimize; balanced means the lowest cost × time')
         .choices(['speed', 'cost', 'balanced'])
         .default('balanced'),
-    )
-    .addOption(
-      new Option('--arch <arch>', 'architecture that the price is for').choices(['x86_64', 'arm64']).default('x86_64'),
-    )
-    .option(
-      '--price <name=dollars>',
-      'price in dollars; the name is gb-second, requests (per million) or sqs (per million requests); may be repeated',
-      collect,
     )
     .optionsGroup('Function:')
     .option(
@@ -376,13 +361,15 @@ export function tuneCommand() {
     .optionsGroup('Settings from a template (the flags above override them):')
     .option(
       '--template <file>',
-      'read the settings of the mapping and the function from a SAM or CloudFormation template, or from cdk.out if it has one stack',
+      'read the settings of the mapping and the function from a SAM or CloudFormation template, or from cdk.out if it has one stack. With a MaximumConcurrency, two environments run at once',
     )
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
     .optionsGroup('Output:')
-    .option('--report <file>', 'write an HTML page with tables and charts, which loads nothing from the network')
-    .option('--payload <file>', 'write an SQS event with a batch of the sample messages, for AWS Lambda Power Tuning')
+    .option(
+      '--report <file>',
+      'write an HTML page with charts, which loads nothing from the network: a new file, or an .html file',
+    )
     .option('--json', 'print the result as one JSON object on stdout, and everything else on stderr')
     .addHelpText('after', TUNE_EXAMPLES)
 }

@@ -404,18 +404,4 @@ export const EQUIVALENT: Readonly<
       'No message has this id.',
     ],
   ],
-  'cli/src/tune/outputs.ts': [
-    [
-      'const tree = { read: textAt, paths: () => [] }',
-      ['const tree = { read: textAt, paths: () => ["Stryker was here"] }'],
-      'No import matches this path, because the name in an import line cannot contain a space.',
-    ],
-  ],
-  'cli/src/tune/estimate.ts': [
-    [
-      "if (wanted > ms) problem = 'timed out'",
-      ['if (wanted > ms) problem = ""'],
-      'The search only checks whether there is a problem. An estimate does not show it.',
-    ],
-  ],
 }

@@ -1,4 +1,4 @@
-import { PRICES_OF, pricesFor } from '../../cli/src/tune/prices.ts'
+import { PRICES, PRICES_OF } from '../../cli/src/tune/prices.ts'
 import { MEMORY, setups, TIMEOUT } from './template.ts'
 
 export { PRICES_OF }
@@ -10,8 +10,9 @@ export interface Cost {
   readonly dollars: number
 }
 
-const { gbSecond, requests, sqs } = pricesFor('arm64', true)
 const MILLION = 1_000_000
+/** The functions have the architecture arm64. */
+const GB_SECOND = 0.0000133334
 /** CloudWatch bills metrics and alarms by the hour of a month. A run can be in two hours. */
 const TWO_HOURS = 2 / 730
 
@@ -31,16 +32,24 @@ export function costs(): Cost[] {
   const mappings = sum(({ queue }) => (queue ? 1 : 0))
   const measured = sum(({ queue }) => (queue?.metrics ? 1 : 0))
   return [
-    { what: 'GB-seconds of Lambda, if each invocation takes its whole timeout', amount: gbSeconds, dollars: gbSecond },
-    { what: 'invocations', amount: sum(({ invocations }) => invocations), dollars: requests / MILLION },
+    { what: 'GB-seconds of Lambda, if each invocation takes its whole timeout', amount: gbSeconds, dollars: GB_SECOND },
+    {
+      what: 'invocations',
+      amount: sum(({ invocations }) => invocations),
+      dollars: PRICES.millionInvocations / MILLION,
+    },
     // Sent, received twice, deleted, dead-lettered.
     {
       what: 'calls of SQS, five for each message',
       amount: sum(({ queue }) => queue?.messages ?? 0) * 5,
-      dollars: sqs / MILLION,
+      dollars: PRICES.millionFifoCalls / MILLION,
     },
     // Five pollers of each mapping wait up to 20 s for messages.
-    { what: 'calls of SQS for an hour without messages', amount: mappings * 5 * 180, dollars: sqs / MILLION },
+    {
+      what: 'calls of SQS for an hour without messages',
+      amount: mappings * 5 * 180,
+      dollars: PRICES.millionFifoCalls / MILLION,
+    },
     { what: 'metrics of CloudWatch', amount: measured * 6, dollars: METRIC_MONTH * TWO_HOURS },
     { what: 'metrics of alarms', amount: measured * 4, dollars: ALARM_MONTH * TWO_HOURS },
     { what: 'calls of CloudWatch', amount: 2000, dollars: CALL },

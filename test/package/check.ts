@@ -264,11 +264,10 @@ async function libraryFiles(): Promise<string[]> {
   return [...declarations, ...ENTRIES.flatMap((name) => [`dist/${name}.js`, `dist/${name}.js.map`])]
 }
 
-/** What tsc writes for each module, and the charts of the report of `tune`, which esbuild bundles. */
+/** What tsc writes for each module. */
 async function toolFiles(): Promise<string[]> {
   const modules = await modulesIn('cli/src')
-  const compiled = modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`])
-  return [...compiled, 'dist/tune/report/charts.js']
+  return modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`])
 }
 
 async function modulesIn(folder: string): Promise<string[]> {

@@ -1,5 +1,5 @@
 import { seededRandom } from '../../cli/src/shared/random.ts'
-import { costPerMillion, pricesFor } from '../../cli/src/tune/prices.ts'
+import { costPerMillion } from '../../cli/src/tune/prices.ts'
 
 const CONCURRENCY = 100
 const MEMORY = 512
@@ -46,7 +46,6 @@ export function batchesOf(batchSize: number, latency: Latency) {
   let milliseconds = 0
   for (let batch = 0; batch < batches; batch++) milliseconds += durationOfBatch(batchSize, next)
   const perSecond = (1000 * batches * batchSize) / milliseconds
-  const prices = pricesFor('x86_64', false)
-  const workload = { environments: 1, batchSize, bodyBytes: BODY_BYTES, prices, timeout: 60 }
+  const workload = { environments: 1, batchSize, bodyBytes: BODY_BYTES, fifo: false, timeout: 60 }
   return { perSecond, cost: costPerMillion(MEMORY, perSecond, 0, workload) as number }
 }

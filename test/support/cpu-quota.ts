@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { createCpuQuota } from 'bounded-sqs-batch/engine'
+import { createCpuQuota } from '../../cli/test/tune/known/cpu-quota.ts'
 
 /** Limits one process at a time to a share of a core. */
 export interface Quota {

@@ -68,7 +68,7 @@ function rowsOf({ batchSize, window, maximumConcurrency, queue, function: { time
       name: 'environments',
       title: 'maximum concurrency',
       setting: maximumConcurrency,
-      whenAbsent: 'has no MaximumConcurrency, so tune starts one environment. Use --environments to start more',
+      whenAbsent: 'has no MaximumConcurrency, so tune runs one environment',
     },
   ] as const satisfies SettingRow[]
 }

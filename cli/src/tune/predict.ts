@@ -1,38 +1,94 @@
-import { formatNumber } from '../shared/format.ts'
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
-import { isOverloaded, kneeOf } from './figures/climb.ts'
-import { formatNeeded, formatShare } from './figures/format.ts'
-import type { Combination, Measurement, Origin } from './figures/result.ts'
+import { formatFigure, formatNeeded, formatShare } from './format.ts'
 import { costPerMillion, type Workload } from './prices.ts'
+import type { Combination, Measurement, Optimize } from './result.ts'
+import { isOverloaded, kneeOf, NOISE, type Range } from './search.ts'
 
+export const CONCURRENCY: Range = { least: 10, most: 400 }
+export const DEFAULT_BATCH_SIZE = 1000
+/** MB. */
+export const MEMORIES = [128, 256, 512, 1024, 1769]
+/** MB. They have 2 to 6 cores, which a handler can use if it works in several threads. 10,240 MB is the maximum. */
+const MORE_MEMORIES = [3538, 5307, 7076, 8845, 10_240]
+/** A single-threaded handler uses a little more than one core, because Node collects garbage in other threads. */
+const MIN_CORES_FOR_MORE_MEMORY = 1.2
 /**
- * Predicts the figures for this memory size. Its CPU share can limit the goodput.
- *
- * @param correction the goodput is multiplied by this. It is below 1 if a CPU quota has shown that the predictions for
- *   this memory size are too high
+ * A process may need at most this share of a memory size, because a small CPU share delays the garbage collector. With
+ * the CPU share of 128 MB, one handler needed 123 to 134 MB. Without a CPU limit, it needed 110 to 119 MB.
  */
-export function predict(
-  measurement: Measurement,
-  memory: number,
-  workload: Workload,
-  all: readonly Measurement[],
-  correction = 1,
-): Combination {
-  const { goodput } = measurement
-  const predicted = slowDown(measurement, (goodput * correction) / slownessOf(measurement, memory, workload, all))
-  const isMeasured = memory >= MEMORY_OF_ONE_CPU && predicted.goodput === goodput
-  return toCombination(predicted, memory, isMeasured ? 'measured' : 'predicted', workload, all)
+const MAX_MEMORY_SHARE = 0.8
+
+/** What the search for the concurrency has found, and what is known about smaller heaps. */
+export interface Findings {
+  readonly measurements: readonly Measurement[]
+  /** The best concurrency with the heap of a memory size (MB). */
+  readonly checks: ReadonlyMap<number, Measurement>
+}
+
+/** What is compared, and for what. */
+export interface Plan {
+  readonly workload: Workload
+  /** MB. */
+  readonly memories: readonly number[]
+  /** Whether sizes with several cores are also compared, if an environment uses more than one core. */
+  readonly canUseMore: boolean
+  readonly optimize: Optimize
 }
 
 /**
  * How many cores an environment can use. A single thread uses at most one. Work in libuv's thread pool, such as `crypto`
  * and `zlib`, can use more, but not more than it used here.
  */
-export function coresOf(
-  { goodput, cpuPerRecord }: Measurement,
-  { environments }: Pick<Workload, 'environments'>,
-): number {
+function coresOf({ goodput, cpuPerRecord }: Measurement, { environments }: Workload): number {
   return Math.max(1, ((cpuPerRecord ?? 0) * goodput) / (1000 * environments))
+}
+
+/** The memory sizes to compare. More than that of one core are useful only if the handler uses more than one core. */
+export function memoriesOf({ memories, canUseMore, workload }: Plan, measurements: readonly Measurement[]): number[] {
+  const knee = kneeOf(measurements)
+  const cores = knee ? coresOf(knee, workload) : 1
+  const isMoreUsed = canUseMore && cores > MIN_CORES_FOR_MORE_MEMORY
+  // Up to the first size that has all cores that were used.
+  const last = MORE_MEMORIES.find((memory) => memory / MEMORY_OF_ONE_CPU >= cores) ?? Number.POSITIVE_INFINITY
+  const more = MORE_MEMORIES.filter((memory) => isMoreUsed && memory <= last)
+  return [...new Set([...memories, ...more])].sort((x, y) => x - y)
+}
+
+/** Whether the process leaves enough of this memory free. */
+export function fitsInto(memory: number, { peakMemory }: Pick<Measurement, 'peakMemory'>): boolean {
+  return (peakMemory ?? 0) <= MAX_MEMORY_SHARE * memory
+}
+
+/** All combinations of a memory size and a concurrency that has been measured. */
+export function combinationsOf({ measurements, checks }: Findings, plan: Plan): Combination[] {
+  const sorted = measurements.toSorted((a, b) => a.concurrency - b.concurrency)
+  return memoriesOf(plan, measurements).flatMap((memory) => {
+    const { peakMemory, problem } = checks.get(memory) ?? {}
+    return sorted.map((each) => {
+      const checked = { ...each, peakMemory: peakMemory ?? each.peakMemory, problem: each.problem ?? problem }
+      return predict(checked, memory, plan.workload, measurements)
+    })
+  })
+}
+
+/** Predicts the figures for this memory size. Its CPU share can limit the goodput. */
+export function predict(
+  measurement: Measurement,
+  memory: number,
+  workload: Workload,
+  all: readonly Measurement[],
+): Combination {
+  const { concurrency, failedShare } = measurement
+  const slowness = slownessOf(measurement, memory, workload, all)
+  const goodput = measurement.goodput / slowness
+  return {
+    memory,
+    concurrency,
+    goodput,
+    costPerMillion: costPerMillion(memory, goodput, failedShare, workload),
+    origin: memory >= MEMORY_OF_ONE_CPU && slowness === 1 ? 'measured' : 'predicted',
+    problem: problemOf({ ...measurement, goodput }, memory, workload, all),
+  }
 }
 
 /**
@@ -57,96 +113,67 @@ function slownessOf(
   return Math.max(1, 1 + msLater / msPerRecord, cpu / share / msPerRecord)
 }
 
-/** If the goodput is lower with the same concurrency, the durations of the records are longer by the same factor. */
-function slowDown(measurement: Measurement, goodput: number): Measurement {
-  const slower = goodput > 0 ? measurement.goodput / goodput : 1
-  const { p50, p95 } = measurement
-  return { ...measurement, goodput, p50: p50 === null ? null : p50 * slower, p95: p95 === null ? null : p95 * slower }
-}
-
-/**
- * Makes a combination from a measurement that is valid for this memory size.
- *
- * @param all the measurements of all concurrencies
- * @param needed MB that the process needs. This varies from run to run, so it can come from another concurrency
- */
-export function toCombination(
-  measurement: Measurement,
-  memory: number,
-  origin: Origin,
-  workload: Workload,
-  all: readonly Measurement[],
-  needed = measurement.peakMemory,
-): Combination {
-  const { concurrency, goodput, margin, failedShare, records, p50, p95, cpuPerRecord, peakMemory, peakDescriptors } =
-    measurement
-  return {
-    memory,
-    concurrency,
-    goodput,
-    margin,
-    failedShare,
-    records,
-    p50,
-    p95,
-    cpuPerRecord,
-    peakMemory,
-    peakDescriptors,
-    costPerMillion: costPerMillion(memory, goodput, failedShare, workload),
-    origin,
-    problem: problemOf({ ...measurement, peakMemory: needed }, memory, workload, all),
-  }
-}
-
-/** How many milliseconds a full batch takes, and how many the timeout leaves for it. */
-export function batchTimes(
-  {
-    memory,
-    concurrency,
-    goodput,
-    failedShare,
-  }: Pick<Combination, 'memory' | 'concurrency' | 'goodput' | 'failedShare'>,
-  { environments, batchSize, timeout }: Pick<Workload, 'environments' | 'batchSize' | 'timeout'>,
-): { needed: number; available: number } {
-  return {
-    needed: (1000 * batchSize * (1 - failedShare) * environments) / goodput,
-    available: timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize, concurrency),
-  }
-}
-
-/**
- * A process may need at most this share of a memory size, because a small CPU share delays the garbage collector. With
- * the CPU share of 128 MB, one handler needed 123 to 134 MB. Without a CPU limit, it needed 110 to 119 MB.
- */
-export const MAX_MEMORY_SHARE = 0.8
-
-/** Whether the process leaves enough of this memory free. */
-export function fitsInto(memory: number, { peakMemory }: Pick<Measurement, 'peakMemory'>): boolean {
-  return (peakMemory ?? 0) <= MAX_MEMORY_SHARE * memory
-}
-
+/** Why this combination cannot be used. `undefined` if it can. */
 function problemOf(
   measurement: Measurement,
   memory: number,
   workload: Workload,
   all: readonly Measurement[],
 ): string | undefined {
-  const { batchSize, timeout } = workload
-  const { concurrency, goodput, failedShare, peakMemory, causes, problem } = measurement
+  const { goodput, failedShare, peakMemory, causes, problem } = measurement
   const [cause] = Object.keys(causes)
   const because = cause === undefined ? '' : `: ${cause}`
-  if (!(goodput > 0)) return `no record succeeded${because}`
   if (problem !== undefined) return problem
+  if (!(goodput > 0)) return `no record succeeded${because}`
   if (!fitsInto(memory, measurement)) {
     return `the process needs ${formatNeeded(peakMemory)} MB, more than ${MAX_MEMORY_SHARE * 100} % of the memory`
   }
-  if (isOverloaded(measurement, all)) {
-    return `${formatShare(failedShare)} of the records failed${because}`
-  }
-  const { needed: batchMs, available } = batchTimes({ memory, concurrency, goodput, failedShare }, workload)
-  if (batchMs > available) {
-    const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
-    return `a batch of ${formatNumber(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`
-  }
-  return undefined
+  if (isOverloaded(measurement, all)) return `${formatShare(failedShare)} of the records failed${because}`
+  return tooSlow(measurement, memory, workload)
+}
+
+/** Whether the timeout leaves less time for a full batch than it takes. */
+function tooSlow(
+  { concurrency, goodput, failedShare }: Measurement,
+  memory: number,
+  { environments, batchSize, timeout }: Workload,
+): string | undefined {
+  const batchMs = (1000 * batchSize * (1 - failedShare) * environments) / goodput
+  const available = timeout * 1000 - reserveOf(timeout * 1000, memory, batchSize, concurrency)
+  if (batchMs <= available) return undefined
+  const [needed, left] = [batchMs, available].map((ms) => (ms / 1000).toFixed(1))
+  return `a batch of ${formatFigure(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`
+}
+
+const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> = {
+  speed: costOf, // only the fastest combinations are compared
+  cost: costOf,
+  balanced: (combination) => costOf(combination) / combination.goodput,
+}
+
+function costOf({ costPerMillion: cost }: Combination): number {
+  return cost ?? Number.POSITIVE_INFINITY
+}
+
+/**
+ * Chooses the memory size for the best concurrency. Differences up to `NOISE` do not count: of equally good sizes, the
+ * smallest is chosen. All sizes get the concurrency that was best without a CPU limit. Predictions are not exact enough
+ * to show that another one is faster: they depend on the CPU time of a record, which varies by 15 % from one round to
+ * the next.
+ */
+export function choose(
+  combinations: readonly Combination[],
+  measurements: readonly Measurement[],
+  optimize: Optimize,
+): Combination | undefined {
+  const knee = kneeOf(measurements)?.concurrency
+  const usable = combinations.filter(({ concurrency, problem }) => concurrency === knee && problem === undefined)
+  const candidates = optimize === 'speed' ? lowest(usable, ({ goodput }) => 1 / goodput) : usable
+  return lowest(candidates, SCORES[optimize]).sort((a, b) => a.memory - b.memory)[0]
+}
+
+/** The combinations with the lowest score, apart from noise. */
+function lowest(combinations: readonly Combination[], score: (combination: Combination) => number): Combination[] {
+  const enough = Math.min(...combinations.map(score)) * (1 + NOISE)
+  return combinations.filter((combination) => score(combination) <= enough)
 }

@@ -1,46 +1,9 @@
-import { UsageError } from '../shared/errors.ts'
-
-/** Dollars. */
-interface Prices {
-  /** Per GB-second of Lambda. */
-  readonly gbSecond: number
-  /** Per million requests of Lambda. */
-  readonly requests: number
-  /** Per million requests of SQS. */
-  readonly sqs: number
-}
-
-export type Arch = 'x86_64' | 'arm64'
-
-/**
- * The prices of us-east-1 on 25 November 2026: the first tier, without the free tier. They are listed at
- * https://aws.amazon.com/lambda/pricing/ and https://aws.amazon.com/sqs/pricing/.
- */
-const GB_SECOND: Readonly<Record<Arch, number>> = { x86_64: 0.0000166667, arm64: 0.0000133334 }
-const REQUESTS = 0.2
-const SQS = { standard: 0.4, fifo: 0.5 }
 export const PRICES_OF = 'us-east-1, November 2026'
-
-const NAMES = new Map<string, keyof Prices>([
-  ['gb-second', 'gbSecond'],
-  ['requests', 'requests'],
-  ['sqs', 'sqs'],
-])
-
-export function pricesFor(arch: Arch, fifo: boolean, given: readonly string[] = []): Prices {
-  const defaultPrices = { gbSecond: GB_SECOND[arch], requests: REQUESTS, sqs: fifo ? SQS.fifo : SQS.standard }
-  return Object.assign(defaultPrices, ...given.map(readPrice))
-}
-
-function readPrice(text: string): Partial<Prices> {
-  const [, name = '', value = ''] = /^([^=]+)=(.*)$/.exec(text) ?? []
-  const key = NAMES.get(name)
-  const dollars = value.trim() === '' ? Number.NaN : Number(value)
-  if (key !== undefined && dollars >= 0 && Number.isFinite(dollars)) return { [key]: dollars }
-  throw new UsageError(
-    `--price ${text} is not a price: write NAME=DOLLARS. NAME is gb-second, requests (per million) or sqs (per million requests)`,
-  )
-}
+/**
+ * The prices of us-east-1 on 25 November 2026, in dollars: the first tier, without the free tier, for x86_64. They are
+ * listed at https://aws.amazon.com/lambda/pricing/ and https://aws.amazon.com/sqs/pricing/.
+ */
+export const PRICES = { gbSecond: 0.0000166667, millionInvocations: 0.2, millionCalls: 0.4, millionFifoCalls: 0.5 }
 
 /** SQS bills each 64 KB of a call as one request. A receive or delete call takes up to 10 messages. */
 const BILLED_BYTES = 64 * 1024
@@ -51,7 +14,7 @@ export interface Workload {
   readonly batchSize: number
   /** The mean size of a body. */
   readonly bodyBytes: number
-  readonly prices: Prices
+  readonly fifo: boolean
   /** Of the function, in seconds. */
   readonly timeout: number
 }
@@ -68,7 +31,7 @@ export function costPerMillion(
   memory: number,
   goodput: number,
   failedShare: number,
-  { environments, batchSize, bodyBytes, prices }: Workload,
+  { environments, batchSize, bodyBytes, fifo }: Workload,
 ): number | null {
   const succeededShare = 1 - failedShare
   if (!(goodput > 0 && succeededShare > 0)) return null
@@ -76,10 +39,10 @@ export function costPerMillion(
   const invocations = 1_000_000 / succeeded
   // Lambda rounds each duration up to the next millisecond. With 9 digits, the rounding error of the division is gone.
   const milliseconds = Math.ceil(Number(((1000 * succeeded * environments) / goodput).toPrecision(9)))
-  const duration = ((invocations * milliseconds) / 1000) * (memory / 1024) * prices.gbSecond
-  const requests = (invocations / 1_000_000) * prices.requests
+  const duration = ((invocations * milliseconds) / 1000) * (memory / 1024) * PRICES.gbSecond
+  const requests = (invocations / 1_000_000) * PRICES.millionInvocations
   const messagesPerCall = Math.min(CALL_SIZE, batchSize)
   const billedPerReceive = Math.max(1, Math.ceil((messagesPerCall * bodyBytes) / BILLED_BYTES))
   const sqs = (billedPerReceive / succeededShare + 1) / messagesPerCall
-  return duration + requests + sqs * prices.sqs
+  return duration + requests + sqs * (fifo ? PRICES.millionFifoCalls : PRICES.millionCalls)
 }

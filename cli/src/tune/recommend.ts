@@ -1,205 +1,131 @@
-import { availableParallelism, cpus } from 'node:os'
-import { formatNumber } from '../shared/format.ts'
-import { problemIn } from './choose.ts'
-import type { Plan } from './explore.ts'
-import { isExact, isOverloaded, kneeOf, MAX_MARGIN, MAX_MORE_FAILURES, NOISE, overlapping } from './figures/climb.ts'
-import { formatCost, formatFigure, formatMargin, formatShare } from './figures/format.ts'
-import type { Combination, EqualConcurrencies, Measurement, Optimize } from './figures/result.ts'
-import { PRICES_OF, type Workload } from './prices.ts'
+import { countOf } from '../shared/format.ts'
+import { formatCost, formatFigure, formatList, formatShare } from './format.ts'
+import { choose, combinationsOf, type Findings, type Plan } from './predict.ts'
+import { PRICES_OF } from './prices.ts'
+import type { Combination, Measurement, TuneResult } from './result.ts'
+import { equalTo, kneeOf, MAX_MORE_FAILURES, type Range } from './search.ts'
 
-const EQUAL = `${NOISE * 100} %`
-/**
- * If all records take the same time, a batch takes ⌈batch size ÷ concurrency⌉ times as long as one record. So the
- * goodput stays equal until this number drops. The last drop, from 2 to 1, needs twice the concurrency.
- */
-const MAX_PLATEAU_FACTOR = 2
+/** If a round differs from the median by more than this share, the figures are doubtful. */
+const MAX_DEVIATION = 0.25
+/** A growth that was not measured is not the same as none. */
+export type Growth = number | null | 'not measured'
 
-/** The part of a plan that the recommendation needs. */
-type RecommendationPlan = Pick<Plan, 'most' | 'optimize'> & {
-  workload: Pick<Workload, 'environments' | 'batchSize'>
+/** What a run has found, and under which settings. */
+export interface Run extends Findings {
+  readonly handler: string
+  readonly plan: Plan
+  readonly range: Range
+  /** Bytes for each record. */
+  readonly growth: Growth
+  /** The number of records in a batch of the best concurrency, which is smaller if records take long. */
+  readonly usedBatchSize: number | undefined
+  /** The batching window, in seconds. */
+  readonly window: number
+  readonly isIncomplete: boolean
 }
 
-/** The recommendation and its reason, or why there is none. */
-export function recommendationFor(
-  best: Combination | undefined,
-  combinations: readonly Combination[],
-  plan: RecommendationPlan,
-  measurements: readonly Measurement[],
-): string {
-  if (!best) return whyNone(combinations, measurements)
-  const { memory, concurrency, goodput, costPerMillion } = best
-  const { environments } = plan.workload
-  const where = environments === 1 ? 'in one environment' : `in each of ${formatNumber(environments)} environments`
+/** What to print, from what was found. */
+export function toResult(run: Run): TuneResult {
+  const { handler, plan, measurements, growth, isIncomplete } = run
+  const { workload, optimize } = plan
+  const { environments, batchSize, timeout } = workload
+  const combinations = combinationsOf(run, plan)
+  const best = choose(combinations, measurements, optimize)
+  const knee = kneeOf(measurements)
+  const equal = best && knee ? equalTo(knee, measurements) : []
+  return {
+    handler,
+    environments,
+    batchSize,
+    optimize,
+    failures: failuresIn(measurements),
+    warnings: best && knee ? warningsOf(best, knee, run) : [],
+    measurements: measurements.toSorted((a, b) => a.concurrency - b.concurrency),
+    combinations,
+    growth: growth === 'not measured' ? null : growth,
+    best: best ?? null,
+    equal: equal.map(({ concurrency }) => concurrency),
+    settings: best
+      ? {
+          MemorySize: best.memory,
+          BOUNDED_SQS_BATCH_CONCURRENCY: best.concurrency,
+          VisibilityTimeout: 6 * timeout + run.window,
+        }
+      : null,
+    recommendation: best && knee ? textFor(best, knee, equal, environments) : whyNone(combinations, measurements),
+    isIncomplete,
+  }
+}
+
+/** What failed at which concurrencies. Those with the same error have one line. */
+function failuresIn(measurements: readonly Measurement[]): string[] {
+  const failed = measurements
+    .filter(({ problem, failedShare }) => problem !== undefined || failedShare > 0)
+    .sort((a, b) => a.concurrency - b.concurrency)
+  const byReason = Map.groupBy(failed, ({ problem, causes }) => problem ?? causeIn(causes))
+  return Array.from(byReason, ([reason, each]) => {
+    const concurrencies = formatList(each.map(({ concurrency }) => formatFigure(concurrency)))
+    const records = each.reduce((sum, measurement) => sum + measurement.records, 0)
+    const count = Math.round(each.reduce((sum, { failedShare, records }) => sum + failedShare * records, 0))
+    const failures = count === 0 ? '' : `${formatFigure(count)} of ${formatFigure(records)} records failed: `
+    return `Concurrency ${concurrencies}: ${failures}${reason}`
+  })
+}
+
+function causeIn(causes: Measurement['causes']): string {
+  const [first = 'the reason is not known', ...others] = Object.keys(causes)
+  return others.length === 0 ? first : `${first}, and ${countOf(others.length, 'other error')}`
+}
+
+function warningsOf(best: Combination, knee: Measurement, run: Run): string[] {
+  const { plan, range, growth, usedBatchSize = 0 } = run
+  const { batchSize } = plan.workload
+  const { lowest, highest, goodput, rounds } = knee
+  const isUneven = lowest < goodput * (1 - MAX_DEVIATION) || highest > goodput * (1 + MAX_DEVIATION)
+  const warnings = [
+    growth === 'not measured' && 'Whether the memory grows is not known, because the time was over. Raise --time.',
+    typeof growth === 'number' && growthText(growth, best.memory, knee.peakMemory ?? 0),
+    rounds < 3 && `The concurrency ${knee.concurrency} was measured only ${timesOf(rounds)}. Raise --time.`,
+    isUneven && 'The rounds differ by more than 25 %. Run tune again on a quiet machine.',
+    usedBatchSize < batchSize &&
+      `Batches had ${formatFigure(usedBatchSize)} records and not ${formatFigure(batchSize)}, which would take too long. Raise --time to measure full ones.`,
+    best.concurrency === range.most &&
+      best.concurrency < batchSize &&
+      'The recommended concurrency is the highest that was tried. A higher one may be faster: raise --concurrency.',
+    knee.failedShare > MAX_MORE_FAILURES &&
+      `${formatShare(knee.failedShare)} of the records failed at the recommended concurrency. Find the cause first: failed records can take less time, so the figures can be wrong.`,
+  ]
+  return warnings.filter((warning) => warning !== false)
+}
+
+function growthText(growth: number, memory: number, peakMemory: number): string {
+  const records = ((memory - peakMemory) * 1024 ** 2) / growth
+  const rounded = Number(records.toPrecision(2))
+  return `The memory grows by ${formatFigure(growth / 1000)} kB a record: ${formatFigure(memory)} MB are full after about ${formatFigure(rounded)} records. Find out what the handler keeps.`
+}
+
+function timesOf(rounds: number): string {
+  return rounds === 1 ? 'once' : `${rounds} times`
+}
+
+function textFor(best: Combination, knee: Measurement, equal: readonly Measurement[], environments: number): string {
+  const { memory, concurrency, goodput, costPerMillion, origin } = best
+  const where = environments === 1 ? '' : ` in each of ${environments} environments`
+  const rounds = `measured ${timesOf(knee.rounds)} with a full CPU: ${formatFigure(knee.lowest)} to ${formatFigure(knee.highest)}`
+  const inFlight = formatFigure(concurrency * environments)
   return [
-    `${formatNumber(memory)} MB, and a concurrency of ${formatNumber(concurrency)} ${where}: ${formatFigure(goodput)} records/s ` +
-      `for ${formatCost(costPerMillion)} per million messages (${originOf(best)}).`,
-    ...reasonsFor(best, combinations, plan),
+    `${formatFigure(memory)} MB and a concurrency of ${formatFigure(concurrency)}${where}: ${formatFigure(goodput)} records/s for ${formatCost(costPerMillion)} per million messages (${origin === 'predicted' ? `predicted; ` : ''}${rounds}).`,
+    ...(equal.length > 1
+      ? [`Equal within 5 %: ${formatList(equal.map((each) => formatFigure(each.concurrency)))}.`]
+      : []),
+    `Up to ${inFlight} records were in flight. If more environments share a limit, divide ${inFlight} by MaximumConcurrency.`,
+    `Prices: x86_64 in ${PRICES_OF}.`,
   ].join(' ')
-}
-
-function originOf({ origin, margin }: Combination): string {
-  return origin === 'predicted'
-    ? `predicted from a measurement with ${formatMargin(margin)}`
-    : `${origin}, ${formatMargin(margin)}`
 }
 
 function whyNone(combinations: readonly Combination[], measurements: readonly Measurement[]): string {
   const knee = kneeOf(measurements)?.concurrency
-  const candidates = combinations.filter(({ concurrency }) => knee === undefined || concurrency === knee)
-  if (candidates.some((candidate) => candidate.problem === undefined && !isExact(candidate))) {
-    return `There is no recommendation, because no goodput is known to ${formatMargin(MAX_MARGIN)}. Run tune again on a quiet machine.`
-  }
-  return `No combination can be used: ${problemIn(combinations, measurements) ?? 'nothing was measured'}.`
-}
-
-/** The concurrencies that are equal to the recommended one, as far as was measured, and how exactly. */
-function equalTo(best: Combination, combinations: readonly Combination[], measurements: readonly Measurement[]) {
-  const compared =
-    best.origin === 'confirmed'
-      ? combinations.filter(({ memory, origin }) => memory === best.memory && origin === 'confirmed')
-      : measurements
-  const own = compared.find(({ concurrency }) => concurrency === best.concurrency) as Combination | Measurement
-  const equal = overlapping(own, compared)
-  const concurrencies = equal.map(({ concurrency }) => concurrency)
-  return {
-    least: Math.min(best.concurrency, ...concurrencies),
-    most: Math.max(best.concurrency, ...concurrencies),
-    margin: Math.max(...[own, ...equal].map(({ margin }) => margin ?? 0)),
-  }
-}
-
-/** The lowest and the highest concurrency that are equal to the recommended one. `null` if no other is equal. */
-export function equalRange(...args: Parameters<typeof equalTo>): EqualConcurrencies | null {
-  const { least, most } = equalTo(...args)
-  return least === most ? null : { least, most }
-}
-
-/** One line about a recommendation that overlapping intervals leave open, or whose figures are not exact. */
-export function uncertaintyOf(
-  best: Combination,
-  combinations: readonly Combination[],
-  measurements: readonly Measurement[],
-  endedEarly: boolean,
-): string | null {
-  const { least, most, margin } = equalTo(best, combinations, measurements)
-  const isInexact = margin > NOISE
-  const range = `${formatNumber(least)} to ${formatNumber(most)}`
-  const texts = [
-    ...(least === most && isInexact ? [`The records per second are exact only to ${formatMargin(margin)}.`] : []),
-    ...(least === most
-      ? []
-      : [
-          `The concurrencies ${range} are equal: their records per second (up to ${formatMargin(margin)}) do not differ clearly.`,
-        ]),
-    ...(endedEarly ? ['The estimated time was over before all nearby concurrencies were compared.'] : []),
-    ...(isInexact || endedEarly ? ['For a more exact result, run tune again on a quiet machine.'] : []),
-  ]
-  return texts.length === 0 ? null : texts.join(' ')
-}
-
-/** Says only what was measured: the goodput above the highest concurrency that was tried is not known. */
-function reasonsFor(
-  best: Combination,
-  combinations: readonly Combination[],
-  { most, optimize, workload }: RecommendationPlan,
-): string[] {
-  const ofMemory = combinations.filter(({ memory }) => memory === best.memory)
-  const highest = Math.max(...ofMemory.map(({ concurrency }) => concurrency))
-  const upTo = formatNumber(highest)
-  function aboutSpeed(): string {
-    const others = optimize === 'speed' ? combinations : ofMemory
-    const usable = others.filter((each) => each.problem === undefined && isExact(each))
-    const fastest = Math.max(...usable.map(({ goodput }) => goodput))
-    if (fastest > best.goodput * (1 + NOISE)) {
-      const percent = Math.round(100 * (fastest / best.goodput - 1))
-      return `Other concurrencies may be up to ${percent} % faster, but this depends on predictions, which are not that exact.`
-    }
-    const noneFaster = 'no usable one is clearly faster.'
-    if (optimize === 'speed') return `Of the combinations that were tried (concurrency up to ${upTo}), ${noneFaster}`
-    if (highest > best.concurrency) {
-      return `Of the higher concurrencies that were tried (up to ${upTo}), ${noneFaster}`
-    }
-    return `No higher concurrency was tried${highest < workload.batchSize ? '' : `, because a batch has ${upTo} records`}.`
-  }
-  const aboutMemory: Readonly<Record<Optimize, string>> = {
-    speed: `No other memory size of about the same speed is more than ${EQUAL} cheaper.`,
-    cost: `No other memory size is more than ${EQUAL} cheaper.`,
-    balanced: `No other memory size lowers cost × time by more than ${EQUAL}.`,
-  }
-  const cutOff = `A concurrency above ${upTo}, the end of the range, may be faster: raise --concurrency.`
-  return [
-    aboutMemory[optimize],
-    aboutSpeed(),
-    ...(isCutOff(best, ofMemory, most, workload.batchSize) ? [cutOff] : []),
-    ...(best.failedShare > MAX_MORE_FAILURES ? [failuresOf(best, combinations)] : []),
-  ]
-}
-
-/**
- * Equal shares of failures show that the concurrency is not the cause. For this, the highest usable concurrency must be
- * at least this multiple of the lowest.
- */
-const MIN_RATIO_TO_EXCLUDE_CAUSE = 2
-
-/**
- * Many records can fail at every concurrency. If the concurrency does not cause the failures, the combination can be
- * used. This is known only if about as many records fail at a much lower or higher concurrency. If a downstream serves
- * 40 records at once and refuses the others, about 90 % fail at 380 and at 400.
- */
-function failuresOf(best: Combination, combinations: readonly Combination[]): string {
-  const usable = combinations.filter(({ problem }) => problem === undefined)
-  const concurrencies = usable.map(({ concurrency }) => concurrency)
-  const isWide = Math.max(...concurrencies) >= MIN_RATIO_TO_EXCLUDE_CAUSE * Math.min(...concurrencies)
-  // Overloaded combinations are not usable. Only a confirmation with fewer failures can make this false.
-  const isEqual = !usable.some((each) => isOverloaded(each, usable))
-  const reason =
-    isWide && isEqual
-      ? ', and about as many failed at every other concurrency that can be used. So the concurrency does not cause these failures'
-      : '. The concurrency may cause these failures, so try a wider range with --concurrency'
-  return (
-    `But ${formatShare(best.failedShare)} of the records failed${reason}. The records per second include only successful ` +
-    'records. Find the cause first: failed records can take less time than others, so the figures can be wrong.'
-  )
-}
-
-/**
- * Whether a concurrency above the range may be faster. This is impossible if the range reaches the batch size: no more
- * records can run at once.
- */
-function isCutOff(best: Combination, ofMemory: readonly Combination[], most: number, batchSize: number): boolean {
-  const end = ofMemory.find(({ concurrency }) => concurrency === most)
-  if (!end || end.problem !== undefined || most >= batchSize) return false
-  return end.goodput >= best.goodput / (1 + NOISE) && best.concurrency * MAX_PLATEAU_FACTOR > most
-}
-
-/** If the environments use more than this share of the machine's cores, the machine may limit the goodput. */
-const BUSY_SHARE = 0.85
-
-/** What a run on this machine cannot measure, in one or two sentences each. */
-export function unknownsOf(
-  environments: number,
-  measurements: readonly Measurement[],
-  isTypeScript: boolean,
-): string[] {
-  const [processor] = cpus()
-  const cores = availableParallelism()
-  const isBusy = measurements.some((each) => each.cores > cores * BUSY_SHARE)
-  return [
-    `The processor: Lambda's can be faster or slower than that of this machine (${processor?.model.trim() ?? 'unknown'}).`,
-    'The network: a call from Lambda to the downstream can take more or less time.',
-    'The real downstream: if the environment variables point to a substitute, tune found the limits of the substitute.',
-    'The memory of extensions: Lambda counts it, and tune measured only the process.',
-    `The prices: tune used those of ${PRICES_OF}, unless --price is given. The cost does not include cold starts, empty receives, and the sending of messages.`,
-    ...(isTypeScript
-      ? ['The bundled handler: the measured one is TypeScript, for which Node needs about 15 MB more.']
-      : []),
-    ...(environments === 1
-      ? ['Other environments: without MaximumConcurrency, Lambda starts more of them, and they share the downstream.']
-      : []),
-    ...(isBusy
-      ? [
-          `The goodput with more CPU: it may be higher, because the environments used nearly all ${cores} cores of this machine.`,
-        ]
-      : []),
-  ]
+  // With the most memory, the reason is not the memory.
+  const reason = combinations.findLast(({ concurrency }) => knee === undefined || concurrency === knee)?.problem
+  return `No combination can be used: ${reason ?? 'the time was over before the first round. Raise --time'}.`
 }

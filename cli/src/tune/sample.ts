@@ -2,17 +2,11 @@ import { createHash, randomUUID } from 'node:crypto'
 import { MAX_PAYLOAD_BYTES } from '../local/simulator/gather.ts'
 import type { InputMessage } from '../local/simulator/messages.ts'
 import { type Received, toReceived } from '../local/simulator/sqs-record.ts'
-import { mean } from './figures/confidence.ts'
+import { mean } from './statistics.ts'
 
 export type Sample = ReturnType<typeof createSample>
 
 const ARN = 'arn:aws:sqs:us-east-1:000000000000:tune'
-const SENDER = 'tune'
-
-/** Whether `tune` made this record of an event. */
-export function isFromSample(record: { attributes?: { SenderId?: unknown } } | null): boolean {
-  return record?.attributes?.SenderId === SENDER
-}
 
 /**
  * Makes batches from the messages of a sample, and repeats the sample as often as necessary. Each record has a new id,
@@ -40,11 +34,8 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
   }
   return {
     batch,
-    fifo,
     /** The maximum number of records in a batch: the wanted number, or as many as fit into an event on average. */
     batchSize: size,
-    /** As many records as fit into an event on average. */
-    mostRecords: Math.max(1, fits),
     /** The mean size of a body. */
     bodyBytes: mean(messages.map(({ body }) => Buffer.byteLength(body))),
   }
@@ -60,7 +51,7 @@ function toRecord({ body, messageGroupId, messageAttributes }: InputMessage, arn
     Attributes: {
       ApproximateReceiveCount: '1',
       SentTimestamp: now,
-      SenderId: SENDER,
+      SenderId: 'tune',
       ApproximateFirstReceiveTimestamp: now,
       ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
       ...(fifo ? { MessageDeduplicationId: randomUUID(), SequenceNumber: now.padStart(20, '0') } : {}),

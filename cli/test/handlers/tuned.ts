@@ -1,11 +1,12 @@
 import { subscribe } from 'node:diagnostics_channel'
+import { once } from 'node:events'
 import type { ClientRequest } from 'node:http'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import middy from '@middy/core'
 import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
 
 let records = 0
-let batches = 0
 
 /** Waits 50 ms for each record. No record starts in the last 5 s, so that a busy machine also responds in time. */
 export const slow = middy()
@@ -16,26 +17,6 @@ export const slow = middy()
 export const handler = middy()
   .use(boundedSqsBatch())
   .handler(eachRecord(() => sleep(10)))
-
-/**
- * In every second batch, records take longer. With a concurrency of 10, a batch of 100 takes so long that each round has
- * only one batch.
- */
-function alternating(ms: number, longer: number) {
-  return middy()
-    .use(boundedSqsBatch())
-    .handler(
-      eachRecord((_record, _context, { index }) => {
-        if (index === 0) batches += 1
-        return sleep(batches % 2 === 1 ? longer : ms)
-      }),
-    )
-}
-
-export const uneven = alternating(80, 112)
-
-/** For `--quick`, whose rounds are shorter. */
-export const veryUneven = alternating(40, 160)
 
 /** Fails for every record. */
 export const fails = middy()
@@ -56,11 +37,6 @@ export const partly = middy()
       if (number === 4) throw new Error('fetch failed', { cause: { code: 'ECONNREFUSED' } })
     }),
   )
-
-/** A chunk of five records takes 30 ms. */
-export const chunks = middy()
-  .use(boundedSqsBatch())
-  .handler(eachChunk(5, () => sleep(30)))
 
 /** In each chunk of five records, one fails. */
 export const failsInChunks = middy()
@@ -148,12 +124,35 @@ export const blocks = middy()
   )
   .handler(eachRecord(() => {}))
 
-/** Nine of ten records fail, at every concurrency. */
-export const failsMostly = middy()
+const kept: Buffer[] = []
+
+/** Keeps 20 kB of each record. */
+export const leaks = middy()
+  .use(boundedSqsBatch())
+  .handler(
+    eachRecord(async () => {
+      kept.push(Buffer.alloc(20_000, 1))
+      await sleep(10)
+    }),
+  )
+
+const idle: Socket[] = []
+
+async function openConnection(): Promise<Socket> {
+  const socket = connect(Number(process.env.DATABASE_PORT), '127.0.0.1')
+  const [greeting] = await once(socket, 'data')
+  if (String(greeting) !== 'welcome') throw new Error('too many connections')
+  socket.write(`${process.pid}`)
+  return socket
+}
+
+/** Uses a connection to a database for each record in flight, and keeps it. */
+export const database = middy()
   .use(boundedSqsBatch({ logger: false }))
   .handler(
-    eachRecord(async (_record, _context, { index }) => {
+    eachRecord(async () => {
+      const socket = idle.pop() ?? (await openConnection())
       await sleep(50)
-      if (index % 10 > 0) throw new Error('access denied')
+      idle.push(socket)
     }),
   )

@@ -39,9 +39,6 @@ export async function browser(t: Test) {
     page.on('console', (message) => problems.push(`console: ${message.text()}`))
     for (const content of scripts) await page.addInitScript({ content })
     await page.goto(address)
-    await page
-      .waitForFunction(`[...document.querySelectorAll('.chart')].every((chart) => chart.querySelector('.role-mark'))`)
-      .catch(() => problems.push('a chart was not drawn'))
     return { page, address, requests, problems }
   }
 }

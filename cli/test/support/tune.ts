@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { startDownstream } from './downstream.ts'
-import { command, folder, handlerFile } from './runs.ts'
+import { folder, handlerFile } from './runs.ts'
 
 /** Handlers for `tune`. The first calls DOWNSTREAM_URL. */
 export const IO_BOUND = fileURLToPath(new URL('../tune/known/io-bound.ts', import.meta.url))
@@ -20,13 +20,4 @@ export async function downstream(t: Test, capacity: number, ms: number) {
   const started = await startDownstream(capacity, ms)
   t.teardown(started.close)
   return started
-}
-
-/** Runs a command of `tune`, up to five times if `tune` says that other programs made all figures inexact. */
-export async function exactRun(...args: Parameters<typeof command>): ReturnType<typeof command> {
-  for (let attempt = 1; ; attempt += 1) {
-    const result = await command(...args)
-    if (attempt === 5 || !result.stdout.includes('because no goodput is known to ±25 %')) return result
-    console.error(`Attempt ${attempt} of 5: other programs made all figures of tune inexact. It runs again.`)
-  }
 }

@@ -1,88 +1,141 @@
-import { existsSync } from 'node:fs'
-import { test } from 'tap'
-import { createCpuQuota } from '../../src/tune/cpu-quota.ts'
-import type { Combination, TuneResult } from '../../src/tune/figures/result.ts'
-import { command } from '../support/runs.ts'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { type Test, test } from 'tap'
+import type { TuneResult } from '../../src/tune/result.ts'
+import { command, folder, until } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
-import { downstream, exactRun, IO_BOUND, sampleFile, tuned } from '../support/tune.ts'
+import { downstream, IO_BOUND, sampleFile, tuned } from '../support/tune.ts'
 
-test('the JSON output for a downstream with a capacity of 40 has the combinations, the recommendation and the patch', async (t) => {
+test('the JSON output for a service has the measurements, the recommendation and the settings', async (t) => {
   const service = await downstream(t, 40, 50)
-  const flags = ['--concurrency', '20..40', '--batch-size', '100', '--memory', '1769,512', '--json']
-  const { code, stdout, stderr } = await exactRun(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
+  const flags = ['--concurrency', '20', '--batch-size', '100', '--memory', '1769,512', '--time', '30s', '--json']
+  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags], {
     env: { DOWNSTREAM_URL: service.url },
   })
   t.equal(code, 0, stderr)
   const result: TuneResult = JSON.parse(stdout)
-  const { combinations, best, measurements, patch } = result
-  t.match(result, { handler: IO_BOUND, environments: 1, batchSize: 100, optimize: 'balanced' })
-  t.equal(measurements[0]?.concurrency, 20)
+  const { measurements, combinations, best, settings, equal } = result
+  t.match(result, { handler: IO_BOUND, environments: 1, batchSize: 100, optimize: 'balanced', isIncomplete: false })
+  t.match(measurements, [{ concurrency: 20, failedShare: 0, problem: undefined }])
+  const { goodput = 0, lowest = 0, highest = 0, rounds } = measurements[0] ?? {}
+  t.ok(0 < lowest && lowest <= goodput && goodput <= highest && highest <= 20 / 0.045, `${lowest} to ${highest}`)
+  t.equal(rounds, 5, 'nothing else is to be compared')
   t.strictSame(
     combinations.map(({ memory, concurrency }) => `${memory} × ${concurrency}`),
-    [512, 1769].flatMap((memory) => measurements.map(({ concurrency }) => `${memory} × ${concurrency}`)),
+    ['512 × 20', '1769 × 20'],
   )
-  for (const combination of combinations) {
-    const { goodput, failedShare, p50, p95, cpuPerRecord, peakMemory, costPerMillion } = combination
-    for (const figure of [goodput, p50, p95, cpuPerRecord, peakMemory, costPerMillion])
-      t.ok(Number(figure) > 0, `${figure}`)
-    t.equal(failedShare, 0)
-    t.ok(goodput <= 40 / 0.045 && Number(p50) >= 45, `${goodput} records/s, ${p50} ms`)
-    t.match(combination.origin, combination.memory === 512 ? 'predicted' : /^(measured|predicted)$/)
-  }
-  t.ok(combinations.some((combination) => JSON.stringify(combination) === JSON.stringify(best)))
+  t.strictSame(settings, {
+    MemorySize: best?.memory,
+    BOUNDED_SQS_BATCH_CONCURRENCY: 20,
+    VisibilityTimeout: 181,
+  })
+  t.strictSame(equal, [20])
   t.match(
-    patch,
-    new RegExp(`MemorySize: ${best?.memory}[\\s\\S]*BOUNDED_SQS_BATCH_CONCURRENCY: "${best?.concurrency}"`),
+    stderr,
+    /^up to 30 s, 1 environment, batches of 100, a timeout of 30 s; your handler really runs, and calls other systems$/m,
   )
-  t.match(stderr, /^warning: the handler really runs, and calls the systems that its environment variables point to$/m)
-  t.match(stderr, /^estimate: about (\d+ s|\d+ min( \d+ s)?), [\d,]+ messages$/m)
-  const [, received = ''] = /^the run took .*, and the handler received ([\d,]+) messages$/m.exec(stderr) ?? []
-  const inRun = Number(received.replaceAll(',', ''))
-  t.ok(inRun > 0 && inRun < service.calls(), `${inRun} of ${service.calls()}: it received others before the estimate`)
-  t.match(stderr, /^1 environment \(the default; --environments changes it\), batches of 100, a timeout of 30 s/m)
+  t.match(stderr, /^concurrency 20 · \d+ s left · (no result yet|best so far: \d+ records\/s with concurrency 20)$/m)
 })
 
-test('the text output has tables, the recommendation, the patch, and what the machine cannot know', async (t) => {
-  const flags = ['--concurrency', '10..11', '--batch-size', '50', '--memory', '1769', '--optimize', 'cost']
-  const { code, stdout, stderr } = await exactRun(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
-  t.equal(code, 0)
-  t.equal(stderr, '')
-  t.notMatch(stdout, '\u001b', 'no escape sequences')
-  t.match(stdout, /^measuring a few short batches, to estimate the time\nestimate: about/m)
-  t.match(stdout, /^Measured without a CPU limit:\n┌[\s\S]*│ +concur- │ records │[\s\S]*\n│ 10 +│[\s\S]*\n│ 11 +│/m)
-  t.match(
-    stdout,
-    /^The best concurrency for each memory size:\n┌[\s\S]*\n│ 1,769 MB +│ +\d+ │.*│ +\$\d\.\d{3} │ +(measured|predicted) │$/m,
-  )
-  t.match(
-    stdout,
-    /^Recommendation: 1,769 MB, and a concurrency of \d+ in one environment: [\d,.]+ records\/s for \$\d\.\d{3} per million messages \((measured,|predicted from a measurement with) ±\d+ %\)\. No other memory size is more than 5 % cheaper\. (Of the higher|No higher|Other concurrencies)/m,
-  )
-  t.match(
-    stdout,
-    /^Patch:\n(# The .*\n)?# Measured with 1 environment, batches of 50 records, and a timeout of 30 s\.\n# Add CodeUri/m,
-  )
-  t.match(stdout, /^What this machine cannot know:\n- The processor:.*\n- The network:.*\n- The real downstream:/m)
+/** A database that accepts this number of connections, and refuses others. `peak` counts processes with a connection. */
+async function startDatabase(t: Test, capacity: number) {
+  const open = new Map<Socket, string>()
+  const peak = { connections: 0, processes: 0 }
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    if (open.size >= capacity) return socket.end('too many')
+    open.set(socket, '')
+    peak.connections = Math.max(peak.connections, open.size)
+    socket.on('close', () => open.delete(socket))
+    socket.on('data', (pid) => {
+      open.set(socket, String(pid))
+      peak.processes = Math.max(peak.processes, new Set([...open.values()].filter((each) => each !== '')).size)
+    })
+    return socket.write('welcome')
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => {
+    for (const socket of open.keys()) socket.destroy()
+    server.close()
+  })
+  return { port: String((server.address() as AddressInfo).port), peak }
+}
+
+test('with a database of 40 connections, two environments run at once, and none that needs more is recommended', async (t) => {
+  const { port, peak } = await startDatabase(t, 40)
+  const template = templateFile(t, sam({ mapping: { BatchSize: 100, ScalingConfig: { MaximumConcurrency: 9 } } }))
+  const flags = ['--template', template, '--concurrency', '34..44', '--memory', '1769', '--time', '30s']
+  const { code, stdout } = await command(['tune', `${tuned}#database`, ...sampleFile(t), ...flags], {
+    env: { DATABASE_PORT: port },
+  })
+  t.equal(code, 0, stdout)
+  t.strictSame(peak, { connections: 40, processes: 2 })
+  const text = stdout.slice(stdout.indexOf('Concurrency'))
+  t.match(text, /^Concurrency (22|21 and 22): [\d,]+ of [\d,]+ records failed: Error: too many connections\n┌/)
+  t.match(text, /\nRecommendation: 1,769 MB and a concurrency of (17|18|19|20) in each of 2 environments: /)
+  t.notMatch(text, /Equal within 5 %:.*2[12]/)
+  t.match(text, / divide (34|36|38|40) by MaximumConcurrency\./)
 })
 
-test('--confirm measures the recommendation under a CPU quota, or warns that cgroups are not permitted', async (t) => {
-  const probe = createCpuQuota(`probe-${process.pid}`, 20)
-  probe?.remove()
-  const flags = ['--concurrency', '10..10', '--batch-size', '50', '--memory', '512,1769', '--confirm', '--json']
-  const { code, stdout, stderr } = await exactRun(['tune', `${tuned}#slow`, ...sampleFile(t), ...flags])
+test('a handler that keeps 20 kB of each record has a memory that grows', async (t) => {
+  const flags = ['--concurrency', '20', '--batch-size', '100', '--time', '30s', '--json']
+  const { stdout } = await command(['tune', `${tuned}#leaks`, ...sampleFile(t), ...flags])
+  const { growth, warnings }: TuneResult = JSON.parse(stdout)
+  t.ok(Number(growth) > 19_500 && Number(growth) < 22_000, `${growth}`)
+  t.match(warnings[0], /^The memory grows by 2\d(\.\d)? kB a record: [\d,]+ MB are full after about [\d,]+ records\./)
+})
+
+test('if every record fails, the exit code is 1, and the cause is the first and the last line', async (t) => {
+  const flags = ['--concurrency', '10..40', '--batch-size', '50', '--time', '30s']
+  const { code, stdout } = await command(['tune', `${tuned}#fails`, ...sampleFile(t), ...flags])
+  t.equal(code, 1)
+  t.match(stdout, /^Concurrency 10 and \d+: ([\d,]+) of \1 records failed: Error: downstream returned 503\n┌/m)
+  t.match(
+    stdout,
+    /\nRecommendation: No combination can be used: no record succeeded: Error: downstream returned 503\.\n$/,
+  )
+})
+
+test('Ctrl-C ends the run, and the results so far are printed, written and reported as incomplete', async (t) => {
+  const report = join(folder(t), 'report.html')
+  const flags = ['--concurrency', '10..400', '--batch-size', '400', '--memory', '1769', '--report', report]
+  const { code, stdout } = await command(['tune', tuned, ...sampleFile(t), ...flags], {
+    during: async (child, output) => {
+      await until(() => output.stdout.includes('best so far'))
+      child.kill('SIGINT')
+    },
+  })
+  t.equal(code, 1)
+  t.match(stdout, /^Recommendation: 1,769 MB and a concurrency of \d+: /m)
+  t.match(stdout, /^incomplete: the run was interrupted$/m)
+  t.match(readFileSync(report, 'utf8'), '<li>The run was interrupted.</li>')
+})
+
+test('settings and environment variables of a template are used, and flags override them', async (t) => {
+  const service = await downstream(t, 1000, 1)
+  const template = templateFile(
+    t,
+    sam({
+      function: { Timeout: 20, MemorySize: 640, Environment: { Variables: { DOWNSTREAM_URL: service.url } } },
+      mapping: { BatchSize: 50, MaximumBatchingWindowInSeconds: 3 },
+      queue: { VisibilityTimeout: 130 },
+    }),
+  )
+  const flags = ['--template', template, '--timeout', '10', '--concurrency', '20', '--time', '30s', '--json']
+  const { code, stdout, stderr } = await command(['tune', IO_BOUND, ...sampleFile(t), ...flags])
   t.equal(code, 0, stderr)
-  const { combinations, confirmations }: TuneResult = JSON.parse(stdout)
-  const confirmed = combinations.filter(({ origin }: Combination) => origin === 'confirmed')
-  if (probe)
-    t.strictSame(
-      confirmed.map(({ memory }) => memory),
-      [512, 1769],
-    )
-  else {
-    t.strictSame(confirmations, [])
-    t.strictSame(confirmed, [])
-    t.match(stderr, /^warning: this machine does not permit cgroups/m)
-  }
+  t.match(
+    stderr,
+    `settings of Handler/Orders in ${template}: batch size 50, window 3 s, memory 640 MB, FIFO false, environment variables DOWNSTREAM_URL\n`,
+  )
+  t.match(stderr, `${template} has no MaximumConcurrency, so tune runs one environment\n`)
+  t.match(stderr, /^up to 30 s, 1 environment, batches of 50, a timeout of 10 s;/m)
+  const { combinations, environments, batchSize, settings }: TuneResult = JSON.parse(stdout)
+  t.strictSame({ environments, batchSize }, { environments: 1, batchSize: 50 })
+  t.strictSame([...new Set(combinations.map(({ memory }) => memory))], [128, 256, 512, 640, 1024, 1769])
+  t.equal(settings?.VisibilityTimeout, 63)
 })
 
 test('wrong usage exits with code 2 and says what is wrong', async (t) => {
@@ -96,29 +149,22 @@ test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   await refuse(['nope.ts', ...sample], 'there is no file nope.ts')
   await refuse([`${tuned}#nope`, ...sample], /tuned\.ts#nope could not be loaded: .*there is no export named `nope`/)
   await refuse([`${tuned}#plain`, ...sample, '--batch-size', '10'], 'the handler responded without middy-bounded-sqs')
-  for (const range of ['40..10', '5-40', '1..x', '0..5', '1..100001', '1..2..3', '..5', '']) {
+  for (const time of ['29s', '61m', '2h', '3', '3 m', '1.5m', 'm', '']) {
+    await refuse([tuned, ...sample, '--time', time], 'Expected a time from 30s to 1h, such as 90s, 3m or 1h.')
+  }
+  for (const range of ['40..10', '1..x', '0..5', '1..100001', '1..2..3']) {
     const expected = 'Expected a whole number from 1 to 100,000, or two, the lower one first, such as 10..400.'
     await refuse([tuned, ...sample, '--concurrency', range], expected)
   }
   await refuse([tuned, ...sample, '--memory', '128,64'], 'Expected a whole number from 128 to 10,240')
-  await refuse(
-    [tuned, ...sample, '--environments', '2', '--concurrency', '1..1'],
-    'contains no multiple of 2. Raise the higher number',
-  )
-  await refuse([tuned, ...sample, '--price', 'gold=1'], '--price gold=1 is not a price')
-  await refuse([tuned, ...sample, '--messages', '10'], '--messages 10 is too low: tune needs at least 4000')
   await refuse([tuned, ...sample, '--parameter', 'A=1'], '--parameter and --template-function need --template')
-  await refuse([tuned, ...sample, '--payload', '/nope/x.json'], '--payload /nope/x.json cannot be written (ENOENT)')
   await refuse([tuned, ...sample, '--report', '/nope/x.html'], '--report /nope/x.html cannot be written (ENOENT)')
-  const fifo = (BatchSize: number) => {
-    const mapping = { BatchSize, MaximumBatchingWindowInSeconds: 0 }
-    return templateFile(t, sam({ mapping, queue: { FifoQueue: true }, dead: { FifoQueue: true } }))
-  }
-  await refuse([tuned, ...sample, '--template', fifo(20)], /The batch size is 20, but the queue is a FIFO queue\./)
-  await refuse([tuned, ...sample, '--template', fifo(10), '--batch-size', '11'], '--batch-size 11 is too large')
-  for (const MaximumConcurrency of [0, 1, -3]) {
-    const wrong = templateFile(t, sam({ mapping: { ScalingConfig: { MaximumConcurrency } } }))
-    await refuse([tuned, ...sample, '--template', wrong], `The maximum concurrency is ${MaximumConcurrency}. Lambda`)
-  }
   t.notOk(existsSync('/nope'))
+  const file = join(folder(t), 'orders.mjs')
+  writeFileSync(file, 'export {}')
+  await refuse([tuned, ...sample, '--report', file], `--report ${file} would replace a file that is not an .html file`)
+  t.equal(readFileSync(file, 'utf8'), 'export {}')
+  const mapping = { BatchSize: 10, MaximumBatchingWindowInSeconds: 0 }
+  const fifo = templateFile(t, sam({ mapping, queue: { FifoQueue: true }, dead: { FifoQueue: true } }))
+  await refuse([tuned, ...sample, '--template', fifo, '--batch-size', '11'], '--batch-size 11 is too large')
 })

@@ -1,5 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 
 /** What the runtime process measured during one invocation. */
 export interface InvocationMetrics {
@@ -13,14 +13,12 @@ export interface InvocationMetrics {
   succeeded: number
   /** The records that had not started or finished when the library ended the batch. */
   unfinished: number
-  /** Milliseconds of each record that ran. The records of a chunk have the duration of the chunk. */
-  durations: number[]
   /** CPU milliseconds of all threads, from reading the event to sending the response. */
   cpu: number
   /** The highest memory use of the process since its start, in MB. */
   peakMemory: number
-  /** The highest number of open files and sockets. `null` if no descriptor was left for counting. */
-  descriptors: number | null
+  /** MB in use after a collection of garbage. Only if Node has the flag --expose-gc. */
+  memoryInUse?: number | undefined
 }
 
 interface EndedRecords {
@@ -29,12 +27,8 @@ interface EndedRecords {
   failures?: unknown[]
 }
 
-/** How often open files are counted. Counting a thousand takes half a millisecond. */
-const SAMPLE_MS = 50
-
 function newCounts() {
-  const counts = { isLibraryUsed: false, peakInFlight: 0, succeeded: 0, unfinished: 0 }
-  return { ...counts, durations: [] as number[], descriptors: 0 as number | null }
+  return { isLibraryUsed: false, peakInFlight: 0, succeeded: 0, unfinished: 0 }
 }
 
 /**
@@ -42,10 +36,8 @@ function newCounts() {
  * bundled with the handler.
  */
 export function openMetrics() {
-  const startTimes = new WeakMap<object, number>()
   let counts = newCounts()
   let cpuBefore = process.cpuUsage()
-  let sampler: NodeJS.Timeout | undefined
 
   subscribe('tracing:middy-bounded-sqs-batch:batch:start', () => {
     counts.isLibraryUsed = true
@@ -56,47 +48,34 @@ export function openMetrics() {
     counts.peakInFlight = Math.max(counts.peakInFlight, summary.peakInFlight)
     counts.unfinished += summary.aborted + summary.notStarted
   })
-  // `record:start` and `record:asyncEnd` of one call publish the same object, so it identifies the call.
-  subscribe('tracing:middy-bounded-sqs-batch:record:start', (message) => {
-    startTimes.set(message as object, performance.now())
-  })
   subscribe('tracing:middy-bounded-sqs-batch:record:asyncEnd', (message) => {
     const { records, failures = 'error' in (message as object) ? records : [] } = message as EndedRecords
-    const duration = Number((performance.now() - (startTimes.get(message as object) as number)).toFixed(3))
-    for (const _ of records) counts.durations.push(duration)
     counts.succeeded += records.length - failures.length
   })
 
-  function countDescriptors() {
-    const open = openDescriptors()
-    counts.descriptors = counts.descriptors === null || open === null ? null : Math.max(counts.descriptors, open)
-  }
   return {
     start() {
       counts = newCounts()
       cpuBefore = process.cpuUsage()
-      sampler = setInterval(countDescriptors, SAMPLE_MS).unref()
     },
     take(): InvocationMetrics {
       const { user, system } = process.cpuUsage(cpuBefore)
-      clearInterval(sampler)
-      countDescriptors()
       return {
         ...counts,
         concurrencyVariable: process.env.BOUNDED_SQS_BATCH_CONCURRENCY,
         cpu: (user + system) / 1000,
         peakMemory: peakMemory(),
+        memoryInUse: memoryInUse(),
       }
     },
   }
 }
 
-function openDescriptors(): number | null {
-  try {
-    return readdirSync('/dev/fd').length - 1 // without the descriptor of this folder
-  } catch {
-    return null
-  }
+function memoryInUse(): number | undefined {
+  if (!globalThis.gc) return undefined
+  globalThis.gc()
+  const { heapUsed, external } = process.memoryUsage()
+  return (heapUsed + external) / 1024 ** 2
 }
 
 let lastPeak = 0

@@ -1,8 +1,9 @@
 /**
  * Compares `tune` with the full grid, on handlers whose optimum is known, and prints a table. Run `npm run test:tune -w
- * cli` as root: each combination of the grid is measured under the CPU quota of its memory size. Exits with 1 if `tune`
- * recommends a combination that is more than 10 % worse than the best of the grid, or that is not the known optimum, or
- * if it takes more than a third of the time of the grid. Deviations of predictions above 25 % are listed.
+ * cli` as root: each combination of the grid is measured under the CPU quota of its memory size. `tune` gets a quarter
+ * of the time that the grid took. Exits with 1 if it recommends a combination that is more than 10 % worse than the best
+ * of the grid, or that is not the known optimum, or if it takes longer than its time. Deviations of predictions above
+ * 25 % are listed.
  *
  * Imports built files, because compiling TypeScript would need memory in the measured processes.
  */
@@ -14,19 +15,16 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { build } from 'esbuild'
 import { MEMORY_OF_ONE_CPU } from '../../../dist/shared/reserve.js'
-import { choose } from '../../../dist/tune/choose.js'
-import { isLate } from '../../../dist/tune/consent.js'
-import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from '../../../dist/tune/cpu-quota.js'
-import { MEMORIES, MORE_MEMORIES } from '../../../dist/tune/defaults.js'
-import { estimate, measureSpeeds } from '../../../dist/tune/estimate.js'
-import { combinationsOf, explore, noResults, type Plan } from '../../../dist/tune/explore.js'
-import { scanOf } from '../../../dist/tune/figures/climb.js'
-import { mean, PRECISION } from '../../../dist/tune/figures/confidence.js'
-import type { Combination, Measurement } from '../../../dist/tune/figures/result.js'
-import { type MeasureOptions, measure, measureFor, startWith } from '../../../dist/tune/measure.js'
+import { type Start, startWith } from '../../../dist/tune/environment.js'
+import { openRounds, type Round, toMeasurement } from '../../../dist/tune/measure.js'
 import { type TuneFlags, toTuneOptions } from '../../../dist/tune/options.js'
-import { MAX_MEMORY_SHARE, toCombination } from '../../../dist/tune/predict.js'
-import { uncertaintyOf } from '../../../dist/tune/recommend.js'
+import { MEMORIES, type Plan } from '../../../dist/tune/predict.js'
+import { costPerMillion } from '../../../dist/tune/prices.js'
+import { toResult } from '../../../dist/tune/recommend.js'
+import type { TuneResult } from '../../../dist/tune/result.js'
+import { findBest } from '../../../dist/tune/run.js'
+import { isOverloaded, scanOf } from '../../../dist/tune/search.js'
+import { createCpuQuota, QUOTA_PERIOD_MS, type Quota, removeQuota } from './cpu-quota.ts'
 
 const HELP = `Usage: npm run test:tune -w cli -- [options]
 
@@ -36,22 +34,35 @@ const HELP = `Usage: npm run test:tune -w cli -- [options]
   --help             show this text`
 
 const MAX_RATIO = 1.1
+const TIME_SHARE = 1 / 4
+/** `tune` may take 10 % longer than its time, and then finishes its batch. */
+const MAX_TIME = 1.1
+/** The shortest time that `--time` accepts, in milliseconds. */
+const MIN_TIME = 30_000
 /** The pool has four threads. */
 const CORES_OF_POOL = Math.min(4, availableParallelism())
-const MAX_TIME = 1 / 3
 const MAX_DEVIATION = 0.25
+/** The rounds of each combination of the grid are as long as those of a `tune` that takes three minutes. */
+const GRID_TIME = 180_000
+const GRID_ROUNDS = 3
 /** How often the best combination of the grid and the recommended ones are measured. */
-const FIGURES_OF_BEST = 4
+const ROUNDS_OF_BEST = 4 * GRID_ROUNDS
+
+interface Point {
+  memory: number
+  concurrency: number
+}
 
 interface Case {
   file: string
   flags: Partial<TuneFlags>
+  environments?: number
   /** The service that the handler calls: how many calls it processes at once, and the milliseconds of each. */
   service?: [capacity: number, ms: number]
   /** The memory sizes of the grid. Default: those that `tune` always compares. */
   memories?: number[]
   /** Whether this is the known optimum. */
-  isKnown: (best: Combination) => boolean
+  isKnown: (best: Point) => boolean
   known: string
 }
 
@@ -66,7 +77,7 @@ const CASES: Readonly<Record<string, Case>> = {
   'thread pool': {
     file: 'thread-pool.ts',
     flags: { optimize: 'balanced', batchSize: 100, concurrency: { least: 1, most: 32 } },
-    memories: [...MEMORIES, ...MORE_MEMORIES.filter((memory) => memory <= MEMORY_OF_ONE_CPU * CORES_OF_POOL)],
+    memories: [...MEMORIES, ...[3538, 5307, 7076].filter((memory) => memory <= MEMORY_OF_ONE_CPU * CORES_OF_POOL)],
     isKnown: ({ memory, concurrency }) => memory >= 3538 && concurrency >= 2,
     known: 'at least two cores (3,538 MB), and a concurrency of at least 2',
   },
@@ -78,7 +89,8 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'two environments': {
     file: 'io-bound.ts',
-    flags: { optimize: 'cost', batchSize: 160, environments: 2, concurrency: { least: 10, most: 200 } },
+    flags: { optimize: 'cost', batchSize: 160, concurrency: { least: 10, most: 200 } },
+    environments: 2,
     service: [40, 100],
     isKnown: ({ memory, concurrency }) => memory === 256 && concurrency >= 16 && concurrency <= 60,
     known:
@@ -107,20 +119,11 @@ const { values: options } = parseArgs({
   },
 })
 
-type Point = Pick<Combination, 'memory' | 'concurrency'>
-
-/** A point of the grid. */
-interface Measured {
-  memory: number
-  measurements: readonly Measurement[]
-}
-
-/** One recommendation of `tune`. */
-interface Run {
-  best: Combination | undefined
-  predicted: Combination[]
-  uncertainty: string | null
-  ms: number
+/** A combination of the grid. A lower score is better, and one that cannot be used has the worst. */
+interface Scored extends Point {
+  goodput: number
+  cost: number
+  score: number
 }
 
 if (options.help) console.log(HELP)
@@ -146,72 +149,113 @@ async function main(): Promise<void> {
   }
   console.log(
     [
-      `\n| case | run | recommended | its cost | best of the grid | its cost | ratio | time ÷ grid | verdict |`,
+      `\n| case | run | recommended | its cost | best of the grid | its cost | ratio | time | verdict |`,
       '| --- | --- | --- | --- | --- | --- | --- | --- | --- |',
       ...rows,
     ].join('\n'),
   )
 }
 
-async function compare(name: string, { file, flags, memories, isKnown, known }: Case, folder: string, url = '') {
+async function compare(name: string, known: Case, folder: string, url = ''): Promise<string[]> {
+  const { file, flags, environments = 1, memories = MEMORIES } = known
   // Bundled as for Lambda, so that the memory does not include the compiler of the types.
   const outfile = join(folder, `${file.slice(0, -3)}.mjs`)
   const entry = join(import.meta.dirname, file)
   await build({ entryPoints: [entry], bundle: true, platform: 'node', format: 'esm', outfile, logLevel: 'error' })
-  const made = await toTuneOptions(outfile, {
+  const given: TuneFlags = {
     messagesFile: join(folder, 'sample.jsonl'),
+    time: GRID_TIME,
     concurrency: { least: 10, most: 400 },
     optimize: 'balanced',
-    arch: 'x86_64',
     env: [`DOWNSTREAM_URL=${url}`],
+    ...(environments === 1 ? {} : { template: await templateWith(environments, folder) }),
     ...flags,
-  })
-  const { plan, sample } = made.run(made.batchSize, PRECISION)
-  const quotas = Array.from({ length: made.environments }, (_, index) => createQuota(String(index)))
-  const common: MeasureOptions = {
-    start: startWith(made.function, made.fifo, quotas),
-    environments: made.environments,
-    sample,
-    precision: PRECISION,
-    onBatch: () => {},
-    onRound: () => {},
-    signal: new AbortController().signal,
   }
-  console.log(`\n${name}. Known optimum: ${known}. Load ${loadavg()[0]?.toFixed(1)}`)
+  const { functionOptions, plan, range, sample, fifo, window } = await toTuneOptions(outfile, given)
+  const start = startWith(functionOptions, fifo)
+  const common = { start, sample, signal: new AbortController().signal }
+  const quotas = Array.from({ length: environments }, (_, index) => createQuota(String(index)))
+  const grid = openRounds({ ...common, start: limitedBy(quotas, start), time: GRID_TIME }, environments)
+  const measured = new Map<string, Point & { rounds: Round[] }>()
+  async function add(point: Point) {
+    const { rounds } = measured.get(nameOf(point)) ?? { rounds: [] as Round[] }
+    for (let count = 0; count < GRID_ROUNDS; count += 1) rounds.push(await grid.measure({ ...point, collects: false }))
+    measured.set(nameOf(point), { ...point, rounds })
+  }
+  console.log(`\n${name}. Known optimum: ${known.known}. Load ${loadavg()[0]?.toFixed(1)}`)
   try {
-    const runs: Run[] = []
-    for (let count = 0; count < Number(options.runs); count += 1) {
-      const run = await runTune(plan, common)
-      runs.push(run)
-      console.log(`  tune: ${textOf(run.best)}; ${seconds(run.ms)}. ${run.uncertainty ?? ''}`)
-    }
     const startedAt = performance.now()
-    const startLimited = startWith(made.function, made.fifo, quotas, true)
-    const measured = new Map<string, Measured>()
-    async function add(point: Point) {
-      const { memory, concurrency } = point
-      const { measurements } = measured.get(nameOf(point)) ?? { measurements: [] }
-      const measurement = await measure(concurrency, memory, { ...common, start: startLimited })
-      measured.set(nameOf(point), { memory, measurements: [...measurements, measurement] })
+    for (const memory of memories) {
+      for (const concurrency of scanOf(range)) await add({ memory, concurrency })
     }
-    for (const memory of memories ?? MEMORIES) {
-      for (const concurrency of scanOf(plan.least, plan.most)) await add({ memory, concurrency })
-    }
+    await grid.close()
     const gridMs = performance.now() - startedAt
-    // The best of many single figures is often a lucky one. So the best combination and the recommended ones are
-    // measured in turn, and each has the mean of its figures. This ends when the best one has all of them.
-    const hasAllFigures = (point: Point) => measured.get(nameOf(point))?.measurements.length === FIGURES_OF_BEST
-    let grid = gridOf([...measured.values()], plan)
-    for (let optimum = optimumOf(grid, plan); !hasAllFigures(optimum); optimum = optimumOf(grid, plan)) {
-      const points = [optimum, ...runs.flatMap(({ best }) => best ?? [])]
-      for (const point of new Map(points.map((each) => [nameOf(each), each])).values()) {
-        if (!hasAllFigures(point)) await add(point)
-      }
-      grid = gridOf([...measured.values()], plan)
+    const time = Math.max(MIN_TIME, TIME_SHARE * gridMs)
+    const runs: { result: TuneResult; ms: number }[] = []
+    for (let count = 0; count < Number(options.runs); count += 1) {
+      const runAt = performance.now()
+      const found = await findBest({ ...common, plan, range, time })
+      const result = toResult({ ...found, handler: file, plan, range, window, isIncomplete: false })
+      runs.push({ result, ms: performance.now() - runAt })
+      console.log(`  tune: ${result.recommendation} ${result.warnings.join(' ')}`)
     }
-    return report(name, isKnown, plan, runs, grid, gridMs)
+    // The best of many single figures is often a lucky one. So the best combination and the recommended ones are
+    // measured in turn, until the best one has enough rounds.
+    const isOpen = (point: Point) => (measured.get(nameOf(point))?.rounds.length ?? 0) < ROUNDS_OF_BEST
+    let optimum = bestOf(scoresOf([...measured.values()], plan))
+    while (isOpen(optimum)) {
+      const points = [optimum, ...runs.flatMap(({ result }) => result.best ?? [])]
+      for (const { memory, concurrency } of new Map(points.map((each) => [nameOf(each), each])).values()) {
+        if (isOpen({ memory, concurrency })) await add({ memory, concurrency })
+      }
+      optimum = bestOf(scoresOf([...measured.values()], plan))
+    }
+    const scores = scoresOf([...measured.values()], plan)
+    console.log(`  grid: ${textOf(optimum)}; ${scores.length} combinations, ${seconds(gridMs)}; ${plan.optimize}`)
+    const allowed = time * MAX_TIME + (functionOptions.timeout ?? 0)
+    return runs.map(({ result, ms }, index) =>
+      rowOf(name, known, index + 1, result, ms, time, allowed, scores, optimum),
+    )
   } finally {
+    await grid.close()
     for (const quota of quotas) await removeQuota(quota)
+  }
+}
+
+/** A template whose mapping limits the environments, because `tune` has no flag for this. */
+async function templateWith(environments: number, folder: string): Promise<string> {
+  const file = join(folder, 'template.json')
+  const Events = {
+    Orders: {
+      Type: 'SQS',
+      Properties: {
+        Queue: { 'Fn::GetAtt': ['Queue', 'Arn'] },
+        FunctionResponseTypes: ['ReportBatchItemFailures'],
+        ScalingConfig: { MaximumConcurrency: environments },
+      },
+    },
+  }
+  const Properties = { Runtime: 'nodejs24.x', Handler: 'x.handler', CodeUri: '.', Timeout: 30, Events }
+  const redrive = { deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', 'Arn'] }, maxReceiveCount: 15 }
+  const Resources = {
+    Handler: { Type: 'AWS::Serverless::Function', Properties },
+    Queue: { Type: 'AWS::SQS::Queue', Properties: { VisibilityTimeout: 181, RedrivePolicy: redrive } },
+    Dead: { Type: 'AWS::SQS::Queue', Properties: { MessageRetentionPeriod: 1_209_600 } },
+  }
+  await writeFile(file, JSON.stringify({ Transform: 'AWS::Serverless-2016-10-31', Resources }))
+  return file
+}
+
+/** Starts environments with the CPU share of their memory, which counts only after they have loaded the handler. */
+function limitedBy(quotas: readonly Quota[], start: Start): Start {
+  let started = 0
+  return async (candidate, signal) => {
+    const quota = quotas[started % quotas.length] as Quota
+    started += 1
+    quota.lift()
+    const environment = await start(candidate, signal)
+    quota.limit(environment.pid, candidate.memory / MEMORY_OF_ONE_CPU)
+    return environment
   }
 }
 
@@ -236,110 +280,77 @@ function createQuota(name: string): Quota {
   return quota
 }
 
-async function runTune(plan: Plan, common: MeasureOptions): Promise<Run> {
-  const startedAt = performance.now()
-  const expected = await estimate(plan, await measureSpeeds(plan, common), false)
-  const estimatedAt = performance.now()
-  const results = noResults()
-  const measurements = measureFor(plan, common)
-  try {
-    await explore(plan, measurements, results, () => isLate(performance.now() - estimatedAt, expected))
-  } finally {
-    await measurements.close()
-  }
-  const ms = performance.now() - startedAt
-  console.log(`  estimate: ${seconds(expected.ms)}; the search took ${seconds(performance.now() - estimatedAt)}`)
-  const predicted = combinationsOf(results, plan)
-  const best = choose(predicted, plan.optimize, results.measurements)
-  const uncertainty = best ? uncertaintyOf(best, predicted, results.measurements, results.endedEarly) : null
-  return { best, predicted, ms, uncertainty }
+function scoresOf(measured: readonly (Point & { rounds: Round[] })[], { workload, optimize }: Plan): Scored[] {
+  const all = measured.map(({ concurrency, rounds }) => toMeasurement(concurrency, rounds))
+  return measured.map(({ memory, concurrency }, index) => {
+    const measurement = all[index] as (typeof all)[number]
+    const { goodput, failedShare, problem, peakMemory } = measurement
+    const cost = costPerMillion(memory, goodput, failedShare, workload) ?? Number.POSITIVE_INFINITY
+    const isUsable = problem === undefined && (peakMemory ?? 0) <= memory && !isOverloaded(measurement, all)
+    const score = { speed: 1 / goodput, cost, balanced: cost / goodput }[optimize]
+    return { memory, concurrency, goodput, cost, score: isUsable ? score : Number.POSITIVE_INFINITY }
+  })
 }
 
-/** Prints the deviations of the predictions, and returns a row of the table for each run. */
-function report(
+function bestOf(scores: readonly Scored[]): Scored {
+  return scores.reduce((best, each) => (each.score < best.score ? each : best))
+}
+
+/** Prints the deviations of the predictions, and returns a row of the table. */
+function rowOf(
   name: string,
-  isKnown: Case['isKnown'],
-  plan: Plan,
-  runs: readonly Run[],
-  grid: readonly Combination[],
-  gridMs: number,
-): string[] {
-  const optimum = optimumOf(grid, plan)
-  const inGrid = (one: Combination | undefined) =>
-    grid.find(({ memory, concurrency }) => memory === one?.memory && concurrency === one.concurrency)
-  console.log(
-    `  grid: ${textOf(optimum)}; ${grid.length} combinations, ${seconds(gridMs)}; optimized for ${plan.optimize}`,
-  )
-  for (const same of runs[0]?.predicted ?? []) {
-    const actual = inGrid(same)
-    if (!actual || same.problem !== undefined || actual.problem !== undefined) continue
-    const deviation = same.goodput / actual.goodput - 1
+  { isKnown }: Case,
+  run: number,
+  { best, combinations }: TuneResult,
+  ms: number,
+  time: number,
+  allowed: number,
+  scores: readonly Scored[],
+  optimum: Scored,
+): string {
+  const inGrid = (point: Point | null) => scores.find((each) => point !== null && nameOf(each) === nameOf(point))
+  for (const predicted of combinations) {
+    const actual = inGrid(predicted)
+    if (!actual || predicted.problem !== undefined || actual.score === Number.POSITIVE_INFINITY) continue
+    const deviation = predicted.goodput / actual.goodput - 1
     if (Math.abs(deviation) > MAX_DEVIATION) {
-      console.log(`    ${textOf(actual)}; predicted ${same.goodput.toFixed(1)} (${(100 * deviation).toFixed(0)} %)`)
+      console.log(
+        `    ${textOf(actual)}; predicted ${predicted.goodput.toFixed(1)} (${(100 * deviation).toFixed(0)} %)`,
+      )
     }
   }
-  return runs.map(({ best, ms }, index) => {
-    const chosen = inGrid(best)
-    const ratio =
-      chosen && chosen.problem === undefined ? score(chosen, plan) / score(optimum, plan) : Number.POSITIVE_INFINITY
-    const time = ms / gridMs
-    const verdicts = [
-      [best && isKnown(best), 'not the known optimum'],
-      [ratio <= MAX_RATIO, `ratio above ${MAX_RATIO}`],
-      [time <= MAX_TIME, 'more than a third of the time of the grid'],
-    ] as const
-    const wrong = verdicts.flatMap(([holds, text]) => (holds ? [] : [text]))
-    if (wrong.length > 0) process.exitCode = 1
-    return `| ${[
-      name,
-      index + 1,
-      nameOf(chosen),
-      dollars(chosen),
-      nameOf(optimum),
-      dollars(optimum),
-      ratio.toFixed(2),
-      `${seconds(ms)} ÷ ${seconds(gridMs)} = ${(100 * time).toFixed(0)} %`,
-      wrong.length === 0 ? 'ok' : `FAILED: ${wrong.join('; ')}`,
-    ].join(' | ')} |`
-  })
+  const chosen = inGrid(best)
+  const ratio = (chosen?.score ?? Number.POSITIVE_INFINITY) / optimum.score
+  const verdicts = [
+    [best && isKnown(best), 'not the known optimum'],
+    [ratio <= MAX_RATIO, `ratio above ${MAX_RATIO}`],
+    [ms <= allowed, 'took longer than its time'],
+  ] as const
+  const wrong = verdicts.flatMap(([holds, text]) => (holds ? [] : [text]))
+  if (wrong.length > 0) process.exitCode = 1
+  return `| ${[
+    name,
+    run,
+    chosen ? nameOf(chosen) : 'nothing',
+    chosen ? dollars(chosen) : 'none',
+    nameOf(optimum),
+    dollars(optimum),
+    ratio.toFixed(2),
+    `${seconds(ms)} of ${seconds(time)}`,
+    wrong.length === 0 ? 'ok' : `FAILED: ${wrong.join('; ')}`,
+  ].join(' | ')} |`
 }
 
-function gridOf(measured: readonly Measured[], { workload }: Plan): Combination[] {
-  const each = measured.map(({ memory, measurements }) => {
-    const goodput = mean(measurements.map((one) => one.goodput))
-    const peakMemory = Math.max(...measurements.map((one) => one.peakMemory ?? 0))
-    return { memory, measurement: { ...(measurements[0] as Measurement), goodput, peakMemory } }
-  })
-  const all = each.map(({ measurement }) => measurement)
-  return each.map(({ memory, measurement }) => {
-    // The grid has what fitted. `tune` also leaves a part free, because the peak varies.
-    const needed = MAX_MEMORY_SHARE * measurement.peakMemory
-    return toCombination(measurement, memory, 'confirmed', workload, all, needed)
-  })
+function nameOf({ memory, concurrency }: Point): string {
+  return `${memory} MB × ${concurrency}`
 }
 
-function optimumOf(grid: readonly Combination[], plan: Plan): Combination {
-  const usable = grid.filter(({ problem, costPerMillion }) => problem === undefined && costPerMillion !== null)
-  return usable.reduce((lowest, each) => (score(each, plan) < score(lowest, plan) ? each : lowest))
+function dollars({ cost }: Scored): string {
+  return `$${cost.toFixed(4)}`
 }
 
-/** Lower is better. */
-function score({ goodput, costPerMillion }: Combination, { optimize }: Plan): number {
-  const cost = Number(costPerMillion)
-  return { speed: 1 / goodput, cost, balanced: cost / goodput }[optimize]
-}
-
-function nameOf(combination: Point | undefined): string {
-  return combination ? `${combination.memory} MB × ${combination.concurrency}` : 'nothing'
-}
-
-function dollars(combination: Combination | undefined): string {
-  return combination?.costPerMillion ? `$${combination.costPerMillion.toFixed(4)}` : 'none'
-}
-
-function textOf(combination: Combination | undefined): string {
-  const problem = combination?.problem === undefined ? '' : ` (${combination.problem})`
-  return `${nameOf(combination)}: ${combination?.goodput.toFixed(1)}/s, ${dollars(combination)}${problem}`
+function textOf(each: Scored): string {
+  return `${nameOf(each)}: ${each.goodput.toFixed(1)}/s, ${dollars(each)}`
 }
 
 function seconds(ms: number): string {

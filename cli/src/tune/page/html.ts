@@ -1,6 +1,3 @@
-/** Marks a page of `tune --report`, so that a later run may overwrite it. */
-export const GENERATOR = 'bounded-sqs-batch tune'
-
 /** A piece of HTML, in which every value has been escaped. */
 export class Html {
   readonly text: string
@@ -11,7 +8,7 @@ export class Html {
 
 type Value = string | number | Html | readonly Html[]
 
-/** A template for HTML. It escapes every value that is not HTML itself. */
+/** A template for HTML or SVG. It escapes every value that is not HTML itself. */
 export function html(texts: TemplateStringsArray, ...values: readonly Value[]): Html {
   return new Html(String.raw({ raw: texts }, ...values.map(toHtml)))
 }
@@ -20,9 +17,4 @@ function toHtml(value: Value): string {
   if (value instanceof Html) return value.text
   if (typeof value === 'object') return value.map(toHtml).join('\n')
   return String(value).replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
-}
-
-/** JSON for a script element. The browser would end the element at `</script>`, also inside a string. */
-export function scriptJson(value: unknown): Html {
-  return new Html(JSON.stringify(value).replaceAll('<', '\\u003c'))
 }

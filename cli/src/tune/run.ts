@@ -1,0 +1,112 @@
+import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
+import { openRounds, type Round, type RoundOptions, toMeasurement } from './measure.ts'
+import { fitsInto, memoriesOf, type Plan } from './predict.ts'
+import type { Growth, Run } from './recommend.ts'
+import type { Measurement } from './result.ts'
+import { kneeOf, type Range, search } from './search.ts'
+import { median, sum } from './statistics.ts'
+
+/** The memory is measured at the end, usually in this number of rounds, and at most in this share of the time. */
+const MEMORY_ROUNDS = 5
+const MAX_MEMORY_SHARE_OF_TIME = 0.15
+/** Rounds in one process from which it is seen whether its memory grows. */
+const GROWTH_ROUNDS = 4
+const MIN_GROWTH_ROUNDS = 3
+/** MB. If the memory in use grows by less from one round to the next, this can be the code that Node compiles. */
+const MIN_GROWTH = 0.1
+
+export interface RunOptions extends RoundOptions {
+  plan: Plan
+  range: Range
+  /** Called before each round. */
+  onRound?: (activity: string, measurements: readonly Measurement[]) => void
+}
+
+/** What a run has found so far. */
+export type Found = Pick<Run, 'measurements' | 'checks' | 'growth' | 'usedBatchSize'>
+
+/** Runs the handler until the time is over, and returns what is known then, also if the signal aborts. */
+export async function findBest(options: RunOptions): Promise<Found> {
+  const { plan, range, time, onRound = () => {}, now = () => performance.now() } = options
+  const startedAt = now()
+  const rounds = openRounds(options, plan.workload.environments)
+  /** The search runs the handler with the heap of this memory size. */
+  const full = Math.max(MEMORY_OF_ONE_CPU, ...plan.memories)
+  const measured = new Map<number, Round[]>()
+  const checks = new Map<number, Measurement>()
+  /** The duration of the last round of each concurrency, with its start and warm-up. */
+  const durations = new Map<number, number>()
+  let growth: Growth = 'not measured'
+  const all = () => Array.from(measured, ([concurrency, each]) => toMeasurement(concurrency, each))
+  const longest = () => Math.max(0, ...durations.values())
+  const left = (share: number) => startedAt + share * time - now()
+  const fits = (concurrency: number, share: number) => (durations.get(concurrency) ?? longest()) <= left(share)
+
+  async function measure(concurrency: number, memory: number, collects = false): Promise<Round> {
+    const activity = memory === full ? `concurrency ${concurrency}` : `concurrency ${concurrency} with ${memory} MB`
+    onRound(activity, all())
+    const roundAt = now()
+    const round = await rounds.measure({ concurrency, memory, collects })
+    if (!collects) durations.set(concurrency, now() - roundAt)
+    return round
+  }
+  async function measureConcurrency(concurrency: number): Promise<Measurement> {
+    const earlier = measured.get(concurrency) ?? []
+    measured.set(concurrency, [...earlier, await measure(concurrency, full)])
+    return toMeasurement(concurrency, measured.get(concurrency) ?? [])
+  }
+  /**
+   * With a smaller heap, Node collects garbage earlier and needs less memory. So if a memory size seems to be too small,
+   * the process runs again with its heap.
+   */
+  async function checkMemory({ concurrency, peakMemory }: Measurement) {
+    for (const memory of memoriesOf(plan, all()).toReversed()) {
+      if (fitsInto(memory, { peakMemory })) continue
+      if (!fits(concurrency, 1)) return
+      const check = toMeasurement(concurrency, [await measure(concurrency, memory)])
+      checks.set(memory, check)
+      const suffices = check.problem === undefined && fitsInto(memory, check)
+      if (!suffices) return // nor does a smaller one
+    }
+  }
+  async function measureGrowth({ concurrency }: Measurement): Promise<Growth> {
+    const inUse: { records: number; megabytes: number }[] = []
+    if (!fits(concurrency, 1)) return 'not measured'
+    while (inUse.length < GROWTH_ROUNDS && left(1) > 0) {
+      const { batches } = await measure(concurrency, full, true)
+      const records = sum(batches.map(({ succeeded, failed }) => succeeded + failed)) / plan.workload.environments
+      const megabytes = batches.at(-1)?.metrics?.memoryInUse
+      if (megabytes === undefined) return 'not measured'
+      inUse.push({ records, megabytes })
+    }
+    return inUse.length < MIN_GROWTH_ROUNDS ? 'not measured' : growthIn(inUse)
+  }
+
+  try {
+    await search(range, {
+      measure: measureConcurrency,
+      fits,
+      roundsUntil: (share) => Math.floor(left(share) / longest()),
+      comparisonEnd: () => 1 - Math.min(MAX_MEMORY_SHARE_OF_TIME, (MEMORY_ROUNDS * longest()) / time),
+    })
+    const knee = kneeOf(all())
+    if (knee) await checkMemory(knee)
+    if (knee) growth = await measureGrowth(knee)
+  } catch (error) {
+    if (!options.signal.aborted) throw error
+  } finally {
+    await rounds.close()
+  }
+  const measurements = all()
+  const usedBatchSize = rounds.batchSizeOf(kneeOf(measurements)?.concurrency ?? 0)
+  return { measurements, checks, growth, usedBatchSize }
+}
+
+/** Bytes by which each record makes the memory grow. `null` if it does not grow from each round to the next. */
+export function growthIn(rounds: readonly { records: number; megabytes: number }[]): number | null {
+  const steps = rounds.slice(1).map(({ records, megabytes }, index) => {
+    const grown = megabytes - (rounds[index]?.megabytes ?? 0)
+    return { isClear: grown >= MIN_GROWTH, bytes: (grown * 1024 ** 2) / records }
+  })
+  return steps.every(({ isClear }) => isClear) ? median(steps.map(({ bytes }) => bytes)) : null
+}

@@ -1,0 +1,162 @@
+import type { Measurement } from './result.ts'
+
+export interface Range {
+  readonly least: number
+  readonly most: number
+}
+
+/** Measurement that differ by less than this share count as equal. */
+export const NOISE = 0.05
+/** If the share of failures is above the lowest share by more than this, and not by chance, the concurrency causes them. */
+export const MAX_MORE_FAILURES = 0.01
+/**
+ * If records fail at random, shares differ by chance. Up to this number of standard errors counts as chance. It is more
+ * than the usual two, because each share is compared with the lowest of about ten.
+ */
+const CHANCE_STANDARD_ERRORS = 3
+
+/** The parts of the time after which the scan and the refinement end. */
+const SCAN_END = 1 / 3
+const REFINEMENT_END = 2 / 3
+
+/** Each concurrency of the scan is the previous one × this, or more if the time is short. */
+const SCAN_FACTOR = 1.6
+/** If two neighbours differ by at most this factor, no value between them is tried. */
+const CLOSE_FACTOR = 1.2
+/** After a few rounds, a candidate stays only if its goodput reaches this share of the highest. */
+const FEW_ROUNDS = 2
+const NEAR = 0.9
+const NEAR_AFTER_FEW_ROUNDS = 0.7
+/** So that each of them is measured often. */
+const MAX_CANDIDATES = 6
+/** If one candidate is left, it is measured this often. */
+const LAST_ROUNDS = 5
+
+/** The concurrencies from `least` to `most` that are tried first, with at most this factor between neighbours. */
+export function scanOf({ least, most }: Range, factor = SCAN_FACTOR): number[] {
+  const steps = Math.max(1, Math.ceil(Math.log(most / least) / Math.log(factor)))
+  const concurrencies = Array.from({ length: steps + 1 }, (_, step) => least * (most / least) ** (step / steps))
+  return [...new Set(concurrencies.map(Math.round))]
+}
+
+/**
+ * Whether more records fail than at the concurrency with the fewest failures, apart from chance. This is not compared
+ * with 0, because some records may fail at every concurrency.
+ */
+export function isOverloaded(step: Measurement, steps: readonly Measurement[]): boolean {
+  const [fewest = step] = steps.toSorted((a, b) => a.failedShare - b.failedShare)
+  const variance = fewest.failedShare * (1 - fewest.failedShare) * (1 / fewest.records + 1 / step.records)
+  const allowed = Math.max(MAX_MORE_FAILURES, CHANCE_STANDARD_ERRORS * Math.sqrt(variance))
+  return step.failedShare > fewest.failedShare + allowed
+}
+
+/** Those at which records succeed, and nothing is wrong. They are in ascending order of the concurrency. */
+export function usableOf(all: readonly Measurement[]): Measurement[] {
+  const succeeding = all.filter(({ goodput, problem }) => goodput > 0 && problem === undefined)
+  return succeeding.filter((each) => !isOverloaded(each, succeeding)).sort((a, b) => a.concurrency - b.concurrency)
+}
+
+function highestOf(all: readonly Measurement[]): number {
+  return Math.max(...all.map(({ goodput }) => goodput))
+}
+
+/** The lowest concurrency whose goodput is the highest, apart from noise. `undefined` if none can be used. */
+export function kneeOf(all: readonly Measurement[]): Measurement | undefined {
+  const usable = usableOf(all)
+  return usable.find(({ goodput }) => goodput * (1 + NOISE) >= highestOf(usable))
+}
+
+/**
+ * The measured concurrencies around this one that are as good, including itself. They end at the first one that is
+ * worse or that cannot be used.
+ */
+export function equalTo(knee: Measurement, all: readonly Measurement[]): Measurement[] {
+  const usable = usableOf(all)
+  const sorted = all.toSorted((a, b) => a.concurrency - b.concurrency)
+  const isEqual = (each: Measurement) => usable.includes(each) && Math.abs(each.goodput / knee.goodput - 1) <= NOISE
+  const at = sorted.indexOf(knee)
+  return sorted.filter((_, index) => sorted.slice(Math.min(index, at), Math.max(index, at) + 1).every(isEqual))
+}
+
+export interface Rounds {
+  /** Measures this concurrency once more, and returns the figures of all its rounds. */
+  measure: (concurrency: number) => Promise<Measurement>
+  /** Whether a round of this concurrency ends before this share of the time is over. */
+  fits: (concurrency: number, share: number) => boolean
+  /** How many rounds fit into the time until this share of it is over. */
+  roundsUntil: (share: number) => number
+  /** The share of the time after which the comparison ends. */
+  comparisonEnd: () => number
+}
+
+/**
+ * Searches for the concurrency with the highest goodput.
+ *
+ * 1. The scan measures concurrencies in ascending order, once each.
+ * 2. The refinement tries values between the best one and its neighbours, until they are close.
+ * 3. The comparison measures the best ones in turn, again and again. So if the machine or the downstream becomes slower,
+ *    this concerns all of them. Those that are clearly slower drop out.
+ */
+export async function search(range: Range, { measure, fits, roundsUntil, comparisonEnd }: Rounds): Promise<void> {
+  const measured = new Map<number, Measurement>()
+  const all = () => [...measured.values()]
+  async function add(concurrency: number): Promise<Measurement> {
+    const figures = await measure(concurrency)
+    measured.set(concurrency, figures)
+    return figures
+  }
+  /** Measures those for which there is time. Returns whether there was time for any. */
+  async function addEach(concurrencies: readonly number[], end: number): Promise<boolean> {
+    let isAnyMeasured = false
+    for (const concurrency of concurrencies) {
+      if (!fits(concurrency, end)) continue
+      await add(concurrency)
+      isAnyMeasured = true
+    }
+    return isAnyMeasured
+  }
+
+  /** Ends when the goodput has been at most half of the highest twice in a row: the optimum is lower. */
+  async function scan() {
+    let { goodput: highest } = await add(range.least)
+    let halved = highest === 0 ? 1 : 0
+    const steps = Math.max(1, roundsUntil(SCAN_END))
+    const factor = Math.max(SCAN_FACTOR, (range.most / range.least) ** (1 / steps))
+    for (const concurrency of scanOf(range, factor).slice(1)) {
+      if (!fits(concurrency, REFINEMENT_END)) return
+      const { goodput } = await add(concurrency)
+      halved = goodput <= highest / 2 ? halved + 1 : 0
+      if (halved === 2) return
+      highest = Math.max(highest, goodput)
+    }
+  }
+
+  await scan()
+  while (await addEach(middlesAround(kneeOf(all()), all()), REFINEMENT_END)) {}
+  while (await addEach(candidatesOf(all()), comparisonEnd())) {}
+}
+
+/** A value between the best one and each of its neighbours, unless they are close. */
+function middlesAround(knee: Measurement | undefined, all: readonly Measurement[]): number[] {
+  if (!knee) return []
+  const sorted = all.map(({ concurrency }) => concurrency).sort((a, b) => a - b)
+  const at = sorted.indexOf(knee.concurrency)
+  return [sorted[at - 1], sorted[at + 1]].flatMap((neighbour = knee.concurrency) => {
+    const [low, high] = [neighbour, knee.concurrency].sort((a, b) => a - b) as [number, number]
+    return high / low <= CLOSE_FACTOR || high - low === 1 ? [] : Math.round(Math.sqrt(low * high))
+  })
+}
+
+/** The concurrencies that are still to be compared. Empty if the best one is decided. */
+function candidatesOf(all: readonly Measurement[]): number[] {
+  const usable = usableOf(all)
+  const highest = highestOf(usable)
+  const isNear = ({ goodput, rounds }: Measurement) =>
+    goodput >= highest * (rounds > FEW_ROUNDS ? NEAR : NEAR_AFTER_FEW_ROUNDS)
+  const near = usable.filter(isNear)
+  // The lowest one that is as good as the others is chosen. The fastest one shows what is as good.
+  const fastest = near.find(({ goodput }) => goodput === highest)
+  const candidates = near.filter((each, index) => index < MAX_CANDIDATES || each === fastest)
+  if (candidates.length === 1 && (candidates[0]?.rounds ?? 0) >= LAST_ROUNDS) return []
+  return candidates.map(({ concurrency }) => concurrency)
+}
