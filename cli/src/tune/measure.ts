@@ -24,7 +24,8 @@ export interface Round {
 
 /** Environments of one candidate that keep running. */
 interface Running {
-  readonly candidate: Candidate
+  /** Identifies the candidate. */
+  readonly key: string
   readonly environments: readonly MeasuredEnvironment[]
 }
 
@@ -68,10 +69,11 @@ export function openRounds(options: RoundOptions, count: number) {
     const starts = Array.from({ length: count }, () => start(candidate, signal))
     const started = await Promise.allSettled(starts)
     const environments = started.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
-    running = { candidate, environments }
+    running = { key: JSON.stringify(candidate), environments }
     const failed = started.find((each) => each.status === 'rejected')
-    if (failed) throw failed.reason
-    return running
+    if (!failed) return running
+    await close()
+    throw failed.reason
   }
   /** Delivers a batch to each environment at the same time. */
   async function deliver({ environments }: Running, batchSize: number): Promise<MeasuredBatch[]> {
@@ -80,8 +82,7 @@ export function openRounds(options: RoundOptions, count: number) {
     return batches
   }
   /** The first batch has only as many records as can be in flight, because records can take long. */
-  async function warmUp(opened: Running): Promise<string | undefined> {
-    const { concurrency } = opened.candidate
+  async function warmUp(opened: Running, concurrency: number): Promise<string | undefined> {
     const startedAt = now()
     for (let records = concurrency; ; records = Math.min(sample.batchSize, records * WARM_UP_FACTOR)) {
       const deliveredAt = now()
@@ -95,10 +96,10 @@ export function openRounds(options: RoundOptions, count: number) {
   }
   /** Measures this candidate once more. Ends its environments if there was a problem. */
   async function measure(candidate: Candidate): Promise<Round> {
-    const isRunning = running && isSame(running.candidate, candidate)
+    const isRunning = running?.key === JSON.stringify(candidate)
     const opened = running && isRunning ? running : await open(candidate)
     const steps: MeasuredBatch[][] = []
-    let problem = isRunning ? undefined : await warmUp(opened)
+    let problem = isRunning ? undefined : await warmUp(opened, candidate.concurrency)
     const startedAt = now()
     while (problem === undefined && (steps.length === 0 || now() - startedAt < roundMs)) {
       const batches = await deliver(opened, batchSizes.get(candidate.concurrency) ?? candidate.concurrency)
@@ -114,10 +115,6 @@ export function openRounds(options: RoundOptions, count: number) {
     batchSizeOf: (concurrency: number) => batchSizes.get(concurrency),
     close,
   }
-}
-
-function isSame(a: Candidate, b: Candidate): boolean {
-  return a.concurrency === b.concurrency && a.memory === b.memory && a.collects === b.collects
 }
 
 function problemIn(batches: readonly MeasuredBatch[]): string | undefined {

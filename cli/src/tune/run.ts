@@ -1,3 +1,4 @@
+import { InitError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import { openRounds, type Round, type RoundOptions, toMeasurement } from './measure.ts'
 import { fitsInto, memoriesOf, type Plan } from './predict.ts'
@@ -46,9 +47,15 @@ export async function findBest(options: RunOptions): Promise<Found> {
     const activity = memory === full ? `concurrency ${concurrency}` : `concurrency ${concurrency} with ${memory} MB`
     onRound(activity, all())
     const roundAt = now()
-    const round = await rounds.measure({ concurrency, memory, collects })
+    const round = await rounds.measure({ concurrency, memory, collects }).catch(toProblem)
     if (!collects) durations.set(concurrency, now() - roundAt)
     return round
+  }
+  /** A later process can fail to load, for example because its memory size is too small. */
+  function toProblem(error: unknown): Round {
+    const isFirst = measured.size === 0
+    if (isFirst || options.signal.aborted || !(error instanceof InitError)) throw error
+    return { goodput: 0, batches: [], problem: error.message }
   }
   async function measureConcurrency(concurrency: number): Promise<Measurement> {
     const earlier = measured.get(concurrency) ?? []

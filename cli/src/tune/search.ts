@@ -56,14 +56,11 @@ export function usableOf(all: readonly Measurement[]): Measurement[] {
   return succeeding.filter((each) => !isOverloaded(each, succeeding)).sort((a, b) => a.concurrency - b.concurrency)
 }
 
-function highestOf(all: readonly Measurement[]): number {
-  return Math.max(...all.map(({ goodput }) => goodput))
-}
-
 /** The lowest concurrency whose goodput is the highest, apart from noise. `undefined` if none can be used. */
 export function kneeOf(all: readonly Measurement[]): Measurement | undefined {
   const usable = usableOf(all)
-  return usable.find(({ goodput }) => goodput * (1 + NOISE) >= highestOf(usable))
+  const highest = Math.max(...usable.map(({ goodput }) => goodput))
+  return usable.find(({ goodput }) => goodput * (1 + NOISE) >= highest)
 }
 
 /**
@@ -150,7 +147,7 @@ function middlesAround(knee: Measurement | undefined, all: readonly Measurement[
 /** The concurrencies that are still to be compared. Empty if the best one is decided. */
 function candidatesOf(all: readonly Measurement[]): number[] {
   const usable = usableOf(all)
-  const highest = highestOf(usable)
+  const highest = Math.max(...usable.map(({ goodput }) => goodput))
   const isNear = ({ goodput, rounds }: Measurement) =>
     goodput >= highest * (rounds > FEW_ROUNDS ? NEAR : NEAR_AFTER_FEW_ROUNDS)
   const near = usable.filter(isNear)

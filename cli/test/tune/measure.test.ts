@@ -120,7 +120,6 @@ test('if an environment cannot start, the others end', async (t) => {
     2,
   )
   await t.rejects(rounds.measure(AT_20), new Error('no memory'))
-  await rounds.close()
   t.strictSame(log, ['start 20/1769', 'end'])
 })
 

@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
+import { InitError } from '../../src/shared/errors.ts'
 import type { Candidate, MeasuredBatch } from '../../src/tune/environment.ts'
 import { findBest, growthIn, type RunOptions } from '../../src/tune/run.ts'
 import { createSample } from '../../src/tune/sample.ts'
@@ -16,16 +17,20 @@ interface Machine {
   slots?: number
   leak?: number
   signal?: AbortSignal
+  /** Why the process of this candidate cannot load the handler. */
+  whyNotLoaded?: (candidate: Candidate) => string | undefined
 }
 
 /** Finds the best with environments whose clock is imitated, on a machine whose service is busy with 30 calls, if not said otherwise. */
 async function run({ time = 60_000, recordMs = 100, startMs = 300, memoryOf = () => 90, ...more }: Machine = {}) {
-  const { slots = 30, leak = 0, signal = new AbortController().signal } = more
+  const { slots = 30, leak = 0, signal = new AbortController().signal, whyNotLoaded = () => undefined } = more
   let clock = 5000
   let [alive, mostAlive] = [0, 0]
   const activities: string[] = []
   const options: RunOptions = {
     async start(candidate) {
+      const why = whyNotLoaded(candidate)
+      if (why !== undefined) throw new InitError(why)
       clock += startMs
       mostAlive = Math.max(mostAlive, ++alive)
       let inUse = 20
@@ -114,4 +119,19 @@ test('if the run is interrupted, what was found so far is returned', async (t) =
   })
   t.ok(stopped.measurements.length > 1)
   t.strictSame([stopped.growth, stopped.alive], ['not measured', 0])
+})
+
+test('a later process that cannot load the handler is a problem, and the first one is an error', async (t) => {
+  const refused = 'the process ended with exit code 1 while it was loading'
+  const { measurements } = await run({
+    whyNotLoaded: ({ concurrency }) => (concurrency > 100 ? refused : undefined),
+  })
+  t.strictSame(
+    measurements
+      .filter(({ problem }) => problem !== undefined)
+      .map(({ concurrency, problem }) => [concurrency > 100, problem]),
+    measurements.filter(({ concurrency }) => concurrency > 100).map(() => [true, refused]),
+  )
+  t.ok(measurements.some(({ concurrency }) => concurrency > 100))
+  await t.rejects(run({ whyNotLoaded: () => refused }), new InitError(refused))
 })

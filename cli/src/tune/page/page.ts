@@ -21,7 +21,7 @@ export function renderPage(result: TuneResult): string {
 <body>
 <header>
 <h1>Concurrency and memory for <code>${handler}</code></h1>
-<p class="muted">${countOf(environments, 'environment')}, batches of ${countOf(batchSize, 'record')}, optimized for ${optimize}</p>
+<p class="muted">${countOf(environments, 'environment')}, batches of ${countOf(batchSize, 'record')}, --optimize ${optimize}</p>
 </header>
 <main>
 ${warnings(result)}

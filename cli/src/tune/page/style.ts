@@ -19,7 +19,8 @@ body {
 header, main { max-width: 72rem; margin: 0 auto; }
 h1 { margin: 0; font-size: 1.5rem; line-height: 1.25; }
 h2 { margin: 0 0 .5rem; font-size: 1.1rem; line-height: 1.3; }
-p { margin: .25rem 0 .75rem; }
+p, ul { margin: .25rem 0 .75rem; }
+section > :last-child { margin-bottom: 0; }
 code, pre { font-family: ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; font-size: .9em; }
 .muted { color: var(--muted); }
 section { margin-top: 1rem; padding: 1.25rem; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
@@ -55,5 +56,7 @@ th, td { padding: .3rem .35rem; text-align: center; border-radius: 4px; }
   body { padding: 1rem .5rem 2rem; }
   header { padding: 0 .5rem; }
   section { padding: 1rem .75rem; }
+  .heat { font-size: .7rem; border-spacing: 2px; }
+  .heat th, .heat td { padding: .25rem .1rem; }
 }
 `
