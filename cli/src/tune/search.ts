@@ -23,10 +23,10 @@ const REFINEMENT_END = 2 / 3
 const SCAN_FACTOR = 1.6
 /** If two neighbours differ by at most this factor, no value between them is tried. */
 const CLOSE_FACTOR = 1.2
-/** After a few rounds, a candidate stays only if its goodput reaches this share of the highest. */
-const FEW_ROUNDS = 2
-const NEAR = 0.9
-const NEAR_AFTER_FEW_ROUNDS = 0.7
+/** The scan is repeated for those whose goodput is at least this share of the highest: a round can be much too slow. */
+const NEAR_IN_SCAN = 0.5
+/** Those whose goodput is at least this share of the highest are compared. */
+const NEAR = 0.8
 /** So that each of them is measured often. */
 const MAX_CANDIDATES = 6
 /** If one candidate is left, it is measured this often. */
@@ -56,11 +56,16 @@ export function usableOf(all: readonly Measurement[]): Measurement[] {
   return succeeding.filter((each) => !isOverloaded(each, succeeding)).sort((a, b) => a.concurrency - b.concurrency)
 }
 
-/** The lowest concurrency whose goodput is the highest, apart from noise. `undefined` if none can be used. */
-export function kneeOf(all: readonly Measurement[]): Measurement | undefined {
+/** Those that can be used and whose goodput is at least this share of the highest. */
+function near(all: readonly Measurement[], share: number): Measurement[] {
   const usable = usableOf(all)
   const highest = Math.max(...usable.map(({ goodput }) => goodput))
-  return usable.find(({ goodput }) => goodput * (1 + NOISE) >= highest)
+  return usable.filter(({ goodput }) => goodput >= share * highest)
+}
+
+/** The lowest concurrency whose goodput is the highest, apart from noise. `undefined` if none can be used. */
+export function kneeOf(all: readonly Measurement[]): Measurement | undefined {
+  return near(all, 1 / (1 + NOISE))[0]
 }
 
 /**
@@ -89,28 +94,24 @@ export interface Rounds {
 /**
  * Searches for the concurrency with the highest goodput.
  *
- * 1. The scan measures concurrencies in ascending order, once each.
+ * 1. The scan measures concurrencies in ascending order, several times if there is time.
  * 2. The refinement tries values between the best one and its neighbours, until they are close.
  * 3. The comparison measures the best ones in turn, again and again. So if the machine or the downstream becomes slower,
  *    this concerns all of them. Those that are clearly slower drop out.
  */
 export async function search(range: Range, { measure, fits, roundsUntil, comparisonEnd }: Rounds): Promise<void> {
   const measured = new Map<number, Measurement>()
-  const all = () => [...measured.values()]
   async function add(concurrency: number): Promise<Measurement> {
     const figures = await measure(concurrency)
     measured.set(concurrency, figures)
     return figures
   }
-  /** Measures those for which there is time. Returns whether there was time for any. */
-  async function addEach(concurrencies: readonly number[], end: number): Promise<boolean> {
-    let isAnyMeasured = false
-    for (const concurrency of concurrencies) {
-      if (!fits(concurrency, end)) continue
-      await add(concurrency)
-      isAnyMeasured = true
+  /** Measures the next concurrencies, again and again, until there are none or no time for any. */
+  async function repeat(next: (all: readonly Measurement[]) => number[], end: number) {
+    const inTime = () => next([...measured.values()]).filter((concurrency) => fits(concurrency, end))
+    for (let some = inTime(); some.length > 0; some = inTime()) {
+      for (const concurrency of some) if (fits(concurrency, end)) await add(concurrency)
     }
-    return isAnyMeasured
   }
 
   /** Ends when the goodput has been at most half of the highest twice in a row: the optimum is lower. */
@@ -129,31 +130,31 @@ export async function search(range: Range, { measure, fits, roundsUntil, compari
   }
 
   await scan()
-  while (await addEach(middlesAround(kneeOf(all()), all()), REFINEMENT_END)) {}
-  while (await addEach(candidatesOf(all()), comparisonEnd())) {}
+  await repeat((all) => toCompare(near(all, NEAR_IN_SCAN)), SCAN_END)
+  await repeat(middlesAroundKnee, REFINEMENT_END)
+  await repeat(candidatesOf, comparisonEnd())
 }
 
 /** A value between the best one and each of its neighbours, unless they are close. */
-function middlesAround(knee: Measurement | undefined, all: readonly Measurement[]): number[] {
-  if (!knee) return []
+function middlesAroundKnee(all: readonly Measurement[]): number[] {
+  const knee = kneeOf(all)?.concurrency
+  if (knee === undefined) return []
   const sorted = all.map(({ concurrency }) => concurrency).sort((a, b) => a - b)
-  const at = sorted.indexOf(knee.concurrency)
-  return [sorted[at - 1], sorted[at + 1]].flatMap((neighbour = knee.concurrency) => {
-    const [low, high] = [neighbour, knee.concurrency].sort((a, b) => a - b) as [number, number]
-    return high / low <= CLOSE_FACTOR || high - low === 1 ? [] : Math.round(Math.sqrt(low * high))
+  const at = sorted.indexOf(knee)
+  return [sorted[at - 1], sorted[at + 1]].flatMap((neighbour = knee) => {
+    const isClose = Math.max(neighbour / knee, knee / neighbour) <= CLOSE_FACTOR || Math.abs(neighbour - knee) === 1
+    return isClose ? [] : Math.round(Math.sqrt(neighbour * knee))
   })
 }
 
-/** The concurrencies that are still to be compared. Empty if the best one is decided. */
 function candidatesOf(all: readonly Measurement[]): number[] {
-  const usable = usableOf(all)
-  const highest = Math.max(...usable.map(({ goodput }) => goodput))
-  const isNear = ({ goodput, rounds }: Measurement) =>
-    goodput >= highest * (rounds > FEW_ROUNDS ? NEAR : NEAR_AFTER_FEW_ROUNDS)
-  const near = usable.filter(isNear)
   // The lowest one that is as good as the others is chosen. The fastest one shows what is as good.
-  const fastest = near.find(({ goodput }) => goodput === highest)
-  const candidates = near.filter((each, index) => index < MAX_CANDIDATES || each === fastest)
-  if (candidates.length === 1 && (candidates[0]?.rounds ?? 0) >= LAST_ROUNDS) return []
-  return candidates.map(({ concurrency }) => concurrency)
+  const [fastest] = near(all, 1)
+  return toCompare(near(all, NEAR).filter((each, index) => index < MAX_CANDIDATES || each === fastest))
+}
+
+/** Empty if one is left and was measured often. */
+function toCompare(candidates: readonly Measurement[]): number[] {
+  const isDecided = candidates.length === 1 && candidates.every(({ rounds }) => rounds >= LAST_ROUNDS)
+  return isDecided ? [] : candidates.map(({ concurrency }) => concurrency)
 }
