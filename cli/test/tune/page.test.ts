@@ -1,6 +1,6 @@
 import axe from 'axe-core'
 import { test } from 'tap'
-import { renderPage } from '../../src/tune/page/page.ts'
+import { renderPage } from '../../src/tune/page.ts'
 import { browser, texts } from '../support/browser.ts'
 import { measurement } from '../support/combinations.ts'
 import { tuneResult } from '../support/tune-result.ts'

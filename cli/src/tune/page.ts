@@ -1,10 +1,10 @@
-import { countOf } from '../../shared/format.ts'
-import { formatCost, formatFigure, formatShare } from '../format.ts'
-import type { Combination, TuneResult } from '../result.ts'
-import { settingsLines } from '../text.ts'
-import { goodputChart } from './charts.ts'
+import { countOf } from '../shared/format.ts'
+import { goodputChart } from './chart.ts'
+import { formatCost, formatFigure, formatShare } from './format.ts'
 import { Html, html } from './html.ts'
+import type { Combination, TuneResult } from './result.ts'
 import { STYLE } from './style.ts'
+import { settingsLines } from './text.ts'
 
 /** The result of a run as one HTML file, without scripts. It loads nothing from the network. */
 export function renderPage(result: TuneResult): string {

@@ -1,8 +1,8 @@
 /** The chart of the page, in SVG. Its colours are variables of the page's style. */
-import { formatFigure, formatShare } from '../format.ts'
-import type { Measurement } from '../result.ts'
-import { usableOf } from '../search.ts'
+import { formatFigure, formatShare } from './format.ts'
 import { type Html, html } from './html.ts'
+import type { Measurement } from './result.ts'
+import { usableOf } from './search.ts'
 
 const WIDTH = 400
 const HEIGHT = 230
