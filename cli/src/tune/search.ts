@@ -5,7 +5,7 @@ export interface Range {
   readonly most: number
 }
 
-/** Measurement that differ by less than this share count as equal. */
+/** Goodputs that differ by at most this share count as equal. */
 export const NOISE = 0.05
 /** If the share of failures is above the lowest share by more than this, and not by chance, the concurrency causes them. */
 export const MAX_MORE_FAILURES = 0.01

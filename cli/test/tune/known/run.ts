@@ -31,6 +31,7 @@ const HELP = `Usage: npm run test:tune -w cli -- [options]
   --case <name>      run only this case; repeatable. Default: the first four
   --all              run all cases
   --runs <n>         run tune this often for each grid; default 1
+  --busy             give tune no priority over other programs. Otherwise it has it, so a busy machine counts as quiet
   --help             show this text`
 
 const MAX_RATIO = 1.1
@@ -115,6 +116,7 @@ const { values: options } = parseArgs({
     case: { type: 'string', multiple: true, default: Object.keys(CASES).slice(0, 4) },
     all: { type: 'boolean', default: false },
     runs: { type: 'string', default: '1' },
+    busy: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
 })
@@ -175,7 +177,9 @@ async function compare(name: string, known: Case, folder: string, url = ''): Pro
   const start = startWith(functionOptions, fifo)
   const common = { start, sample, signal: new AbortController().signal }
   const quotas = Array.from({ length: environments }, (_, index) => createQuota(String(index)))
-  const grid = openRounds({ ...common, start: limitedBy(quotas, start), time: GRID_TIME }, environments)
+  const limited = limitedBy(quotas, start, (memory) => memory / MEMORY_OF_ONE_CPU)
+  const grid = openRounds({ ...common, start: limited, time: GRID_TIME }, environments)
+  const tuned = options.busy ? start : limitedBy(quotas, start, () => Number.POSITIVE_INFINITY)
   const measured = new Map<string, Point & { rounds: Round[] }>()
   async function add(point: Point) {
     const { rounds } = measured.get(nameOf(point)) ?? { rounds: [] as Round[] }
@@ -194,7 +198,7 @@ async function compare(name: string, known: Case, folder: string, url = ''): Pro
     const runs: { result: TuneResult; ms: number }[] = []
     for (let count = 0; count < Number(options.runs); count += 1) {
       const runAt = performance.now()
-      const found = await findBest({ ...common, plan, range, time })
+      const found = await findBest({ ...common, start: tuned, plan, range, time })
       const result = toResult({ ...found, handler: file, plan, range, window, isIncomplete: false })
       runs.push({ result, ms: performance.now() - runAt })
       console.log(`  tune: ${result.recommendation} ${result.warnings.join(' ')}`)
@@ -246,15 +250,15 @@ async function templateWith(environments: number, folder: string): Promise<strin
   return file
 }
 
-/** Starts environments with the CPU share of their memory, which counts only after they have loaded the handler. */
-function limitedBy(quotas: readonly Quota[], start: Start): Start {
+/** Starts environments with this number of cores. The limit counts only after they have loaded the handler. */
+function limitedBy(quotas: readonly Quota[], start: Start, coresOf: (memory: number) => number): Start {
   let started = 0
   return async (candidate, signal) => {
     const quota = quotas[started % quotas.length] as Quota
     started += 1
     quota.lift()
     const environment = await start(candidate, signal)
-    quota.limit(environment.pid, candidate.memory / MEMORY_OF_ONE_CPU)
+    quota.limit(environment.pid, coresOf(candidate.memory))
     return environment
   }
 }
