@@ -23,7 +23,8 @@ export const SIDEBAR: Section[] = [
     fifo: 'What happens on a FIFO queue?',
     'failure-handlers': 'How do I handle failed records?',
     'dead-letters': 'How do I use dead letters and backoff?',
-    'inner-handler': 'Where does COMMIT go?',
+    databases: 'How many database connections?',
+    'inner-handler': 'What may my own inner handler return?',
     'time-budget': 'When does a batch end?',
     'rate-limit': 'How do I limit the rate?',
     concurrency: 'Why EMFILE?',
@@ -32,6 +33,10 @@ export const SIDEBAR: Section[] = [
     testing: 'How do I test a handler?',
     'other-middlewares': 'How do I use other middlewares?',
     observability: 'How do I see what happened?',
+    monitoring: 'Sentry, Datadog, New Relic',
+    operations: 'How do I pause, redrive, retry, deploy?',
+    'not-invoked': 'Why does Lambda not read my queue?',
+    'deployment-errors': 'Why does AWS refuse my deployment?',
     troubleshooting: 'Troubleshooting by error text',
   }),
   section('Tools', {
@@ -44,6 +49,7 @@ export const SIDEBAR: Section[] = [
     'doctor-rules': 'Rules of doctor',
     tune: 'tune',
     'tune-flags': 'Flags of tune',
+    simulators: 'LocalStack, ElasticMQ, moto, SAM',
   }),
   section('Reference', {
     options: 'Options',
@@ -61,6 +67,7 @@ export const SIDEBAR: Section[] = [
     versioning: 'Versions and support',
   }),
   section('Moving', {
+    'from-middy-6': 'From Middy 6',
     'from-sqs-partial-batch-failure': 'From @middy/sqs-partial-batch-failure',
     'from-powertools-batch': 'From Powertools batch',
   }),

@@ -167,31 +167,15 @@ testSample('adaptive', 'passes the status of each refused record to the search',
   t.match(text, /2 × Error: downstream returned 503 \[m1, m3\]/)
 })
 
-testSample('transaction', 'commits what succeeded, and fails the invocation if it cannot commit', async (t) => {
-  async function queries(commit: () => void, test: () => Promise<unknown>): Promise<string[]> {
-    const texts: string[] = []
-    await consoleLines(async () => {
-      console.log = (...parts) => {
-        texts.push(parts.join(' '))
-        if (parts[0] === 'COMMIT') commit()
-      }
-      await logged(test)
-    })
-    return texts
-  }
-  const inserts = ['INSERT INTO orders VALUES ($1) a', 'INSERT INTO orders VALUES ($1) b']
-  const committed = await queries(
-    () => {},
-    async () => t.strictSame(await run('transaction', ['a', '', 'b']), ['m1']),
-  )
-  t.strictSame(committed, ['BEGIN', ...inserts, 'COMMIT'])
-  const rolledBack = await queries(
-    () => {
-      throw new Error('deadlock')
-    },
-    () => t.rejects(run('transaction', ['a', '', 'b']), { message: 'deadlock' }),
-  )
-  t.strictSame(rolledBack, ['BEGIN', ...inserts, 'COMMIT', 'ROLLBACK'])
+testSample('flush', 'flushes what succeeded, and fails the invocation if it cannot flush', async (t) => {
+  const lines = await consoleLines(() => logged(async () => t.strictSame(await run('flush', ['a', '', 'b']), ['m1'])))
+  t.strictSame(lines, [['a b']])
+  await consoleLines(async () => {
+    console.log = () => {
+      throw new Error('no connection')
+    }
+    await logged(() => t.rejects(run('flush', ['a', '', 'b']), { message: 'no connection' }))
+  })
 })
 
 testSample('safely', 'logs the error of its hook, and the response stays the same', async (t) => {
@@ -285,6 +269,20 @@ testSample('retry-after', 'waits for the seconds or the date in Retry-After', as
     const elapsed = index === 3 ? 60 : 0 // a date comes nearer while the test runs
     t.ok(delays[index] >= seconds + 15 - elapsed && delays[index] <= seconds + 30, `${delays[index]}`)
   }
+})
+
+testSample('fixed-retries', 'delays each failed record by five minutes, whatever its receive count', async (t) => {
+  const sqs = await startSqs(t)
+  useEndpoint('SQS', sqs.endpoint)
+  await consoleLines(() =>
+    logged(async () => {
+      for (const receiveCount of [1, 3]) {
+        t.strictSame(await run('fixed-retries', ['{}', 'not JSON', '{}'], receiveCount), ['m1'])
+      }
+    }),
+  )
+  const delays = sqs.calls.flatMap(({ input }) => input.Entries).map(({ VisibilityTimeout }) => VisibilityTimeout)
+  t.strictSame(delays, [300, 300])
 })
 
 testSample('isolate-crashes', 'delays redelivered records before they start', async (t) => {
@@ -602,7 +600,15 @@ t.test('every option has a heading in docs/options.md and a row in the README, a
 })
 
 t.test('the errors that the pages name exist', (t) => {
-  const known = { ...exports, ...engine, ...powertools, TypeError, AggregateError, TimeoutError: 'of Middy' }
+  const known = {
+    ...exports,
+    ...engine,
+    ...powertools,
+    TypeError,
+    AggregateError,
+    TimeoutError: 'of Middy',
+    DatabaseError: 'of pg',
+  }
   for (const [path, text] of pages) {
     for (const [name] of text.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name in known, `${name} in ${path}`)
   }

@@ -1,0 +1,134 @@
+/** The table of docs/from-middy-6.md: each row with @middy/core 6.4.5 and with the version that is installed. */
+import { createRequire } from 'node:module'
+import { pathToFileURL } from 'node:url'
+import * as middy7 from '@middy/core'
+import t, { type Test } from 'tap'
+import { type Any, read } from '../support/pages.ts'
+
+const require = createRequire(import.meta.url)
+const middy6: Any = await import(pathToFileURL(require.resolve('middy-6')).href)
+
+const rows = new Set<string>()
+
+/** Runs a test of the row with this beginning with both versions. */
+function row(
+  start: string,
+  run: (middy: Any) => Promise<unknown>,
+  results: readonly [old: unknown, now: unknown],
+): void {
+  rows.add(start)
+  t.test(start, async (t: Test) => {
+    t.strictSame([await run(middy6.default), await run(middy7.default)], results)
+  })
+}
+
+const context = { getRemainingTimeInMillis: () => 60_000 }
+const outcome = (result: Promise<unknown>) => result.catch((error) => (error instanceof Error ? error.name : error))
+
+row(
+  'A hook may return any thenable',
+  (middy) => {
+    const query = { then: (resolve: (value: unknown) => void) => resolve(undefined) }
+    return middy({})
+      .before(() => query)
+      .handler(() => 'from the handler')({}, context)
+  },
+  ['from the handler', undefined],
+)
+
+row(
+  'A hook that sets `request.earlyResponse` and then throws',
+  (middy) => {
+    const handler = middy({}).before((request: Any) => {
+      request.earlyResponse = 'early'
+      throw new RangeError('after the response')
+    })
+    return outcome(handler.onError(() => {}).handler(() => {})({}, context))
+  },
+  ['early', 'RangeError'],
+)
+
+row(
+  'An `onError` hook that throws a text',
+  async (middy) => {
+    const thrown = async (value: unknown) => {
+      const handler = middy({}).onError(() => {
+        throw value
+      })
+      return handler
+        .handler(() => {
+          throw new Error('first')
+        })({}, context)
+        .catch((error: unknown) => (error instanceof TypeError ? 'TypeError' : error))
+    }
+    return [await thrown('text'), await thrown(null), await thrown(undefined)]
+  },
+  [
+    ['TypeError', 'TypeError', 'TypeError'],
+    ['text', null, undefined],
+  ],
+)
+
+row(
+  'Invocations in one process share one abort signal',
+  async (middy) => {
+    const signals: AbortSignal[] = []
+    const handler = middy({}).handler((_event: unknown, _context: unknown, { signal }: { signal: AbortSignal }) => {
+      signals.push(signal)
+    })
+    await Promise.all([handler({}, context), handler({}, context)])
+    return signals[0] === signals[1]
+  },
+  [true, false],
+)
+
+row(
+  'The hook `requestEnd` does not run',
+  async (middy) => {
+    let isCalled = false
+    const requestEnd = () => {
+      isCalled = true
+    }
+    const handler = middy({ requestEnd }).handler(() => {
+      throw new Error('failed')
+    })
+    await outcome(handler({}, context))
+    return isCalled
+  },
+  [false, true],
+)
+
+row(
+  '`request.internal` is an ordinary object',
+  (middy) => {
+    const handler = middy({}).before((request: Any) => void request.internal.toString())
+    return outcome(handler.handler(() => 'handled')({}, context))
+  },
+  ['handled', 'TypeError'],
+)
+
+row(
+  '`middy({ streamifyResponse: true })` streams',
+  async (middy) => {
+    const awslambda = { streamifyResponse: () => Object.assign(async () => 'a stream', {}) }
+    Object.assign(globalThis, { awslambda })
+    return middy({ streamifyResponse: true }).handler(() => 'a value')({}, context)
+  },
+  ['a stream', 'a value'],
+)
+
+t.test('each row of the table has a test', (t) => {
+  const [, table = ''] = /^\| Middy 6 \| Middy 7 \|\n\|.*\n((?:\|.*\n)+)/m.exec(read('docs/from-middy-6.md')) ?? []
+  const lines = table.trim().split('\n')
+  t.strictSame(
+    lines.map((line) => [...rows].find((start) => line.startsWith(`| ${start}`))),
+    [...rows],
+  )
+  t.end()
+})
+
+t.test('the page names the version of Middy 6 that the test uses', (t) => {
+  const { dependencies } = JSON.parse(read('test/integrations/package.json'))
+  t.ok(read('docs/from-middy-6.md').includes(dependencies['middy-6'].replace('npm:', '').replace('core@', 'core ')))
+  t.end()
+})
