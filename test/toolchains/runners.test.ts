@@ -8,7 +8,8 @@ import { temporaryFolder } from '../support/folder.ts'
 
 const root = new URL('../../', import.meta.url)
 const page = readFileSync(new URL('docs/testing.md', root), 'utf8')
-const readme = readFileSync(new URL('README.md', root), 'utf8')
+const recipes =
+  readFileSync(new URL('README.md', root), 'utf8') + readFileSync(new URL('docs/dead-letters.md', root), 'utf8')
 
 function match(text: string, pattern: RegExp): string {
   const [, found] = pattern.exec(text) ?? []
@@ -20,7 +21,7 @@ const unitTest = match(page, /^<!-- fragment: Vitest and Jest run it -->\n```ts\
 const config = match(page, /^```json\n([\s\S]*?)^```$/m)
 const command = match(page, /`(NODE_OPTIONS=\S+ npx jest)`/)
 const sample = (name: string) =>
-  match(readme, new RegExp(`<!-- sample: ${name} -->\\n\`\`\`ts\\n([\\s\\S]*?)^\`\`\`$`, 'm'))
+  match(recipes, new RegExp(`<!-- sample: ${name} -->\\n\`\`\`ts\\n([\\s\\S]*?)^\`\`\`$`, 'm'))
 
 /** A unit test of the recipe for dead letters, with a fake SQS. */
 const fakeSqs = (runner: string, spyOn: string) => `

@@ -1,0 +1,84 @@
+/** The README has what `doctor` and `local` really print. WRITE_DOCS=1 writes it. */
+
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { wrapWords } from '../../cli/src/shared/wrap.ts'
+import { blockOf, CLI, read, run, sampleOf } from '../support/pages.ts'
+import { close, listen } from '../support/services.ts'
+
+const README = new URL('../../README.md', import.meta.url)
+const BLOCK = /^(<!-- output: .* -->\n```console\n)[\s\S]*?^```$/m
+const URL_OF_SAMPLE = 'https://example.com/orders'
+
+/** The first sample of the README, without the `await` of its call. */
+const handler = sampleOf('README.md', 'start')
+  .replace('const response = await fetch', 'fetch')
+  .replace(/^ +(await response|if \(!response).*\n/gm, '')
+const setting = /^ +FunctionResponseTypes: .*\n/m
+
+/** The lines of an output that start like this, as a terminal with 110 columns shows them. */
+function pick(output: string, starts: readonly string[]): string {
+  const lines = output.split('\n')
+  return starts
+    .map((start) => {
+      const line = lines.find((line) => line.startsWith(start))
+      if (line === undefined) throw new Error(`Expected a line with "${start}":\n${output}`)
+      return wrapWords(line, 110, 2)
+    })
+    .join('\n')
+}
+
+/** A project of a user. Outside of the repository, because `local` names a file by its path in the project. */
+function project(t: Test, files: Record<string, string>): string {
+  const folder = mkdtempSync(join(tmpdir(), 'readme-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
+  symlinkSync(join(import.meta.dirname, '../../node_modules'), join(folder, 'node_modules'))
+  for (const [path, text] of Object.entries({ 'package.json': '{ "type": "module" }', ...files })) {
+    mkdirSync(join(folder, path, '..'), { recursive: true })
+    writeFileSync(join(folder, path), text)
+  }
+  return folder
+}
+
+/** What a command prints. The shell removes NODE_OPTIONS, because tap's hooks change the stacks that `local` reads. */
+async function print(folder: string, ...args: string[]): Promise<string> {
+  const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, CLI, ...args]
+  const { stdout, stderr } = await run(folder, 'sh', shell)
+  return `${stdout}\n${stderr}`
+}
+
+async function doctorOutput(t: Test): Promise<string> {
+  const template = blockOf('docs/sam.md', 'yaml').replace(setting, '')
+  const folder = project(t, { 'template.yaml': template, 'dist/handler.mjs': handler })
+  return pick(await print(folder, 'doctor', 'template.yaml'), ['template.yaml:', '  Fix: '])
+}
+
+async function localOutput(t: Test): Promise<string> {
+  const server = createServer(async (request, response) => {
+    request.resume()
+    await sleep(100)
+    response.end()
+  })
+  const url = await listen(server)
+  t.teardown(() => close(server))
+  const folder = project(t, { 'src/handler.ts': handler.replace(URL_OF_SAMPLE, url) })
+  const output = await print(folder, 'local', 'src/handler.ts', '--messages', '1')
+  return pick(output.replaceAll(url, new URL(URL_OF_SAMPLE).origin), ['warning | 1 invocation', 'failed: '])
+}
+
+t.test('the README has the output of doctor and of local', async (t) => {
+  const block = [
+    '$ npx bounded-sqs-batch doctor template.yaml',
+    await doctorOutput(t),
+    '$ npx bounded-sqs-batch local src/handler.ts --messages 1',
+    await localOutput(t),
+    '',
+  ].join('\n')
+  const expected = read('README.md').replace(BLOCK, (_block, start) => `${start}${block}\`\`\``)
+  if (process.env.WRITE_DOCS) writeFileSync(README, expected)
+  else t.equal(read('README.md'), expected, 'after a change, run: WRITE_DOCS=1 with this test')
+})
