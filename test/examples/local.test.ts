@@ -93,7 +93,7 @@ Resources:
   const { findings } = JSON.parse(stdout)
   const { severity, message } = findings.find(({ rule }: { rule: string }) => rule === 'report-batch-item-failures')
   t.equal(severity, 'error')
-  t.match(message, '@aws-lambda-powertools/batch in powertools-batch.ts')
+  t.match(message, 'powertools/batch in powertools-batch.ts')
 })
 
 t.test('sqs-forward.ts passes in local', async (t) => {
