@@ -20,11 +20,12 @@ import { logged } from '../support/output.ts'
 import { startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
 
-// The README and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment
+// The READMEs, the skill for coding agents, and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment
 // with the reason why it is not a sample. The line before the block is `<!-- sample: name -->` or
 // `<!-- fragment: reason -->`.
 const root = new URL('../../', import.meta.url)
-const paths = ['README.md', 'cli/README.md', ...globSync('docs/*.md', { cwd: root })]
+const SKILL = 'skills/middy-bounded-sqs-batch/SKILL.md'
+const paths = ['README.md', 'cli/README.md', SKILL, ...globSync('docs/*.md', { cwd: root })]
 const pages = new Map(paths.map((path) => [path, readFileSync(new URL(path, root), 'utf8')]))
 const BLOCK = /^<!-- (sample|fragment): (.+) -->\n```ts\n([\s\S]*?)^```$/gm
 const FENCE = /^[ >]*(?:```|~~~) *(?:[cm]?[jt]sx?|javascript|typescript)\b/gim
@@ -569,6 +570,14 @@ t.test('docs/index.md has the first sample and the esbuild command of the README
 t.test('the README has the two commands exactly', (t) => {
   const lines = pages.get('README.md')?.split('\n')
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) t.ok(lines?.includes(command), command)
+  t.end()
+})
+
+t.test('the skill for coding agents is short, and has the formula of docs/outages.md', (t) => {
+  const skill = pages.get(SKILL) as string
+  t.ok(skill.trimEnd().split('\n').length <= 60)
+  const formula = '7.5 minutes × (`maxReceiveCount` − 5)'
+  t.ok(skill.includes(formula) && pages.get('docs/outages.md')?.includes(formula))
   t.end()
 })
 

@@ -258,10 +258,11 @@ async function checkFiles(tarball: string, filesOf: () => Promise<string[]>): Pr
   assert.deepEqual(listed.trim().split('\n').sort(), expected.map((name) => `package/${name}`).sort())
 }
 
-/** A declaration for each module, and a bundle for each entry. */
+/** A declaration for each module, a bundle for each entry, and the skill for coding agents. */
 async function libraryFiles(): Promise<string[]> {
   const declarations = (await modulesIn('src')).map((name) => `dist/${name}.d.ts`)
-  return [...declarations, ...ENTRIES.flatMap((name) => [`dist/${name}.js`, `dist/${name}.js.map`])]
+  const bundles = ENTRIES.flatMap((name) => [`dist/${name}.js`, `dist/${name}.js.map`])
+  return [...declarations, ...bundles, 'skills/middy-bounded-sqs-batch/SKILL.md']
 }
 
 /** What tsc writes for each module. */
