@@ -228,6 +228,12 @@ export const correct = {
     await new Promise((resolve) => worker.once('message', resolve))
     worker.terminate()
   },
+  // A pool can start more worker threads than it needs. They send a message when they are ready.
+  spareWorker: async () => {
+    const ready =
+      "const { parentPort } = require('node:worker_threads'); parentPort.on('message', () => {}).postMessage('ready')"
+    globalThis.spare ??= new Worker(ready, { eval: true })
+  },
   zip: async () => {
     const zip = createGzip()
     zip.end('x')

@@ -14,7 +14,7 @@ export interface LeftWork {
   /** The file and line of the handler, or else of a package. */
   place?: string | undefined
   count: number
-  /** The first answers on sockets. They can belong to a connection that a client opens for itself. */
+  /** The first late answers. They can belong to a connection or worker thread that a client starts for itself. */
   isWeak: boolean
 }
 
@@ -130,9 +130,10 @@ function started(key: unknown, origin: Origin, counts = true) {
   else pending.set(key, origin)
 }
 
-function ended(key: unknown, counts: (origin: Origin) => boolean = () => true) {
+function ended(key: unknown, counts: (origin: Origin) => boolean = () => true, isWeak = false) {
   const origin = pending.get(key)
-  if (origin && pending.delete(key) && current.hasResponded && counts(origin)) late.push(origin)
+  if (!origin || !pending.delete(key) || !current.hasResponded || !counts(origin)) return
+  late.push(Object.assign(origin, { isWeak }))
 }
 
 /** Clients use intervals and unreferenced timers for work that belongs to no invocation. */
@@ -199,7 +200,7 @@ function watchRequests() {
 function watchTask(what: string, task: ChildProcess | Worker) {
   if (!isActive()) return
   started(task, originOf(what))
-  task.once('message', () => ended(task))
+  task.once('message', () => ended(task, undefined, true))
   // If the handler ends it, nothing is lost. A worker thread that was terminated has the exit code 1.
   task.once('exit', (code) => ended(task, () => ('killed' in task ? !task.killed : code !== 1)))
 }
@@ -234,7 +235,7 @@ const mayDoWork = () =>
 export function openLateWork() {
   let followed = 0
   let holds = 0
-  /** The invocations with answers on sockets. */
+  /** The invocations with late answers. */
   const answered = new Set<Invocation>()
 
   function follow(isOn: boolean) {
@@ -257,20 +258,20 @@ export function openLateWork() {
       // Node publishes no end of a request that was upgraded, but it is destroyed.
       if (method !== undefined && !destroyed) late.push(origin)
       if (!isAnswered(key, origin)) continue
-      answered.add(current)
       suspects.add(key as Socket)
       origin.what = remotePort ? `a call to port ${remotePort}` : 'a call on a socket'
-      // What a timer of the handler starts at the end is certain.
-      origin.isWeak = answered.size === 1 && current !== END
-      late.push(origin)
+      late.push(Object.assign(origin, { isWeak: true }))
     }
+    if (late.some(({ isWeak }) => isWeak)) answered.add(current)
+    // What a timer of the handler starts at the end is certain.
+    const isUncertain = answered.size === 1 && current !== END
     const kinds = new Map<string, LeftWork>()
     for (const origin of late) {
       const { what, isWeak = false } = origin
       const place = placeOf(origin)
       if (!place || place.includes('node_modules/')) promiseHook.enable()
       const kind = `${what} ${place}`
-      kinds.set(kind, { what, place, count: (kinds.get(kind)?.count ?? 0) + 1, isWeak })
+      kinds.set(kind, { what, place, count: (kinds.get(kind)?.count ?? 0) + 1, isWeak: isWeak && isUncertain })
     }
     late = []
     pending.clear()
@@ -285,7 +286,6 @@ export function openLateWork() {
   return {
     take,
     run<T>(handler: () => T): T {
-      pending.clear()
       causes.clear()
       current = { hasResponded: false }
       followed += 1
