@@ -68,6 +68,4 @@ function apart(values: readonly number[], x: (value: number) => number): number[
   return shown
 }
 
-function round(position: number): number {
-  return Math.round(position * 10) / 10
-}
+const round = (position: number) => Math.round(position * 10) / 10

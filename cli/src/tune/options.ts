@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from 'node:os'
 import { variablesOf } from '../handler/env-flags.ts'
 import { splitExport } from '../handler/flags.ts'
 import {
@@ -59,6 +60,8 @@ export async function toTuneOptions(handler: string, flags: TuneFlags) {
     canUseMore: flags.memory === undefined,
     optimize: flags.optimize,
   }
+  const [load = 0] = loadavg()
+  const isBusy = load > availableParallelism()
   return {
     functionOptions,
     fifo,
@@ -70,6 +73,9 @@ export async function toTuneOptions(handler: string, flags: TuneFlags) {
     /** To print before the run, one line each. */
     notes: [
       ...notes,
+      ...(isBusy
+        ? [`warning: other programs use this machine (a load of ${load.toFixed(1)}), so figures can be wrong`]
+        : []),
       ...(batchSize < wanted
         ? [`batches have about ${formatFigure(batchSize)} records, because an event has at most 6 MB`]
         : []),

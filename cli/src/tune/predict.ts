@@ -145,14 +145,12 @@ function tooSlow(
   return `a batch of ${formatFigure(batchSize)} records takes about ${needed} s, but the timeout of ${timeout} s leaves ${left} s`
 }
 
+const costOf = ({ costPerMillion }: Combination) => costPerMillion ?? Number.POSITIVE_INFINITY
+
 const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> = {
   speed: costOf, // only the fastest combinations are compared
   cost: costOf,
   balanced: (combination) => costOf(combination) / combination.goodput,
-}
-
-function costOf({ costPerMillion: cost }: Combination): number {
-  return cost ?? Number.POSITIVE_INFINITY
 }
 
 /**

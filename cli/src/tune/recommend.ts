@@ -104,9 +104,7 @@ function growthText(growth: number, memory: number, peakMemory: number): string 
   return `The memory grows by ${formatFigure(growth / 1000)} kB a record: ${formatFigure(memory)} MB are full after about ${formatFigure(rounded)} records. Find out what the handler keeps.`
 }
 
-function timesOf(rounds: number): string {
-  return rounds === 1 ? 'once' : `${rounds} times`
-}
+const timesOf = (rounds: number) => (rounds === 1 ? 'once' : `${rounds} times`)
 
 function textFor(best: Combination, knee: Measurement, equal: readonly Measurement[], environments: number): string {
   const { memory, concurrency, goodput, costPerMillion, origin } = best

@@ -58,9 +58,9 @@ export async function findBest(options: RunOptions): Promise<Found> {
     return { goodput: 0, batches: [], problem: error.message }
   }
   async function measureConcurrency(concurrency: number): Promise<Measurement> {
-    const earlier = measured.get(concurrency) ?? []
-    measured.set(concurrency, [...earlier, await measure(concurrency, full)])
-    return toMeasurement(concurrency, measured.get(concurrency) ?? [])
+    const each = [...(measured.get(concurrency) ?? []), await measure(concurrency, full)]
+    measured.set(concurrency, each)
+    return toMeasurement(concurrency, each)
   }
   /**
    * With a smaller heap, Node collects garbage earlier and needs less memory. So if a memory size seems to be too small,
