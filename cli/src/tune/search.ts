@@ -153,8 +153,8 @@ function candidatesOf(all: readonly Measurement[]): number[] {
   return toCompare(near(all, NEAR).filter((each, index) => index < MAX_CANDIDATES || each === fastest))
 }
 
-/** Empty if one is left and was measured often. */
+/** Those that were measured least come first. Empty if one is left and was measured often. */
 function toCompare(candidates: readonly Measurement[]): number[] {
   const isDecided = candidates.length === 1 && candidates.every(({ rounds }) => rounds >= LAST_ROUNDS)
-  return isDecided ? [] : candidates.map(({ concurrency }) => concurrency)
+  return isDecided ? [] : candidates.toSorted((a, b) => a.rounds - b.rounds).map(({ concurrency }) => concurrency)
 }

@@ -74,17 +74,15 @@ test('a peak between two concurrencies of the scan is found', async (t) => {
   t.ok(knee > 70 && knee < 90, `${knee}`)
 })
 
-test('the best ones are measured in turn, in ascending order, until the time is over', async (t) => {
-  const { log } = await run(slots30, { rounds: 60 })
-  const turns = log.slice(-18)
-  const [first = 0] = turns.toSorted((a, b) => a - b)
-  const at = turns.indexOf(first)
-  const length = turns.indexOf(first, at + 1) - at
-  t.ok(length >= 4 && length <= 7, `${turns}`)
-  t.strictSame(
-    turns.slice(at, at + length),
-    turns.slice(at, at + length).sort((a, b) => a - b),
-  )
+test('the best ones are measured in turn until the time is over, and those that were measured least come first', async (t) => {
+  const { log } = await run(slots30, { rounds: 120 })
+  const compared = [...new Set(log.slice(-20))]
+  t.ok(compared.length >= 4 && compared.length <= 7, `${compared}`)
+  const last = log.slice(-2 * compared.length)
+  for (const each of compared) t.equal(last.filter((concurrency) => concurrency === each).length, 2, `${last}`)
+  const short = await run((concurrency) => ({ goodput: concurrency }), { rounds: 10 })
+  t.equal(short.knee, 400)
+  t.ok((short.measurements.find(({ concurrency }) => concurrency === 400)?.rounds ?? 0) >= 2, `${short.log}`)
 })
 
 test('a concurrency that is clearly slower drops out after the scan, and the last one is measured five times', async (t) => {
