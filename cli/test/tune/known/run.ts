@@ -141,7 +141,9 @@ async function main(): Promise<void> {
       if (!known) throw new Error(`--case ${name}: expected one of ${Object.keys(CASES).join(', ')}`)
       const service = known.service && (await startService(...known.service))
       try {
-        rows.push(...(await compare(name, known, folder, service?.url)))
+        const compared = await compare(name, known, folder, service?.url)
+        for (const row of compared) console.log(`  ${row}`)
+        rows.push(...compared)
       } finally {
         await service?.close()
       }
