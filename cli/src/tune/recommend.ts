@@ -88,7 +88,7 @@ function warningsOf(best: Combination, knee: Measurement, run: Run): string[] {
     rounds < 3 && `The concurrency ${knee.concurrency} was measured only ${timesOf(rounds)}. Raise --time.`,
     isUneven && 'The rounds differ by more than 25 %. Run tune again on a quiet machine.',
     usedBatchSize < batchSize &&
-      `Batches had ${formatFigure(usedBatchSize)} records and not ${formatFigure(batchSize)}, which would take too long. Raise --time to measure full ones.`,
+      `Batches had ${formatFigure(usedBatchSize)} records and not ${formatFigure(batchSize)}, which would take too long. Full ones can need more memory: raise --time to measure them.`,
     best.concurrency === range.most &&
       best.concurrency < batchSize &&
       'The recommended concurrency is the highest that was tried. A higher one may be faster: raise --concurrency.',

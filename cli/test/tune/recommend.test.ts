@@ -69,7 +69,7 @@ test('warnings: few rounds, uneven rounds, small batches, failures, and the end 
   t.strictSame(warningsFor({ highest: 1251 }), uneven)
   t.strictSame(warningsFor({ lowest: 750, highest: 1250 }), [])
   t.strictSame(warningsFor({}, { usedBatchSize: 80 }), [
-    'Batches had 80 records and not 1,000, which would take too long. Raise --time to measure full ones.',
+    'Batches had 80 records and not 1,000, which would take too long. Full ones can need more memory: raise --time to measure them.',
   ])
   t.match(warningsFor({ failedShare: 0.9 }), [/^90 % of the records failed at the recommended concurrency\. Find the/])
   t.strictSame(warningsFor({ failedShare: 0.01 }), [])
