@@ -58,6 +58,9 @@ export const NOT_CHECKED = {
   source: `${LAMBDA_GUIDE}/with-sqs.html`,
 } as const
 
+const MADE_BY_SAM =
+  'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
+
 /** A model of one of the cases that a template allows. Only `doctor` reads several of them. */
 type Case = Pick<Model, 'file' | 'label' | 'parameter' | 'syntax' | 'constructOf'>
 
@@ -109,7 +112,8 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: read
   const [{ rule, severity }] = group
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
-  const { resource, setting, position, what, fix, reason, source = rule.source, why = rule.why } = worst
+  const { resource, setting, position, what, reason, source = rule.source, why = rule.why } = worst
+  const { fix, assignment } = resource.isMadeBySam ? { fix: MADE_BY_SAM, assignment: undefined } : worst
   const resources = unique(same.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
@@ -138,7 +142,7 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: read
     const ids = [problem.resource.id, section, ...around].flatMap((id) => id ?? [])
     return [...ids, ...ids.flatMap((id) => problem.case.constructOf?.(id) ?? [])]
   })
-  const set = worst.assignment ? { set: assignmentLine(worst.assignment, worst.case.syntax) } : {}
+  const set = assignment ? { set: assignmentLine(assignment, worst.case.syntax) } : {}
   return { finding: { ...own, message, fix, ...set, source, help: helpOf(rule.id), ...at }, scopes }
 }
 

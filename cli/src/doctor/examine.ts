@@ -35,7 +35,8 @@ function neverChecked(models: readonly Model[], isDeployed: boolean): string[] {
     `permissions of roles and keys${named === '' ? '' : `, also those of ${named}`}`,
     'whether the handler exists',
     'whether a topic may send to the queue',
-    ...(isDeployed ? ['code, SNS subscriptions and pipes of a deployed function'] : []),
+    'whether a pipe reads the queue',
+    ...(isDeployed ? ['code and SNS subscriptions of a deployed function'] : []),
   ]
 }
 

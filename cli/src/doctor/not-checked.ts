@@ -1,9 +1,9 @@
-import type { LambdaFunction, Mapping, Model, Queue, Resource } from '../model/model.ts'
-import { valueIn } from '../model/setting.ts'
+import type { LambdaFunction, Mapping, Model, Queue } from '../model/model.ts'
+import { type Resource, valueIn } from '../model/setting.ts'
 import { concurrencyOf } from '../rules/mapping-rules.ts'
 import { runningWith } from '../rules/queue-rules.ts'
 import { formatNumber, joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
-import { isNeeded, settingsOf } from '../rules/value-rule.ts'
+import { isNeeded, isOfOtherType, settingsOf } from '../rules/value-rule.ts'
 
 /** Lists what no rule could check, and why. Each unknown value that a rule needs is listed here. */
 export function createNotChecked({ file, unreadResources, fix }: Model) {
@@ -68,9 +68,10 @@ export function createNotChecked({ file, unreadResources, fix }: Model) {
       const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
       return [{ ...notChecked(mapping, what, queue.unreadReason), setting: queue.redrive }]
     }
-    const deadLetterQueue = valueIn(queue.redrive)?.deadLetterQueue
-    if (deadLetterQueue?.unreadReason === undefined) return []
-    const { id, fifo, retention, unreadReason } = deadLetterQueue
+    const policy = valueIn(queue.redrive)
+    if (policy?.deadLetterQueue.unreadReason === undefined || policy.arn.state === 'absent') return []
+    if (isOfOtherType(queue, policy.deadLetterQueue)) return []
+    const { id, fifo, retention, unreadReason } = policy.deadLetterQueue
     const whats = [
       ...(valueIn(queue.fifo) ? [] : [`the retention of ${id}`]),
       ...(fifo.state === 'unknown' ? [`whether ${valueIn(queue.fifo) ? id : 'it'} is a FIFO queue`] : []),

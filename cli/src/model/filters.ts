@@ -1,7 +1,6 @@
 import { kindOf } from '../shared/errors.ts'
 import { isObject } from '../shared/json.ts'
-import type { Pattern } from './model.ts'
-import { invalid, known, type Position, type Setting, unknown } from './setting.ts'
+import { type Items, invalid, known, type Setting, unknown } from './setting.ts'
 
 /**
  * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda, and the values that
@@ -16,31 +15,38 @@ const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
   numeric: isNumericTest,
 }
 
-/** Operators of AWS's event-ruler, which EventBridge uses. AWS does not document them for Lambda. */
-const EVENTBRIDGE_OPERATORS = ['wildcard', 'cidr', 'exactly']
-
 /** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
 
-/** The quota on the AWS page `invocation-eventfiltering`. */
-const MAX_FILTERS = 5
+/** The quota on the AWS page `invocation-eventfiltering` is 5. AWS raises it to at most 10 for an account. */
+const MAX_FILTERS = 10
 
-/** The error if a mapping has more filters than Lambda allows. */
-export function tooManyFilters(count: number, position?: Position) {
-  if (count <= MAX_FILTERS) return undefined
-  const what = `the mapping has ${count} filters, but Lambda allows at most ${MAX_FILTERS}, or 10 if AWS has raised the quota of the account`
-  const fix = `Use at most ${MAX_FILTERS} filters. If AWS has raised your quota, check the deployed function with --function NAME.`
+/**
+ * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern without spaces between its
+ * parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
+ */
+export type Pattern =
+  | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
+  | { forms?: undefined; json?: undefined; error: string }
+
+/** Reads the filters of a mapping. An item that is absent has no pattern. */
+export function filtersSetting(items: Items): Setting<readonly Setting<Pattern>[]> {
+  if (items.state !== 'known') return items
+  const { value, position } = items
+  if (value.length <= MAX_FILTERS) return known(value.map(patternSetting), position)
+  const what = `the mapping has ${value.length} filters, but Lambda allows at most ${MAX_FILTERS}`
+  const fix = `Use at most ${MAX_FILTERS} filters.`
   return invalid(what, fix, position)
 }
 
 class PatternError extends Error {}
-class UncertainPatternError extends Error {}
+class UnknownOperatorError extends Error {}
 
 /**
- * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, empty
- * lists and unknown operators. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`.
+ * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, and empty
+ * lists. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`.
  */
-export function patternSetting(text: Setting<string>): Setting<Pattern> {
+export function patternSetting(text: Setting<unknown>): Setting<Pattern> {
   if (text.state === 'unknown') return text
   if (text.state === 'absent') return known<Pattern>({ error: 'it has no Pattern' })
   const { value, position } = text
@@ -48,13 +54,14 @@ export function patternSetting(text: Setting<string>): Setting<Pattern> {
     const pattern = parse(value)
     return known<Pattern>({ forms: formsOf(pattern), json: JSON.stringify(pattern) }, position)
   } catch (error) {
-    if (error instanceof UncertainPatternError) return unknown(error.message, position)
+    if (error instanceof UnknownOperatorError) return unknown(error.message, position)
     if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)
     throw error
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: unknown): unknown {
+  if (typeof text !== 'string') throw new PatternError(`it is ${kindOf(text)}, but must be JSON text`)
   if (text.length > MAX_LENGTH) throw new PatternError(`it is longer than ${MAX_LENGTH} characters`)
   try {
     return JSON.parse(text)
@@ -113,20 +120,14 @@ function checkValues(values: readonly unknown[], path: string): void {
 
 function checkOperator(test: Record<string, unknown>, path: string): void {
   const [name = '', ...more] = Object.keys(test)
+  const value = test[name]
   if (name === '' || more.length > 0)
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
-  if (EVENTBRIDGE_OPERATORS.includes(name)) {
-    throw new UncertainPatternError(`AWS does not document the operator ${name} of ${path} for Lambda`)
-  }
-  const takes = Object.hasOwn(OPERATORS, name) ? OPERATORS[name] : undefined
-  if (!takes) throw new PatternError(`${path} has the operator ${name}, which does not exist`)
-  const nested = isObject(test[name]) ? Object.keys(test[name])[0] : undefined
-  if (name === 'anything-but' && EVENTBRIDGE_OPERATORS.some((operator) => operator === nested)) {
-    throw new UncertainPatternError(
-      `AWS does not document the operator ${nested} in anything-but of ${path} for Lambda`,
-    )
-  }
-  if (!takes(test[name]))
+  // `anything-but` can have another operator.
+  const unlisted = [name, ...(isObject(value) ? Object.keys(value) : [])].find((one) => !Object.hasOwn(OPERATORS, one))
+  if (unlisted !== undefined)
+    throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
+  if (!OPERATORS[name]?.(value))
     throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
 }
 

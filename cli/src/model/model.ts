@@ -1,26 +1,18 @@
 import type { Code } from '../code/source.ts'
-import { invalid, type Position, type Setting, unknown, valueIn } from './setting.ts'
+import { known, type Position, type Resource, type Setting, unknown, withId } from './setting.ts'
 import {
   FUNCTION_SETTINGS,
   type MAPPING_SETTINGS,
   QUEUE_SETTINGS,
   type REDRIVE_SETTINGS,
   type SettingsOf,
+  type Table,
 } from './settings.ts'
 
-export interface Resource {
-  /** Its logical id in a template, its address in Terraform, or its name if it is deployed. */
-  id: string
-  position?: Position | undefined
-  /** Why the resource could not be read, for example because it is in another stack. */
-  unreadReason?: string | undefined
-}
-
 export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
+  redrive: Setting<RedrivePolicy>
   /** Whether something uses it as dead-letter queue. */
   isDeadLetterQueue?: boolean
-  /** SAM creates it for an SNS topic, so the template cannot change its settings. */
-  isMadeBySam?: true
   /** Its subscriptions to SNS topics, as far as the input shows them. */
   subscriptions?: readonly Subscription[]
 }
@@ -32,8 +24,10 @@ export interface Subscription extends Resource {
 }
 
 export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {
-  deadLetterQueue: Resource & Pick<Queue, 'fifo' | 'retention'>
+  deadLetterQueue: DeadLetterQueue
 }
+
+export type DeadLetterQueue = Resource & Pick<Queue, 'fifo' | 'retention'>
 
 /** The environment variables of a function, as far as its template shows them. */
 export interface Environment {
@@ -55,25 +49,11 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
 
 /** An SQS event source mapping, enabled or not, with its function and its queue. */
 export interface Mapping extends Resource, SettingsOf<typeof MAPPING_SETTINGS> {
-  /** The other entries of FunctionResponseTypes. */
-  otherResponseTypes?: readonly string[]
-  /** Whether ProvisionedPollerConfig has a value. */
-  provisioned: Setting<boolean>
   /** Only set if the mapping has a condition whose value is not known. `reason` says why. */
   condition?: { name: string; reason: string } | undefined
-  /** SAM creates the mapping for an SNS topic, without FunctionResponseTypes. */
-  isFromSnsEvent?: true
   function: LambdaFunction
   queue: Queue
 }
-
-/**
- * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern without spaces between its
- * parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
- */
-export type Pattern =
-  | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
-  | { forms?: undefined; json?: undefined; error: string }
 
 /** A resource that could not be read, with the reason. `fix` replaces the default fix in doctor/not-checked.ts. */
 export interface Unread extends Resource {
@@ -98,6 +78,14 @@ export interface ChosenValue {
   name: string
   value: string
   isDefault: boolean
+}
+
+/** Whether a mapping is in provisioned mode: it has a number of pollers, even one that AWS rejects. */
+export function provisionedOf({ minimumPollers, maximumPollers }: Mapping): Setting<boolean> {
+  const pollers = [minimumPollers, maximumPollers]
+  if (pollers.some(({ state, fix }) => state === 'known' || fix !== undefined)) return known(true)
+  const unresolved = pollers.find(({ state }) => state === 'unknown')
+  return unresolved?.state === 'unknown' ? unresolved : known(false)
 }
 
 export interface Model {
@@ -127,9 +115,20 @@ export interface Model {
   chosen?: readonly ChosenValue[]
 }
 
+/** The settings of a resource that could not be read. */
+function unreadSettings<T extends Table>(table: T, reason: string, position?: Position): SettingsOf<T> {
+  const settings = Object.keys(table).map((name) => [name, unknown(reason, position)])
+  return Object.fromEntries(settings) as SettingsOf<T>
+}
+
+/** What is checked of a queue as a dead-letter queue. Queues that share one that could not be read get one finding. */
+export function deadLetterQueueOf({ id, position, unreadReason, fifo, retention }: Queue): DeadLetterQueue {
+  const own = unreadReason === undefined || retention.position ? retention : withId(`${id} retention`, retention)
+  return { id, position, unreadReason, fifo, retention: own }
+}
+
 export function unreadFunction(id: string, unreadReason: string, position?: Position): LambdaFunction {
-  const settings = Object.keys(FUNCTION_SETTINGS).map((name) => [name, unknown(unreadReason)])
-  return { id, position, unreadReason, ...(Object.fromEntries(settings) as SettingsOf<typeof FUNCTION_SETTINGS>) }
+  return { id, position, unreadReason, ...unreadSettings(FUNCTION_SETTINGS, unreadReason) }
 }
 
 /** An alias or a version whose settings may differ from those of its function. */
@@ -155,45 +154,6 @@ export function pinnedVersion(id: string, version: string, aliasOf: LambdaFuncti
 }
 
 export function unreadQueue(id: string, unreadReason: string, position?: Position): Queue {
-  const settings = Object.keys(QUEUE_SETTINGS).map((name) => [name, unknown(unreadReason, position)])
-  return { id, position, unreadReason, ...(Object.fromEntries(settings) as SettingsOf<typeof QUEUE_SETTINGS>) }
-}
-
-/** The error if a redrive policy lacks one of its two keys. */
-export function incompletePolicy(hasArn: boolean, hasCount: boolean, position?: Position) {
-  const missing = [!hasArn && 'deadLetterTargetArn', !hasCount && 'maxReceiveCount'].filter(Boolean).join(' and no ')
-  const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
-  return missing === '' ? undefined : invalid(`it has no ${missing}`, fix, position)
-}
-
-/**
- * The error if a dead-letter queue does not accept messages of a queue. Undefined if it does, or if that is not known.
- *
- * @param isListed whether `sourceQueueArns` contains the queue
- */
-export function redriveDenied(
-  queue: string,
-  deadLetterQueue: string,
-  permission: string | undefined,
-  isListed: boolean | undefined,
-  position?: Position,
-) {
-  if (permission === 'denyAll') {
-    const fix = `Remove RedriveAllowPolicy of ${deadLetterQueue}, or set its redrivePermission to allowAll.`
-    return invalid(`${deadLetterQueue} has the redrivePermission denyAll`, fix, position)
-  }
-  if (permission !== 'byQueue' || isListed !== false) return undefined
-  const what = `${deadLetterQueue} has the redrivePermission byQueue, and its sourceQueueArns do not contain ${queue}`
-  return invalid(what, `Add the ARN of ${queue} to sourceQueueArns of ${deadLetterQueue}.`, position)
-}
-
-type QueueKind = Pick<Queue, 'id' | 'fifo'>
-
-/** The error if only one of a queue and its dead-letter queue is a FIFO queue. Undefined if a kind is not known. */
-export function kindMismatch(queue: QueueKind, deadLetterQueue: QueueKind, position?: Position) {
-  const isFifo = valueIn(queue.fifo)
-  if (isFifo === undefined || valueIn(deadLetterQueue.fifo) !== !isFifo) return undefined
-  const [kind, otherKind] = isFifo ? ['a FIFO queue', 'a standard queue'] : ['a standard queue', 'a FIFO queue']
-  const what = `${deadLetterQueue.id} is ${otherKind}, but ${queue.id} is ${kind}`
-  return invalid(what, `Use ${kind} as the dead-letter queue.`, position)
+  const settings = unreadSettings(QUEUE_SETTINGS, unreadReason, position)
+  return { id, position, unreadReason, ...settings, redrive: unknown(unreadReason, position) }
 }

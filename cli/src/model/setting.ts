@@ -8,6 +8,16 @@ export interface Position {
   key?: string
 }
 
+export interface Resource {
+  /** Its logical id in a template, its address in Terraform, or its name if it is deployed. */
+  id: string
+  position?: Position | undefined
+  /** Why the resource could not be read, for example because it is in another stack. */
+  unreadReason?: string | undefined
+  /** SAM makes it for a subscription to an SNS topic, so the template cannot change its settings. */
+  isMadeBySam?: true
+}
+
 /** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
 export type Setting<T> = (
   | { state: 'known'; value: T; isDefault?: true; fix?: undefined }
@@ -21,6 +31,9 @@ export type Setting<T> = (
   /** The section that sets it, if the resource itself does not: Globals of SAM. */
   section?: string
 }
+
+/** The items of a list, as far as they are known. */
+export type Items = Setting<readonly Setting<unknown>[]>
 
 export function known<T>(value: T, position?: Position): Setting<T> {
   return { state: 'known', value, position }
@@ -51,15 +64,10 @@ export function withId<T>(id: string, setting: Setting<T>): Setting<T> {
   return setting.id === undefined ? { ...setting, id } : setting
 }
 
-/** Identifies a place in a template. */
-export function placeOf({ file = '', line, column, key = '' }: Position): string {
-  return `${file}:${line}:${column}:${key}`
-}
-
-/**
- * Identifies a setting, for one finding per setting. Undefined if the setting has neither an id nor a position: then
- * nothing shows that two resources share it.
- */
+/** Identifies a setting, for one finding per setting. Undefined if nothing shows that two resources share it. */
 export function idOf({ state, id, position }: Setting<unknown>): string | undefined {
-  return state === 'absent' ? undefined : (id ?? (position && placeOf(position)))
+  if (state === 'absent') return undefined
+  if (id !== undefined || position === undefined) return id
+  const { file = '', line, column, key = '' } = position
+  return `${file}:${line}:${column}:${key}`
 }

@@ -1,4 +1,4 @@
-import type { Mapping } from '../model/model.ts'
+import { type Mapping, provisionedOf } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
 import {
@@ -47,12 +47,10 @@ const THROTTLED =
   'can be dead-lettered.'
 
 /** How to keep a mapping within the reserved concurrency of its function. */
-function limitTo({ isFromSnsEvent }: Mapping, reserved: number): string {
+function limitTo(reserved: number): string {
   const reserve = reserved < 2 ? 'Set ReservedConcurrentExecutions to 2 or more, and set' : 'Set'
   const most = formatNumber(Math.max(reserved, 2))
-  return isFromSnsEvent
-    ? 'SAM cannot set MaximumConcurrency for SqsSubscription. Declare the queue and an event of Type: SQS instead.'
-    : `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
+  return `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
 }
 
 /** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
@@ -82,8 +80,8 @@ function isFifo({ queue }: Mapping) {
   return valueIn(queue.fifo) === true
 }
 
-function isProvisioned({ provisioned }: Mapping) {
-  return valueIn(provisioned) === true
+function isProvisioned(mapping: Mapping) {
+  return valueIn(provisionedOf(mapping)) === true
 }
 
 /**
@@ -130,25 +128,17 @@ export const MAPPING_RULES: readonly Rule[] = [
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
-      const { reportBatchItemFailures: setting, otherResponseTypes = [] } = mapping
-      const fix = mapping.isFromSnsEvent
-        ? 'SAM cannot set it for SqsSubscription. Declare the queue and an AWS::SNS::Subscription to it instead, ' +
-          'and an event of Type: SQS with FunctionResponseTypes: [ReportBatchItemFailures].'
-        : 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
+      const { reportBatchItemFailures: setting } = mapping
+      const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       if (setting.state === 'unknown') {
         const what = `It is not known whether ReportBatchItemFailures is on: ${setting.reason}`
         const why = 'If it is off, Lambda ignores the failures that the function reports, and deletes those messages.'
         return { ...problem(mapping, setting, what, fix), severity: 'warning', why }
       }
       if (valueIn(setting) !== false) return undefined
-      const others = otherResponseTypes.map((type) => JSON.stringify(type)).join(', ')
-      const off = `ReportBatchItemFailures is off${others && `: FunctionResponseTypes has ${others} instead`}`
-      const isSettable = !mapping.isFromSnsEvent
+      const off = 'ReportBatchItemFailures is off'
       const assignment = { row: MAPPING_SETTINGS.reportBatchItemFailures, value: ['ReportBatchItemFailures'] }
-      return {
-        ...problem(mapping, setting, off, fix, isSettable ? assignment : undefined),
-        ...offWith(mapping, off, fix),
-      }
+      return { ...problem(mapping, setting, off, fix, assignment), ...offWith(mapping, off, fix) }
     },
   },
   {
@@ -201,13 +191,9 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
       if (!(size > 10 && numberIn(mapping.window) < 1)) return undefined
-      const fix = mapping.isFromSnsEvent
-        ? 'Set BatchSize to at most 10: SAM sets no window for SqsSubscription.'
-        : 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
+      const fix = 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
-      const row = mapping.isFromSnsEvent ? MAPPING_SETTINGS.batchSize : MAPPING_SETTINGS.window
-      const value = mapping.isFromSnsEvent ? 10 : 1
-      return problem(mapping, mapping.batchSize, what, fix, { row, value })
+      return problem(mapping, mapping.batchSize, what, fix, { row: MAPPING_SETTINGS.window, value: 1 })
     },
   },
   {
@@ -289,16 +275,15 @@ export const MAPPING_RULES: readonly Rule[] = [
     why: THROTTLED,
     source: SCALING,
     check: (mapping, { ofFunction }) => {
-      const { maximumConcurrency, maximumPollers, provisioned, function: lambdaFunction } = mapping
+      const { maximumConcurrency, maximumPollers, function: lambdaFunction } = mapping
       const reserved = numberIn(lambdaFunction.reservedConcurrency)
       if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
-      if (valueIn(provisioned) === false) {
+      if (valueIn(provisionedOf(mapping)) === false) {
         if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
         const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
         const share = Math.floor(reserved / ofFunction.length)
-        const isSettable = !mapping.isFromSnsEvent && share >= 2
-        const assignment = isSettable ? { row: MAPPING_SETTINGS.maximumConcurrency, value: share } : undefined
-        return problem(mapping, maximumConcurrency, what, limitTo(mapping, reserved), assignment)
+        const assignment = share >= 2 ? { row: MAPPING_SETTINGS.maximumConcurrency, value: share } : undefined
+        return problem(mapping, maximumConcurrency, what, limitTo(reserved), assignment)
       }
       // The rule `concurrency-above-reserved` counts MaximumPollers.
       const most = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER

@@ -1,8 +1,7 @@
-import type { Mapping, Queue, RedrivePolicy } from '../model/model.ts'
+import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { type AnyRow, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import {
-  type Assignment,
   formatNumber,
   formatSeconds,
   joinNames,
@@ -43,19 +42,8 @@ function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Pro
   const { queue } = mapping
   const seconds = recommended(mapping)
   const fix = `Set VisibilityTimeout to ${seconds}.`
-  const assignment = assign(queue, QUEUE_SETTINGS.visibilityTimeout, seconds)
-  return { ...problem(queue, queue.visibilityTimeout, what, fixOf(queue, fix), assignment), strictness: seconds }
-}
-
-/** SAM does not let a template set anything of the queue that it creates. */
-function fixOf({ isMadeBySam }: Queue, fix: string): string {
-  return isMadeBySam
-    ? 'SAM cannot set it with SqsSubscription: true. Declare the queue, and name it in QueueArn and QueueUrl.'
-    : fix
-}
-
-function assign({ isMadeBySam }: Queue, row: AnyRow, value: unknown): Assignment | undefined {
-  return isMadeBySam ? undefined : { row, value }
+  const assignment = { row: QUEUE_SETTINGS.visibilityTimeout, value: seconds }
+  return { ...problem(queue, queue.visibilityTimeout, what, fix, assignment), strictness: seconds }
 }
 
 function redriveOf({ queue }: Mapping): Partial<RedrivePolicy> {
@@ -101,7 +89,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'competing-filters',
     severity: 'error',
-    finds: 'Several mappings or pipes read the queue, and their filters differ.',
+    finds: 'Several mappings read the queue, and their filters differ.',
     why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping, { ofQueue }) => {
@@ -161,8 +149,8 @@ export const QUEUE_RULES: readonly Rule[] = [
       function keepLonger(than: string, seconds: number): Problem {
         const value = Math.max(Math.min(seconds * 2, MAX_RETENTION), DEFAULT_RETENTION)
         const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${value}.`
-        const assignment = assign(queue, QUEUE_SETTINGS.retention, value)
-        return problem(queue, retention, `${what}, which is not longer than ${than}`, fixOf(queue, fix), assignment)
+        const assignment = { row: QUEUE_SETTINGS.retention, value: value }
+        return problem(queue, retention, `${what}, which is not longer than ${than}`, fix, assignment)
       }
       if (kept <= delayed) {
         const why = 'The message expires before it is delivered, so it is lost.'
@@ -179,7 +167,7 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'shared-queue',
     severity: 'warning',
-    finds: 'Several mappings or pipes read the queue.',
+    finds: 'Several mappings read the queue.',
     why: 'Each message goes to only one of these mappings.',
     source: `${LAMBDA_GUIDE}/with-sqs.html`,
     check: (mapping, { ofQueue }) => {
@@ -208,7 +196,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', fixOf(queue, fix))
+      return problem(queue, queue.redrive, 'The queue has no redrive policy', fix)
     },
   },
   {
@@ -221,7 +209,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { maxReceiveCount } = redriveOf(mapping)
       if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
       const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
-      const assignment = assign(mapping.queue, REDRIVE_SETTINGS.maxReceiveCount, 5)
+      const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: 5 }
       return problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.', assignment)
     },
   },

@@ -1,13 +1,14 @@
 import { type Source, searchCode } from '../code/source.ts'
-import type { LambdaFunction, Mapping, Pattern, Resource } from '../model/model.ts'
-import { type Position, type Setting, valueIn } from '../model/setting.ts'
-import type { AnyRow } from '../model/settings.ts'
+import type { Pattern } from '../model/filters.ts'
+import type { LambdaFunction, Mapping } from '../model/model.ts'
+import { type Position, type Resource, type Setting, valueIn } from '../model/setting.ts'
+import type { Row } from '../model/settings.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
 /** A setting and its new value. */
 export interface Assignment {
-  row: AnyRow
+  row: Row
   value: unknown
 }
 

@@ -1,5 +1,4 @@
-import { isAlternatives } from '../model/filters.ts'
-import type { Pattern } from '../model/model.ts'
+import { isAlternatives, type Pattern } from '../model/filters.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { isObject } from '../shared/json.ts'

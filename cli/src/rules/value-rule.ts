@@ -1,11 +1,11 @@
-import type { Mapping, Resource } from '../model/model.ts'
-import { type Setting, valueIn } from '../model/setting.ts'
+import type { DeadLetterQueue, Mapping, Queue } from '../model/model.ts'
+import { type Resource, type Setting, valueIn } from '../model/setting.ts'
 import {
-  type AnyRow,
   FUNCTION_SETTINGS,
   MAPPING_SETTINGS,
   QUEUE_SETTINGS,
   REDRIVE_SETTINGS,
+  type Row,
   type Table,
 } from '../model/settings.ts'
 import { numberIn, type Problem, patternsOf, problem, type Rule } from './rule.ts'
@@ -14,6 +14,8 @@ const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSo
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
 const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
 
+/** The redrive policy is no text or number, so it is in no table. */
+const REDRIVE: Table = { redrive: { kind: 'presence', name: 'RedrivePolicy', path: ['RedrivePolicy'] } }
 const MAX_DELAY = QUEUE_SETTINGS.delay.most as number
 
 interface NamedSetting {
@@ -22,7 +24,7 @@ interface NamedSetting {
   name: string
   setting: Setting<unknown>
   /** Missing for the pattern of a filter. */
-  row?: AnyRow
+  row?: Row
   /** The page of AWS that lists the accepted values. */
   source: string
 }
@@ -45,7 +47,7 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
     if (!resource || resource.unreadReason !== undefined) return []
     return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
       const setting = (values as Record<string, Setting<unknown> | undefined>)[key]
-      return setting ? [{ resource, source, name: row.title ?? row.name, setting, row }] : []
+      return setting ? [{ resource, source, name: row.name, setting, row }] : []
     })
   }
   return [
@@ -53,6 +55,7 @@ export function settingsOf(mapping: Mapping): NamedSetting[] {
     ...patternsOf(mapping).map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting })),
     ...named(lambdaFunction, FUNCTION, FUNCTION_SETTINGS, lambdaFunction),
     ...named(queue, QUEUE, QUEUE_SETTINGS, queue),
+    ...named(queue, QUEUE, REDRIVE, queue),
     ...named(queue, QUEUE, REDRIVE_SETTINGS, redrive),
     ...named(deadLetterQueue, QUEUE, QUEUE_SETTINGS, deadLetterQueue),
   ]
@@ -62,12 +65,39 @@ export const VALUE_RULE: Rule = {
   id: 'invalid-value',
   severity: 'error',
   finds:
-    'AWS rejects a value, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), a name that ends in `.fifo` without `FifoQueue`, more than 5 filters.',
+    'AWS rejects a value, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), more than 10 filters.',
   why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
-  check: (mapping) =>
-    settingsOf(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
+  check: (mapping) => [
+    ...settingsOf(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
       if (setting.fix === undefined) return []
       return [{ ...problem(resource, setting, `${name}: ${setting.reason}`, setting.fix), source }]
     }),
+    ...redriveProblems(mapping.queue),
+  ],
+}
+
+/** Whether only one of a queue and its dead-letter queue is a FIFO queue, as far as this is known. */
+export function isOfOtherType({ fifo }: Queue, deadLetterQueue: DeadLetterQueue): boolean {
+  const [own, other] = [valueIn(fifo), valueIn(deadLetterQueue.fifo)]
+  return own !== undefined && other !== undefined && own !== other
+}
+
+/** A redrive policy that lacks one of its two keys, or whose dead-letter queue is of the other type. */
+function redriveProblems(queue: Queue): Problem[] {
+  const policy = valueIn(queue.redrive)
+  if (!policy) return []
+  const { arn, maxReceiveCount, deadLetterQueue } = policy
+  const has = [arn, maxReceiveCount].map(({ state }) => state !== 'absent')
+  if (has.includes(false)) {
+    const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
+    const what = 'RedrivePolicy: it needs deadLetterTargetArn and maxReceiveCount'
+    return [{ ...problem(queue, queue.redrive, what, fix), source: QUEUE }]
+  }
+  if (!isOfOtherType(queue, deadLetterQueue)) return []
+  const [kind, otherKind] = valueIn(queue.fifo)
+    ? ['a FIFO queue', 'a standard queue']
+    : ['a standard queue', 'a FIFO queue']
+  const what = `deadLetterTargetArn: ${deadLetterQueue.id} is ${otherKind}, but ${queue.id} is ${kind}`
+  return [{ ...problem(queue, arn, what, `Use ${kind} as the dead-letter queue.`), source: QUEUE }]
 }

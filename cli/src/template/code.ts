@@ -1,46 +1,50 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve as resolvePath } from 'node:path'
 import type { Code } from '../code/source.ts'
-import type { Reader } from './reader.ts'
-import { itemsOf, type Resolved, rawText } from './resolve.ts'
-import { placeholdersIn, readable, resourceOf } from './text.ts'
+import { attributeOf, propertiesOf, property, resourceIn, textsOf, typeOf } from './reader.ts'
+import { itemsOf, type Resolved, rawText, resolve, type Scope } from './resolve.ts'
+import { readable } from './text.ts'
 
 const ELSEWHERE = 'the template does not say which local file it is'
 
-function scalar(resolved: Resolved): string | undefined {
-  return resolved.kind === 'scalar' ? readable(String(resolved.value)) : undefined
+function textAt(resolved: Resolved): string | undefined {
+  return resolved.kind === 'scalar' ? readable(rawText(resolved)) : undefined
 }
 
-/** Returns where the code of a function is. `propertyOf` returns a property of the function, or of Globals. */
-export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[]) => Resolved): Code {
-  const { property, resolve, metadataOf, typeOf, folder } = reader
-  const metadata = (...path: string[]) => path.reduce(property, metadataOf(id))
-  const runtime = scalar(propertyOf('Runtime'))
-  const handler = scalar(propertyOf('Handler'))
-  const inline = scalar(propertyOf('InlineCode')) ?? scalar(propertyOf('Code', 'ZipFile'))
+/** Where the code of a function is. `propertyOf` returns a property of the function, or of Globals. */
+export function codeOfFunction(
+  scope: Scope,
+  id: string,
+  propertyOf: (...path: [string, ...string[]]) => Resolved,
+): Code {
+  const { folder } = scope
+  const metadata = (...path: [string, ...string[]]) => property(scope, attributeOf(scope, id, 'Metadata'), ...path)
+  const runtime = textAt(propertyOf('Runtime'))
+  const handler = textAt(propertyOf('Handler'))
+  const inline = textAt(propertyOf('InlineCode')) ?? textAt(propertyOf('Code', 'ZipFile'))
   if (inline !== undefined) return { inline, handler, runtime }
-  if (scalar(propertyOf('PackageType')) === 'Image' || propertyOf('ImageUri').kind !== 'absent') {
-    const context = scalar(metadata('DockerContext'))
+  if (textAt(propertyOf('PackageType')) === 'Image' || propertyOf('ImageUri').kind !== 'absent') {
+    const context = textAt(metadata('DockerContext'))
     const image = { folder, reason: 'it is in a container image' }
     return context === undefined ? image : { ...image, places: [resolvePath(folder, context)] }
   }
   // Without CodeUri, SAM uses the folder of the template.
-  const isInFolder = typeOf(id) === 'AWS::Serverless::Function' && propertyOf('CodeUri').kind === 'absent'
-  const own = scalar(metadata('aws:asset:path')) ?? scalar(propertyOf('CodeUri')) ?? scalar(propertyOf('Code'))
+  const isInFolder = typeOf(scope, id) === 'AWS::Serverless::Function' && propertyOf('CodeUri').kind === 'absent'
+  const own = textAt(metadata('aws:asset:path')) ?? textAt(propertyOf('CodeUri')) ?? textAt(propertyOf('Code'))
   const path = own ?? (isInFolder ? '.' : undefined)
-  const key = scalar(propertyOf('Code', 'S3Key')) ?? scalar(propertyOf('CodeUri', 'Key')) ?? path
+  const key = textAt(propertyOf('Code', 'S3Key')) ?? textAt(propertyOf('CodeUri', 'Key')) ?? path
   const beside = key === undefined ? [] : placesBeside(basename(key))
   const local = path === undefined || path.startsWith('s3:') ? [] : [path]
   // The source of an archive of Maven or Gradle is beside the folder of the output.
   const projects = local.map((archive) => archive.replace(/(^|\/)(target|build)\/[^/]+\.(jar|zip)$/, '') || '.')
   const places = [...local, ...beside, ...projects]
   const isLocal = local.length > 0 || places.some((place) => existsSync(resolvePath(folder, place)))
-  const method = scalar(metadata('BuildMethod'))
+  const method = textAt(metadata('BuildMethod'))
   const isBuilt = method !== undefined && !method.startsWith('nodejs')
-  const entries = itemsOf(metadata('BuildProperties', 'EntryPoints')).flatMap((item) => scalar(resolve(item)) ?? [])
+  const entries = textsOf(scope, metadata('BuildProperties', 'EntryPoints'))
   return {
     places: [...new Set(places.map((place) => resolvePath(folder, place)))],
-    layers: layersOf(reader, propertyOf('Layers')),
+    layers: layersOf(scope, propertyOf('Layers')),
     handler,
     runtime,
     entries,
@@ -51,11 +55,11 @@ export function codeOf(reader: Reader, id: string, propertyOf: (...path: string[
 }
 
 /** The folders of the layers in this template. */
-function layersOf({ property, propertiesOf, resolve, folder }: Reader, layers: Resolved): string[] {
+function layersOf(scope: Scope, layers: Resolved): string[] {
   return itemsOf(layers).flatMap((item) => {
-    const [id = ''] = placeholdersIn(rawText(resolve(item))).map(resourceOf)
-    const path = scalar(property(propertiesOf(id), 'ContentUri')) ?? scalar(property(propertiesOf(id), 'Content'))
-    return path === undefined ? [] : [resolvePath(folder, path)]
+    const properties = propertiesOf(scope, resourceIn(scope, rawText(resolve(scope, item))))
+    const path = textAt(property(scope, properties, 'ContentUri')) ?? textAt(property(scope, properties, 'Content'))
+    return path === undefined ? [] : [resolvePath(scope.folder, path)]
   })
 }
 

@@ -37,7 +37,7 @@ export function nodesIn(root: Node): Map<Node, readonly Node[]> {
 /** All words in a declaration, without resolving it. */
 export function wordsIn(declaration: Node): string[] {
   const nodes = [...nodesIn(declaration).keys()]
-  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/\w+/g)) || [])
+  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/[\w-]+/g)) || [])
 }
 
 /** Deeper than any real template, and small enough for recursive functions. */

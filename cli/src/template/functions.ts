@@ -6,184 +6,199 @@ import {
   unreadVersion,
   weightedAlias,
 } from '../model/model.ts'
-import { known, type Position, type Setting, valueIn } from '../model/setting.ts'
-import { type AnyRow, FUNCTION_SETTINGS } from '../model/settings.ts'
-import { memoize } from '../shared/memoize.ts'
-import { codeOf } from './code.ts'
+import { type Position, type Setting, valueIn } from '../model/setting.ts'
+import { FUNCTION_SETTINGS, type Row } from '../model/settings.ts'
+import { codeOfFunction } from './code.ts'
 import { entriesOf } from './document.ts'
-import { ALIAS, byName, FUNCTION, type Lookup, VERSION } from './lookup.ts'
-import type { Reader } from './reader.ts'
-import { type Resolved, rawText } from './resolve.ts'
+import {
+  ALIAS,
+  attributeOf,
+  FUNCTION,
+  onlyNamed,
+  positionOf,
+  propertiesOf,
+  property,
+  resourceIn,
+  resourcesOf,
+  settingOf,
+  settingsIn,
+  textOf,
+  textsOf,
+  typeOf,
+  VERSION,
+} from './reader.ts'
+import { type Resolved, rawText, resolve, type Scope } from './resolve.ts'
 import { partsOf, readable, whyUnknown } from './text.ts'
 
-/**
- * The index of the name in the parts of FunctionName. In an ARN, or in its end `ACCOUNT:function:NAME`, the name
- * follows `function`. Otherwise the name is the first part. An alias or a version can follow the name.
- */
-function nameIndexOf(parts: readonly string[]): number {
-  return parts.indexOf('function') + 1
+/** The names from the properties to a value. There is at least one. */
+type Path = readonly [string, ...string[]]
+
+/** The section of SAM with the properties of all functions. A macro that may add it is listed for the whole template. */
+function globalsOf(scope: Scope): Resolved {
+  const declared = entriesOf(scope.root).get('Globals')
+  return declared ? property(scope, resolve(scope, declared), 'Function') : { kind: 'absent' }
 }
 
-/** The names from the properties to a value. There is at least one. */
-type Path = readonly string[]
+/** Whether SAM takes a property of the function from Globals if the function does not set it. */
+function usesGlobals(scope: Scope, id: string, name: string): boolean {
+  if (typeOf(scope, id) !== 'AWS::Serverless::Function') return false
+  const ignored = textsOf(scope, attributeOf(scope, id, 'IgnoreGlobals'))
+  return !ignored.includes('*') && !ignored.includes(name)
+}
 
-/** Reads the functions that the properties of a mapping refer to. */
-export function createFunctions(reader: Reader, { aliases, functionsByName, resourceIn }: Lookup) {
-  const { property, propertiesOf, typeOf, nameOf, ignoresGlobals, text, rowValue, positionOf } = reader
+/**
+ * Whether the function itself has an absent value, as AWS::NoValue. SAM merges a map of the function with that of
+ * Globals, key by key.
+ */
+function isOwn(scope: Scope, parent: Resolved, [name, ...rest]: Path): boolean {
+  if (parent.kind !== 'map' || !parent.entries.has(name)) return false
+  const child = property(scope, parent, name)
+  return child.kind !== 'map' || isOwn(scope, child, rest as unknown as Path)
+}
 
-  // Not read with `property()`, which would make each setting unknown if a macro may add Globals. Such a macro is
-  // listed once for the whole template.
-  const declared = entriesOf(reader.root).get('Globals')
-  const globals = property(declared ? reader.resolve(declared) : { kind: 'absent' }, 'Function')
-
-  /**
-   * Whether the function itself has an absent value, as AWS::NoValue. SAM merges a map of the function with that of
-   * Globals, key by key.
-   */
-  function isOwn(parent: Resolved, names: Path): boolean {
-    const [name, ...rest] = names as [string, ...string[]]
-    if (parent.kind !== 'map' || !parent.entries.has(name)) return false
-    const child = property(parent, name)
-    return child.kind !== 'map' || isOwn(child, rest)
+/** A property of a function, or of Globals. */
+function propertyOfFunction(scope: Scope, id: string, path: Path): { resolved: Resolved; isInherited: boolean } {
+  const own = propertiesOf(scope, id)
+  const resolved = property(scope, own, ...path)
+  if (resolved.kind !== 'absent' || !usesGlobals(scope, id, path[0]) || isOwn(scope, own, path)) {
+    return { resolved, isInherited: false }
   }
-  /** A property of a function. SAM takes it from Globals if the function does not set it. */
-  function propertyOf(id: string, names: Path): { resolved: Resolved; isInherited: boolean } {
-    const own = propertiesOf(id)
-    const resolved = names.reduce(property, own)
-    const inherited = names.reduce(property, globals)
-    const inherits =
-      isSam(id) && resolved.kind === 'absent' && !isOwn(own, names) && !ignoresGlobals(id, names[0] as string)
-    const isInherited = inherits && inherited.kind !== 'absent'
-    return { resolved: isInherited ? inherited : resolved, isInherited }
-  }
-  function isSam(id: string) {
-    return typeOf(id) === 'AWS::Serverless::Function'
-  }
+  const inherited = property(scope, globalsOf(scope), ...path)
+  return inherited.kind === 'absent' ? { resolved, isInherited: false } : { resolved: inherited, isInherited: true }
+}
 
-  /** SAM merges the variables of Globals with those of the function. */
-  function environmentOf(id: string): Environment {
-    const variables: Record<string, string> = {}
-    const unknown = new Map<string | undefined, string>()
-    const inherits = isSam(id) && !ignoresGlobals(id, 'Environment')
-    for (const properties of [...(inherits ? [globals] : []), propertiesOf(id)]) {
-      const declared = property(property(properties, 'Environment'), 'Variables')
-      if (declared.kind === 'unknown') unknown.set(undefined, declared.reason)
-      if (declared.kind !== 'map') continue
-      for (const [name, node] of declared.entries) {
-        const value = text(reader.resolve(node))
-        delete variables[name]
-        unknown.delete(name)
-        if (value.state === 'known') variables[name] = value.value
-        if (value.state === 'unknown') unknown.set(name, value.reason)
-      }
+/** The environment variables. SAM merges those of Globals with those of the function. */
+function environmentOf(scope: Scope, id: string): Environment {
+  const variables: Record<string, string> = {}
+  const unknown = new Map<string | undefined, string>()
+  const inherited = usesGlobals(scope, id, 'Environment') ? [globalsOf(scope)] : []
+  for (const properties of [...inherited, propertiesOf(scope, id)]) {
+    const declared = property(scope, properties, 'Environment', 'Variables')
+    if (declared.kind === 'unknown') unknown.set(undefined, declared.reason)
+    if (declared.kind !== 'map') continue
+    for (const [name, node] of declared.entries) {
+      const value = textOf(resolve(scope, node))
+      delete variables[name]
+      unknown.delete(name)
+      if (value.state === 'known') variables[name] = value.value
+      if (value.state === 'unknown') unknown.set(name, value.reason)
     }
-    const reasons = Array.from(unknown, ([name, reason]) => (name === undefined ? { reason } : { name, reason }))
-    return { variables, unknown: reasons }
   }
+  const reasons = Array.from(unknown, ([name, reason]) => (name === undefined ? { reason } : { name, reason }))
+  return { variables, unknown: reasons }
+}
 
-  const functionOf = memoize((id: string): LambdaFunction => {
-    function get(row: Pick<AnyRow, 'path' | 'sam'>): Setting<unknown> {
-      const path = (isSam(id) && row.sam) || row.path
-      const { resolved, isInherited } = propertyOf(id, path.map(String))
-      return isInherited ? { ...rowValue(resolved), section: 'Globals' } : rowValue(resolved)
-    }
-    const config = propertyOf(id, ['CapacityProviderConfig']).resolved
-    const managed = config.kind === 'scalar' ? known(true) : rowValue(config)
-    const settings = reader.settings(FUNCTION_SETTINGS, id, propertiesOf(id), get, managed)
-    const code = codeOf(reader, id, (...path) => propertyOf(id, path).resolved)
-    return {
-      id,
-      position: positionOf(id),
-      ...settings,
-      code,
-      environment: environmentOf(id),
-      nodeOptions: valueIn(text(propertyOf(id, ['Environment', 'Variables', 'NODE_OPTIONS']).resolved)),
-    }
-  })
+export function functionOf(scope: Scope, id: string): LambdaFunction {
+  const lambdaFunction = scope.functions.get(id) ?? readFunction(scope, id)
+  scope.functions.set(id, lambdaFunction)
+  return lambdaFunction
+}
 
-  /** The function of an alias or a version. If an alias routes to several versions, their settings are not known. */
-  function ofAlias(id: string, aliasOf: LambdaFunction): LambdaFunction {
-    const position = positionOf(id)
-    const weights = property(property(propertiesOf(id), 'RoutingConfig'), 'AdditionalVersionWeights')
-    if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) {
-      return ofVersion(id, property(propertiesOf(id), 'FunctionVersion'), aliasOf, position)
-    }
-    return weights.kind === 'unknown'
-      ? unreadVersion(id, weights.reason, aliasOf, position)
-      : weightedAlias(id, aliasOf, position)
+function readFunction(scope: Scope, id: string): LambdaFunction {
+  function get({ path }: Row): Setting<unknown> {
+    const { resolved, isInherited } = propertyOfFunction(scope, id, path.map(String) as unknown as Path)
+    const setting = settingOf(scope, resolved)
+    return isInherited ? { ...setting, section: 'Globals' } : setting
   }
-
-  /**
-   * The function at a version. Only `$LATEST`, and a version that this template publishes, have the settings of the
-   * template.
-   */
-  function ofVersion(id: string, version: Resolved, lambdaFunction: LambdaFunction, position?: Position) {
-    if (lambdaFunction.unreadReason !== undefined || version.kind === 'absent') return lambdaFunction
-    const value = rawText(version)
-    const publisher = resourceIn(value, VERSION)
-    // SAM allows Ref Function.Version.
-    const isPublished = VERSION.test(typeOf(publisher)) || publisher === lambdaFunction.id
-    if (value === '$LATEST' || isPublished) return lambdaFunction
-    const reason = version.kind === 'unknown' ? version.reason : whyUnknown(value)
-    return reason === undefined
-      ? pinnedVersion(id, value, lambdaFunction, position)
-      : unreadVersion(id, reason, lambdaFunction, position)
+  const environment = environmentOf(scope, id)
+  return {
+    id,
+    position: positionOf(scope, id),
+    ...settingsIn(scope, FUNCTION_SETTINGS, id, propertiesOf(scope, id), get),
+    code: codeOfFunction(scope, id, (...path) => propertyOfFunction(scope, id, path).resolved),
+    environment,
+    nodeOptions: environment.variables.NODE_OPTIONS,
   }
+}
 
-  /** The function at the alias or the version after its name or its ARN. */
-  function atQualifier(lambdaFunction: LambdaFunction, qualifier: string, position?: Position): LambdaFunction {
-    if (lambdaFunction.unreadReason !== undefined) return lambdaFunction
-    const id = `${lambdaFunction.id}:${readable(qualifier)}`
-    const referenced = resourceIn(qualifier, ALIAS)
-    if (ALIAS.test(typeOf(referenced))) return ofAlias(referenced, lambdaFunction)
-    if (referenced !== '' || /^(\d+|\$LATEST)$/.test(qualifier)) {
-      return ofVersion(id, { kind: 'scalar', value: qualifier }, lambdaFunction, position)
-    }
-    // SAM publishes a version with the settings of the template, and creates this alias for it.
-    if (valueIn(text(propertyOf(lambdaFunction.id, ['AutoPublishAlias']).resolved)) === qualifier) return lambdaFunction
-    const own = aliases.filter((alias) => functionOfAlias(alias) === lambdaFunction)
-    const ownByName = Map.groupBy(own, (alias) => nameOf(alias, 'Name'))
-    const lookup = byName(ownByName, qualifier)
-    if ('id' in lookup) return ofAlias(lookup.id, lambdaFunction)
-    return unreadVersion(id, `the alias ${readable(qualifier)}: ${lookup.reason}`, lambdaFunction, position)
+/** The function of an alias. If it routes to several versions, their settings are not known. */
+function atAlias(scope: Scope, id: string, aliasOf: LambdaFunction): LambdaFunction {
+  const position = positionOf(scope, id)
+  const properties = propertiesOf(scope, id)
+  const weights = property(scope, properties, 'RoutingConfig', 'AdditionalVersionWeights')
+  if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) {
+    return atVersion(scope, id, property(scope, properties, 'FunctionVersion'), aliasOf, position)
   }
+  return weights.kind === 'unknown'
+    ? unreadVersion(id, weights.reason, aliasOf, position)
+    : weightedAlias(id, aliasOf, position)
+}
 
-  /** `via` are the aliases and versions that led here. */
-  function functionOfAlias(id: string, ...via: readonly string[]): LambdaFunction {
-    return findUnqualified(property(propertiesOf(id), 'FunctionName'), id, ...via)
+/**
+ * The function at a version. Only `$LATEST`, and a version that this template publishes, have the settings of the
+ * template.
+ */
+function atVersion(scope: Scope, id: string, version: Resolved, aliasOf: LambdaFunction, position?: Position) {
+  if (aliasOf.unreadReason !== undefined || version.kind === 'absent') return aliasOf
+  const value = rawText(version)
+  const publisher = resourceIn(scope, value, VERSION)
+  // SAM allows Ref Function.Version.
+  const isPublished = VERSION.test(typeOf(scope, publisher)) || publisher === aliasOf.id
+  if (value === '$LATEST' || isPublished) return aliasOf
+  const reason = version.kind === 'unknown' ? version.reason : whyUnknown(value)
+  return reason === undefined
+    ? pinnedVersion(id, value, aliasOf, position)
+    : unreadVersion(id, reason, aliasOf, position)
+}
+
+/** The function at the alias or the version after its name or its ARN. */
+function atQualifier(scope: Scope, aliasOf: LambdaFunction, qualifier: string, position?: Position): LambdaFunction {
+  if (aliasOf.unreadReason !== undefined) return aliasOf
+  const id = `${aliasOf.id}:${readable(qualifier)}`
+  const referenced = resourceIn(scope, qualifier, ALIAS)
+  if (ALIAS.test(typeOf(scope, referenced))) return atAlias(scope, referenced, aliasOf)
+  if (referenced !== '' || /^(\d+|\$LATEST)$/.test(qualifier)) {
+    return atVersion(scope, id, { kind: 'scalar', value: qualifier }, aliasOf, position)
   }
+  // SAM publishes a version with the settings of the template, and creates this alias for it.
+  const published = propertyOfFunction(scope, aliasOf.id, ['AutoPublishAlias']).resolved
+  if (valueIn(textOf(published)) === qualifier) return aliasOf
+  const own = resourcesOf(scope, ALIAS).filter((alias) => functionOfAlias(scope, alias) === aliasOf)
+  const lookup = onlyNamed(scope, own, 'Name', qualifier)
+  if ('id' in lookup) return atAlias(scope, lookup.id, aliasOf)
+  return unreadVersion(id, `the alias ${readable(qualifier)}: ${lookup.reason}`, aliasOf, position)
+}
 
-  /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
-  function findFunction(resolved: Resolved): LambdaFunction {
-    const lambdaFunction = findUnqualified(resolved)
-    const parts = partsOf(rawText(resolved))
-    const qualifier = parts[nameIndexOf(parts) + 1]
-    return qualifier === undefined ? lambdaFunction : atQualifier(lambdaFunction, qualifier, resolved.position)
+/** `via` are the aliases and versions that led here. */
+function functionOfAlias(scope: Scope, id: string, ...via: readonly string[]): LambdaFunction {
+  return unqualified(scope, property(scope, propertiesOf(scope, id), 'FunctionName'), id, ...via)
+}
+
+/**
+ * The name and the qualifier in FunctionName. In an ARN, or in its end `ACCOUNT:function:NAME`, the name follows
+ * `function`. Otherwise the name is the first part. An alias or a version can follow the name.
+ */
+function namesIn(functionName: string): readonly (string | undefined)[] {
+  const parts = partsOf(functionName)
+  return parts.slice(parts.indexOf('function') + 1)
+}
+
+/** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
+export function functionAt(scope: Scope, resolved: Resolved): LambdaFunction {
+  const lambdaFunction = unqualified(scope, resolved)
+  const [, qualifier] = namesIn(rawText(resolved))
+  return qualifier === undefined ? lambdaFunction : atQualifier(scope, lambdaFunction, qualifier, resolved.position)
+}
+
+/** The function without regard to an alias or a version after its name or its ARN. */
+function unqualified(scope: Scope, resolved: Resolved, ...via: readonly string[]): LambdaFunction {
+  const { position } = resolved
+  if (resolved.kind !== 'scalar') {
+    const reason = resolved.kind === 'unknown' ? resolved.reason : 'no name is given'
+    return unreadFunction('its function', reason, position)
   }
-
-  /** The function without regard to an alias or a version after its name or its ARN. */
-  function findUnqualified(resolved: Resolved, ...via: readonly string[]): LambdaFunction {
-    const { position } = resolved
-    if (resolved.kind !== 'scalar') {
-      const reason = resolved.kind === 'unknown' ? resolved.reason : 'no name is given'
-      return unreadFunction('its function', reason, position)
-    }
-    const value = String(resolved.value)
-    const id = resourceIn(value, FUNCTION, ALIAS, VERSION)
-    if (id !== '') {
-      const type = typeOf(id)
-      if (FUNCTION.test(type)) return functionOf(id)
-      if (!ALIAS.test(type) && !VERSION.test(type))
-        return unreadFunction(id, `it is a resource of type ${type}`, position)
-      if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
-      return ofAlias(id, functionOfAlias(id, ...via))
-    }
-    const parts = partsOf(value)
-    const name = parts[nameIndexOf(parts)]
-    if (!name) return unreadFunction('its function', 'its name is empty', position)
-    const lookup = byName(functionsByName, name)
-    return 'id' in lookup ? functionOf(lookup.id) : unreadFunction(readable(value), lookup.reason, position)
+  const value = String(resolved.value)
+  const id = resourceIn(scope, value, FUNCTION, ALIAS, VERSION)
+  if (id !== '') {
+    const type = typeOf(scope, id)
+    if (FUNCTION.test(type)) return functionOf(scope, id)
+    if (!ALIAS.test(type) && !VERSION.test(type))
+      return unreadFunction(id, `it is a resource of type ${type}`, position)
+    if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
+    return atAlias(scope, id, functionOfAlias(scope, id, ...via))
   }
-
-  return { functionOf, findFunction }
+  const [name] = namesIn(value)
+  if (!name) return unreadFunction('its function', 'its name is empty', position)
+  const lookup = onlyNamed(scope, resourcesOf(scope, FUNCTION), 'FunctionName', name)
+  return 'id' in lookup ? functionOf(scope, lookup.id) : unreadFunction(readable(value), lookup.reason, position)
 }

@@ -1,3 +1,4 @@
+import type { LambdaFunction, Queue } from '../model/model.ts'
 import type { Position } from '../model/setting.ts'
 import { entriesOf, type Node, scalarText } from './document.ts'
 import {
@@ -22,41 +23,7 @@ export type Resolved =
   | { kind: 'absent'; position?: Position | undefined }
   | { kind: 'unknown'; reason: string; position?: Position | undefined }
 
-export interface Unknown {
-  reason: string
-}
-
-type Verdict = boolean | Unknown
-
-const ABSENT = { kind: 'absent' } as const
-
-function unknown(reason: string): Resolved {
-  return { kind: 'unknown', reason }
-}
-
-function placeholderFor(name: string): Resolved {
-  return { kind: 'scalar', value: placeholder(name) }
-}
-
-const NOWHERE: Position = { line: 1, column: 1 }
-
-function node(value: string): Node {
-  return { kind: 'scalar', value, position: NOWHERE }
-}
-
-/** The items of a list. None for other values. */
-export function itemsOf(resolved: Resolved): readonly Node[] {
-  return resolved.kind === 'list' ? resolved.items : []
-}
-
-/** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
-const MAX_TEXT_LENGTH = 100_000
-const MAX_DEPTH = 500
-
-/** The text of a scalar, with its placeholders. Empty for other values. */
-export function rawText(resolved: Resolved): string {
-  return resolved.kind === 'scalar' ? String(resolved.value) : ''
-}
+export type Verdict = boolean | { reason: string }
 
 /** Values from other stacks of the same CDK app. */
 export interface Links {
@@ -69,265 +36,346 @@ export interface Links {
   nested: ReadonlySet<string>
 }
 
-/**
- * Resolves the intrinsic functions of a template as far as this is possible without deployment. `chosen` has the values of
- * parameters that are not given and have no default.
- */
-export function createResolver(
-  template: Node,
-  given: ReadonlyMap<string, string>,
-  links?: Links,
-  chosen?: ReadonlyMap<string, { value: string }>,
-) {
-  const parameters = entriesOf(entriesOf(template).get('Parameters'))
-  const conditions = entriesOf(entriesOf(template).get('Conditions'))
-  const mappings = entriesOf(entriesOf(template).get('Mappings'))
-  const resources = entriesOf(entriesOf(template).get('Resources'))
+/** A template with the values of its parameters, and what was read of it so far. */
+export interface Scope {
+  root: Node
+  parameters: ReadonlyMap<string, Node>
+  mappings: ReadonlyMap<string, Node>
+  conditions: ReadonlyMap<string, Node>
+  resources: ReadonlyMap<string, Node>
+  given: ReadonlyMap<string, string>
+  /** The values of parameters that are not given and have no default. */
+  chosen?: ReadonlyMap<string, { value: string }> | undefined
+  links?: Links | undefined
+  /** The folder of the template, to which the paths in it are relative. */
+  folder: string
+  /** The account of the stack, or a placeholder. */
+  account: string
   /** The parameters whose defaults or chosen values were used. */
-  const defaulted = new Set<string>()
-
-  /**
-   * Evaluates each node or condition once. A node that depends on itself reaches MAX_DEPTH, and gets the result of
-   * `circularOf`.
-   */
-  function memoizeRecursive<Key, Result>(circularOf: (key: Key) => Result, evaluate: (key: Key) => Result) {
-    const results = new Map<Key, Result>()
-    let depth = 0
-    return (key: Key): Result => {
-      const known = results.get(key)
-      if (known !== undefined) return known
-      if (depth >= MAX_DEPTH) return circularOf(key)
-      depth++
-      const result = evaluate(key)
-      depth--
-      results.set(key, result)
-      return result
-    }
-  }
-
-  function parameter(name: string, declaration: Node): Resolved {
-    const declared = entriesOf(declaration)
-    const type = String(scalarText(declared.get('Type')))
-    const value = given.get(name) ?? scalarText(declared.get('Default')) ?? chosen?.get(name)?.value
-    if (type.startsWith('AWS::SSM::Parameter::') && !given.has(name)) {
-      return unknown(`the parameter ${name} comes from ${type} (set it with --parameter ${name}=…)`)
-    }
-    if (!given.has(name) && value !== undefined) defaulted.add(name)
-    if (value === undefined) return unknown(`the parameter ${name} has no default (set it with --parameter ${name}=…)`)
-    if (!/List<|CommaDelimitedList/.test(type)) return { kind: 'scalar', value }
-    return { kind: 'list', items: value.split(',').map((item) => node(item.trim())) }
-  }
-
-  function ref(name: string): Resolved {
-    const declaration = parameters.get(name)
-    const linked = links?.parameters.get(name)
-    if (linked && !given.has(name)) return resolve(linked)
-    if (declaration) return parameter(name, declaration)
-    if (name === 'AWS::NoValue') return ABSENT
-    const value = given.get(name)
-    if (value !== undefined) return { kind: 'scalar', value }
-    // SAM allows Ref Function.Alias.
-    return PSEUDO_PARAMETERS.includes(name) ? placeholderFor(name) : attribute(name)
-  }
-  /** The value of a resource, or of its attribute. */
-  function attribute(path: string): Resolved {
-    const linked = links?.outputs.get(path)
-    if (linked) return resolve(linked)
-    const resource = resources.get(resourceOf(path))
-    if (!resource) return unknown(`${readable(path)} is not defined in this template`)
-    const condition = scalarText(entriesOf(resource).get('Condition'))
-    return condition !== undefined && holds(condition) === false
-      ? unknown(`${resourceOf(path)} does not exist: its condition ${condition} is false with these parameters`)
-      : placeholderFor(path)
-  }
-
-  /** The text with its placeholders, or the reason why it is unknown. */
-  function textOf(resolved: Resolved): string | Unknown {
-    if (resolved.kind === 'scalar') return String(resolved.value)
-    return {
-      reason:
-        resolved.kind === 'unknown'
-          ? resolved.reason
-          : `a text is needed, but there is ${resolved.kind === 'absent' ? 'none' : `a ${resolved.kind}`}`,
-    }
-  }
-  function resolveOptional(child: Node | undefined): Resolved {
-    return child ? resolve(child) : ABSENT
-  }
-  const text = (child: Node | undefined) => textOf(resolveOptional(child))
-  /** The text of a key, a position or a delimiter, which must not have placeholders. */
-  function wholeText(child: Node | undefined): string | Unknown {
-    const value = text(child)
-    const reason = typeof value === 'string' ? whyUnknown(value) : value.reason
-    return reason === undefined ? value : { reason }
-  }
-  function joined(parts: readonly (string | Unknown)[], delimiter: string): Resolved {
-    const unresolved = parts.find((part) => typeof part !== 'string')
-    if (unresolved) return unknown(unresolved.reason)
-    const value = parts.join(delimiter)
-    return value.length > MAX_TEXT_LENGTH
-      ? unknown(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
-      : { kind: 'scalar', value }
-  }
-  const listOf = (child: Node) => itemsOf(resolve(child))
-
-  function substitute(argument: Node): Resolved {
-    const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
-    const own = entriesOf(variables)
-    const format = scalarText(head)
-    if (format === undefined) return unknown('Fn::Sub has no text')
-    // Splits the text at its references: every second part is the name of one.
-    const parts = format.split(/\$\{([^}]*)\}/)
-    function fill(part: string, index: number) {
-      if (index % 2 === 0) return part
-      if (part.startsWith('!')) return `\${${part.slice(1)}}`
-      const variable = own.get(part.trim())
-      return textOf(variable ? resolve(variable) : ref(part.trim()))
-    }
-    return joined(parts.map(fill), '')
-  }
-
-  function findInMap(argument: Node): Resolved {
-    const [map, first, second, options] = listOf(argument)
-    const path = [map, first, second].map(wholeText)
-    const unresolved = path.find((key) => typeof key !== 'string')
-    if (unresolved) return unknown(unresolved.reason)
-    const [mapName, firstKey, secondKey] = path as [string, string, string]
-    const value = entriesOf(entriesOf(mappings.get(mapName)).get(firstKey)).get(secondKey)
-    const found = value ?? entriesOf(options).get('DefaultValue')
-    return found ? resolve(found) : unknown(`Mappings has no ${path.join('.')}`)
-  }
-
-  const functions: Record<string, (argument: Node) => Resolved> = {
-    Ref: (argument) => {
-      const name = text(argument)
-      return typeof name === 'string' ? ref(name) : unknown(name.reason)
-    },
-    'Fn::GetAtt': (argument) => {
-      const parts = argument.kind === 'list' ? argument.items : [argument]
-      const path = joined(parts.map(text), '.')
-      return path.kind === 'scalar' ? attribute(String(path.value)) : path
-    },
-    'Fn::Sub': substitute,
-    'Fn::Join': (argument) => {
-      const [delimiter, list] = listOf(argument)
-      const between = text(delimiter)
-      if (typeof between !== 'string') return unknown(between.reason)
-      const resolved = resolveOptional(list)
-      if (resolved.kind !== 'list') return resolved.kind === 'unknown' ? resolved : unknown('Fn::Join has no list')
-      return joined(resolved.items.map(text), between)
-    },
-    'Fn::Split': (argument) => {
-      const [delimiter, source] = listOf(argument)
-      const at = wholeText(delimiter)
-      if (typeof at !== 'string') return unknown(at.reason)
-      const value = text(source)
-      if (typeof value !== 'string') return unknown(value.reason)
-      if (!whyUnknown(value)) return { kind: 'list', items: value.split(at).map(node) }
-      if (at === ':' && hasKnownColons(value)) return { kind: 'list', items: partsOf(value).map(node) }
-      return { kind: 'scalar', value } // its placeholders are unknown, so it cannot be split. Fn::Select handles it
-    },
-    'Fn::Select': (argument) => {
-      const [index, list] = listOf(argument)
-      const at = wholeText(index)
-      if (typeof at !== 'string') return unknown(at.reason)
-      const resolved = resolveOptional(list)
-      if (resolved.kind === 'unknown') return resolved
-      if (resolved.kind === 'scalar') {
-        // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is
-        // known.
-        const ids = placeholdersIn(String(resolved.value)).map(resourceOf)
-        const [id, ...more] = new Set(ids.filter((id) => resources.has(id)))
-        return id !== undefined && more.length === 0
-          ? placeholderFor(`${id}.Fn::Select ${at}`)
-          : unknown(whyUnknown(String(resolved.value)) ?? 'Fn::Select has no list')
-      }
-      const item = resolved.kind === 'list' ? resolved.items[Number(at)] : undefined
-      return item ? resolve(item) : unknown('Fn::Select selects nothing')
-    },
-    'Fn::FindInMap': findInMap,
-    'Fn::If': (argument) => {
-      const [condition, yes, no] = listOf(argument)
-      const verdict = named(condition)
-      if (typeof verdict !== 'boolean') return unknown(verdict.reason)
-      const value = verdict ? yes : no
-      return value ? resolve(value) : unknown(`Fn::If has no value for ${verdict}`)
-    },
-    'Fn::ImportValue': (argument) => {
-      const name = text(argument)
-      if (typeof name !== 'string') return unknown('Fn::ImportValue comes from another stack')
-      const exported = links?.exports.get(name)
-      return exported ? resolve(exported) : unknown(`Fn::ImportValue ${readable(name)} comes from another stack`)
-    },
-  }
-
-  function evaluate(child: Node): Resolved {
-    if (child.kind === 'list') return child
-    if (child.kind === 'map') {
-      const [entry, ...more] = child.entries
-      if (!entry || more.length > 0) return child
-      const [name, argument] = entry
-      const intrinsic = Object.hasOwn(functions, name) ? functions[name] : undefined
-      // The position is that of the intrinsic function, not of its parts.
-      if (intrinsic) return { ...intrinsic(argument), position: child.position }
-      return /^(Fn::|!)/.test(name)
-        ? { ...unknown(`${name} is known only after deployment`), position: child.position }
-        : child
-    }
-    const { value, position } = child
-    return value === null ? { kind: 'absent', position } : { kind: 'scalar', value, position }
-  }
-  const resolve = memoizeRecursive<Node, Resolved>(
-    () => unknown('it refers to itself, or is nested too deeply'),
-    evaluate,
-  )
-
-  function evaluateCondition(child: Node): Verdict {
-    const [entry, ...more] = entriesOf(child)
-    if (!entry || more.length > 0) return { reason: 'the condition is not valid' }
-    const [name, argument] = entry
-    if (name === 'Condition') return named(argument)
-    const parts = listOf(argument)
-    if (name === 'Fn::Equals') {
-      if (parts.length !== 2) return { reason: 'Fn::Equals does not have two values' }
-      const sides = parts.map(text)
-      const unresolved = sides.find((side) => typeof side !== 'string')
-      if (unresolved) return unresolved
-      const [left, right] = sides as [string, string]
-      const reason = left === right ? undefined : (whyUnknown(left) ?? whyUnknown(right))
-      return reason === undefined ? left === right : { reason }
-    }
-    if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) return { reason: `${name} is known only after deployment` }
-    const results = parts.map(evaluateCondition)
-    const [first] = results
-    if (first === undefined) return { reason: `${name} has no conditions` }
-    if (name === 'Fn::Not') return typeof first === 'boolean' ? !first : first
-    const decisive = name === 'Fn::Or'
-    if (results.includes(decisive)) return decisive
-    return results.find((verdict) => typeof verdict !== 'boolean') ?? !decisive
-  }
-  /** Whether the condition that a part of the template names holds. */
-  function named(child: Node | undefined): Verdict {
-    const name = text(child)
-    return typeof name === 'string' ? holds(name) : name
-  }
-  /** Whether a condition of the template holds. */
-  const holds: (name: string) => Verdict = memoizeRecursive<string, Verdict>(
-    (name) => ({ reason: `the condition ${name} refers to itself, or is nested too deeply` }),
-    (name) => {
-      const condition = conditions.get(name)
-      if (!condition) return { reason: `there is no condition ${name}` }
-      return evaluateCondition(condition)
-    },
-  )
-
-  const account = given.get('AWS::AccountId') ?? placeholder('AWS::AccountId')
-  return { root: template, resolve, holds, resources, defaulted, account }
+  defaulted: Set<string>
+  /** Each node, condition, function and queue is read once. */
+  nodes: Map<Node, Resolved>
+  verdicts: Map<string, Verdict>
+  functions: Map<string, LambdaFunction>
+  queues: Map<string, Queue>
+  /** How many nodes and conditions are being evaluated. */
+  depth: number
 }
 
-export type Resolver = ReturnType<typeof createResolver>
+export function scopeOf(
+  root: Node,
+  given: ReadonlyMap<string, string> = new Map(),
+  more: Pick<Scope, 'chosen' | 'links'> & { folder?: string } = {},
+): Scope {
+  const section = (name: string) => entriesOf(entriesOf(root).get(name))
+  return {
+    root,
+    parameters: section('Parameters'),
+    mappings: section('Mappings'),
+    conditions: section('Conditions'),
+    resources: section('Resources'),
+    given,
+    folder: process.cwd(),
+    ...more,
+    account: given.get('AWS::AccountId') ?? placeholder('AWS::AccountId'),
+    defaulted: new Set(),
+    nodes: new Map(),
+    verdicts: new Map(),
+    functions: new Map(),
+    queues: new Map(),
+    depth: 0,
+  }
+}
+
+const ABSENT = { kind: 'absent' } as const
+/** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
+const MAX_TEXT_LENGTH = 100_000
+const MAX_DEPTH = 500
+
+/** A value that is known only after deployment, or that the template does not define. The message is the reason. */
+class Unresolved extends Error {}
+
+function placeholderFor(name: string): Resolved {
+  return { kind: 'scalar', value: placeholder(name) }
+}
+
+function listOfTexts(values: readonly string[]): Resolved {
+  const position = { line: 1, column: 1 }
+  return { kind: 'list', items: values.map((value) => ({ kind: 'scalar', value, position })) }
+}
+
+/** The items of a list. None for other values. */
+export function itemsOf(resolved: Resolved): readonly Node[] {
+  return resolved.kind === 'list' ? resolved.items : []
+}
+
+/** The text of a scalar, with its placeholders. Empty for other values. */
+export function rawText(resolved: Resolved): string {
+  return resolved.kind === 'scalar' ? String(resolved.value) : ''
+}
 
 /** Whether a resource belongs to another stack of the same CDK app. Logical ids have no slash. */
 export function isOfOtherStack(id: string): boolean {
   return id.includes('/')
+}
+
+/** Evaluates a key once. A key that depends on itself reaches MAX_DEPTH. */
+function once<Key, Result>(
+  scope: Scope,
+  results: Map<Key, Result | { reason: string }>,
+  key: Key,
+  evaluate: () => Result,
+): Result | { reason: string } {
+  const result = results.get(key)
+  if (result !== undefined) return result
+  if (scope.depth >= MAX_DEPTH) return { reason: 'it refers to itself, or is nested too deeply' }
+  scope.depth++
+  try {
+    results.set(key, evaluate())
+  } catch (error) {
+    if (!(error instanceof Unresolved)) throw error
+    results.set(key, { reason: error.message })
+  } finally {
+    scope.depth--
+  }
+  return results.get(key) as Result
+}
+
+/** Resolves the intrinsic function of a node, as far as this is possible without deployment. */
+export function resolve(scope: Scope, node: Node): Resolved {
+  const result = once<Node, Resolved>(scope, scope.nodes, node, () => evaluate(scope, node))
+  return 'kind' in result ? result : { kind: 'unknown', reason: result.reason, position: node.position }
+}
+
+function evaluate(scope: Scope, node: Node): Resolved {
+  const { position } = node
+  if (node.kind === 'scalar') {
+    return node.value === null ? { kind: 'absent', position } : { kind: 'scalar', value: node.value, position }
+  }
+  if (node.kind === 'list') return node
+  const [entry, ...more] = node.entries
+  if (!entry || more.length > 0) return node
+  const [name, argument] = entry
+  const intrinsic = Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
+  // The position is that of the intrinsic function, not of its parts.
+  if (intrinsic) return { ...intrinsic(scope, argument), position }
+  if (/^(Fn::|!)/.test(name)) throw new Unresolved(`${name} is known only after deployment`)
+  return node
+}
+
+function resolveOptional(scope: Scope, node: Node | undefined): Resolved {
+  return node ? resolve(scope, node) : ABSENT
+}
+
+/** The items of a list. None for other values. */
+function listIn(scope: Scope, node: Node): readonly Node[] {
+  const resolved = resolve(scope, node)
+  if (resolved.kind === 'unknown') throw new Unresolved(resolved.reason)
+  return itemsOf(resolved)
+}
+
+/** The text of a node, with its placeholders. */
+function textIn(scope: Scope, node: Node | undefined): string {
+  return textOf(resolveOptional(scope, node))
+}
+
+function textOf(resolved: Resolved): string {
+  if (resolved.kind === 'scalar') return String(resolved.value)
+  if (resolved.kind === 'unknown') throw new Unresolved(resolved.reason)
+  throw new Unresolved(`a text is needed, but there is ${resolved.kind === 'absent' ? 'none' : `a ${resolved.kind}`}`)
+}
+
+/** The text of a key, a position or a delimiter, which must not have placeholders. */
+function wholeText(scope: Scope, node: Node | undefined): string {
+  const text = textIn(scope, node)
+  const reason = whyUnknown(text)
+  if (reason !== undefined) throw new Unresolved(reason)
+  return text
+}
+
+function joined(parts: readonly string[], delimiter: string): Resolved {
+  const value = parts.join(delimiter)
+  if (value.length > MAX_TEXT_LENGTH) throw new Unresolved(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
+  return { kind: 'scalar', value }
+}
+
+function parameter({ given, chosen, defaulted }: Scope, name: string, declaration: Node): Resolved {
+  const declared = entriesOf(declaration)
+  const type = String(scalarText(declared.get('Type')))
+  const isGiven = given.has(name)
+  const hint = `(set it with --parameter ${name}=…)`
+  if (type.startsWith('AWS::SSM::Parameter::') && !isGiven) {
+    throw new Unresolved(`the parameter ${name} comes from ${type} ${hint}`)
+  }
+  const value = given.get(name) ?? scalarText(declared.get('Default')) ?? chosen?.get(name)?.value
+  if (value === undefined) throw new Unresolved(`the parameter ${name} has no default ${hint}`)
+  if (!isGiven) defaulted.add(name)
+  if (!/List<|CommaDelimitedList/.test(type)) return { kind: 'scalar', value }
+  return listOfTexts(value.split(',').map((item) => item.trim()))
+}
+
+function valueOfName(scope: Scope, name: string): Resolved {
+  const { given, parameters, links } = scope
+  const declaration = parameters.get(name)
+  const linked = links?.parameters.get(name)
+  if (linked && !given.has(name)) return resolve(scope, linked)
+  if (declaration) return parameter(scope, name, declaration)
+  if (name === 'AWS::NoValue') return ABSENT
+  const value = given.get(name)
+  if (value !== undefined) return { kind: 'scalar', value }
+  // SAM allows Ref Function.Alias.
+  return PSEUDO_PARAMETERS.includes(name) ? placeholderFor(name) : valueOfAttribute(scope, name)
+}
+
+/** The value of a resource, or of its attribute. */
+function valueOfAttribute(scope: Scope, path: string): Resolved {
+  const linked = scope.links?.outputs.get(path)
+  if (linked) return resolve(scope, linked)
+  const resource = scope.resources.get(resourceOf(path))
+  if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
+  const condition = scalarText(entriesOf(resource).get('Condition'))
+  if (condition === undefined || holds(scope, condition) !== false) return placeholderFor(path)
+  throw new Unresolved(`${resourceOf(path)} does not exist: its condition ${condition} is false with these parameters`)
+}
+
+function substitute(scope: Scope, argument: Node): Resolved {
+  const [head, variables] = argument.kind === 'list' ? argument.items : [argument]
+  const own = entriesOf(variables)
+  const format = scalarText(head)
+  if (format === undefined) throw new Unresolved('Fn::Sub has no text')
+  function fill(part: string, index: number): string {
+    if (index % 2 === 0) return part
+    if (part.startsWith('!')) return `\${${part.slice(1)}}`
+    const variable = own.get(part.trim())
+    return textOf(variable ? resolve(scope, variable) : valueOfName(scope, part.trim()))
+  }
+  // Splits the text at its references: every second part is the name of one.
+  return joined(format.split(/\$\{([^}]*)\}/).map(fill), '')
+}
+
+function split(scope: Scope, argument: Node): Resolved {
+  const [delimiter, source] = listIn(scope, argument)
+  const at = wholeText(scope, delimiter)
+  const value = textIn(scope, source)
+  if (!whyUnknown(value)) return listOfTexts(value.split(at))
+  if (at === ':' && hasKnownColons(value)) return listOfTexts(partsOf(value))
+  return { kind: 'scalar', value } // its placeholders are unknown, so it cannot be split. Fn::Select handles it
+}
+
+function select(scope: Scope, argument: Node): Resolved {
+  const [index, list] = listIn(scope, argument)
+  const at = wholeText(scope, index)
+  const resolved = resolveOptional(scope, list)
+  if (resolved.kind === 'unknown') return resolved
+  if (resolved.kind === 'scalar') {
+    // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is known.
+    const ids = placeholdersIn(String(resolved.value)).map(resourceOf)
+    const [id, ...more] = new Set(ids.filter((one) => scope.resources.has(one)))
+    if (id !== undefined && more.length === 0) return placeholderFor(`${id}.Fn::Select ${at}`)
+    throw new Unresolved(whyUnknown(String(resolved.value)) ?? 'Fn::Select has no list')
+  }
+  const item = itemsOf(resolved)[Number(at)]
+  if (!item) throw new Unresolved('Fn::Select selects nothing')
+  return resolve(scope, item)
+}
+
+function join(scope: Scope, argument: Node): Resolved {
+  const [delimiter, list] = listIn(scope, argument)
+  const between = textIn(scope, delimiter)
+  const resolved = resolveOptional(scope, list)
+  if (resolved.kind === 'unknown') return resolved
+  if (resolved.kind !== 'list') throw new Unresolved('Fn::Join has no list')
+  const parts = resolved.items.map((item) => textIn(scope, item))
+  return joined(parts, between)
+}
+
+function findInMap(scope: Scope, argument: Node): Resolved {
+  const [map, first, second, options] = listIn(scope, argument)
+  const [mapName, ...keys] = [map, first, second].map((node) => wholeText(scope, node)) as [string, string, string]
+  const value = keys.reduce<Node | undefined>((node, key) => entriesOf(node).get(key), scope.mappings.get(mapName))
+  const found = value ?? entriesOf(options).get('DefaultValue')
+  if (!found) throw new Unresolved(`Mappings has no ${[mapName, ...keys].join('.')}`)
+  return resolve(scope, found)
+}
+
+function choose(scope: Scope, argument: Node): Resolved {
+  const [condition, yes, no] = listIn(scope, argument)
+  const verdict = decided(holds(scope, textIn(scope, condition)))
+  const value = verdict ? yes : no
+  if (!value) throw new Unresolved(`Fn::If has no value for ${verdict}`)
+  return resolve(scope, value)
+}
+
+function importValue(scope: Scope, argument: Node): Resolved {
+  const name = resolve(scope, argument)
+  const exported = scope.links?.exports.get(rawText(name))
+  if (exported) return resolve(scope, exported)
+  const named = name.kind === 'scalar' ? ` ${readable(rawText(name))}` : ''
+  throw new Unresolved(`Fn::ImportValue${named} comes from another stack`)
+}
+
+const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Node) => Resolved>> = {
+  Ref: (scope, argument) => valueOfName(scope, textIn(scope, argument)),
+  'Fn::GetAtt': (scope, argument) => {
+    const parts = argument.kind === 'list' ? argument.items : [argument]
+    return valueOfAttribute(scope, parts.map((part) => textIn(scope, part)).join('.'))
+  },
+  'Fn::Sub': substitute,
+  'Fn::Join': join,
+  'Fn::Split': split,
+  'Fn::Select': select,
+  'Fn::FindInMap': findInMap,
+  'Fn::If': choose,
+  'Fn::ImportValue': importValue,
+}
+
+function decided(verdict: Verdict): boolean {
+  if (typeof verdict !== 'boolean') throw new Unresolved(verdict.reason)
+  return verdict
+}
+
+/** Whether a condition of the template holds. */
+export function holds(scope: Scope, name: string): Verdict {
+  return once<string, Verdict>(scope, scope.verdicts, name, () => {
+    const condition = scope.conditions.get(name)
+    if (!condition) throw new Unresolved(`there is no condition ${name}`)
+    return decideCondition(scope, condition)
+  })
+}
+
+function decideCondition(scope: Scope, node: Node): boolean {
+  const [entry, ...more] = entriesOf(node)
+  if (!entry || more.length > 0) throw new Unresolved('the condition is not valid')
+  const [name, argument] = entry
+  if (name === 'Condition') return decided(holds(scope, textIn(scope, argument)))
+  const parts = listIn(scope, argument)
+  if (name === 'Fn::Equals') return areEqual(scope, parts)
+  if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) throw new Unresolved(`${name} is known only after deployment`)
+  const [first, ...others] = parts.map((part) => verdictOf(scope, part))
+  if (first === undefined) throw new Unresolved(`${name} has no conditions`)
+  if (name === 'Fn::Not') return !decided(first)
+  const decisive = name === 'Fn::Or'
+  const verdicts = [first, ...others]
+  if (verdicts.includes(decisive)) return decisive
+  for (const verdict of verdicts) decided(verdict)
+  return !decisive
+}
+
+/** The verdict on a part of a condition. Another part can decide even if this one is not known. */
+function verdictOf(scope: Scope, node: Node): Verdict {
+  try {
+    return decideCondition(scope, node)
+  } catch (error) {
+    if (error instanceof Unresolved) return { reason: error.message }
+    throw error
+  }
+}
+
+function areEqual(scope: Scope, parts: readonly Node[]): boolean {
+  if (parts.length !== 2) throw new Unresolved('Fn::Equals does not have two values')
+  const [left, right] = parts.map((part) => textIn(scope, part)) as [string, string]
+  if (left === right) return true
+  const reason = whyUnknown(left) ?? whyUnknown(right)
+  if (reason !== undefined) throw new Unresolved(reason)
+  return false
 }

@@ -11,7 +11,7 @@ function textIn({ values }: Instance, name: string): string | undefined {
  * Where the code of a function is: the folder or the file from which `archive_file` makes its archive, or the archive.
  * Terraform's paths are relative to the folder in which it runs.
  */
-export function codeOf(instance: Instance, instances: readonly Instance[]): Code {
+export function codeOfFunction(instance: Instance, instances: readonly Instance[]): Code {
   const [handler, runtime, filename] = ['handler', 'runtime', 'filename'].map((name) => textIn(instance, name))
   if (filename === undefined) {
     const isImage = textIn(instance, 'image_uri') !== undefined

@@ -1,3 +1,4 @@
+import type { LambdaFunction, Queue } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { parseObject } from '../shared/json.ts'
 
@@ -44,9 +45,8 @@ interface ShownModule {
 
 interface ResourceChange {
   address: string
-  type: string
   deposed?: string
-  change: { actions: readonly string[]; before?: Record<string, unknown> | null; after_unknown?: unknown }
+  change: { after_unknown?: unknown }
 }
 
 /** What `terraform show -json` prints for a plan or a state. Other keys are ignored, as the documentation demands. */
@@ -91,8 +91,9 @@ export interface Instance {
 
 export interface Plan {
   instances: readonly Instance[]
-  /** The last values of resources that the plan deletes. */
-  deleted: readonly { type: string; values: Record<string, unknown> }[]
+  /** Each function and queue is read once. */
+  functions: Map<Instance, LambdaFunction>
+  queues: Map<Instance, Queue>
   isState: boolean
   /** Why the plan may not show everything. */
   incomplete?: string | undefined
@@ -123,62 +124,53 @@ export function parseTerraformJson(file: string, text: string): TerraformJson | 
   return document as TerraformJson
 }
 
-function keyOf(index: string | number | undefined) {
-  return index === undefined ? '' : `[${JSON.stringify(index)}]`
-}
-
 /** Lists the instances of all modules, with their declarations. */
 export function toPlan(shown: TerraformJson): Plan {
   const isState = shown.planned_values === undefined
   const changes = (shown.resource_changes ?? []).filter(({ deposed }) => deposed === undefined)
   const unknowns = new Map(changes.map(({ address, change }) => [address, change.after_unknown]))
-  const added = new Set<string>()
-
-  function add(shownModule: ShownModule | undefined, module: Module, isWanted: (mode: string) => boolean): void {
-    const configs = new Map(
-      module.config.resources?.map((config) => [`${config.mode} ${config.type}.${config.name}`, config]),
-    )
-    for (const { address, mode, type, name, index, values = {} } of shownModule?.resources ?? []) {
-      if (!isWanted(mode) || added.has(address)) continue
-      added.add(address)
-      const config = configs.get(`${mode} ${type}.${name}`)
-      const unknown = unknowns.get(address)
-      module.instances.push({ address, mode, type, name, key: keyOf(index), values, unknown, config, module })
-    }
-    for (const child of shownModule?.child_modules ?? []) add(child, childOf(module, child.address), isWanted)
-  }
-  /** Finds or makes the child at an address. An address is that of the parent, then `.module.NAME`, then the key. */
-  function childOf(parent: Module, address: string): Module {
-    const own = parent.address === '' ? address : address.slice(parent.address.length + 1)
-    const named = own.replace(/\[.*/, '')
-    const name = named.slice('module.'.length)
-    const key = own.slice(named.length)
-    const siblings = parent.children.get(name) ?? []
-    parent.children.set(name, siblings)
-    const existing = siblings.find((module) => module.key === key)
-    if (existing) return existing
-    const call = parent.config.module_calls?.[name] ?? {}
-    const config = call.module ?? {}
-    const caller = { parent, call, siblings }
-    const module: Module = { address, key, caller, config, instances: [], children: new Map() }
-    siblings.push(module)
-    return module
-  }
-
   const config = shown.configuration?.root_module ?? {}
   const root: Module = { address: '', key: '', config, instances: [], children: new Map() }
-  add((shown.planned_values ?? shown.values)?.root_module, root, () => true)
+  addInstances(root, (shown.planned_values ?? shown.values)?.root_module, unknowns)
   // If Terraform read a data source while it planned, the plan lists it only in the prior state.
-  add(shown.prior_state?.values?.root_module, root, (mode) => mode === 'data')
-  const deleted = changes.flatMap(({ type, change: { actions, before } }) =>
-    actions.join() === 'delete' && before ? [{ type, values: before }] : [],
-  )
+  addInstances(root, shown.prior_state?.values?.root_module, unknowns, ['data'])
   const incomplete = shown.errored
     ? 'planning failed, so the plan is not complete'
     : shown.complete === false
       ? 'the plan is not complete: -target or a deferred change omits resources'
       : undefined
-  return { instances: instancesIn(root), deleted, isState, incomplete }
+  return { instances: instancesIn(root), functions: new Map(), queues: new Map(), isState, incomplete }
+}
+
+/** Adds the resources of a module and of its children, except those that it already has. */
+function addInstances(
+  module: Module,
+  shown: ShownModule | undefined,
+  unknowns: ReadonlyMap<string, unknown>,
+  modes = ['managed', 'data'],
+): void {
+  for (const { address, mode, type, name, index, values = {} } of shown?.resources ?? []) {
+    if (!modes.includes(mode) || module.instances.some((one) => one.address === address)) continue
+    const config = module.config.resources?.find((one) => one.mode === mode && one.type === type && one.name === name)
+    const key = index === undefined ? '' : `[${JSON.stringify(index)}]`
+    module.instances.push({ address, mode, type, name, key, values, unknown: unknowns.get(address), config, module })
+  }
+  for (const child of shown?.child_modules ?? []) addInstances(childAt(module, child.address), child, unknowns, modes)
+}
+
+/** Finds or makes the child at an address. An address is that of the parent, then `.module.NAME`, then the key. */
+function childAt(parent: Module, address: string): Module {
+  const own = parent.address === '' ? address : address.slice(parent.address.length + 1)
+  const [, name = '', key = ''] = /^module\.([^[]+)(.*)/s.exec(own) ?? []
+  const siblings = parent.children.get(name) ?? []
+  parent.children.set(name, siblings)
+  const existing = siblings.find((module) => module.key === key)
+  if (existing) return existing
+  const call = parent.config.module_calls?.[name] ?? {}
+  const caller = { parent, call, siblings }
+  const module: Module = { address, key, caller, config: call.module ?? {}, instances: [], children: new Map() }
+  siblings.push(module)
+  return module
 }
 
 function instancesIn({ instances, children }: Module): Instance[] {

@@ -1,28 +1,19 @@
 import {
-  incompletePolicy,
-  kindMismatch,
+  type DeadLetterQueue,
+  deadLetterQueueOf,
   type Queue,
   type RedrivePolicy,
-  redriveDenied,
+  type Subscription,
   unreadQueue,
 } from '../model/model.ts'
-import { absent, invalid, known, mapSetting, type Setting, unknown, valueIn } from '../model/setting.ts'
-import { numberSetting, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { absent, invalid, known, type Setting, unknown, valueIn } from '../model/setting.ts'
+import { QUEUE_SETTINGS, REDRIVE_SETTINGS, readTable, SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { parseObject } from '../shared/json.ts'
-import { memoize } from '../shared/memoize.ts'
 import type { Instance, Plan } from './plan.ts'
-import {
-  declares,
-  findReferenced,
-  isPossible,
-  mentionedBy,
-  type ReferenceLookup,
-  resolveArgument,
-} from './references.ts'
-import { createSubscriptions } from './subscriptions.ts'
-import { AFTER_APPLY, identified, settingsAt, textAt, valueAt } from './values.ts'
+import { declares, findReferenced, type Lookup, referencesOf } from './references.ts'
+import { AFTER_APPLY, identified, settingsAt, textAt } from './values.ts'
 
-const QUEUE = 'aws_sqs_queue'
+export const QUEUE = 'aws_sqs_queue'
 export const ELSEWHERE = 'it is not in this plan or state'
 
 /** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
@@ -40,181 +31,122 @@ function isManagedQueue({ mode, type }: Instance) {
   return mode === 'managed' && type === QUEUE
 }
 
-/** Reads the queues of a plan or a state, with their redrive policies. */
-export function createQueues({ instances, deleted }: Plan) {
+/** The queue that has this ARN, URL or name. */
+function findKnown({ instances }: Plan, text: string): Lookup {
   const queues = instances.filter(isManagedQueue)
-  const policies = policiesOf('aws_sqs_queue_redrive_policy')
-  const allowPolicies = policiesOf('aws_sqs_queue_redrive_allow_policy')
-
-  /** The resources of this type that set a policy of a queue, each with its queue. */
-  function policiesOf(type: string) {
-    const ofType = instances.filter((one) => one.type === type)
-    return ofType.map((policy) => ({ policy, found: find(policy, 'queue_url') }))
-  }
-
-  /** The queue that has this ARN or URL. If a URL or a name is used as the ARN, that is an error, but the queue is known. */
-  function findKnown(text: string): ReferenceLookup {
-    const same = queues.find(({ values }) => [values.arn, values.id, values.name].includes(text))
-    if (same) return { instance: same }
-    const name = text.split(/[:/]/).at(-1)
-    const candidates = queues.filter(({ values }) => values.name === name)
-    const [instance, ...more] = candidates.filter(({ values }) => values.arn === undefined)
-    return instance && more.length === 0
-      ? { instance, doubt: `only its name matches ${text}: its ARN is known only after apply` }
-      : { reason: ELSEWHERE, arn: text, candidates }
-  }
-
-  /** The queue whose ARN or URL this argument is. */
-  function find(referrer: Instance, argument: string): ReferenceLookup {
-    const text = textAt(referrer, argument)
-    return text.state === 'known' ? findKnown(text.value) : findReferenced(resolveArgument(referrer, argument), [QUEUE])
-  }
-
-  const fifoOf = memoize((queue: Instance): Setting<boolean> => {
-    const name = valueIn(textAt(queue, 'name'))
-    const flag = mapSetting(valueAt(queue, 'fifo_queue'), (value) => known(value === true))
-    return identified(queue, 'fifo', name?.endsWith('.fifo') ? known(true) : flag)
-  })
-
-  const settingsOf = memoize((queue: Instance) => settingsAt(QUEUE_SETTINGS, queue))
-
-  /** Whether a data source is a FIFO queue. Undefined if its name is not known either. */
-  function fifoOfData(data: Instance): Setting<boolean> | undefined {
-    const arn = valueIn(textAt(data, 'arn')) ?? valueIn(textAt(data, 'name'))
-    return arn === undefined ? undefined : known(arn.endsWith('.fifo'))
-  }
-
-  function deadLetterQueueOf(found: ReferenceLookup): RedrivePolicy['deadLetterQueue'] {
-    const { instance } = found
-    if (!instance) {
-      const { arn, reason: unreadReason } = found
-      const retention = unknown(unreadReason)
-      const isArn = arn !== undefined && arnSetting(arn).state === 'known'
-      const fifo = isArn ? known(arn.endsWith('.fifo')) : retention
-      return { id: arn ?? 'its dead-letter queue', unreadReason, fifo, retention }
-    }
-    const { address: id } = instance
-    if (isManagedQueue(instance)) {
-      return { id, fifo: fifoOf(instance), retention: settingsOf(instance).retention }
-    }
-    const unreadReason = `${id} does not show its settings`
-    const retention = unknown(unreadReason)
-    return { id, unreadReason, fifo: fifoOfData(instance) ?? retention, retention }
-  }
-
-  function toRedrive(
-    queue: Instance,
-    found: ReferenceLookup,
-    arn: Setting<string>,
-    count: Setting<number>,
-  ): Setting<RedrivePolicy> {
-    const deadLetterQueue = deadLetterQueueOf(found)
-    const checked = identified(
-      queue,
-      'arn',
-      kindMismatch({ id: queue.address, fifo: fifoOf(queue) }, deadLetterQueue) ??
-        denialOf(queue, found.instance) ??
-        arn,
-    )
-    // If the ARN is wrong, the retention is unknown for the same reason. Both have one id, so doctor makes one finding.
-    const isUnread = deadLetterQueue.unreadReason !== undefined
-    const retention = checked.fix !== undefined && isUnread ? checked : deadLetterQueue.retention
-    const maxReceiveCount = identified(queue, 'maxReceiveCount', count)
-    return known({ arn: checked, maxReceiveCount, deadLetterQueue: { ...deadLetterQueue, retention } })
-  }
-
-  /** Parses a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
-  function parsePolicy(queue: Instance, referrer: Instance): Setting<RedrivePolicy> {
-    const text = textAt(referrer, 'redrive_policy')
-    if (text.state === 'absent') return absent
-    if (text.state === 'unknown') {
-      const found = findReferenced(resolveArgument(referrer, 'redrive_policy'), [QUEUE])
-      return toRedrive(queue, found, unknown(AFTER_APPLY), unknown('the redrive policy is known only after apply'))
-    }
-    const policy = parseObject(text.value)
-    if (!policy)
-      return invalid(
-        'it is not a JSON object',
-        'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).',
-      )
-    const { deadLetterTargetArn: arn, maxReceiveCount: count } = policy
-    const incomplete = incompletePolicy(Boolean(arn), (count ?? '') !== '')
-    if (incomplete) return incomplete
-    return toRedrive(
-      queue,
-      findKnown(String(arn)),
-      arnSetting(String(arn)),
-      numberSetting(REDRIVE_SETTINGS.maxReceiveCount, count),
-    )
-  }
-
-  function redriveOf(queue: Instance): Setting<RedrivePolicy> {
-    const separate = policies.find(({ found }) => found.instance === queue)
-    if (separate) return parsePolicy(queue, separate.policy)
-    const own = textAt(queue, 'redrive_policy')
-    const isDeclared = declares(queue, 'redrive_policy')
-    const isDeleted = deleted.some(
-      ({ type, values }) => type === 'aws_sqs_queue_redrive_policy' && values.queue_url === queue.values.id,
-    )
-    // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
-    const isUnset = own.state === 'absent' || (!isDeclared && (own.state === 'unknown' || isDeleted))
-    if (!isUnset) return parsePolicy(queue, queue)
-    const [reason] = policies.flatMap(({ policy, found }) =>
-      isPossible(found, queue) ? `${policy.address} may set it. Its queue is not certain: ${found.reason}` : [],
-    )
-    return reason === undefined ? absent : unknown(reason)
-  }
-
-  /** All queues that a redrive policy, or a dead-letter setting of any resource, may refer to. */
-  const deadLetterQueues = new Set(
-    instances.flatMap((referrer) => {
-      const names = Object.keys({ ...referrer.values, ...referrer.config?.expressions })
-      return names
-        .filter((name) => DEAD_LETTER_ARGUMENTS.includes(name))
-        .flatMap((name) => deadLettersOf(referrer, name))
-    }),
-  )
-  function deadLettersOf(referrer: Instance, argument: string): readonly Instance[] {
-    const text = JSON.stringify([referrer.values[argument]])
-    const arns = Array.from(text.matchAll(/arn:[^"\\]+/g), ([arn]) => arn)
-    const known = queues.filter(({ values }) => arns.includes(String(values.arn)))
-    return [...known, ...mentionedBy(referrer, argument)]
-  }
-  const subscriptionsOf = createSubscriptions(instances, find)
-
-  /** The error if the dead-letter queue has a policy that does not let the queue use it. */
-  function denialOf(queue: Instance, deadLetterQueue: Instance | undefined) {
-    if (!deadLetterQueue) return undefined
-    const separate = allowPolicies.find(({ found }) => found.instance === deadLetterQueue)?.policy
-    const text = valueIn(textAt(separate ?? deadLetterQueue, 'redrive_allow_policy'))
-    const { redrivePermission, sourceQueueArns } = parseObject(String(text)) ?? {}
-    const { arn } = queue.values
-    const isListed = Array.isArray(sourceQueueArns) && arn !== undefined ? sourceQueueArns.includes(arn) : undefined
-    return redriveDenied(queue.address, deadLetterQueue.address, redrivePermission as string | undefined, isListed)
-  }
-
-  const toQueue = memoize((instance: Instance): Queue => {
-    if (!isManagedQueue(instance)) {
-      const queue = unreadQueue(instance.address, 'a data source does not show the settings of a queue')
-      return { ...queue, fifo: fifoOfData(instance) ?? queue.fifo }
-    }
-    return {
-      id: instance.address,
-      ...settingsOf(instance),
-      fifo: fifoOf(instance),
-      redrive: identified(instance, 'redrive', redriveOf(instance)),
-      isDeadLetterQueue: deadLetterQueues.has(instance),
-      subscriptions: subscriptionsOf(instance),
-    }
-  })
-
-  return { find, toQueue }
+  const same = queues.find(({ values }) => [values.arn, values.id, values.name].includes(text))
+  if (same) return { instance: same }
+  // The ARN of a queue that is not yet created is known only after apply.
+  const name = text.split(/[:/]/).at(-1)
+  const [instance, ...more] = queues.filter(({ values }) => values.name === name && values.arn === undefined)
+  return instance && more.length === 0 ? { instance } : { reason: ELSEWHERE, arn: text }
 }
 
-/** Checks an ARN of a queue. Its URL, the `id` of a queue, is a common mistake. */
-export function arnSetting(value: string): Setting<string> {
-  const fix = 'Use the ARN of a queue: the attribute arn, not id, url or name.'
-  const [arn, , service] = value.split(':')
-  if (arn !== 'arn') return invalid(`"${value}" is not an ARN`, fix)
-  return service === 'sqs' ? known(value) : invalid(`"${value}" is not a queue's ARN`, fix)
+/** The queue whose ARN or URL an argument is. */
+export function findQueue(plan: Plan, referrer: Instance, argument: string): Lookup {
+  const text = textAt(referrer, argument)
+  return text.state === 'known' ? findKnown(plan, text.value) : findReferenced(referrer, argument, [QUEUE])
+}
+
+function isFifoArn(arn: string): Setting<boolean> {
+  return known(arn.endsWith('.fifo'))
+}
+
+/** A queue that is not managed here: in another plan, or a data source, which does not show the settings. */
+function unmanagedQueue(found: Lookup, id: string): Queue {
+  const { instance } = found
+  const arn = found.arn ?? (instance && (valueIn(textAt(instance, 'arn')) ?? valueIn(textAt(instance, 'name'))))
+  const reason = found.reason ?? 'a data source does not show the settings of a queue'
+  const queue = unreadQueue(instance?.address ?? found.arn ?? id, reason)
+  return arn === undefined ? queue : { ...queue, fifo: isFifoArn(arn) }
+}
+
+function settingsOfQueue(queue: Instance) {
+  const settings = settingsAt(QUEUE_SETTINGS, queue)
+  const isFifo = valueIn(textAt(queue, 'name'))?.endsWith('.fifo')
+  return isFifo ? { ...settings, fifo: identified(queue, 'fifo', known(true)) } : settings
+}
+
+function deadLetterQueueAt(found: Lookup): DeadLetterQueue {
+  const { instance } = found
+  return deadLetterQueueOf(
+    instance && isManagedQueue(instance)
+      ? { id: instance.address, ...settingsOfQueue(instance), redrive: absent }
+      : unmanagedQueue(found, 'its dead-letter queue'),
+  )
+}
+
+/** Reads a redrive policy. Its expression is a call of `jsonencode`, of which a plan shows only the references. */
+function policyOf(plan: Plan, queue: Instance, referrer: Instance): Setting<RedrivePolicy> {
+  const text = textAt(referrer, 'redrive_policy')
+  if (text.state === 'absent') return absent
+  if (text.state === 'unknown') {
+    const deadLetterQueue = deadLetterQueueAt(findReferenced(referrer, 'redrive_policy', [QUEUE]))
+    const count = unknown('the redrive policy is known only after apply')
+    const maxReceiveCount = identified<number>(queue, 'maxReceiveCount', count)
+    return known({ arn: unknown(AFTER_APPLY), maxReceiveCount, deadLetterQueue })
+  }
+  const policy = parseObject(text.value)
+  const fix = 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).'
+  if (!policy) return invalid('it is not a JSON object', fix)
+  const settings = readTable(
+    REDRIVE_SETTINGS,
+    ({ name }) => ((policy[name] ?? '') === '' ? absent : known(policy[name])),
+    (name) => `${queue.address} ${name}`,
+  )
+  return known({ ...settings, deadLetterQueue: deadLetterQueueAt(findKnown(plan, String(valueIn(settings.arn)))) })
+}
+
+function redriveOf(plan: Plan, queue: Instance): Setting<RedrivePolicy> {
+  const separate = plan.instances.filter(({ type }) => type === 'aws_sqs_queue_redrive_policy')
+  const policies = separate.map((policy) => ({ policy, found: findQueue(plan, policy, 'queue_url') }))
+  const own = policies.find(({ found }) => found.instance === queue)
+  if (own) return policyOf(plan, queue, own.policy)
+  const text = textAt(queue, 'redrive_policy')
+  // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
+  const isUnset = text.state === 'absent' || (text.state === 'unknown' && !declares(queue, 'redrive_policy'))
+  if (!isUnset) return policyOf(plan, queue, queue)
+  const open = policies.find(({ found }) => !found.instance && found.arn === undefined)
+  return open ? unknown(`${open.policy.address} may set it. Its queue is not certain: ${open.found.reason}`) : absent
+}
+
+/** Whether a redrive policy, or a dead-letter setting of another resource, refers to the queue. */
+function isDeadLetterQueue({ instances }: Plan, queue: Instance): boolean {
+  const arn = JSON.stringify(queue.values.arn)?.slice(1, -1)
+  return instances.some((referrer) =>
+    DEAD_LETTER_ARGUMENTS.some((argument) => {
+      const text = JSON.stringify(referrer.values[argument]) ?? ''
+      const mentionsArn = arn !== undefined && text.match(/arn:[^"\\]+/g)?.includes(arn)
+      return referrer !== queue && (mentionsArn || referencesOf(referrer, argument).instances.has(queue))
+    }),
+  )
+}
+
+/** The subscriptions of a queue to SNS topics. */
+function subscriptionsOf(plan: Plan, queue: Instance): Subscription[] {
+  const all = plan.instances.filter(
+    (one) => one.type === 'aws_sns_topic_subscription' && valueIn(textAt(one, 'protocol')) === 'sqs',
+  )
+  const own = all.filter((one) => findQueue(plan, one, 'endpoint').instance === queue)
+  return own.map((one) => ({ id: one.address, ...settingsAt(SUBSCRIPTION_SETTINGS, one) }))
+}
+
+/** Reads a managed queue. */
+function readQueue(plan: Plan, instance: Instance): Queue {
+  return {
+    id: instance.address,
+    ...settingsOfQueue(instance),
+    redrive: identified(instance, 'redrive', redriveOf(plan, instance)),
+    isDeadLetterQueue: isDeadLetterQueue(plan, instance),
+    subscriptions: subscriptionsOf(plan, instance),
+  }
+}
+
+/** The queue that a mapping reads. Each queue is read once. */
+export function queueOfMapping(plan: Plan, mapping: Instance): Queue {
+  const found = findQueue(plan, mapping, 'event_source_arn')
+  if (!found.instance || !isManagedQueue(found.instance)) return unmanagedQueue(found, 'its queue')
+  const queue = plan.queues.get(found.instance) ?? readQueue(plan, found.instance)
+  plan.queues.set(found.instance, queue)
+  return queue
 }

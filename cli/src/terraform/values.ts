@@ -1,5 +1,5 @@
 import { absent, known, mapSetting, type Setting, unknown, valueIn, withId } from '../model/setting.ts'
-import { type AnyRow, type ReadSettings, readTable, type Table } from '../model/settings.ts'
+import { type Row, readTable, type SettingsOf, type Table } from '../model/settings.ts'
 import type { Instance } from './plan.ts'
 
 export const AFTER_APPLY = 'it is known only after apply'
@@ -32,42 +32,39 @@ export function textAt(instance: Instance, argument: string, ...path: readonly S
   return mapSetting(valueAt(instance, argument, ...path), (value) => known(String(value)))
 }
 
-/** Whether a block is set. Terraform shows a block that is not set as an empty list. */
-export function blockAt(instance: Instance, name: string): Setting<true> {
-  return mapSetting(listAt(instance, name), (blocks) => (blocks.length > 0 ? known<true>(true) : absent))
-}
-
-function rowValueAt(instance: Instance, { terraform, unset }: AnyRow): Setting<unknown> {
-  if (!terraform) return absent
-  const [argument, ...path] = terraform
-  const value = valueAt(instance, argument, ...path)
-  return unset !== undefined && valueIn(value) === unset ? absent : value
-}
-
-/** The settings of a table. `managed` says whether the function runs on Lambda Managed Instances. */
-export function settingsAt<T extends Table>(table: T, instance: Instance, managed?: Setting<unknown>): ReadSettings<T> {
-  const get = (row: AnyRow) => rowValueAt(instance, row)
-  return readTable(table, get, (name, setting) => idOf(instance, name, setting), managed)
-}
-
 export function listAt(instance: Instance, argument: string, ...path: readonly Step[]): Setting<readonly unknown[]> {
   return mapSetting(valueAt(instance, argument, ...path), (value) => known(Array.isArray(value) ? value : [value]))
 }
 
-/** Whether a value in a block is known only after apply. */
-export function hasUnknown(instance: Instance, block: string): boolean {
-  return /true/.test(JSON.stringify(step(instance.unknown, block)))
+/** The settings of a table. */
+export function settingsAt<T extends Table>(table: T, instance: Instance): SettingsOf<T> {
+  const identify = (name: string, setting: Setting<unknown>) => sharedId(instance, name, setting)
+  return readTable(table, (row) => rowAt(instance, row), identify)
+}
+
+function rowAt(instance: Instance, { kind, terraform, unset, item }: Row): Setting<unknown> {
+  if (!terraform) return absent
+  const [argument, ...path] = terraform
+  if (kind !== 'list') {
+    const value = valueAt(instance, argument, ...path)
+    return unset !== undefined && valueIn(value) === unset ? absent : value
+  }
+  // A part of a list can be known only after apply. Terraform shows it as null, or omits it.
+  const missing = /true/.test(JSON.stringify(step(instance.unknown, argument))) ? unknown(AFTER_APPLY) : absent
+  return mapSetting(listAt(instance, argument, ...path), (list) =>
+    known(list.map((one) => (item ? step(one, item[1]) : one)).map((value) => (value ? known(value) : missing))),
+  )
 }
 
 /**
- * Instances of one declaration, made by `count` or `for_each`, have settings with the same id if the values are equal.
- * A broken setting is then one finding, which lists the instances.
+ * The id of a setting. Instances of one declaration, made by `count` or `for_each`, have settings with the same id if
+ * the values are equal. A broken setting is then one finding, which lists the instances.
  */
-function idOf({ address }: Instance, name: string, setting: Setting<unknown>): string {
+function sharedId({ address }: Instance, name: string, setting: Setting<unknown>): string {
   return `${address.replaceAll(/\[("(\\.|[^"\\])*"|\d+)\]/g, '')} ${name} ${JSON.stringify(setting)}`
 }
 
 /** The setting with an id for its instance and its name. */
 export function identified<T>(instance: Instance, name: string, setting: Setting<T>): Setting<T> {
-  return withId(idOf(instance, name, setting), setting)
+  return withId(sharedId(instance, name, setting), setting)
 }

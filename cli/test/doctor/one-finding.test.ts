@@ -93,15 +93,6 @@ test('a capacity provider in Globals: a timeout of 5,400 s is valid', async (t) 
   t.strictSame(ids(await findingsIn(t, globals(settings, 1))), ['visibility-below-timeout Queue0'])
 })
 
-test('FunctionResponseTypes without ReportBatchItemFailures: the finding names its entries', async (t) => {
-  const FunctionResponseTypes = ['reportBatchItemFailures', 'Other']
-  const [finding] = await findingsIn(t, sam({ mapping: { FunctionResponseTypes } }))
-  t.match(
-    finding?.message,
-    'ReportBatchItemFailures is off: FunctionResponseTypes has "reportBatchItemFailures", "Other" instead, and ',
-  )
-})
-
 test('a setting of the function itself and the same setting in Globals give separate findings', async (t) => {
   const template = globals('TenancyConfig: { TenantIsolationMode: A }', 2).replace(
     '    Properties:\n      E',

@@ -46,6 +46,7 @@ const NEVER_CHECKED = [
   'permissions of roles and keys',
   'whether the handler exists',
   'whether a topic may send to the queue',
+  'whether a pipe reads the queue',
 ]
 
 test('--format json: the findings, the number of mappings, and what is never checked', async (t) => {
@@ -186,7 +187,7 @@ test('a clean run prints two lines, which name the functions that need permissio
   t.equal(
     stdout,
     '1 mapping checked: 0 errors, 0 warnings, 0 info\n' +
-      'Not checked: permissions of roles and keys, also those of retryBackoff(); whether the handler exists; whether a topic may send to the queue.\n',
+      'Not checked: permissions of roles and keys, also those of retryBackoff(); whether the handler exists; whether a topic may send to the queue; whether a pipe reads the queue.\n',
   )
 })
 

@@ -344,7 +344,8 @@ test('SAM makes the queue: the fix is to declare it', async (t) => {
   const Properties = { Runtime: 'provided.al2023', Timeout: 60, Events: { Topic } }
   const template = { Resources: { Handler: { Type: 'AWS::Serverless::Function', Properties } } }
   const finding = (await findingsIn(t, template)).find(({ rule }) => rule === 'visibility-below-timeout')
-  const fix = 'SAM cannot set it with SqsSubscription: true. Declare the queue, and name it in QueueArn and QueueUrl.'
+  const fix =
+    'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
   t.strictSame([finding?.fix, finding?.set], [fix, undefined])
 })
 

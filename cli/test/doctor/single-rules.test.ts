@@ -183,7 +183,6 @@ const LAMBDA_API = 'https://docs.aws.amazon.com/lambda/latest/api'
 const QUEUE_API = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
 for (const [mapping, resource, name, source] of [
   [mappingOf({ batchSize: WRONG }), 'Orders', 'BatchSize', `${LAMBDA_API}/API_CreateEventSourceMapping.html`],
-  [mappingOf({ arn: WRONG }), 'Orders', 'The ARN of its queue', `${LAMBDA_API}/API_CreateEventSourceMapping.html`],
   [mappingOf({ filters: known([WRONG]) }), 'Orders', 'Pattern', `${LAMBDA_API}/API_CreateEventSourceMapping.html`],
   [
     mappingOf({ function: functionOf({ timeout: WRONG }) }),

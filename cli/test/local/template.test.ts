@@ -401,13 +401,13 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     'a redrive policy without maxReceiveCount',
     sam({ queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead') } } }),
     {},
-    /Queue \(line \d+\): RedrivePolicy: it has no maxReceiveCount\. /,
+    /Queue \(line \d+\): RedrivePolicy: it needs deadLetterTargetArn and maxReceiveCount\. /,
   ],
   [
     'FunctionResponseTypes that are not a list',
     sam({ mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } }),
     {},
-    /Handler\/Orders \(line \d+\): FunctionResponseTypes: it is a single value, but must be a list\. /,
+    /Handler\/Orders \(line \d+\): FunctionResponseTypes: it is not a list\. /,
   ],
   [
     'a value that AWS rejects',

@@ -1,16 +1,15 @@
 import { test } from 'tap'
 import {
-  incompletePolicy,
-  kindMismatch,
   type LambdaFunction,
   pinnedVersion,
-  redriveDenied,
+  provisionedOf,
   unreadFunction,
   unreadQueue,
   unreadVersion,
   weightedAlias,
 } from '../../src/model/model.ts'
-import { absent, invalid, known, unknown } from '../../src/model/setting.ts'
+import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { mappingOf } from '../support/models.ts'
 
 const position = { line: 3, column: 5 }
 
@@ -20,6 +19,7 @@ test('a function that could not be read: none of its settings is known', async (
     id: 'a',
     position,
     unreadReason: 'why',
+    managed: setting,
     timeout: setting,
     memory: setting,
     runtime: setting,
@@ -60,66 +60,13 @@ test('a version and an alias that could not be read share the reserved concurren
   )
 })
 
-test('a redrive policy needs both keys', async (t) => {
-  const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
-  t.equal(incompletePolicy(true, true, position), undefined)
-  t.strictSame(incompletePolicy(false, true, position), invalid('it has no deadLetterTargetArn', fix, position))
-  t.strictSame(incompletePolicy(true, false, position), invalid('it has no maxReceiveCount', fix, position))
-  t.strictSame(
-    incompletePolicy(false, false, position),
-    invalid('it has no deadLetterTargetArn and no maxReceiveCount', fix, position),
-  )
-})
-
-for (const [permission, isListed, denied] of [
-  ['denyAll', undefined, 'denyAll'],
-  ['denyAll', true, 'denyAll'],
-  ['byQueue', false, 'byQueue'],
-  ['byQueue', true, undefined],
-  ['byQueue', undefined, undefined],
-  ['allowAll', false, undefined],
-  [undefined, false, undefined],
-] as const) {
-  test(`redrivePermission ${permission}, while the queue is listed: ${isListed}`, async (t) => {
-    const errors = {
-      denyAll: invalid(
-        'dead has the redrivePermission denyAll',
-        'Remove RedriveAllowPolicy of dead, or set its redrivePermission to allowAll.',
-        position,
-      ),
-      byQueue: invalid(
-        'dead has the redrivePermission byQueue, and its sourceQueueArns do not contain orders',
-        'Add the ARN of orders to sourceQueueArns of dead.',
-        position,
-      ),
-    }
-    t.strictSame(redriveDenied('orders', 'dead', permission, isListed, position), denied && errors[denied])
-  })
-}
-
-test('a queue and its dead-letter queue are of the same kind', async (t) => {
-  const queue = (id: string, isFifo?: boolean) => ({ id, fifo: isFifo === undefined ? unknown('why') : known(isFifo) })
-  t.strictSame(
-    kindMismatch(queue('orders', true), queue('dead', false), position),
-    invalid(
-      'dead is a standard queue, but orders is a FIFO queue',
-      'Use a FIFO queue as the dead-letter queue.',
-      position,
-    ),
-  )
-  t.strictSame(
-    kindMismatch(queue('orders', false), queue('dead', true), position),
-    invalid(
-      'dead is a FIFO queue, but orders is a standard queue',
-      'Use a standard queue as the dead-letter queue.',
-      position,
-    ),
-  )
-  for (const isFifo of [true, false]) {
-    t.equal(kindMismatch(queue('orders', isFifo), queue('dead', isFifo)), undefined)
-    t.equal(kindMismatch(queue('orders', isFifo), queue('dead')), undefined)
-    t.equal(kindMismatch(queue('orders'), queue('dead', isFifo)), undefined)
+test('a mapping is in provisioned mode if it has a number of pollers, even one that AWS rejects', async (t) => {
+  const provisioned = (minimumPollers: Setting<number>, maximumPollers: Setting<number> = absent) =>
+    provisionedOf(mappingOf({ minimumPollers, maximumPollers }))
+  t.strictSame(provisioned(absent), known(false))
+  for (const pollers of [known(2), invalid('why', 'how')]) {
+    t.strictSame(provisioned(pollers), known(true))
+    t.strictSame(provisioned(unknown('why'), pollers), known(true))
   }
-  t.equal(kindMismatch(queue('orders'), queue('dead')), undefined)
-  t.strictSame(kindMismatch({ id: 'orders', fifo: absent }, queue('dead', true)), undefined)
+  t.strictSame(provisioned(unknown('why')), unknown('why'))
 })

@@ -5,7 +5,6 @@ import {
   invalid,
   known,
   mapSetting,
-  placeOf,
   type Setting,
   unknown,
   valueIn,
@@ -34,8 +33,7 @@ test('the value of a setting, and a change of it', async (t) => {
 test('the id of a setting: its own, or its place', async (t) => {
   t.strictSame(withId('a', known(1)), { ...known(1), id: 'a' })
   t.strictSame(withId('a', { ...known(1), id: 'b' }), { ...known(1), id: 'b' })
-  t.equal(placeOf(position), ':3:5:')
-  t.equal(placeOf({ ...position, file: 'a.yaml', key: 'b' }), 'a.yaml:3:5:b')
+  t.equal(idOf(known(1, { ...position, file: 'a.yaml', key: 'b' })), 'a.yaml:3:5:b')
   t.equal(idOf(known(1, position)), ':3:5:')
   t.equal(idOf({ ...unknown('why', position), id: 'a' }), 'a')
   t.equal(idOf({ ...absent, id: 'a' }), undefined)

@@ -1,31 +1,26 @@
 import { test } from 'tap'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
 import {
-  type AnyRow,
   FUNCTION_SETTINGS,
   MAPPING_SETTINGS,
   numberSetting,
   QUEUE_SETTINGS,
   REDRIVE_SETTINGS,
+  type Row,
   readTable,
   SUBSCRIPTION_SETTINGS,
   type Table,
-  toBoolean,
 } from '../../src/model/settings.ts'
 
 const position = { line: 3, column: 5 }
-const row = { name: 'Name', path: ['Name'] }
+const row = { kind: 'number', name: 'Name', path: ['Name'] } as const
 const size = { ...row, kind: 'number', default: 10, least: 1, most: 1000 } as const
 
 /** Reads one row from its value. */
-function read(table: AnyRow, value: Setting<unknown>, managed?: Setting<unknown>): Setting<unknown> | undefined {
-  const settings = readTable(
-    { it: table },
-    () => value,
-    (name) => `id of ${name}`,
-    managed,
-  )
-  return (settings as Record<string, Setting<unknown>>).it
+function read(it: Row, value: Setting<unknown>, managed: Setting<unknown> = absent): Setting<unknown> {
+  const isManaged = { ...row, kind: 'presence' } as const
+  const get = (one: Row) => (one === isManaged ? managed : value)
+  return readTable({ it, managed: isManaged }, get, (name) => `id of ${name}`).it
 }
 
 const NOT_WHOLE = 'Set a whole number.'
@@ -60,7 +55,6 @@ test('a number that is not set', async (t) => {
   const byDefault = { state: 'known', value: 10, isDefault: true }
   t.strictSame(numberSetting(size, undefined), byDefault)
   t.strictSame(read(size, absent), { ...byDefault, id: 'id of it' })
-  t.strictSame(numberSetting({ ...row, default: false }, undefined), absent)
   t.strictSame(read({ ...row, kind: 'number' }, absent), absent)
 })
 
@@ -74,7 +68,7 @@ test('a number without an upper or a lower limit', async (t) => {
 })
 
 test('on Managed Instances, the limit of some numbers is higher', async (t) => {
-  const timeout = { ...row, kind: 'number', least: 1, most: 900, mostManaged: 5400, unit: 's' } as const
+  const timeout = { ...row, kind: 'number', least: 1, most: 900, mostManaged: 5400 } as const
   const is = (value: number) => known<unknown>(value, position)
   const on = known(true)
   const perhaps = unknown('why')
@@ -82,23 +76,38 @@ test('on Managed Instances, the limit of some numbers is higher', async (t) => {
   t.strictSame(read(timeout, is(5401), on), numberSetting({ ...timeout, most: 5400 }, 5401, position))
   t.strictSame(read(timeout, is(901), absent), numberSetting(timeout, 901, position))
   t.strictSame(read(timeout, is(901)), numberSetting(timeout, 901, position))
-  t.strictSame(read(timeout, is(900), perhaps), known(900, position))
-  t.strictSame(read(timeout, is(5401), perhaps), numberSetting(timeout, 5401, position))
-  const reason = "901 s is valid only on Managed Instances, and the function's CapacityProviderConfig is not known: why"
-  t.strictSame(read(timeout, is(901), perhaps), unknown(reason, position))
+  t.strictSame(read(timeout, is(901), perhaps), known(901, position))
   t.strictSame(read(size, is(1001), on), numberSetting(size, 1001, position))
 })
 
 test('a boolean', async (t) => {
   const boolean = { ...row, kind: 'boolean', default: false } as const
-  for (const text of ['true', 'True', 'TRUE']) t.strictSame(toBoolean(text, position), known(true, position))
-  for (const text of ['false', 'False', 'FALSE']) t.strictSame(toBoolean(text, position), known(false, position))
+  const toBoolean = (value: unknown) => read(boolean, known<unknown>(value, position))
+  for (const value of ['true', 'True', 'TRUE', true]) t.strictSame(toBoolean(value), known(true, position))
+  for (const value of ['false', 'False', 'FALSE', false]) t.strictSame(toBoolean(value), known(false, position))
   for (const text of ['yes', '', 'xtrue', 'truex', 'xfalse', 'falsex']) {
-    t.strictSame(toBoolean(text, position), invalid(`"${text}" is not a boolean`, 'Set it to true or false.', position))
+    t.strictSame(toBoolean(text), invalid(`"${text}" is not a boolean`, 'Set it to true or false.', position))
   }
-  t.strictSame(read(boolean, known<unknown>(true, position)), known(true, position))
-  t.strictSame(read(boolean, known<unknown>('no', position)), toBoolean('no', position))
   t.strictSame(read(boolean, absent), { state: 'known', value: false, isDefault: true, id: 'id of it' })
+})
+
+test('whether there is a value', async (t) => {
+  const presence = { ...row, kind: 'presence' } as const
+  for (const value of [{}, [], 'x', false])
+    t.strictSame(read(presence, known<unknown>(value, position)), known(true, position))
+  t.strictSame(read(presence, absent), absent)
+})
+
+test('a list: whether ReportBatchItemFailures is one of its items', async (t) => {
+  const types = (value: unknown) => read(MAPPING_SETTINGS.reportBatchItemFailures, known(value, position))
+  const [on, other, open] = [known('ReportBatchItemFailures'), known('Other'), unknown('why')]
+  t.strictSame(types([other, on]), known(true, position))
+  t.strictSame(types([open, on]), known(true, position))
+  t.strictSame(types([open, other]), unknown('why', position))
+  for (const items of [[], [other], [absent]]) t.strictSame(types(items), known(false, position))
+  for (const value of ['ReportBatchItemFailures', {}]) {
+    t.strictSame(types(value), invalid('it is not a list', 'Set it to a list.', position))
+  }
 })
 
 test('a text', async (t) => {
@@ -115,11 +124,10 @@ test('a list or a map is not a number, a boolean or a text', async (t) => {
   t.strictSame(numberSetting(size, [5], position), invalid('[5] is not a whole number', NOT_WHOLE, position))
 })
 
-test('an unknown value stays unknown, and a row of another kind is not read', async (t) => {
-  for (const kind of ['number', 'boolean', 'text'] as const) {
+test('an unknown value stays unknown', async (t) => {
+  for (const kind of ['number', 'boolean', 'text', 'presence'] as const) {
     t.strictSame(read({ ...row, kind }, unknown('why', position)), unknown('why', position))
   }
-  t.equal(read({ ...row, kind: 'other' }, known<unknown>(1)), undefined)
 })
 
 test('a setting without a position has an id, and keeps its own id and its section', async (t) => {
@@ -139,38 +147,37 @@ test('the id of a setting can depend on its value', async (t) => {
 /** The rows of each table: the path in CloudFormation, the name, the kind, and where other inputs have the setting. */
 const TABLES = {
   MAPPING_SETTINGS: `
-arn: EventSourceArn (EventSourceArn), other, title=The ARN of its queue, sam=Queue, terraform=event_source_arn, isOptional=true
-reportBatchItemFailures: FunctionResponseTypes (FunctionResponseTypes), other, terraform=function_response_types, isOptional=true
+reportBatchItemFailures: FunctionResponseTypes (FunctionResponseTypes), list, terraform=function_response_types, isOptional=true
 batchSize: BatchSize (BatchSize), number, terraform=batch_size, default=10, least=1, unset=0
 window: MaximumBatchingWindowInSeconds (MaximumBatchingWindowInSeconds), number, terraform=maximum_batching_window_in_seconds, default=0, least=0, most=300, unset=0
 maximumConcurrency: ScalingConfig.MaximumConcurrency (MaximumConcurrency), number, terraform=scaling_config.0.maximum_concurrency, unset=0
 minimumPollers: ProvisionedPollerConfig.MinimumPollers (MinimumPollers), number, terraform=provisioned_poller_config.0.minimum_pollers, least=2, most=200, unset=0
 maximumPollers: ProvisionedPollerConfig.MaximumPollers (MaximumPollers), number, terraform=provisioned_poller_config.0.maximum_pollers, least=2, most=10000, unset=0
-filters: FilterCriteria (FilterCriteria), other, terraform=filter_criteria
+filters: FilterCriteria.Filters (Filters), list, terraform=filter_criteria.0.filter, item=Pattern.pattern
 runs: Enabled (Enabled), boolean, terraform=enabled, default=true, isOptional=true
 `,
   FUNCTION_SETTINGS: `
-timeout: Timeout (Timeout), number, terraform=timeout, default=3, least=1, most=900, mostManaged=5400, unit=s
-memory: MemorySize (MemorySize), number, terraform=memory_size, default=128, least=128, most=10240, mostManaged=32768, unit=MB, isOptional=true
+managed: CapacityProviderConfig (CapacityProviderConfig), presence, terraform=capacity_provider_config.0, isOptional=true
+timeout: Timeout (Timeout), number, terraform=timeout, default=3, least=1, most=900, mostManaged=5400
+memory: MemorySize (MemorySize), number, terraform=memory_size, default=128, least=128, most=10240, mostManaged=32768, isOptional=true
 runtime: Runtime (Runtime), text, terraform=runtime, isOptional=true
-reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, unset=-1, least=0
+reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, least=0, unset=-1
 tenantIsolation: TenancyConfig.TenantIsolationMode (TenantIsolationMode), text, terraform=tenancy_config.0.tenant_isolation_mode
 recursiveLoop: RecursiveLoop (RecursiveLoop), text, isOptional=true
 `,
   QUEUE_SETTINGS: `
-fifo: FifoQueue (FifoQueue), other, terraform=fifo_queue
+fifo: FifoQueue (FifoQueue), boolean, terraform=fifo_queue, default=false
 visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visibility_timeout_seconds, default=30, least=0, most=43200
 retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, default=345600, least=60, most=1209600
 delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, default=0, least=0, most=900
 maximumMessageSize: MaximumMessageSize (MaximumMessageSize), number, terraform=max_message_size, default=1048576, least=1024, most=1048576, isOptional=true
 contentBasedDeduplication: ContentBasedDeduplication (ContentBasedDeduplication), boolean, terraform=content_based_deduplication, default=false, isOptional=true
-redrive: RedrivePolicy (RedrivePolicy), other, terraform=redrive_policy
 `,
   SUBSCRIPTION_SETTINGS: `
 isRaw: RawMessageDelivery (RawMessageDelivery), boolean, terraform=raw_message_delivery, default=false
 `,
   REDRIVE_SETTINGS: `
-arn: deadLetterTargetArn (deadLetterTargetArn), other, terraform=deadLetterTargetArn, isOptional=true
+arn: deadLetterTargetArn (deadLetterTargetArn), text, terraform=deadLetterTargetArn, isOptional=true
 maxReceiveCount: maxReceiveCount (maxReceiveCount), number, terraform=maxReceiveCount, least=1, most=1000
 `,
 }
@@ -183,7 +190,7 @@ const SETTINGS: Record<string, Table> = {
 }
 for (const [table, text] of Object.entries(TABLES)) {
   test(`where each input has a setting, its default and its limits: ${table}`, async (t) => {
-    const rows = Object.entries(SETTINGS[table] ?? {}).map(([key, { name, path, kind, ...more }]) => {
+    const rows = Object.entries(SETTINGS[table] ?? {}).map(([key, { name, path, kind, toSetting: _, ...more }]) => {
       const others = Object.entries(more).map(([what, value]) => `${what}=${[value].flat().join('.')}`)
       return `${key}: ${path.join('.')} (${name}), ${[kind, ...others].join(', ')}`
     })

@@ -41,7 +41,6 @@ export function mappingOf(settings: Partial<Mapping> = {}): Mapping {
     id: 'Orders',
     ...absentIn(MAPPING_SETTINGS),
     reportBatchItemFailures: known(true),
-    provisioned: known(false),
     runs: known(true),
     function: functionOf(),
     queue: queueOf(),

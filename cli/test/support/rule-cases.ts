@@ -39,9 +39,6 @@ const BY_KIND = '{"body":{"kind":["a"]}}'
 const BY_TYPE = '{ "body": { "type": ["order"] } }'
 
 const ARN = 'arn:aws:sqs:eu-west-1:123456789012'
-function allowFrom(...sourceQueueArns: string[]) {
-  return JSON.stringify({ redrivePermission: 'byQueue', sourceQueueArns })
-}
 
 const TOPIC_ARN = 'arn:aws:sns:eu-west-1:123456789012:orders'
 /** A queue that is subscribed to a topic. */
@@ -70,20 +67,6 @@ function subscribed(raw?: boolean, policy?: object, change: Change = {}): Change
 const ALLOW = { Effect: 'Allow', Action: 'sqs:SendMessage', Principal: { Service: 'sns.amazonaws.com' }, Resource: '*' }
 function fromTopic(arn: string) {
   return { ...ALLOW, Condition: { ArnEquals: { 'aws:SourceArn': arn } } }
-}
-
-function pipe(values: Record<string, unknown> = {}): Change {
-  return {
-    resources: {
-      Pipe: {
-        Type: 'AWS::Pipes::Pipe',
-        Properties: { Source: getAtt('Queue'), Target: 'arn:aws:lambda:x', RoleArn: 'x', ...values },
-      },
-    },
-    terraform: [
-      { address: 'aws_pipes_pipe.orders', values: { source: `${ARN}:Queue`, desired_state: values.DesiredState } },
-    ],
-  }
 }
 
 /** What would be dead-lettered to the queue that the mapping reads, and the queue has no redrive policy. */
@@ -128,7 +111,6 @@ const POLICY_AFTER_APPLY = 'the redrive policy is known only after apply'
 const REJECTED_BY_SQS = 'SQS rejects it, so no queue that is deployed has it'
 const SDK_HAS_LIST = 'the SDK always returns a list'
 const PROVIDER_HAS_TYPE = 'the provider has another type, so the value cannot be written'
-const ONE_NAME = 'mappings of the same function and queue have one name, so equal texts are one finding'
 const NOT_READ = 'subscriptions and pipes of a deployed function are not read'
 
 /** For each rule: templates that break it, and templates that differ as little as possible and do not break it. */
@@ -268,46 +250,6 @@ export const CASES: Case[] = [
     change: fifo({ mapping: { BatchSize: 11 }, queue: { QueueName: 'orders.fifo' } }),
     found: ['fifo-batch-size mapping'],
   },
-  {
-    title: 'a queue whose name ends in .fifo, without FifoQueue',
-    change: fifo({ queue: { QueueName: 'orders.fifo', FifoQueue: undefined } }),
-    found: ['invalid-value Queue'],
-    inTerraform: exactly('the provider rejects the name'),
-    deployed: exactly(REJECTED_BY_SQS),
-  },
-  {
-    title: 'a FIFO queue whose name does not end in .fifo',
-    change: fifo({ queue: { QueueName: 'orders' } }),
-    found: ['invalid-value Queue'],
-    inTerraform: exactly('the provider rejects the name'),
-    deployed: exactly(REJECTED_BY_SQS),
-  },
-  {
-    title: 'a dead-letter queue that denies redrive',
-    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'denyAll' } } },
-    found: ['invalid-value Queue'],
-  },
-  {
-    title: 'a dead-letter queue that denies redrive, in a policy that is text',
-    change: { dead: { RedriveAllowPolicy: '{"redrivePermission":"denyAll"}' } },
-    found: ['invalid-value Queue'],
-  },
-  {
-    title: 'a dead-letter queue that allows redrive by queue, without this queue',
-    change: { dead: { RedriveAllowPolicy: allowFrom(`${ARN}:other`) } },
-    found: ['invalid-value Queue'],
-    inPlan: exactly('the ARN of the queue is known only after apply', 'not-checked Queue'),
-  },
-  {
-    title: 'a dead-letter queue that allows redrive by queue, with this queue',
-    change: { dead: { RedriveAllowPolicy: allowFrom(`${ARN}:other`, `${ARN}:Queue`) }, queue: { QueueName: 'Queue' } },
-    found: [],
-  },
-  {
-    title: 'a dead-letter queue that allows redrive',
-    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'allowAll' } } },
-    found: [],
-  },
 
   { title: 'a maximum concurrency of 1', change: { mapping: concurrency(1) }, found: ['concurrency-range mapping'] },
   {
@@ -438,25 +380,17 @@ export const CASES: Case[] = [
     found: ['filter-criteria mapping'],
   },
   {
-    title: 'five filters',
-    change: { mapping: filters(...Array(5).fill(BY_TYPE)) },
+    title: 'ten filters',
+    change: { mapping: filters(...Array(10).fill(BY_TYPE)) },
     found: ['filter-criteria mapping'],
   },
   {
-    title: 'six filters',
-    change: { mapping: filters(...Array(6).fill(BY_TYPE)) },
+    title: 'eleven filters',
+    change: { mapping: filters(...Array(11).fill(BY_TYPE)) },
     found: ['invalid-value mapping'],
-    deployed: exactly('Lambda has accepted them', 'filter-criteria mapping'),
   },
   { title: 'no filters', change: { mapping: filters() }, found: [] },
   { title: 'empty filter criteria', change: { mapping: { FilterCriteria: {} } }, found: [] },
-  {
-    title: 'filter criteria without Filters',
-    change: { mapping: { FilterCriteria: { filters: [{ Pattern: BY_TYPE }] } } },
-    found: ['invalid-value mapping'],
-    inTerraform: exactly(PROVIDER_HAS_TYPE),
-    deployed: exactly(SDK_HAS_LIST),
-  },
   {
     title: 'Filters that are a map',
     change: { mapping: { FilterCriteria: { Filters: { Pattern: BY_TYPE } } } },
@@ -495,7 +429,6 @@ export const CASES: Case[] = [
     title: 'two mappings of a queue with different filters',
     change: { mapping: filters(BY_TYPE), second: filters(BY_KIND) },
     found: ['competing-filters Queue', 'filter-criteria mapping', 'filter-criteria second'],
-    deployed: exactly(ONE_NAME, 'competing-filters Queue', 'filter-criteria mapping'),
   },
   {
     title: 'two mappings of a queue, of which only the second has a filter',
@@ -511,13 +444,11 @@ export const CASES: Case[] = [
     title: 'two mappings of a queue with different filters, of which one is disabled',
     change: { mapping: filters(BY_TYPE), second: { ...filters(BY_KIND), Enabled: false } },
     found: ['filter-criteria mapping', 'filter-criteria second'],
-    deployed: exactly(ONE_NAME, 'filter-criteria mapping'),
   },
   {
     title: 'two mappings of a queue with the same filters, in another order and with other spaces',
     change: { mapping: filters(BY_TYPE, BY_KIND), second: filters(BY_KIND.replace(':', ': '), BY_TYPE) },
     found: ['shared-queue Queue', 'filter-criteria mapping', 'filter-criteria second'],
-    deployed: exactly(ONE_NAME, 'shared-queue Queue', 'filter-criteria mapping'),
   },
 
   {
@@ -692,34 +623,8 @@ export const CASES: Case[] = [
     title: 'a redrive policy that is a list',
     change: { queue: { RedrivePolicy: [] } },
     found: ['invalid-value Queue'],
-    deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
+    deployed: exactly(REJECTED_BY_SQS, 'no-redrive-policy Queue'),
   },
-  {
-    title: 'a redrive policy with a Ref of the dead-letter queue, which is its URL',
-    change: { queue: { RedrivePolicy: { deadLetterTargetArn: { Ref: 'Dead' }, maxReceiveCount: 5 } } },
-    found: ['invalid-value Queue'],
-    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
-    deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
-  },
-  ...['QueueUrl', 'QueueName'].flatMap((attribute): Case[] => {
-    const value = { 'Fn::GetAtt': ['Queue', attribute] }
-    const policy = { deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', attribute] }, maxReceiveCount: 5 }
-    return [
-      {
-        title: `a mapping with the ${attribute} of its queue instead of the ARN`,
-        change: { mapping: { Queue: value, EventSourceArn: value } },
-        found: ['invalid-value mapping'],
-        deployed: exactly('Lambda returns the ARN'),
-      },
-      {
-        title: `a redrive policy with the ${attribute} of the dead-letter queue instead of the ARN`,
-        change: { queue: { RedrivePolicy: policy } },
-        found: ['invalid-value Queue'],
-        ...(attribute === 'QueueUrl' ? { inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue') } : {}),
-        deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
-      },
-    ]
-  }),
   ...[
     {},
     { maxReceiveCount: 5 },
@@ -740,14 +645,12 @@ export const CASES: Case[] = [
         change,
         found: ['invalid-value Queue'],
         ...inPlan(),
-        deployed: exactly(REJECTED_BY_SQS, ...(refersToQueue ? [] : ['not-checked Queue'])),
       },
       {
         title: `a redrive policy with ${has}${last}, on a FIFO queue`,
         change: fifo(change),
         found: ['invalid-value Queue'],
         ...inPlan(),
-        deployed: exactly(REJECTED_BY_SQS),
       },
     ]
   }),
@@ -755,13 +658,11 @@ export const CASES: Case[] = [
     title: 'a FIFO queue whose dead-letter queue is a standard queue',
     change: { ...fifo({}), dead: { FifoQueue: undefined } },
     found: ['invalid-value Queue'],
-    deployed: exactly(REJECTED_BY_SQS),
   },
   {
     title: 'a standard queue whose dead-letter queue is a FIFO queue',
     change: { dead: { FifoQueue: true } },
     found: ['invalid-value Queue'],
-    deployed: exactly(REJECTED_BY_SQS),
   },
   ...[false, true].flatMap((isFifo) =>
     [false, true].map((isFifoTarget): Case => {
@@ -776,37 +677,15 @@ export const CASES: Case[] = [
           // The retention of its dead-letter queue.
           ...(!isFifo && !isFifoTarget ? ['not-checked Queue'] : []),
         ],
-        ...(isFifo === isFifoTarget
-          ? {}
-          : { deployed: exactly(REJECTED_BY_SQS, ...(isFifo ? [] : ['not-checked Queue'])) }),
       }
     }),
   ),
-  ...[getAtt('Handler'), 'arn:aws:sns:eu-west-1:123456789012:orders'].flatMap((target): Case[] => {
-    const change = { queue: { RedrivePolicy: { deadLetterTargetArn: target, maxReceiveCount: 5 } } }
-    const what = typeof target === 'string' ? 'a topic' : 'a function'
-    // The maximum of receives is not checked, nor is what the policy refers to.
-    const inPlan = (...found: string[]) =>
-      typeof target === 'string'
-        ? {}
-        : { inPlan: exactly(POLICY_AFTER_APPLY, ...found, 'not-checked Queue', 'not-checked Queue') }
-    return [
-      {
-        title: `a dead-letter queue that is ${what}`,
-        change,
-        found: ['invalid-value Queue'],
-        ...inPlan(),
-        deployed: exactly(REJECTED_BY_SQS, 'not-checked Queue'),
-      },
-      {
-        title: `a dead-letter queue that is ${what}, of a FIFO queue`,
-        change: fifo(change),
-        found: ['invalid-value Queue'],
-        ...inPlan(),
-        deployed: exactly(REJECTED_BY_SQS),
-      },
-    ]
-  }),
+  {
+    title: 'a dead-letter queue that is a function',
+    change: { queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Handler'), maxReceiveCount: 5 } } },
+    found: ['not-checked Queue'],
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue', 'not-checked Queue'),
+  },
   {
     title: 'FunctionResponseTypes that is not a list',
     change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
@@ -994,18 +873,5 @@ export const CASES: Case[] = [
     title: 'a maximum concurrency and pollers, together equal to the reserved concurrency',
     change: { mapping: concurrency(5), second: pollers(10), function: { ReservedConcurrentExecutions: 105 } },
     found: ['shared-queue Queue'],
-  },
-  {
-    title: 'a pipe that reads the queue',
-    change: pipe(),
-    found: ['shared-queue Queue'],
-    deployed: exactly(NOT_READ),
-  },
-  { title: 'a pipe that is stopped', change: pipe({ DesiredState: 'STOPPED' }), found: [] },
-  {
-    title: 'a pipe that reads the queue, which has filters',
-    change: { ...pipe(), mapping: filters(BY_TYPE) },
-    found: ['competing-filters Queue', 'filter-criteria mapping'],
-    deployed: exactly(NOT_READ, 'filter-criteria mapping'),
   },
 ]

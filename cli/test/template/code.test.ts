@@ -1,10 +1,10 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { codeOf } from '../../src/template/code.ts'
+import { codeOfFunction } from '../../src/template/code.ts'
 import { parseDocument } from '../../src/template/document.ts'
-import { createReader } from '../../src/template/reader.ts'
-import { createResolver } from '../../src/template/resolve.ts'
+import { propertiesOf, property } from '../../src/template/reader.ts'
+import { scopeOf } from '../../src/template/resolve.ts'
 import { filesIn } from '../support/files.ts'
 
 const FOLDER = resolve('/app/out')
@@ -12,9 +12,9 @@ const FOLDER = resolve('/app/out')
 /** The code of a function with these properties and this metadata. */
 function codeIn(properties: string, metadata = '{}', folder = FOLDER) {
   const text = `Resources: { Handler: { Type: Any, Properties: ${properties}, Metadata: ${metadata} } }`
-  const reader = createReader(createResolver(parseDocument('template.yaml', text), new Map()), folder)
-  const own = reader.propertiesOf('Handler')
-  return codeOf(reader, 'Handler', (...path) => path.reduce(reader.property, own))
+  const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder })
+  const own = propertiesOf(scope, 'Handler')
+  return codeOfFunction(scope, 'Handler', (...path) => property(scope, own, ...path))
 }
 
 const NOTHING = { places: [], layers: [], handler: undefined, runtime: undefined, entries: [], folder: FOLDER }
@@ -128,7 +128,7 @@ test('a key in a bucket has code if its file is beside the template', async (t) 
 test('the entry points of the build', async (t) => {
   const entries = (list: string) => codeIn('{ CodeUri: src }', `{ BuildProperties: { EntryPoints: ${list} } }`).entries
   t.strictSame(entries('[a.ts, [b.ts], !Ref AWS::NoValue, c.ts]'), ['a.ts', 'c.ts'])
-  t.strictSame(entries('a.ts'), [])
+  t.strictSame(entries('!Ref Other'), [])
 })
 
 test('the code of a container image is the context of its Dockerfile', async (t) => {
@@ -139,19 +139,19 @@ test('the code of a container image is the context of its Dockerfile', async (t)
 })
 
 /** The code of the function in a template. */
-function codeOfFunction(text: string) {
-  const reader = createReader(createResolver(parseDocument('template.yaml', text), new Map()), FOLDER)
-  return codeOf(reader, 'Handler', (...path) => path.reduce(reader.property, reader.propertiesOf('Handler')))
+function codeOfTemplate(text: string) {
+  const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder: FOLDER })
+  return codeOfFunction(scope, 'Handler', (...path) => property(scope, propertiesOf(scope, 'Handler'), ...path))
 }
 
 test('without CodeUri, SAM uses the folder of the template', async (t) => {
-  const places = (type: string) => codeOfFunction(`Resources: { Handler: { Type: ${type} } }`).places
+  const places = (type: string) => codeOfTemplate(`Resources: { Handler: { Type: ${type} } }`).places
   t.equal(places('AWS::Serverless::Function')?.[0], FOLDER)
   t.strictSame(places('AWS::Lambda::Function'), [])
 })
 
 test('the layers in the template', async (t) => {
-  const { layers } = codeOfFunction(`Resources:
+  const { layers } = codeOfTemplate(`Resources:
   One: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/one } }
   Two: { Type: AWS::Lambda::LayerVersion, Properties: { Content: two } }
   Handler: { Type: AWS::Serverless::Function, Properties: { Layers: [!Ref One, !Ref Two, 'arn:aws:lambda:x', !Ref Gone] } }

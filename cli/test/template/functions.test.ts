@@ -2,19 +2,15 @@
 import { test } from 'tap'
 import type { LambdaFunction } from '../../src/model/model.ts'
 import { entriesOf, parseDocument } from '../../src/template/document.ts'
-import { createFunctions } from '../../src/template/functions.ts'
-import { createLookup } from '../../src/template/lookup.ts'
-import { createReader } from '../../src/template/reader.ts'
-import { createResolver } from '../../src/template/resolve.ts'
+import { functionAt, functionOf } from '../../src/template/functions.ts'
+import { resolve, scopeOf } from '../../src/template/resolve.ts'
 import { short } from '../support/templates.ts'
 
 function functionsIn(text: string, given: Record<string, string> = {}) {
-  const resolver = createResolver(parseDocument('template.yaml', text), new Map(Object.entries(given)))
-  const reader = createReader(resolver, '/app')
-  return { ...createFunctions(reader, createLookup(reader)), reader }
+  return scopeOf(parseDocument('template.yaml', text), new Map(Object.entries(given)), { folder: '/app' })
 }
 function functionIn(text: string): LambdaFunction {
-  return functionsIn(text).functionOf('Handler')
+  return functionOf(functionsIn(text), 'Handler')
 }
 
 const known = (value: unknown, line: number, column = 7) => ({
@@ -42,6 +38,7 @@ Resources:
   t.strictSame(settings, {
     id: 'Handler',
     position: { line: 3, column: 3 },
+    managed: absent,
     timeout: known(30, 6),
     memory: byDefault(128, 'memory'),
     runtime: known('nodejs24.x', 7),
@@ -210,9 +207,9 @@ Resources:
 
 /** The function that a value of FunctionName refers to: its id, why it was not read, its position, and its function. */
 function found(value: string) {
-  const { findFunction, reader } = functionsIn(RESOURCES.replace('VALUE', value))
-  const node = entriesOf(reader.root).get('Value')
-  const { id, unreadReason, position, aliasOf } = findFunction(node ? reader.resolve(node) : { kind: 'absent' })
+  const scope = functionsIn(RESOURCES.replace('VALUE', value))
+  const node = entriesOf(scope.root).get('Value')
+  const { id, unreadReason, position, aliasOf } = functionAt(scope, node ? resolve(scope, node) : { kind: 'absent' })
   return [id, unreadReason, position?.line, aliasOf?.id]
 }
 
@@ -287,8 +284,8 @@ function whyStackName() {
 }
 
 test('an alias that was not read shares the reserved concurrency of its function', async (t) => {
-  const { findFunction, reader } = functionsIn(RESOURCES.replace('VALUE', '!Ref Third'))
-  const { reservedConcurrency, timeout } = findFunction({ kind: 'scalar', value: '\0Third\0' })
+  const scope = functionsIn(RESOURCES.replace('VALUE', '!Ref Third'))
+  const { reservedConcurrency, timeout } = functionAt(scope, { kind: 'scalar', value: '\0Third\0' })
   t.strictSame([short(reservedConcurrency), short(timeout)], ['absent', VERSION_3])
-  t.equal(reader.folder, '/app')
+  t.equal(scope.folder, '/app')
 })

@@ -53,15 +53,17 @@ Resources:
     id: 'Orders',
     position: { line: 6, column: 3 },
     condition: undefined,
-    arn: { state: 'unknown', reason: 'Queue.Arn is known only after deployment', position: { line: 10, column: 7 } },
-    reportBatchItemFailures: { state: 'known', value: false, position: undefined },
-    otherResponseTypes: [],
+    reportBatchItemFailures: {
+      state: 'known',
+      value: false,
+      position: undefined,
+      id: 'Orders reportBatchItemFailures',
+    },
     batchSize: known(100, 11),
     window: byDefault(0, 'window'),
     maximumConcurrency: absent,
     minimumPollers: absent,
     maximumPollers: absent,
-    provisioned: known(false, 8, 5),
     filters: absent,
     runs: byDefault(true, 'runs'),
   })
@@ -81,50 +83,33 @@ ${properties.map((property) => `      ${property}\n`).join('')}`)
 const position = { line: 6, column: 7 }
 const unknown = (reason: string) => ({ state: 'unknown', reason, position })
 const IMPORT = 'Fn::ImportValue x comes from another stack'
-const MUST_BE_LIST = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
-for (const [types, setting, others = []] of [
+const NO_LIST = { ...unknown('it is not a list'), fix: 'Set it to a list.' }
+for (const [types, setting] of [
   ['[ReportBatchItemFailures]', known(true, 6)],
-  ['[Other]', known(false, 6), ['Other']],
-  ['[Other, ReportBatchItemFailures]', known(true, 6), ['Other']],
+  ['[Other]', known(false, 6)],
+  ['[Other, ReportBatchItemFailures]', known(true, 6)],
   ['[!ImportValue x]', unknown(IMPORT)],
   ['[!ImportValue x, ReportBatchItemFailures]', known(true, 6)],
   ['[!Ref AWS::NoValue]', known(false, 6)],
   ['[]', known(false, 6)],
-  ['~', { state: 'known', value: false, position: undefined }],
+  ['~', { state: 'known', value: false, position: undefined, id: 'Orders reportBatchItemFailures' }],
   ['!ImportValue x', unknown(IMPORT)],
-  ['text', { ...unknown('it is a single value, but must be a list'), fix: MUST_BE_LIST }],
-  ['{ a: b }', { ...unknown('it is a map, but must be a list'), fix: MUST_BE_LIST }],
+  ['text', NO_LIST],
+  ['{ a: b }', NO_LIST],
 ] as const) {
   test(`FunctionResponseTypes: ${types}`, async (t) => {
-    const { reportBatchItemFailures, otherResponseTypes } = mappingOf(`FunctionResponseTypes: ${types}`)
-    t.strictSame([reportBatchItemFailures, otherResponseTypes], [setting, others])
+    t.strictSame(mappingOf(`FunctionResponseTypes: ${types}`).reportBatchItemFailures, setting)
   })
 }
 
-for (const [pollers, setting] of [
-  ['{ MinimumPollers: 2 }', known(true, 6)],
-  ['{ MaximumPollers: 2 }', known(true, 6)],
-  ['{ MaximumPollers: 2, MinimumPollers: !ImportValue x }', known(true, 6)],
-  ['{ MinimumPollers: !ImportValue x }', { ...unknown(IMPORT), position: { line: 6, column: 34 } }],
-  ['{ MinimumPollers: !Ref AWS::NoValue }', known(false, 6)],
-  ['{}', known(false, 6)],
-  ['!ImportValue x', unknown(IMPORT)],
-] as const) {
-  test(`whether ProvisionedPollerConfig has a value: ${pollers}`, async (t) => {
-    t.strictSame(mappingOf(`ProvisionedPollerConfig: ${pollers}`).provisioned, setting)
-  })
-}
-
-const FILTERS = 'Set FilterCriteria to { Filters: [{ Pattern: JSON text }] }.'
 const at = (column: number) => ({ line: 6, column })
 const BODY = { forms: ['text'], json: '{"body":["a"]}' }
 for (const [criteria, setting] of [
   ['{}', absent],
   ['~', absent],
-  ['{ Other: 1 }', { ...unknown('it has no Filters'), fix: FILTERS }],
   ['text', { ...unknown('the value around it is a single value, but must be a map') }],
   ['!ImportValue x', unknown(IMPORT)],
-  ['{ Filters: text }', { ...unknown('it is a single value, but must be a list'), fix: FILTERS, position: at(25) }],
+  ['{ Filters: text }', { ...NO_LIST, position: at(25) }],
   ['{ Filters: [] }', known([], 6, 25)],
   ['{ Filters: [!Ref AWS::NoValue] }', known([], 6, 25)],
   [`{ Filters: [{ Pattern: '{"body":["a"]}' }] }`, known([known(BODY, 6, 37)], 6, 25)],
@@ -132,22 +117,17 @@ for (const [criteria, setting] of [
   ['{ Filters: [!ImportValue x] }', known([{ ...unknown(IMPORT), position: at(48) }], 6, 25)],
   [
     '{ Filters: [{ Pattern: { body: [a], b: c } }] }',
-    known([known({ error: 'it is a map, but must be JSON text' }, 6, 37)], 6, 25),
+    known([known({ error: 'it is an object, but must be JSON text' }, 6, 37)], 6, 25),
   ],
-  ['{ Filters: [{ Pattern: [a] }] }', known([known({ error: 'it is a list, but must be JSON text' }, 6, 37)], 6, 25)],
+  ['{ Filters: [{ Pattern: [a] }] }', known([known({ error: 'it is an array, but must be JSON text' }, 6, 37)], 6, 25)],
 ] as const) {
   test(`FilterCriteria: ${criteria}`, async (t) => {
     t.strictSame(mappingOf(`FilterCriteria: ${criteria}`).filters, setting)
   })
 }
-
-test('at most five filters, and filters that may not exist do not count', async (t) => {
-  const filters = (...items: string[]) => mappingOf(`FilterCriteria: { Filters: [${items}] }`).filters
-  const pattern = `{ Pattern: '{"body":["a"]}' }`
-  const five = Array(5).fill(pattern)
-  const { state } = filters(...five, '!ImportValue x', '!Ref AWS::NoValue')
-  t.equal(state, 'known')
-  t.match(filters(...five, pattern), { state: 'unknown', reason: /^the mapping has 6 filters/, position: at(25) })
+test('a filter that is AWS::NoValue does not count', async (t) => {
+  const { filters } = mappingOf(`FilterCriteria: { Filters: [!Ref AWS::NoValue, !ImportValue x] }`)
+  t.strictSame(filters, known([{ ...unknown(IMPORT), position: at(67) }], 6, 25))
 })
 
 const SQS = 'arn:aws:sqs:eu-west-1:123456789012:orders'
@@ -311,25 +291,17 @@ const withEvents = (events: string) => `Resources:
 for (const [title, events, expected] of [
   ['none', '~', []],
   ['not known', '!ImportValue x', [['Handler', `its Events are not known: ${IMPORT}`, 4, undefined]]],
-  ['a list', '[{ Type: SQS }]', [['Handler', 'its Events are not a map', 4, undefined]]],
-  ['text', 'SQS', [['Handler', 'its Events are not a map', 4, undefined]]],
+  ['a loop', '{ Fn::ForEach::A: [x, [y], {}] , B: {} }', [['Handler/Fn::ForEach::A', GENERATED, 4, undefined]]],
   [
-    'a loop',
-    '{ Fn::ForEach::A: [x, [y], {}] , B: {} }',
-    [
-      ['Handler/Fn::ForEach::A', GENERATED, 4, undefined],
-      ['Handler/B', 'it has no Type', 4, undefined],
-    ],
+    'an event that is not known',
+    '{ A: !ImportValue x, B: { Type: S3 } }',
+    [['Handler/A', `its Type is not known: ${IMPORT}`, 4, undefined]],
   ],
-  ['an event that is not known', '{ A: !ImportValue x, B: { Type: S3 } }', [['Handler/A', IMPORT, 4, undefined]]],
   [
     'a type that is not known',
     '{ A: { Type: !ImportValue x } }',
     [['Handler/A', `its Type is not known: ${IMPORT}`, 4, undefined]],
   ],
-  ['no type', '{ A: {} }', [['Handler/A', 'it has no Type', 4, undefined]]],
-  ['type sqs', '{ A: { Type: sqs } }', [['Handler/A', 'its Type is sqs, but SAM accepts only SQS', 4, undefined]]],
-  ['type Sns', '{ A: { Type: Sns } }', [['Handler/A', 'its Type is Sns, but SAM accepts only SNS', 4, undefined]]],
   ['types that only contain sqs', '{ A: { Type: xsqs }, B: { Type: sqsx } }', []],
   ['SNS without a queue', '{ A: { Type: SNS, Properties: { Topic: x } } }', []],
   ['SNS with SqsSubscription: false', '{ A: { Type: SNS, Properties: { SqsSubscription: false } } }', []],
@@ -349,10 +321,10 @@ test('an SQS event', async (t) => {
   const { mappings } = modelOf(
     withEvents('{ A: { Type: SQS, Properties: { Queue: !GetAtt Queue.Arn, BatchSize: 7 } } }'),
   )
-  const [{ id, position, condition, arn, batchSize, queue, function: target } = {} as Mapping] = mappings
+  const [{ id, position, condition, batchSize, queue, function: target } = {} as Mapping] = mappings
   t.strictSame(
-    [id, position?.line, condition, short(arn), short(batchSize), queue.id, target.id],
-    ['Handler/A', 4, undefined, 'Queue.Arn is known only after deployment', 7, 'Queue', 'Handler'],
+    [id, position?.line, condition, short(batchSize), queue.id, target.id],
+    ['Handler/A', 4, undefined, 7, 'Queue', 'Handler'],
   )
 })
 
@@ -364,11 +336,10 @@ test('an SQS event of something else than a queue', async (t) => {
 
 test('an SNS event with a queue that SAM makes', async (t) => {
   const { mappings } = modelOf(withEvents('{ A: { Type: SNS, Properties: { SqsSubscription: true } } }'))
-  const [
-    { id, position, reportBatchItemFailures, isFromSnsEvent, batchSize, queue, function: target } = {} as Mapping,
-  ] = mappings
+  const [{ id, position, reportBatchItemFailures, isMadeBySam, batchSize, queue, function: target } = {} as Mapping] =
+    mappings
   t.strictSame(
-    [id, position, isFromSnsEvent, short(batchSize), target.id],
+    [id, position, isMadeBySam, short(batchSize), target.id],
     ['Handler/A', { line: 4, column: 15 }, true, 10, 'Handler'],
   )
   t.strictSame(reportBatchItemFailures, known(false, 4, 45))
@@ -386,7 +357,7 @@ test('an SNS event with a queue that SAM makes', async (t) => {
     delay: ofQueue(0, 'delay'),
     maximumMessageSize: ofQueue(1_048_576, 'maximumMessageSize'),
     contentBasedDeduplication: ofQueue(false, 'contentBasedDeduplication'),
-    fifo: { state: 'known', value: false, position: undefined },
+    fifo: ofQueue(false, 'fifo'),
     redrive: absent,
     isMadeBySam: true,
   })
@@ -398,35 +369,11 @@ test('an SNS event with a queue of the template: SAM sets only the batch size', 
     const [mapping] = modelOf(
       withEvents(`{ A: { Type: SNS, Properties: { SqsSubscription: ${subscription} } } }`),
     ).mappings
-    const { arn, queue, batchSize, runs, reportBatchItemFailures } = mapping as Mapping
-    return [short(arn), queue.id, short(batchSize), short(runs), short(reportBatchItemFailures)]
+    const { queue, batchSize, runs, reportBatchItemFailures } = mapping as Mapping
+    return [queue.id, short(batchSize), short(runs), short(reportBatchItemFailures)]
   }
-  const arn = 'Queue.Arn is known only after deployment'
-  t.strictSame(own(''), [arn, 'Queue', 10, true, false])
-  t.strictSame(own(', BatchSize: 5'), [arn, 'Queue', 5, true, false])
-})
-
-test('a pipe reads a queue of the template like a mapping', async (t) => {
-  const { mappings, otherReaders } = modelOf(`Conditions: { Gone: !Condition Missing }
-Resources:
-  Queue: { Type: AWS::SQS::Queue }
-  A: { Type: AWS::Pipes::Pipe, Condition: Gone, Properties: { Source: !GetAtt Queue.Arn, SourceParameters: { BatchSize: 7 } } }
-  B: { Type: AWS::Pipes::Pipe, Properties: { Source: !GetAtt Queue.Arn, DesiredState: STOPPED } }
-  C: { Type: AWS::Pipes::Pipe, Properties: { Source: arn:aws:kinesis:a:1:x } }
-  D: { Type: AWS::Pipes::Pipe, Properties: { Source: ${SQS} } }
-  E: { Type: AWS::Pipes::PipeX, Properties: { Source: !GetAtt Queue.Arn } }
-`)
-  t.strictSame(mappings, [])
-  t.strictSame(
-    otherReaders?.map(({ id, position, condition, runs, arn, queue, batchSize, function: target }) => [
-      ...[id, position?.line, condition?.name, short(runs), short(arn), queue.id, short(batchSize)],
-      ...[target.id, target.unreadReason],
-    ]),
-    [
-      ['A', 4, 'Gone', true, 'Queue.Arn is known only after deployment', 'Queue', 7, 'A', 'it is a pipe'],
-      ['B', 5, undefined, false, 'Queue.Arn is known only after deployment', 'Queue', 10, 'B', 'it is a pipe'],
-    ],
-  )
+  t.strictSame(own(''), ['Queue', 10, true, false])
+  t.strictSame(own(', BatchSize: 5'), ['Queue', 5, true, false])
 })
 
 test('mappings of other stacks of the CDK app are only compared', async (t) => {

@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import { entriesOf, type Node, parseDocument } from '../../src/template/document.ts'
-import { createResolver, isOfOtherStack, itemsOf, type Links, rawText } from '../../src/template/resolve.ts'
+import { holds, isOfOtherStack, itemsOf, type Links, rawText, resolve, scopeOf } from '../../src/template/resolve.ts'
 
 const SECTIONS = `
 Parameters:
@@ -34,9 +34,9 @@ function resolverOf(
   const document = parseDocument('template.yaml', `---\nValue: ${expression}${SECTIONS}`)
   const none = { exports: new Map(), parameters: new Map(), outputs: new Map(), nested: new Set<string>() }
   const all = links && { ...none, ...links }
-  const resolver = createResolver(document, new Map(Object.entries(given)), all, chosen)
+  const scope = scopeOf(document, new Map(Object.entries(given)), { links: all, chosen })
   const value = entriesOf(document).get('Value') as Node
-  return { ...resolver, value, resolved: resolver.resolve(value) }
+  return { ...scope, scope, value, resolved: resolve(scope, value) }
 }
 
 const position = { line: 2, column: 1 }
@@ -211,8 +211,8 @@ for (const expression of [
 }
 
 test('each node is resolved once', async (t) => {
-  const { resolve, value, resolved } = resolverOf('!Ref Stage')
-  t.equal(resolve(value), resolved)
+  const { scope, value, resolved } = resolverOf('!Ref Stage')
+  t.equal(resolve(scope, value), resolved)
 })
 
 test('text of at most 100,000 characters', async (t) => {
@@ -230,10 +230,10 @@ function nested(levels: number) {
 
 test('nested functions are resolved up to 500 levels', async (t) => {
   function resolveLast(levels: number) {
-    const { root, resolve } = resolverOf(nested(levels))
-    const calls = entriesOf(root).get('Calls')
+    const { scope } = resolverOf(nested(levels))
+    const calls = entriesOf(scope.root).get('Calls')
     const last = calls?.kind === 'list' ? calls.items.at(-1) : undefined
-    const { position: _, ...resolved } = resolve(last as Node)
+    const { position: _, ...resolved } = resolve(scope, last as Node)
     return resolved
   }
   t.strictSame(resolveLast(499), { kind: 'scalar', value: 'x' })
@@ -282,7 +282,7 @@ test('values of other stacks: parameters, outputs and exports', async (t) => {
   t.strictSame(value('!ImportValue url'), unknown('Fn::ImportValue url comes from another stack'))
 })
 
-const CIRCULAR = { reason: 'the condition C refers to itself, or is nested too deeply' }
+const CIRCULAR = { reason: 'it refers to itself, or is nested too deeply' }
 for (const [condition, expected] of [
   ['!Equals [a, a]', true],
   ['!Equals [a, b]', false],
@@ -320,23 +320,23 @@ for (const [condition, expected] of [
   ['{ Fn::Equals: [a, a], Fn::Transform: b }', { reason: 'the condition is not valid' }],
 ] as const) {
   test(`the condition ${condition}`, async (t) => {
-    t.strictSame(withCondition(condition).holds('C'), expected)
+    t.strictSame(holds(withCondition(condition), 'C'), expected)
   })
 }
 
 function withCondition(condition: string) {
   const document = parseDocument('template.yaml', `${SECTIONS}  C: ${condition}\n`)
-  return createResolver(document, new Map())
+  return scopeOf(document)
 }
 
-test('conditions are resolved up to 500 levels', async (t) => {
+test('conditions are resolved up to 250 levels, because each has two nodes', async (t) => {
   function resolveFirst(levels: number) {
     const links = Array.from({ length: levels - 1 }, (_, number) => `  C${number}: !Not [!Condition C${number + 1}]\n`)
     const text = `Conditions:\n${links.join('')}  C${levels - 1}: !Equals [a, b]\n`
-    return createResolver(parseDocument('template.yaml', text), new Map()).holds('C0')
+    return holds(scopeOf(parseDocument('template.yaml', text)), 'C0')
   }
-  t.equal(resolveFirst(500), true)
-  t.strictSame(resolveFirst(501), { reason: 'the condition C500 refers to itself, or is nested too deeply' })
+  t.equal(resolveFirst(250), true)
+  t.strictSame(resolveFirst(501), { reason: 'it refers to itself, or is nested too deeply' })
 })
 
 test('the parts of the template, and the account', async (t) => {

@@ -1,10 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import { parseDocument } from '../../src/template/document.ts'
-import { createLookup } from '../../src/template/lookup.ts'
-import { createQueues } from '../../src/template/queues.ts'
-import { createReader } from '../../src/template/reader.ts'
-import { createResolver } from '../../src/template/resolve.ts'
+import { queueAt } from '../../src/template/queues.ts'
+import { scopeOf } from '../../src/template/resolve.ts'
 import { placeholder } from '../../src/template/text.ts'
 
 /** The subscriptions of the queue S. */
@@ -18,9 +16,8 @@ Resources:
   Topic: { Type: AWS::SNS::Topic }
 ${resources}
 `
-  const reader = createReader(createResolver(parseDocument('template.yaml', text), new Map()))
-  return createQueues(reader, createLookup(reader)).findQueue({ kind: 'scalar', value: placeholder('S') })
-    ?.subscriptions
+  const scope = scopeOf(parseDocument('template.yaml', text))
+  return queueAt(scope, { kind: 'scalar', value: placeholder('S') })?.subscriptions
 }
 
 const ENDS = 'Protocol: sqs, Endpoint: !GetAtt S.Arn'

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { codeOf } from '../../src/terraform/code.ts'
+import { codeOfFunction } from '../../src/terraform/code.ts'
 import type { Instance, Module } from '../../src/terraform/plan.ts'
 
 function instance(type: string, values: Record<string, unknown>): Instance {
@@ -68,6 +68,6 @@ for (const [title, values, archive, expected] of [
     const target = instance('aws_lambda_function', values)
     const other = instance('aws_x', { ...ARCHIVE, source_dir: 'wrong' })
     const instances = [target, other, ...(archive ? [instance('archive_file', archive)] : [])]
-    t.strictSame(codeOf(target, instances), expected)
+    t.strictSame(codeOfFunction(target, instances), expected)
   })
 }

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { test } from 'tap'
 import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
-import { createFunctions } from '../../src/terraform/functions.ts'
+import { functionOfMapping } from '../../src/terraform/functions.ts'
 import { type PlannedModule, planIn, resource, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
 
@@ -28,7 +28,7 @@ function functionIn(shown: unknown) {
   const plan = planIn(shown)
   const mapping = plan.instances.find(({ type }) => type === 'aws_lambda_event_source_mapping')
   if (!mapping) throw new Error('there is no mapping')
-  return createFunctions(plan)(mapping)
+  return functionOfMapping(plan, mapping)
 }
 
 function withId<T>(name: string, setting: Setting<T>) {
@@ -36,6 +36,7 @@ function withId<T>(name: string, setting: Setting<T>) {
 }
 
 const SETTINGS = {
+  managed: absent,
   timeout: withId('timeout', known(30)),
   memory: withId('memory', { state: 'known', value: 128, isDefault: true }),
   runtime: withId('runtime', known('nodejs24.x')),
@@ -57,7 +58,7 @@ const VALUES = {
 const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: undefined }
 
 test('the function of a state', async (t) => {
-  t.strictSame(inState({ function_name: 'work' }, { [WORK]: VALUES }), { lambdaFunction: READ, doubt: undefined })
+  t.strictSame(inState({ function_name: 'work' }, { [WORK]: VALUES }), READ)
 })
 
 test('the settings of a function', async (t) => {
@@ -69,8 +70,9 @@ test('the settings of a function', async (t) => {
     capacity_provider_config: [{}],
     environment: [{ variables: { NODE_OPTIONS: '--experimental-require-module' } }],
   }
-  t.strictSame(inState({ function_name: 'work' }, { [WORK]: values }).lambdaFunction, {
+  t.strictSame(inState({ function_name: 'work' }, { [WORK]: values }), {
     ...READ,
+    managed: withId('managed', known(true)),
     timeout: withId('timeout', known(5400)),
     reservedConcurrency: withId('reservedConcurrency', known(5)),
     tenantIsolation: withId('tenantIsolation', known('PER_TENANT')),
@@ -82,13 +84,11 @@ const ALIAS = 'aws_lambda_alias.live'
 const LIVE = { name: 'live', arn: `${ARN}:live`, function_name: 'work', function_version: '4', routing_config: [] }
 
 /** What is known of the function of a mapping. */
-function summary({ lambdaFunction, doubt }: ReturnType<typeof functionIn>) {
-  const { id, unreadReason, aliasOf } = lambdaFunction
+function summary({ id, unreadReason, aliasOf }: ReturnType<typeof functionIn>) {
   return {
     id,
     ...(unreadReason ? { unreadReason } : {}),
     ...(aliasOf ? { of: aliasOf.id } : {}),
-    ...(doubt ? { doubt } : {}),
   }
 }
 
@@ -183,10 +183,6 @@ test('a mapping in a plan that refers to its function', async (t) => {
   t.strictSame(found(['local.name'], work), {
     id: 'its function',
     unreadReason: `${AFTER}, and depends on local.name, which a plan does not show`,
-  })
-  t.strictSame(found([...ref(`${WORK}.arn`), 'local.name'], work), {
-    id: WORK,
-    doubt: 'it also depends on local.name, which a plan does not show',
   })
 })
 
@@ -288,7 +284,7 @@ test('an alias in a data source: it does not show whether it routes to several v
 
 test('an alias keeps the reserved concurrency of its function', async (t) => {
   const values = { ...VALUES, reserved_concurrent_executions: 7 }
-  const { lambdaFunction } = inState(
+  const lambdaFunction = inState(
     { function_name: 'work:live' },
     { [WORK]: values, [ALIAS]: { ...LIVE, function_version: '3' } },
   )
@@ -314,5 +310,5 @@ test('an alias that is named in a plan belongs to the function that it refers to
     alias('first', 'other'),
     alias('second', 'work'),
   )
-  t.equal(found.lambdaFunction.id, 'aws_lambda_alias.second')
+  t.equal(found.id, 'aws_lambda_alias.second')
 })

@@ -41,9 +41,7 @@ function unset(address: string) {
     maximumPollers: absent,
     runs: withId('runs', byDefault(true), address),
     reportBatchItemFailures: withId('reportBatchItemFailures', known(false), address),
-    otherResponseTypes: [],
-    provisioned: known(false),
-    filters: withId('filters', absent, address),
+    filters: absent,
   }
 }
 
@@ -52,10 +50,10 @@ test('a state with a mapping', async (t) => {
   const all = resources.map(({ address, values }) => resource(address, values))
   const { mappings, ...rest } = readShown({ format_version: '1.0', values: { root_module: { resources: all } } })
   const { queue, function: target, ...mapping } = only(mappings)
-  t.strictSame(mapping, { id: ORDERS, arn: withId('arn', known(ARN)), ...unset(ORDERS) })
+  t.strictSame(mapping, { id: ORDERS, ...unset(ORDERS) })
   t.strictSame([queue.id, target.id], [QUEUE, HANDLER.address])
   const fix = 'Check the deployed function with --function NAME.'
-  t.strictSame(rest, { syntax: 'terraform', otherReaders: [], unreadResources: [], fix })
+  t.strictSame(rest, { syntax: 'terraform', unreadResources: [], fix })
 })
 
 test('a plan with a mapping', async (t) => {
@@ -74,7 +72,6 @@ test('a plan with a mapping', async (t) => {
   t.strictSame(mapping, {
     ...unset(ORDERS),
     id: ORDERS,
-    arn: withId('arn', known(ARN)),
     batchSize: withId('batchSize', known(100)),
     window: withId('window', known(5)),
     maximumConcurrency: withId('maximumConcurrency', known(20)),
@@ -82,42 +79,25 @@ test('a plan with a mapping', async (t) => {
     maximumPollers: withId('maximumPollers', known(20)),
     runs: withId('runs', known(false)),
     reportBatchItemFailures: withId('reportBatchItemFailures', known(true)),
-    provisioned: known(true),
     filters: withId('filters', known([pattern])),
   })
   t.strictSame([queue.id, target.id], [QUEUE, HANDLER.address])
   const fix = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
-  t.strictSame(rest, { syntax: 'terraform', otherReaders: [], unreadResources: [], fix })
+  t.strictSame(rest, { syntax: 'terraform', unreadResources: [], fix })
 })
 
-for (const [title, types, after, expected, others] of [
-  ['null', null, false, known(false), []],
-  ['an empty list', [], false, known(false), []],
-  ['other types', ['Other', 'ReportBatchItemFailures', 'More'], false, known(true), ['Other', 'More']],
-  ['another type', ['Other'], false, known(false), ['Other']],
-  ['a list that is not known', undefined, true, AFTER, []],
-  ['a type that is not known', [null], [true], AFTER, []],
-  ['the type, beside one that is not known', [null, 'ReportBatchItemFailures'], [true, false], known(true), []],
+for (const [title, types, after, expected] of [
+  ['null', null, false, known(false)],
+  ['an empty list', [], false, known(false)],
+  ['other types', ['Other', 'ReportBatchItemFailures', 'More'], false, known(true)],
+  ['another type', ['Other'], false, known(false)],
+  ['a list that is not known', undefined, true, AFTER],
+  ['a type that is not known', [null], [true], { ...AFTER, position: undefined }],
+  ['the type, beside one that is not known', [null, 'ReportBatchItemFailures'], [true, false], known(true)],
 ] as const) {
   test(`the response types of a mapping: ${title}`, async (t) => {
     const mapping = mappingOf({ function_response_types: types }, { function_response_types: after })
     t.strictSame(mapping.reportBatchItemFailures, withId('reportBatchItemFailures', expected))
-    t.strictSame(mapping.otherResponseTypes, others)
-  })
-}
-
-for (const [title, block, after, expected] of [
-  ['no block', [], [], known(false)],
-  ['0 pollers, which means that they are not set', [{ minimum_pollers: 0, maximum_pollers: 0 }], [], known(false)],
-  ['a minimum', [{ minimum_pollers: 2, maximum_pollers: 0 }], [], known(true)],
-  ['a maximum', [{ minimum_pollers: null, maximum_pollers: 2 }], [], known(true)],
-  ['a block that is not known', undefined, true, AFTER],
-  ['a minimum that is not known', [{ maximum_pollers: 0 }], [{ minimum_pollers: true }], AFTER],
-  ['a minimum, and a maximum that is not known', [{ minimum_pollers: 2 }], [{ maximum_pollers: true }], known(true)],
-] as const) {
-  test(`whether a mapping has provisioned pollers: ${title}`, async (t) => {
-    const mapping = mappingOf({ provisioned_poller_config: block }, { provisioned_poller_config: after })
-    t.strictSame(mapping.provisioned, expected)
   })
 }
 
@@ -125,7 +105,6 @@ const TEXT = '{"body":["a"]}'
 const READ_TEXT = known({ forms: ['text'], json: TEXT })
 const NO_PATTERN = known({ error: 'it has no Pattern' })
 for (const [title, block, after, expected] of [
-  ['no block', [], [], absent],
   ['a block without filters', [{ filter: [] }], [], known([])],
   [
     'a filter without a pattern',
@@ -144,13 +123,10 @@ for (const [title, block, after, expected] of [
   ['filters that are not known', [{}], [{ filter: true }], AFTER],
   ['a block that is not known', undefined, true, AFTER],
   [
-    'six filters',
-    [{ filter: Array(6).fill({ pattern: TEXT }) }],
+    'eleven filters',
+    [{ filter: Array(11).fill({ pattern: TEXT }) }],
     [],
-    invalid(
-      'the mapping has 6 filters, but Lambda allows at most 5, or 10 if AWS has raised the quota of the account',
-      'Use at most 5 filters. If AWS has raised your quota, check the deployed function with --function NAME.',
-    ),
+    invalid('the mapping has 11 filters, but Lambda allows at most 10', 'Use at most 10 filters.'),
   ],
 ] as const) {
   test(`the filters of a mapping: ${title}`, async (t) => {
@@ -159,24 +135,19 @@ for (const [title, block, after, expected] of [
   })
 }
 
-/** The ids of the queues that mappings read, with their ARNs, and what was not read. */
+/** The ids of the queues that mappings read, and what was not read. */
 function found(plan: unknown) {
   const { mappings, unreadResources } = readShown(plan)
-  return [mappings.map(({ queue, arn }) => [queue.id, arn]), unreadResources]
+  return [mappings.map(({ queue }) => queue.id), unreadResources]
 }
 const MAY_READ = { id: ORDERS, what: 'whether it reads SQS', unreadReason: AFTER.reason }
-const USE_ARN = 'Use the ARN of a queue: the attribute arn, not id, url or name.'
 
 for (const [title, event_source_arn, queues] of [
-  ['the ARN of a queue', ARN, [[QUEUE, withId('arn', known(ARN))]]],
-  ['the ARN of a queue that is elsewhere', FAR, [[FAR, withId('arn', known(FAR))]]],
+  ['the ARN of a queue', ARN, [QUEUE]],
+  ['the ARN of a queue that is elsewhere', FAR, [FAR]],
   ['the ARN of a stream', 'arn:aws:kinesis:eu-west-1:123456789012:stream/sqs', []],
-  ['the URL of a queue', URL, [[QUEUE, withId('arn', invalid(`"${URL}" is not an ARN`, USE_ARN))]]],
-  [
-    'text in which arn: comes later',
-    'x:arn:y',
-    [['x:arn:y', withId('arn', invalid('"x:arn:y" is not an ARN', USE_ARN))]],
-  ],
+  ['the URL of a queue', URL, [QUEUE]],
+  ['text in which arn: comes later', 'x:arn:y', ['x:arn:y']],
 ] as const) {
   test(`a mapping whose source is ${title}`, async (t) => {
     t.strictSame(found(planWith({ values: { ...MAPPING, event_source_arn } })), [queues, []])
@@ -203,7 +174,7 @@ function withSource(
   return planWith(own, ...others)
 }
 const UNCREATED = { address: 'aws_sqs_queue.new', values: { name: 'new' }, unknown: ['arn', 'id'] }
-const NEW = [UNCREATED.address, withId('arn', AFTER)]
+const NEW = UNCREATED.address
 const DEPENDS = 'it is known only after apply, and depends on local.arn, which a plan does not show'
 
 for (const [title, references, values, after, expected] of [
@@ -215,30 +186,6 @@ for (const [title, references, values, after, expected] of [
     [],
     [[NEW], []],
   ],
-  ...['id', 'url', 'name'].map(
-    (name) =>
-      [
-        `the ${name} of a queue`,
-        ref(`aws_sqs_queue.new.${name}`),
-        {},
-        [],
-        [
-          [
-            [
-              UNCREATED.address,
-              withId(
-                'arn',
-                invalid(
-                  `aws_sqs_queue.new.${name} is not the ARN of aws_sqs_queue.new`,
-                  'Use the ARN: aws_sqs_queue.new.arn.',
-                ),
-              ),
-            ],
-          ],
-          [],
-        ],
-      ] as const,
-  ),
   ['a whole queue', ['aws_sqs_queue.new'], {}, [], [[NEW], []]],
   [
     'a queue or a local value',
@@ -256,19 +203,13 @@ for (const [title, references, values, after, expected] of [
       ],
     ],
   ],
-  ['a local value', ['local.arn'], {}, [], [[['its queue', withId('arn', AFTER)]], []]],
-  ['a variable', ['var.arn'], {}, [], [[['its queue', withId('arn', AFTER)]], []]],
+  ['a local value', ['local.arn'], {}, [], [['its queue'], []]],
+  ['a variable', ['var.arn'], {}, [], [['its queue'], []]],
   ['a local value, and a starting position', ['local.arn'], { starting_position: 'LATEST' }, [], [[], []]],
   ['a local value, and queues of a broker', ['local.arn'], { queues: ['x'] }, [], [[], []]],
   ['a local value, and topics', ['local.arn'], { topics: ['x'] }, [], [[], []]],
   ['a local value, and a self-managed source', ['local.arn'], { self_managed_event_source: [{}] }, [], [[], []]],
-  [
-    'a local value, and empty lists',
-    ['local.arn'],
-    { topics: [], queues: null },
-    [],
-    [[['its queue', withId('arn', AFTER)]], []],
-  ],
+  ['a local value, and empty lists', ['local.arn'], { topics: [], queues: null }, [], [['its queue'], []]],
   ['a local value, and topics that are not known', ['local.arn'], {}, ['topics'], [[], [MAY_READ]]],
   ['a stream', ref('aws_kinesis_stream.one.arn'), {}, [], [[], []]],
   ['a stream, and topics that are not known', ref('aws_kinesis_stream.one.arn'), {}, ['topics'], [[], []]],
@@ -292,49 +233,6 @@ for (const [title, references, values, after, expected] of [
 test('a mapping of a local value: the reason why its queue is not known', async (t) => {
   const { queue } = only(readShown(withSource({}, ['local.arn'], [])).mappings)
   t.equal(queue.unreadReason, DEPENDS)
-})
-
-test('a mapping whose function is not certain', async (t) => {
-  const function_name = { references: [...ref('aws_lambda_function.work.arn'), 'local.name'] }
-  const plan = planWith({
-    values: { event_source_arn: ARN },
-    unknown: ['function_name'],
-    expressions: { function_name },
-  })
-  const { mappings, unreadResources } = readShown(plan)
-  t.equal(only(mappings).function.id, 'aws_lambda_function.work')
-  t.strictSame(unreadResources, [
-    {
-      id: ORDERS,
-      what: 'whether its function is aws_lambda_function.work',
-      unreadReason: 'it also depends on local.name, which a plan does not show',
-    },
-  ])
-})
-
-const PIPE = 'aws_pipes_pipe.one'
-test('pipes that read queues', async (t) => {
-  function readers(values: Values, after: Values = {}) {
-    const source_parameters = [{ filter_criteria: [{ filter: [{ pattern: TEXT }, {}] }] }]
-    const pipe = { address: PIPE, values: { source: ARN, source_parameters, ...values }, unknown: after }
-    return readShown(planWith({}, pipe)).otherReaders ?? []
-  }
-  const { queue, function: target, ...pipe } = only(readers({}))
-  t.strictSame(pipe, {
-    ...unset(PIPE),
-    id: PIPE,
-    arn: known(ARN),
-    runs: known(true),
-    filters: known([READ_TEXT, AFTER]),
-  })
-  t.strictSame([queue.id, target.id, target.unreadReason], [QUEUE, PIPE, 'it is a pipe'])
-  t.strictSame(only(readers({ desired_state: 'STOPPED' })).runs, known(false))
-  t.strictSame(only(readers({ desired_state: 'RUNNING' })).runs, known(true))
-  t.strictSame(only(readers({ source_parameters: [] })).filters, absent)
-  t.strictSame(only(readers({ source_parameters: [] }, { source_parameters: true })).filters, AFTER)
-  const filters = [{ filter_criteria: [{ filter: [null] }] }]
-  t.strictSame(only(readers({ source_parameters: filters })).filters, known([AFTER]))
-  t.strictSame(readers({ source: FAR }), [])
 })
 
 test('resources that are not read', async (t) => {
@@ -367,18 +265,16 @@ test('resources that are not read', async (t) => {
   )
 })
 
-test('data sources are not mappings and not pipes', async (t) => {
+test('data sources are not mappings', async (t) => {
   const plan = shownPlan({
     resources: [
       ONE,
       HANDLER,
       { address: `data.${ORDERS}`, values: MAPPING },
-      { address: `data.${PIPE}`, values: { source: ARN } },
-      { address: 'aws_x.one', values: { ...MAPPING, source: ARN } },
+      { address: 'aws_x.one', values: MAPPING },
     ],
   })
-  const { mappings, otherReaders } = readShown(plan)
-  t.strictSame([mappings, otherReaders], [[], []])
+  t.strictSame(readShown(plan).mappings, [])
 })
 
 test('a plan that is not complete', async (t) => {

@@ -96,7 +96,8 @@ test('an empty state has no instances', async (t) => {
   for (const empty of [{}, { values: {} }, { values: { root_module: {} } }]) {
     t.strictSame(toPlan({ format_version: '1.0', ...empty }), {
       instances: [],
-      deleted: [],
+      functions: new Map(),
+      queues: new Map(),
       isState: true,
       incomplete: undefined,
     })
@@ -125,14 +126,12 @@ test('the instances of a plan, with their values, what is unknown, and their dec
     resource_changes: [
       {
         address: 'aws_sqs_queue.work[1]',
-        type: 'aws_sqs_queue',
-        change: { actions: ['create'], after_unknown: { arn: true } },
+        change: { after_unknown: { arn: true } },
       },
       {
         address: 'aws_sqs_queue.work[1]',
-        type: 'aws_sqs_queue',
         deposed: 'x',
-        change: { actions: ['delete'], before: {}, after_unknown: {} },
+        change: { after_unknown: {} },
       },
     ],
     configuration: {
@@ -321,26 +320,6 @@ test('a data source that is read during apply is listed once, with its planned v
     instances.map(({ address, values }) => [address, values]),
     [[address, { planned: true }]],
   )
-})
-
-test('the resources that a plan deletes, without those that it replaces', async (t) => {
-  const change = (actions: string[], before: Record<string, unknown> | null, deposed?: string) => ({
-    address: 'aws_sqs_queue.one',
-    type: 'aws_sqs_queue',
-    ...(deposed ? { deposed } : {}),
-    change: { actions, before },
-  })
-  const { deleted } = toPlan({
-    planned_values: {},
-    resource_changes: [
-      change(['delete'], { name: 'deleted' }),
-      change(['delete', 'create'], { name: 'replaced' }),
-      change(['forget'], { name: 'forgotten' }),
-      change(['delete'], null),
-      change(['delete'], { name: 'deposed' }, 'x'),
-    ],
-  })
-  t.strictSame(deleted, [{ type: 'aws_sqs_queue', values: { name: 'deleted' } }])
 })
 
 for (const [title, changes, expected] of [

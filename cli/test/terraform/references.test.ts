@@ -43,7 +43,6 @@ for (const [title, plan, expected] of [
     ['aws_sqs_queue.one'],
   ],
   ['the key of a for_each', planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.key']), TWO],
-  ['the value of a for_each over a set', planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.value']), TWO],
   [
     'the value of a for_each over the queues',
     planOf(TWO, MAPPINGS, ['each.value.arn', 'each.value'], ['aws_sqs_queue.work']),
@@ -135,23 +134,6 @@ for (const [title, plan, expected] of [
     t.end()
   })
 }
-
-test('a queue that each.value selects is listed as not checked', (t) => {
-  function found(forEach: unknown, ...more: string[]) {
-    const plan = shownPlan(planOf(TWO, MAPPINGS, ['aws_sqs_queue.work', 'each.value', ...more]))
-    for (const resource of plan.configuration.root_module.resources as Record<string, unknown>[]) {
-      if (resource.type === 'aws_lambda_event_source_mapping') resource.for_each_expression = forEach
-    }
-    const { mappings, unreadResources } = readShown(plan)
-    return [mappings.map(({ queue }) => queue.id), unreadResources.map(({ what }) => what)]
-  }
-  const uncertain = TWO.map((id) => `whether its queue is ${id}`)
-  t.strictSame(found({}), [TWO, uncertain])
-  t.strictSame(found({ references: ['var.pairs'] }), [TWO, uncertain])
-  t.strictSame(found({}, 'each.key'), [TWO, []])
-  t.strictSame(found({ constant_value: { 'a.b': 'c', c: 'a.b' } }), [TWO, uncertain])
-  t.end()
-})
 
 test('event_source_arn from a module call with for_each: the queue of the same key', (t) => {
   const outputs = { arn: ref('aws_sqs_queue.this.arn') }

@@ -1,8 +1,8 @@
 import { test } from 'tap'
-import { absent, known, unknown } from '../../src/model/setting.ts'
+import { absent, type Items, known, unknown } from '../../src/model/setting.ts'
 import type { Table } from '../../src/model/settings.ts'
 import type { Instance, Module } from '../../src/terraform/plan.ts'
-import { blockAt, hasUnknown, identified, listAt, settingsAt, textAt, valueAt } from '../../src/terraform/values.ts'
+import { identified, listAt, settingsAt, textAt, valueAt } from '../../src/terraform/values.ts'
 
 type Values = Record<string, unknown>
 
@@ -51,7 +51,7 @@ test('a value that a data source does not show is not known, and has one id for 
   t.strictSame(valueAt(data, 'name'), absent)
 })
 
-test('a value as text, as a list, and as a block', async (t) => {
+test('a value as text, and as a list', async (t) => {
   const one = instance({ count: 5, topics: ['a', 'b'], starting_position: 'LATEST', filled: [{}], empty: [] }, {})
   t.strictSame(textAt(one, 'count'), known('5'))
   t.strictSame(textAt(one, 'topics', 1), known('b'))
@@ -60,9 +60,6 @@ test('a value as text, as a list, and as a block', async (t) => {
   t.strictSame(listAt(one, 'starting_position'), known(['LATEST']))
   t.strictSame(listAt(one, 'filled', 0), known([{}]))
   t.strictSame(listAt(one, 'queues'), absent)
-  t.strictSame(blockAt(one, 'filled'), known(true))
-  t.strictSame(blockAt(one, 'empty'), absent)
-  t.strictSame(blockAt(instance({}, { filled: true }), 'filled'), AFTER)
 })
 
 test('the settings of a table', async (t) => {
@@ -75,13 +72,14 @@ test('the settings of a table', async (t) => {
     elsewhere: number,
     after: { ...number, terraform: ['after'] },
     inBlock: { ...number, terraform: ['block', 0, 'after'] },
-    managed: { ...number, terraform: ['large'], least: 1, most: 5, mostManaged: 10, unit: 's' },
+    limited: { ...number, terraform: ['large'], least: 1, most: 5, mostManaged: 10 },
   } as const satisfies Table
   const one = instance(
     { set: 7, zero: 0, unset: 0, block: [{}], none: [], large: 8 },
     { after: true, block: [{ after: true }], none: [] },
   )
-  const settings = settingsAt(table, one, known(true))
+  const managed = { ...number, kind: 'presence', terraform: ['block', 0] } as const
+  const settings = settingsAt({ ...table, managed }, one)
   const withIds = (expected: Values) =>
     Object.fromEntries(
       Object.entries(expected).map(([name, setting]) => [
@@ -96,12 +94,13 @@ test('the settings of a table', async (t) => {
       other: known(7),
       after: AFTER,
       inBlock: AFTER,
-      managed: known(8),
+      limited: known(8),
+      managed: known(true),
     }),
     unset: absent,
     elsewhere: absent,
   })
-  t.equal(settingsAt(table, one).managed.state, 'unknown', 'not on Managed Instances')
+  t.equal(settingsAt(table, one).limited.state, 'unknown', 'not on Managed Instances')
 })
 
 test('instances of one declaration have settings with the same id', async (t) => {
@@ -114,11 +113,22 @@ test('instances of one declaration have settings with the same id', async (t) =>
   t.strictSame(identified(instance({}), 'fifo', { ...known(true), id: 'own' }), { ...known(true), id: 'own' })
 })
 
-test('whether a value in a block is known only after apply', async (t) => {
-  const isUnknown = (after: unknown) => hasUnknown(instance({}, after), 'filter_criteria')
-  t.equal(isUnknown({ filter_criteria: true }), true)
-  t.equal(isUnknown({ filter_criteria: [{ filter: [{}, { pattern: true }] }] }), true)
-  t.equal(isUnknown({ filter_criteria: [{ filter: [{}] }], other: true }), false)
-  t.equal(isUnknown({ other: true }), false)
-  t.equal(isUnknown(undefined), false)
+test('the items of a list', async (t) => {
+  const list = {
+    kind: 'list',
+    name: 'L',
+    path: ['L'],
+    terraform: ['list', 0, 'item'],
+    toSetting: (items: Items) => items,
+  } as const
+  const itemsOf = (items: unknown, after: unknown) => {
+    const { value } = {
+      value: undefined,
+      ...settingsAt({ list }, instance({ list: [{ item: items }] }, { list: after })).list,
+    }
+    return value
+  }
+  t.strictSame(itemsOf(['a', null], []), [known('a'), absent])
+  t.strictSame(itemsOf(['a', null], [{ item: [false, true] }]), [known('a'), AFTER])
+  t.strictSame(itemsOf(['a'], true), undefined)
 })

@@ -1,8 +1,7 @@
 import { test } from 'tap'
 import { parseDocument } from '../../src/template/document.ts'
-import { ALIAS, byName, createLookup, FUNCTION, QUEUE, VERSION } from '../../src/template/lookup.ts'
-import { createReader } from '../../src/template/reader.ts'
-import { createResolver } from '../../src/template/resolve.ts'
+import { ALIAS, FUNCTION, onlyNamed, QUEUE, resourceIn, resourcesOf, VERSION } from '../../src/template/reader.ts'
+import { scopeOf } from '../../src/template/resolve.ts'
 
 const TEMPLATE = `
 Conditions: { Always: !Equals [a, a], Never: !Equals [a, b], Open: !Equals [!Ref AWS::Region, a] }
@@ -19,40 +18,19 @@ Resources:
   Policy: { Type: AWS::SQS::QueuePolicy }
 `
 
-function lookup() {
-  return createLookup(createReader(createResolver(parseDocument('template.yaml', TEMPLATE), new Map())))
-}
+const scope = scopeOf(parseDocument('template.yaml', TEMPLATE))
 
-test('resources by type and by name, without those whose condition is false', async (t) => {
-  const { queues, aliases, functionsByName, queuesByName } = lookup()
-  t.strictSame(queues, ['Queue', 'Same', 'Dead', 'Unnamed'])
-  t.strictSame(aliases, ['Alias'])
-  t.strictSame(
-    [...functionsByName],
-    [
-      ['handler', ['Handler']],
-      [undefined, ['Sam']],
-    ],
-  )
-  t.strictSame(
-    [...queuesByName],
-    [
-      ['orders', ['Queue', 'Same']],
-      ['\0AWS::StackName\0-dead', ['Dead']],
-      [undefined, ['Unnamed']],
-    ],
-  )
+test('resources by type, without those whose condition is false', async (t) => {
+  t.strictSame(resourcesOf(scope, QUEUE), ['Queue', 'Same', 'Dead', 'Unnamed'])
+  t.strictSame(resourcesOf(scope, FUNCTION), ['Handler', 'Sam'])
 })
 
-test('a name that several resources have refers to none of them', async (t) => {
-  const ids = new Map([
-    ['one', ['A']],
-    ['three', ['A', 'B', 'C']],
-  ])
-  t.strictSame(byName(ids, 'one'), { id: 'A' })
-  t.strictSame(byName(ids, 'three'), { reason: 'A and B and C have the same name' })
-  t.strictSame(byName(ids, 'none'), { reason: 'it is not in this template' })
-  t.strictSame(byName(ids, 'a\0Queue.Arn\0'), { reason: 'Queue.Arn is known only after deployment' })
+test('the only resource of a name: a name that several have refers to none of them', async (t) => {
+  const queueNamed = (name: string) => onlyNamed(scope, resourcesOf(scope, QUEUE), 'QueueName', name)
+  t.strictSame(queueNamed('\0AWS::StackName\0-dead'), { id: 'Dead' })
+  t.strictSame(queueNamed('orders'), { reason: 'Queue and Same have the same name' })
+  t.strictSame(queueNamed('none'), { reason: 'it is not in this template' })
+  t.strictSame(queueNamed('a\0Queue.Arn\0'), { reason: 'Queue.Arn is known only after deployment' })
 })
 
 for (const [title, value, types, id] of [
@@ -68,7 +46,7 @@ for (const [title, value, types, id] of [
   ['two resources, of which none has the type', '\0Queue\0:\0Alias\0', [FUNCTION], 'Queue'],
 ] as const) {
   test(`the resource in ${title}`, async (t) => {
-    t.equal(lookup().resourceIn(value, ...types), id)
+    t.equal(resourceIn(scope, value, ...types), id)
   })
 }
 
