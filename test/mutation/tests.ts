@@ -303,6 +303,8 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'doctor/one-finding',
     'doctor/check',
   ],
+  'cli/src/rules/concurrency.ts': ['doctor/single-rules', 'doctor/several-mappings', 'doctor/after-fixes'],
+  'cli/src/rules/outage.ts': ['doctor/outage'],
   'cli/src/rules/rule.ts': ['doctor/single-rules', 'doctor/finding-texts'],
   'cli/src/rules/sns-rules.ts': ['doctor/single-rules', 'doctor/finding-texts'],
   'cli/src/rules/value-rule.ts': ['doctor/single-rules', 'doctor/not-checked', 'doctor/finding-texts'],

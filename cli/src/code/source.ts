@@ -36,6 +36,16 @@ export interface Source {
   requiresPackage?: string | undefined
   /** The functions of this package that the code calls, and that need permissions of their own. */
   calls?: readonly string[]
+  /** The options of the call of `retryBackoff()`, or why they are not known. Missing if the code does not call it. */
+  backoff?: Backoff | { reason: string } | undefined
+}
+
+/** The options of `retryBackoff()` that decide about its delays, in seconds. */
+export interface Backoff {
+  base: number
+  factor: number
+  max: number
+  jitter: 'equal' | 'full' | 'none'
 }
 
 const OURS = /middy-bounded-sqs-batch/
@@ -47,6 +57,12 @@ const LIBRARY =
 /** What calls SQS with the permissions of the function. */
 const CALLS = ['deadLetter', 'retryBackoff', 'isolateCrashes']
 const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--)/
+
+/** The call, but not the declaration in a bundle. */
+const BACKOFF = /(?<!function\s+)\bretryBackoff\s*\(\s*/g
+const DEFAULT_BACKOFF: Backoff = { base: 30, factor: 2, max: 900, jitter: 'equal' }
+/** A line of a minified bundle, in which functions have other names. */
+const MINIFIED = /^.{1000}/m
 
 const results = new Map<string, Source>()
 
@@ -131,6 +147,32 @@ function findIn(found: readonly Found[]): Source {
     searched: `${searched}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
     reports: ours ?? find(REPORTS), // a bundle of this package also has the other names
     requiresPackage: files.find(({ text, isCommonJs }) => isCommonJs && requiresPackage(text))?.shown,
+    backoff: backoffIn(files.map(({ text }) => text)),
     calls: ours === undefined ? [] : CALLS.filter((name) => find(new RegExp(`\\b${name}\\s*\\(`)) !== undefined),
   }
+}
+
+function backoffIn(texts: readonly string[]): Source['backoff'] {
+  const calls = texts.flatMap((text) =>
+    Array.from(text.matchAll(BACKOFF), (call) => text.slice(call.index + call[0].length)),
+  )
+  const [call, ...others] = calls
+  if (call === undefined)
+    return texts.some((text) => MINIFIED.test(text)) ? { reason: 'the code is minified' } : undefined
+  if (others.length > 0) return { reason: 'the code calls retryBackoff() more than once' }
+  // The options end at the first brace that closes them. They can contain one object or function.
+  const [, options] = /^\{((?:[^{}]|\{[^{}]*\})*)\}/.exec(call) ?? []
+  if (options === undefined || options.includes('...'))
+    return { reason: 'the options of retryBackoff() are not literals' }
+  const given = Array.from(options.matchAll(/\b(base|factor|max|jitter)\b\s*(?::\s*([^,\n]+))?/g))
+  const values = given.map(([, name = '', value = '']) => [name, literal(value.trim())] as const)
+  const open = values.find(([, value]) => value === undefined)
+  if (open) return { reason: `${open[0]} of retryBackoff() is not a literal` }
+  return { ...DEFAULT_BACKOFF, ...Object.fromEntries(values) }
+}
+
+function literal(text: string): number | string | undefined {
+  return /^[\d_]+(\.\d+)?$/.test(text)
+    ? Number(text.replaceAll('_', ''))
+    : /^['"](equal|full|none)['"]$/.exec(text)?.[1]
 }

@@ -8,7 +8,7 @@ import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { assignmentLine } from './assignment-line.ts'
 import { helpOf } from './help.ts'
-import { createNotChecked } from './not-checked.ts'
+import { notCheckedOf, unreadIn } from './not-checked.ts'
 
 export interface Finding {
   rule: string
@@ -164,13 +164,12 @@ function problemsIn(model: Model): RuleProblem[] {
   const found = each.flatMap(({ mapping, siblings }) =>
     RULES.flatMap((rule) => [rule.check(mapping, siblings) ?? []].flat().map((one) => toProblem(rule, one, mapping))),
   )
-  const notChecked = createNotChecked(model)
   return [
     ...found,
     ...each.flatMap(({ mapping, siblings }) =>
-      notChecked.forMapping(mapping, siblings).map((one) => toProblem(NOT_CHECKED, one, mapping)),
+      notCheckedOf(model, mapping, siblings).map((one) => toProblem(NOT_CHECKED, one, mapping)),
     ),
-    ...notChecked.forUnreadResources.map((one) => toProblem(NOT_CHECKED, one)),
+    ...unreadIn(model).map((one) => toProblem(NOT_CHECKED, one)),
   ]
 }
 

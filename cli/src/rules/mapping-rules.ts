@@ -1,6 +1,7 @@
-import { type Mapping, provisionedOf } from '../model/model.ts'
+import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
+import { allowedConcurrency, concurrencyOf, INVOCATIONS_PER_POLLER, isOpen, isProvisioned } from './concurrency.ts'
 import {
   formatNumber,
   formatSeconds,
@@ -10,6 +11,7 @@ import {
   patternsOf,
   problem,
   type Rule,
+  type Siblings,
   sourceOf,
 } from './rule.ts'
 
@@ -20,8 +22,6 @@ const POLLERS = 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPo
 
 /** The default of MaximumPollers, from the page at `POLLERS`. */
 const DEFAULT_POLLERS = 200
-/** The maximum number of concurrent invocations of one poller, from the page at `SCALING`. */
-const INVOCATIONS_PER_POLLER = 10
 
 /** How many invocations a mapping without a maximum concurrency runs at most at once, from the page at `SCALING`. */
 const MAX_INVOCATIONS = 1250
@@ -46,15 +46,8 @@ const THROTTLED =
   'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages ' +
   'can be dead-lettered.'
 
-/** How to keep a mapping within the reserved concurrency of its function. */
-function limitTo(reserved: number): string {
-  const reserve = reserved < 2 ? 'Set ReservedConcurrentExecutions to 2 or more, and set' : 'Set'
-  const most = formatNumber(Math.max(reserved, 2))
-  return `${reserve} MaximumConcurrency in ScalingConfig, to at most ${most} in total for all mappings of the function.`
-}
-
 /** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
-function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string, fix: string): Partial<Problem> {
+function offWith({ function: lambdaFunction }: Mapping, off: string, fix: string): Partial<Problem> {
   const source = sourceOf(lambdaFunction)
   if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
   if (source.missing !== undefined) {
@@ -64,59 +57,44 @@ function offWith({ batchSize, function: lambdaFunction }: Mapping, off: string, 
       severity: 'warning',
     }
   }
-  const code = {
+  return {
     what: `${off}, and the code does not report failures. Searched: ${source.searched}`,
     fix: `Let the code report the messages that failed. ${fix}`,
+    why: 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.',
+    severity: 'warning',
   }
-  if (numberIn(batchSize) === 1) {
-    const why = 'If the function throws, Lambda redelivers the only message of the batch.'
-    return { ...code, why, severity: 'info' }
-  }
-  const why = 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
-  return { ...code, why, severity: 'warning' }
 }
 
 function isFifo({ queue }: Mapping) {
   return valueIn(queue.fifo) === true
 }
 
-function isProvisioned(mapping: Mapping) {
-  return valueIn(provisionedOf(mapping)) === true
+/** The most invocations that a mapping without a limit makes at once. */
+function mostOf(mapping: Mapping): number {
+  return isProvisioned(mapping) ? DEFAULT_POLLERS * INVOCATIONS_PER_POLLER : MAX_INVOCATIONS
 }
 
-/**
- * The most concurrent invocations of a mapping: its maximum concurrency, or ten for each of its pollers. NaN if nothing
- * limits it, or if the limit is not known or rejected by AWS.
- */
-function limitOf(mapping: Mapping): number {
-  if (isProvisioned(mapping)) {
-    const isRejected = mapping.maximumConcurrency.state !== 'absent'
-    return isRejected ? Number.NaN : numberIn(mapping.maximumPollers) * INVOCATIONS_PER_POLLER
-  }
-  const concurrency = numberIn(mapping.maximumConcurrency)
-  return inRange(concurrency) ? concurrency : Number.NaN
+/** The reserved concurrency that is enough for the limits of all mappings. */
+function raiseReserved({ function: lambdaFunction }: Mapping, what: string, needed: number): Problem {
+  const owner = lambdaFunction.aliasOf ?? lambdaFunction
+  const fix = `Set ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
+  const assignment = { row: FUNCTION_SETTINGS.reservedConcurrency, value: needed }
+  return { ...problem(owner, owner.reservedConcurrency, what, fix, assignment), strictness: needed }
 }
 
-/**
- * Adds up the limits of the mappings of one function. Mappings without a known limit do not count.
- *
- * `upperBound` is the sum of all other mappings. `lowerBound` is the sum of those that are known to run, or the value
- * of one mapping that may run, if that value is higher. Two mappings that may run are not added up, because perhaps
- * only one runs. `counted` lists the mappings in `lowerBound`. `notKnownToRun` lists the disabled ones, and those that
- * may run.
- */
-export function concurrencyOf(mappings: readonly Mapping[]) {
-  const limited = mappings.filter((mapping) => !Number.isNaN(limitOf(mapping)))
-  const running = limited.filter(({ runs }) => valueIn(runs) === true)
-  const notKnownToRun = limited.filter(({ runs }) => valueIn(runs) !== true)
-  const sum = (some: readonly Mapping[]) => some.reduce((total, mapping) => total + limitOf(mapping), 0)
-  const alone = notKnownToRun.filter(({ runs }) => runs.state === 'unknown').map((mapping) => [mapping])
-  const counted = [running, ...alone].reduce((most, some) => (sum(some) > sum(most) ? some : most))
-  return { counted, notKnownToRun, lowerBound: sum(counted), upperBound: sum(limited) }
-}
-
-function inRange(concurrency: number) {
-  return concurrency >= 2 && concurrency <= 1000
+/** Limits a mapping, so that all mappings of the function fit into its reserved concurrency. */
+function limit(mapping: Mapping, reserved: number, { ofFunction }: Siblings): Problem[] {
+  const { needed, lowerBound, limitFor } = concurrencyOf(ofFunction, reserved)
+  const key = isProvisioned(mapping) ? 'maximumPollers' : 'maximumConcurrency'
+  const value = Math.floor(limitFor(mapping) / (isProvisioned(mapping) ? INVOCATIONS_PER_POLLER : 1))
+  const most = isProvisioned(mapping)
+    ? `uses the default of ${DEFAULT_POLLERS} pollers, which make up to ${formatNumber(mostOf(mapping))} invocations at once`
+    : 'has no maximum concurrency'
+  const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping ${most}`
+  const found = lower(mapping, key, what, value)
+  if (needed === reserved || lowerBound > reserved) return [found]
+  const tooLow = `The reserved concurrency is ${formatNumber(reserved)}, but the mappings need at least ${formatNumber(needed)}`
+  return [found, raiseReserved(mapping, tooLow, needed)]
 }
 
 export const MAPPING_RULES: readonly Rule[] = [
@@ -124,7 +102,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     id: 'report-batch-item-failures',
     severity: 'error',
     finds:
-      'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, and info if the code reports nothing and the batch size is 1. A warning if it is not known whether it is on.',
+      'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning. A warning if it is not known whether it is on.',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
@@ -190,10 +168,10 @@ export const MAPPING_RULES: readonly Rule[] = [
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping) => {
       const size = numberIn(mapping.batchSize)
-      if (!(size > 10 && numberIn(mapping.window) < 1)) return undefined
+      if (isFifo(mapping) || !(size > 10 && numberIn(mapping.window) < 1)) return undefined
       const fix = 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
-      return problem(mapping, mapping.batchSize, what, fix, { row: MAPPING_SETTINGS.window, value: 1 })
+      return setTo(mapping, 'window', 1, what, fix)
     },
   },
   {
@@ -217,7 +195,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping) => {
       if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
       const what = 'The mapping has both a maximum concurrency and provisioned mode'
-      return problem(mapping, mapping.maximumConcurrency, what, 'Remove ScalingConfig or ProvisionedPollerConfig.')
+      return problem(mapping, mapping.maximumConcurrency, what, 'Remove ScalingConfig.')
     },
   },
   {
@@ -244,7 +222,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (!(most < 2 || most > 1000)) return undefined
       const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
       const what = `The maximum concurrency is ${formatNumber(most)}`
-      return setTo(mapping, 'maximumConcurrency', Math.min(Math.max(most, 2), 1000), what, fix)
+      return setTo(mapping, 'maximumConcurrency', allowedConcurrency(mapping), what, fix)
     },
   },
   {
@@ -254,52 +232,50 @@ export const MAPPING_RULES: readonly Rule[] = [
       'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
     why: THROTTLED,
     source: SCALING,
-    check: ({ function: lambdaFunction }, { ofFunction }) => {
-      const { counted, lowerBound } = concurrencyOf(ofFunction)
-      const reserved = numberIn(lambdaFunction.reservedConcurrency)
-      if (!(lowerBound > reserved)) return undefined
+    check: (mapping, { ofFunction }) => {
+      const reserved = numberIn(mapping.function.reservedConcurrency)
+      const { counted, lowerBound, needed } = concurrencyOf(ofFunction, reserved)
+      if (!(lowerBound > reserved && reserved > 0)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
       const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
       const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      const fix = `Set ReservedConcurrentExecutions to ${formatNumber(lowerBound)} or more, or lower ${counted.some(isProvisioned) ? 'MaximumPollers' : 'MaximumConcurrency'}.`
-      const assignment = { row: FUNCTION_SETTINGS.reservedConcurrency, value: lowerBound }
-      const found = problem(lambdaFunction, lambdaFunction.reservedConcurrency, what, fix, assignment)
-      return { ...found, strictness: lowerBound }
+      return raiseReserved(mapping, what, needed)
     },
   },
   {
     id: 'reserved-concurrency',
     severity: 'warning',
     finds:
-      'The function has a reserved concurrency, but the mapping has no maximum concurrency, or uses the default of 200 pollers.',
+      'The function has a reserved concurrency, but the mapping has no maximum concurrency, or uses the default of 200 pollers. An error if the reserved concurrency is 0.',
     why: THROTTLED,
     source: SCALING,
-    check: (mapping, { ofFunction }) => {
-      const { maximumConcurrency, maximumPollers, function: lambdaFunction } = mapping
-      const reserved = numberIn(lambdaFunction.reservedConcurrency)
-      if (!(reserved >= 0) || maximumConcurrency.state !== 'absent') return undefined
-      if (valueIn(provisionedOf(mapping)) === false) {
-        if (reserved >= ofFunction.length * MAX_INVOCATIONS) return undefined
-        const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping has no maximum concurrency`
-        const share = Math.floor(reserved / ofFunction.length)
-        const assignment = share >= 2 ? { row: MAPPING_SETTINGS.maximumConcurrency, value: share } : undefined
-        return problem(mapping, maximumConcurrency, what, limitTo(reserved), assignment)
-      }
-      // The rule `concurrency-above-reserved` counts MaximumPollers.
-      const most = DEFAULT_POLLERS * INVOCATIONS_PER_POLLER
-      if (!isProvisioned(mapping) || maximumPollers.state !== 'absent' || most <= reserved) return undefined
-      const what = `In provisioned mode, the default of ${DEFAULT_POLLERS} pollers makes up to ${formatNumber(most)} concurrent invocations, above the reserved concurrency of ${formatNumber(reserved)}`
-      const fits = Math.floor(reserved / INVOCATIONS_PER_POLLER)
-      const pollers = fits >= 2 ? `Set MaximumPollers to at most ${formatNumber(fits)}, or set` : 'Set'
-      const assignment = fits >= 2 ? { row: MAPPING_SETTINGS.maximumPollers, value: fits } : undefined
-      const fix = `${pollers} ReservedConcurrentExecutions to ${formatNumber(most)}.`
-      return problem(mapping, maximumPollers, what, fix, assignment)
+    check: (mapping, siblings) => {
+      const reserved = numberIn(mapping.function.reservedConcurrency)
+      const most = siblings.ofFunction.length * mostOf(mapping)
+      const limited = isOpen(mapping) && reserved < most ? limit(mapping, reserved, siblings) : []
+      if (reserved !== 0) return limited
+      const { needed } = concurrencyOf(siblings.ofFunction, reserved)
+      const what = 'The reserved concurrency is 0, so the function never runs'
+      const why = 'The messages wait in the queue until they are dead-lettered or expire.'
+      return [{ ...raiseReserved(mapping, what, needed), severity: 'error', why }, ...limited]
+    },
+  },
+  {
+    id: 'disabled-mapping',
+    severity: 'info',
+    finds: 'The mapping is disabled.',
+    why: 'Lambda does not receive the messages. They wait in the queue until they expire.',
+    source: PARAMETERS,
+    check: (mapping) => {
+      if (valueIn(mapping.runs) !== false) return undefined
+      return problem(mapping, mapping.runs, 'The mapping is disabled', 'Make sure that this is intended.')
     },
   },
   {
     id: 'filter-criteria',
     severity: 'info',
-    finds: 'The mapping has filters. The finding says which messages Lambda deletes because they do not match.',
+    finds:
+      'The mapping has filters. The finding says which messages Lambda deletes because they do not match. A warning if the queue is a dead-letter queue.',
     why: 'The function does not receive these messages, and they do not go to the dead-letter queue.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
@@ -310,6 +286,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
       const also = dropped === undefined ? '' : `, and all messages whose body ${dropped}`
       const what = `Lambda deletes messages that do not match ${count}${also}`
+      if (mapping.queue.isDeadLetterQueue) {
+        const lost = `${what}, and the queue is a dead-letter queue`
+        return { ...problem(mapping, mapping.filters, lost, 'Remove FilterCriteria.'), severity: 'warning' }
+      }
       return problem(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
     },
   },

@@ -1,6 +1,7 @@
 import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { outageSeconds } from './outage.ts'
 import {
   formatNumber,
   formatSeconds,
@@ -12,6 +13,7 @@ import {
   problem,
   type Rule,
   SQS_GUIDE,
+  sourceOf,
 } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
@@ -20,9 +22,47 @@ const DAY_SECONDS = 86_400
 const DEFAULT_RETENTION = 4 * DAY_SECONDS
 const MAX_RETENTION = 14 * DAY_SECONDS
 
+/** The receives that are advised, and with `retryBackoff()` on a standard queue, whose first delays are short. */
+const RECEIVES = { least: 5, advised: 5 }
+const RECEIVES_WITH_BACKOFF = { least: 13, advised: 15 }
+
+/** The batching window after the fixes of `batch-needs-window` and `fifo-window`. */
+function windowAfter({ batchSize, window, queue }: Mapping): number {
+  if (valueIn(queue.fifo)) return 0
+  return Math.max(numberIn(window) || 0, numberIn(batchSize) > 10 ? 1 : 0)
+}
+
 /** What AWS recommends: six times the timeout of the function, plus the batching window. */
-function recommended({ window, function: lambdaFunction }: Mapping) {
-  return 6 * numberIn(lambdaFunction.timeout) + (numberIn(window) || 0)
+function recommended(mapping: Mapping) {
+  return 6 * numberIn(mapping.function.timeout) + windowAfter(mapping)
+}
+
+/** The visibility timeout after its fix. */
+function visibilityAfter({ queue }: Mapping, ofQueue: readonly Mapping[]): number {
+  return Math.max(numberIn(queue.visibilityTimeout), recommended(strictest(ofQueue, recommended)) || 0)
+}
+
+/** How many receives a queue should allow. */
+function receivesFor({ queue }: Mapping, ofQueue: readonly Mapping[]) {
+  const usesBackoff = ofQueue.some((one) => sourceOf(one.function).calls?.includes('retryBackoff'))
+  return usesBackoff && valueIn(queue.fifo) === false ? RECEIVES_WITH_BACKOFF : RECEIVES
+}
+
+/** `maxReceiveCount` after its fix. NaN if there is no redrive policy, or if it is not known. */
+function receivesAfter(mapping: Mapping, ofQueue: readonly Mapping[]): number {
+  const count = numberIn(redriveOf(mapping).maxReceiveCount)
+  const { least, advised } = receivesFor(mapping, ofQueue)
+  return count < least ? advised : count
+}
+
+/** The retention period after its fix. It must be longer than all deliveries, but 14 days is the most. */
+function retentionAfter(mapping: Mapping, ofQueue: readonly Mapping[]): number {
+  const { retention, delay, redrive, isDeadLetterQueue } = mapping.queue
+  const getsPolicy = redrive.state === 'absent' && !isDeadLetterQueue
+  const receives = getsPolicy ? receivesFor(mapping, ofQueue).advised : receivesAfter(mapping, ofQueue) || 1
+  const needed = Math.max(numberIn(delay) || 0, visibilityAfter(mapping, ofQueue) * receives || 0)
+  const kept = numberIn(retention)
+  return kept <= needed ? Math.max(Math.min(needed * 2, MAX_RETENTION), DEFAULT_RETENTION) : kept
 }
 
 function timeoutOf({ function: lambdaFunction }: Mapping) {
@@ -85,6 +125,45 @@ function namesOf(mappings: readonly Mapping[]) {
   return joinNames(mappings.map(({ id }) => id))
 }
 
+/** A longer retention period, and fewer receives if even 14 days are too short. */
+function keepLonger(
+  mapping: Mapping,
+  ofQueue: readonly Mapping[],
+  than: string,
+  more: Partial<Problem> = {},
+): Problem[] {
+  const { queue } = mapping
+  const value = retentionAfter(mapping, ofQueue)
+  const what = `The queue keeps messages for ${formatSeconds(queue.retention)}, which is not longer than ${than}`
+  const fix = `Set MessageRetentionPeriod to ${value} or more.`
+  const longer = problem(queue, queue.retention, what, fix, { row: QUEUE_SETTINGS.retention, value })
+  const most = Math.floor((MAX_RETENTION - 1) / visibilityAfter(mapping, ofQueue))
+  const { maxReceiveCount } = redriveOf(mapping)
+  if (!maxReceiveCount || !(receivesAfter(mapping, ofQueue) > most)) return [{ ...longer, ...more }]
+  const tooMany = `maxReceiveCount is ${numberIn(maxReceiveCount)}, but the longest retention period of 14 days is over after ${most} deliveries`
+  const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: most }
+  const fewer = problem(queue, maxReceiveCount, tooMany, `Set maxReceiveCount to at most ${most}.`, assignment)
+  const isLongest = numberIn(queue.retention) === MAX_RETENTION
+  return [...(isLongest ? [] : [longer]), fewer].map((one) => ({ ...one, ...more }))
+}
+
+/** How long an outage a message survives, as far as the code shows it. */
+function outageOf({ queue, function: lambdaFunction }: Mapping, receives: number): string {
+  const { missing, backoff } = sourceOf(lambdaFunction)
+  const minutes = (seconds: number) => (seconds / 60).toLocaleString('en-US', { maximumFractionDigits: 1 })
+  const reason = missing ?? (backoff && 'reason' in backoff ? backoff.reason : undefined)
+  if (reason !== undefined) return `How long an outage a message survives is not known: ${reason}`
+  if (backoff === undefined || 'reason' in backoff) {
+    const seconds = (receives - 1) * numberIn(queue.visibilityTimeout)
+    if (Number.isNaN(seconds))
+      return 'How long an outage a message survives is not known, as the visibility timeout is not'
+    return `Without retryBackoff(), a message survives an outage of at least ${minutes(seconds)} minutes`
+  }
+  const who =
+    backoff.jitter === 'full' ? '99 % of the messages survive an outage of' : 'a message survives an outage of at least'
+  return `With retryBackoff(), ${who} ${minutes(outageSeconds(backoff, receives))} minutes`
+}
+
 export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'competing-filters',
@@ -129,7 +208,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       const { id, timeout } = mapping.function
       const what =
         `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
-        `plus the batching window (${formatSeconds(mapping.window)})`
+        `plus the batching window (${formatNumber(windowAfter(mapping))} s)`
       return raiseVisibilityTimeout(ofQueue, what)
     },
   },
@@ -140,28 +219,28 @@ export const QUEUE_RULES: readonly Rule[] = [
       'The retention period is not longer than the delay of the queue or the visibility timeout. A warning if it is not longer than the visibility timeout times `maxReceiveCount`.',
     why: 'The message expires before it is received again, so it is lost. It never reaches the dead-letter queue.',
     source: 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html',
-    check: (mapping) => {
-      const { queue } = mapping
-      const { retention, visibilityTimeout, delay } = queue
-      const [kept, hidden, delayed] = [numberIn(retention), numberIn(visibilityTimeout), numberIn(delay)]
+    check: (mapping, { ofQueue }) => {
+      const { retention, visibilityTimeout, delay } = mapping.queue
+      const [kept, hidden] = [numberIn(retention), numberIn(visibilityTimeout)]
       const count = numberIn(redriveOf(mapping).maxReceiveCount)
-      const what = `The queue keeps messages for ${formatSeconds(retention)}`
-      function keepLonger(than: string, seconds: number): Problem {
-        const value = Math.max(Math.min(seconds * 2, MAX_RETENTION), DEFAULT_RETENTION)
-        const fix = `Set MessageRetentionPeriod above ${formatNumber(seconds)} s, for example to ${value}.`
-        const assignment = { row: QUEUE_SETTINGS.retention, value: value }
-        return problem(queue, retention, `${what}, which is not longer than ${than}`, fix, assignment)
-      }
-      if (kept <= delayed) {
-        const why = 'The message expires before it is delivered, so it is lost.'
-        return { ...keepLonger(`the delay (${formatSeconds(delay)})`, delayed), why }
-      }
-      if (kept <= hidden) return keepLonger(`the visibility timeout (${formatSeconds(visibilityTimeout)})`, hidden)
-      if (!(kept <= hidden * count)) return undefined
-      const than = `${formatNumber(count)} times the visibility timeout (${formatSeconds(visibilityTimeout)})`
+      const [hiddenAfter, countAfter] = [visibilityAfter(mapping, ofQueue), receivesAfter(mapping, ofQueue)]
+      const shown = `the visibility timeout (${formatSeconds(visibilityTimeout)})`
       const why =
         'A message that fails each time expires before its last delivery, and never reaches the dead-letter queue.'
-      return { ...keepLonger(than, hidden * count), severity: 'warning', why }
+      if (kept <= numberIn(delay)) {
+        const lost = 'The message expires before it is delivered, so it is lost.'
+        return keepLonger(mapping, ofQueue, `the delay (${formatSeconds(delay)})`, { why: lost })
+      }
+      if (kept <= hidden) return keepLonger(mapping, ofQueue, shown)
+      const severity = 'warning'
+      if (kept <= hidden * count) {
+        const than = `${formatNumber(count)} times ${shown}`
+        return keepLonger(mapping, ofQueue, than, { severity, why })
+      }
+      if (!(kept <= hiddenAfter * (countAfter || 1))) return undefined
+      const times = Number.isNaN(countAfter) ? '' : `${formatNumber(countAfter)} times `
+      const than = `${times}the visibility timeout that is advised (${formatNumber(hiddenAfter)} s)`
+      return keepLonger(mapping, ofQueue, than, { severity, why })
     },
   },
   {
@@ -186,7 +265,7 @@ export const QUEUE_RULES: readonly Rule[] = [
       'The queue has no redrive policy, or its redrive policy names the queue itself. A queue that is a dead-letter queue itself needs none.',
     why: 'A message that always fails is redelivered until its retention period ends, and is then lost.',
     source: CONFIGURE,
-    check: (mapping) => {
+    check: (mapping, { ofQueue }) => {
       const { queue } = mapping
       const policy = valueIn(queue.redrive)
       if (policy?.deadLetterQueue.id === queue.id) {
@@ -195,22 +274,30 @@ export const QUEUE_RULES: readonly Rule[] = [
       }
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
-      const fix = 'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more.'
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', fix)
+      const { advised } = receivesFor(mapping, ofQueue)
+      const value = retentionAfter(mapping, ofQueue)
+      const isTooShort = value > numberIn(queue.retention)
+      const also = isTooShort ? `, and MessageRetentionPeriod to ${value} or more, so that a message can reach it` : ''
+      const fix = `Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of ${advised} or more${also}.`
+      const assignment = isTooShort ? { row: QUEUE_SETTINGS.retention, value } : undefined
+      return problem(queue, queue.redrive, 'The queue has no redrive policy', fix, assignment)
     },
   },
   {
     id: 'max-receive-count',
     severity: 'warning',
-    finds: '`maxReceiveCount` is below 5.',
+    finds:
+      '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. The finding says how long an outage a message survives, if the code was read.',
     why: 'Throttled and unfinished batches also count as receives, so valid messages can be dead-lettered.',
     source: CONFIGURE,
-    check: (mapping) => {
+    check: (mapping, { ofQueue }) => {
       const { maxReceiveCount } = redriveOf(mapping)
-      if (!maxReceiveCount || !(numberIn(maxReceiveCount) < 5)) return undefined
-      const what = `maxReceiveCount is ${numberIn(maxReceiveCount)}`
-      const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: 5 }
-      return problem(mapping.queue, maxReceiveCount, what, 'Set maxReceiveCount to 5 or more.', assignment)
+      const count = numberIn(maxReceiveCount)
+      const { least, advised } = receivesFor(mapping, ofQueue)
+      if (!maxReceiveCount || !(count < least)) return undefined
+      const what = `maxReceiveCount is ${count}. ${outageOf(mapping, count)}`
+      const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: advised }
+      return problem(mapping.queue, maxReceiveCount, what, `Set maxReceiveCount to ${advised} or more.`, assignment)
     },
   },
   {
@@ -219,10 +306,10 @@ export const QUEUE_RULES: readonly Rule[] = [
     finds: 'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
     why: 'The retention period includes the time in a standard source queue, so a message can expire as soon as it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
-    check: (mapping) => {
+    check: (mapping, { ofQueue }) => {
       const { queue } = mapping
       const { deadLetterQueue } = redriveOf(mapping)
-      const [kept, keptBefore] = [numberIn(deadLetterQueue?.retention), numberIn(queue.retention)]
+      const [kept, keptBefore] = [numberIn(deadLetterQueue?.retention), retentionAfter(mapping, ofQueue)]
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
       if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(kept < keptBefore)) return undefined
       const what = `The dead-letter queue keeps messages for ${period(kept)}, less than its source queue (${period(keptBefore)})`

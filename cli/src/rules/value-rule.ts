@@ -39,7 +39,7 @@ export function isNeeded({ row, resource }: NamedSetting, { queue }: Mapping): b
 }
 
 /** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
-export function settingsOf(mapping: Mapping): NamedSetting[] {
+export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
   const { function: lambdaFunction, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const deadLetterQueue = redrive?.deadLetterQueue
@@ -69,7 +69,7 @@ export const VALUE_RULE: Rule = {
   why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
   check: (mapping) => [
-    ...settingsOf(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
+    ...settingsOfMapping(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
       if (setting.fix === undefined) return []
       return [{ ...problem(resource, setting, `${name}: ${setting.reason}`, setting.fix), source }]
     }),

@@ -256,6 +256,7 @@ test('settings of function, mapping and queues are read from the responses, and 
     'max-receive-count invoices',
     'report-batch-item-failures orders/refunds.fifo',
     'reserved-concurrency orders/refunds.fifo',
+    'reserved-concurrency orders/returns',
     'dead-letter-retention short-dead',
   ])
   t.ok(findings.every((finding) => !('file' in finding) && !('line' in finding)))
@@ -313,12 +314,14 @@ test('disabled mappings are checked, but do not count for the sum of the maximum
   t.match(above, /^concurrency-above-reserved: The maximum concurrency of its 2 mappings together is 10,/)
   t.match(shared, /^shared-queue: /)
   t.strictSame(more, [])
-  const UNKNOWN =
-    'not-checked: Not checked: whether the reserved concurrency of 5 is enough for all mappings, which may use 10. Reason: ' +
-    'orders/orders is disabled.'
-  t.strictSame(await reserved(['Enabled', 'Disabled']), [UNKNOWN])
-  t.strictSame(await reserved(['Disabling', 'Disabled']), [UNKNOWN])
-  t.strictSame(await reserved(['Disabled']), [])
+  const off =
+    'disabled-mapping: The mapping is disabled. Lambda does not receive the messages. They wait in the queue until they expire.'
+  t.strictSame(await reserved(['Enabled', 'Disabled']), [off])
+  t.strictSame(
+    await reserved(['Disabling', 'Disabled']),
+    [off],
+    'equal texts of mappings with one name are one finding',
+  )
 })
 
 test('the mappings of all aliases are checked, each with its own version', async (t) => {
@@ -373,7 +376,7 @@ for (const [title, name] of [
     async function found(routing: unknown) {
       const live = { mappings: [mapping('orders', { FunctionResponseTypes: [] })], routing }
       const configuration = { Timeout: 60, Runtime: 'nodejs18.x' }
-      const functions = { pages: [[]], reserved: 1, aliases: ['live'], alias: { live: { ...live, configuration } } }
+      const functions = { pages: [[]], reserved: 2, aliases: ['live'], alias: { live: { ...live, configuration } } }
       const { findings } = await check(t, functions, QUEUES, name)
       return findings.map(({ rule, resource, message }) => (rule === 'not-checked' ? message : `${rule} ${resource}`))
     }

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { check, detect, NOT_CHECKED } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
-import { invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 import { ids } from '../support/templates.ts'
 
@@ -96,10 +96,14 @@ test('a rule whose severity differs between the cases: the finding shows the cas
 })
 
 test('one setting breaks two rules: one finding, with the problem of the first rule only', (t) => {
-  const mapping = mappingOf({ batchSize: known(TOO_BIG, AT), window: known(0) })
+  const queue = queueOf({ fifo: known(true) })
+  const mapping = mappingOf({
+    batchSize: known(TOO_BIG, AT),
+    queue: { ...queue, redrive: absent, isDeadLetterQueue: true },
+  })
   const [{ finding, scopes } = {}, ...more] = detect([modelOf([mapping])])
   t.strictSame(more, [])
-  t.equal(finding?.rule, 'batch-size')
+  t.equal(finding?.rule, 'fifo-batch-size')
   t.strictSame(scopes, [['Orders', 'Orders', 'Handler', 'Queue']])
   t.end()
 })

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { check } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { pinnedVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
-import { absent, invalid, known, unknown } from '../../src/model/setting.ts'
+import { invalid, known, unknown } from '../../src/model/setting.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
 /** The findings of this rule: the resource, the message without its first words, and the fix. */
@@ -112,34 +112,15 @@ function enough(most: number, reason: string) {
 }
 const OFF = { runs: known(false) }
 for (const [title, mappings, found] of [
-  ['together as high, one is disabled', limited({ limit: 5 }, { limit: 4, ...OFF }), []],
-  ['together above it, one is disabled', limited({ limit: 5 }, { limit: 5, ...OFF }), enough(10, 'M1 is disabled')],
+  ['together above it, one is disabled', limited({ limit: 5 }, { limit: 5, ...OFF }), []],
   ['together above it, one may run', limited({ limit: 5 }, { limit: 5, runs: X }), enough(10, 'x')],
-  [
-    'one is as high, and the other is disabled',
-    limited({ limit: 9 }, { limit: 2, ...OFF }),
-    enough(11, 'M1 is disabled'),
-  ],
-  ['two are disabled', limited({ limit: 2 }, { limit: 6, ...OFF }, { limit: 7, ...OFF }), enough(15, 'M1 is disabled')],
-  ['the other one is not known', limited({ limit: 2 }, { limit: 9, maximumConcurrency: absent, ...OFF }), []],
+  ['alone above it, may run', limited({ limit: 10, runs: X }), enough(10, 'x')],
 ] as const) {
   test(`the maximum concurrencies and the reserved concurrency: ${title}`, (t) => {
     t.strictSame(messages(mappings), found)
     t.end()
   })
 }
-
-test('the mappings that run exceed the reserved concurrency: this error is the only finding of the setting', (t) => {
-  const mappings = limited({ limit: 10 }, { limit: 2, ...OFF })
-  const [finding, ...more] = check({ mappings, unreadResources: [] })
-  t.strictSame(more, [])
-  t.equal(finding?.rule, 'concurrency-above-reserved')
-  t.match(
-    finding?.message,
-    /^The maximum concurrency is 10, above the reserved concurrency of 9\. .* be dead-lettered\.$/,
-  )
-  t.end()
-})
 
 const QUEUE = queueOf()
 /** Mappings of one queue, each with its own function. */

@@ -240,17 +240,3 @@ ${['Quick', 'Slow']
   t.strictSame([more, visibility?.fix], [[], 'Set VisibilityTimeout to 150.'])
   t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
 })
-
-test('a mapping that may run counts if its concurrency is higher than the sum of the running mappings', async (t) => {
-  const { Resources } = cloudFormation({
-    function: { ReservedConcurrentExecutions: 10 },
-    mapping: { ScalingConfig: { MaximumConcurrency: 2 } },
-  })
-  const { Orders } = Resources
-  const most = { ScalingConfig: { MaximumConcurrency: 20 }, Enabled: { Ref: 'On' } }
-  const Third = { ...Orders, Properties: { ...Orders.Properties, ...most } }
-  const Parameters = { On: { Type: 'String' } }
-  const findings = await findingsIn(t, { Parameters, Resources: { ...Resources, Second: Orders, Third } })
-  t.strictSame(ids(findings), ['concurrency-above-reserved Handler', 'shared-queue Queue', 'not-checked Queue'])
-  t.match(findings[0]?.message, /^The maximum concurrency is 20, above the reserved concurrency of 10\./)
-})

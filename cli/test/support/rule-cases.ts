@@ -144,7 +144,7 @@ export const CASES: Case[] = [
   {
     title: 'no FunctionResponseTypes on a disabled mapping',
     change: { mapping: { FunctionResponseTypes: undefined, Enabled: false } },
-    found: ['report-batch-item-failures mapping'],
+    found: ['report-batch-item-failures mapping', 'disabled-mapping mapping'],
     severity: 'warning',
   },
 
@@ -220,7 +220,7 @@ export const CASES: Case[] = [
   {
     title: 'a batch size of 10,001 without a window',
     change: { mapping: { BatchSize: 10_001, MaximumBatchingWindowInSeconds: undefined } },
-    found: ['batch-size mapping'],
+    found: ['batch-size mapping', 'batch-needs-window mapping'],
   },
   { title: 'a batch size of 10,000', change: { mapping: { BatchSize: 10_000 } }, found: [] },
 
@@ -267,7 +267,7 @@ export const CASES: Case[] = [
   {
     title: 'a maximum concurrency out of range, and above the reserved concurrency',
     change: { mapping: concurrency(1001), function: { ReservedConcurrentExecutions: 5 } },
-    found: ['concurrency-range mapping'],
+    found: ['concurrency-range mapping', 'concurrency-above-reserved Handler'],
   },
   {
     title: 'a maximum concurrency one above the reserved concurrency',
@@ -302,17 +302,17 @@ export const CASES: Case[] = [
   {
     title: 'a maximum concurrency of 1 in provisioned mode',
     change: { mapping: { ...concurrency(1), ...provisioned }, function: { ReservedConcurrentExecutions: 0 } },
-    found: ['concurrency-and-provisioned mapping'],
+    found: ['concurrency-and-provisioned mapping', 'reserved-concurrency Handler'],
   },
   {
     title: 'a maximum concurrency in provisioned mode, above the reserved concurrency',
     change: { mapping: { ...concurrency(6), ...provisioned }, function: { ReservedConcurrentExecutions: 5 } },
-    found: ['concurrency-and-provisioned mapping'],
+    found: ['concurrency-and-provisioned mapping', 'concurrency-above-reserved Handler'],
   },
   {
     title: 'a maximum concurrency of 1 and a reserved concurrency of 0',
     change: { mapping: concurrency(1), function: { ReservedConcurrentExecutions: 0 } },
-    found: ['concurrency-range mapping'],
+    found: ['concurrency-range mapping', 'reserved-concurrency Handler'],
   },
   {
     title: 'MinimumPollers above MaximumPollers',
@@ -345,7 +345,8 @@ export const CASES: Case[] = [
   {
     title: 'a reserved concurrency of 0 without a maximum concurrency',
     change: { function: { ReservedConcurrentExecutions: 0 } },
-    found: ['reserved-concurrency mapping'],
+    found: ['reserved-concurrency Handler', 'reserved-concurrency mapping'],
+    severity: 'error',
   },
   {
     title: 'a reserved concurrency above the maximum concurrency',
@@ -424,7 +425,52 @@ export const CASES: Case[] = [
     found: ['filter-pattern mapping', 'filter-pattern mapping', 'filter-criteria mapping'],
   },
   { title: 'two mappings of a queue', change: { second: {} }, found: ['shared-queue Queue'] },
-  { title: 'a second mapping that is disabled', change: { second: { Enabled: false } }, found: [] },
+  {
+    title: 'a reserved concurrency of 0, with a maximum concurrency',
+    change: { function: { ReservedConcurrentExecutions: 0 }, mapping: concurrency(5) },
+    found: ['reserved-concurrency Handler'],
+    severity: 'error',
+  },
+  {
+    title: 'a reserved concurrency of 1 without a maximum concurrency, which is at least 2',
+    change: { function: { ReservedConcurrentExecutions: 1 } },
+    found: ['reserved-concurrency mapping', 'reserved-concurrency Handler'],
+  },
+  {
+    title: 'a filter on a mapping of a dead-letter queue',
+    change: {
+      ...deadLettersOf(
+        { Type: 'AWS::Lambda::Function', Properties: { DeadLetterConfig: { TargetArn: getAtt('Queue') } } },
+        'aws_lambda_function.other',
+        { function_name: 'other', dead_letter_config: [{ target_arn: `${ARN}:Queue` }] },
+      ),
+      mapping: filters(BY_TYPE),
+    },
+    found: ['filter-criteria mapping'],
+    severity: 'warning',
+    deployed: exactly(
+      'SQS lists only queues whose dead-letter queue it is',
+      'no-redrive-policy Queue',
+      'filter-criteria mapping',
+    ),
+  },
+  {
+    title: 'retention of less than the visibility timeout, without a redrive policy',
+    change: { queue: { MessageRetentionPeriod: 100, RedrivePolicy: undefined } },
+    found: ['short-retention Queue', 'no-redrive-policy Queue'],
+    severity: 'error',
+  },
+  {
+    title:
+      'a visibility timeout of 20 s and retention of 60 s, which is too short for the visibility timeout that is advised',
+    change: { queue: { VisibilityTimeout: 20, MessageRetentionPeriod: 60, RedrivePolicy: undefined } },
+    found: ['visibility-below-timeout Queue', 'short-retention Queue', 'no-redrive-policy Queue'],
+  },
+  {
+    title: 'a second mapping that is disabled',
+    change: { second: { Enabled: false } },
+    found: ['disabled-mapping second'],
+  },
   {
     title: 'two mappings of a queue with different filters',
     change: { mapping: filters(BY_TYPE), second: filters(BY_KIND) },
@@ -443,7 +489,7 @@ export const CASES: Case[] = [
   {
     title: 'two mappings of a queue with different filters, of which one is disabled',
     change: { mapping: filters(BY_TYPE), second: { ...filters(BY_KIND), Enabled: false } },
-    found: ['filter-criteria mapping', 'filter-criteria second'],
+    found: ['filter-criteria mapping', 'disabled-mapping second', 'filter-criteria second'],
   },
   {
     title: 'two mappings of a queue with the same filters, in another order and with other spaces',

@@ -396,7 +396,7 @@ test('the dead-letter queue of a subscription needs no redrive policy', (t) => {
 test('a disabled mapping does not count for the reserved concurrency', (t) => {
   const settings = { enabled: false, scaling_config: [{ maximum_concurrency: 20 }] }
   const findings = findingsInPlan(planOf([QUEUE, DEAD, handler({ reserved_concurrent_executions: 5 })], settings))
-  t.strictSame(ids(findings), ['not-checked aws_lambda_function.handler'])
+  t.strictSame(ids(findings), [`disabled-mapping ${ORDERS}`])
   t.end()
 })
 
