@@ -52,12 +52,31 @@ async function check(t: Test, files: Record<string, string>, inputs: Record<stri
 t.test('action.yml: inputs reach the scripts only as environment variables', async (t) => {
   t.equal(ACTION.runs.using, 'composite')
   t.same(Object.keys(ACTION.inputs), ['paths', 'strict', 'parameters'])
-  for (const { name, run } of ACTION.runs.steps) t.notMatch(run, '${{', name)
+  for (const { name, run = '' } of ACTION.runs.steps) t.notMatch(run, '${{', name)
   const used = ACTION.runs.steps.flatMap(({ env = {} }) => Object.values(env))
   t.same(
     used,
     ['paths', 'strict', 'parameters'].map((name) => `\${{ inputs.${name} }}`),
   )
+})
+
+t.test('the action sets up Node itself if that of the runner is too old', async (t) => {
+  const [check, setUp] = ACTION.runs.steps
+  t.match(setUp, { if: "steps.node.outputs.is-old == 'true'", uses: /^actions\/setup-node@[0-9a-f]{40}$/ })
+  const script = /node -p '(.*)' \|\|/.exec(check?.run ?? '')?.[1] ?? ''
+  for (const [version, isOld] of [
+    ['20.19.0', true],
+    ['22.12.0', true],
+    ['22.13.0', false],
+    ['24.0.0', false],
+  ] as const) {
+    const text = script.replaceAll('process.versions.node', JSON.stringify(version))
+    t.equal(
+      new Function(`const [major, minor] = ${/= (.*?);/.exec(text)?.[1]}; return ${text.split('; ')[1]}`)(),
+      isOld,
+      version,
+    )
+  }
 })
 
 // actionlint reads the metadata of an action only on behalf of a workflow that uses it.

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { absoluteLinks, relativeUrls } from '../../scripts/absolute-links.ts'
 import { notesOf, packRelease, publishedManifest } from '../../scripts/pack-release.ts'
+import { withRelease } from '../../scripts/release-docs.ts'
 
 const root = join(import.meta.dirname, '../..')
 const place = { root, folder: 'cli', repository: 'owner/name', tag: 'bounded-sqs-batch@1.0.0' }
@@ -138,3 +139,13 @@ for (const [tag, repository, message] of [
     t.throws(() => packRelease(tag, repository, t.testdirName), { message: new RegExp(message) })
   })
 }
+
+t.test('the lines of docs/doctor-ci.md have the version of the tool, and the release writes the owner', async (t) => {
+  const page = readFileSync(join(root, 'docs/doctor-ci.md'), 'utf8')
+  const { version } = JSON.parse(readFileSync(join(root, 'cli/package.json'), 'utf8'))
+  t.equal(withRelease(page, version), page)
+  const released = withRelease(page, '2.0.0', 'shop')
+  t.match(released, '- uses: shop/middy-bounded-sqs-batch@doctor-v2.0.0\n')
+  t.match(released, 'repo: https://github.com/shop/middy-bounded-sqs-batch\n  rev: doctor-v2.0.0\n')
+  t.equal(withRelease(released, '2.0.0', 'shop'), released)
+})

@@ -12,6 +12,8 @@ interface Step {
   shell: string
   env?: Record<string, string>
   run: string
+  if?: string
+  uses?: string
 }
 
 interface Action {

@@ -1,3 +1,4 @@
+import { isAbsolute, relative } from 'node:path'
 import { styleText } from 'node:util'
 import { joinNames, type Severity } from '../rules/rule.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
@@ -68,6 +69,12 @@ export function formatJson({ findings, inputs: examined, notChecked, defaulted }
   return JSON.stringify(result, undefined, 2)
 }
 
+/** GitHub knows only paths in the workspace, which is the working directory. */
+function inWorkspace(path: string): string {
+  const own = relative(process.cwd(), path)
+  return isAbsolute(path) && !own.startsWith('..') ? own : path
+}
+
 function escapeData(text: string) {
   return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
 }
@@ -82,10 +89,15 @@ const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 export function formatGithub(report: Examined): string {
   return [
     ...report.inputs.flatMap(({ name, error }) =>
-      error === undefined ? [] : [`::error file=${escapeProperty(name)},title=not read::${escapeData(error)}`],
+      error === undefined
+        ? []
+        : [`::error file=${escapeProperty(inWorkspace(name))},title=not read::${escapeData(error)}`],
     ),
     ...report.findings.map(({ severity, rule, resource, message, fix, set, source, help, file, line, accepted }) => {
-      const properties = { ...(file === undefined ? {} : { file, line: String(line) }), title: `${rule}: ${resource}` }
+      const properties = {
+        ...(file === undefined ? {} : { file: inWorkspace(file), line: String(line) }),
+        title: `${rule}: ${resource}`,
+      }
       const list = Object.entries(properties).map(([key, text]) => `${key}=${escapeProperty(text)}`)
       const level = accepted === undefined ? COMMANDS[severity] : 'notice'
       const last =

@@ -7,7 +7,7 @@ import { counts, formatGithub, formatText } from '../../src/doctor/format.ts'
 import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
 import { command } from '../support/runs.ts'
-import { read, sam, templateFile } from '../support/templates.ts'
+import { getAtt, read, sam, templateFile } from '../support/templates.ts'
 
 // tap sets FORCE_COLOR if its output is a terminal, and NO_COLOR can come from the shell. What these tests render must
 // depend only on the stream.
@@ -182,8 +182,11 @@ test('--format github: workflow commands, escaped', async (t) => {
 })
 
 test('a clean run prints two lines, which name the functions that need permissions of their own', async (t) => {
-  const code = "import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'\nretryBackoff()"
-  const { stdout } = await runDoctor(t, [templateFile(t, sam({ function: { InlineCode: code } }))])
+  const code = "import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'\nretryBackoff({ client })"
+  const RedrivePolicy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 15 }
+  const { stdout } = await runDoctor(t, [
+    templateFile(t, sam({ function: { InlineCode: code }, queue: { RedrivePolicy } })),
+  ])
   t.equal(
     stdout,
     '1 mapping checked: 0 errors, 0 warnings, 0 info\n' +
@@ -231,4 +234,23 @@ test('--accept, --accept-file and --strict', async (t) => {
   const { code, stdout, stderr } = await command(['doctor', templateFile(t, clean), '--accept', 'agreed'])
   t.strictSame([code, stdout], [2, ''])
   t.match(stderr, /^bounded-sqs-batch: --accept agreed: write RULE@RESOURCE=REASON/)
+})
+
+test('an absolute path in the working directory becomes relative in an annotation', async (t) => {
+  const finding = {
+    rule: 'a',
+    severity: 'error',
+    resource: 'b',
+    message: 'c',
+    fix: 'd',
+    source: 'e',
+    help: 'f',
+  } as const
+  const annotation = (file: string) => {
+    const report = { findings: [{ ...finding, file, line: 1 }], inputs: [], defaulted: [], notChecked: [] }
+    return /file=([^,]*)/.exec(formatGithub(report))?.[1]
+  }
+  t.equal(annotation(`${process.cwd()}/infra/a.yaml`), 'infra/a.yaml')
+  t.equal(annotation('infra/a.yaml'), 'infra/a.yaml')
+  t.equal(annotation('/elsewhere/a.yaml'), '/elsewhere/a.yaml')
 })
