@@ -201,8 +201,8 @@ function toExpression(value: unknown): unknown {
     : { constant_value: value }
 }
 
-/** The same as a plan that creates the resources. */
-export function terraformPlan(change: Change = {}) {
+/** The resources of a plan that creates them. */
+export function plannedResources(change: Change = {}): PlannedResource[] {
   const others = (change.terraform ?? []).map(({ address }) => address)
   function isUnknown(address: string, name: string, value: unknown) {
     if (others.includes(address)) return queueAttribute(value) !== undefined
@@ -210,17 +210,18 @@ export function terraformPlan(change: Change = {}) {
     if (name === 'redrive_policy') return value === '' || isPolicyOpen(change)
     return COMPUTED.includes(name)
   }
-  return shownPlan({
-    resources: resources(change).map(({ address, values }) => {
-      const unknown = Object.keys(values).filter((name) => isUnknown(address, name, values[name]))
-      const known = Object.entries(values).filter(([name]) => !unknown.includes(name))
-      const ofOther = unknown.map((name) => [name, toExpression(values[name])])
-      const expressions = others.includes(address)
-        ? Object.fromEntries(ofOther)
-        : expressionsOf(address, values, change)
-      return { address, values: Object.fromEntries(known), unknown, expressions }
-    }),
+  return resources(change).map(({ address, values }) => {
+    const unknown = Object.keys(values).filter((name) => isUnknown(address, name, values[name]))
+    const known = Object.entries(values).filter(([name]) => !unknown.includes(name))
+    const ofOther = unknown.map((name) => [name, toExpression(values[name])])
+    const expressions = others.includes(address) ? Object.fromEntries(ofOther) : expressionsOf(address, values, change)
+    return { address, values: Object.fromEntries(known), unknown, expressions }
   })
+}
+
+/** The same as a plan that creates the resources. */
+export function terraformPlan(change: Change = {}) {
+  return shownPlan({ resources: plannedResources(change) })
 }
 
 interface PlannedResource {
