@@ -444,7 +444,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     'a reserved concurrency of 0',
     sam({ function: { ReservedConcurrentExecutions: 0 } }),
     {},
-    /^ReservedConcurrentExecutions of Handler in \S+ is 0, so Lambda does not invoke it, and all messages stay in the queue: remove it, or set it to 1 or more$/,
+    /^doctor finds an error in \S+\. Handler \(line \d+\): The reserved concurrency is 0, so the function never runs\. /,
   ],
   [
     'a parameter that the template does not have',
