@@ -52,13 +52,18 @@ export const EQUIVALENT: Readonly<
   ],
   'src/scheduler/worker-loop.ts': [
     [
-      'const isObserved = !limiter.isFixed || jobs.settled !== undefined',
+      'const isFixed = limiter.current === undefined',
+      ['const isFixed = false'],
+      'It saves time. Without it, the clock is read twice, and a worker may give its slot up to a batch that has ended.',
+    ],
+    [
+      'const isObserved = !isFixed || jobs.settled !== undefined',
       ['const isObserved = true'],
       'Reading the clock always is correct. The condition saves time.',
     ],
     [
-      'return work?.states.isRunning(job) === true',
-      ['return work.states.isRunning(job) === true'],
+      'const isRunning = ({ job }: Worker) => work?.states.isRunning(job) === true',
+      ['const isRunning = ({ job }: Worker) => work.states.isRunning(job) === true'],
       'After the end of the batch, no worker holds a slot, so nobody asks. TypeScript needs the check.',
     ],
     [
@@ -75,10 +80,10 @@ export const EQUIVALENT: Readonly<
       'At exactly this time, the worker yields once more.',
     ],
     [
-      'mustGiveUp = (!limiter.isFixed || active.size > 1) && slots.isContended()',
+      'mustGiveUp = (!isFixed || active.size > 1) && slots.isContended()',
       [
         'mustGiveUp = (true) && slots.isContended()',
-        'mustGiveUp = (!limiter.isFixed || active.size >= 1) && slots.isContended()',
+        'mustGiveUp = (!isFixed || active.size >= 1) && slots.isContended()',
       ],
       'The first condition saves time. Without it, a worker may also give its slot up to a batch that has ended.',
     ],
