@@ -50,7 +50,7 @@ function rowOf(each: Measurement): Row {
     formatFigure(each.concurrency),
     formatFigure(each.goodput),
     `${formatFigure(each.lowest)}, ${formatFigure(each.highest)}`,
-    formatShare(each.failedShare),
+    each.records === 0 ? '–' : formatShare(each.failedShare),
     formatFigure(each.cpuPerRecord),
     formatNeeded(each.peakMemory),
   ]
