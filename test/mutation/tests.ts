@@ -315,8 +315,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/tune/search.ts': ['tune/search'],
   'cli/src/tune/predict.ts': ['tune/predict'],
   'cli/src/tune/recommend.ts': ['tune/recommend'],
-  'cli/src/tune/measure.ts': ['tune/measure'],
-  'cli/src/tune/run.ts': ['tune/run'],
   'cli/src/terraform/references.ts': ['terraform/resolve'],
   'cli/src/terraform/functions.ts': ['terraform/functions'],
   'cli/src/terraform/queues.ts': ['terraform/queues'],

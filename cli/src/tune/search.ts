@@ -75,7 +75,8 @@ export function kneeOf(all: readonly Measurement[]): Measurement | undefined {
 export function equalTo(knee: Measurement, all: readonly Measurement[]): Measurement[] {
   const usable = usableOf(all)
   const sorted = all.toSorted((a, b) => a.concurrency - b.concurrency)
-  const isEqual = (each: Measurement) => usable.includes(each) && Math.abs(each.goodput / knee.goodput - 1) <= NOISE
+  const isEqual = (each: Measurement) =>
+    usable.includes(each) && Math.abs(each.goodput - knee.goodput) <= NOISE * knee.goodput
   const at = sorted.indexOf(knee)
   return sorted.filter((_, index) => sorted.slice(Math.min(index, at), Math.max(index, at) + 1).every(isEqual))
 }
@@ -155,6 +156,7 @@ function candidatesOf(all: readonly Measurement[]): number[] {
 
 /** Those that were measured least come first. Empty if one is left and was measured often. */
 function toCompare(candidates: readonly Measurement[]): number[] {
-  const isDecided = candidates.length === 1 && candidates.every(({ rounds }) => rounds >= LAST_ROUNDS)
-  return isDecided ? [] : candidates.toSorted((a, b) => a.rounds - b.rounds).map(({ concurrency }) => concurrency)
+  const [first, second] = candidates
+  if (first && !second && first.rounds >= LAST_ROUNDS) return []
+  return candidates.toSorted((a, b) => a.rounds - b.rounds).map(({ concurrency }) => concurrency)
 }

@@ -2,9 +2,7 @@ export function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0)
 }
 
-export function mean(values: readonly number[]): number {
-  return sum(values) / values.length
-}
+export const mean = (values: readonly number[]) => sum(values) / values.length
 
 /** Not the mean: another program that uses the machine during one round must not decide. 0 if there are no values. */
 export function median(values: readonly number[]): number {

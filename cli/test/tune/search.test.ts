@@ -10,13 +10,26 @@ const RANGE: Range = { least: 10, most: 400 }
 /** A service that processes 30 calls at once, each in 100 ms. */
 const slots30 = (concurrency: number) => ({ goodput: 10 * Math.min(concurrency, 30) })
 
+type Fits = (measured: number, share: number, concurrency: number) => boolean
+
+const inTime =
+  (rounds: number): Fits =>
+  (measured, share) =>
+    measured + 1 <= share * rounds
+
+/** Ends the repeated scan and the comparison after this number of rounds. Nothing else ends before it is complete. */
+const until =
+  (scan: number, comparison: number): Fits =>
+  (measured, share) =>
+    share === 2 / 3 || measured < (share < 0.5 ? scan : comparison)
+
 /**
  * Searches on an imitated machine, on which each round takes the same time. `log` has the concurrencies in the order in
  * which they were measured.
  */
 async function run(
   curve: (concurrency: number, round: number) => Partial<Measurement>,
-  { rounds = 70, range = RANGE, comparisonEnd = 0.9 } = {},
+  { rounds = 70, range = RANGE, comparisonEnd = 0.9, fits = inTime(rounds) } = {},
 ) {
   const log: number[] = []
   const goodputs = new Map<number, number[]>()
@@ -31,7 +44,7 @@ async function run(
       all.set(concurrency, figures)
       return figures
     },
-    fits: (_concurrency, share) => log.length + 1 <= share * rounds,
+    fits: (concurrency, share) => fits(log.length, share, concurrency),
     roundsUntil: (share) => Math.floor(share * rounds - log.length),
     comparisonEnd: () => comparisonEnd,
   })
@@ -156,6 +169,7 @@ test('equal concurrencies end at one that failed, had a problem, or is slower or
   t.strictSame(equal(), [10, 20, 30, 40])
   t.strictSame(equal(at(35, { failedShare: 0.2 })), [10, 20, 30])
   t.strictSame(equal(at(25, { problem: 'it died' })), [10, 20])
+  t.strictSame(equal(at(15, { goodput: 950 }), at(35, { goodput: 1050 })), [10, 15, 20, 30, 35, 40])
   t.strictSame(equal(at(15, { goodput: 940 }), at(35, { goodput: 960 })), [20, 30, 35, 40])
   t.strictSame(equal(at(25, { goodput: 1060 })), [10, 20])
 })
@@ -174,7 +188,7 @@ test('too many failures are more than 1 % more than the fewest, and not chance',
     return isOverloaded(step, [step, measurement({ failedShare: lowest, records })])
   }
   t.strictSame(
-    [0.009, 0.011].map((share) => overloaded(share, 0, 100_000)),
+    [0.01, 0.011].map((share) => overloaded(share, 0, 100_000)),
     [false, true],
   )
   // Three standard errors of a difference: 3 × √(0.18 × 0.82 × 2 ÷ 300) = 9.4 percentage points.
@@ -186,4 +200,29 @@ test('too many failures are more than 1 % more than the fewest, and not chance',
     [0.18 + 0.016, 0.18 + 0.018].map((share) => overloaded(share, 0.18, 10_000)),
     [false, true],
   )
+})
+
+test('the refinement ends when the neighbours are close, and then the least measured ones are compared first', async (t) => {
+  const peak = (at: number) => (concurrency: number) => ({ goodput: 100 - Math.abs(concurrency - at) })
+  const { log } = await run((concurrency) => ({ goodput: 20 - Math.abs(concurrency - 20) }), {
+    range: { least: 10, most: 25 },
+    fits: until(6, 13),
+  })
+  t.strictSame(log, [10, 16, 25, 10, 16, 25, 13, 20, 18, 22, 18, 20, 22])
+  const close = await run(peak(10), { range: { least: 10, most: 12 }, fits: until(0, 4) })
+  t.strictSame(close.log, [10, 12, 10, 12], 'a factor of 1.2')
+  const wide = await run(peak(10), { range: { least: 10, most: 13 }, fits: until(0, 5) })
+  t.strictSame(wide.log, [10, 13, 11, 10, 11], 'a factor of 1.3')
+  const small = await run(peak(1), { range: { least: 1, most: 3 }, fits: until(0, 6) })
+  t.strictSame(small.log, [1, 2, 3, 1, 2, 3], 'there is no number between them')
+})
+
+test('at most the six lowest ones and the fastest one are compared', async (t) => {
+  const { log } = await run((concurrency) => ({ goodput: concurrency === 400 ? 1010 : 1000 }), { fits: until(0, 23) })
+  t.strictSame(log.slice(9), [13, 11, 10, 11, 13, 16, 25, 40, 400, 10, 11, 13, 16, 25])
+})
+
+test('the scan ends early if the next round would take too long', async (t) => {
+  const { log } = await run(slots30, { fits: (measured, _share, concurrency) => concurrency < 100 && measured < 20 })
+  t.strictSame(log.slice(0, 6), [10, 16, 25, 40, 63, 16])
 })
