@@ -167,10 +167,10 @@ export function choose(
   const knee = kneeOf(measurements)?.concurrency
   const usable = combinations.filter(({ concurrency, problem }) => concurrency === knee && problem === undefined)
   const candidates = optimize === 'speed' ? lowest(usable, ({ goodput }) => 1 / goodput) : usable
-  return lowest(candidates, SCORES[optimize]).sort((a, b) => a.memory - b.memory)[0]
+  return lowest(candidates, SCORES[optimize])[0]
 }
 
-/** The combinations with the lowest score, apart from noise. */
+/** The combinations with the lowest score, apart from noise, in the order in which they are given. */
 function lowest(combinations: readonly Combination[], score: (combination: Combination) => number): Combination[] {
   const enough = Math.min(...combinations.map(score)) * (1 + NOISE)
   return combinations.filter((combination) => score(combination) <= enough)

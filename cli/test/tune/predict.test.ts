@@ -1,7 +1,15 @@
 import { test } from 'tap'
-import { choose, combinationsOf, memoriesOf, type Plan, predict } from '../../src/tune/predict.ts'
+import {
+  CONCURRENCY,
+  choose,
+  combinationsOf,
+  MEMORIES,
+  memoriesOf,
+  type Plan,
+  predict,
+} from '../../src/tune/predict.ts'
 import { costPerMillion, type Workload } from '../../src/tune/prices.ts'
-import type { Measurement, Optimize } from '../../src/tune/result.ts'
+import type { Combination, Measurement, Optimize } from '../../src/tune/result.ts'
 import { measurement } from '../support/combinations.ts'
 
 const WORKLOAD: Workload = { environments: 1, batchSize: 1000, bodyBytes: 100, fifo: false, timeout: 30 }
@@ -58,6 +66,7 @@ test('more memory than that of one core is compared if the handler used several 
     memoriesOf(planOf(changes), [measurement({ goodput: 1000, cpuPerRecord })])
   t.strictSame(memories(1.2), [128, 512, 1769])
   t.strictSame(memories(1.21), [128, 512, 1769, 3538])
+  t.strictSame(memories(2), [128, 512, 1769, 3538])
   t.strictSame(memories(2.5), [128, 512, 1769, 3538, 5307])
   t.strictSame(memories(99), [128, 512, 1769, 3538, 5307, 7076, 8845, 10_240])
   t.strictSame(memories(2.5, { canUseMore: false }), [128, 512, 1769])
@@ -84,6 +93,14 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
     problemOf({ goodput: 1000 / 29.1 }),
     'a batch of 1,000 records takes about 29.1 s, but the timeout of 30 s leaves 29.0 s',
   )
+  // A batch of each environment has 800 records that succeed, 50 a second.
+  const some = measurement({ goodput: 200, failedShare: 0.2 })
+  t.equal(
+    predict(some, 1769, { ...WORKLOAD, environments: 4, timeout: 16 }, [some]).problem,
+    'a batch of 1,000 records takes about 16.0 s, but the timeout of 16 s leaves 15.0 s',
+  )
+  const none = measurement({ goodput: 0, failedShare: 1 })
+  t.equal(predict(none, 512, WORKLOAD, [none]).problem, 'no record succeeded', 'there is no best concurrency')
   // A small function reserves more for the end of a batch:
   // (10,000 × 0.008 ms + 40 in flight × 0.25 ms + 50 ms) ÷ (128 ÷ 1,769) = 1.93 s.
   const large = { ...WORKLOAD, batchSize: 10_000 }
@@ -163,4 +180,20 @@ test('cost: durations are rounded up to a millisecond, and large bodies are bill
 test('cost: a batch of 2 is received and deleted in calls of 2', async (t) => {
   const expected = 500_000 * 0.002 * 0.0000166667 + 0.5 * 0.2 + 1 * 0.4
   t.equal(costPerMillion(1024, 1000, 0, { ...WORKLOAD, batchSize: 2 })?.toFixed(9), expected.toFixed(9))
+})
+
+test('of memory sizes whose cost differs by at most 5 %, the smallest is chosen', async (t) => {
+  const at = (memory: number, costPerMillion: number): Combination => ({
+    ...{ memory, concurrency: 40, goodput: 1000, origin: 'measured' },
+    costPerMillion,
+  })
+  const best = (...combinations: Combination[]) => choose(combinations, [measurement()], 'cost')?.memory
+  t.equal(best(at(128, 1.05), at(512, 1)), 128)
+  t.equal(best(at(128, 1.06), at(512, 1)), 512)
+  t.equal(choose([], [], 'cost'), undefined)
+})
+
+test('what is tried by default', async (t) => {
+  t.strictSame(CONCURRENCY, { least: 10, most: 400 })
+  t.strictSame(MEMORIES, [128, 256, 512, 1024, 1769])
 })
