@@ -34,7 +34,7 @@ test('a measured recommendation for one environment, without equal concurrencies
 
 test('failures come with their concurrencies, counts and reasons, once for each reason', async (t) => {
   const causes = { 'Error: too many connections': 800, 'Error: reset': 2, 'Error: closed': 1 }
-  const { failures } = tuneResult({
+  const { failures, measurements } = tuneResult({
     measurements: [
       measurement({ concurrency: 40, failedShare: 0.8, causes, records: 1000 }),
       measurement({ concurrency: 19, failedShare: 0.5, causes, records: 1998 }),
@@ -45,6 +45,16 @@ test('failures come with their concurrencies, counts and reasons, once for each 
   t.strictSame(failures, [
     'Concurrency 19 and 40: 1,799 of 2,998 records failed: Error: too many connections, and 2 other errors',
     'Concurrency 60: the process ended with exit code 3',
+  ])
+  t.strictSame(
+    measurements.map(({ concurrency }) => concurrency),
+    [10, 19, 40, 60],
+  )
+  t.strictSame(tuneResult().failures, [
+    'Concurrency 79: 1,870 of 10,000 records failed: Error: downstream returned 503',
+  ])
+  t.strictSame(tuneResult({ measurements: [measurement({ failedShare: 0.1 })] }).failures, [
+    'Concurrency 40: 1,000 of 10,000 records failed: the reason is not known',
   ])
 })
 
@@ -87,10 +97,14 @@ test('without a recommendation, the reason is given, with the most memory', asyn
     [[measurement({ problem: died, goodput: 0 })], died],
     [[measurement({ goodput: 0, failedShare: 1, causes: { 'Error: no': 1 } })], 'no record succeeded: Error: no'],
     [[measurement({ peakMemory: 5000 })], 'the process needs 5,000 MB, more than 80 % of the memory'],
+    [
+      [measurement({ peakMemory: 5000 }), measurement({ concurrency: 80, problem: died })],
+      'the process needs 5,000 MB, more than 80 % of the memory',
+    ],
     [[], 'the time was over before the first round. Raise --time'],
   ] as const) {
-    const { recommendation, best, settings, warnings } = tuneResult({ measurements })
+    const { recommendation, best, settings, warnings, equal } = tuneResult({ measurements })
     t.equal(recommendation, `No combination can be used: ${reason}.`)
-    t.strictSame([best, settings, warnings], [null, null, []])
+    t.strictSame([best, settings, warnings, equal], [null, null, [], []])
   }
 })
