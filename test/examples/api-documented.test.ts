@@ -129,7 +129,7 @@ t.test('each diagnostics channel', (t) => {
   for (const name of names) {
     const { start, end, asyncStart, asyncEnd, error } = tracingChannel(name)
     for (const channel of [start, end, asyncStart, asyncEnd, error]) {
-      t.match(sections.get(name), `| \`${String(channel.name)}\` |`)
+      t.match(sections.get(name), `- \`${String(channel.name)}\`: `)
     }
   }
   t.end()

@@ -489,24 +489,6 @@ testSample('chunks', 'reports refused entries', async (t) => {
   t.strictSame(sqs.calls.map(({ input }) => input.Entries.length).toSorted(), [10, 2])
 })
 
-testSample('failure-handler', 'handles records that failed five times, unless the ticket service fails', async (t) => {
-  const tickets: unknown[] = []
-  let status = 201
-  const downstream = await startDownstream(({ body }) => {
-    tickets.push(JSON.parse(body))
-    return status
-  })
-  t.teardown(downstream.close)
-  process.env.TICKETS_URL = downstream.url
-  await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 4), ['m1', 'm2']))
-  t.strictSame(tickets, [])
-  await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 5), []))
-  t.match(tickets, [[{ record: { messageId: 'm1' }, reason: 'Error: empty' }, { record: { messageId: 'm2' } }]])
-  status = 503
-  const log = await logged(async () => t.strictSame(await run('failure-handler', ['a', '', ''], 5), ['m1', 'm2']))
-  t.match(log[0], /onFailure: Error: the ticket service returned 503/)
-})
-
 testSample('idempotency', 'does again what failed, and nothing else', async (t) => {
   await startDynamoDb(t, 'idempotency', 'id')
   for (const expected of [['m0', 'm1', 'm2'], ['m1']]) {
