@@ -50,7 +50,7 @@ t.test('Sentry receives one event for each group, before the response', async (t
   t.strictSame(responses, [failed, []])
   t.strictSame(
     events.map(({ exception, extra }) => [exception.values.map(({ value }: Any) => value), extra]),
-    [[['empty'], { records: 10, messageIds: ['m0', 'm10', 'm20'] }]],
+    [[['empty'], { records: 10, some: ['m0', 'm10', 'm20'] }]],
   )
 })
 

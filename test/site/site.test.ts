@@ -136,6 +136,8 @@ const SEARCHES = {
   'service is down': 'outages',
   redrive: 'operations',
   'pause the queue': 'operations#pause-the-queue',
+  backpressure: 'operations',
+  'sequential processing': 'operations#strictly-one-message-at-a-time',
   'one message at a time': 'operations#strictly-one-message-at-a-time',
   'Postgres connections': 'databases',
   'sorry, too many clients': 'databases',
@@ -159,7 +161,7 @@ const SEARCHES = {
   'report-batch-item-failures': 'doctor-rules#report-batch-item-failures',
 }
 
-const PAGES = ['', 'options', 'troubleshooting', 'doctor-rules', 'log-ids']
+const PAGES = ['', 'options', 'troubleshooting', 'doctor-rules', 'log-ids', 'databases', 'not-invoked']
 const WIDTHS = [390, 768, 1280]
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
