@@ -77,7 +77,7 @@ t.test('the texts that compare this package with Powertools have the figures of 
     ['README.md', `if both run in Middy, a batch of ten HTTP calls takes ${range(early10, later10)} less CPU time`],
     [
       'docs/from-powertools-batch.md',
-      `If both run in Middy, a batch of ten HTTP calls takes ${range(early10, later10)} more [CPU time](../bench/results/README.md#cpu-time-of-batches-of-http-calls) with this package, and a batch of 100 calls ${times(early100)} to ${times(later100)} times as much`,
+      `If both run in Middy, a batch of ten HTTP calls takes ${range(early10, later10)} more [CPU time](../bench/results/README.md#cpu-time-of-batches-of-http-calls) with this package. A batch of 100 calls takes ${times(early100)} to ${times(later100)} times as much`,
     ],
   ] as const
   for (const [path, sentence] of sentences) t.ok(read(path).includes(sentence), `${path} must say: ${sentence}`)

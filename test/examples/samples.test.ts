@@ -549,8 +549,9 @@ t.test('docs/index.md has the first sample and the esbuild command of the README
   t.end()
 })
 
-t.test('the README has the two commands exactly', (t) => {
-  const lines = pages.get('README.md')?.split('\n')
+t.test('the README has the two commands exactly, and at most 160 lines', (t) => {
+  const lines = pages.get('README.md')?.trimEnd().split('\n')
+  t.ok((lines?.length ?? 0) <= 160)
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) t.ok(lines?.includes(command), command)
   t.end()
 })
