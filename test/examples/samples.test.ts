@@ -438,15 +438,6 @@ testSample('log-ids-pino', 'each line has the ids of its record', async (t) => {
   t.equal(lines.length, 3)
 })
 
-testSample('body-limit', 'fails a body above the limit, and does not parse it', async (t) => {
-  const tooLong = 'x'.repeat(100_001)
-  const lines = await consoleLines(async () => {
-    const log = await logged(async () => t.strictSame(await run('body-limit', ['{"id":"o1"}', tooLong]), ['m1']))
-    t.match(log.join('\n'), /1 × PermanentError: The body has 100001 characters/)
-  })
-  t.strictSame(lines, [['o1']])
-})
-
 testSample('stray-exceptions', 'names the record whose exception ended the process, and no other', async (t) => {
   const code = `import './stray-exceptions.ts'
     import { setTimeout as sleep } from 'node:timers/promises'
@@ -473,20 +464,6 @@ testSample('stray-exceptions', 'names the record whose exception ended the proce
 testSample('testing-dead-letters', 'its assertions hold', async (t) => {
   await logged(() => t.resolves(import(pathToFileURL(`${folder}/testing-dead-letters.ts`).href)))
   mock.restoreAll()
-})
-
-testSample('chunks', 'reports refused entries', async (t) => {
-  const sqs = await startSqs(t, {
-    entry: ({ MessageBody }) => (MessageBody === 'refuse' ? 'InternalError' : undefined),
-  })
-  const { url } = sqs.queue('target')
-  useEndpoint('SQS', sqs.endpoint)
-  process.env.TARGET_QUEUE_URL = url
-  const bodies = Array.from({ length: 12 }, (_, index) => (index % 5 === 3 ? 'refuse' : `body ${index}`))
-  await logged(async () => t.strictSame(await run('chunks', bodies), ['m3', 'm8']))
-  const delivered = (await sqs.receiveAll(url)).map(({ Body }) => Body).toSorted()
-  t.strictSame(delivered, bodies.filter((body) => body !== 'refuse').toSorted())
-  t.strictSame(sqs.calls.map(({ input }) => input.Entries.length).toSorted(), [10, 2])
 })
 
 testSample('idempotency', 'does again what failed, and nothing else', async (t) => {
