@@ -1,4 +1,5 @@
 import type { ChosenValue } from '../model/model.ts'
+import { UsageError } from '../shared/errors.ts'
 import { entriesOf, type Node, scalarText } from './document.ts'
 import type { Links } from './resolve.ts'
 
@@ -28,6 +29,15 @@ function allowedIn(document: Node): Map<string, Allowed> {
     return [[name, { standard: scalarText(declared.get('Default')), values }]]
   })
   return new Map(found)
+}
+
+/** Throws a UsageError if a parameter is given a value that CloudFormation refuses, because it is not allowed. */
+export function checkAllowed(document: Node, given: ReadonlyMap<string, string>): void {
+  for (const [name, { values }] of allowedIn(document)) {
+    const value = given.get(name)
+    if (value === undefined || values.includes(value)) continue
+    throw new UsageError(`--parameter ${name}=${value}: the template allows ${values.join(', ')}`)
+  }
 }
 
 /**

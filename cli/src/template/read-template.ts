@@ -3,7 +3,7 @@ import type { ChosenValue, Model } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
-import { casesOf, chosenValues, type TemplateCase } from './cases.ts'
+import { casesOf, checkAllowed, chosenValues, type TemplateCase } from './cases.ts'
 import { entriesOf, type Node, parseDocument } from './document.ts'
 import { collect } from './mappings.ts'
 import { refuseConfiguration } from './other-tools.ts'
@@ -75,6 +75,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   refuseConfiguration(file)
   const template = parseTemplate(file, readText(file))
   checkParameters(given, parametersOf(template), file)
+  checkAllowed(template.document, given)
   const chosen = chosenValues(template.document)
   const model = readModel(template, { given, label: '' }, chosen)
   return { ...model, chosen: (model.defaulted ?? []).flatMap((name) => chosen.get(name) ?? []) }
@@ -82,6 +83,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
 
 /** Reads each case of a template. If no parameter varies, there is only one. */
 export function readCases(template: Template, given: ReadonlyMap<string, string>): Model[] {
+  checkAllowed(template.document, given)
   return casesOf(template.document, given, template.links).map((one) => readModel(template, one))
 }
 

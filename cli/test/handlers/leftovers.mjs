@@ -150,6 +150,10 @@ export const forgotten = {
     setTimeout(insert, 60_000)
   },
   file: async () => void writeFile(FILE, 'x'),
+  fileHandle: async () => {
+    const file = await open(FILE, 'w')
+    file.write('x')
+  },
   fileStream: async () => void createWriteStream(FILE).end('x'),
   threadPool: async () => void gzip(Buffer.alloc(100_000), ignore),
   childProcess: async () => void spawn('true'),

@@ -72,6 +72,7 @@ const FORGOTTEN: Record<string, Kind> = {
   serialQueries: 'database',
   queryInLongTimer: 'database',
   file: 'a file operation',
+  fileHandle: 'a file operation',
   fileStream: 'a file operation',
   threadPool: 'work in the thread pool',
   childProcess: 'a child process',

@@ -507,5 +507,11 @@ test('a file is read with the parameters', async (t) => {
   await t.rejects(readTemplate(file, new Map([['B', '1']])), {
     message: `--parameter B: ${file} has no parameter of this name. Its parameters: A`,
   })
+  const allowed = templateFile(t, 'Parameters: { A: { Type: String, AllowedValues: [1, 2] } }\nResources: {}\n')
+  await readTemplate(allowed, new Map([['A', '2']]))
+  await t.rejects(
+    readTemplate(allowed, new Map([['A', '3']])),
+    new UsageError('--parameter A=3: the template allows 1, 2'),
+  )
   await t.rejects(readTemplate('main.tf', new Map()), { message: /^main\.tf is a Terraform configuration\./ })
 })

@@ -121,8 +121,8 @@ function isWork(operation: Origin): boolean {
   const top = frames.slice(0, 3).join()
   if (operation.what === CONNECTING || /at (\S+\.)?_?(close|destroy) /.test(top)) return false
   if (top.includes('WriteStream.')) return true
-  // Loggers use these for stdout. A line that is late is no lost work.
-  return !/at (\S+\.)?(write|fsync) /.test(frames[0] ?? '') && frames.some((frame) => FRAME.test(frame))
+  // Loggers use these with a callback for stdout. A line that is late is no lost work.
+  return !/at (\S+\.)?(write|fsync) \(node:fs:/.test(frames[0] ?? '') && frames.some((frame) => FRAME.test(frame))
 }
 
 function started(key: unknown, origin: Origin, counts = true) {

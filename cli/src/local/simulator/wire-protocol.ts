@@ -56,7 +56,7 @@ const readStrings = (input: Input, name: string) => read(input, name, 'a list of
 function readInteger(input: Input, name: string, least: number, most: number) {
   const isValid = (value: unknown): value is number =>
     Number.isInteger(value) && Number(value) >= least && Number(value) <= most
-  return read(input, name, `an integer from ${least} to ${most}`, isValid)
+  return read(input, name, least === most ? String(most) : `an integer from ${least} to ${most}`, isValid)
 }
 
 function readAttributes(input: Input, name: string) {
