@@ -48,7 +48,7 @@ function commandsOf(file: string): string[] {
     }
     return [...steps.map(({ run }) => run), ...command, ...include.map(({ command }) => command)]
   })
-  return commands.filter((command) => command !== undefined).map(withoutOptions)
+  return commands.flatMap((command) => command?.split(' && ') ?? []).map(withoutOptions)
 }
 
 for (const [script, file] of [
