@@ -1,9 +1,6 @@
 import { existsSync } from 'node:fs'
 import { refuseIf } from '../shared/flags.ts'
 
-/** A user may expect that all systems are imitated, but only SQS and Lambda are. */
-export const REAL_CALLS_WARNING = 'warning: the handler really runs'
-
 /** Splits `file#export`. The path of the file may contain a # itself. */
 export function splitExport(text: string) {
   const hash = existsSync(text) ? -1 : text.search(/#[^#/]*$/)

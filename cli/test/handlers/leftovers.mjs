@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { pbkdf2, randomBytes } from 'node:crypto'
 import { createWriteStream, fsync, write } from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
@@ -155,7 +156,9 @@ export const forgotten = {
     file.write('x')
   },
   fileStream: async () => void createWriteStream(FILE).end('x'),
-  threadPool: async () => void gzip(Buffer.alloc(100_000), ignore),
+  threadPool: async () => void randomBytes(100_000, ignore),
+  compression: async () => void gzip(Buffer.alloc(100_000), ignore),
+  longThreadPool: async () => void pbkdf2('x', 'x', 5_000_000, 64, 'sha512', ignore),
   childProcess: async () => void spawn('true'),
   worker: async () => void new Worker('', { eval: true }),
 }

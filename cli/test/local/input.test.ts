@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { freePort } from '../../../test/support/free-port.ts'
 import { splitExport } from '../../src/handler/flags.ts'
 import { whyFailed } from '../../src/local/command/verdict.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
@@ -65,7 +66,15 @@ test('a run that is interrupted before all messages were sent fails, even if the
 })
 
 test('Ctrl-C ends a run whose standard input has not ended', async (t) => {
-  const args = ['local', handlerFile('outcomes.mjs'), '--messages-file', '-', '--json']
+  const args = [
+    'local',
+    handlerFile('outcomes.mjs'),
+    '--messages-file',
+    '-',
+    '--json',
+    '--port',
+    String(await freePort()),
+  ]
   const child = spawn(process.execPath, [BIN, ...args], { env: environment({ RECORD_TO: notebook(t).file }) })
   const output = { stdout: '', stderr: '' }
   child.stdout.on('data', (chunk) => {
@@ -75,7 +84,7 @@ test('Ctrl-C ends a run whose standard input has not ended', async (t) => {
     output.stderr += chunk
   })
   child.stdin.write('{"number":3}\n')
-  await until(() => output.stderr.includes('the handler really runs'))
+  await until(() => output.stderr.includes('queue http'))
   child.kill('SIGINT')
   const [code] = await once(child, 'close')
   t.equal(code, 1)

@@ -52,6 +52,7 @@ type Kind =
   | 'database'
   | 'a file operation'
   | 'work in the thread pool'
+  | 'compression'
   | 'a child process'
   | 'a worker thread'
 
@@ -75,6 +76,8 @@ const FORGOTTEN: Record<string, Kind> = {
   fileHandle: 'a file operation',
   fileStream: 'a file operation',
   threadPool: 'work in the thread pool',
+  compression: 'compression',
+  longThreadPool: 'work in the thread pool',
   childProcess: 'a child process',
   worker: 'a worker thread',
 }
@@ -87,8 +90,10 @@ for (const [name, kind] of Object.entries(FORGOTTEN)) {
     t.strictSame({ processed, crashes }, { processed: 5, crashes: 0 })
     t.equal(warnings.length, 1)
     const text = kind === 'service' || kind === 'database' ? names[kind] : kind
-    t.match(warnings[0], `× ${text} (`)
-    t.match(warnings[0], /\(\S*test\/handlers\/leftovers\.mjs:\d+\)[^(]*\. Lambda freezes .* Await it$/)
+    const isFired = /InLongTimer|AfterLongSleep/.test(name)
+    t.match(warnings[0], `× ${text}${isFired ? ' in a timer that was fired at the end of the run' : ''} (`)
+    t.match(warnings[0], /\(\S*test\/handlers\/leftovers\.mjs:\d+\)[^(]*\. Lambda freezes .* Await it/)
+    t.equal(warnings[0]?.endsWith('Await it, or unref() the timer of work that may be late'), isFired)
   })
 }
 
@@ -136,7 +141,7 @@ test('what a timer starts at the end of the run fails it, also after a single in
   const { warnings, respondedEarly } = await runExport('forgotten.queryInLongTimer', env, 5)
   t.equal(respondedEarly, 1)
   t.equal(warnings.length, 1)
-  t.match(warnings[0], `had ended: 1 × ${database} (`)
+  t.match(warnings[0], `had ended: 1 × ${database} in a timer that was fired at the end of the run (`)
 })
 
 test('the line of the handler is named, also if a package awaits something before its request', async (t) => {

@@ -13,9 +13,6 @@ import type { Received } from '../../src/local/simulator/sqs-record.ts'
 
 export const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
 
-/** The line that `local` prints on stderr before the first invocation, if the queue is in its process. */
-export const WARNING = 'warning: the handler really runs, and only its SQS endpoint is replaced\n'
-
 /** A handler of test/handlers. */
 export function handlerFile(name: string) {
   return fileURLToPath(new URL(`../handlers/${name}`, import.meta.url))

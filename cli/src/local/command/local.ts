@@ -1,4 +1,3 @@
-import { REAL_CALLS_WARNING } from '../../handler/flags.ts'
 import { notLoaded } from '../../handler/not-loaded.ts'
 import { ask } from '../../shared/ask.ts'
 import { openDisplay } from '../../shared/display.ts'
@@ -56,12 +55,9 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
         },
       },
       onStart: ({ queueUrl, deadLetterUrl, fifo }) => {
-        if (flags.port !== undefined) {
-          display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
-          if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
-        }
-        const replaced = flags.queueUrl === undefined ? 'only its SQS endpoint is replaced' : 'nothing is replaced'
-        display.log(`${REAL_CALLS_WARNING}, and ${replaced}`, process.stderr)
+        if (flags.port === undefined) return
+        display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
+        if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
       },
       onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
       onProgress: (progress) => showProgress(display, progress, stream),

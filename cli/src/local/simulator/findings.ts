@@ -1,7 +1,7 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, maxMemory } from './environment.ts'
-import type { LeftWork } from './late-work.ts'
+import { IN_TIMER, type LeftWork } from './late-work.ts'
 import { openCounter } from './ledger.ts'
 import type { Usage } from './usage.ts'
 
@@ -37,8 +37,10 @@ export function openFindings(options: FunctionOptions) {
         invocationsWithLeftWork === 1
           ? '1 invocation responded before its work'
           : `${invocationsWithLeftWork} invocations responded before their work`
-      yield `${what} had ended: ${left.names()}. ` +
-        'Lambda freezes the environment after the response, so this work is late or lost. Await it'
+      const names = left.names()
+      const advice = names.includes(IN_TIMER) ? 'Await it, or unref() the timer of work that may be late' : 'Await it'
+      yield `${what} had ended: ${names}. ` +
+        `Lambda freezes the environment after the response, so this work is late or lost. ${advice}`
     }
     if (invocationsWithLeftWork === 0 && weak.names() !== '') {
       yield `after a response, an answer arrived for ${weak.names()}. If the handler needs it, await it. ` +

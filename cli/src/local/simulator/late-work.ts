@@ -22,6 +22,7 @@ export interface LeftWork {
 export const LEFT_HEADER = 'bounded-sqs-batch-left'
 /** The event that asks for the work that is still left at the end of a run. */
 export const END_OF_RUN = 'end of the run'
+export const IN_TIMER = ' in a timer that was fired at the end of the run'
 /** A header names at most this many places. */
 const MAX_LEFT = 10
 /** Hooks cost time, and a handler that forgets an `await` mostly does so always. So only the first invocations have them. */
@@ -52,13 +53,11 @@ type Timer = NodeJS.Timeout & {
   _onTimeout: ((...args: unknown[]) => void) | null
 }
 
-/** Of `node:http`, or of undici. */
 type Request = Partial<ClientRequest> & { origin?: string }
 
 type Invocation = { hasResponded: boolean }
 
 const context = new AsyncLocalStorage<Invocation>()
-/** At the end of the run, the timers of all invocations are fired. */
 const END: Invocation = { hasResponded: true }
 let current: Invocation = { hasResponded: false }
 let isFollowing = false
@@ -113,7 +112,8 @@ function placeOf(origin: Origin): string | undefined {
 const OPERATION = /^(FSREQ.*|GET(ADDR|NAME)INFOREQWRAP|QUERYWRAP|ZLIB|(TCP|PIPE)CONNECTWRAP|(?!HTTP)[A-Z0-9]+REQUEST)$/
 const CONNECTING = 'a connection'
 const nameOf = (type: string) =>
-  type.startsWith('FS') ? 'a file operation' : type.endsWith('WRAP') ? CONNECTING : 'work in the thread pool'
+  (({ FS: 'a file operation', ZL: 'compression' }) as NodeJS.Dict<string>)[type.slice(0, 2)] ??
+  (type.endsWith('WRAP') ? CONNECTING : 'work in the thread pool')
 
 /** Whether the handler needs the operation. Node also closes what was used, and reads ahead. A connection is no work yet. */
 function isWork(operation: Origin): boolean {
@@ -178,11 +178,10 @@ function watchUnref() {
 
 /** HTTP clients publish their requests. Once the headers of the response are there, a request has ended. */
 function watchRequests() {
-  const { AWS_LAMBDA_RUNTIME_API } = process.env
   function add(message: unknown) {
     const { request } = message as { request: Request }
     const host = request.getHeader?.('host')
-    if (!isActive() || host === AWS_LAMBDA_RUNTIME_API) return
+    if (!isActive() || host === process.env.AWS_LAMBDA_RUNTIME_API) return
     // Without the path, which can contain data of the message.
     started(request, originOf(`${request.method} ${request.origin ?? `${request.protocol}//${host}`}`))
   }
@@ -252,11 +251,12 @@ export function openLateWork() {
   }
 
   /** What was late since the last call. What a failed invocation left is not lost: its messages come back. */
-  function take(): LeftWork[] {
+  function take(where = ''): LeftWork[] {
     for (const [key, origin] of current.hasResponded ? pending : []) {
       const { method, destroyed, remotePort } = key as Request & Socket
-      // Node publishes no end of a request that was upgraded, but it is destroyed.
-      if (method !== undefined && !destroyed) late.push(origin)
+      // A stream that compresses may wait for data. Node publishes no end of a request that was upgraded, but destroys it.
+      const isOperation = typeof key === 'number' && origin.what !== 'compression' && isWork(origin)
+      if (isOperation || (method !== undefined && !destroyed)) late.push(origin)
       if (!isAnswered(key, origin)) continue
       suspects.add(key as Socket)
       origin.what = remotePort ? `a call to port ${remotePort}` : 'a call on a socket'
@@ -267,7 +267,8 @@ export function openLateWork() {
     const isUncertain = answered.size === 1 && current !== END
     const kinds = new Map<string, LeftWork>()
     for (const origin of late) {
-      const { what, isWeak = false } = origin
+      const { isWeak = false } = origin
+      const what = `${origin.what}${where}`
       const place = placeOf(origin)
       if (!place || place.includes('node_modules/')) promiseHook.enable()
       const kind = `${what} ${place}`
@@ -305,8 +306,7 @@ export function openLateWork() {
       // After a first answer on a socket, the next invocations decide whether it counts. A busy pool writes later.
       const isUndecided = answered.size === 1
       if (late.length === 0 && (isUndecided || mayDoWork())) holds += 1
-      const least = followed === 1 || isUndecided ? FIRST_HOLD : 0
-      await wait(Math.min(least, most), Math.min(MAX_HOLD, most))
+      await wait(followed === 1 || isUndecided ? Math.min(FIRST_HOLD, most) : 0, Math.min(MAX_HOLD, most))
     },
     /** Fires the timers that are still pending, and waits for what they start. */
     async fireTimers(): Promise<LeftWork[]> {
@@ -324,7 +324,7 @@ export function openLateWork() {
         timer.refresh()
       }
       if (fired.length > 0) await wait(FIRST_HOLD, MAX_HOLD)
-      return take()
+      return take(fired.length > 0 ? IN_TIMER : '')
     },
   }
 }
