@@ -68,7 +68,7 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
       failure,
       /^[0-9a-f-]{36}: reported as failed, receive count [1-5]: unknown error: the handler reported only the id of the record$/,
     )
-  t.match(stderr, /^(sent .* records\/s\n)*$/)
+  t.notMatch(stderr, '{')
 })
 
 test('if messages are lost, the first failure says why, and the exit code is 1', async (t) => {
