@@ -1,7 +1,7 @@
 import type { Acceptance } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Detected, type Finding, NOT_CHECKED, RULES } from './check.ts'
+import { type Detected, type Finding, OTHER_RULES, RULES } from './check.ts'
 import { helpOf } from './help.ts'
 
 /** The rule that reports acceptances which accept nothing. */
@@ -39,7 +39,7 @@ export function readAcceptances(texts: readonly string[] = [], files: readonly s
 
 /** What is wrong with an acceptance that accepts no finding. */
 function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
-  const ids = [...RULES, NOT_CHECKED].map(({ id }) => id)
+  const ids = [...RULES, ...OTHER_RULES].map(({ id }) => id)
   if (!ids.includes(rule)) {
     return [`There is no rule ${rule} to accept for ${resource}`, 'Correct the name.']
   }

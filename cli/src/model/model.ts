@@ -97,6 +97,8 @@ export interface Model {
   /** Mappings of other functions or aliases that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
+  /** The keys of the template that occur twice, with the positions of the first and the last one. */
+  duplicateKeys?: readonly { key: string; first: Position; last: Position }[] | undefined
   /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
   absentResources?: readonly Unread[]
   /** The syntax of fixes. YAML if it is missing. */

@@ -47,19 +47,30 @@ function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
 }
 
-/** Parses a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. */
-export function parseDocument(file: string, text: string): Node {
+/** A key that occurs twice in a map. CloudFormation and PyYAML use the last one. */
+export interface DuplicateKey {
+  key: string
+  first: Position
+  last: Position
+}
+
+/**
+ * Parses a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. Adds the keys
+ * that occur twice to `duplicates`.
+ */
+export function parseDocument(file: string, text: string, duplicates: DuplicateKey[] = []): Node {
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   try {
-    return text.trimStart().startsWith('{') ? fromJson(file, text) : fromYaml(file, text)
+    return text.trimStart().startsWith('{') ? fromJson(file, text, duplicates) : fromYaml(file, text, duplicates)
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`${file}: the file is nested too deeply to be a template`)
     throw error
   }
 }
 
-function set(file: string, entries: Map<string, Node>, key: string, value: Node) {
-  if (entries.has(key)) refuse(file, value.position, `the key ${key} occurs twice`)
+function set(entries: Map<string, Node>, key: string, value: Node, duplicates: DuplicateKey[]): void {
+  const before = entries.get(key)
+  if (before) duplicates.push({ key, first: before.position, last: value.position })
   entries.set(key, value)
 }
 
@@ -71,14 +82,14 @@ function withoutTokenNames(message: string) {
     .replace(/\. \(.+/, '')
 }
 
-function fromJson(file: string, text: string): Node {
+function fromJson(file: string, text: string, duplicates: DuplicateKey[]): Node {
   function convert(node: ValueNode, position: Position, depth = 0): Node {
     if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
     if (node.type === 'Object') {
       const entries = new Map<string, Node>()
       for (const { name, value } of node.members) {
         const { value: key } = name as StringNode // only JSON5 has other names
-        set(file, entries, key, convert(value, name.loc.start, depth + 1))
+        set(entries, key, convert(value, name.loc.start, depth + 1), duplicates)
       }
       return { kind: 'map', entries, position }
     }
@@ -108,20 +119,41 @@ const SHORT = (
   'Split Sub ToJsonString Transform'
 ).split(' ')
 const LONG = new Map(SHORT.map((name) => [`!${name}`, ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`]))
-/** A plain `-` in a flow list, as in `!Split [ -, … ]`. Parsers of YAML 1.1 such as PyYAML accept it; this one does not. */
+/** A plain `-` in a flow list, as in `!Split [ -, … ]`. */
 const PLAIN_DASH = /([[,]\s*)-(?=[,\]])/g
+/** The errors about a line in brackets or quotes that is not indented. The text at the position, or the next text, begins it. */
+const NOT_INDENTED = /must be sufficiently indented|Missing closing .quote/
+/** Each repair parses the text again. */
+const MAX_REPAIRS = 100
 
 function parseWithLines(text: string) {
   const lines = new LineCounter()
-  // `set` finds duplicate keys, because the check of the parser takes quadratic time.
+  // `set` finds duplicate keys: to the parser they are errors, and its check takes quadratic time.
   const options = { version: '1.1', lineCounter: lines, uniqueKeys: false, prettyErrors: false } as const
   return { document: parseYaml(text, options), lines }
 }
 
-function fromYaml(file: string, text: string): Node {
+/**
+ * Parses text that PyYAML reads, and with it cfn-lint and SAM, but not this parser: a plain `-` in a flow list, and lines
+ * in brackets or quotes that are not indented. It repairs the text, whose lines keep their numbers.
+ */
+function parseRepaired(text: string) {
   const own = parseWithLines(text)
-  const quoted = own.document.errors.length > 0 ? parseWithLines(text.replaceAll(PLAIN_DASH, '$1"-"')) : own
-  const { document, lines } = quoted.document.errors.length > 0 ? own : quoted
+  if (own.document.errors.length === 0) return own
+  let repaired = text.replaceAll(PLAIN_DASH, '$1"-"')
+  for (let repairs = 0; repairs < MAX_REPAIRS; repairs++) {
+    const parsed = parseWithLines(repaired)
+    const [error] = parsed.document.errors
+    if (!error) return parsed
+    if (!NOT_INDENTED.test(error.message)) break
+    const [before, after] = [repaired.slice(0, error.pos[0]), repaired.slice(error.pos[0])]
+    repaired = before + after.replace(/\S/, `${' '.repeat(MAX_DEPTH)}$&`)
+  }
+  return own
+}
+
+function fromYaml(file: string, text: string, duplicates: DuplicateKey[]): Node {
+  const { document, lines } = parseRepaired(text)
   function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
     return { line, column: col }
@@ -155,7 +187,7 @@ function fromYaml(file: string, text: string): Node {
         const at = positionOf(key.range[0])
         const child = convert(value, at, depth + 1)
         if (name === '<<') merged.push(...(child.kind === 'list' ? child.items : [child]))
-        else set(file, entries, name, child)
+        else set(entries, name, child, duplicates)
       }
       for (const map of merged) {
         if (map.kind !== 'map') return refuse(file, position, 'a merge key (<<) needs a map')

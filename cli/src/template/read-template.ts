@@ -4,7 +4,7 @@ import { valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
 import { casesOf, checkAllowed, chosenValues, type TemplateCase } from './cases.ts'
-import { entriesOf, type Node, parseDocument } from './document.ts'
+import { type DuplicateKey, entriesOf, type Node, parseDocument } from './document.ts'
 import { collect } from './mappings.ts'
 import { refuseConfiguration } from './other-tools.ts'
 import { attributeOf, property, textOf } from './reader.ts'
@@ -29,14 +29,16 @@ export interface Template {
   syntax: 'yaml' | 'json'
   /** Only set for a stack of a CDK app. */
   links?: Links
+  duplicateKeys?: readonly DuplicateKey[]
 }
 
 /** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
 export function parseTemplate(file: string, content: string): Template {
-  const document = parseDocument(file, content)
+  const duplicateKeys: DuplicateKey[] = []
+  const document = parseDocument(file, content, duplicateKeys)
   const entries = entriesOf(document)
   if (entries.get('Resources')?.kind === 'map') {
-    return { file, document, syntax: content.trimStart().startsWith('{') ? 'json' : 'yaml' }
+    return { file, document, syntax: content.trimStart().startsWith('{') ? 'json' : 'yaml', duplicateKeys }
   }
   if (entries.has('terraform_version')) {
     throw new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)
@@ -88,7 +90,7 @@ export function readCases(template: Template, given: ReadonlyMap<string, string>
 }
 
 function readModel(
-  { file, document, links, syntax }: Template,
+  { file, document, links, syntax, duplicateKeys }: Template,
   { given, parameter, label }: TemplateCase,
   chosen?: ReadonlyMap<string, ChosenValue>,
 ): Model {
@@ -97,6 +99,7 @@ function readModel(
   return {
     file,
     syntax,
+    duplicateKeys,
     constructOf: (id) => constructOf(scope, id),
     label,
     ...(parameter === undefined ? {} : { parameter }),

@@ -33,7 +33,6 @@ refuses(
   'Resources: {}\n---\nResources: {}\n',
   /:2:1: not valid YAML: the file has more than one document$/,
 )
-refuses('a duplicate key', 'Resources:\n  Queue: {}\n  Queue: {}\n', /template\.yaml:3:3: the key Queue occurs twice$/)
 refuses(
   'an alias without an anchor',
   'Resources:\n  Queue: *none\n',
@@ -59,11 +58,6 @@ json('an extra comma', '{\n  "Resources": {},\n}', /stack\.template\.json:3:1: n
 json('a missing comma', '{\n  "Resources": {}\n  "Outputs": {} }', /stack\.template\.json:3:3: not valid JSON: /)
 json('no value', '{\n  "Resources": }', /stack\.template\.json:2:16: not valid JSON: /)
 json('an open brace', '{ "Resources": {}', /stack\.template\.json:1:18: not valid JSON: Unexpected end of input found$/)
-json(
-  'a duplicate key',
-  '{ "Resources": {},\n "Resources": {} }',
-  /stack\.template\.json:2:2: the key Resources occurs twice$/,
-)
 json('deep nesting', `{"Resources":${'['.repeat(300)}${']'.repeat(300)}}`, /nested deeper than 200 levels$/)
 json('deeper nesting', `{"Resources":${'['.repeat(50_000)}`, /nested too deeply to be a template$/)
 
