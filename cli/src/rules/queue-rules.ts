@@ -48,21 +48,52 @@ function receivesFor({ queue }: Mapping, ofQueue: readonly Mapping[]) {
   return usesBackoff && valueIn(queue.fifo) === false ? RECEIVES_WITH_BACKOFF : RECEIVES
 }
 
-/** `maxReceiveCount` after its fix. NaN if there is no redrive policy, or if it is not known. */
-function receivesAfter(mapping: Mapping, ofQueue: readonly Mapping[]): number {
-  const count = numberIn(redriveOf(mapping).maxReceiveCount)
+/** The settings of a queue after the fixes of all findings. A setting is NaN if it is not set or not known. */
+function settingsAfter(mapping: Mapping, ofQueue: readonly Mapping[]) {
+  const { retention, delay, redrive, isDeadLetterQueue } = mapping.queue
+  const visibility = visibilityAfter(mapping, ofQueue)
   const { least, advised } = receivesFor(mapping, ofQueue)
-  return count < least ? advised : count
+  const getsPolicy = redrive.state === 'absent' && !isDeadLetterQueue
+  const count = getsPolicy ? advised : numberIn(redriveOf(mapping).maxReceiveCount)
+  // 14 days is the longest retention period, and it must be longer than all deliveries.
+  const most = Math.floor((MAX_RETENTION - 1) / visibility)
+  const receives = Math.min(count < least ? advised : count, most)
+  const needed = Math.max(numberIn(delay) || 0, visibility * (receives || 1) || 0)
+  const kept = numberIn(retention)
+  const longer = Math.max(Math.min(needed * 2, MAX_RETENTION), DEFAULT_RETENTION)
+  return { visibility, receives, retention: kept <= needed ? longer : kept }
 }
 
-/** The retention period after its fix. It must be longer than all deliveries, but 14 days is the most. */
-function retentionAfter(mapping: Mapping, ofQueue: readonly Mapping[]): number {
-  const { retention, delay, redrive, isDeadLetterQueue } = mapping.queue
-  const getsPolicy = redrive.state === 'absent' && !isDeadLetterQueue
-  const receives = getsPolicy ? receivesFor(mapping, ofQueue).advised : receivesAfter(mapping, ofQueue) || 1
-  const needed = Math.max(numberIn(delay) || 0, visibilityAfter(mapping, ofQueue) * receives || 0)
-  const kept = numberIn(retention)
-  return kept <= needed ? Math.max(Math.min(needed * 2, MAX_RETENTION), DEFAULT_RETENTION) : kept
+/** Whether messages expire before their last delivery, with the settings as they are. */
+function isTooShort(mapping: Mapping): boolean {
+  const { retention, delay, visibilityTimeout } = mapping.queue
+  const count = numberIn(redriveOf(mapping).maxReceiveCount) || 1
+  return numberIn(retention) <= Math.max(numberIn(delay) || 0, numberIn(visibilityTimeout) * count || 0)
+}
+
+/**
+ * A fix that sets one thing, and all other settings that are right now and must follow: a longer visibility timeout, or
+ * more receives, need a longer retention period.
+ */
+function setAlso(first: string, mapping: Mapping, ofQueue: readonly Mapping[]): string {
+  const { queue } = mapping
+  const { maxReceiveCount, deadLetterQueue } = redriveOf(mapping)
+  const { receives, retention } = settingsAfter(mapping, ofQueue)
+  const isShorter = (period: number) => valueIn(queue.fifo) === false && numberIn(deadLetterQueue?.retention) < period
+  const all = [
+    first,
+    ...(!isTooShort(mapping) && retention > numberIn(queue.retention) ? [retentionFix(retention)] : []),
+    ...(receives < numberIn(maxReceiveCount) ? [`maxReceiveCount to at most ${receives}`] : []),
+    ...(isShorter(retention) && !isShorter(numberIn(queue.retention))
+      ? [`MessageRetentionPeriod of ${deadLetterQueue?.id} to ${MAX_RETENTION}`]
+      : []),
+  ]
+  const last = all.length > 1 ? `, and ${all.pop()}` : ''
+  return `Set ${all.join(', ')}${last}.`
+}
+
+function retentionFix(retention: number): string {
+  return `MessageRetentionPeriod to ${retention}${retention === MAX_RETENTION ? '' : ' or more'}`
 }
 
 function timeoutOf({ function: lambdaFunction }: Mapping) {
@@ -81,7 +112,7 @@ function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Pro
   const mapping = strictest(mappings, recommended)
   const { queue } = mapping
   const seconds = recommended(mapping)
-  const fix = `Set VisibilityTimeout to ${seconds}.`
+  const fix = setAlso(`VisibilityTimeout to ${seconds}`, mapping, mappings)
   const assignment = { row: QUEUE_SETTINGS.visibilityTimeout, value: seconds }
   return { ...problem(queue, queue.visibilityTimeout, what, fix, assignment), strictness: seconds }
 }
@@ -125,26 +156,19 @@ function namesOf(mappings: readonly Mapping[]) {
   return joinNames(mappings.map(({ id }) => id))
 }
 
-/** A longer retention period, and fewer receives if even 14 days are too short. */
-function keepLonger(
-  mapping: Mapping,
-  ofQueue: readonly Mapping[],
-  than: string,
-  more: Partial<Problem> = {},
-): Problem[] {
+/** A longer retention period. If even 14 days are too short, fewer receives. */
+function keepLonger(mapping: Mapping, ofQueue: readonly Mapping[], than: string, more: Partial<Problem>): Problem {
   const { queue } = mapping
-  const value = retentionAfter(mapping, ofQueue)
+  const { receives, retention: value } = settingsAfter(mapping, ofQueue)
   const what = `The queue keeps messages for ${formatSeconds(queue.retention)}, which is not longer than ${than}`
-  const fix = `Set MessageRetentionPeriod to ${value} or more.`
-  const longer = problem(queue, queue.retention, what, fix, { row: QUEUE_SETTINGS.retention, value })
-  const most = Math.floor((MAX_RETENTION - 1) / visibilityAfter(mapping, ofQueue))
   const { maxReceiveCount } = redriveOf(mapping)
-  if (!maxReceiveCount || !(receivesAfter(mapping, ofQueue) > most)) return [{ ...longer, ...more }]
-  const tooMany = `maxReceiveCount is ${numberIn(maxReceiveCount)}, but the longest retention period of 14 days is over after ${most} deliveries`
-  const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: most }
-  const fewer = problem(queue, maxReceiveCount, tooMany, `Set maxReceiveCount to at most ${most}.`, assignment)
-  const isLongest = numberIn(queue.retention) === MAX_RETENTION
-  return [...(isLongest ? [] : [longer]), fewer].map((one) => ({ ...one, ...more }))
+  if (maxReceiveCount && numberIn(queue.retention) === MAX_RETENTION) {
+    const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: receives }
+    const fix = `Set maxReceiveCount to at most ${receives}.`
+    return { ...problem(queue, maxReceiveCount, what, fix, assignment), ...more }
+  }
+  const fix = setAlso(retentionFix(value), mapping, ofQueue)
+  return { ...problem(queue, queue.retention, what, fix, { row: QUEUE_SETTINGS.retention, value }), ...more }
 }
 
 /** How long an outage a message survives, as far as the code shows it. */
@@ -217,30 +241,21 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'error',
     finds:
       'The retention period is not longer than the delay of the queue or the visibility timeout. A warning if it is not longer than the visibility timeout times `maxReceiveCount`.',
-    why: 'The message expires before it is received again, so it is lost. It never reaches the dead-letter queue.',
+    why: 'The message expires before it is received again, so it is lost.',
     source: 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html',
     check: (mapping, { ofQueue }) => {
       const { retention, visibilityTimeout, delay } = mapping.queue
-      const [kept, hidden] = [numberIn(retention), numberIn(visibilityTimeout)]
       const count = numberIn(redriveOf(mapping).maxReceiveCount)
-      const [hiddenAfter, countAfter] = [visibilityAfter(mapping, ofQueue), receivesAfter(mapping, ofQueue)]
-      const shown = `the visibility timeout (${formatSeconds(visibilityTimeout)})`
+      if (!isTooShort(mapping)) return undefined
+      if (numberIn(retention) <= numberIn(delay)) {
+        const why = 'The message expires before it is delivered, so it is lost.'
+        return keepLonger(mapping, ofQueue, `the delay (${formatSeconds(delay)})`, { why })
+      }
+      const hidden = `the visibility timeout (${formatSeconds(visibilityTimeout)})`
+      if (numberIn(retention) <= numberIn(visibilityTimeout)) return keepLonger(mapping, ofQueue, hidden, {})
       const why =
         'A message that fails each time expires before its last delivery, and never reaches the dead-letter queue.'
-      if (kept <= numberIn(delay)) {
-        const lost = 'The message expires before it is delivered, so it is lost.'
-        return keepLonger(mapping, ofQueue, `the delay (${formatSeconds(delay)})`, { why: lost })
-      }
-      if (kept <= hidden) return keepLonger(mapping, ofQueue, shown)
-      const severity = 'warning'
-      if (kept <= hidden * count) {
-        const than = `${formatNumber(count)} times ${shown}`
-        return keepLonger(mapping, ofQueue, than, { severity, why })
-      }
-      if (!(kept <= hiddenAfter * (countAfter || 1))) return undefined
-      const times = Number.isNaN(countAfter) ? '' : `${formatNumber(countAfter)} times `
-      const than = `${times}the visibility timeout that is advised (${formatNumber(hiddenAfter)} s)`
-      return keepLonger(mapping, ofQueue, than, { severity, why })
+      return keepLonger(mapping, ofQueue, `${formatNumber(count)} times ${hidden}`, { severity: 'warning', why })
     },
   },
   {
@@ -267,20 +282,16 @@ export const QUEUE_RULES: readonly Rule[] = [
     source: CONFIGURE,
     check: (mapping, { ofQueue }) => {
       const { queue } = mapping
-      const policy = valueIn(queue.redrive)
-      if (policy?.deadLetterQueue.id === queue.id) {
+      const { deadLetterQueue, arn } = redriveOf(mapping)
+      if (arn && deadLetterQueue?.id === queue.id) {
         const fix = 'Set deadLetterTargetArn to the ARN of another queue.'
-        return problem(queue, policy.arn, 'The redrive policy names the queue itself as its dead-letter queue', fix)
+        return problem(queue, arn, 'The redrive policy names the queue itself as its dead-letter queue', fix)
       }
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const { advised } = receivesFor(mapping, ofQueue)
-      const value = retentionAfter(mapping, ofQueue)
-      const isTooShort = value > numberIn(queue.retention)
-      const also = isTooShort ? `, and MessageRetentionPeriod to ${value} or more, so that a message can reach it` : ''
-      const fix = `Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of ${advised} or more${also}.`
-      const assignment = isTooShort ? { row: QUEUE_SETTINGS.retention, value } : undefined
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', fix, assignment)
+      const policy = `RedrivePolicy with a dead-letter queue and a maxReceiveCount of ${advised} or more`
+      return problem(queue, queue.redrive, 'The queue has no redrive policy', setAlso(policy, mapping, ofQueue))
     },
   },
   {
@@ -297,7 +308,8 @@ export const QUEUE_RULES: readonly Rule[] = [
       if (!maxReceiveCount || !(count < least)) return undefined
       const what = `maxReceiveCount is ${count}. ${outageOf(mapping, count)}`
       const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: advised }
-      return problem(mapping.queue, maxReceiveCount, what, `Set maxReceiveCount to ${advised} or more.`, assignment)
+      const fix = setAlso(`maxReceiveCount to ${advised} or more`, mapping, ofQueue)
+      return problem(mapping.queue, maxReceiveCount, what, fix, assignment)
     },
   },
   {
@@ -306,10 +318,10 @@ export const QUEUE_RULES: readonly Rule[] = [
     finds: 'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
     why: 'The retention period includes the time in a standard source queue, so a message can expire as soon as it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
-    check: (mapping, { ofQueue }) => {
+    check: (mapping) => {
       const { queue } = mapping
       const { deadLetterQueue } = redriveOf(mapping)
-      const [kept, keptBefore] = [numberIn(deadLetterQueue?.retention), retentionAfter(mapping, ofQueue)]
+      const [kept, keptBefore] = [numberIn(deadLetterQueue?.retention), numberIn(queue.retention)]
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
       if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(kept < keptBefore)) return undefined
       const what = `The dead-letter queue keeps messages for ${period(kept)}, less than its source queue (${period(keptBefore)})`

@@ -26,8 +26,18 @@ const BY_HAND: Readonly<Record<string, (template: Template, finding: Finding) =>
 /** Rules whose fix changes more than settings, and values that AWS rejects, on which other checks depend. */
 const NOT_APPLIED = /^(invalid-value|not-checked|filter-pattern|competing-filters|shared-queue|tenant-isolation)$/
 
+/** Sets what the sentence of a fix names besides its own setting. */
+function applySentence({ Resources }: Template, { resource, fix }: Finding): void {
+  for (const [, other = resource, seconds] of fix.matchAll(/\bMessageRetentionPeriod(?: of (\w+))? to (\d+)/g)) {
+    Object.assign(Resources[other]?.Properties ?? {}, { MessageRetentionPeriod: Number(seconds) })
+  }
+  const [, count] = /\bmaxReceiveCount to at most (\d+)/.exec(fix) ?? []
+  if (count) Object.assign(Resources[resource]?.Properties.RedrivePolicy ?? {}, { maxReceiveCount: Number(count) })
+}
+
 /** Sets the new value of a finding, such as `"ScalingConfig": { "MaximumConcurrency": 2 }`. */
 function apply(template: Template, finding: Finding): void {
+  applySentence(template, finding)
   const byHand = BY_HAND[finding.rule]
   if (byHand) byHand(template, finding)
   if (finding.set === undefined || finding.rule === 'sns-envelope-filter') return
@@ -80,7 +90,7 @@ test('after all fixes of a random template, a second run finds nothing', async (
       }),
       FunctionResponseTypes: one(undefined, ['ReportBatchItemFailures']),
     })
-    const policy = { deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', 'Arn'] }, maxReceiveCount: one(1, 4, 5, 100) }
+    const policy = { deadLetterTargetArn: { 'Fn::GetAtt': ['Dead', 'Arn'] }, maxReceiveCount: one(1, 4, 5, 100, 1000) }
     const change: Change = {
       mapping: mapping(),
       function: {
@@ -98,6 +108,8 @@ test('after all fixes of a random template, a second run finds nothing', async (
     }
     const again = await foundAfterFixes(t, change)
     t.strictSame(again, [], JSON.stringify(change))
+    const retentions = check(await read(t, cloudFormation(change))).filter(({ rule }) => rule === 'short-retention')
+    t.ok(retentions.length <= 1, 'at most one short-retention for a queue')
     found++
     if (again && again.length > 0) return
   }

@@ -464,7 +464,30 @@ export const CASES: Case[] = [
     title:
       'a visibility timeout of 20 s and retention of 60 s, which is too short for the visibility timeout that is advised',
     change: { queue: { VisibilityTimeout: 20, MessageRetentionPeriod: 60, RedrivePolicy: undefined } },
-    found: ['visibility-below-timeout Queue', 'short-retention Queue', 'no-redrive-policy Queue'],
+    found: ['visibility-below-timeout Queue', 'no-redrive-policy Queue'],
+  },
+  {
+    title: 'retention that is long enough for 1,000 receives, but not with the visibility timeout that is advised',
+    change: {
+      queue: { VisibilityTimeout: 30, MessageRetentionPeriod: DAY, ...policy(1000) },
+      dead: { MessageRetentionPeriod: 4 * DAY },
+    },
+    found: ['visibility-headroom Queue'],
+  },
+  {
+    title: '14 days of retention, and too many receives with the visibility timeout that is advised',
+    change: {
+      function: { Timeout: 900 },
+      queue: { VisibilityTimeout: 900, MessageRetentionPeriod: 14 * DAY, ...policy(1000) },
+    },
+    found: ['visibility-headroom Queue'],
+  },
+  {
+    title: '14 days of retention, which are too short for 1,000 receives',
+    change: { queue: { VisibilityTimeout: 43_200, MessageRetentionPeriod: 14 * DAY, ...policy(1000) } },
+    found: ['short-retention Queue'],
+    severity: 'warning',
+    inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue'),
   },
   {
     title: 'a second mapping that is disabled',
