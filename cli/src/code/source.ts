@@ -50,8 +50,11 @@ export interface Backoff {
 
 const OURS = /middy-bounded-sqs-batch/
 /** The libraries for partial batch responses of Middy and AWS, and the names of the response in all languages. */
-const REPORTS =
-  /@middy\/(sqs-partial-batch-failure|event-batch-[\w-]+)|batch_?item_?failures?|sqs_?(batch|event)_?response|powertools[-\w./]*[./]batch/i
+const LIBRARIES = /@middy\/(sqs-partial-batch-failure|event-batch-[\w-]+)|powertools[-\w./]*[./]batch/i
+const RESPONSE = /batch_?item_?failures?|sqs_?(batch|event)_?response/i
+/** The list of failures, and a list that is empty. A function that returns only this one reports nothing. */
+const FAILURES = /\bbatch_?item_?failures\b/gi
+const NO_FAILURES = /\bbatch_?item_?failures['"]?\s*[:=]\s*\[\s*\]/gi
 const LIBRARY =
   /^(middy-bounded-sqs-batch|@middy\/(sqs-partial-batch-failure|event-batch-.+)|@aws-lambda-powertools\/batch)$/
 /** What calls SQS with the permissions of the function. */
@@ -98,11 +101,18 @@ function search(code: Code, workingFolder: string): Source {
 
 /** The script of the handler with all local files that it imports; in other languages, all files of the function. */
 function filesOf({ runtime, handler = '', entries = [], layers = [] }: Code, root: string): string[] {
-  const script = [handler.replace(/\.[^./]*$/, ''), ...entries].map((name) => name && scriptAt(join(root, name)))
-  const [main] = script.filter((path) => path !== undefined && path !== '')
+  const names = [...withoutFolders(handler.replace(/\.[^./]*$/, '')), ...entries]
+  const main = names.map((name) => scriptAt(join(root, name))).find((path) => path !== undefined)
   if (main !== undefined && (runtime?.startsWith('nodejs') ?? true)) return withImports(main)
   if (runtime?.startsWith('nodejs')) return []
   return [root, ...layers].flatMap((folder) => (folderAt(folder) ? sourcesIn(folder) : []))
+}
+
+/** The path of a script, and the same without its first folders, as the source of `dist/src/index` is `src/index`. */
+function withoutFolders(path: string): string[] {
+  if (path === '') return []
+  const [, ...rest] = path.split('/')
+  return [path, ...withoutFolders(rest.join('/'))]
 }
 
 function withImports(main: string): string[] {
@@ -145,11 +155,18 @@ function findIn(found: readonly Found[]): Source {
   const ours = find(OURS)
   return {
     searched: `${searched}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
-    reports: ours ?? find(REPORTS), // a bundle of this package also has the other names
+    // A bundle of this package also has the other names.
+    reports: ours ?? find(LIBRARIES) ?? (isNeverFilled(files.map(({ text }) => text)) ? undefined : find(RESPONSE)),
     requiresPackage: files.find(({ text, isCommonJs }) => isCommonJs && requiresPackage(text))?.shown,
     backoff: backoffIn(files.map(({ text }) => text)),
     calls: ours === undefined ? [] : CALLS.filter((name) => find(new RegExp(`\\b${name}\\s*\\(`)) !== undefined),
   }
+}
+
+/** Whether the code has a list of failures that is always empty. */
+function isNeverFilled(texts: readonly string[]): boolean {
+  const [lists, empty] = [FAILURES, NO_FAILURES].map((pattern) => texts.join('\n').match(pattern)?.length)
+  return empty !== undefined && empty === lists
 }
 
 function backoffIn(texts: readonly string[]): Source['backoff'] {

@@ -47,7 +47,7 @@ const THROTTLED =
   'can be dead-lettered.'
 
 /** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
-function offWith({ function: lambdaFunction }: Mapping, off: string, fix: string): Partial<Problem> {
+function offWith({ function: lambdaFunction, batchSize }: Mapping, off: string, fix: string): Partial<Problem> {
   const source = sourceOf(lambdaFunction)
   if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
   if (source.missing !== undefined) {
@@ -57,12 +57,19 @@ function offWith({ function: lambdaFunction }: Mapping, off: string, fix: string
       severity: 'warning',
     }
   }
-  return {
+  const code = {
     what: `${off}, and the code does not report failures. Searched: ${source.searched}`,
     fix: `Let the code report the messages that failed. ${fix}`,
-    why: 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.',
-    severity: 'warning',
   }
+  if (numberIn(batchSize) === 1) {
+    return {
+      ...code,
+      why: 'If the function throws, Lambda redelivers the only message of the batch.',
+      severity: 'info',
+    }
+  }
+  const why = 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
+  return { ...code, why, severity: 'warning' }
 }
 
 function isFifo({ queue }: Mapping) {
@@ -102,7 +109,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     id: 'report-batch-item-failures',
     severity: 'error',
     finds:
-      'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning. A warning if it is not known whether it is on.',
+      'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, or an info if the code was read and the batch size is 1. A warning if it is not known whether it is on.',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {

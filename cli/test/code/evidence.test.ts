@@ -5,7 +5,7 @@ import { type Code, searchCode } from '../../src/code/source.ts'
 import { filesIn } from '../support/files.ts'
 
 type Files = Readonly<Record<string, string>>
-const REPORTS = 'export const work = async () => ({ batchItemFailures: [] })'
+const REPORTS = 'export const work = async () => ({ batchItemFailures: failed })'
 const BATCH = '{ "dependencies": { "@aws-lambda-powertools/batch": "2.0.0" } }'
 const NODE = { handler: 'app.handler', runtime: 'nodejs24.x' }
 const PYTHON = { handler: 'app.handler', runtime: 'python3.14' }
@@ -94,7 +94,7 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
   ],
   [
     'Python in the folder of the function',
-    { 'src/app.py': 'import work', 'src/work/__init__.py': 'return {"batchItemFailures": []}' },
+    { 'src/app.py': 'import work', 'src/work/__init__.py': 'return {"batchItemFailures": failed}' },
     PYTHON,
     'batchItemFailures in src/work/__init__.py',
   ],
@@ -110,6 +110,31 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     { handler: 'bootstrap', runtime: 'provided.al2023' },
     'batch_item_failures in src/src/main.rs',
   ],
+  [
+    'the handler is compiled to another folder, and only its source is there',
+    { 'src/src/app.ts': REPORTS },
+    { ...NODE, handler: 'dist/src/app.handler' },
+    'batchItemFailures in src/src/app.ts',
+  ],
+  [
+    'an empty list in one place, and a list of failures in another one',
+    { 'src/app.mjs': "import './b.mjs'\nreturn { batchItemFailures: [] }", 'src/b.mjs': REPORTS },
+    NODE,
+    'batchItemFailures in src/app.mjs',
+  ],
+  [
+    'a list that is filled later',
+    { 'src/app.mjs': 'const batchItemFailures = []\nreturn { batchItemFailures }' },
+    NODE,
+    'batchItemFailures in src/app.mjs',
+  ],
+  [
+    'only empty lists, and a type',
+    { 'src/app.ts': 'x: SQSBatchResponse = { batchItemFailures:[] }; y = { "batchItemFailures": [\n] }' },
+    NODE,
+    undefined,
+  ],
+  ['only an empty list, in Python', { 'src/app.py': 'return {"batch_item_failures": []}' }, PYTHON, undefined],
   ['a handler that throws', { 'src/app.mjs': 'throw 1', 'package.json': BATCH }, NODE, undefined],
   ['only a comment', { 'src/app.mjs': '// batchItemFailures' }, NODE, undefined],
   ['a test beside the code', { 'src/app.py': '', 'src/tests/app.py': 'batchItemFailures' }, PYTHON, undefined],

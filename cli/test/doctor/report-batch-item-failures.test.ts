@@ -8,7 +8,7 @@ import { filesIn } from '../support/files.ts'
 import { cdkOutput, cloudFormation, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
-const REPORTS = 'export const handler = async () => ({ batchItemFailures: [] })'
+const REPORTS = 'export const handler = async () => ({ batchItemFailures: failed })'
 const THROWS = 'export const handler = async () => { throw new Error("no") }'
 const OFF = { FunctionResponseTypes: undefined }
 const FIX = 'Let the code report the messages that failed. Set FunctionResponseTypes to [ReportBatchItemFailures].'
@@ -39,9 +39,10 @@ for (const [title, template, file] of CODE_INPUTS) {
       fix: FIX,
     })
   })
-  test(`${title}: with a batch size of 1, a warning if the code cannot report failures, else an error`, async (t) => {
+  test(`${title}: with a batch size of 1, an info if the code cannot report failures, else an error`, async (t) => {
     t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: THROWS }), {
-      severity: 'warning',
+      severity: 'info',
+      message: /If the function throws, Lambda redelivers the only message of the batch\.$/,
       fix: FIX,
     })
     t.match(await findingIn(t, template({ mapping: ONE }), { [`${file}.mjs`]: REPORTS }), { severity: 'error' })
@@ -52,6 +53,7 @@ for (const [title, template, file] of CODE_INPUTS) {
       message:
         /^ReportBatchItemFailures is off, and it is not known whether the function reports failures: .* --strict makes this an error\.$/,
     })
+    t.match(await findingIn(t, template({ mapping: ONE }), {}), { severity: 'warning', message: /it is not known/ })
     const manifest = '{ "dependencies": { "middy-bounded-sqs-batch": "1.0.0" } }'
     t.match(await findingIn(t, template({ mapping: OFF }), { 'package.json': manifest }), {
       severity: 'error',
@@ -95,7 +97,7 @@ test('a container image: the context of its Dockerfile is searched', async (t) =
   const Handler = { ...Resources.Handler, Metadata: { DockerContext: './app', Dockerfile: 'Dockerfile' } }
   const template = { ...rest, Resources: { ...Resources, Handler } }
   const Dockerfile = 'FROM public.ecr.aws/lambda/python:3.14\nCMD ["app.handler"]\n'
-  const files = { 'app/Dockerfile': Dockerfile, 'app/app.py': 'return {"batchItemFailures": []}' }
+  const files = { 'app/Dockerfile': Dockerfile, 'app/app.py': 'return {"batchItemFailures": failed}' }
   t.match(await findingIn(t, template, files), { severity: 'error', message: /batchItemFailures in .*app\.py/ })
   t.match(await findingIn(t, template, {}), { severity: 'warning', message: /it is in a container image/ })
 })
