@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
-import { evaluate, parse } from '@humanwhocodes/momoa'
+import { parse } from 'yaml'
 import { isObject, parseObject } from '../shared/json.ts'
 import { nearest } from './commonjs.ts'
 
@@ -67,9 +67,13 @@ function aliasesOf(config: string, depth = 0): { pattern: string; target: string
   )
 }
 
+/** Texts, which stay, and comments. */
+const COMMENTS = /("(?:\\.|[^"\\])*")|\/\/[^\n]*|\/\*.*?\*\//gs
+
+/** YAML includes JSON, also with trailing commas, but not its comments. */
 function readJsonc(file: string): Record<string, unknown> {
   try {
-    const value = evaluate(parse(readFileSync(file, 'utf8'), { mode: 'jsonc', allowTrailingCommas: true }))
+    const value = parse(readFileSync(file, 'utf8').replaceAll(COMMENTS, '$1'))
     return isObject(value) ? value : {}
   } catch {
     return {} // it is missing, or it is not JSON

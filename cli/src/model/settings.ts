@@ -16,8 +16,7 @@ export interface Row<T = unknown> {
   /** The default of AWS. Missing if there is none. */
   default?: number | boolean
   /** The limits of AWS. A missing limit is infinite, or belongs to a rule whose message says more. */
-  least?: number
-  most?: number
+  limits?: readonly [least: number, most?: number]
   /** The limit on Lambda Managed Instances. */
   mostManaged?: number
   /** What Terraform shows for a value that is not set. */
@@ -31,108 +30,104 @@ export interface Row<T = unknown> {
 }
 export type Table = Readonly<Record<string, Row>>
 
-type More = Omit<Row, 'kind' | 'name' | 'path' | 'toSetting'>
+type More = Omit<Row, 'kind' | 'name' | 'path' | 'terraform' | 'toSetting'>
 
-function row<T>(kind: Row['kind'], name: string, more: Omit<Row<T>, 'kind' | 'name' | 'path'>): Row<T> {
+function row<T>(
+  kind: Row['kind'],
+  name: string,
+  terraform: Row['terraform'],
+  more: Pick<Row<T>, 'toSetting'> & More = {},
+): Row<T> {
   const path = name.split('.')
-  return { kind, name: String(path.at(-1)), path, ...more }
+  return { kind, name: String(path.at(-1)), path, ...(terraform ? { terraform } : {}), ...more }
 }
-const number = (name: string, more: More) => row<number>('number', name, more)
-const boolean = (name: string, more: More) => row<boolean>('boolean', name, more)
-const text = (name: string, more: More) => row<string>('text', name, more)
+const number = (name: string, terraform: Row['terraform'], more: More = {}) =>
+  row<number>('number', name, terraform, more)
+const boolean = (name: string, terraform: Row['terraform'], more: More = {}) =>
+  row<boolean>('boolean', name, terraform, more)
+const text = (name: string, terraform: Row['terraform'], more: More = {}) => row<string>('text', name, terraform, more)
 
 const PROVISIONED = 'provisioned_poller_config'
 
 export const MAPPING_SETTINGS = {
-  reportBatchItemFailures: row('list', 'FunctionResponseTypes', {
-    terraform: ['function_response_types'],
+  reportBatchItemFailures: row('list', 'FunctionResponseTypes', ['function_response_types'], {
     toSetting: reportsFailures,
     isOptional: true, // if it is unknown, its rule reports a warning
   }),
-  batchSize: number('BatchSize', { terraform: ['batch_size'], default: 10, least: 1, unset: 0 }),
-  window: number('MaximumBatchingWindowInSeconds', {
-    terraform: ['maximum_batching_window_in_seconds'],
-    ...{ default: 0, least: 0, most: 300, unset: 0 },
+  batchSize: number('BatchSize', ['batch_size'], { default: 10, limits: [1], unset: 0 }),
+  window: number('MaximumBatchingWindowInSeconds', ['maximum_batching_window_in_seconds'], {
+    default: 0,
+    limits: [0, 300],
+    unset: 0,
   }),
-  maximumConcurrency: number('ScalingConfig.MaximumConcurrency', {
-    terraform: ['scaling_config', 0, 'maximum_concurrency'],
+  maximumConcurrency: number('ScalingConfig.MaximumConcurrency', ['scaling_config', 0, 'maximum_concurrency'], {
     unset: 0,
   }),
   // The limits are from API_ProvisionedPollerConfig. The developer guide gives a maximum of 2,000.
-  minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', {
-    terraform: [PROVISIONED, 0, 'minimum_pollers'],
-    ...{ least: 2, most: 200, unset: 0 },
+  minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', [PROVISIONED, 0, 'minimum_pollers'], {
+    limits: [2, 200],
+    unset: 0,
   }),
-  maximumPollers: number('ProvisionedPollerConfig.MaximumPollers', {
-    terraform: [PROVISIONED, 0, 'maximum_pollers'],
-    ...{ least: 2, most: 10_000, unset: 0 },
+  maximumPollers: number('ProvisionedPollerConfig.MaximumPollers', [PROVISIONED, 0, 'maximum_pollers'], {
+    limits: [2, 10_000],
+    unset: 0,
   }),
-  filters: row('list', 'FilterCriteria.Filters', {
-    terraform: ['filter_criteria', 0, 'filter'],
+  filters: row('list', 'FilterCriteria.Filters', ['filter_criteria', 0, 'filter'], {
     item: ['Pattern', 'pattern'],
     toSetting: filtersSetting,
   }),
-  runs: boolean('Enabled', { terraform: ['enabled'], default: true, isOptional: true }),
+  runs: boolean('Enabled', ['enabled'], { default: true, isOptional: true }),
 } satisfies Table
 
 export const FUNCTION_SETTINGS = {
   /** Whether the function runs on Lambda Managed Instances. */
-  managed: row<boolean>('presence', 'CapacityProviderConfig', {
-    terraform: ['capacity_provider_config', 0],
-    isOptional: true,
-  }),
+  managed: row<boolean>('presence', 'CapacityProviderConfig', ['capacity_provider_config', 0], { isOptional: true }),
   // On Managed Instances, 5,400 s since September 2026.
-  timeout: number('Timeout', { terraform: ['timeout'], default: 3, least: 1, most: 900, mostManaged: 5400 }),
-  memory: number('MemorySize', {
-    terraform: ['memory_size'],
-    ...{ default: 128, least: 128, most: 10_240 },
+  timeout: number('Timeout', ['timeout'], { default: 3, limits: [1, 900], mostManaged: 5400 }),
+  memory: number('MemorySize', ['memory_size'], {
+    default: 128,
+    limits: [128, 10_240],
     mostManaged: 32_768, // since March 2026, from the documentation of `memory_size` in Terraform's AWS provider
     isOptional: true, // only `local` and `tune` need it
   }),
-  runtime: text('Runtime', { terraform: ['runtime'], isOptional: true }),
-  reservedConcurrency: number('ReservedConcurrentExecutions', {
-    terraform: ['reserved_concurrent_executions'],
-    ...{ least: 0, unset: -1 },
+  runtime: text('Runtime', ['runtime'], { isOptional: true }),
+  reservedConcurrency: number('ReservedConcurrentExecutions', ['reserved_concurrent_executions'], {
+    limits: [0],
+    unset: -1,
   }),
   /** The mode of tenant isolation. Absent if tenants are not isolated. */
-  tenantIsolation: text('TenancyConfig.TenantIsolationMode', {
-    terraform: ['tenancy_config', 0, 'tenant_isolation_mode'],
-  }),
-  recursiveLoop: text('RecursiveLoop', { isOptional: true }), // only `local` needs it
+  tenantIsolation: text('TenancyConfig.TenantIsolationMode', ['tenancy_config', 0, 'tenant_isolation_mode']),
+  recursiveLoop: text('RecursiveLoop', undefined, { isOptional: true }), // only `local` needs it
 } satisfies Table
 
 export const QUEUE_SETTINGS = {
-  fifo: boolean('FifoQueue', { terraform: ['fifo_queue'], default: false }),
-  visibilityTimeout: number('VisibilityTimeout', {
-    terraform: ['visibility_timeout_seconds'],
-    ...{ default: 30, least: 0, most: 43_200 },
+  fifo: boolean('FifoQueue', ['fifo_queue'], { default: false }),
+  visibilityTimeout: number('VisibilityTimeout', ['visibility_timeout_seconds'], { default: 30, limits: [0, 43_200] }),
+  retention: number('MessageRetentionPeriod', ['message_retention_seconds'], {
+    default: 345_600,
+    limits: [60, 1_209_600],
   }),
-  retention: number('MessageRetentionPeriod', {
-    terraform: ['message_retention_seconds'],
-    ...{ default: 345_600, least: 60, most: 1_209_600 },
-  }),
-  delay: number('DelaySeconds', { terraform: ['delay_seconds'], default: 0, least: 0, most: 900 }),
-  maximumMessageSize: number('MaximumMessageSize', {
-    terraform: ['max_message_size'],
-    ...{ default: 1_048_576, least: 1024, most: 1_048_576 },
+  delay: number('DelaySeconds', ['delay_seconds'], { default: 0, limits: [0, 900] }),
+  maximumMessageSize: number('MaximumMessageSize', ['max_message_size'], {
+    default: 1_048_576,
+    limits: [1024, 1_048_576],
     isOptional: true, // only `local` needs it
   }),
-  contentBasedDeduplication: boolean('ContentBasedDeduplication', {
-    terraform: ['content_based_deduplication'],
+  contentBasedDeduplication: boolean('ContentBasedDeduplication', ['content_based_deduplication'], {
     default: false,
     isOptional: true, // only `local` needs it
   }),
 } satisfies Table
 
 export const SUBSCRIPTION_SETTINGS = {
-  isRaw: boolean('RawMessageDelivery', { terraform: ['raw_message_delivery'], default: false }),
+  isRaw: boolean('RawMessageDelivery', ['raw_message_delivery'], { default: false }),
 } satisfies Table
 
 /** The keys of a redrive policy, which is JSON text in Terraform and in the API. */
 export const REDRIVE_SETTINGS = {
   // If it is unknown, the dead-letter queue is listed as not checked.
-  arn: text('deadLetterTargetArn', { terraform: ['deadLetterTargetArn'], isOptional: true }),
-  maxReceiveCount: number('maxReceiveCount', { terraform: ['maxReceiveCount'], least: 1, most: 1000 }),
+  arn: text('deadLetterTargetArn', ['deadLetterTargetArn'], { isOptional: true }),
+  maxReceiveCount: number('maxReceiveCount', ['maxReceiveCount'], { limits: [1, 1000] }),
 } satisfies Table
 
 /** All settings of a table. */
@@ -163,9 +158,9 @@ export function readTable<T extends Table>(
   const { managed } = table
   const isManaged = managed !== undefined && get(managed).state !== 'absent'
   const entries = Object.entries(table).map(([key, row]): [string, Setting<unknown>] => {
-    const { mostManaged } = row
+    const { mostManaged, limits: [least] = [0] } = row
     const given = get(row)
-    const read = convert(isManaged && mostManaged !== undefined ? { ...row, most: mostManaged } : row, given)
+    const read = convert(isManaged && mostManaged ? { ...row, limits: [least, mostManaged] } : row, given)
     if (read.state === 'absent') return [key, absent]
     const { section, id = identify(key, read) } = given
     return [key, { ...read, ...(section === undefined ? {} : { section }), ...(read.position ? {} : { id }) }]
@@ -207,7 +202,7 @@ const WHOLE_NUMBER = /^\s*[+-]?\d+(\.0+)?\s*$/
  * default of AWS, or absent if there is no default.
  */
 export function numberSetting(row: Row, value: unknown, position?: Setting<unknown>['position']): Setting<number> {
-  const { least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY } = row
+  const [least, most = Number.POSITIVE_INFINITY] = row.limits ?? [Number.NEGATIVE_INFINITY]
   if (value === undefined) return defaultOf(row) as Setting<number>
   const number = typeof value === 'string' && WHOLE_NUMBER.test(value) ? Number(value) : value
   if (!Number.isInteger(number)) {

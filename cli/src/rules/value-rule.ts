@@ -16,7 +16,7 @@ const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIRefer
 
 /** The redrive policy is no text or number, so it is in no table. */
 const REDRIVE: Table = { redrive: { kind: 'presence', name: 'RedrivePolicy', path: ['RedrivePolicy'] } }
-const MAX_DELAY = QUEUE_SETTINGS.delay.most as number
+const MAX_DELAY = QUEUE_SETTINGS.delay.limits?.[1] as number
 
 interface NamedSetting {
   resource: Resource

@@ -1,4 +1,3 @@
-import { type DocumentNode, parse as parseJson, type StringNode, type ValueNode } from '@humanwhocodes/momoa'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument as parseYaml } from 'yaml'
 import type { Position } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
@@ -47,6 +46,10 @@ function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
 }
 
+export function isJson(text: string): boolean {
+  return text.trimStart().startsWith('{')
+}
+
 /** A key that occurs twice in a map. CloudFormation and PyYAML use the last one. */
 export interface DuplicateKey {
   key: string
@@ -54,14 +57,11 @@ export interface DuplicateKey {
   last: Position
 }
 
-/**
- * Parses a template as CloudFormation does: text that starts with a brace is JSON, other text is YAML 1.1. Adds the keys
- * that occur twice to `duplicates`.
- */
+/** Parses a template as YAML 1.1, which includes JSON. Adds the keys that occur twice to `duplicates`. */
 export function parseDocument(file: string, text: string, duplicates: DuplicateKey[] = []): Node {
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   try {
-    return text.trimStart().startsWith('{') ? fromJson(file, text, duplicates) : fromYaml(file, text, duplicates)
+    return toNode(file, text, duplicates)
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`${file}: the file is nested too deeply to be a template`)
     throw error
@@ -72,45 +72,6 @@ function set(entries: Map<string, Node>, key: string, value: Node, duplicates: D
   const before = entries.get(key)
   if (before) duplicates.push({ key, first: before.position, last: value.position })
   entries.set(key, value)
-}
-
-const TOKENS = { LBrace: '{', RBrace: '}', LBracket: '[', RBracket: ']', Comma: 'comma', Colon: 'colon' }
-/** The message of the parser, with characters instead of token names, and without the position. */
-function withoutTokenNames(message: string) {
-  return Object.entries(TOKENS)
-    .reduce((text, [name, character]) => text.replace(`token ${name} `, `${character} `), message)
-    .replace(/\. \(.+/, '')
-}
-
-function fromJson(file: string, text: string, duplicates: DuplicateKey[]): Node {
-  function convert(node: ValueNode, position: Position, depth = 0): Node {
-    if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
-    if (node.type === 'Object') {
-      const entries = new Map<string, Node>()
-      for (const { name, value } of node.members) {
-        const { value: key } = name as StringNode // only JSON5 has other names
-        set(entries, key, convert(value, name.loc.start, depth + 1), duplicates)
-      }
-      return { kind: 'map', entries, position }
-    }
-    if (node.type === 'Array') {
-      const items = node.elements.map(({ value }) => convert(value, value.loc.start, depth + 1))
-      return { kind: 'list', items, position }
-    }
-    const value = 'value' in node ? node.value : null
-    return { kind: 'scalar', value, position }
-  }
-  function parse(): DocumentNode {
-    try {
-      return parseJson(text)
-    } catch (error) {
-      if (error instanceof RangeError) throw error
-      const { line = 1, column = 1, message } = error as Error & Partial<Position>
-      return refuse(file, { line, column }, `not valid JSON: ${withoutTokenNames(message)}`)
-    }
-  }
-  const { body } = parse()
-  return convert(body, body.loc.start)
 }
 
 /** The short forms of CloudFormation, such as !Ref. The resolver reports other tags as unknown. */
@@ -152,7 +113,7 @@ function parseRepaired(text: string) {
   return own
 }
 
-function fromYaml(file: string, text: string, duplicates: DuplicateKey[]): Node {
+function toNode(file: string, text: string, duplicates: DuplicateKey[]): Node {
   const { document, lines } = parseRepaired(text)
   function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
@@ -163,7 +124,7 @@ function fromYaml(file: string, text: string, duplicates: DuplicateKey[]): Node 
     const { code, message } = error
     if (code === 'RESOURCE_EXHAUSTION') throw new RangeError(message)
     const what = code === 'MULTIPLE_DOCS' ? 'the file has more than one document' : message
-    refuse(file, positionOf(error.pos[0]), `not valid YAML: ${what}`)
+    refuse(file, positionOf(error.pos[0]), `not valid ${isJson(text) ? 'JSON' : 'YAML'}: ${what}`)
   }
 
   const anchors = new Map<string | undefined, Node>()

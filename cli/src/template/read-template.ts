@@ -4,7 +4,7 @@ import { valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
 import { casesOf, checkAllowed, chosenValues, type TemplateCase } from './cases.ts'
-import { type DuplicateKey, entriesOf, type Node, parseDocument } from './document.ts'
+import { type DuplicateKey, entriesOf, isJson, type Node, parseDocument } from './document.ts'
 import { collect } from './mappings.ts'
 import { refuseConfiguration } from './other-tools.ts'
 import { attributeOf, property, textOf } from './reader.ts'
@@ -38,7 +38,7 @@ export function parseTemplate(file: string, content: string): Template {
   const document = parseDocument(file, content, duplicateKeys)
   const entries = entriesOf(document)
   if (entries.get('Resources')?.kind === 'map') {
-    return { file, document, syntax: content.trimStart().startsWith('{') ? 'json' : 'yaml', duplicateKeys }
+    return { file, document, syntax: isJson(content) ? 'json' : 'yaml', duplicateKeys }
   }
   if (entries.has('terraform_version')) {
     throw new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)

@@ -14,7 +14,7 @@ import {
 
 const position = { line: 3, column: 5 }
 const row = { kind: 'number', name: 'Name', path: ['Name'] } as const
-const size = { ...row, kind: 'number', default: 10, least: 1, most: 1000 } as const
+const size = { ...row, kind: 'number', default: 10, limits: [1, 1000] } as const
 
 /** Reads one row from its value. */
 function read(it: Row, value: Setting<unknown>, managed: Setting<unknown> = absent): Setting<unknown> {
@@ -60,20 +60,20 @@ test('a number that is not set', async (t) => {
 
 test('a number without an upper or a lower limit', async (t) => {
   t.strictSame(
-    numberSetting({ ...row, least: 2 }, 1),
+    numberSetting({ ...row, limits: [2] }, 1),
     invalid('1 is outside of the range that AWS accepts (2 or more)', 'Set a whole number in this range: 2 or more.'),
   )
-  t.strictSame(numberSetting({ ...row, least: 2 }, 1e9), known(1e9))
+  t.strictSame(numberSetting({ ...row, limits: [2] }, 1e9), known(1e9))
   t.strictSame(numberSetting(row, -1e9), known(-1e9))
 })
 
 test('on Managed Instances, the limit of some numbers is higher', async (t) => {
-  const timeout = { ...row, kind: 'number', least: 1, most: 900, mostManaged: 5400 } as const
+  const timeout = { ...row, kind: 'number', limits: [1, 900], mostManaged: 5400 } as const
   const is = (value: number) => known<unknown>(value, position)
   const on = known(true)
   const perhaps = unknown('why')
   t.strictSame(read(timeout, is(5400), on), known(5400, position))
-  t.strictSame(read(timeout, is(5401), on), numberSetting({ ...timeout, most: 5400 }, 5401, position))
+  t.strictSame(read(timeout, is(5401), on), numberSetting({ ...timeout, limits: [1, 5400] }, 5401, position))
   t.strictSame(read(timeout, is(901), absent), numberSetting(timeout, 901, position))
   t.strictSame(read(timeout, is(901)), numberSetting(timeout, 901, position))
   t.strictSame(read(timeout, is(901), perhaps), known(901, position))

@@ -38,6 +38,7 @@ Resources:
   t.strictSame(model, {
     file: 'template.yaml',
     syntax: 'yaml',
+    duplicateKeys: [],
     label: '',
     otherReaders: [],
     unreadResources: [],
