@@ -160,12 +160,12 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: read
 /** All problems of a model: those that rules find, and what could not be checked. */
 function problemsIn(model: Model): RuleProblem[] {
   const { mappings, otherReaders = [] } = model
-  const functionOf = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
+  const functionOfMapping = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
-  const queueOf = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
+  const queueOfMapping = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
   const each = mappings.map((mapping) => {
-    const ofFunction = mappings.filter((other) => functionOf(other) === functionOf(mapping))
-    const ofQueue = [...mappings, ...otherReaders].filter((other) => queueOf(other) === queueOf(mapping))
+    const ofFunction = mappings.filter((other) => functionOfMapping(other) === functionOfMapping(mapping))
+    const ofQueue = [...mappings, ...otherReaders].filter((other) => queueOfMapping(other) === queueOfMapping(mapping))
     return { mapping, siblings: { ofFunction, ofQueue } }
   })
   const toProblem = (rule: RuleProblem['rule'], problem: Problem, mapping?: Mapping): RuleProblem => {

@@ -1,4 +1,5 @@
 import { UsageError } from '../shared/errors.ts'
+import { refuseIf } from '../shared/flags.ts'
 import { checkParameters, parseParameters } from '../template/read-template.ts'
 import { readAcceptances } from './acceptances.ts'
 import { type Examined, examine } from './examine.ts'
@@ -15,10 +16,6 @@ export interface DoctorFlags {
   strict?: boolean
   format: Format
   json?: boolean
-}
-
-function refuseIf(condition: unknown, message: string) {
-  if (condition) throw new UsageError(message)
 }
 
 async function readTemplates(files: readonly string[], { function: name, region, parameter }: DoctorFlags) {

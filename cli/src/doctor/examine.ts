@@ -54,7 +54,7 @@ function nothingChecked(models: readonly Model[], name: string, isDeployed: bool
 }
 
 /** Identifies a finding about a resource of a stack, which other stacks of the app may use under a longer id. */
-function placeOf({ finding: { rule, resource, file, line } }: Detected): string | undefined {
+function placeOfFinding({ finding: { rule, resource, file, line } }: Detected): string | undefined {
   return file === undefined ? undefined : JSON.stringify([rule, resource.split('/').at(-1), file, line])
 }
 
@@ -77,8 +77,8 @@ export function examine(
     if (mappings === 0) return nothingChecked(models, name, isDeployed)
     for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
     // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
-    const found = detect(models).filter((each) => !places.has(placeOf(each)))
-    for (const each of found) if (placeOf(each) !== undefined) places.add(placeOf(each))
+    const found = detect(models).filter((each) => !places.has(placeOfFinding(each)))
+    for (const each of found) if (placeOfFinding(each) !== undefined) places.add(placeOfFinding(each))
     acceptables.push({ detected: found, acceptances: [...(models[0]?.acceptances ?? []), ...given] })
     return { name, mappings }
   })

@@ -2,8 +2,9 @@ import type { Mapping, Model } from '../model/model.ts'
 import { type Resource, valueIn } from '../model/setting.ts'
 import { concurrencyOf } from '../rules/concurrency.ts'
 import { runningWith } from '../rules/queue-rules.ts'
-import { formatNumber, joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
+import { joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
+import { formatNumber } from '../shared/format.ts'
 
 type FixOfModel = Pick<Model, 'file' | 'fix'>
 

@@ -1,3 +1,4 @@
+import { formatNumber } from '../shared/format.ts'
 import { filtersSetting } from './filters.ts'
 import { absent, type Items, invalid, known, type Setting, unknown, valueIn } from './setting.ts'
 
@@ -209,7 +210,7 @@ export function numberSetting(row: Row, value: unknown, position?: Setting<unkno
     return invalid(`${JSON.stringify(value)} is not a whole number`, 'Set a whole number.', position)
   }
   if ((number as number) >= least && (number as number) <= most) return known(number as number, position)
-  const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${most.toLocaleString('en-US')}`
+  const range = most === Number.POSITIVE_INFINITY ? `${least} or more` : `${least} to ${formatNumber(most)}`
   return invalid(
     `${number} is outside of the range that AWS accepts (${range})`,
     `Set a whole number in this range: ${range}.`,

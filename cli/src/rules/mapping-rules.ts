@@ -1,9 +1,9 @@
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
+import { formatNumber } from '../shared/format.ts'
 import { allowedConcurrency, concurrencyOf, INVOCATIONS_PER_POLLER, isOpen, isProvisioned } from './concurrency.ts'
 import {
-  formatNumber,
   formatSeconds,
   LAMBDA_GUIDE,
   numberIn,

@@ -1,9 +1,9 @@
 import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import { formatNumber } from '../shared/format.ts'
 import { outageSeconds } from './outage.ts'
 import {
-  formatNumber,
   formatSeconds,
   joinNames,
   LAMBDA_GUIDE,

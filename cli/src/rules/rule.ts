@@ -3,6 +3,7 @@ import type { Pattern } from '../model/filters.ts'
 import type { LambdaFunction, Mapping } from '../model/model.ts'
 import { type Position, type Resource, type Setting, valueIn } from '../model/setting.ts'
 import type { Row } from '../model/settings.ts'
+import { formatNumber } from '../shared/format.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
@@ -68,10 +69,6 @@ export function numberIn(setting: Setting<number> | undefined): number {
 /** The patterns of the filters of a mapping. Empty if it has no filters, or if they are not known. */
 export function patternsOf({ filters }: Mapping): readonly Setting<Pattern>[] {
   return valueIn(filters) ?? []
-}
-
-export function formatNumber(value: number) {
-  return value.toLocaleString('en-US')
 }
 
 /** `30 s`, with a note if it is the default. */

@@ -88,7 +88,7 @@ function environmentOf(scope: Scope, id: string): Environment {
   return { variables, unknown: reasons }
 }
 
-export function functionOf(scope: Scope, id: string): LambdaFunction {
+export function functionWithId(scope: Scope, id: string): LambdaFunction {
   const lambdaFunction = scope.functions.get(id) ?? readFunction(scope, id)
   scope.functions.set(id, lambdaFunction)
   return lambdaFunction
@@ -191,7 +191,7 @@ function unqualified(scope: Scope, resolved: Resolved, ...via: readonly string[]
   const id = resourceIn(scope, value, FUNCTION, ALIAS, VERSION)
   if (id !== '') {
     const type = typeOf(scope, id)
-    if (FUNCTION.test(type)) return functionOf(scope, id)
+    if (FUNCTION.test(type)) return functionWithId(scope, id)
     if (!ALIAS.test(type) && !VERSION.test(type))
       return unreadFunction(id, `it is a resource of type ${type}`, position)
     if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
@@ -200,5 +200,5 @@ function unqualified(scope: Scope, resolved: Resolved, ...via: readonly string[]
   const [name] = namesIn(value)
   if (!name) return unreadFunction('its function', 'its name is empty', position)
   const lookup = onlyNamed(scope, resourcesOf(scope, FUNCTION), 'FunctionName', name)
-  return 'id' in lookup ? functionOf(scope, lookup.id) : unreadFunction(readable(value), lookup.reason, position)
+  return 'id' in lookup ? functionWithId(scope, lookup.id) : unreadFunction(readable(value), lookup.reason, position)
 }

@@ -9,7 +9,7 @@ import {
 import { absent, known, type Position, unknown, valueIn } from '../model/setting.ts'
 import { MAPPING_SETTINGS, QUEUE_SETTINGS } from '../model/settings.ts'
 import { entriesOf, type Node } from './document.ts'
-import { functionAt, functionOf } from './functions.ts'
+import { functionAt, functionWithId } from './functions.ts'
 import { queueAt } from './queues.ts'
 import { attributeOf, conditionOf, GENERATOR, propertiesOf, property, settingsIn, textOf, typeOf } from './reader.ts'
 import { isOfOtherStack, type Resolved, rawText, resolve, type Scope } from './resolve.ts'
@@ -127,7 +127,7 @@ function addEvents(scope: Scope, found: Collected, id: string): void {
     const { position } = declaration
     const base = { id: `${id}/${name}`, position, condition: openConditionOf(scope, id) }
     if (GENERATOR.test(name)) addUnread(found, base.id, GENERATED, position)
-    else addEvent(scope, found, base, resolve(scope, declaration), functionOf(scope, id))
+    else addEvent(scope, found, base, resolve(scope, declaration), functionWithId(scope, id))
   }
 }
 

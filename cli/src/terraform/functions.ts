@@ -42,7 +42,7 @@ export function findFunction({ instances }: Plan, referrer: Instance): Lookup {
   return instance && more.length === 0 ? { instance } : { reason: ELSEWHERE, arn: name.value }
 }
 
-function functionOf(plan: Plan, instance: Instance): LambdaFunction {
+function functionOfInstance(plan: Plan, instance: Instance): LambdaFunction {
   const lambdaFunction = plan.functions.get(instance) ?? {
     id: instance.address,
     ...settingsAt(FUNCTION_SETTINGS, instance),
@@ -55,7 +55,7 @@ function functionOf(plan: Plan, instance: Instance): LambdaFunction {
 
 /** The function at a version. An older version can have other settings than the resource, so it is not read. */
 function atVersion(plan: Plan, instance: Instance, id: string, version: Setting<string>): LambdaFunction {
-  const lambdaFunction = functionOf(plan, instance)
+  const lambdaFunction = functionOfInstance(plan, instance)
   if (version.state === 'unknown') return unreadVersion(id, `its version: ${version.reason}`, lambdaFunction)
   const value = valueIn(version)
   const isNewest = value === undefined || ['$LATEST', instance.values.version].includes(value)
@@ -68,8 +68,8 @@ function atAlias(plan: Plan, alias: Instance): LambdaFunction {
   if (!instance) return unreadFunction(id, `its function: ${reason}`)
   const routing = listAt(alias, 'routing_config')
   if (routing.state === 'unknown')
-    return unreadVersion(id, `its routing: ${routing.reason}`, functionOf(plan, instance))
-  if ((valueIn(routing) ?? []).length > 0) return weightedAlias(id, functionOf(plan, instance))
+    return unreadVersion(id, `its routing: ${routing.reason}`, functionOfInstance(plan, instance))
+  if ((valueIn(routing) ?? []).length > 0) return weightedAlias(id, functionOfInstance(plan, instance))
   const version = textAt(alias, 'function_version')
   const referenced = findReferenced(alias, 'function_version', [FUNCTION])
   const isOwn = version.state === 'unknown' && referenced.instance === instance && referenced.doubt === undefined
@@ -82,7 +82,7 @@ export function functionOfMapping(plan: Plan, mapping: Instance): LambdaFunction
   if (!instance) return unreadFunction(arn ?? 'its function', reason)
   if (instance.type === ALIAS) return atAlias(plan, instance)
   const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
-  if (qualifier === '') return functionOf(plan, instance)
+  if (qualifier === '') return functionOfInstance(plan, instance)
   const alias = plan.instances.find(
     (one) => one.type === ALIAS && one.values.name === qualifier && findFunction(plan, one).instance === instance,
   )

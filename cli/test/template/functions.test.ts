@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import type { LambdaFunction } from '../../src/model/model.ts'
 import { entriesOf, parseDocument } from '../../src/template/document.ts'
-import { functionAt, functionOf } from '../../src/template/functions.ts'
+import { functionAt, functionWithId } from '../../src/template/functions.ts'
 import { resolve, scopeOf } from '../../src/template/resolve.ts'
 import { short } from '../support/templates.ts'
 
@@ -10,7 +10,7 @@ function functionsIn(text: string, given: Record<string, string> = {}) {
   return scopeOf(parseDocument('template.yaml', text), new Map(Object.entries(given)), { folder: '/app' })
 }
 function functionIn(text: string): LambdaFunction {
-  return functionOf(functionsIn(text), 'Handler')
+  return functionWithId(functionsIn(text), 'Handler')
 }
 
 const known = (value: unknown, line: number, column = 7) => ({
