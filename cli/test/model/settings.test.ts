@@ -148,29 +148,29 @@ test('the id of a setting can depend on its value', async (t) => {
 const TABLES = {
   MAPPING_SETTINGS: `
 reportBatchItemFailures: FunctionResponseTypes (FunctionResponseTypes), list, terraform=function_response_types, isOptional=true
-batchSize: BatchSize (BatchSize), number, terraform=batch_size, default=10, least=1, unset=0
-window: MaximumBatchingWindowInSeconds (MaximumBatchingWindowInSeconds), number, terraform=maximum_batching_window_in_seconds, default=0, least=0, most=300, unset=0
+batchSize: BatchSize (BatchSize), number, terraform=batch_size, default=10, limits=1, unset=0
+window: MaximumBatchingWindowInSeconds (MaximumBatchingWindowInSeconds), number, terraform=maximum_batching_window_in_seconds, default=0, limits=0.300, unset=0
 maximumConcurrency: ScalingConfig.MaximumConcurrency (MaximumConcurrency), number, terraform=scaling_config.0.maximum_concurrency, unset=0
-minimumPollers: ProvisionedPollerConfig.MinimumPollers (MinimumPollers), number, terraform=provisioned_poller_config.0.minimum_pollers, least=2, most=200, unset=0
-maximumPollers: ProvisionedPollerConfig.MaximumPollers (MaximumPollers), number, terraform=provisioned_poller_config.0.maximum_pollers, least=2, most=10000, unset=0
+minimumPollers: ProvisionedPollerConfig.MinimumPollers (MinimumPollers), number, terraform=provisioned_poller_config.0.minimum_pollers, limits=2.200, unset=0
+maximumPollers: ProvisionedPollerConfig.MaximumPollers (MaximumPollers), number, terraform=provisioned_poller_config.0.maximum_pollers, limits=2.10000, unset=0
 filters: FilterCriteria.Filters (Filters), list, terraform=filter_criteria.0.filter, item=Pattern.pattern
 runs: Enabled (Enabled), boolean, terraform=enabled, default=true, isOptional=true
 `,
   FUNCTION_SETTINGS: `
 managed: CapacityProviderConfig (CapacityProviderConfig), presence, terraform=capacity_provider_config.0, isOptional=true
-timeout: Timeout (Timeout), number, terraform=timeout, default=3, least=1, most=900, mostManaged=5400
-memory: MemorySize (MemorySize), number, terraform=memory_size, default=128, least=128, most=10240, mostManaged=32768, isOptional=true
+timeout: Timeout (Timeout), number, terraform=timeout, default=3, limits=1.900, mostManaged=5400
+memory: MemorySize (MemorySize), number, terraform=memory_size, default=128, limits=128.10240, mostManaged=32768, isOptional=true
 runtime: Runtime (Runtime), text, terraform=runtime, isOptional=true
-reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, least=0, unset=-1
+reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, limits=0, unset=-1
 tenantIsolation: TenancyConfig.TenantIsolationMode (TenantIsolationMode), text, terraform=tenancy_config.0.tenant_isolation_mode
 recursiveLoop: RecursiveLoop (RecursiveLoop), text, isOptional=true
 `,
   QUEUE_SETTINGS: `
 fifo: FifoQueue (FifoQueue), boolean, terraform=fifo_queue, default=false
-visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visibility_timeout_seconds, default=30, least=0, most=43200
-retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, default=345600, least=60, most=1209600
-delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, default=0, least=0, most=900
-maximumMessageSize: MaximumMessageSize (MaximumMessageSize), number, terraform=max_message_size, default=1048576, least=1024, most=1048576, isOptional=true
+visibilityTimeout: VisibilityTimeout (VisibilityTimeout), number, terraform=visibility_timeout_seconds, default=30, limits=0.43200
+retention: MessageRetentionPeriod (MessageRetentionPeriod), number, terraform=message_retention_seconds, default=345600, limits=60.1209600
+delay: DelaySeconds (DelaySeconds), number, terraform=delay_seconds, default=0, limits=0.900
+maximumMessageSize: MaximumMessageSize (MaximumMessageSize), number, terraform=max_message_size, default=1048576, limits=1024.1048576, isOptional=true
 contentBasedDeduplication: ContentBasedDeduplication (ContentBasedDeduplication), boolean, terraform=content_based_deduplication, default=false, isOptional=true
 `,
   SUBSCRIPTION_SETTINGS: `
@@ -178,7 +178,7 @@ isRaw: RawMessageDelivery (RawMessageDelivery), boolean, terraform=raw_message_d
 `,
   REDRIVE_SETTINGS: `
 arn: deadLetterTargetArn (deadLetterTargetArn), text, terraform=deadLetterTargetArn, isOptional=true
-maxReceiveCount: maxReceiveCount (maxReceiveCount), number, terraform=maxReceiveCount, least=1, most=1000
+maxReceiveCount: maxReceiveCount (maxReceiveCount), number, terraform=maxReceiveCount, limits=1.1000
 `,
 }
 const SETTINGS: Record<string, Table> = {
