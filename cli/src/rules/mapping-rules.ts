@@ -89,8 +89,8 @@ function raiseReserved({ function: lambdaFunction }: Mapping, what: string, need
   return { ...problem(owner, owner.reservedConcurrency, what, fix, assignment), strictness: needed }
 }
 
-/** Limits a mapping, so that all mappings of the function fit into its reserved concurrency. */
-function limit(mapping: Mapping, reserved: number, { ofFunction }: Siblings): Problem[] {
+/** Limits a mapping, so that all mappings of the function fit into its reserved concurrency, which may have to be higher. */
+function limit(mapping: Mapping, reserved: number, { ofFunction }: Siblings): Problem {
   const { needed, lowerBound, limitFor } = concurrencyOf(ofFunction, reserved)
   const key = isProvisioned(mapping) ? 'maximumPollers' : 'maximumConcurrency'
   const value = Math.floor(limitFor(mapping) / (isProvisioned(mapping) ? INVOCATIONS_PER_POLLER : 1))
@@ -98,10 +98,9 @@ function limit(mapping: Mapping, reserved: number, { ofFunction }: Siblings): Pr
     ? `uses the default of ${DEFAULT_POLLERS} pollers, which make up to ${formatNumber(mostOf(mapping))} invocations at once`
     : 'has no maximum concurrency'
   const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping ${most}`
-  const found = lower(mapping, key, what, value)
-  if (needed === reserved || lowerBound > reserved) return [found]
-  const tooLow = `The reserved concurrency is ${formatNumber(reserved)}, but the mappings need at least ${formatNumber(needed)}`
-  return [found, raiseReserved(mapping, tooLow, needed)]
+  const isEnough = needed === reserved || lowerBound > reserved // if it is below the sum of the limits, another rule raises it
+  const also = isEnough ? '' : `, and ReservedConcurrentExecutions to ${formatNumber(needed)} or more`
+  return setTo(mapping, key, value, what, `Set ${MAPPING_SETTINGS[key].name} to at most ${formatNumber(value)}${also}.`)
 }
 
 export const MAPPING_RULES: readonly Rule[] = [
@@ -259,7 +258,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     check: (mapping, siblings) => {
       const reserved = numberIn(mapping.function.reservedConcurrency)
       const most = siblings.ofFunction.length * mostOf(mapping)
-      const limited = isOpen(mapping) && reserved < most ? limit(mapping, reserved, siblings) : []
+      const limited = isOpen(mapping) && reserved < most ? [limit(mapping, reserved, siblings)] : []
       if (reserved !== 0) return limited
       const { needed } = concurrencyOf(siblings.ofFunction, reserved)
       const what = 'The reserved concurrency is 0, so the function never runs'

@@ -31,6 +31,11 @@ function applySentence({ Resources }: Template, { resource, fix }: Finding): voi
   for (const [, other = resource, seconds] of fix.matchAll(/\bMessageRetentionPeriod(?: of (\w+))? to (\d+)/g)) {
     Object.assign(Resources[other]?.Properties ?? {}, { MessageRetentionPeriod: Number(seconds) })
   }
+  const [, reserved] = /\bReservedConcurrentExecutions to ([\d,]+)/.exec(fix) ?? []
+  if (reserved) {
+    const value = Number(reserved.replace(',', ''))
+    Object.assign(Resources.Handler?.Properties ?? {}, { ReservedConcurrentExecutions: value })
+  }
   const [, count] = /\bmaxReceiveCount to at most (\d+)/.exec(fix) ?? []
   if (count) Object.assign(Resources[resource]?.Properties.RedrivePolicy ?? {}, { maxReceiveCount: Number(count) })
 }

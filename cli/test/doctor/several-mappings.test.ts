@@ -53,16 +53,14 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame(await said(2500), [])
   t.equal((await said(5)).length, 2)
   t.strictSame((await said(5))[0], ['Orders', 'Set MaximumConcurrency to at most 2.', concurrencyOf('2')])
-  const reserved = (most: number) => [
-    'Handler',
-    `Set ReservedConcurrentExecutions to ${most} or more.`,
-    `"ReservedConcurrentExecutions": ${most}`,
-  ]
-  t.strictSame((await said(3))[1], reserved(4), 'each mapping needs at least 2')
+  const fixes = async (...of: Parameters<typeof said>) => (await said(...of)).map(([, fix]) => fix)
+  const raised = 'Set MaximumConcurrency to at most 2, and ReservedConcurrentExecutions to 4 or more.'
+  t.strictSame(await fixes(3), [raised, raised], 'each mapping needs at least 2')
   const provisioned = { ProvisionedPollerConfig: { MinimumPollers: 3 } }
   const pollers = '"ProvisionedPollerConfig": { "MaximumPollers": 99 }'
   t.strictSame((await said(1999, provisioned))[0], ['Orders', 'Set MaximumPollers to at most 99.', pollers])
-  t.strictSame((await said(59, provisioned))[1], reserved(60), 'each mapping needs at least its minimum')
+  const morePollers = 'Set MaximumPollers to at most 3, and ReservedConcurrentExecutions to 60 or more.'
+  t.strictSame(await fixes(59, provisioned), [morePollers, morePollers], 'each mapping needs at least its minimum')
 })
 
 /** Two conditions that exclude each other. It is not known which of them holds. */

@@ -434,7 +434,7 @@ export const CASES: Case[] = [
   {
     title: 'a reserved concurrency of 1 without a maximum concurrency, which is at least 2',
     change: { function: { ReservedConcurrentExecutions: 1 } },
-    found: ['reserved-concurrency mapping', 'reserved-concurrency Handler'],
+    found: ['reserved-concurrency mapping'],
   },
   {
     title: 'a filter on a mapping of a dead-letter queue',
