@@ -3,7 +3,7 @@ import { refuseIf } from '../shared/flags.ts'
 import { checkParameters, parseParameters } from '../template/read-template.ts'
 import { readAcceptances } from './acceptances.ts'
 import { type Examined, examine } from './examine.ts'
-import { type Format, formatReport } from './format.ts'
+import { type Format, formatReport, notesOf } from './format.ts'
 import { type Input, parameterNames, readInputs } from './inputs.ts'
 
 /** The flags of `doctor` after parsing. Numbers are valid, and flags that were not given are undefined. */
@@ -63,7 +63,7 @@ export async function doctor(files: readonly string[], flags: DoctorFlags): Prom
 function errorsOf({ inputs }: Examined): string[] {
   const errors = inputs.flatMap(({ error }) => error ?? [])
   const isNothingChecked = errors.length === 0 && inputs.every(({ mappings }) => mappings === 0)
-  return isNothingChecked ? inputs.flatMap(({ note }) => note ?? []) : errors
+  return isNothingChecked ? notesOf(inputs) : errors
 }
 
 function exitCodeOf({ findings, inputs }: Examined, strict = false): number {

@@ -26,13 +26,21 @@ export function counts({ findings, inputs }: Pick<Examined, 'findings' | 'inputs
   return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}${accepted > 0 ? `, ${accepted} accepted` : ''}`
 }
 
+/** Why nothing was checked in inputs without a mapping. A folder can have hundreds of them, so they share a line. */
+export function notesOf(inputs: Examined['inputs']): string[] {
+  const notes = inputs.flatMap(({ note }) => note ?? [])
+  if (notes.length < 2) return notes
+  const names = joinNames(inputs.flatMap(({ name, note }) => (note === undefined ? [] : name)))
+  return [`${notes.length} inputs have no SQS event source mapping, so nothing was checked in them: ${names}`]
+}
+
 /** The last lines of the output: the inputs without mappings, the counts, the defaults, and what is never checked. */
 function summary(report: Examined): string[] {
   const { defaulted, notChecked, inputs } = report
   if (inputs.every(({ mappings }) => mappings === 0)) return []
   const names = joinNames(defaulted)
   const defaults = `Defaults were used for parameters: ${names} (set others with --parameter NAME=VALUE).`
-  const notes = inputs.flatMap(({ note }) => (note === undefined ? [] : [`${note}.`]))
+  const notes = notesOf(inputs).map((note) => `${note}.`)
   return [...notes, counts(report), ...(names === '' ? [] : [defaults]), `Not checked: ${notChecked.join('; ')}.`]
 }
 

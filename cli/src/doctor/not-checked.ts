@@ -1,5 +1,5 @@
 import type { Mapping, Model } from '../model/model.ts'
-import { type Resource, valueIn } from '../model/setting.ts'
+import { type Resource, unknown, valueIn, withId } from '../model/setting.ts'
 import { concurrencyOf } from '../rules/concurrency.ts'
 import { runningWith } from '../rules/queue-rules.ts'
 import { joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
@@ -39,11 +39,12 @@ export function notCheckedOf(model: FixOfModel, mapping: Mapping, { ofFunction, 
   ]
 }
 
-/** Lists the resources that could not be read. */
+/** Lists the resources that could not be read. Those with the same reason get one finding. */
 export function unreadIn(model: Pick<Model, 'file' | 'fix' | 'unreadResources'>): Problem[] {
   return model.unreadResources.map((resource) => {
     const problem = notChecked(model, resource, resource.what ?? 'this item', resource.unreadReason)
-    return { ...problem, fix: resource.fix ?? problem.fix }
+    const setting = withId(`${problem.what} ${problem.reason}`, unknown(resource.unreadReason))
+    return { ...problem, setting, fix: resource.fix ?? problem.fix }
   })
 }
 

@@ -3,7 +3,7 @@ import { valueIn } from '../model/setting.ts'
 import { LAMBDA_GUIDE, problem, type Rule, sourceOf } from './rule.ts'
 
 /** Whether the runtime is Node.js, or may be. */
-function mayBeNode({ runtime }: LambdaFunction): boolean {
+export function mayBeNode({ runtime }: LambdaFunction): boolean {
   return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs')
 }
 

@@ -2,6 +2,7 @@ import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import { formatNumber } from '../shared/format.ts'
+import { mayBeNode } from './function-rules.ts'
 import { outageSeconds } from './outage.ts'
 import {
   formatSeconds,
@@ -177,11 +178,13 @@ function outageOf({ queue, function: lambdaFunction }: Mapping, receives: number
   const minutes = (seconds: number) => (seconds / 60).toLocaleString('en-US', { maximumFractionDigits: 1 })
   const reason = missing ?? (backoff && 'reason' in backoff ? backoff.reason : undefined)
   if (reason !== undefined) return `How long an outage a message survives is not known: ${reason}`
+  if (receives === 1) return 'A message is dead-lettered after its first failure'
   if (backoff === undefined || 'reason' in backoff) {
     const seconds = (receives - 1) * numberIn(queue.visibilityTimeout)
     if (Number.isNaN(seconds))
       return 'How long an outage a message survives is not known, as the visibility timeout is not'
-    return `Without retryBackoff(), a message survives an outage of at least ${minutes(seconds)} minutes`
+    const without = mayBeNode(lambdaFunction) ? 'Without retryBackoff(), a' : 'A'
+    return `${without} message survives an outage of at least ${minutes(seconds)} minutes`
   }
   const who =
     backoff.jitter === 'full' ? '99 % of the messages survive an outage of' : 'a message survives an outage of at least'

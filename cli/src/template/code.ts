@@ -25,7 +25,7 @@ export function codeOfFunction(
   if (inline !== undefined) return { inline, handler, runtime }
   if (textAt(propertyOf('PackageType')) === 'Image' || propertyOf('ImageUri').kind !== 'absent') {
     const context = textAt(metadata('DockerContext'))
-    const image = { folder, reason: 'it is in a container image' }
+    const image = { folder, reason: 'the code is in a container image' }
     return context === undefined ? image : { ...image, places: [resolvePath(folder, context)] }
   }
   // Without CodeUri, SAM uses the folder of the template.

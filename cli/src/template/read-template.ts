@@ -1,6 +1,7 @@
 import { dirname, resolve as resolvePath } from 'node:path'
 import type { ChosenValue, Model } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
+import { joinNames } from '../rules/rule.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
 import { casesOf, checkAllowed, chosenValues, type TemplateCase } from './cases.ts'
@@ -61,7 +62,7 @@ export function checkParameters(
   const all = [...new Set(names)]
   for (const name of given.keys()) {
     if (all.includes(name)) continue
-    const own = all.filter((one) => !PSEUDO_PARAMETERS.includes(one)).join(', ') || 'none'
+    const own = joinNames(all.filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
     const what =
       file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
     throw new UsageError(`${option} ${name}: ${what} parameters: ${own}`)

@@ -17,7 +17,7 @@ export function codeOfFunction(instance: Instance, instances: readonly Instance[
     const isImage = textIn(instance, 'image_uri') !== undefined
     return {
       folder: process.cwd(),
-      reason: isImage ? 'it is in a container image' : 'the plan or state does not name a local file',
+      reason: isImage ? 'the code is in a container image' : 'the plan or state does not name a local file',
     }
   }
   const archive = instances.find((one) => one.type === 'archive_file' && textIn(one, 'output_path') === filename)

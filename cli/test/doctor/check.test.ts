@@ -5,7 +5,7 @@ import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
-import { findingsIn, ids, withVisibility } from '../support/templates.ts'
+import { cloudFormation, findingsIn, ids, withVisibility } from '../support/templates.ts'
 
 const AT = { line: 5, column: 3 }
 const BELOW = { line: 6, column: 3 }
@@ -329,5 +329,20 @@ test('a key that occurs twice in a template: a warning, and the last value count
   t.notOk(
     findings.some(({ rule }) => rule.startsWith('visibility')),
     'the visibility timeout is 18',
+  )
+})
+
+test('nested stacks that are not read are one finding', async (t) => {
+  const stack = { Type: 'AWS::CloudFormation::Stack', Properties: {} }
+  const findings = await findingsIn(t, cloudFormation({ resources: { One: stack, Two: stack } }))
+  t.strictSame(
+    findings.map(({ rule, resource, message }) => [rule, resource, message]),
+    [
+      [
+        'not-checked',
+        'One',
+        'Not checked: this item. Reason: its resources are in a separate template. It applies to One, Two.',
+      ],
+    ],
   )
 })

@@ -65,6 +65,10 @@ test('an input without a mapping is named', async (t) => {
   const root = filesIn(t, FILES)
   const { stdout } = await runDoctor(t, [join(root, 'a.json'), join(root, 'empty.json')])
   t.match(stdout, 'empty.json has no SQS event source mapping, so nothing was checked.\n')
+  const paths = ['a.json', 'empty.json', 'empty.json'].map((name) => join(root, name))
+  const several = await runDoctor(t, paths, {})
+  t.match(several.stdout, '2 inputs have no SQS event source mapping, so nothing was checked in them: ')
+  t.notMatch(several.stdout, 'empty.json has no')
   t.strictSame((await run(t, root, 'a.json', 'empty.json')).inputs, [
     ['a.json', 1],
     ['empty.json', 0],

@@ -5,7 +5,7 @@ import { check } from '../../src/doctor/check.ts'
 import { outageSeconds } from '../../src/rules/outage.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
 import { filesIn } from '../support/files.ts'
-import { sam } from '../support/templates.ts'
+import { findingsIn, sam } from '../support/templates.ts'
 
 const DEFAULTS: Backoff = { base: 30, factor: 2, max: 900, jitter: 'equal' }
 const PAGE = readFileSync(new URL('../../../docs/outages.md', import.meta.url), 'utf8')
@@ -100,6 +100,19 @@ test('max-receive-count without retryBackoff(): the visibility timeout decides',
     'maxReceiveCount is 4. Without retryBackoff(), a message survives an outage of at least 9.3 minutes.',
   )
   t.equal(await findingOf(t, 5, code), undefined)
+  t.match(
+    (await findingOf(t, 1, code))?.message,
+    'maxReceiveCount is 1. A message is dead-lettered after its first failure.',
+  )
+})
+
+test('max-receive-count of a function for another language does not name retryBackoff()', async (t) => {
+  const queue = {
+    RedrivePolicy: { deadLetterTargetArn: 'arn:aws:sqs:eu-west-1:123456789012:dead', maxReceiveCount: 4 },
+  }
+  const python = { Runtime: 'python3.14', InlineCode: 'def handler(event, context): raise Exception' }
+  const [finding] = await findingsIn(t, sam({ queue, function: python }))
+  t.match(finding?.message, 'maxReceiveCount is 4. A message survives an outage of at least 9.3 minutes.')
 })
 
 test('max-receive-count of code that was not read, or is minified: not known', async (t) => {

@@ -99,7 +99,7 @@ test('a container image: the context of its Dockerfile is searched', async (t) =
   const Dockerfile = 'FROM public.ecr.aws/lambda/python:3.14\nCMD ["app.handler"]\n'
   const files = { 'app/Dockerfile': Dockerfile, 'app/app.py': 'return {"batchItemFailures": failed}' }
   t.match(await findingIn(t, template, files), { severity: 'error', message: /batchItemFailures in .*app\.py/ })
-  t.match(await findingIn(t, template, {}), { severity: 'warning', message: /it is in a container image/ })
+  t.match(await findingIn(t, template, {}), { severity: 'warning', message: /the code is in a container image/ })
 })
 
 test('Terraform: the source of archive_file is searched', (t) => {
