@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
 
 const REQUIRE = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(?:\/\w+)?['"]\s*\)/
-export const MODULE_TYPE = /"type"\s*:\s*"module"/
+const MODULE_TYPE = /"type"\s*:\s*"module"/
 
 /** The nearest file of this name, in a folder or above it. Node searches package.json in the same way. */
 export function nearest(folder: string, name: string): string | undefined {

@@ -1,29 +1,25 @@
 import { isAbsolute, relative } from 'node:path'
 import { styleText } from 'node:util'
-import { joinNames, type Severity } from '../rules/rule.ts'
+import { joinNames } from '../rules/rule.ts'
+import { countOf, formatNumber } from '../shared/format.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
 import { type Finding, SEVERITIES } from './check.ts'
 import type { Examined } from './examine.ts'
 
-export const FORMATS = ['text', 'json', 'github'] as const
-export type Format = (typeof FORMATS)[number]
+export type Format = 'text' | 'json' | 'github'
 
 const COLOURS = { error: 'red', warning: 'yellow', info: 'blue' } as const
-
-function plural(count: number, word: Severity | 'mapping') {
-  return `${count} ${word}${count === 1 || word === 'info' ? '' : 's'}`
-}
 
 /** `2 mappings checked: 1 error, 0 warnings, 3 info`. Accepted findings are counted apart. */
 export function counts({ findings, inputs }: Pick<Examined, 'findings' | 'inputs'>): string {
   const open = findings.filter(({ accepted }) => accepted === undefined)
   const parts = SEVERITIES.map((severity) => {
     const count = open.filter((finding) => finding.severity === severity).length
-    return plural(count, severity)
+    return severity === 'info' ? `${formatNumber(count)} info` : countOf(count, severity)
   })
   const accepted = findings.length - open.length
   const mappings = inputs.reduce((sum, input) => sum + input.mappings, 0)
-  return `${plural(mappings, 'mapping')} checked: ${parts.join(', ')}${accepted > 0 ? `, ${accepted} accepted` : ''}`
+  return `${countOf(mappings, 'mapping')} checked: ${parts.join(', ')}${accepted > 0 ? `, ${accepted} accepted` : ''}`
 }
 
 /** Why nothing was checked in inputs without a mapping. A folder can have hundreds of them, so they share a line. */
@@ -63,12 +59,12 @@ function linesOf(finding: Finding, stream: NodeJS.WriteStream): string[] {
 /** The output for people: the findings, the most severe first, then the pages of AWS on those that are not accepted. */
 export function formatText(report: Examined, stream: NodeJS.WriteStream): string {
   const open = report.findings.filter(({ accepted }) => accepted === undefined)
-  const links = [...new Set(open.map(({ source }) => source))]
+  const links = new Set(open.map(({ source }) => source))
   const lines = [...report.findings.flatMap((finding) => linesOf(finding, stream)), ...links, ...summary(report)]
   return lines.map((line) => wrapWords(line, widthOf(stream), 4)).join('\n')
 }
 
-export function formatJson({ findings, inputs: examined, notChecked, defaulted }: Examined): string {
+function formatJson({ findings, inputs: examined, notChecked, defaulted }: Examined): string {
   const inputs = examined.map(({ mayHaveMappings, ...input }) => input)
   const counted = findings.filter(({ accepted }) => accepted === undefined)
   const accepted = findings.filter((finding) => finding.accepted !== undefined)

@@ -1,5 +1,12 @@
-import { type DeadLetterQueue, type Queue, type RedrivePolicy, type Subscription, unreadQueue } from '../model/model.ts'
-import { absent, invalid, known, type Setting, unknown, valueIn } from '../model/setting.ts'
+import {
+  type DeadLetterQueue,
+  deadLetterQueueOf,
+  type Queue,
+  type RedrivePolicy,
+  type Subscription,
+  unreadQueue,
+} from '../model/model.ts'
+import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS, type SettingsOf, SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { entriesOf, type Node, nodesIn, wordsIn } from './document.ts'
 import {
@@ -72,16 +79,17 @@ function settingsOfQueue(scope: Scope, id: string): SettingsOf<typeof QUEUE_SETT
   return isFifo ? { ...settings, fifo: known(true) } : settings
 }
 
+/** A queue that is not in this template. */
+function queueElsewhere({ arn, reason, fifo }: Exclude<QueueLookup, { id: string }>, id: string, position?: Position) {
+  const queue = unreadQueue(arn ?? id, reason, position)
+  return fifo === undefined ? queue : { ...queue, fifo }
+}
+
 function deadLetterQueueAt(scope: Scope, arn: Resolved): DeadLetterQueue {
-  const { position } = arn
-  const lookup: QueueLookup = lookUpQueue(scope, arn) ?? { reason: 'it is not a queue' }
-  if ('id' in lookup) {
-    const { fifo, retention } = settingsOfQueue(scope, lookup.id)
-    return { id: lookup.id, position: positionOf(scope, lookup.id), fifo, retention }
-  }
-  const { arn: id = 'its dead-letter queue', reason: unreadReason } = lookup
-  const retention = unknown(unreadReason, position)
-  return { id, position, unreadReason, fifo: lookup.fifo ?? retention, retention }
+  const lookup = lookUpQueue(scope, arn) ?? { reason: 'it is not a queue' }
+  if (!('id' in lookup)) return deadLetterQueueOf(queueElsewhere(lookup, 'its dead-letter queue', arn.position))
+  const { id } = lookup
+  return deadLetterQueueOf({ id, position: positionOf(scope, id), ...settingsOfQueue(scope, id), redrive: absent })
 }
 
 function redriveOf(scope: Scope, id: string): Setting<RedrivePolicy> {
@@ -145,7 +153,5 @@ function queueOf(scope: Scope, id: string): Queue {
 export function queueAt(scope: Scope, arn: Resolved): Queue | undefined {
   const lookup = lookUpQueue(scope, arn)
   if (lookup === undefined) return undefined
-  if ('id' in lookup) return queueOf(scope, lookup.id)
-  const queue = unreadQueue(lookup.arn ?? 'its queue', lookup.reason, arn.position)
-  return lookup.fifo === undefined ? queue : { ...queue, fifo: lookup.fifo }
+  return 'id' in lookup ? queueOf(scope, lookup.id) : queueElsewhere(lookup, 'its queue', arn.position)
 }

@@ -55,6 +55,7 @@ Resources:
         deadLetterQueue: {
           id: 'Dead',
           position: { line: 10, column: 3 },
+          unreadReason: undefined,
           fifo: byDefault(false, 'Dead fifo'),
           retention: known(1_209_600, 13),
         },
