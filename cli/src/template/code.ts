@@ -37,7 +37,9 @@ export function codeOfFunction(
   const local = path === undefined || path.startsWith('s3:') ? [] : [path]
   // The source of an archive of Maven or Gradle is beside the folder of the output.
   const projects = local.map((archive) => archive.replace(/(^|\/)(target|build)\/[^/]+\.(jar|zip)$/, '') || '.')
-  const places = [...local, ...beside, ...projects]
+  // The Serverless Framework packages the folder around that of its output. In other languages, all functions share it.
+  const isPackaged = basename(folder) === '.serverless' && runtime?.startsWith('nodejs')
+  const places = [...local, ...beside, ...projects, ...(isPackaged ? ['..'] : [])]
   const isLocal = local.length > 0 || places.some((place) => existsSync(resolvePath(folder, place)))
   const method = textAt(metadata('BuildMethod'))
   const isBuilt = method !== undefined && !method.startsWith('nodejs')

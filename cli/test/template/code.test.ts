@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { resolve } from 'node:path'
 import { test } from 'tap'
+import { searchCode } from '../../src/code/source.ts'
 import { codeOfFunction } from '../../src/template/code.ts'
 import { parseDocument } from '../../src/template/document.ts'
 import { propertiesOf, property } from '../../src/template/reader.ts'
@@ -157,4 +158,13 @@ test('the layers in the template', async (t) => {
   Handler: { Type: AWS::Serverless::Function, Properties: { Layers: [!Ref One, !Ref Two, 'arn:aws:lambda:x', !Ref Gone] } }
 `)
   t.strictSame(layers, [resolve(FOLDER, 'layers/one'), resolve(FOLDER, 'two')])
+})
+
+test('the output of the Serverless Framework: the code is in the folder around it', async (t) => {
+  const root = filesIn(t, { 'src/ship.mjs': 'batchItemFailures.push(id)', '.serverless/x.json': '' })
+  const folder = resolve(root, '.serverless')
+  const code = (runtime: string) =>
+    codeIn(`{ Code: { S3Key: orders.zip }, Handler: src/ship.handler, Runtime: ${runtime} }`, '{}', folder)
+  t.equal(searchCode(code('nodejs24.x'), root).reports, 'batchItemFailures in src/ship.mjs')
+  t.equal(searchCode(code('python3.14'), root).missing, REASON)
 })
