@@ -20,7 +20,12 @@ for (const [title, values, archive, expected] of [
     undefined,
     { places: [ZIP], handler: undefined, runtime: undefined },
   ],
-  ['a container image', { image_uri: 'x' }, undefined, { folder: process.cwd(), reason: 'the code is in a container image' }],
+  [
+    'a container image',
+    { image_uri: 'x' },
+    undefined,
+    { folder: process.cwd(), reason: 'the code is in a container image' },
+  ],
   [
     'an object in S3',
     { ...VALUES, filename: null, image_uri: '' },
