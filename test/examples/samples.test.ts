@@ -342,7 +342,8 @@ testSample(
     const app = new App({ outdir: temporaryFolder(t), context: { '@aws-cdk/core:appMode': 'inmemory' } })
     const eventSourceArn = 'arn:aws:sqs:eu-west-1:123456789012:orders'
     const stack = new Stack(app, 'Shop')
-    const zipFile = 'exports.handler = async () => ({ batchItemFailures: [] })'
+    const zipFile =
+      'exports.handler = async ({ Records }) => ({ batchItemFailures: [{ itemIdentifier: Records[0].messageId }] })'
     const role = 'arn:aws:iam::123456789012:role/orders'
     const orders = new CfnFunction(stack, 'Orders', {
       code: { zipFile },
