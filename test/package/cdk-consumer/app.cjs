@@ -6,7 +6,8 @@ const lambda = require('aws-cdk-lib/aws-lambda')
 const { SqsEventSource } = require('aws-cdk-lib/aws-lambda-event-sources')
 const { Queue } = require('aws-cdk-lib/aws-sqs')
 
-const CODE = 'exports.handler = async () => ({ batchItemFailures: [] })'
+const CODE =
+  'exports.handler = async ({ Records }) => ({ batchItemFailures: [{ itemIdentifier: Records[0].messageId }] })'
 
 /** What the CDK prints and throws. */
 function synth(reportBatchItemFailures, plugin) {
