@@ -52,7 +52,6 @@ type Kind =
   | 'database'
   | 'a file operation'
   | 'work in the thread pool'
-  | 'compression'
   | 'a child process'
   | 'a worker thread'
 
@@ -76,8 +75,7 @@ const FORGOTTEN: Record<string, Kind> = {
   fileHandle: 'a file operation',
   fileStream: 'a file operation',
   threadPool: 'work in the thread pool',
-  compression: 'compression',
-  longThreadPool: 'work in the thread pool',
+  longRead: 'a file operation',
   childProcess: 'a child process',
   worker: 'a worker thread',
 }
@@ -107,6 +105,7 @@ const CORRECT = [
   'interval',
   'abortedRequest',
   'failedAttempt',
+  'synchronousCrypto',
   'logs',
   'files',
   'childProcess',

@@ -111,9 +111,9 @@ function placeOf(origin: Origin): string | undefined {
 /** Operations of Node that do something once, in contrast to handles that stay open. */
 const OPERATION = /^(FSREQ.*|GET(ADDR|NAME)INFOREQWRAP|QUERYWRAP|ZLIB|(TCP|PIPE)CONNECTWRAP|(?!HTTP)[A-Z0-9]+REQUEST)$/
 const CONNECTING = 'a connection'
+const ON_FILE = 'a file operation'
 const nameOf = (type: string) =>
-  (({ FS: 'a file operation', ZL: 'compression' }) as NodeJS.Dict<string>)[type.slice(0, 2)] ??
-  (type.endsWith('WRAP') ? CONNECTING : 'work in the thread pool')
+  type.startsWith('FS') ? ON_FILE : type.endsWith('WRAP') ? CONNECTING : 'work in the thread pool'
 
 /** Whether the handler needs the operation. Node also closes what was used, and reads ahead. A connection is no work yet. */
 function isWork(operation: Origin): boolean {
@@ -254,8 +254,8 @@ export function openLateWork() {
   function take(where = ''): LeftWork[] {
     for (const [key, origin] of current.hasResponded ? pending : []) {
       const { method, destroyed, remotePort } = key as Request & Socket
-      // A stream that compresses may wait for data. Node publishes no end of a request that was upgraded, but destroys it.
-      const isOperation = typeof key === 'number' && origin.what !== 'compression' && isWork(origin)
+      // Synchronous work of `crypto` has no end. Node publishes no end of a request that was upgraded, but destroys it.
+      const isOperation = origin.what === ON_FILE && isWork(origin)
       if (isOperation || (method !== undefined && !destroyed)) late.push(origin)
       if (!isAnswered(key, origin)) continue
       suspects.add(key as Socket)
