@@ -5,6 +5,18 @@
 export const EQUIVALENT: Readonly<
   Record<string, readonly (readonly [before: string, afters: readonly string[], reason: string])[]>
 > = {
+  'src/errors.ts': [
+    [
+      'return safely(() => OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1])',
+      ['return safely(() => OUTCOMES.find(([RecordError]) => error instanceof RecordError)[1])'],
+      'If no class fits, this throws an error that is ignored.',
+    ],
+    [
+      'if (!last || last.error !== error) last = { error, result: read(error) }',
+      ['if (true) last = { error, result: read(error) }'],
+      'The same error is read again, with the same result. The condition saves time.',
+    ],
+  ],
   'src/sqs-event.ts': [
     [
       'receiveCounts.push(count >= 1 && count < Infinity ? count : 1)',

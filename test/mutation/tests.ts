@@ -51,6 +51,19 @@ const RULES = [
  * failure. Tests of random cases are omitted: they detect a mutant in one run and not in the next.
  */
 export const TESTS: Readonly<Record<string, readonly string[]>> = {
+  'src/errors.ts': [
+    'sqs/permanent-error',
+    'invocation/bad-event',
+    'invocation/durable-context',
+    'handlers/bodies',
+    'scheduler/fifo',
+    'scheduler/record-errors',
+    'invocation/failed-invocation',
+    'scheduler/hung-handler',
+    'report/summary',
+    'report/log',
+    'scheduler/time-budget',
+  ],
   'src/sqs-event.ts': [
     'invocation/bad-event',
     'invocation/guarded-event',

@@ -30,6 +30,13 @@ t.test('a PermanentError has a name, a code, a message and a cause', (t) => {
   const cause = new Error('422')
   const error = new PermanentError('the order is not valid', { cause })
   t.match(error, { name: 'PermanentError', code: 'ERR_PERMANENT', message: 'the order is not valid' })
+  // As in the error classes of JavaScript: not listed with the own properties, and a subclass can set its own.
+  t.strictSame(Object.getOwnPropertyDescriptor(PermanentError.prototype, 'name'), {
+    value: 'PermanentError',
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  })
   t.equal(error.cause, cause)
   t.match(error.stack, /^PermanentError: the order is not valid\n/)
   t.end()
