@@ -51,6 +51,9 @@ const RULES = [
  * failure. Tests of random cases are omitted: they detect a mutant in one run and not in the next.
  */
 export const TESTS: Readonly<Record<string, readonly string[]>> = {
+  'src/testing/context.ts': ['testing/context'],
+  'src/testing/event.ts': ['testing/event'],
+  'src/testing/invoke.ts': ['testing/invoke'],
   'src/errors.ts': [
     'sqs/permanent-error',
     'invocation/bad-event',

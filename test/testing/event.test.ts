@@ -173,6 +173,14 @@ t.test('invalid arguments are a TypeError that says what was expected and receiv
       'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
     ],
     [
+      [['a'], { groups: ['x', ''] }],
+      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
+    ],
+    [
+      [['a'], { groups: [5] }],
+      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
+    ],
+    [
       [['a'], { groups: 'a' }],
       'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got "a" (a string)',
     ],
@@ -193,4 +201,11 @@ t.test('invalid arguments are a TypeError that says what was expected and receiv
   ] as const) {
     t.throws(() => sqsEvent(...(args as unknown as Parameters<typeof sqsEvent>)), { name: 'TypeError', message })
   }
+})
+
+t.test('the error about a body that has no JSON has the cause', (t) => {
+  const circular: { self?: unknown } = {}
+  circular.self = circular
+  t.throws(() => sqsEvent([circular]), { cause: { name: 'TypeError', message: /circular/ } })
+  t.end()
 })

@@ -227,3 +227,8 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
     await t.rejects(invoke(...(args as unknown as Parameters<typeof invoke>)), { name: 'TypeError', message })
   }
 })
+
+t.test('the error about a response that has no JSON has the cause', async (t) => {
+  const error = await invoke(() => Promise.resolve(circular as never), sqsEvent(['a'])).catch((error) => error)
+  t.match(error, { cause: { name: 'TypeError', message: /circular/ } })
+})
