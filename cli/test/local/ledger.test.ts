@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap'
-import { openCounter, openLedger } from '../../src/local/simulator/ledger.ts'
+import { type OpenLedger, openCounter, openLedger } from '../../src/local/simulator/ledger.ts'
 import { received } from '../support/runs.ts'
 
 const [a, b, c] = [received('a'), received('b'), received('c')]
@@ -434,7 +434,7 @@ test('a message that was deleted late is processed, not lost', async (t) => {
 test('the first message that was not processed', async (t) => {
   const ledger = openLedger(1)
   const first = () => ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed
-  t.notOk('firstUnprocessed' in ledger.total({ ...NO_MESSAGES, visible: 0 }))
+  t.equal(first(), undefined)
   ledger.sent(['a', 'b', 'c'])
   t.equal(first(), 'a')
   ledger.processed([a])
@@ -444,6 +444,22 @@ test('the first message that was not processed', async (t) => {
   t.equal(first(), 'c', 'dead-lettered')
   ledger.deletedThoughFailed([c])
   t.equal(first(), 'c', 'lost')
+})
+
+test('the first message of what failed a run', async (t) => {
+  const causes: ((ledger: OpenLedger) => void)[] = [
+    (ledger) => ledger.failedInvocation('timed out', 'a'),
+    (ledger) => ledger.diedBetween('the process ended', 'a'),
+    (ledger) => ledger.add('outOfOrder', 1, 'a'),
+  ]
+  for (const cause of causes) {
+    const ledger = openLedger()
+    const first = () => ledger.total({ ...NO_MESSAGES, visible: 0 }).firstFailed
+    t.equal(first(), undefined)
+    cause(ledger)
+    ledger.add('respondedEarly', 1, 'b')
+    t.equal(first(), 'a')
+  }
 })
 
 test('counts of the queue, and invocations that would time out', async (t) => {

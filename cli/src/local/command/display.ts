@@ -89,10 +89,11 @@ export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): strin
 /** The last line of a run. */
 export function renderVerdict(
   reason: string | undefined,
-  { processed, firstUnprocessed }: Pick<Ledger, 'processed' | 'firstUnprocessed'>,
+  { processed, firstUnprocessed: first, firstFailed }: Pick<Ledger, 'processed' | 'firstUnprocessed' | 'firstFailed'>,
   stream: NodeJS.WriteStream,
 ): string {
   if (reason === undefined) return `${styleText('green', 'passed:', { stream })} ${formatNumber(processed)} processed`
-  const first = firstUnprocessed === undefined ? '' : `; the first unprocessed message is ${firstUnprocessed}`
-  return `${styleText('red', 'failed:', { stream })} ${reason}${first}`
+  const failed = firstFailed && `; its first message is ${firstFailed}`
+  const message = first ? `; the first unprocessed message is ${first}` : failed
+  return `${styleText('red', 'failed:', { stream })} ${reason}${message ?? ''}`
 }

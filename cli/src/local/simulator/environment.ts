@@ -44,13 +44,13 @@ export interface FunctionOptions extends RuntimeReports {
   onLog?: (line: string) => void
   /** Called with the milliseconds that loading took, if they are more than `initTimeout`. */
   onSlowInit?: (ms: number) => void
-  /** Called when the process ended unexpectedly while it had no event. */
-  onDeathBetween?: (message: string) => void
+  /** Called when the process ended unexpectedly while it had no event. `last`: the first message of its last event. */
+  onDeathBetween?: (message: string, last: string | undefined) => void
   /**
-   * Called after each invocation that responded, with what it used, and whether the library ran its batch. Another runtime
-   * client does not measure.
+   * Called after each invocation that responded, with what it used, whether the library ran its batch, and its first
+   * message. Another runtime client does not measure.
    */
-  onUsage?: (usage: Usage, isOfLibrary: boolean) => void
+  onUsage?: (usage: Usage, isOfLibrary: boolean, first: string | undefined) => void
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -151,6 +151,17 @@ export function maxMemory({ memory = FUNCTION_DEFAULTS.memory, file }: FunctionO
   return memory * share + (isTypeScript(file) ? STRIPPING_MB : 0)
 }
 
+interface State {
+  alive: boolean
+  outOfMemory: boolean
+  ready: boolean
+  stopped: boolean
+  /** The first message of the last event that has an outcome. */
+  lastMessage?: string | undefined
+}
+
+const firstMessageOf = (event: string) => /"messageId":"(.*?)"/.exec(event)?.[1]
+
 /**
  * Starts one execution environment: a process that loads the handler and then takes events until it ends. Rejects with
  * an InitError if the function cannot be loaded. `alive` is false once the process has ended. Aborting the signal kills
@@ -169,6 +180,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     functionArn: `arn:aws:lambda:${regionOf()}:000000000000:function:${basename(file, extname(file))}`,
     onReady: ready.resolve,
     onInitError: fail,
+    onLeftWork: (left) => options.onLeftWork?.(left, state.lastMessage),
     onIdle: () => {
       if (freezes(options)) group.freeze()
     },
@@ -178,7 +190,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
   const env = environmentVariables(options, file, api.address)
   const group = startProcessGroup({ command, args, fdLimit: options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit, env })
   const { child, kill } = group
-  const state = { alive: true, outOfMemory: false, ready: false, stopped: false, responded: false }
+  const state: State = { alive: true, outOfMemory: false, ready: false, stopped: false }
   const outputs = child.stdio.slice(1, 3) as Readable[]
   for (const stream of outputs) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -193,8 +205,8 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     signal.removeEventListener('abort', kill)
     fail(`${message} while it was loading`)
     if (state.ready && !state.stopped && !signal.aborted && !api.isBusy()) {
-      const when = state.responded ? 'after its response. Is an `await` missing?' : 'before its first event'
-      options.onDeathBetween?.(`${message} ${when}`)
+      const when = state.lastMessage ? 'after its response. Is an `await` missing?' : 'before its first event'
+      options.onDeathBetween?.(`${message} ${when}`, state.lastMessage)
     }
     api.end(signal.aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
     ended.resolve()
@@ -237,7 +249,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
     },
     async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
       const outcome = await api.invoke(event)
-      state.responded = true
+      state.lastMessage = firstMessageOf(event)
       if (outcome.type === NOT_TAKEN.type) return outcome
       const { type, usage, recordErrors } = outcome
       if (type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
@@ -247,7 +259,7 @@ export async function startEnvironment(options: FunctionOptions, signal: AbortSi
         const used = Math.round(usage.peakMemory)
         return { type: 'crash', message: `out of memory: the process used ${used} MB of ${memory} MB` }
       }
-      options.onUsage?.(usage, recordErrors !== undefined)
+      options.onUsage?.(usage, recordErrors !== undefined, state.lastMessage)
       return outcome
     },
     /** At the end of a run: lets the process look for the work that is still left. */

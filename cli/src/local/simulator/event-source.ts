@@ -158,7 +158,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       onFailure(`${messageId}: ${what}: ${cause}`)
     }
     for (const message of queue.fifo ? deletedOutOfOrder(batch, result) : []) {
-      ledger.add('outOfOrder')
+      ledger.add('outOfOrder', 1, message.messageId)
       onFailure(`${message.messageId}: deleted, although an earlier message of its message group failed`)
     }
     ledger.processed(processed)
@@ -171,7 +171,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       if (errors[messageId] !== undefined || isReportedByHandler) ledger.thrown(messageId)
     }
     if (error !== undefined) {
-      if (outcome.type !== 'stopped') ledger.failedInvocation(error)
+      if (outcome.type !== 'stopped') ledger.failedInvocation(error, batch[0]?.messageId)
       for (const { messageId } of failed) failedAsAWhole.add(messageId)
       onFailure(`${batch[0]?.messageId}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
       for (const text of Object.values(errors)) ledger.cause(text)

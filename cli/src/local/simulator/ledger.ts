@@ -33,7 +33,12 @@ export interface Ledger {
   remaining: number
   lost: number
   /** The id of the first message of the input that was neither processed nor filtered. Missing if there is none. */
-  firstUnprocessed?: string
+  firstUnprocessed?: string | undefined
+  /**
+   * The id of the first message of the first invocation that failed, responded early, would time out or was the last one of
+   * its process, or of the first message out of order. Missing if there is none.
+   */
+  firstFailed?: string | undefined
   timeouts: number
   /** Processes that ended unexpectedly, during an invocation or between two. */
   crashes: number
@@ -126,6 +131,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const reasons = openCounter('other reasons')
   const causes = openCounter()
   let isInputComplete = false
+  let firstFailed: string | undefined
   let firstDelivery = 0
   let lastReport = 0
 
@@ -199,8 +205,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     /** The ledger at the end of a run. */
     total(queueCounts: QueueCounts): Ledger {
       const { inFlight, finished, failed, ...ledger } = snapshot(queueCounts)
-      const first = firstUnprocessed()
-      return { ...ledger, ...(first === undefined ? {} : { firstUnprocessed: first }) }
+      return { ...ledger, firstUnprocessed: firstUnprocessed(), firstFailed }
     },
     sent(ids: readonly string[]) {
       // A message can be delivered, and even settled, before its sender receives the response of SQS.
@@ -223,21 +228,28 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       if (outcome.type === 'timeout') counts.timeouts += 1
       if (outcome.type === 'crash') counts.crashes += 1
     },
-    failedInvocation(reason: string) {
+    failedInvocation(reason: string, first?: string) {
       counts.failedInvocations += 1
+      firstFailed ??= first
       reasons.add(reason)
     },
-    diedBetween(reason: string) {
+    diedBetween(reason: string, last?: string) {
+      firstFailed ??= last
       counts.crashes += 1
       counts.diedBetween += 1
       reasons.add(reason)
     },
     /**
      * `finished`: some records of running invocations have a result. `removedFromReport`: a failure handler of the library
-     * removed a message from the report. The others are counts of the ledger.
+     * removed a message from the report. The others are counts of the ledger, and `first` is their first message.
      */
-    add(what: 'finished' | 'removedFromReport' | 'outOfOrder' | 'respondedEarly' | 'wouldTimeOut', count = 1) {
+    add(
+      what: 'finished' | 'removedFromReport' | 'outOfOrder' | 'respondedEarly' | 'wouldTimeOut',
+      count = 1,
+      first?: string,
+    ) {
       counts[what] += count
+      firstFailed ??= first
     },
     /** Why a record failed. */
     cause: causes.add,

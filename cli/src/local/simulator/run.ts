@@ -118,17 +118,17 @@ export async function run(options: RunOptions): Promise<Ledger> {
         if (!hasWarnedOfInit) onWarning(slowInit(ms, timeout))
         hasWarnedOfInit = true
       },
-      onUsage: end.guard((usage: Usage, isOfLibrary: boolean) => {
+      onUsage: end.guard((usage: Usage, isOfLibrary: boolean, first?: string) => {
         const wouldTimeOut = findings.add(usage, isOfLibrary)
         if (wouldTimeOut === undefined) return
-        ledger.add('wouldTimeOut')
+        ledger.add('wouldTimeOut', 1, first)
         onFailure(wouldTimeOut)
       }),
-      onLeftWork: end.guard((left: LeftWork[]) => {
-        if (findings.addLeft(left)) ledger.add('respondedEarly')
+      onLeftWork: end.guard((left: LeftWork[], first?: string) => {
+        if (findings.addLeft(left)) ledger.add('respondedEarly', 1, first)
       }),
-      onDeathBetween: end.guard((message: string) => {
-        ledger.diedBetween(message)
+      onDeathBetween: end.guard((message: string, last?: string) => {
+        ledger.diedBetween(message, last)
         onFailure(message)
       }),
     }

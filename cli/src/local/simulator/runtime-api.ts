@@ -46,9 +46,9 @@ export interface RuntimeReports {
   onFinished?: (records: number) => void
   /**
    * Called after an invocation that responded before its work had ended. Without this option, or if the environment is
-   * not frozen, nothing looks for such work. Another runtime client cannot.
+   * not frozen, nothing looks for such work. Another runtime client cannot. `first`: the first message of its event.
    */
-  onLeftWork?: (left: LeftWork[]) => void
+  onLeftWork?: (left: LeftWork[], first?: string) => void
 }
 
 export interface RuntimeApiOptions extends RuntimeReports {
