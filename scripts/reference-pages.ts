@@ -6,9 +6,11 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Command, Option } from 'commander'
-import { allRules, type ListedRule } from '../cli/src/doctor/list-rules.ts'
+import { ACCEPTANCE } from '../cli/src/doctor/acceptances.ts'
+import { NOT_CHECKED, RULES } from '../cli/src/doctor/check.ts'
 import { doctorCommand, localCommand, tuneCommand } from '../cli/src/program.ts'
 import { readResults, renderPage } from '../test/on-aws/page.ts'
+import { FINDS } from './rule-descriptions.ts'
 
 const NOTE = '<!-- Written by `npm run docs:reference`. Change the code instead. -->'
 
@@ -17,11 +19,7 @@ export function referencePages(): Map<string, string> {
   const flags = [localCommand(), doctorCommand(), tuneCommand()].map(
     (command) => [`docs/${command.name()}-flags.md`, flagsPage(command)] as const,
   )
-  return new Map([
-    ...flags,
-    ['docs/doctor-rules.md', rulesPage(allRules())],
-    ['docs/on-aws.md', renderPage(readResults())],
-  ])
+  return new Map([...flags, ['docs/doctor-rules.md', rulesPage()], ['docs/on-aws.md', renderPage(readResults())]])
 }
 
 function flagsPage(command: Command): string {
@@ -62,20 +60,35 @@ function sentence(text: string): string {
   return `${escaped.slice(0, 1).toUpperCase()}${escaped.slice(1)}${/[.`]$/.test(escaped) ? '' : '.'}`
 }
 
-function rulesPage(rules: readonly ListedRule[]): string {
+/** All rules of `doctor`, in the order of the page. */
+export const ALL_RULES: readonly DocumentedRule[] = [
+  ...RULES,
+  ACCEPTANCE,
+  { ...NOT_CHECKED, why: 'A value that is known only after deployment can be wrong.' },
+]
+
+interface DocumentedRule {
+  id: string
+  severity: string
+  why: string
+  /** The page of AWS that documents it. */
+  source?: string
+}
+
+function rulesPage(): string {
   const parts = [
     '# Rules of `doctor`',
     NOTE,
     'An error means that a message can be lost, or that the deployment fails. Each finding links to its rule here. [The guide](doctor.md) shows how to run `doctor`, and how to accept a finding.',
-    ...rules.flatMap(ruleSection),
+    ...ALL_RULES.flatMap(ruleSection),
   ]
   return `${parts.join('\n\n')}\n`
 }
 
-function ruleSection({ id, severity, finds, why, source }: ListedRule): string[] {
+function ruleSection({ id, severity, why, source }: DocumentedRule): string[] {
   const label = severity.slice(0, 1).toUpperCase() + severity.slice(1)
-  const page = source.startsWith('https:') ? ` [AWS documentation](${source})` : ''
-  return [`## ${id}`, `**${label}.** ${finds}`, `${why}${page}`]
+  const page = source === undefined ? '' : ` [AWS documentation](${source})`
+  return [`## ${id}`, `**${label}.** ${FINDS[id]}`, `${why}${page}`]
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {

@@ -13,11 +13,10 @@ import type {
   Stack,
 } from 'aws-cdk-lib'
 import { ACCEPTANCE } from './doctor/acceptances.ts'
-import { type Finding, NOT_CHECKED } from './doctor/check.ts'
+import { type Finding, NOT_CHECKED, RULES } from './doctor/check.ts'
 import { examine } from './doctor/examine.ts'
 import { helpOf, MANIFEST } from './doctor/help.ts'
 import { type Input, parameterNames, readStacks } from './doctor/inputs.ts'
-import { allRules } from './doctor/list-rules.ts'
 import { joinNames } from './rules/rule.ts'
 import { UsageError } from './shared/errors.ts'
 import { stackKey } from './template/assembly.ts'
@@ -58,11 +57,10 @@ type AppStacks = ReadonlyMap<string, AppStack>
 export class SqsBatchDoctor implements IPolicyValidationPlugin {
   readonly name = 'bounded-sqs-batch'
   readonly version = MANIFEST.version
-  readonly ruleIds = allRules().map(({ id }) => id)
+  readonly ruleIds = [...RULES, ACCEPTANCE, NOT_CHECKED].map(({ id }) => id)
   readonly #options: SqsBatchDoctorOptions
 
   constructor(options: SqsBatchDoctorOptions = {}) {
-    checkOptions(options)
     this.#options = options
   }
 
@@ -121,26 +119,6 @@ function violationsIn(
       ? [notChecked('warning', 'No stack has an SQS event source mapping, so nothing was checked.')]
       : []),
   ]
-}
-
-function checkOptions(options: SqsBatchDoctorOptions): void {
-  const { strict, parameters = {}, accept = [], ...others } = options
-  const [unknown] = Object.keys(others)
-  if (unknown !== undefined) {
-    throw new TypeError(`SqsBatchDoctor has no option ${unknown}. Its options are strict, parameters and accept`)
-  }
-  if (strict !== undefined && typeof strict !== 'boolean') {
-    throw new TypeError(`strict of SqsBatchDoctor must be true or false, but is ${JSON.stringify(strict)}`)
-  }
-  for (const [name, value] of Object.entries(parameters)) {
-    if (typeof value === 'string') continue
-    throw new TypeError(`parameters of SqsBatchDoctor: ${name} must be a string, but is ${JSON.stringify(value)}`)
-  }
-  for (const each of accept) {
-    if ([each.rule, each.resource, each.reason].every((text) => typeof text === 'string')) continue
-    const form = "an object like { rule: 'max-receive-count', resource: 'Shop/Queue', reason: 'agreed' }"
-    throw new TypeError(`accept of SqsBatchDoctor must list ${form}, but has ${JSON.stringify(each)}`)
-  }
 }
 
 /** All stacks in the output of an app. Throws if one that the CDK names is missing. */

@@ -2,9 +2,9 @@ import { globSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
-import { allRules } from '../../cli/src/doctor/list-rules.ts'
 import { doctorCommand, localCommand, tuneCommand } from '../../cli/src/program.ts'
 import { SIDEBAR } from '../../docs/.vitepress/sidebar.ts'
+import { ALL_RULES } from '../../scripts/reference-pages.ts'
 import * as library from '../../src/index.ts'
 import { DIST, search, startChromium, startSite } from './site.ts'
 
@@ -102,7 +102,7 @@ t.test('each error, warning, flag and rule has an anchor', async (t) => {
   assertAnchors(
     t,
     'doctor-rules',
-    allRules().map(({ id }) => id),
+    ALL_RULES.map(({ id }) => id),
   )
 })
 

@@ -12,10 +12,10 @@ import {
   type LambdaFunction,
   type Mapping,
   type Model,
+  otherVersion,
   type Queue,
   type Unread,
   unreadFunction,
-  weightedAlias,
 } from '../model/model.ts'
 import { known, type Setting, unknown, withId } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS, numberSetting } from '../model/settings.ts'
@@ -126,7 +126,7 @@ async function addQualified(reading: Reading, name: string, owner: LambdaFunctio
   const unqualified = name.replace(/:[^:]*$/, '')
   const aliases = isAlias ? await listAliases(reading.lambda, unqualified).catch(skip(reading, id, what)) : []
   const isWeighted = aliases.find((one) => qualifiedNameIn(one.name) === id)?.isWeighted
-  await add(reading, isWeighted ? weightedAlias(id, owner) : owner, own)
+  await add(reading, isWeighted ? otherVersion(id, owner) : owner, own)
 }
 
 async function addAlias(reading: Reading, { name, isWeighted }: Alias, aliasOf: LambdaFunction): Promise<void> {
@@ -134,7 +134,7 @@ async function addAlias(reading: Reading, { name, isWeighted }: Alias, aliasOf: 
   const own = await listMappings(lambda, { FunctionName: name })
   if (own.length === 0) return
   const id = `${aliasOf.id}:${name.split(':').at(-1)}`
-  await add(reading, isWeighted ? weightedAlias(id, aliasOf) : await readAlias(lambda, name, id, aliasOf), own)
+  await add(reading, isWeighted ? otherVersion(id, aliasOf) : await readAlias(lambda, name, id, aliasOf), own)
 }
 
 /** Adds the mappings of other functions, and of other aliases if only one was requested. */

@@ -1,14 +1,13 @@
 import type { Acceptance } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Detected, type Finding, OTHER_RULES, RULES } from './check.ts'
+import { type Detected, type Finding, NOT_CHECKED, RULES } from './check.ts'
 import { helpOf } from './help.ts'
 
 /** The rule that reports acceptances which accept nothing. */
 export const ACCEPTANCE = {
   id: 'acceptance',
   severity: 'warning',
-  finds: 'An accepted finding has no reason, or there is no such finding.',
   why: 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.',
 } as const
 
@@ -39,7 +38,7 @@ export function readAcceptances(texts: readonly string[] = [], files: readonly s
 
 /** What is wrong with an acceptance that accepts no finding. */
 function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
-  const ids = [...RULES, ...OTHER_RULES].map(({ id }) => id)
+  const ids = [...RULES, NOT_CHECKED].map(({ id }) => id)
   if (!ids.includes(rule)) {
     return [`There is no rule ${rule} to accept for ${resource}`, 'Correct the name.']
   }

@@ -53,21 +53,9 @@ export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 export const NOT_CHECKED = {
   id: 'not-checked',
   severity: 'info',
-  finds: 'What could not be checked, and why.',
   why: '',
   source: `${LAMBDA_GUIDE}/with-sqs.html`,
 } as const
-
-export const DUPLICATE_KEY = {
-  id: 'duplicate-key',
-  severity: 'warning',
-  finds: 'A key occurs twice in a map of the template. The finding names the key in place of a resource.',
-  why: 'CloudFormation uses only the last one.',
-  source: 'https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-formats.html',
-} as const
-
-/** What is found in an input as a whole, and not in a mapping. */
-export const OTHER_RULES = [DUPLICATE_KEY, NOT_CHECKED]
 
 const MADE_BY_SAM =
   'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
@@ -181,10 +169,6 @@ function problemsIn(model: Model): RuleProblem[] {
       notCheckedOf(model, mapping, siblings).map((one) => toProblem(NOT_CHECKED, one, mapping)),
     ),
     ...unreadIn(model).map((one) => toProblem(NOT_CHECKED, one)),
-    ...(model.duplicateKeys ?? []).map(({ key, first, last }) => {
-      const what = `The key ${key} occurs twice, on lines ${first.line} and ${last.line}`
-      return toProblem(DUPLICATE_KEY, { resource: { id: key }, position: last, what, fix: 'Remove one of them.' })
-    }),
   ]
 }
 

@@ -97,8 +97,6 @@ export interface Model {
   /** Mappings of other functions or aliases that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
-  /** The keys of the template that occur twice, with the positions of the first and the last one. */
-  duplicateKeys?: readonly { key: string; first: Position; last: Position }[] | undefined
   /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
   absentResources?: readonly Unread[]
   /** The syntax of fixes. YAML if it is missing. */
@@ -133,26 +131,10 @@ export function unreadFunction(id: string, unreadReason: string, position?: Posi
   return { id, position, unreadReason, ...unreadSettings(FUNCTION_SETTINGS, unreadReason) }
 }
 
-/** An alias or a version whose settings may differ from those of its function. */
-export function unreadVersion(
-  id: string,
-  unreadReason: string,
-  aliasOf: LambdaFunction,
-  position?: Position,
-): LambdaFunction {
-  const { reservedConcurrency } = aliasOf
-  return { ...unreadFunction(id, unreadReason, position), aliasOf, reservedConcurrency }
-}
-
-/** An alias of several versions. Their settings may differ, so none is checked. */
-export function weightedAlias(id: string, aliasOf: LambdaFunction, position?: Position): LambdaFunction {
-  return unreadVersion(id, `it routes invocations to several versions of ${aliasOf.id}`, aliasOf, position)
-}
-
-/** A version that is given by its number. The resource has only the settings of the newest version. */
-export function pinnedVersion(id: string, version: string, aliasOf: LambdaFunction, position?: Position) {
-  const what = `it is version ${version} of ${aliasOf.id}`
-  return unreadVersion(id, `${what}, whose settings may differ from those of the resource`, aliasOf, position)
+/** An alias or a version whose settings may differ from those of its function, which the input shows. */
+export function otherVersion(id: string, aliasOf: LambdaFunction, position?: Position): LambdaFunction {
+  const reason = `its versions may have other settings than ${aliasOf.id}`
+  return { ...unreadFunction(id, reason, position), aliasOf, reservedConcurrency: aliasOf.reservedConcurrency }
 }
 
 export function unreadQueue(id: string, unreadReason: string, position?: Position): Queue {

@@ -18,7 +18,6 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'tenant-isolation',
     severity: 'error',
-    finds: 'The function has tenant isolation.',
     why: 'SQS messages have no tenant, so SQS cannot invoke the function. Of all event sources, only API Gateway can.',
     source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
     check: ({ function: lambdaFunction }) => {
@@ -32,7 +31,6 @@ export const FUNCTION_RULES: readonly Rule[] = [
   {
     id: 'commonjs-handler',
     severity: 'error',
-    finds: 'A CommonJS file that is not bundled loads this package with `require()`. TypeScript is not checked.',
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
     check: ({ function: lambdaFunction }) => {

@@ -107,8 +107,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'report-batch-item-failures',
     severity: 'error',
-    finds:
-      'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, or an info if the code was read and the batch size is 1. A warning if it is not known whether it is on.',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
     check: (mapping) => {
@@ -128,8 +126,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'filter-pattern',
     severity: 'error',
-    finds:
-      'Lambda rejects the filter, or no message matches it: the pattern is not valid JSON, has a key other than `body`, or has an unknown operator.',
     why: 'Lambda rejects such a filter, or deletes all messages that match no other filter of the mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) =>
@@ -143,7 +139,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-batch-size',
     severity: 'error',
-    finds: 'The batch size is over 10 on a FIFO queue.',
     why: 'Lambda rejects the mapping: a batch from a FIFO queue has at most 10 records.',
     source: PARAMETERS,
     check: (mapping) => {
@@ -156,7 +151,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'batch-size',
     severity: 'error',
-    finds: 'The batch size is over 10,000.',
     why: 'Lambda rejects the mapping: a batch has at most 10,000 records.',
     source: PARAMETERS,
     check: (mapping) => {
@@ -169,7 +163,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'batch-needs-window',
     severity: 'error',
-    finds: 'The batch size is over 10, and the batching window is below 1 s.',
     why: 'Lambda rejects a batch size above 10 without a batching window.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping) => {
@@ -183,7 +176,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'fifo-window',
     severity: 'error',
-    finds: 'A FIFO queue has a batching window.',
     why: 'Lambda rejects the mapping: a FIFO queue cannot have a batching window.',
     source: PARAMETERS,
     check: (mapping) => {
@@ -195,7 +187,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-and-provisioned',
     severity: 'error',
-    finds: 'The mapping has a maximum concurrency and is in provisioned mode.',
     why: 'Lambda rejects the mapping: in provisioned mode, the number of pollers limits the concurrency.',
     source: SCALING,
     check: (mapping) => {
@@ -207,7 +198,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'poller-range',
     severity: 'error',
-    finds: '`MinimumPollers` is above `MaximumPollers`.',
     why: 'Lambda rejects the mapping.',
     source: POLLERS,
     check: (mapping) => {
@@ -220,7 +210,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-range',
     severity: 'error',
-    finds: 'The maximum concurrency is not from 2 to 1,000.',
     why: 'Lambda rejects the mapping: the value must be from 2 to 1,000.',
     source: SCALING,
     check: (mapping) => {
@@ -234,8 +223,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-above-reserved',
     severity: 'error',
-    finds:
-      'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
     why: THROTTLED,
     source: SCALING,
     check: (mapping, { ofFunction }) => {
@@ -251,8 +238,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'reserved-concurrency',
     severity: 'warning',
-    finds:
-      'The function has a reserved concurrency, but the mapping has no maximum concurrency, or uses the default of 200 pollers. An error if the reserved concurrency is 0.',
     why: THROTTLED,
     source: SCALING,
     check: (mapping, siblings) => {
@@ -269,7 +254,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'disabled-mapping',
     severity: 'info',
-    finds: 'The mapping is disabled.',
     why: 'Lambda does not receive the messages. They wait in the queue until they expire.',
     source: PARAMETERS,
     check: (mapping) => {
@@ -280,8 +264,6 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'filter-criteria',
     severity: 'info',
-    finds:
-      'The mapping has filters. The finding says which messages Lambda deletes because they do not match. A warning if the queue is a dead-letter queue.',
     why: 'The function does not receive these messages, and they do not go to the dead-letter queue.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {

@@ -195,7 +195,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'competing-filters',
     severity: 'error',
-    finds: 'Several mappings read the queue, and their filters differ.',
     why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping, { ofQueue }) => {
@@ -211,7 +210,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'visibility-below-timeout',
     severity: 'error',
-    finds: 'The visibility timeout (default 30 s) is below the timeout of a function (default 3 s).',
     why: 'Lambda rejects the mapping: SQS could redeliver a message while the function still processes it.',
     source: CONFIGURE,
     check: ({ queue }, { ofQueue }) => {
@@ -225,7 +223,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'visibility-headroom',
     severity: 'warning',
-    finds: 'The visibility timeout is below 6 times the timeout of the function plus the batching window.',
     why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
     source: CONFIGURE,
     check: ({ queue }, { ofQueue }) => {
@@ -242,8 +239,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'short-retention',
     severity: 'error',
-    finds:
-      'The retention period is not longer than the delay of the queue or the visibility timeout. A warning if it is not longer than the visibility timeout times `maxReceiveCount`.',
     why: 'The message expires before it is received again, so it is lost.',
     source: 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html',
     check: (mapping, { ofQueue }) => {
@@ -264,7 +259,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'shared-queue',
     severity: 'warning',
-    finds: 'Several mappings read the queue.',
     why: 'Each message goes to only one of these mappings.',
     source: `${LAMBDA_GUIDE}/with-sqs.html`,
     check: (mapping, { ofQueue }) => {
@@ -279,8 +273,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'no-redrive-policy',
     severity: 'warning',
-    finds:
-      'The queue has no redrive policy, or its redrive policy names the queue itself. A queue that is a dead-letter queue itself needs none.',
     why: 'A message that always fails is redelivered until its retention period ends, and is then lost.',
     source: CONFIGURE,
     check: (mapping, { ofQueue }) => {
@@ -300,8 +292,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'max-receive-count',
     severity: 'warning',
-    finds:
-      '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. The finding says how long an outage a message survives, if the code was read.',
     why: 'Throttled and unfinished batches also count as receives, so valid messages can be dead-lettered.',
     source: CONFIGURE,
     check: (mapping, { ofQueue }) => {
@@ -318,7 +308,6 @@ export const QUEUE_RULES: readonly Rule[] = [
   {
     id: 'dead-letter-retention',
     severity: 'warning',
-    finds: 'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
     why: 'The retention period includes the time in a standard source queue, so a message can expire as soon as it is dead-lettered.',
     source: `${SQS_GUIDE}/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {

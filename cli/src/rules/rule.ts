@@ -49,8 +49,6 @@ export interface Rule {
   id: string
   /** The severity of most of its problems. */
   severity: Severity
-  /** What it finds, in Markdown, for the reference. */
-  finds: string
   /** Why it matters, in one or two sentences. */
   why: string
   /** The page of AWS that documents it. */

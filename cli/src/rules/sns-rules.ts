@@ -41,8 +41,6 @@ export const SNS_RULES: readonly Rule[] = [
   {
     id: 'sns-envelope-filter',
     severity: 'error',
-    finds:
-      'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message.',
     why: 'The body of such a message is the JSON of SNS, with keys such as Message. No filter matches it, so Lambda deletes every message of the topic.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {

@@ -64,8 +64,6 @@ export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
 export const VALUE_RULE: Rule = {
   id: 'invalid-value',
   severity: 'error',
-  finds:
-    'AWS rejects a value, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), more than 10 filters.',
   why: 'AWS rejects this value. Checks that depend on it were skipped.',
   source: MAPPING,
   check: (mapping) => [

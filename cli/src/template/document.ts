@@ -50,28 +50,15 @@ export function isJson(text: string): boolean {
   return text.trimStart().startsWith('{')
 }
 
-/** A key that occurs twice in a map. CloudFormation and PyYAML use the last one. */
-export interface DuplicateKey {
-  key: string
-  first: Position
-  last: Position
-}
-
-/** Parses a template as YAML 1.1, which includes JSON. Adds the keys that occur twice to `duplicates`. */
-export function parseDocument(file: string, text: string, duplicates: DuplicateKey[] = []): Node {
+/** Parses a template as YAML 1.1, which includes JSON. */
+export function parseDocument(file: string, text: string): Node {
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   try {
-    return toNode(file, text, duplicates)
+    return toNode(file, text)
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`${file}: the file is nested too deeply to be a template`)
     throw error
   }
-}
-
-function set(entries: Map<string, Node>, key: string, value: Node, duplicates: DuplicateKey[]): void {
-  const before = entries.get(key)
-  if (before) duplicates.push({ key, first: before.position, last: value.position })
-  entries.set(key, value)
 }
 
 /** The short forms of CloudFormation, such as !Ref. The resolver reports other tags as unknown. */
@@ -89,7 +76,7 @@ const MAX_REPAIRS = 100
 
 function parseWithLines(text: string) {
   const lines = new LineCounter()
-  // `set` finds duplicate keys: to the parser they are errors, and its check takes quadratic time.
+  // Of a key that occurs twice, CloudFormation and PyYAML use the last value. To this parser it would be an error.
   const options = { version: '1.1', lineCounter: lines, uniqueKeys: false, prettyErrors: false } as const
   return { document: parseYaml(text, options), lines }
 }
@@ -113,7 +100,7 @@ function parseRepaired(text: string) {
   return own
 }
 
-function toNode(file: string, text: string, duplicates: DuplicateKey[]): Node {
+function toNode(file: string, text: string): Node {
   const { document, lines } = parseRepaired(text)
   function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
@@ -148,7 +135,7 @@ function toNode(file: string, text: string, duplicates: DuplicateKey[]): Node {
         const at = positionOf(key.range[0])
         const child = convert(value, at, depth + 1)
         if (name === '<<') merged.push(...(child.kind === 'list' ? child.items : [child]))
-        else set(entries, name, child, duplicates)
+        else entries.set(name, child)
       }
       for (const map of merged) {
         if (map.kind !== 'map') return refuse(file, position, 'a merge key (<<) needs a map')

@@ -1,11 +1,4 @@
-import {
-  type Environment,
-  type LambdaFunction,
-  pinnedVersion,
-  unreadFunction,
-  unreadVersion,
-  weightedAlias,
-} from '../model/model.ts'
+import { type Environment, type LambdaFunction, otherVersion, unreadFunction } from '../model/model.ts'
 import { type Position, type Setting, valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, type Row } from '../model/settings.ts'
 import { codeOfFunction } from './code.ts'
@@ -28,7 +21,7 @@ import {
   VERSION,
 } from './reader.ts'
 import { type Resolved, rawText, resolve, type Scope } from './resolve.ts'
-import { partsOf, readable, whyUnknown } from './text.ts'
+import { partsOf, readable } from './text.ts'
 
 /** The names from the properties to a value. There is at least one. */
 type Path = readonly [string, ...string[]]
@@ -111,57 +104,38 @@ function readFunction(scope: Scope, id: string): LambdaFunction {
   }
 }
 
-/** The function of an alias. If it routes to several versions, their settings are not known. */
-function atAlias(scope: Scope, id: string, aliasOf: LambdaFunction): LambdaFunction {
-  const position = positionOf(scope, id)
-  const properties = propertiesOf(scope, id)
-  const weights = property(scope, properties, 'RoutingConfig', 'AdditionalVersionWeights')
-  if (weights.kind === 'absent' || (weights.kind === 'list' && weights.items.length === 0)) {
-    return atVersion(scope, id, property(scope, properties, 'FunctionVersion'), aliasOf, position)
-  }
-  return weights.kind === 'unknown'
-    ? unreadVersion(id, weights.reason, aliasOf, position)
-    : weightedAlias(id, aliasOf, position)
+/** Whether a version is `$LATEST`, or one that this template publishes. SAM allows Ref Function.Version. */
+function hasOwnSettings(scope: Scope, version: Resolved, { id }: LambdaFunction): boolean {
+  const publisher = resourceIn(scope, rawText(version), VERSION)
+  const isPublished = VERSION.test(typeOf(scope, publisher)) || publisher === id
+  return version.kind === 'absent' || rawText(version) === '$LATEST' || isPublished
 }
 
-/**
- * The function at a version. Only `$LATEST`, and a version that this template publishes, have the settings of the
- * template.
- */
-function atVersion(scope: Scope, id: string, version: Resolved, aliasOf: LambdaFunction, position?: Position) {
-  if (aliasOf.unreadReason !== undefined || version.kind === 'absent') return aliasOf
-  const value = rawText(version)
-  const publisher = resourceIn(scope, value, VERSION)
-  // SAM allows Ref Function.Version.
-  const isPublished = VERSION.test(typeOf(scope, publisher)) || publisher === aliasOf.id
-  if (value === '$LATEST' || isPublished) return aliasOf
-  const reason = version.kind === 'unknown' ? version.reason : whyUnknown(value)
-  return reason === undefined
-    ? pinnedVersion(id, value, aliasOf, position)
-    : unreadVersion(id, reason, aliasOf, position)
+/** The function of an alias or of a version. An alias can route to several versions. */
+function atAlias(scope: Scope, id: string, aliasOf: LambdaFunction): LambdaFunction {
+  const properties = propertiesOf(scope, id)
+  const weights = property(scope, properties, 'RoutingConfig', 'AdditionalVersionWeights')
+  const isWeighted = weights.kind === 'list' ? weights.items.length > 0 : weights.kind !== 'absent'
+  const isOwn = !isWeighted && hasOwnSettings(scope, property(scope, properties, 'FunctionVersion'), aliasOf)
+  return isOwn || aliasOf.unreadReason !== undefined ? aliasOf : otherVersion(id, aliasOf, positionOf(scope, id))
 }
 
 /** The function at the alias or the version after its name or its ARN. */
 function atQualifier(scope: Scope, aliasOf: LambdaFunction, qualifier: string, position?: Position): LambdaFunction {
   if (aliasOf.unreadReason !== undefined) return aliasOf
-  const id = `${aliasOf.id}:${readable(qualifier)}`
-  const referenced = resourceIn(scope, qualifier, ALIAS)
-  if (ALIAS.test(typeOf(scope, referenced))) return atAlias(scope, referenced, aliasOf)
-  if (referenced !== '' || /^(\d+|\$LATEST)$/.test(qualifier)) {
-    return atVersion(scope, id, { kind: 'scalar', value: qualifier }, aliasOf, position)
-  }
   // SAM publishes a version with the settings of the template, and creates this alias for it.
   const published = propertyOfFunction(scope, aliasOf.id, ['AutoPublishAlias']).resolved
-  if (valueIn(textOf(published)) === qualifier) return aliasOf
-  const own = resourcesOf(scope, ALIAS).filter((alias) => functionOfAlias(scope, alias) === aliasOf)
-  const lookup = onlyNamed(scope, own, 'Name', qualifier)
+  const isOwn = hasOwnSettings(scope, { kind: 'scalar', value: qualifier }, aliasOf)
+  if (isOwn || valueIn(textOf(published)) === qualifier) return aliasOf
+  const referenced = resourceIn(scope, qualifier, ALIAS)
+  const aliases = resourcesOf(scope, ALIAS).filter((alias) => functionOfAlias(scope, alias) === aliasOf)
+  const lookup = aliases.includes(referenced) ? { id: referenced } : onlyNamed(scope, aliases, 'Name', qualifier)
   if ('id' in lookup) return atAlias(scope, lookup.id, aliasOf)
-  return unreadVersion(id, `the alias ${readable(qualifier)}: ${lookup.reason}`, aliasOf, position)
+  return otherVersion(`${aliasOf.id}:${readable(qualifier)}`, aliasOf, position)
 }
 
-/** `via` are the aliases and versions that led here. */
-function functionOfAlias(scope: Scope, id: string, ...via: readonly string[]): LambdaFunction {
-  return unqualified(scope, property(scope, propertiesOf(scope, id), 'FunctionName'), id, ...via)
+function functionOfAlias(scope: Scope, id: string): LambdaFunction {
+  return functionNamed(scope, property(scope, propertiesOf(scope, id), 'FunctionName'))
 }
 
 /**
@@ -175,27 +149,28 @@ function namesIn(functionName: string): readonly (string | undefined)[] {
 
 /** The function that FunctionName refers to: by name, ARN or reference, directly or through an alias or a version. */
 export function functionAt(scope: Scope, resolved: Resolved): LambdaFunction {
-  const lambdaFunction = unqualified(scope, resolved)
+  const id = resourceIn(scope, rawText(resolved), FUNCTION, ALIAS, VERSION)
+  const type = typeOf(scope, id)
+  if (ALIAS.test(type) || VERSION.test(type)) return atAlias(scope, id, functionOfAlias(scope, id))
+  const lambdaFunction = functionNamed(scope, resolved)
   const [, qualifier] = namesIn(rawText(resolved))
   return qualifier === undefined ? lambdaFunction : atQualifier(scope, lambdaFunction, qualifier, resolved.position)
 }
 
 /** The function without regard to an alias or a version after its name or its ARN. */
-function unqualified(scope: Scope, resolved: Resolved, ...via: readonly string[]): LambdaFunction {
+function functionNamed(scope: Scope, resolved: Resolved): LambdaFunction {
   const { position } = resolved
   if (resolved.kind !== 'scalar') {
     const reason = resolved.kind === 'unknown' ? resolved.reason : 'no name is given'
     return unreadFunction('its function', reason, position)
   }
   const value = String(resolved.value)
-  const id = resourceIn(scope, value, FUNCTION, ALIAS, VERSION)
+  const id = resourceIn(scope, value, FUNCTION)
+  const type = typeOf(scope, id)
   if (id !== '') {
-    const type = typeOf(scope, id)
-    if (FUNCTION.test(type)) return functionWithId(scope, id)
-    if (!ALIAS.test(type) && !VERSION.test(type))
-      return unreadFunction(id, `it is a resource of type ${type}`, position)
-    if (via.includes(id)) return unreadFunction(id, 'it refers to itself', position)
-    return atAlias(scope, id, functionOfAlias(scope, id, ...via))
+    return FUNCTION.test(type)
+      ? functionWithId(scope, id)
+      : unreadFunction(id, `it is a resource of type ${type}`, position)
   }
   const [name] = namesIn(value)
   if (!name) return unreadFunction('its function', 'its name is empty', position)

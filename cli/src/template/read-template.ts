@@ -5,7 +5,7 @@ import { joinNames } from '../rules/rule.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
 import { casesOf, checkAllowed, chosenValues, type TemplateCase } from './cases.ts'
-import { type DuplicateKey, entriesOf, isJson, type Node, parseDocument } from './document.ts'
+import { entriesOf, isJson, type Node, parseDocument } from './document.ts'
 import { collect } from './mappings.ts'
 import { refuseConfiguration } from './other-tools.ts'
 import { attributeOf, property, textOf } from './reader.ts'
@@ -30,16 +30,14 @@ export interface Template {
   syntax: 'yaml' | 'json'
   /** Only set for a stack of a CDK app. */
   links?: Links
-  duplicateKeys?: readonly DuplicateKey[]
 }
 
 /** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
 export function parseTemplate(file: string, content: string): Template {
-  const duplicateKeys: DuplicateKey[] = []
-  const document = parseDocument(file, content, duplicateKeys)
+  const document = parseDocument(file, content)
   const entries = entriesOf(document)
   if (entries.get('Resources')?.kind === 'map') {
-    return { file, document, syntax: isJson(content) ? 'json' : 'yaml', duplicateKeys }
+    return { file, document, syntax: isJson(content) ? 'json' : 'yaml' }
   }
   if (entries.has('terraform_version')) {
     throw new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)
@@ -91,7 +89,7 @@ export function readCases(template: Template, given: ReadonlyMap<string, string>
 }
 
 function readModel(
-  { file, document, links, syntax, duplicateKeys }: Template,
+  { file, document, links, syntax }: Template,
   { given, parameter, label }: TemplateCase,
   chosen?: ReadonlyMap<string, ChosenValue>,
 ): Model {
@@ -100,7 +98,6 @@ function readModel(
   return {
     file,
     syntax,
-    duplicateKeys,
     constructOf: (id) => constructOf(scope, id),
     label,
     ...(parameter === undefined ? {} : { parameter }),

@@ -1,5 +1,5 @@
-import { type LambdaFunction, pinnedVersion, unreadFunction, unreadVersion, weightedAlias } from '../model/model.ts'
-import { known, type Setting, valueIn } from '../model/setting.ts'
+import { type LambdaFunction, otherVersion, unreadFunction } from '../model/model.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { codeOfFunction } from './code.ts'
 import type { Instance, Plan } from './plan.ts'
@@ -53,27 +53,26 @@ function functionOfInstance(plan: Plan, instance: Instance): LambdaFunction {
   return lambdaFunction
 }
 
-/** The function at a version. An older version can have other settings than the resource, so it is not read. */
-function atVersion(plan: Plan, instance: Instance, id: string, version: Setting<string>): LambdaFunction {
-  const lambdaFunction = functionOfInstance(plan, instance)
-  if (version.state === 'unknown') return unreadVersion(id, `its version: ${version.reason}`, lambdaFunction)
-  const value = valueIn(version)
-  const isNewest = value === undefined || ['$LATEST', instance.values.version].includes(value)
-  return isNewest ? lambdaFunction : pinnedVersion(id, value, lambdaFunction)
+/** Whether a version is the newest one. Older ones can have other settings than the resource. */
+function isNewest({ values }: Instance, version: string | undefined): boolean {
+  return version === undefined || ['$LATEST', values.version].includes(version)
 }
 
+/** The function of an alias. An alias can route to several versions. */
 function atAlias(plan: Plan, alias: Instance): LambdaFunction {
   const { address: id } = alias
   const { instance, reason } = findFunction(plan, alias)
   if (!instance) return unreadFunction(id, `its function: ${reason}`)
+  const lambdaFunction = functionOfInstance(plan, instance)
   const routing = listAt(alias, 'routing_config')
-  if (routing.state === 'unknown')
-    return unreadVersion(id, `its routing: ${routing.reason}`, functionOfInstance(plan, instance))
-  if ((valueIn(routing) ?? []).length > 0) return weightedAlias(id, functionOfInstance(plan, instance))
+  const isWeighted = routing.state === 'unknown' || (valueIn(routing) ?? []).length > 0
   const version = textAt(alias, 'function_version')
   const referenced = findReferenced(alias, 'function_version', [FUNCTION])
-  const isOwn = version.state === 'unknown' && referenced.instance === instance && referenced.doubt === undefined
-  return atVersion(plan, instance, id, isOwn ? known('$LATEST') : version)
+  const isOwn =
+    version.state === 'unknown'
+      ? referenced.instance === instance && referenced.doubt === undefined
+      : isNewest(instance, valueIn(version))
+  return isOwn && !isWeighted ? lambdaFunction : otherVersion(id, lambdaFunction)
 }
 
 /** The function that a mapping invokes, directly or through an alias. */
@@ -81,10 +80,11 @@ export function functionOfMapping(plan: Plan, mapping: Instance): LambdaFunction
   const { instance, reason, arn } = findFunction(plan, mapping)
   if (!instance) return unreadFunction(arn ?? 'its function', reason)
   if (instance.type === ALIAS) return atAlias(plan, instance)
+  const lambdaFunction = functionOfInstance(plan, instance)
   const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
-  if (qualifier === '') return functionOfInstance(plan, instance)
+  if (qualifier === '' || isNewest(instance, qualifier)) return lambdaFunction
   const alias = plan.instances.find(
     (one) => one.type === ALIAS && one.values.name === qualifier && findFunction(plan, one).instance === instance,
   )
-  return alias ? atAlias(plan, alias) : atVersion(plan, instance, `${instance.address}:${qualifier}`, known(qualifier))
+  return alias ? atAlias(plan, alias) : otherVersion(`${instance.address}:${qualifier}`, lambdaFunction)
 }

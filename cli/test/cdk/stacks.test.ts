@@ -328,27 +328,6 @@ for (const [title, file, content, message] of [
   })
 }
 
-for (const [title, options, message] of [
-  [
-    'an unknown option',
-    { strickt: true },
-    'SqsBatchDoctor has no option strickt. Its options are strict, parameters and accept',
-  ],
-  ['strict', { strict: 'yes' }, 'strict of SqsBatchDoctor must be true or false, but is "yes"'],
-  ['parameters', { parameters: { Seconds: 5 } }, 'parameters of SqsBatchDoctor: Seconds must be a string, but is 5'],
-  [
-    'accept',
-    { accept: [{ rule: 'max-receive-count', resource: 'Shop/Queue' }] },
-    "accept of SqsBatchDoctor must list an object like { rule: 'max-receive-count', resource: 'Shop/Queue', reason: 'agreed' }, " +
-      'but has {"rule":"max-receive-count","resource":"Shop/Queue"}',
-  ],
-] as const) {
-  test(`a wrong option is refused: ${title}`, (t) => {
-    t.throws(() => new SqsBatchDoctor(options as never), new TypeError(message))
-    t.end()
-  })
-}
-
 test('every template that breaks a rule: the same findings as doctor reports for cdk.out', async (t) => {
   const cases = CASES
   const { outdir, violations } = synth(t, (app) => {

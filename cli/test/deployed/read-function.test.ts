@@ -5,7 +5,7 @@ import { json } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Test, test } from 'tap'
 import { readFunction } from '../../src/deployed/read-function.ts'
-import { provisionedOf, unreadFunction, unreadQueue, weightedAlias } from '../../src/model/model.ts'
+import { otherVersion, provisionedOf, unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { environment, startSilentServer } from '../support/runs.ts'
 import { only } from '../support/templates.ts'
@@ -345,7 +345,7 @@ test('the aliases of a function', async (t) => {
     { ...readMapping('orders:next/queue 1'), function: next },
     {
       ...readMapping('orders:live/queue 2'),
-      function: weightedAlias('orders:live', only(mappings.slice(0, 1)).function),
+      function: otherVersion('orders:live', only(mappings.slice(0, 1)).function),
     },
   ])
   t.strictSame(otherReaders, [])
@@ -437,7 +437,7 @@ for (const [name, requests, id, unread] of [
     }
     const found = await read(t, responses, name)
     const { function: target } = only(found.mappings)
-    const weights = 'it routes invocations to several versions of orders'
+    const weights = 'its versions may have other settings than orders'
     t.strictSame([target.id, target.unreadReason], [id, id === 'orders' ? undefined : weights])
     t.strictSame(found.unreadResources, unread)
     t.strictSame(

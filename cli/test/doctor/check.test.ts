@@ -5,7 +5,7 @@ import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
-import { cloudFormation, findingsIn, ids, withVisibility } from '../support/templates.ts'
+import { cloudFormation, findingsIn, ids } from '../support/templates.ts'
 
 const AT = { line: 5, column: 3 }
 const BELOW = { line: 6, column: 3 }
@@ -296,40 +296,10 @@ test('what could not be checked: what it is, and a page of AWS', (t) => {
   t.strictSame(NOT_CHECKED, {
     id: 'not-checked',
     severity: 'info',
-    finds: 'What could not be checked, and why.',
     why: '',
     source: 'https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html',
   })
   t.end()
-})
-
-test('a key that occurs twice in a template: a warning, and the last value counts', async (t) => {
-  const text = withVisibility('30, VisibilityTimeout: 18').replace(
-    'Conditions:',
-    'Metadata: x\nMetadata: y\nConditions:',
-  )
-  const findings = await findingsIn(t, text)
-  const lines = text.split('\n')
-  const [line, metadata] = ['Queue: {', 'Metadata: y'].map((part) => lines.findIndex((one) => one.includes(part)) + 1)
-  t.strictSame(
-    findings.filter(({ rule }) => rule === 'duplicate-key').map((one) => [one.severity, one.message, one.line]),
-    [
-      [
-        'warning',
-        `The key Metadata occurs twice, on lines ${Number(metadata) - 1} and ${metadata}. CloudFormation uses only the last one.`,
-        metadata,
-      ],
-      [
-        'warning',
-        `The key VisibilityTimeout occurs twice, on lines ${line} and ${line}. CloudFormation uses only the last one.`,
-        line,
-      ],
-    ],
-  )
-  t.notOk(
-    findings.some(({ rule }) => rule.startsWith('visibility')),
-    'the visibility timeout is 18',
-  )
 })
 
 test('nested stacks that are not read are one finding', async (t) => {

@@ -2,7 +2,7 @@
 import { test } from 'tap'
 import { check } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
-import { pinnedVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
+import { otherVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { invalid, known, unknown } from '../../src/model/setting.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
@@ -84,9 +84,9 @@ test('a function that could not be read: its settings are one finding of the map
 
 test('a pinned version: its settings are not checked, and its code is not searched', (t) => {
   const code = { inline: 'x', build: { reason: 'y' } }
-  const version = pinnedVersion('F:3', '3', functionOf({ id: 'F', code }))
+  const version = otherVersion('F:3', functionOf({ id: 'F', code }))
   t.strictSame(messages([mappingOf({ function: version })]), [
-    'Orders: the settings of F:3. Reason: it is version 3 of F, whose settings may differ from those of the resource.',
+    'Orders: the settings of F:3. Reason: its versions may have other settings than F.',
   ])
   t.end()
 })

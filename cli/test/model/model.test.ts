@@ -1,13 +1,5 @@
 import { test } from 'tap'
-import {
-  type LambdaFunction,
-  pinnedVersion,
-  provisionedOf,
-  unreadFunction,
-  unreadQueue,
-  unreadVersion,
-  weightedAlias,
-} from '../../src/model/model.ts'
+import { type LambdaFunction, otherVersion, provisionedOf, unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { mappingOf } from '../support/models.ts'
 
@@ -45,19 +37,13 @@ test('a queue that could not be read: none of its settings is known', async (t) 
   })
 })
 
-test('a version and an alias that could not be read share the reserved concurrency of their function', async (t) => {
-  const aliasOf = { ...unreadFunction('handler', ''), reservedConcurrency: known(7) } as LambdaFunction
-  const expected = (reason: string) => ({
-    ...unreadFunction('a', reason, position),
+test('an alias or a version with other settings shares the reserved concurrency of its function', async (t) => {
+  const aliasOf: LambdaFunction = { ...unreadFunction('handler', ''), reservedConcurrency: known(7) }
+  t.strictSame(otherVersion('a', aliasOf, position), {
+    ...unreadFunction('a', 'its versions may have other settings than handler', position),
     aliasOf,
     reservedConcurrency: known(7),
   })
-  t.strictSame(unreadVersion('a', 'why', aliasOf, position), expected('why'))
-  t.strictSame(weightedAlias('a', aliasOf, position), expected('it routes invocations to several versions of handler'))
-  t.strictSame(
-    pinnedVersion('a', '3', aliasOf, position),
-    expected('it is version 3 of handler, whose settings may differ from those of the resource'),
-  )
 })
 
 test('a mapping is in provisioned mode if it has a number of pollers, even one that AWS rejects', async (t) => {

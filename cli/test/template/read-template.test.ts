@@ -38,7 +38,6 @@ Resources:
   t.strictSame(model, {
     file: 'template.yaml',
     syntax: 'yaml',
-    duplicateKeys: [],
     label: '',
     otherReaders: [],
     unreadResources: [],

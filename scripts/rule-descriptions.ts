@@ -1,0 +1,43 @@
+/** What each rule of `doctor` finds, in Markdown, for docs/doctor-rules.md. */
+export const FINDS: Readonly<Record<string, string>> = {
+  'report-batch-item-failures':
+    'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, or an info if the code was read and the batch size is 1. A warning if it is not known whether it is on.',
+  'filter-pattern':
+    'Lambda rejects the filter, or no message matches it: the pattern is not valid JSON, has a key other than `body`, or has an unknown operator.',
+  'fifo-batch-size': 'The batch size is over 10 on a FIFO queue.',
+  'batch-size': 'The batch size is over 10,000.',
+  'batch-needs-window': 'The batch size is over 10, and the batching window is below 1 s.',
+  'fifo-window': 'A FIFO queue has a batching window.',
+  'concurrency-and-provisioned': 'The mapping has a maximum concurrency and is in provisioned mode.',
+  'poller-range': '`MinimumPollers` is above `MaximumPollers`.',
+  'concurrency-range': 'The maximum concurrency is not from 2 to 1,000.',
+  'concurrency-above-reserved':
+    'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
+  'reserved-concurrency':
+    'The function has a reserved concurrency, but the mapping has no maximum concurrency, or uses the default of 200 pollers. An error if the reserved concurrency is 0.',
+  'disabled-mapping': 'The mapping is disabled.',
+  'filter-criteria':
+    'The mapping has filters. The finding says which messages Lambda deletes because they do not match. A warning if the queue is a dead-letter queue.',
+  'competing-filters': 'Several mappings read the queue, and their filters differ.',
+  'visibility-below-timeout': 'The visibility timeout (default 30 s) is below the timeout of a function (default 3 s).',
+  'visibility-headroom':
+    'The visibility timeout is below 6 times the timeout of the function plus the batching window.',
+  'short-retention':
+    'The retention period is not longer than the delay of the queue or the visibility timeout. A warning if it is not longer than the visibility timeout times `maxReceiveCount`.',
+  'shared-queue': 'Several mappings read the queue.',
+  'no-redrive-policy':
+    'The queue has no redrive policy, or its redrive policy names the queue itself. A queue that is a dead-letter queue itself needs none.',
+  'max-receive-count':
+    '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. The finding says how long an outage a message survives, if the code was read.',
+  'dead-letter-retention':
+    'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
+  'sns-envelope-filter':
+    'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message.',
+  'tenant-isolation': 'The function has tenant isolation.',
+  'commonjs-handler':
+    'A CommonJS file that is not bundled loads this package with `require()`. TypeScript is not checked.',
+  'invalid-value':
+    'AWS rejects a value, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), more than 10 filters.',
+  acceptance: 'An accepted finding has no reason, or there is no such finding.',
+  'not-checked': 'What could not be checked, and why.',
+}
