@@ -1,7 +1,6 @@
 import { Command, InvalidArgumentError, Option } from 'commander'
 import type { DoctorFlags } from './doctor/doctor.ts'
 import type { LocalFlags } from './local/command/options.ts'
-import { FUNCTION_DEFAULTS } from './local/simulator/environment.ts'
 import type { TuneFlags } from './tune/options.ts'
 import { CONCURRENCY, DEFAULT_BATCH_SIZE, MEMORIES } from './tune/predict.ts'
 import type { Range } from './tune/search.ts'
@@ -51,6 +50,8 @@ function duration(text: string): number {
   throw new InvalidArgumentError('Expected a time from 30s to 1h, such as 90s, 3m or 1h.')
 }
 
+const MOST = 1_000_000_000
+
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 
 /** Collects the values of an option that may be repeated. */
@@ -60,22 +61,11 @@ function collect(value: string, before: string[] = []) {
 
 const EXAMPLES = `
 Examples:
-  10,000 numbered messages, in batches as large as Lambda allows
-    $ bounded-sqs-batch local src/handler.ts --messages 10000
   Your own messages, one JSON value per line, and the export \`orders\`
     $ bounded-sqs-batch local src/handler.ts#orders --messages-file orders.jsonl
-  A FIFO queue with 50 message groups, and four concurrent invocations
-    $ bounded-sqs-batch local src/handler.ts --fifo --messages 1000 \\
-        --groups 50 --concurrency 4
-  A mapping without ReportBatchItemFailures, which loses failed messages
-    $ bounded-sqs-batch local src/handler.ts --messages 1000 \\
-        --no-report-batch-item-failures
   Batch size, timeouts and redrive policy from a template
     $ bounded-sqs-batch local src/handler.ts --messages 10000 \\
         --template template.yaml
-  An existing queue in ElasticMQ, LocalStack or AWS
-    $ bounded-sqs-batch local src/handler.ts --endpoint http://localhost:9324 \\
-        --queue-url http://localhost:9324/000000000000/orders
   The runtime client of AWS, with a bundled handler
     $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
         --runtime-client "npx aws-lambda-ric"
@@ -91,18 +81,35 @@ between invocations, and no invocation responded before its work had ended.
 Also, at most --max-dead-lettered messages were dead-lettered or dropped by
 onFailure, and at most --max-failed-invocations invocations failed as a whole.`
 
+const HANDLER = 'file of the handler (.ts, .mts, .js, .mjs, .cjs); add #name if the export is not named `handler`'
+
+/** The options of a run that `local` and `tune` share. */
+function addFunctionOptions(command: Command): Command {
+  return command
+    .optionsGroup('Function:')
+    .option('--timeout <s>', 'timeout of the function in seconds (default 30)', inRange(1, 5400))
+    .option('--env <name=value>', 'set an environment variable of the function; may be repeated', collect)
+    .option('--env-from <file>', 'read environment variables from a file, one NAME=VALUE per line')
+}
+
+/** The options with which `local` and `tune` read settings from a template. */
+function addTemplateOptions(command: Command): Command {
+  return command
+    .optionsGroup('Settings from a template (the other flags override them):')
+    .option('--template <file>', 'read settings from a SAM or CloudFormation template, or from cdk.out with one stack')
+    .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
+    .option('--template-function <id>', 'logical id of the function or mapping, if the template has several')
+}
+
 export function localCommand() {
-  return new Command('local')
+  const command = new Command('local')
     .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
     .description(
       "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. It sends messages, " +
         'gathers them into batches, and invokes the handler in a separate process. It deletes the messages that the handler ' +
         'does not report as failed. At the end, it prints what happened to all messages.',
     )
-    .argument(
-      '<handler>',
-      'file of the handler (.ts, .mts, .js, .mjs, .cjs); add #name if the export is not named `handler`',
-    )
+    .argument('<handler>', HANDLER)
     .optionsGroup('Input:')
     .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
     .addOption(
@@ -111,7 +118,7 @@ export function localCommand() {
         'send the messages in a file: an SQS event, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId and messageAttributes. Use - for standard input',
       ).conflicts('messages'),
     )
-    .option('--groups <n>', 'number of message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
+    .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
     .addOption(
       new Option(
@@ -119,120 +126,49 @@ export function localCommand() {
         'receive and delete the messages of this existing queue, for tests against another SQS. Without a redrive policy, a message that always fails keeps the run from ending',
       ).conflicts(['port', 'fifo', 'maxReceives', 'visibilityTimeout', 'retryAfter', 'duplicates']),
     )
-    .option(
-      '--endpoint <url>',
-      "endpoint of SQS, for example of ElasticMQ (default: the SDK's environment variables, or the URL of the queue)",
-    )
-    .option(
-      '--port <n>',
-      'port of the queue in this process, so that other programs can send messages (default: any free port)',
-      inRange(1, 65_535),
-    )
+    .option('--endpoint <url>', "endpoint of SQS (default: the SDK's environment variables, or the URL of the queue)")
+    .option('--port <n>', 'port of the queue, for other programs that send messages', inRange(1, 65_535))
     .option('--fifo', 'create a FIFO queue')
-    .option(
-      '--max-receives <n>',
-      'deliveries after which a failed message is dead-lettered (default 5)',
-      inRange(1, 1000),
-    )
-    .option(
-      '--visibility-timeout <s>',
-      'visibility timeout of the queue in seconds (default: timeout + window + 1)',
-      inRange(0, 43_200),
-    )
+    .option('--max-receives <n>', 'deliveries before a message is dead-lettered (default 5)', inRange(1, 1000))
+    .option('--visibility-timeout <s>', 'in seconds (default: timeout + window + 1)', inRange(0, 43_200))
     .option(
       '--retry-after <s>',
       'seconds until failed messages are redelivered (default 1); use "off" to wait for the visibility timeout',
       inRange(0, 43_200, 'off'),
     )
-    .option(
-      '--seed <n>',
-      'mix the messages of a standard queue in the order that belongs to this number (default 1)',
-      inRange(0, 2 ** 32 - 1),
-    )
-    .option(
-      '--duplicates <share>',
-      'deliver this share of the messages twice, such as 0.1, as a standard queue sometimes does',
-      share,
-    )
+    .option('--seed <n>', 'mix the messages of a standard queue in another order (default 1)', inRange(0, 2 ** 32 - 1))
+    .option('--duplicates <share>', 'deliver this share of the messages twice, such as 0.1', share)
     .optionsGroup('Event source mapping:')
-    .option(
-      '--batch-size <n>',
-      'maximum records in one event (default 10,000, or 10 on a FIFO queue)',
-      inRange(1, 10_000),
-    )
-    .option(
-      '--window <s>',
-      'maximum seconds to gather a batch (default 2, or 0 for batch sizes up to 10)',
-      inRange(0, 300),
-    )
+    .option('--batch-size <n>', 'most records in one event (default 10,000, or 10 on a FIFO queue)', inRange(1, 10_000))
+    .option('--window <s>', 'most seconds to gather a batch (default 2, or 0 for batches up to 10)', inRange(0, 300))
     .option(
       '--concurrency <n>',
-      'number of concurrent invocations, each in a separate process (default: 1; with a template, at most 5, MaximumConcurrency, and the number of processors or 2)',
+      'concurrent invocations, each in a separate process (default 1; with a template, up to 5)',
       inRange(1, 100),
     )
-    .option(
-      '--no-report-batch-item-failures',
-      'delete messages even if the handler reports them as failed, as Lambda does without ReportBatchItemFailures',
-    )
-    .optionsGroup('Function:')
-    .option(
-      '--timeout <s>',
-      `timeout of the function in seconds: at most 900, or 5,400 on Managed Instances (default: ${FUNCTION_DEFAULTS.timeout / 1000})`,
-      inRange(1, 5400),
-    )
-    .option(
-      '--memory <mb>',
-      `memory of the function in megabytes; more than 110 % of it is a crash (default: ${FUNCTION_DEFAULTS.memory} for the JavaScript heap, no limit in total)`,
-      inRange(128, 10_240),
-    )
+    .option('--no-report-batch-item-failures', 'delete messages even if the handler reports them as failed')
+  addFunctionOptions(command)
+    .option('--memory <mb>', 'memory of the function; above 110 % of it, the process crashes', inRange(128, 10_240))
     .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
-    .option(
-      '--inspect [host:port]',
-      "open Node's inspector in the process of the handler, which is then not frozen; raise --timeout, too",
-    )
+    .option('--inspect [host:port]', "open Node's inspector in the handler's process, which is then not frozen")
     .addOption(
       new Option(
         '--runtime-client <command>',
-        'command that runs the handler instead of the built-in runtime client, such as "npx aws-lambda-ric"',
+        'command that runs the handler instead of the built-in runtime client',
       ).conflicts('inspect'),
     )
-    .option(
-      '--env <name=value>',
-      'set an environment variable of the function; may be repeated. The function also gets the variables of the shell, and DEAD_LETTER_QUEUE_URL with the URL of the dead-letter queue in this process, unless a template does not set it',
-      collect,
-    )
-    .option('--env-from <file>', 'read environment variables from a file, one NAME=VALUE per line')
-    .optionsGroup('Settings from a template (the flags above override them):')
-    .option(
-      '--template <file>',
-      'read the settings of the queue, the mapping and the function from a SAM or CloudFormation template, or from cdk.out if it has one stack',
-    )
-    .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
-    .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
+  return addTemplateOptions(command)
     .optionsGroup('End of the run, and limits for it to pass:')
     .option(
       '--idle <s>',
       'end the run when the queue has been empty for this many seconds; use "off" to wait for Ctrl-C (default 2, or 0.5 if no other program knows the queue)',
       inRange(0, 86_400, 'off'),
     )
-    .option(
-      '--max-dead-lettered <n>',
-      'number of messages that the queue or the handler may dead-letter, or onFailure may drop',
-      inRange(0, 1_000_000_000),
-      0,
-    )
-    .option(
-      '--max-failed-invocations <n>',
-      'number of invocations that may fail as a whole',
-      inRange(0, 1_000_000_000),
-      0,
-    )
+    .option('--max-dead-lettered <n>', 'messages that may leave the queue unprocessed', inRange(0, MOST), 0)
+    .option('--max-failed-invocations <n>', 'invocations that may fail as a whole', inRange(0, MOST), 0)
     .optionsGroup('Output:')
     .option('--quiet', 'hide the logs of the function')
-    .option(
-      '--json',
-      'print the ledger and the first ten failures as one JSON object on stdout, and everything else on stderr',
-    )
+    .option('--json', 'print the ledger as one JSON object on stdout, and everything else on stderr')
     .addHelpText('after', EXAMPLES)
 }
 
@@ -305,32 +241,22 @@ Exit code: 0 if there is a recommendation, 1 if no combination can be used or
 the run was interrupted, 2 for wrong usage or input.`
 
 export function tuneCommand() {
-  return new Command('tune')
+  const command = new Command('tune')
     .summary('find the best concurrency and memory for a handler by running it')
     .description(
       'Finds the best concurrency and memory for a handler that uses middy-bounded-sqs-batch. Runs it on this machine ' +
         'with different values of BOUNDED_SQS_BATCH_CONCURRENCY, and predicts its speed and cost for each memory size.',
     )
-    .argument(
-      '<handler>',
-      'file of the handler (.ts, .mts, .js, .mjs, .cjs), preferably the one that is deployed; add #name if the export is not named `handler`',
-    )
+    .argument('<handler>', `${HANDLER}. Use the file that is deployed`)
     .optionsGroup('Input:')
-    .requiredOption(
-      '--messages-file <file>',
-      'file with sample messages: an SQS event, or one JSON value per line, as for local. They are repeated with new ids as often as necessary. Use - for standard input',
-    )
+    .requiredOption('--messages-file <file>', 'sample messages, as for local. They are repeated as often as necessary')
     .optionsGroup('What to try:')
     .addOption(
       new Option('--time <time>', 'time after which the run ends with what it knows, from 30s to 1h')
         .argParser(duration)
         .default(180_000, '3m'),
     )
-    .option(
-      '--memory <list>',
-      `memory sizes in megabytes, separated by commas (default: ${MEMORIES.join(',')}, that of the template, and larger ones if the handler uses several cores)`,
-      listInRange(128, 10_240),
-    )
+    .option('--memory <list>', `memory sizes in megabytes (default: ${MEMORIES}, and others)`, listInRange(128, 10_240))
     .addOption(
       new Option('--concurrency <range>', 'lowest and highest concurrency to try, in all environments together')
         .argParser(rangeWithin(1, 100_000))
@@ -338,7 +264,7 @@ export function tuneCommand() {
     )
     .option(
       '--batch-size <n>',
-      `maximum records in one event (default: ${DEFAULT_BATCH_SIZE.toLocaleString('en-US')}, or 10 on a FIFO queue)`,
+      `most records in one event (default ${DEFAULT_BATCH_SIZE.toLocaleString('en-US')}, or 10 on a FIFO queue)`,
       inRange(1, 10_000),
     )
     .addOption(
@@ -346,30 +272,9 @@ export function tuneCommand() {
         .choices(['speed', 'cost', 'balanced'])
         .default('balanced'),
     )
-    .optionsGroup('Function:')
-    .option(
-      '--timeout <s>',
-      `timeout of the function in seconds (default: ${FUNCTION_DEFAULTS.timeout / 1000})`,
-      inRange(1, 5400),
-    )
-    .option(
-      '--env <name=value>',
-      'set an environment variable of the function; may be repeated. SQS clients of the function use a queue in this process, unless AWS_ENDPOINT_URL_SQS is set here. A client with the URL of a real queue calls that queue',
-      collect,
-    )
-    .option('--env-from <file>', 'read environment variables from a file, one NAME=VALUE per line')
-    .optionsGroup('Settings from a template (the flags above override them):')
-    .option(
-      '--template <file>',
-      'read the settings of the mapping and the function from a SAM or CloudFormation template, or from cdk.out if it has one stack. With a MaximumConcurrency, two environments run at once',
-    )
-    .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
-    .option('--template-function <id>', 'logical id of the function or mapping to use, if the template has several')
+  return addTemplateOptions(addFunctionOptions(command))
     .optionsGroup('Output:')
-    .option(
-      '--report <file>',
-      'write an HTML page with charts, which loads nothing from the network: a new file, or an .html file',
-    )
+    .option('--report <file>', 'write an HTML page with charts: a new file, or an .html file')
     .option('--json', 'print the result as one JSON object on stdout, and everything else on stderr')
     .addHelpText('after', TUNE_EXAMPLES)
 }
