@@ -149,7 +149,8 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   const failedAsAWhole = new Set<string>()
 
   /** Counts what happened to each message of a batch, and why. */
-  function account(batch: readonly Received[], outcome: Outcome, result: ClassifiedBatch) {
+  function account(batch: readonly Received[], outcome: Outcome, deleted: ReadonlySet<string>): ClassifiedBatch {
+    const result = classifyBatch(batch, outcome, reportBatchItemFailures, deleted)
     const { processed, failed, deletedThoughFailed, error } = result
     const { errors = {}, reported } = outcome.recordErrors ?? {}
     function addCause({ messageId }: Received, what: string) {
@@ -175,7 +176,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       for (const { messageId } of failed) failedAsAWhole.add(messageId)
       onFailure(`${batch[0]?.messageId}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
       for (const text of Object.values(errors)) ledger.cause(text)
-      return
+      return result
     }
     for (const message of failed) addCause(message, `reported as failed, receive count ${message.receiveCount}`)
     // A failure handler such as deadLetter() can remove a failed record from the report.
@@ -186,7 +187,9 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     const why = reportBatchItemFailures
       ? 'failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch'
       : 'failed, but deleted (ReportBatchItemFailures is off)'
-    for (const message of deletedThoughFailed) addCause(message, why)
+    for (const message of deletedThoughFailed)
+      addCause(message, deleted.has(message.messageId) ? 'reported as failed, but the handler deleted it' : why)
+    return result
   }
 
   async function deliver(batch: readonly Received[]) {
@@ -195,9 +198,7 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
     const deletedByHandler = queue.takeDeleted(batch)
-    const result = classifyBatch(batch, outcome, reportBatchItemFailures, deletedByHandler)
-    account(batch, outcome, result)
-    const { processed, failed, deletedThoughFailed } = result
+    const { processed, failed, deletedThoughFailed } = account(batch, outcome, deletedByHandler)
     const [notDeleted] = await Promise.all([
       queue.remove([...processed, ...deletedThoughFailed].filter(({ messageId }) => !deletedByHandler.has(messageId))),
       options.retryAfter === undefined ? undefined : queue.setVisibility(failed, options.retryAfter),

@@ -93,9 +93,9 @@ const CASES: Readonly<Record<string, Case>> = {
     flags: { optimize: 'cost', batchSize: 160, concurrency: { least: 10, most: 200 } },
     environments: 2,
     service: [40, 100],
-    isKnown: ({ memory, concurrency }) => memory === 256 && concurrency >= 16 && concurrency <= 60,
+    isKnown: ({ memory, concurrency }) => memory <= 256 && concurrency >= 16 && concurrency <= 60,
     known:
-      '256 MB, because the process can need more than 128 MB; the service is full from a concurrency of 20 in each on',
+      '128 or 256 MB, because the process needs about 100 MB; the service is full from a concurrency of 20 in each on',
   },
   descriptors: {
     file: 'descriptors.ts',
