@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { close, listen } from '../support/services.ts'
-import { connect } from './aws.ts'
+import { connect, isAwsHost } from './aws.ts'
 
 // Calls that moto does not know. Their responses are those of the API reference.
 const RESPONSES: Record<string, object> = {
@@ -31,6 +31,7 @@ t.test('metrics, alarms and invocations', async (t) => {
     AWS_SECRET_ACCESS_KEY: 'x',
   })
   const aws = connect()
+  t.strictSame(aws.otherHosts(), [])
 
   t.equal(await aws.mappingMetric('the-uuid', 'DeletedEventCount', 1_000_000), 10)
   t.match(requests[0], [
@@ -45,6 +46,8 @@ t.test('metrics, alarms and invocations', async (t) => {
     },
   ])
 
+  t.strictSame(aws.otherHosts(), [new URL(AWS_ENDPOINT_URL).host])
+
   t.equal(await aws.hasAlarmed('the-alarm'), false)
   t.match(requests[1], ['DescribeAlarmHistory', { AlarmName: 'the-alarm', HistoryItemType: 'StateUpdate' }])
   const again = { HistorySummary: 'Alarm updated from OK to ALARM' }
@@ -55,4 +58,17 @@ t.test('metrics, alarms and invocations', async (t) => {
   t.strictSame(requests[3], ['POST /2015-03-31/functions/the-function/invocations', {}])
   error = 'Unhandled'
   await t.rejects(aws.invoke('the-function'), { message: 'the function failed: {"share":0.07}' })
+})
+
+t.test('hosts of AWS are not other hosts', async (t) => {
+  const hosts = ['sqs.eu-west-1.amazonaws.com', 'monitoring.cn-north-1.amazonaws.com.cn', 'lambda.eu-west-1.api.aws']
+  t.strictSame(hosts.filter(isAwsHost), hosts)
+  for (const host of [
+    'amazonaws.com.example',
+    'notamazonaws.com',
+    'localhost',
+    'sqs.eu-west-1.localhost.localstack.cloud',
+  ]) {
+    t.notOk(isAwsHost(host), host)
+  }
 })

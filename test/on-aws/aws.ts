@@ -33,6 +33,11 @@ import pMap from 'p-map'
 /** The names of all stacks begin like this. */
 export const PREFIX = 'bounded-sqs-batch-proof-'
 
+/** Whether a host belongs to AWS. The hosts of simulators do not. */
+export function isAwsHost(host: string): boolean {
+  return /\.(amazonaws\.com(\.cn)?|api\.aws)$/.test(host)
+}
+
 const STATUS_INTERVAL = 5000
 /** Fifteen minutes. */
 const MAX_STATUS_READS = 180
@@ -54,6 +59,27 @@ export function connect() {
   const sqs = new SQSClient(config)
   const logs = new CloudWatchLogsClient(config)
   const cloudWatch = new CloudWatchClient(config)
+  const sts = new STSClient(config)
+
+  // A profile or an environment variable can name another endpoint. Only the calls themselves show where they go.
+  const otherHosts = new Set<string>()
+  const noteHost =
+    <A extends { request: unknown }, R>(next: (args: A) => R) =>
+    (args: A) => {
+      const { hostname, port } = args.request as { hostname: string; port?: number }
+      if (!isAwsHost(hostname)) otherHosts.add(port ? `${hostname}:${port}` : hostname)
+      return next(args)
+    }
+  // biome-ignore lint/suspicious/noExplicitAny: each client has types of its own
+  const clients: { middlewareStack: { add(middleware: any, options: { step: 'finalizeRequest' }): void } }[] = [
+    cloudFormation,
+    lambda,
+    sqs,
+    logs,
+    cloudWatch,
+    sts,
+  ]
+  for (const { middlewareStack } of clients) middlewareStack.add(noteHost, { step: 'finalizeRequest' })
 
   /**
    * Reads the status of a stack until `isSettled`. It is `undefined` if the stack does not exist. The waiters of the SDK
@@ -83,8 +109,11 @@ export function connect() {
     region: (): Promise<string> => cloudFormation.config.region(),
 
     async account(): Promise<string> {
-      return `${(await new STSClient(config).send(new GetCallerIdentityCommand({}))).Account}`
+      return `${(await sts.send(new GetCallerIdentityCommand({}))).Account}`
     },
+
+    /** The hosts of the calls until now that are not hosts of AWS, such as that of a simulator. */
+    otherHosts: (): string[] => [...otherHosts].sort(),
 
     /** How many more functions may run at once in this account and region. */
     async freeConcurrency(): Promise<number> {

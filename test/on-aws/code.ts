@@ -1,10 +1,13 @@
+import { basename } from 'node:path'
 import { build } from 'esbuild'
 import { strToU8, zipSync } from 'fflate'
 
-/** The files of the deployed functions, by name: `functions.ts` with this package, and an ES module to require. */
+/** The files of the deployed functions, by name: those with and without the SQS client, and an ES module to require. */
 export async function codeFiles(): Promise<Record<string, string>> {
   const { outputFiles } = await build({
-    entryPoints: [`${import.meta.dirname}/functions.ts`],
+    entryPoints: { index: `${import.meta.dirname}/functions.ts`, sqs: `${import.meta.dirname}/sqs-functions.ts` },
+    outdir: '.',
+    outExtension: { '.js': '.mjs' },
     bundle: true,
     external: ['@aws-sdk/*'], // Lambda has it
     platform: 'node',
@@ -13,7 +16,8 @@ export async function codeFiles(): Promise<Record<string, string>> {
     target: 'node22',
     write: false,
   })
-  return { 'index.mjs': outputFiles[0]?.text ?? '', 'es-module.mjs': 'export const loaded = true\n' }
+  const bundles = outputFiles.map(({ path, text }) => [basename(path), text])
+  return { ...Object.fromEntries(bundles), 'es-module.mjs': 'export const loaded = true\n' }
 }
 
 export function zip(files: Record<string, string>): Uint8Array {

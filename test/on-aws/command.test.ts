@@ -125,10 +125,10 @@ t.test('without --yes and without a terminal: the costs, the question, and nothi
   const { calls, env } = await startAccount(t)
   const { child, output } = start([], env)
   t.equal(await codeOf(child), 2)
-  t.match(output.stdout, /^\| invocations \| \d+ \| 0\.0\d+ \|$/m)
+  t.match(output.stdout, /^\| invocations \| [\d,]+ \| 0\.0\d+ \|$/m)
   t.match(
     output.stderr,
-    /^proof:aws: Perform \d+ experiments in account 123456789012, eu-west-1, for at most \$0\.\d\d \(us-east-1, November 2026\), in at most an hour\? Pass --yes, because nobody can answer\n$/,
+    /^proof:aws: Perform \d+ experiments in account 123456789012, eu-west-1 \(at 127\.0\.0\.1:\d+, which is not AWS\), for at most \$0\.\d\d \(us-east-1, November 2026\), in at most an hour\? Pass --yes, because nobody can answer\n$/,
   )
   t.notOk(calls.includes('CreateStack'))
 })
@@ -139,7 +139,7 @@ t.test('an account with too little concurrency is refused', async (t) => {
   t.equal(await codeOf(child), 2)
   t.match(
     output.stderr,
-    /^proof:aws: at least 21 concurrent executions must be free in account 123456789012, eu-west-1, but only 10 are\. /,
+    /^proof:aws: at least 29 concurrent executions must be free in account 123456789012, eu-west-1 \(at 127\.0\.0\.1:\d+, which is not AWS\), but only 10 are\. /,
   )
   t.notOk(calls.includes('CreateStack'))
 })
@@ -200,5 +200,5 @@ t.test('--clean removes the stacks of all runs, and no other stack', async (t) =
 
   const again = start(['--clean', '--yes'], env)
   t.equal(await codeOf(again.child), 0)
-  t.equal(again.output.stdout, 'nothing is left in account 123456789012, eu-west-1\n')
+  t.match(again.output.stdout, /^nothing is left in account 123456789012, eu-west-1 \(at .+\)\n$/)
 })

@@ -1,5 +1,5 @@
 import { PRICES, PRICES_OF } from '../../cli/src/tune/prices.ts'
-import { MEMORY, setups, TIMEOUT } from './template.ts'
+import { MAX_RECEIVES, MEMORY, setups, TIMEOUT } from './template.ts'
 
 export { PRICES_OF }
 
@@ -38,10 +38,12 @@ export function costs(): Cost[] {
       amount: sum(({ invocations }) => invocations),
       dollars: PRICES.millionInvocations / MILLION,
     },
-    // Sent, received twice, deleted, dead-lettered.
+    // Sent, deleted, dead-lettered; received and delayed in each delivery. Few messages are delivered more often.
     {
-      what: 'calls of SQS, five for each message',
-      amount: sum(({ queue }) => queue?.messages ?? 0) * 5,
+      what: 'calls of SQS, three for each message and two for each of its deliveries, of which at most four count',
+      amount: sum(({ queue }) =>
+        queue ? queue.messages * (3 + 2 * Math.min(queue.maxReceives ?? MAX_RECEIVES, 4)) : 0,
+      ),
       dollars: PRICES.millionFifoCalls / MILLION,
     },
     // Five pollers of each mapping wait up to 20 s for messages.

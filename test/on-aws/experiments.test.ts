@@ -43,10 +43,145 @@ const twice = 'a visibility timeout below the batching window'
 const hundred = '100 messages, of which 10 fail once'
 const off = 'failed messages without ReportBatchItemFailures'
 const on = 'failed messages with ReportBatchItemFailures'
+const stays = 'the function sets the visibility timeout of its message, before a crash'
+/** The notes of a message whose delivery after `seconds` comes `delay` milliseconds later. */
+const setAndAgain = (seconds: number, delay?: number) => {
+  const body = { end: 'a crash', seconds }
+  const again = { at: 1000 + Number(delay), bodies: [{ ...body, receive: 2 }] }
+  return [{ at: 900, bodies: [{ ...body, receive: 1 }] }, { at: 1000, set: body }, ...(delay ? [again] : [])]
+}
+const others = { end: 'an error', seconds: 60, receive: 2 }
+const exitsWithout = 'a message that ends the process among 200, without isolateCrashes()'
+const exitsWith = 'a message that ends the process among 200, with isolateCrashes()'
+const exiting = { number: 78, exits: true }
+const OTHERS = numbers(200).flatMap((number) => (number === exiting.number ? [] : [{ number }]))
+/** The first batch of the message, with so many others. */
+const crashed = (length: number) => ({ requestId: 'crashed', bodies: [...OTHERS.slice(0, length), exiting] })
+/** A batch that responds, with all others from the position on. */
+const processed = (from: number) => [
+  { requestId: 'responded', bodies: OTHERS.slice(from) },
+  { requestId: 'responded', summary: {} },
+]
+const dead = (length: number) => [...OTHERS.slice(0, length), exiting]
+const backoff = 'retryBackoff({ base: 10 }) over four deliveries of 60 messages'
+/** Four deliveries of 60 messages, each in a batch of its own. The delays of a message grow with its number. */
+const delivered = (ranges: readonly (readonly [least: number, most: number])[], last = 60) =>
+  numbers(60).flatMap((number) => {
+    let at = 0
+    const delays = ranges.map(([least, most]) => (least + ((most - least) * number) / 59) * 1000)
+    return [0, ...delays].slice(0, number < last ? 4 : 3).flatMap((delay, index) => {
+      at += delay + 100
+      const requestId = `${number} ${index}`
+      return [
+        { requestId, at: at - 100, bodies: [{ number, receive: index + 1 }] },
+        { requestId, at, summary: {} },
+      ]
+    })
+  })
 const failing = { bodies: numbers(10).map((number) => ({ fails: number < 3 })) }
 const failed = { bodies: numbers(3).map(() => ({ fails: true })) }
 
 const CASES: [name: string, found: Found, observed: string, asExpected: boolean][] = [
+  [
+    stays,
+    { notes: [...setAndAgain(10, 9000), ...setAndAgain(60, 75_000)] },
+    'set to 10 s: redelivered after 9.0 s; set to 60 s: redelivered after 75.0 s',
+    true,
+  ],
+  [
+    stays,
+    { notes: [...setAndAgain(10, 8999), ...setAndAgain(60, 75_000)] },
+    'set to 10 s: redelivered after 9.0 s; set to 60 s: redelivered after 75.0 s',
+    false,
+  ],
+  [
+    stays,
+    { notes: [...setAndAgain(10, 30_200), ...setAndAgain(60, 60_000)] },
+    'set to 10 s: redelivered after 30.2 s; set to 60 s: redelivered after 60.0 s',
+    false,
+  ],
+  [
+    stays,
+    { notes: [...setAndAgain(10, 10_400), ...setAndAgain(60, 200)] },
+    'set to 10 s: redelivered after 10.4 s; set to 60 s: redelivered after 0.2 s',
+    false,
+  ],
+  [
+    stays,
+    { notes: [...setAndAgain(10, 10_400), ...setAndAgain(60), { at: 61_000, bodies: [others] }] },
+    'set to 10 s: redelivered after 10.4 s; set to 60 s: not redelivered',
+    false,
+  ],
+  [
+    exitsWithout,
+    { notes: [crashed(99), ...processed(50)], letters: dead(50) },
+    '50 of the 99 others in its first batch are dead-lettered',
+    true,
+  ],
+  [
+    exitsWithout,
+    { notes: [crashed(100), ...processed(50)], letters: dead(50) },
+    '50 of the 100 others in its first batch are dead-lettered',
+    false,
+  ],
+  [
+    exitsWith,
+    { notes: [crashed(100), ...processed(0)], letters: dead(10) },
+    '10 of the 100 others in its first batch are dead-lettered',
+    true,
+  ],
+  [
+    exitsWith,
+    { notes: [crashed(100), ...processed(0)], letters: dead(11) },
+    '11 of the 100 others in its first batch are dead-lettered',
+    false,
+  ],
+  [
+    backoff,
+    {
+      notes: delivered([
+        [4, 25],
+        [9, 35],
+        [19, 55],
+      ]),
+    },
+    'all are redelivered after 4.0 to 25.0 s, 9.0 to 35.0 s, 19.0 to 55.0 s',
+    true,
+  ],
+  // Too early, too late, and all at once.
+  ...(
+    [
+      [3.9, 10],
+      [5, 25.1],
+      [7, 9.4],
+    ] as const
+  ).map(([least, most]): [string, Found, string, boolean] => [
+    backoff,
+    {
+      notes: delivered([
+        [least, most],
+        [10, 20],
+        [20, 40],
+      ]),
+    },
+    `all are redelivered after ${least.toFixed(1)} to ${most.toFixed(1)} s, 10.0 to 20.0 s, 20.0 to 40.0 s`,
+    false,
+  ]),
+  [
+    backoff,
+    {
+      notes: delivered(
+        [
+          [5, 10],
+          [10, 20],
+          [20, 40],
+        ],
+        59,
+      ),
+    },
+    '59 are redelivered after 5.0 to 10.0 s, 10.0 to 20.0 s, 20.0 to 39.7 s',
+    false,
+  ],
   [
     'flags of Node in nodejs24.x',
     { responses: [{ execArgv: FLAGS, required: 'ERR_REQUIRE_ESM' }] },
@@ -266,6 +401,22 @@ for (const [name, found, observed, asExpected] of CASES) {
     t.strictSame(await named(name).observe(proofOf(found)), { observed, asExpected })
   })
 }
+
+t.test('a message that ends the process: nothing is concluded from a run that is not complete', async (t) => {
+  const rejects = (found: Found, message: string) => t.rejects(named(exitsWith).observe(proofOf(found)), { message })
+  await rejects({ notes: processed(0) }, 'the message that ends the process was not delivered')
+  const unsettled = 'some messages were neither processed nor dead-lettered'
+  await rejects({ notes: [crashed(100), ...processed(0)] }, unsettled)
+  await rejects({ notes: [crashed(100), ...processed(11)], letters: dead(10) }, unsettled)
+  await rejects({ notes: [crashed(100), ...processed(10).slice(0, 1)], letters: dead(10) }, unsettled)
+  const small = 'the first batch of the message had only 9 others'
+  await rejects({ notes: [crashed(9), ...processed(0)], letters: dead(0) }, small)
+})
+
+t.test('a visibility timeout: nothing is concluded if the function has not set it', async (t) => {
+  const notes = [...setAndAgain(10, 10_000), { at: 61_000, bodies: [{ end: 'a crash', seconds: 60, receive: 2 }] }]
+  await t.rejects(named(stays).observe(proofOf({ notes })), { message: 'the function did not set both timeouts' })
+})
 
 t.test('no experiment accepts that nothing was observed', async (t) => {
   for (const experiment of EXPERIMENTS) {

@@ -1,4 +1,5 @@
 /** The experiments: what is expected, what is sent, and what is observed. All of them send before the first observes. */
+import { DELIVERIES } from './deliveries.ts'
 import { ALARM_PERIOD, type Name } from './template.ts'
 
 /** A line that a function wrote into its log. */
@@ -156,6 +157,7 @@ const GROUPS = ['a', 'b', 'c']
 const GROUP_SIZE = 10
 
 export const EXPERIMENTS: readonly Experiment[] = [
+  ...DELIVERIES,
   nodeFlags('flags of Node in nodejs22.x', 'flags22'),
   nodeFlags('flags of Node in nodejs24.x', 'flags24'),
   {

@@ -5,6 +5,7 @@ export function fakeAws(called: string[], calls: Partial<Aws> = {}): Aws {
   const all: Aws = {
     region: async () => 'eu-west-1',
     account: async () => '123456789012',
+    otherHosts: () => [],
     freeConcurrency: async () => 1000,
     createStack: async () => {},
     waitUntilCreated: async () => {},

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import middy from '@middy/core'
+import middy, { type MiddlewareObj } from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import {
   type BatchSummary,
@@ -17,7 +17,7 @@ import {
 let notes = 0
 
 /** Writes a line to the log, which the experiments read. Lines of the same millisecond are ordered by their number. */
-function note({ awsRequestId }: Context, fields: object): void {
+export function note({ awsRequestId }: Context, fields: object): void {
   notes++
   console.log(JSON.stringify({ note: process.env.NAME, requestId: awsRequestId, order: notes, ...fields }))
 }
@@ -97,17 +97,18 @@ export async function loop({ Records: [record] }: SQSEvent, context: Context) {
 // Functions with this package.
 
 /** Notes each event before its records start, and the summary of each batch. */
-function withLibrary(
+export function withLibrary(
   handler: RecordHandler,
   describe: (event: SQSEvent) => object,
   { onSummary = () => {}, ...options }: BoundedSqsBatchOptions = {},
+  earlier: readonly MiddlewareObj<SQSEvent>[] = [],
 ) {
   function noteSummary(summary: BatchSummary, context: Context) {
     note(context, { summary })
     return onSummary(summary, context)
   }
   return middy()
-    .use({ before: ({ event, context }) => note(context, describe(event)) })
+    .use([{ before: ({ event, context }) => note(context, describe(event)) }, ...earlier])
     .use(boundedSqsBatch({ logger: false, ...options, onSummary: noteSummary }))
     .handler(eachRecord(handler))
 }

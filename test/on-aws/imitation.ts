@@ -1,14 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { startFauxqs } from 'fauxqs'
 import { unzipSync } from 'fflate'
 import type { Test } from 'tap'
 import { type Runtime, startRuntime } from '../../cli/src/engine.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { useEndpoint } from '../support/services.ts'
+import { close, listen, useEndpoint } from '../support/services.ts'
 import { type Aws, connect, type LogLine } from './aws.ts'
 
 const BIN = fileURLToPath(new URL('../../cli/src/bin.ts', import.meta.url))
@@ -19,14 +21,27 @@ interface Template {
   readonly Resources: Record<string, { readonly Type: string; readonly Properties: any }>
 }
 
+/** An SQS that confirms each visibility timeout, and does nothing. */
+async function startIgnoring(t: Test): Promise<string> {
+  const server = createServer(async (request, response) => {
+    const { Entries } = JSON.parse(await text(request))
+    const Successful = Entries.map(({ Id }: { Id: string }) => ({ Id }))
+    response.setHeader('content-type', 'application/x-amz-json-1.0').end(JSON.stringify({ Successful, Failed: [] }))
+  })
+  t.teardown(() => close(server))
+  return listen(server)
+}
+
 /**
  * Imitates AWS on this machine: fauxqs has the queues of the stack, and `local` the mappings and the functions with the
- * code that was uploaded. It has no metrics and no reports of Lambda.
+ * code that was uploaded. It has no metrics and no reports of Lambda. If it `ignoresDelays`, the visibility timeouts
+ * that functions set have no effect.
  */
-export async function imitateAws(t: Test) {
+export async function imitateAws(t: Test, { ignoresDelays = false } = {}) {
   const fauxqs = await startFauxqs({ port: 0, logger: false, defaultRegion: REGION })
   const endpoint = fauxqs.address
   useEndpoint('SQS', endpoint)
+  const endpointOfFunctions = ignoresDelays ? await startIgnoring(t) : endpoint
   const folder = temporaryFolder(t)
   const lines: LogLine[] = []
   const mappings: ChildProcess[] = []
@@ -38,7 +53,10 @@ export async function imitateAws(t: Test) {
   const queueUrl = (id: string) => `${endpoint}/000000000000/${queueName(id)}`
   const idsOf = (type: string) => Object.keys(stack.Resources).filter((id) => stack.Resources[id]?.Type === type)
   /** The file and the export of a function. */
-  const handlerOf = (id: string) => [`${folder}/${id}/index.mjs`, resource(id).Handler.replace('index.', '')]
+  function handlerOf(id: string): [file: string, exportName: string] {
+    const [module, exportName] = resource(id).Handler.split('.')
+    return [`${folder}/${id}/${module}.mjs`, exportName]
+  }
 
   function createQueue(id: string): void {
     const { FifoQueue, VisibilityTimeout, RedrivePolicy } = resource(id)
@@ -60,6 +78,7 @@ export async function imitateAws(t: Test) {
     const settings = ['--template', `${folder}/template.json`, '--template-function', id, '--concurrency', '1']
     const child = spawn(process.execPath, [...args, ...settings, '--idle', 'off'], {
       stdio: ['ignore', 'ignore', 'pipe'],
+      env: { ...process.env, AWS_ENDPOINT_URL_SQS: endpointOfFunctions },
     })
     createInterface({ input: child.stderr as NonNullable<typeof child.stderr> }).on('line', (line) => {
       const [, text] = /^function \| (.*)$/.exec(line) ?? []
@@ -109,7 +128,7 @@ export async function imitateAws(t: Test) {
       if (mapping && resource(mapping).Enabled && !started.has(mapping)) await aws.enableMapping(mapping)
     },
     async invoke(functionName) {
-      const [file = '', exportName = ''] = handlerOf(functionName)
+      const [file, exportName] = handlerOf(functionName)
       const env = resource(functionName).Environment.Variables
       const runtime = await runtimeOf(functionName, { file, exportName, env })
       const outcome = await runtime.invoke('{}')

@@ -1,15 +1,18 @@
 /** `npm run proof:aws`: performs the experiments on AWS, and writes docs/on-aws.md. */
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { relative, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { parseArgs } from 'node:util'
 import { type Aws, connect } from './aws.ts'
 import { costs, PRICES_OF, total } from './cost.ts'
 import { EXPERIMENTS } from './experiments.ts'
-import { costTable, PAGE_FILE, RESULTS_FILE, type Results, renderPage } from './page.ts'
+import { costTable, writeResults } from './page.ts'
 import { type Outcome, reasonOf, remove, run } from './run.ts'
 import { MAXIMUM_CONCURRENCY, setups } from './template.ts'
 
 const MINUTES = 50
+const ROOT = resolve(import.meta.dirname, '../..')
+const { version } = JSON.parse(readFileSync(`${ROOT}/package.json`, 'utf8'))
 
 /** A reason to end before anything is created. */
 class Refusal extends Error {}
@@ -22,7 +25,8 @@ async function main(): Promise<number> {
   const { values } = parseArgs({ options: { yes: { type: 'boolean' }, clean: { type: 'boolean' } } })
   const aws = connect()
   const { account, region } = await identify(aws)
-  const where = `account ${account}, ${region}`
+  const hosts = aws.otherHosts()
+  const where = `account ${account}, ${region}${hosts.length > 0 ? ` (at ${hosts.join(', ')}, which is not AWS)` : ''}`
   if (values.clean) return clean(aws, where, values.yes)
 
   const needed = setups.filter(([, { queue }]) => queue).length * MAXIMUM_CONCURRENCY + 1
@@ -69,7 +73,13 @@ async function perform(aws: Aws, region: string): Promise<number> {
   if (left) console.error(`${left}\n`)
   else print('everything was removed')
   const count = (verdict: string) => outcomes.filter((outcome) => outcome.verdict === verdict).length
-  if (!interrupted.aborted && count('not observed') < outcomes.length) write({ region, outcomes })
+  if (!interrupted.aborted && count('not observed') < outcomes.length) {
+    const date = new Date().toISOString().slice(0, 10)
+    const otherHosts = aws.otherHosts()
+    const place = otherHosts.length > 0 ? { otherHosts } : {}
+    const files = writeResults({ date, version, region, outcomes, ...place })
+    print(`wrote ${files.map((file) => relative(ROOT, file)).join(' and ')}`)
+  }
   print(`${count('as expected')} as expected, ${count('differs')} differ, ${count('not observed')} not observed`)
   return count('as expected') === outcomes.length && !left ? 0 : 1
 }
@@ -95,14 +105,6 @@ function interruption(): AbortSignal {
 function lineOf({ name, expected, observed, verdict }: Outcome): string {
   const text = verdict === 'as expected' ? observed : `${observed} (expected: ${expected})`
   return `${verdict.padEnd('not observed'.length)}  ${name}: ${text}`
-}
-
-function write(run: Pick<Results, 'region' | 'outcomes'>): void {
-  const { version } = JSON.parse(readFileSync(`${import.meta.dirname}/../../package.json`, 'utf8'))
-  const results = { date: new Date().toISOString().slice(0, 10), version, ...run }
-  writeFileSync(RESULTS_FILE, `${JSON.stringify(results, undefined, 2)}\n`)
-  writeFileSync(PAGE_FILE, renderPage(results))
-  print('wrote docs/on-aws.md and test/on-aws/results.json')
 }
 
 /** Removes the stacks of all runs, also of one that runs now. */

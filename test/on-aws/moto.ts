@@ -65,6 +65,7 @@ t.test('each call to AWS that moto knows', async (t) => {
   const name = 'bounded-sqs-batch-proof-calls'
   t.equal(await aws.region(), 'eu-west-1')
   t.match(await aws.account(), /^\d{12}$/)
+  t.strictSame(aws.otherHosts(), [new URL(`${process.env.AWS_ENDPOINT_URL}`).host])
 
   await aws.createStack(name, template())
   await aws.waitUntilCreated(name, signal)

@@ -42,8 +42,11 @@ t.test('only the names of the stack and of its resources are given by CloudForma
 t.test('the code has the function of each setup, and can be uploaded', async (t) => {
   const files = await codeFiles()
   const folder = temporaryFolder(t, files)
-  const exported = await import(pathToFileURL(`${folder}/index.mjs`).href)
-  for (const [name, { handler }] of setups) t.type(exported[handler], 'function', name)
+  for (const [name, { handler }] of setups) {
+    const [file, exportName = ''] = handler.split('.')
+    const exported = await import(pathToFileURL(`${folder}/${file}.mjs`).href)
+    t.type(exported[exportName], 'function', name)
+  }
   const { length } = zip(files)
   t.ok(length > 10_000 && length < 1_000_000, `${length} bytes`)
 })

@@ -13,6 +13,8 @@ export interface QueueSetup {
   readonly reports?: boolean
   /** Default true. */
   readonly enabled?: boolean
+  /** Whether the function changes visibility timeouts. Default false. */
+  readonly delays?: boolean
   /** Whether the mapping has the metrics EventCount, and an alarm. Default false. */
   readonly metrics?: boolean
   /** The number of messages that the experiments send. */
@@ -20,8 +22,8 @@ export interface QueueSetup {
 }
 
 export interface Setup {
-  /** An export of `functions.ts`. */
-  readonly handler: string
+  /** An export of `functions.ts`, which becomes `index`, or of `sqs-functions.ts`, which becomes `sqs`. */
+  readonly handler: `${'index' | 'sqs'}.${string}`
   /** Default nodejs24.x. */
   readonly runtime?: string
   /** Megabytes; default 512. */
@@ -41,30 +43,53 @@ export const MAX_RECEIVES = 2
 export const MAXIMUM_CONCURRENCY = 2
 
 export const SETUPS = {
-  flags22: { handler: 'flags', runtime: 'nodejs22.x', invocations: 2 },
-  flags24: { handler: 'flags', invocations: 2 },
-  flagsAllowed: { handler: 'flags', env: { NODE_OPTIONS: '--experimental-require-module' }, invocations: 2 },
-  descriptors: { handler: 'descriptors', invocations: 2 },
-  cpuShare: { handler: 'cpuShare', memory: 128, timeout: 10, invocations: 2 },
-  freeze: { handler: 'freeze', invocations: 10 },
-  respond: { handler: 'respond', queue: { batchSize: 1, messages: 12 }, invocations: 30 },
-  tooLate: { handler: 'tooLate', queue: { batchSize: 1, messages: 1 }, invocations: 4 },
-  failsOnce: { handler: 'failsOnce', queue: { batchSize: 100, window: 2, messages: 100 }, invocations: 110 },
-  reportsOn: { handler: 'fails', queue: { batchSize: 10, messages: 10, metrics: true }, invocations: 20 },
+  // A visibility timeout of 30 s lies between the two that the function sets.
+  visibility: {
+    handler: 'sqs.visibility',
+    queue: { batchSize: 1, visibility: 30, delays: true, messages: 6 },
+    invocations: 20,
+  },
+  // The window is long, so that the messages of a batch that has crashed can be in one batch again.
+  crashes: {
+    handler: 'sqs.crashes',
+    queue: { batchSize: 200, window: 5, visibility: 15, maxReceives: 4, enabled: false, messages: 200 },
+    invocations: 100,
+  },
+  // The same with isolateCrashes().
+  isolated: {
+    handler: 'sqs.isolatedCrashes',
+    queue: { batchSize: 200, window: 5, visibility: 15, maxReceives: 4, enabled: false, delays: true, messages: 200 },
+    invocations: 500,
+  },
+  backoff: {
+    handler: 'sqs.backoff',
+    queue: { batchSize: 10, visibility: 30, maxReceives: 4, delays: true, messages: 60 },
+    invocations: 240,
+  },
+  flags22: { handler: 'index.flags', runtime: 'nodejs22.x', invocations: 2 },
+  flags24: { handler: 'index.flags', invocations: 2 },
+  flagsAllowed: { handler: 'index.flags', env: { NODE_OPTIONS: '--experimental-require-module' }, invocations: 2 },
+  descriptors: { handler: 'index.descriptors', invocations: 2 },
+  cpuShare: { handler: 'index.cpuShare', memory: 128, timeout: 10, invocations: 2 },
+  freeze: { handler: 'index.freeze', invocations: 10 },
+  respond: { handler: 'index.respond', queue: { batchSize: 1, messages: 12 }, invocations: 30 },
+  tooLate: { handler: 'index.tooLate', queue: { batchSize: 1, messages: 1 }, invocations: 4 },
+  failsOnce: { handler: 'index.failsOnce', queue: { batchSize: 100, window: 2, messages: 100 }, invocations: 110 },
+  reportsOn: { handler: 'index.fails', queue: { batchSize: 10, messages: 10, metrics: true }, invocations: 20 },
   reportsOff: {
-    handler: 'fails',
+    handler: 'index.fails',
     queue: { batchSize: 10, messages: 10, metrics: true, reports: false },
     invocations: 20,
   },
   large: {
-    handler: 'large',
+    handler: 'index.large',
     memory: 1024,
     timeout: 30,
     queue: { batchSize: 10_000, window: 60, visibility: 300, enabled: false, messages: 30_000 },
     invocations: 100,
   },
   hangingFetch: {
-    handler: 'hangingFetch',
+    handler: 'index.hangingFetch',
     memory: 128,
     timeout: 10,
     queue: { batchSize: 1000, window: 5, visibility: 30, messages: 1000 },
@@ -72,17 +97,17 @@ export const SETUPS = {
   },
   // Within a window of 20 s, a message becomes visible again every 2 s. So the same batch can receive it again.
   twice: {
-    handler: 'failsFirst',
+    handler: 'index.failsFirst',
     timeout: 2,
     queue: { batchSize: 1000, window: 20, maxReceives: 1000, messages: 100 },
     invocations: 100,
   },
   fifo: {
-    handler: 'fifo',
+    handler: 'index.fifo',
     queue: { fifo: true, batchSize: 10, maxReceives: 5, enabled: false, messages: 30 },
     invocations: 50,
   },
-  loop: { handler: 'loop', queue: { batchSize: 1, messages: 30 }, invocations: 32 },
+  loop: { handler: 'index.loop', queue: { batchSize: 1, messages: 30 }, invocations: 32 },
 } as const satisfies Record<string, Setup>
 
 export type Name = keyof typeof SETUPS
@@ -106,12 +131,11 @@ const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] })
 
 /** A CloudFormation template. The code of the functions is uploaded later, because it is too long for a template. */
 export function template() {
-  const queues = setups.flatMap(([name, { queue }]) => (queue ? [idsOf(name).queue] : []))
   const Resources = {
     [LOG_GROUP]: { Type: 'AWS::Logs::LogGroup', Properties: { RetentionInDays: 1 } },
     DeadLetters: { Type: 'AWS::SQS::Queue', Properties: {} },
     FifoDeadLetters: { Type: 'AWS::SQS::Queue', Properties: fifoProperties('FifoDeadLetters') },
-    Role: role(queues),
+    Role: role(),
     ...Object.assign({}, ...setups.map(resourcesOf)),
   }
   return {
@@ -122,13 +146,20 @@ export function template() {
 }
 
 /** It cannot create log groups, so no function creates one after the stack has been removed. */
-function role(queues: readonly string[]) {
+function role() {
+  const queues = setups.filter(([, { queue }]) => queue)
+  const arnsOf = (some: typeof setups) => some.map(([name]) => arnOf(idsOf(name).queue))
   const Statement = [
     { Effect: 'Allow', Action: ['logs:CreateLogStream', 'logs:PutLogEvents'], Resource: arnOf(LOG_GROUP) },
     {
       Effect: 'Allow',
       Action: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'],
-      Resource: queues.map(arnOf),
+      Resource: arnsOf(queues),
+    },
+    {
+      Effect: 'Allow',
+      Action: 'sqs:ChangeMessageVisibility',
+      Resource: arnsOf(queues.filter(([, { queue }]) => queue?.delays)),
     },
     { Effect: 'Allow', Action: 'sqs:SendMessage', Resource: arnOf(idsOf('loop').queue) },
   ]
@@ -151,7 +182,7 @@ function resourcesOf([name, setup]: [Name, Setup]) {
     Properties: {
       Runtime: runtime,
       Architectures: ['arm64'],
-      Handler: `index.${handler}`,
+      Handler: handler,
       Code: { ZipFile: 'exports.handler = async () => { throw new Error("the code has not been uploaded") }' },
       MemorySize: memory,
       Timeout: timeout,
@@ -203,6 +234,7 @@ function mappingResource(queue: QueueSetup, ids: ReturnType<typeof idsOf>) {
   const { batchSize, window, reports = true, enabled = true, metrics = false } = queue
   const accepted = {
     ...(reports ? {} : { 'report-batch-item-failures': 'an experiment observes what happens without it' }),
+    ...(enabled ? {} : { 'disabled-mapping': 'its experiment enables it after all messages have been sent' }),
   }
   return {
     Type: 'AWS::Lambda::EventSourceMapping',

@@ -1,0 +1,24 @@
+import t from 'tap'
+import { DELIVERIES } from './deliveries.ts'
+import { imitateAws } from './imitation.ts'
+import { run } from './run.ts'
+
+t.test('where the visibility timeouts of functions have no effect, the experiments say so', async (t) => {
+  const { aws } = await imitateAws(t, { ignoresDelays: true })
+  const { signal } = new AbortController()
+  const { outcomes } = await run({ aws, id: 'test', experiments: DELIVERIES, signal, print: t.comment })
+  for (const { name, observed } of outcomes) t.comment(`${name}: ${observed}`)
+  // The queue has 30 s, counted from when the function received the message, so from a moment earlier.
+  const thirty = '(2[5-9]|3\\d)\\.\\d'
+  const afterThirty = `redelivered after ${thirty} s`
+  const expected = [
+    ...Array(3).fill(`^differs: set to 10 s: ${afterThirty}; set to 60 s: ${afterThirty}$`),
+    '^as expected: \\d{2,3} of the \\d{2,3} others in its first batch are dead-lettered$',
+    '^differs: \\d{2,3} of the \\d{2,3} others in its first batch are dead-lettered$',
+    `^differs: all are redelivered after ${Array(3).fill(`${thirty} to ${thirty} s`).join(', ')}$`,
+  ]
+  t.equal(outcomes.length, expected.length)
+  for (const [index, { verdict, observed }] of outcomes.entries()) {
+    t.match(`${verdict}: ${observed}`, new RegExp(expected[index]))
+  }
+})
