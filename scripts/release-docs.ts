@@ -1,11 +1,23 @@
 /**
  * Writes the version of the command-line tool into docs/doctor-ci.md, and the owner of the repository, so that users can
- * copy the lines. The owner is known in GitHub, or from the remote `origin`.
+ * copy the lines. The owner is known in GitHub, or from the remote `origin`. After the last prerelease, also removes the
+ * tag `next` from the install commands.
  */
 import { execFileSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 
-const PAGE = new URL('../docs/doctor-ci.md', import.meta.url)
+const ROOT = resolve(import.meta.dirname, '..')
+const PAGE = join(ROOT, 'docs/doctor-ci.md')
+
+/** The pages with install commands, relative to a root. docs/versioning.md explains the tag. */
+export const installPages = (root: string): string[] =>
+  globSync(['{.,cli}/README.md', 'docs/!(versioning).md'], { cwd: root })
+
+/** The text with the install commands of a version. Only a prerelease has the tag `next`. */
+export function withInstall(text: string, version: string): string {
+  return version.includes('-') ? text : text.replaceAll('bounded-sqs-batch@next', 'bounded-sqs-batch')
+}
 
 /** The text with this version, and with this owner if it is known. */
 export function withRelease(text: string, version: string, owner?: string): string {
@@ -21,6 +33,10 @@ function ownerOfRepository(): string | undefined {
 }
 
 if (import.meta.main) {
-  const { version } = JSON.parse(readFileSync(new URL('../cli/package.json', import.meta.url), 'utf8'))
+  const { version } = JSON.parse(readFileSync(join(ROOT, 'cli/package.json'), 'utf8'))
   writeFileSync(PAGE, withRelease(readFileSync(PAGE, 'utf8'), version, ownerOfRepository()))
+  for (const page of installPages(ROOT)) {
+    const file = join(ROOT, page)
+    writeFileSync(file, withInstall(readFileSync(file, 'utf8'), version))
+  }
 }

@@ -23,6 +23,10 @@ const ENTRIES = ['index', 'sqs/index', 'adaptive/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 const TOOL_CONSUMER = join(import.meta.dirname, 'tool-consumer')
 const CDK_CONSUMER = join(import.meta.dirname, 'cdk-consumer')
+/** What a package may contain at most, unpacked, in bytes. Source maps of the tool would be two thirds of it. */
+const MAX_BYTES = { library: 700_000, 'command-line tool': 1_200_000 }
+/** How many packages `npm install bounded-sqs-batch` may bring, itself included. */
+const MAX_TOOL_PACKAGES = 60
 /** The flags that Lambda starts Node with. With them, `require()` does not load an ES module. */
 const LAMBDA_FLAGS = ['--no-experimental-require-module', '--no-experimental-detect-module']
 const NODES = ['node22', 'node24', 'node26']
@@ -46,6 +50,7 @@ async function checkPackage(): Promise<void> {
   ] as const) {
     await check(`manifest of the ${name} names the repository and has no scripts`, () => checkManifest(packed))
     await check(`README of the ${name} has no relative link`, () => checkReadme(packed))
+    await check(`${name}: at most ${MAX_BYTES[name]} bytes unpacked`, () => checkSize(packed, MAX_BYTES[name]))
     await check(`publint, ${name}`, () => runTool('publint', 'run', packed, '--strict'))
     // Only ESM, for Node and bundlers: old resolution does not read `exports`.
     await check(`are the types wrong, ${name}`, () => runTool('attw', packed, '--profile', 'esm-only'))
@@ -110,6 +115,12 @@ async function checkPackage(): Promise<void> {
 
 /** The command-line tool with a handler that uses the library. */
 async function checkTool(tarball: string, toolTarball: string, tools: string): Promise<void> {
+  const alone = await install('tool-alone', { 'bounded-sqs-batch': `file:${toolTarball}` })
+  await check(`the command-line tool brings at most ${MAX_TOOL_PACKAGES} packages`, async () => {
+    const { packages } = JSON.parse(await readFile(join(alone, 'package-lock.json'), 'utf8'))
+    const count = Object.keys(packages).filter((path) => path !== '').length
+    assert.ok(count > 10 && count <= MAX_TOOL_PACKAGES, `${count} packages`)
+  })
   const project = await install('tool', {
     '@middy/core': '^7.8.0',
     '@aws/durable-execution-sdk-js': '^2.0.0',
@@ -165,7 +176,8 @@ async function checkAction(toolTarball: string): Promise<void> {
   const env = { npm_config_registry: registry.address, npm_config_cache: join(work, 'npm-cache') }
   const place = { workspace: join(work, 'workspace'), temp: join(work, 'temp') }
   await mkdir(place.workspace)
-  await cp(join(TOOL_CONSUMER, 'template.json'), join(place.workspace, 'template.json'))
+  // `doctor` reads the code of the handler.
+  for (const file of ['template.json', 'orders.mjs']) await cp(join(TOOL_CONSUMER, file), join(place.workspace, file))
   try {
     await check('action.yml installs the tool at its own version', async () => {
       const { code, output } = await runStep('Install doctor', place, {}, env)
@@ -186,7 +198,7 @@ async function checkAction(toolTarball: string): Promise<void> {
       const options = { cwd: place.workspace, env: { ...process.env, ...env } }
       const failed = await promisify(execFile)(join(ROOT, entry), ['template.json'], options).catch((error) => error)
       assert.equal(failed.code, 1, failed.stderr)
-      assert.match(failed.stdout, /^│ report-batch-item-failures /m)
+      assert.match(failed.stdout, /^template.json:13 error report-batch-item-failures Function\/Queue /m)
     })
   } finally {
     registry.close()
@@ -252,6 +264,13 @@ async function runTool(name: string, ...parameters: string[]): Promise<void> {
   await run(work, join(ROOT, 'node_modules/.bin', name), ...parameters)
 }
 
+async function checkSize(tarball: string, max: number): Promise<void> {
+  // The third column has the size of a file.
+  const lines = (await run(work, 'tar', '-tvzf', tarball)).trim().split('\n')
+  const bytes = lines.reduce((sum, line) => sum + Number(line.split(/\s+/)[2]), 0)
+  assert.ok(bytes > 100_000 && bytes <= max, `${bytes} bytes`)
+}
+
 async function checkFiles(tarball: string, filesOf: () => Promise<string[]>): Promise<void> {
   const listed = await run(work, 'tar', '-tzf', tarball)
   const expected = ['package.json', 'LICENSE', 'README.md', ...(await filesOf())]
@@ -268,7 +287,7 @@ async function libraryFiles(): Promise<string[]> {
 /** What tsc writes for each module. */
 async function toolFiles(): Promise<string[]> {
   const modules = await modulesIn('cli/src')
-  return modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`, `dist/${name}.js.map`])
+  return modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])
 }
 
 async function modulesIn(folder: string): Promise<string[]> {

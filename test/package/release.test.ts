@@ -1,12 +1,13 @@
 import { execFileSync } from 'node:child_process'
-import { globSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { absoluteLinks, relativeUrls } from '../../scripts/absolute-links.ts'
 import { notesOf, packRelease, publishedManifest } from '../../scripts/pack-release.ts'
-import { withRelease } from '../../scripts/release-docs.ts'
+import { installPages, withInstall, withRelease } from '../../scripts/release-docs.ts'
 
 const root = join(import.meta.dirname, '../..')
+const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 const place = { root, folder: 'cli', repository: 'owner/name', tag: 'bounded-sqs-batch@1.0.0' }
 const files = 'https://github.com/owner/name/blob/bounded-sqs-batch@1.0.0'
 const folders = 'https://github.com/owner/name/tree/bounded-sqs-batch@1.0.0'
@@ -39,31 +40,45 @@ t.test('the release keeps code', async (t) => {
   t.equal(absoluteLinks(text, place), text)
 })
 
-t.test('the install commands name the tag next as long as the version is a prerelease', async (t) => {
-  t.test('the action gets a tag with one @ less, which a later commit does not move', async (t) => {
-    const cwd = t.testdir({ cli: { 'package.json': '{ "version": "1.2.3" }' } })
-    const run = (program: string, ...args: string[]) => execFileSync(program, args, { cwd, encoding: 'utf8' }).trim()
-    const commit = () => run('git', '-c', 'user.name=a', '-c', 'user.email=a@b.c', 'commit', '--allow-empty', '-m', 'a')
-    run('git', 'init', '--quiet')
+t.test('the action gets a tag with one @ less, which a later commit does not move', async (t) => {
+  const cwd = t.testdir({ cli: { 'package.json': '{ "version": "1.2.3" }' } })
+  const run = (program: string, ...args: string[]) => execFileSync(program, args, { cwd, encoding: 'utf8' }).trim()
+  const commit = () => run('git', '-c', 'user.name=a', '-c', 'user.email=a@b.c', 'commit', '--allow-empty', '-m', 'a')
+  run('git', 'init', '--quiet')
+  commit()
+  const head = run('git', 'rev-parse', 'HEAD')
+  run('git', 'tag', 'bounded-sqs-batch@1.2.3')
+  for (const _ of [1, 2]) {
+    run(process.execPath, join(root, 'scripts/tag-action.ts'))
+    t.equal(run('git', 'rev-parse', 'doctor-v1.2.3'), head)
     commit()
-    const head = run('git', 'rev-parse', 'HEAD')
-    run('git', 'tag', 'bounded-sqs-batch@1.2.3')
-    for (const _ of [1, 2]) {
-      run(process.execPath, join(root, 'scripts/tag-action.ts'))
-      t.equal(run('git', 'rev-parse', 'doctor-v1.2.3'), head)
-      commit()
-    }
-  })
+  }
+})
 
-  const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  // docs/versioning.md explains the tag.
-  const pages = globSync(['{.,cli}/README.md', 'docs/!(versioning).md'], { cwd: root })
-  for (const page of pages) {
+t.test('the install commands name the tag next as long as the version is a prerelease', async (t) => {
+  let commands = 0
+  for (const page of installPages(root)) {
     for (const [line] of readFileSync(join(root, page), 'utf8').matchAll(/npm install .*bounded-sqs-batch.*/g)) {
       t.equal(/bounded-sqs-batch@next/.test(line), version.includes('-'), `${page}: ${line}`)
+      commands++
     }
   }
-  t.not(pages.length, 0)
+  t.ok(commands > 3)
+})
+
+t.test('the release after the last prerelease removes the tag next from the install commands', async (t) => {
+  const command = 'npm install middy-bounded-sqs-batch@next @middy/core\nnpm install -D bounded-sqs-batch@next\n'
+  t.equal(withInstall(command, '1.0.0-rc.2'), command)
+  t.equal(
+    withInstall(command, '1.0.0'),
+    'npm install middy-bounded-sqs-batch @middy/core\nnpm install -D bounded-sqs-batch\n',
+  )
+})
+
+t.test('a release does not say that it is a prerelease', { skip: version.includes('-') }, async (t) => {
+  for (const page of ['README.md', 'cli/README.md', 'docs/index.md', 'docs/versioning.md']) {
+    t.notMatch(readFileSync(join(root, page), 'utf8'), /\d-rc\.|release candidate|@next/, page)
+  }
 })
 
 for (const url of ['missing.md', '../../outside.md']) {
@@ -124,7 +139,6 @@ t.test('the notes of a release are the section of its version', async (t) => {
   t.throws(() => notesOf(changelog, '1.0'), { message: /to have a section "## 1\.0"/ })
 })
 
-const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 for (const [tag, repository, message] of [
   ['v1.0.0', 'owner/name', /expected the tag middy-bounded-sqs-batch@<version> or bounded-sqs-batch@<version>/],
   ['constructor@1.0.0', 'owner/name', /expected the tag middy-bounded-sqs-batch@<version>/],
