@@ -11,13 +11,20 @@ const TIMEOUTS = [10, 60]
 /** Seconds until a poller of Lambda receives a message that is visible. */
 const POLLED_WITHIN = 15
 
+interface Sent {
+  readonly end: string
+  readonly seconds: number
+  readonly receive: number
+}
+
 function visibilityStays(end: string): Experiment {
-  const isOf = (seconds: number) => (it: { end: string; seconds: number }) => it.end === end && it.seconds === seconds
+  const isOf = (seconds: number, sent?: Sent) => sent?.end === end && sent.seconds === seconds
 
   /** Seconds from the call that sets the timeout to the next delivery. `undefined` if there is no delivery yet. */
   function delayOf(seconds: number, notes: readonly Note[]): number | undefined {
-    const set = notes.find(({ set }) => set && isOf(seconds)(set))
-    const again = notes.find(({ bodies = [] }) => bodies.some((body: never) => isOf(seconds)(body) && isLater(body)))
+    const isAgain = (body: Sent) => isOf(seconds, body) && body.receive > 1
+    const set = notes.find(({ set }) => isOf(seconds, set))
+    const again = notes.find(({ bodies = [] }) => bodies.some(isAgain))
     return set && again && (again.at - set.at) / 1000
   }
 
@@ -37,7 +44,7 @@ function visibilityStays(end: string): Experiment {
         () => proof.notes('visibility'),
         (notes) => TIMEOUTS.every((seconds) => delayOf(seconds, notes) !== undefined),
       )
-      const isSet = (seconds: number) => notes.some(({ set }) => set && isOf(seconds)(set))
+      const isSet = (seconds: number) => notes.some(({ set }) => isOf(seconds, set))
       if (!TIMEOUTS.every(isSet)) throw new Error('the function did not set both timeouts')
       const delays = TIMEOUTS.map((seconds) => ({ seconds, delay: delayOf(seconds, notes) }))
       return {
@@ -53,8 +60,6 @@ function visibilityStays(end: string): Experiment {
     },
   }
 }
-
-const isLater = ({ receive }: { receive: number }) => receive > 1
 
 const MESSAGES = 200
 
