@@ -5,7 +5,7 @@ import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
 import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
-import { command, environment, startSilentServer } from '../support/runs.ts'
+import { command, environment } from '../support/runs.ts'
 import { DAY } from '../support/templates.ts'
 
 const ACCOUNT = '000000000000'
@@ -194,15 +194,6 @@ test('a function without problems has no findings', async (t) => {
     'GET /2015-03-31/functions/orders/aliases',
     READERS,
   ])
-})
-
-test('an AWS that accepts a call, but never responds: an error after 30 s without a response', async (t) => {
-  const { url, limits } = await startSilentServer(t)
-  const env = { AWS_ENDPOINT_URL_LAMBDA: url, AWS_ENDPOINT_URL_SQS: url }
-  await t.rejects(findingsOf(t, { function: 'orders' }, env), {
-    message: 'Lambda does not respond (TimeoutError): check AWS_ENDPOINT_URL and the network',
-  })
-  t.equal(Math.max(...limits), 30_000)
 })
 
 test('settings of function, mapping and queues are read from the responses, and checked', async (t) => {

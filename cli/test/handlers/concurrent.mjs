@@ -4,12 +4,12 @@ import { note } from './notes.ts'
 
 const { RECORD_TO, AT_ONCE = 1 } = process.env
 const started = `${RECORD_TO}.started`
+const { pid } = process
 
 /** Notes the start, the end and the process of each invocation. The first AT_ONCE invocations wait for each other. */
 export async function handler() {
-  const began = Date.now()
+  note({ pid, running: 1 })
   appendFileSync(started, '.')
   while (statSync(started).size < AT_ONCE) await sleep(20)
-  await sleep(20) // the spans of these invocations overlap by more than the resolution of the clock
-  note({ began, ended: Date.now(), pid: process.pid })
+  note({ pid, running: -1 })
 }

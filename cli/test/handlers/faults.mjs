@@ -1,14 +1,18 @@
 import { subscribe } from 'node:diagnostics_channel'
-import { openSync } from 'node:fs'
+import { openSync, writeFileSync } from 'node:fs'
 import { failures, note, numberOf } from './notes.ts'
 
 function first(record) {
   return record.attributes.ApproximateReceiveCount === '1'
 }
 
+/** The test finds the file once the fault has begun. */
 function onFirst(fault) {
   return async ({ Records }) => {
-    if (first(Records[0])) await fault(Records)
+    if (first(Records[0])) {
+      writeFileSync(`${process.env.RECORD_TO}.begun`, '')
+      await fault(Records)
+    }
     for (const record of Records) note(numberOf(record))
     return failures([])
   }

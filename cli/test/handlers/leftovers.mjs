@@ -3,19 +3,22 @@ import { generateKeyPairSync } from 'node:crypto'
 import { createWriteStream, existsSync, fsync, write } from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
-import { scheduler, setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { createGzip, gzip } from 'node:zlib'
 import { note, numberOf } from './notes.ts'
 
 /** Responds, and processes the records in a timer. */
 export async function inTimer({ Records }) {
-  setTimeout(() => note(Records.map(numberOf)), process.env.TIMER_MS ?? 1000)
+  setTimeout(() => note(Records.map(numberOf)), 200)
 }
 
-/** The same with a promise that nobody awaits. */
-export async function afterWait({ Records }) {
-  scheduler.wait(1000).then(() => note(Records.map(numberOf)))
+/** Notes its process, and processes the records in the first of many timers that fires after the test calls `release()`. */
+export async function inTimers({ Records }) {
+  note({ pid: process.pid })
+  const check = () => (existsSync(`${process.env.RECORD_TO}.released`) ? note(Records.map(numberOf)) : start())
+  const start = () => setTimeout(check, 20)
+  start()
 }
 
 /** Responds while a request is in flight. The path is not shown, because it can contain data of the message. */
@@ -23,33 +26,10 @@ export async function fetches() {
   fetch(`${process.env.SERVICE}/secret`).catch(() => {})
 }
 
-/** Nothing of this is work that is left: the timer is not referenced or was cleared, and the client keeps its socket. */
-export async function leavesNothing({ Records }) {
-  globalThis.client ??= setInterval(() => {}, 60_000)
-  setTimeout(() => {}, 60_000).unref()
-  clearTimeout(setTimeout(() => {}, 60_000))
-  await sleep(10)
-  await (await fetch(process.env.SERVICE)).text()
-  note(Records.map(numberOf))
-}
-
 /** Starts a child process, notes both processes, and leaves a timer. */
 export async function withChild() {
   const child = spawn('sleep', ['600'], { stdio: 'ignore' })
   note({ pid: process.pid, child: child.pid })
-}
-
-/** An interval and an unreferenced timer send metrics. Their requests are in flight at the response. */
-export async function flushesMetrics() {
-  const flush = () => void fetch(`${process.env.SERVICE}/secret`).catch(() => {})
-  globalThis.flushing ??= setInterval(flush, 1)
-  setTimeout(flush, 1).unref()
-  await sleep(20)
-}
-
-/** Responds, and starts a request a little later, like an SDK client that reads its settings first. */
-export async function fetchesLater() {
-  setImmediate(() => fetches())
 }
 
 const { DATABASE, SERVICE, FILE } = process.env
@@ -198,6 +178,12 @@ export const correct = {
   interval: async () => {
     globalThis.flush ??= setInterval(request, 10)
     await sleep(20)
+  },
+  // Nothing of this is due, and the client keeps its socket.
+  idle: async () => {
+    globalThis.idle ??= setInterval(ignore, 60_000)
+    clearTimeout(setTimeout(request, 100))
+    await request()
   },
   abortedRequest: async () => {
     const controller = new AbortController()

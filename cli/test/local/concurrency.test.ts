@@ -7,11 +7,15 @@ import { toRunOptions } from '../../src/local/command/options.ts'
 import { command, counts, folder, handlerFile, notebook, runHandler } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
-type Span = { began: number; ended: number; pid: number }
-function most(spans: readonly Span[]) {
-  return Math.max(
-    ...spans.map(({ began }) => spans.filter((other) => other.began <= began && began < other.ended).length),
-  )
+/** The most invocations that ran at once, and the number of processes. */
+function spansOf(notes: ReturnType<typeof notebook>) {
+  const lines: { pid: number; running: 1 | -1 }[] = notes.read()
+  let [running, most] = [0, 0]
+  for (const line of lines) {
+    running += line.running
+    most = Math.max(most, running)
+  }
+  return { most, processes: new Set(lines.map(({ pid }) => pid)).size }
 }
 
 test('one invocation at a time, always in the same process', async (t) => {
@@ -20,10 +24,8 @@ test('one invocation at a time, always in the same process', async (t) => {
     function: { env: { RECORD_TO: notes.file } },
     messages: numberedMessages(30),
   })
-  const spans: Span[] = notes.read()
   t.match(counts(ledger), { invocations: 3, processed: 30 })
-  t.equal(most(spans), 1)
-  t.equal(new Set(spans.map(({ pid }) => pid)).size, 1)
+  t.strictSame(spansOf(notes), { most: 1, processes: 1 })
 })
 
 test('a concurrency of 4: four concurrent invocations, each in a separate process', async (t) => {
@@ -33,10 +35,8 @@ test('a concurrency of 4: four concurrent invocations, each in a separate proces
     messages: numberedMessages(160),
     mapping: { concurrency: 4 },
   })
-  const spans: Span[] = notes.read()
   t.match(counts(ledger), { invocations: 16, processed: 160, lost: 0 })
-  t.equal(most(spans), 4)
-  t.equal(new Set(spans.map(({ pid }) => pid)).size, 4)
+  t.strictSame(spansOf(notes), { most: 4, processes: 4 })
 })
 
 test('Managed Instances: four concurrent invocations in one process', async (t) => {
@@ -46,10 +46,8 @@ test('Managed Instances: four concurrent invocations in one process', async (t) 
     messages: numberedMessages(160),
     mapping: { concurrency: 4 },
   })
-  const spans: Span[] = notes.read()
   t.match(counts(ledger), { invocations: 16, processed: 160, lost: 0 })
-  t.equal(most(spans), 4)
-  t.equal(new Set(spans.map(({ pid }) => pid)).size, 1)
+  t.strictSame(spansOf(notes), { most: 4, processes: 1 })
 })
 
 const FLAGS = {
@@ -77,20 +75,28 @@ test('the default of --concurrency: 1 without a template, else at most five and 
 
 test('with a template, a handler that fails if two environments run at once fails', async (t) => {
   const file = join(folder(t), 'h.mjs')
+  // The first invocation waits for a second one.
   writeFileSync(
     file,
-    `import { rmSync, writeFileSync } from 'node:fs'
+    `import { existsSync, rmSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+const { LOCK, WAITS } = process.env
 export const handler = async () => {
-  writeFileSync(process.env.LOCK, '', { flag: 'wx' })
-  await new Promise((resolve) => setTimeout(resolve, 500))
-  rmSync(process.env.LOCK)
+  try {
+    writeFileSync(LOCK, '', { flag: 'wx' })
+  } catch (error) {
+    writeFileSync(LOCK + '.tried', '')
+    throw error
+  }
+  while (WAITS && !existsSync(LOCK + '.tried')) await sleep(20)
+  rmSync(LOCK)
 }`,
   )
   const mapping = { BatchSize: 10, MaximumBatchingWindowInSeconds: 0, ScalingConfig: { MaximumConcurrency: 10 } }
-  const template = templateFile(t, sam({ mapping, function: { Timeout: 30 } }))
+  const template = templateFile(t, sam({ mapping, function: { Timeout: 300 }, queue: { VisibilityTimeout: 1800 } }))
   const LOCK = join(folder(t), 'lock')
   const args = ['local', file, '--messages', '100', '--template', template, '--json', '--idle', '0']
-  const failed = await command(args, { env: { LOCK } })
+  const failed = await command(args, { env: { LOCK, WAITS: 'yes' } })
   t.match(failed.stderr, /^settings of \S+ in \S+: .*, maximum concurrency 10$/m)
   t.match(JSON.parse(failed.stdout), { verdict: 'failed' })
   t.ok(JSON.parse(failed.stdout).failedInvocations > 0)

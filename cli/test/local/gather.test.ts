@@ -1,7 +1,5 @@
-import { syncBuiltinESMExports } from 'node:module'
-import timers from 'node:timers/promises'
-import { type Test, test } from 'tap'
-import { gather } from '../../src/local/simulator/gather.ts'
+import { test } from 'tap'
+import { type GatherOptions, gather as gatherWith } from '../../src/local/simulator/gather.ts'
 import type { Received } from '../../src/local/simulator/sqs-record.ts'
 import { received } from '../support/runs.ts'
 
@@ -9,6 +7,22 @@ const signal = new AbortController().signal
 const isLast = async () => false
 /** More than any test needs. */
 const MAX_CALLS = 3000
+
+/** A clock that stands still, apart from the sleeps of `gather()`, which end at once. */
+function createClock() {
+  const sleeps: number[] = []
+  let time = 5000
+  function pass(ms: number) {
+    time += ms
+  }
+  async function sleep(ms: number) {
+    sleeps.push(ms)
+    pass(ms)
+  }
+  return { sleeps, pass, now: () => time, sleep }
+}
+
+const gather = (options: GatherOptions) => gatherWith({ ...createClock(), ...options })
 
 /** A queue with this many messages of one size. When it is empty, it returns no messages at once. */
 function queueOf(count: number, bytes = 100) {
@@ -52,11 +66,15 @@ test('a batch of seven messages without a window needs one call', async (t) => {
 
 test('the window ends a batch that is not full', async (t) => {
   const queue = queueOf(25)
-  const started = performance.now()
-  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, isLast, signal })
+  const clock = createClock()
+  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, isLast, signal, ...clock })
   t.equal(batch.length, 25)
-  const elapsed = performance.now() - started
-  t.ok(elapsed >= 190 && elapsed < 5000, `${elapsed} ms`)
+  t.strictSame(clock.sleeps, [50, 50, 50, 50])
+})
+
+test('without a clock of a test, the window ends, too', async (t) => {
+  const { receive } = queueOf(1)
+  t.equal((await gatherWith({ receive, batchSize: 2, windowMs: 1, isLast, signal })).batch.length, 1)
 })
 
 test('an empty queue gives an empty batch', async (t) => {
@@ -107,21 +125,6 @@ test('if the signal is already aborted, nothing is received', async (t) => {
   t.strictSame([batch, queue.calls], [[], []])
 })
 
-/** A clock that stands still, apart from the sleeps of `gather()`, which end at once. */
-function setClock(t: Test) {
-  const clock = { now: 5000, sleeps: [] as number[] }
-  t.teardown(syncBuiltinESMExports) // the last teardown, after tap has restored the functions
-  t.intercept(performance, 'now', { value: () => clock.now })
-  t.intercept(timers, 'setTimeout', {
-    value: async (ms: number) => {
-      clock.sleeps.push(ms)
-      clock.now += ms
-    },
-  })
-  syncBuiltinESMExports()
-  return clock
-}
-
 /** A queue that returns one message for each of the first calls, and then none. */
 function slowQueue(count: number) {
   const calls: [max: number, waitSeconds: number][] = []
@@ -134,9 +137,9 @@ function slowQueue(count: number) {
 }
 
 test('a call waits a second for messages if the window has that much left, and else asks every 50 ms', async (t) => {
-  const clock = setClock(t)
+  const clock = createClock()
   const long = slowQueue(2)
-  await gather({ receive: long.receive, batchSize: 2, windowMs: 1000, isLast, signal })
+  await gather({ receive: long.receive, batchSize: 2, windowMs: 1000, isLast, signal, ...clock })
   t.strictSame(
     { calls: long.calls, sleeps: clock.sleeps },
     {
@@ -148,7 +151,7 @@ test('a call waits a second for messages if the window has that much left, and e
     },
   )
   const short = slowQueue(1)
-  const { batch } = await gather({ receive: short.receive, batchSize: 2, windowMs: 120, isLast, signal })
+  const { batch } = await gather({ receive: short.receive, batchSize: 2, windowMs: 120, isLast, signal, ...clock })
   t.equal(batch.length, 1)
   t.strictSame(
     { calls: short.calls, sleeps: clock.sleeps },
@@ -165,26 +168,25 @@ test('a call waits a second for messages if the window has that much left, and e
 })
 
 test('an empty answer after a second is followed by the next call, without a pause', async (t) => {
-  const clock = setClock(t)
+  const clock = createClock()
   const queue = slowQueue(1)
   async function receive(max: number, waitSeconds: number) {
-    if (queue.calls.length > 0) clock.now += waitSeconds * 1000
+    if (queue.calls.length > 0) clock.pass(waitSeconds * 1000)
     return queue.receive(max, waitSeconds)
   }
-  await gather({ receive, batchSize: 2, windowMs: 2500, isLast, signal })
+  await gather({ receive, batchSize: 2, windowMs: 2500, isLast, signal, ...clock })
   t.strictSame(queue.calls, [[2, 1], [1, 1], [1, 1], ...Array(10).fill([1, 0])])
   t.strictSame(clock.sleeps, Array(10).fill(50))
 })
 
 test('while messages arrive, calls follow each other without a pause', async (t) => {
-  const clock = setClock(t)
+  const clock = createClock()
   const queue = queueOf(1000)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, isLast, signal })
+  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, isLast, signal, ...clock })
   t.strictSame({ length: batch.length, sleeps: clock.sleeps }, { length: 1000, sleeps: [] })
 })
 
 test('a message is received only if it would fit with the average size so far', async (t) => {
-  setClock(t)
   async function calls(bytes: number) {
     const made: number[] = []
     async function receive(max: number) {
@@ -200,7 +202,6 @@ test('a message is received only if it would fit with the average size so far', 
 })
 
 test('a batch does not wait for the end of its window if no message can arrive, or after an abort', async (t) => {
-  setClock(t)
   const queue = slowQueue(1)
   const options = { receive: queue.receive, batchSize: 10, windowMs: 5000, isLast, signal }
   await gather({ ...options, isLast: async () => true })

@@ -1,9 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { test } from 'tap'
-import { command, environment, folder, handlerFile, isAlive, notebook, type Result, until } from '../support/runs.ts'
+import { numberedMessages } from '../../src/engine.ts'
+import { openInterrupt } from '../../src/local/command/local.ts'
+import {
+  command,
+  counts,
+  environment,
+  folder,
+  handlerFile,
+  heldTimers,
+  isAlive,
+  notebook,
+  type Result,
+  runHandler,
+  until,
+} from '../support/runs.ts'
 
 const FINISHING = 'finishing the running batches'
 
@@ -13,18 +26,8 @@ async function interrupted(
   exportName: string,
   act: (child: ChildProcess, output: Result) => unknown,
 ) {
-  const args = [
-    'local',
-    `${handlerFile('slow.mjs')}#${exportName}`,
-    '--messages',
-    '20',
-    '--batch-size',
-    '10',
-    '--json',
-    '--timeout',
-    '300',
-  ]
-  const result = await command(args, {
+  const flags = ['--messages', '20', '--batch-size', '10', '--json', '--timeout', '300']
+  const result = await command(['local', `${handlerFile('slow.mjs')}#${exportName}`, ...flags], {
     env: { RECORD_TO: notes.file },
     during: async (child, output) => {
       await until(() => notes.read().length > 0)
@@ -60,27 +63,35 @@ test('Ctrl-C: the running batch is finished and deleted, the rest stays in the q
   await gone(pids)
 })
 
-test('a Ctrl-C that arrives twice in quick succession counts as one', async (t) => {
-  const notes = notebook(t)
-  const { stdout } = await interrupted(notes, 'handler', async (child, output) => {
-    child.kill('SIGSTOP') // when the process continues, it receives both signals at once
-    child.kill('SIGINT')
-    child.kill('SIGTERM')
-    child.kill('SIGCONT')
-    await until(() => output.stderr.includes(FINISHING))
-    notes.release()
+test('signals within 300 ms count as one, and the next one stops the run', (t) => {
+  const controllers = { draining: new AbortController(), stopping: new AbortController() }
+  const lines: string[] = []
+  let now = 1000
+  const interrupt = openInterrupt(controllers, lines.push.bind(lines), () => now)
+  const aborted = [0, 0, 299, 1].map((ms) => {
+    now += ms
+    interrupt()
+    return Object.values(controllers).filter(({ signal }) => signal.aborted).length
   })
-  t.match(JSON.parse(stdout), { processed: 10, remaining: 10, lost: 0 })
+  t.strictSame(aborted, [1, 1, 1, 2])
+  t.match(lines, [FINISHING, 'stopping immediately'])
+  t.equal(lines.length, 2)
+  t.end()
 })
+
+/** Interrupts the command, and then sends signals until one of them counts as the second one. */
+async function interruptTwice(child: ChildProcess, output: Result) {
+  child.kill('SIGINT')
+  await until(() => output.stderr.includes(FINISHING))
+  await until(() => {
+    child.kill('SIGTERM')
+    return output.stderr.includes('stopping immediately')
+  })
+}
 
 test('a second Ctrl-C stops the run immediately: no message is deleted, and the ledger counts the remaining ones', async (t) => {
   const notes = notebook(t)
-  const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', async (child, output) => {
-    child.kill('SIGINT')
-    await until(() => output.stderr.includes(FINISHING))
-    await sleep(400) // signals within 300 ms count as one
-    child.kill('SIGINT')
-  })
+  const { code, stdout, stderr, pids } = await interrupted(notes, 'blocks', interruptTwice)
   t.match(stderr, /^stopping immediately: the messages of running invocations stay in the queue$/m)
   t.match(JSON.parse(stdout), {
     invocations: 1,
@@ -102,10 +113,7 @@ test('a second Ctrl-C while the handler is loading ends the run, which failed', 
   const { code, stdout, stderr } = await command(['local', file, '--messages', '20', '--json'], {
     during: async (child, output) => {
       await until(() => output.stderr.includes('function | loading'))
-      child.kill('SIGINT')
-      await until(() => output.stderr.includes(FINISHING))
-      await sleep(400) // signals within 300 ms count as one
-      child.kill('SIGINT')
+      await interruptTwice(child, output)
     },
   })
   t.match(JSON.parse(stdout), {
@@ -129,20 +137,15 @@ for (const signal of ['SIGKILL', 'SIGQUIT'] as const) {
 
 test('a timeout also kills processes that the handler started', async (t) => {
   const notes = notebook(t)
-  const args = [
-    'local',
-    `${handlerFile('slow.mjs')}#blocks`,
-    '--messages',
-    '1',
-    '--timeout',
-    '5', // enough for the handler to note its processes on a busy machine
-    '--max-receives',
-    '1',
-    '--json',
-  ]
-  const { stdout, code } = await command([...args, '--retry-after', '0'], { env: { RECORD_TO: notes.file } })
-  t.match(JSON.parse(stdout), { timeouts: 1, deadLettered: 1, lost: 0 })
-  t.equal(code, 1)
+  const { startTimer, fireLast } = heldTimers()
+  const ran = runHandler('slow.mjs', {
+    queue: { visibilityTimeout: 40, maxReceives: 1 },
+    function: { exportName: 'blocks', env: { RECORD_TO: notes.file }, startTimer },
+    messages: numberedMessages(1),
+  })
+  await until(() => notes.read().length > 0)
+  fireLast()
+  t.match(counts(await ran), { timeouts: 1, deadLettered: 1, lost: 0 })
   const [{ pid, child }] = notes.read()
   await gone([pid, child])
 })

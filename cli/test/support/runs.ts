@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import { type AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +8,9 @@ import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { type Ledger, type Queue, type RunOptions, run } from '../../src/engine.ts'
 import type { Received } from '../../src/local/simulator/sqs-record.ts'
+
+// A process that starts with the hook of tap needs half as long again. Only the coverage needs the hook.
+if (process.env.TAP_DISABLE_COVERAGE === '1') delete process.env.NODE_OPTIONS
 
 export const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
 
@@ -153,28 +154,28 @@ export async function until(what: () => unknown) {
   while (!(await what())) await sleep(20)
 }
 
-/**
- * A server that accepts calls and never responds. Divides all times of this process by a hundred. `limits` has the
- * undivided time limits of the sockets.
- */
-export async function startSilentServer(t: Test) {
-  const server = createServer(() => {})
-  await once(server.listen(0, '127.0.0.1'), 'listening')
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const limits: number[] = []
-  const { setTimeout: setSocketTimeout } = Socket.prototype
-  const { setTimeout } = globalThis
-  t.intercept(Socket.prototype, 'setTimeout', {
-    value(this: Socket, ms: number, callback?: () => void) {
-      limits.push(ms)
-      return setSocketTimeout.call(this, ms / 100, callback)
-    },
-  })
-  t.intercept(globalThis, 'setTimeout', { value: (callback: () => void, ms = 0) => setTimeout(callback, ms / 100) })
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, limits }
+/** Timers of invocations that fire only if the test calls `fireLast()`. */
+export function heldTimers() {
+  const callbacks: (() => void)[] = []
+  function startTimer(callback: () => void) {
+    callbacks.push(callback)
+  }
+  return {
+    startTimer: startTimer as unknown as typeof setTimeout,
+    count: () => callbacks.length,
+    fireLast: () => callbacks.at(-1)?.(),
+  }
+}
+
+interface Client {
+  config: { requestHandler: { httpHandlerConfigs?: () => object } }
+}
+
+/** Returns the time limits of the first client of this class of the SDK that makes a call in this test. */
+export function limitsOf(t: Test, { prototype }: { prototype: object }) {
+  const { send } = prototype as { send: () => unknown }
+  const calls = t.capture(prototype as { send: typeof send }, 'send', send)
+  return () => (calls()[0]?.receiver as Client | undefined)?.config.requestHandler.httpHandlerConfigs?.()
 }
 
 export function received(messageId: string, bytes = 100, receiveCount = 1): Received {

@@ -26,19 +26,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   const draining = new AbortController()
   const stopping = new AbortController()
   const failures: string[] = []
-  let lastSignal = 0
-  function interrupt() {
-    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick succession
-    // count as one.
-    if (draining.signal.aborted && performance.now() - lastSignal < SAME_SIGNAL_MS) return
-    lastSignal = performance.now()
-    if (draining.signal.aborted) {
-      display.log('stopping immediately: the messages of running invocations stay in the queue')
-      return stopping.abort()
-    }
-    display.log('finishing the running batches; press Ctrl-C again to stop immediately')
-    draining.abort()
-  }
+  const interrupt = openInterrupt({ draining, stopping }, display.log)
   for (const signal of SIGNALS) process.on(signal, interrupt)
 
   try {
@@ -82,6 +70,27 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     throw error instanceof InitError ? notLoaded(handler, options.function, error) : error
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt)
+  }
+}
+
+/** Returns what a signal does: the first one finishes the running batches, and the second one stops them. */
+export function openInterrupt(
+  { draining, stopping }: Record<'draining' | 'stopping', AbortController>,
+  log: (line: string) => void,
+  now = () => performance.now(),
+) {
+  let lastSignal = 0
+  return () => {
+    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick succession
+    // count as one.
+    if (draining.signal.aborted && now() - lastSignal < SAME_SIGNAL_MS) return
+    lastSignal = now()
+    if (draining.signal.aborted) {
+      log('stopping immediately: the messages of running invocations stay in the queue')
+      return stopping.abort()
+    }
+    log('finishing the running batches; press Ctrl-C again to stop immediately')
+    draining.abort()
   }
 }
 

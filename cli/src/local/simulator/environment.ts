@@ -41,6 +41,8 @@ export interface FunctionOptions extends RuntimeReports {
   runtimeClient?: string | undefined
   /** Environment variables. `undefined` removes a variable of this process. */
   env?: NodeJS.Dict<string>
+  /** Starts the timer of an invocation. Default: `setTimeout`. */
+  startTimer?: typeof setTimeout
   onLog?: (line: string) => void
   /** Called with the milliseconds that loading took, if they are more than `initTimeout`. */
   onSlowInit?: (ms: number) => void

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { Received } from './sqs-record.ts'
 
 /** The limit of Lambda for one event, including metadata. The wrapping `{"Records":[]}` takes 14 bytes of it. */
@@ -13,6 +13,8 @@ export interface GatherOptions {
   /** Whether no further message can arrive. The batch then does not wait for the end of its window. */
   isLast: () => Promise<boolean>
   signal: AbortSignal
+  now?: () => number
+  sleep?: (ms: number) => Promise<unknown>
 }
 
 /**
@@ -20,7 +22,8 @@ export interface GatherOptions {
  * batch is empty. Otherwise, it makes one call after another until the batch size, the payload limit or the window is
  * reached, or until no more can arrive. `rest` contains the received messages that did not fit.
  */
-export async function gather({ receive, batchSize, windowMs, isLast, signal }: GatherOptions) {
+export async function gather(options: GatherOptions) {
+  const { receive, batchSize, windowMs, isLast, signal, now = () => performance.now(), sleep = setTimeout } = options
   if (signal.aborted) return { batch: [], rest: [] }
   const got = await receive(Math.min(10, batchSize), 1)
   let bytes = sizeOf(got)
@@ -29,9 +32,9 @@ export async function gather({ receive, batchSize, windowMs, isLast, signal }: G
   const room = () =>
     Math.min(10, batchSize - got.length, Math.floor(((MAX_PAYLOAD_BYTES - bytes) * got.length) / bytes))
 
-  const deadline = performance.now() + windowMs
+  const deadline = now() + windowMs
   while (got.length > 0 && room() > 0 && !signal.aborted && !(await isLast())) {
-    const left = deadline - performance.now()
+    const left = deadline - now()
     if (left <= 0) break
     const waitSeconds = left >= 1000 ? 1 : 0
     const messages = await receive(room(), waitSeconds)

@@ -46,7 +46,7 @@ export function regionFor(hostname: string, fallback = 'us-east-1'): string {
   return /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? fallback
 }
 
-function createClient(endpoint: string) {
+function createClient(endpoint: string, socketTimeout: number) {
   const { AWS_REGION, AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const { hostname } = new URL(endpoint)
   // The SDK requires credentials. A local substitute for SQS accepts any.
@@ -56,7 +56,7 @@ function createClient(endpoint: string) {
     region: regionFor(hostname, AWS_REGION),
     ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     // The SDK only warns after a `requestTimeout`, and waits for 15 minutes by default.
-    requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
+    requestHandler: { connectionTimeout: 5000, socketTimeout },
   })
 }
 
@@ -80,12 +80,13 @@ async function callInTens(
 
 /**
  * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and makes one
- * call after another. Rejects with a UsageError if SQS cannot be reached.
+ * call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for `socketTimeout`
+ * milliseconds.
  */
-export async function openGivenQueue(address: QueueAddress): Promise<Queue> {
+export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
   const { queueUrl } = address
   const endpoint = endpointOf(address)
-  const client = createClient(endpoint)
+  const client = createClient(endpoint, socketTimeout)
   function guard<T>(call: Promise<T>, queue = queueUrl): Promise<T> {
     return call.catch((error) => {
       throw explain(error, queue, endpoint)

@@ -62,6 +62,7 @@ export interface RuntimeApiOptions extends RuntimeReports {
   onIdle: () => void
   /** Called before the runtime gets something to do. */
   onWake: () => void
+  startTimer?: typeof setTimeout
 }
 
 /** The limit of Lambda for a synchronous response. */
@@ -91,7 +92,8 @@ interface State {
 }
 
 /** The invocations of one environment, from `invoke()` to their outcome. */
-function openInvocations({ timeout, functionArn, onIdle, onWake }: RuntimeApiOptions) {
+function openInvocations(options: RuntimeApiOptions) {
+  const { timeout, functionArn, onIdle, onWake, startTimer = setTimeout } = options
   const state: State = { waiting: new Set(), polls: new Set(), running: new Map(), hasResponded: false }
   const timedOut = `timed out after ${(timeout / 1000).toFixed(2)} seconds`
 
@@ -108,7 +110,7 @@ function openInvocations({ timeout, functionArn, onIdle, onWake }: RuntimeApiOpt
   /** Starts the time of the function, or starts it again. */
   function limit(invocation: Invocation, message: string) {
     clearTimeout(invocation.timer)
-    invocation.timer = setTimeout(() => finish(invocation, { type: 'timeout', message }), timeout)
+    invocation.timer = startTimer(() => finish(invocation, { type: 'timeout', message }), timeout)
   }
 
   /** Gives waiting events to the runtime. */
