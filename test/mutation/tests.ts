@@ -341,7 +341,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/deployed/read-function.ts': ['deployed/read-function'],
   'cli/src/deployed/queues.ts': ['deployed/read-function'],
   'cli/src/deployed/returned.ts': ['deployed/read-function'],
-  'cli/src/deployed/errors.ts': ['deployed/read-function', 'deployed/doctor'],
+  'cli/src/deployed/errors.ts': ['deployed/read-function'],
   'cli/src/code/commonjs.ts': ['code/evidence'],
   'cli/src/code/imports.ts': ['code/evidence'],
   'cli/src/code/source.ts': ['code/evidence'],
