@@ -15,8 +15,9 @@ import {
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { type Test, test } from 'tap'
 import { SqsBatchDoctor } from '../../src/cdk.ts'
+import { inProcess } from '../support/in-process.ts'
 import { CASES } from '../support/rule-cases.ts'
-import { command, folder } from '../support/runs.ts'
+import { folder } from '../support/runs.ts'
 import { cloudFormation } from '../support/templates.ts'
 import { addHandler, addOrders, addQueue, DEFECTS } from './orders.ts'
 
@@ -339,7 +340,7 @@ test('every template that breaks a rule: the same findings as doctor reports for
       }
     }
   })
-  const { stdout } = await command(['doctor', '--json', outdir])
+  const { stdout } = await inProcess(['doctor', '--json', outdir])
   const found = JSON.parse(stdout).findings.map(
     ({ rule, resource, file }: Record<string, string>) =>
       `${rule} ${basename(file ?? '', '.template.json')} ${resource}`,

@@ -5,7 +5,7 @@ import type { Format } from '../../src/doctor/format.ts'
 import { type Input, parameterNames, readInputs, readStacks } from '../../src/doctor/inputs.ts'
 import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
-import { command } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
 import { getAtt, sam } from '../support/templates.ts'
 import { terraformState } from '../support/terraform.ts'
 
@@ -110,7 +110,7 @@ test('a parameter must be one of a template, and applies to the templates that h
   const paths = ['a.json', 'p.json'].map((path) => join(root, path))
   const low = await runDoctor(t, paths, { format: 'json', parameter: ['Seconds=29'] })
   t.match(JSON.parse(low.stdout).findings, [{ rule: 'visibility-below-timeout', file: paths[1] }])
-  const wrong = await command(['doctor', '--parameter', 'Second=29', ...paths])
+  const wrong = await inProcess(['doctor', '--parameter', 'Second=29', ...paths])
   t.strictSame([wrong.code, wrong.stdout], [2, ''])
   t.match(
     wrong.stderr,

@@ -6,6 +6,7 @@ import { check, type Finding } from '../../src/doctor/check.ts'
 import { counts, formatGithub, formatText } from '../../src/doctor/format.ts'
 import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
+import { inProcess } from '../support/in-process.ts'
 import { command } from '../support/runs.ts'
 import { getAtt, read, sam, templateFile } from '../support/templates.ts'
 
@@ -50,7 +51,7 @@ const NEVER_CHECKED = [
 ]
 
 test('--format json: the findings, the number of mappings, and what is never checked', async (t) => {
-  const { stdout } = await command(['doctor', templateFile(t, wrong), '--format', 'json'])
+  const { stdout } = await inProcess(['doctor', templateFile(t, wrong), '--format', 'json'])
   const { findings, ...rest } = JSON.parse(stdout)
   const inputs = rest.inputs.map(({ mappings }: { mappings: number }) => ({ mappings }))
   t.strictSame(
@@ -110,7 +111,7 @@ test('the parameters whose defaults were used are named', async (t) => {
   }
   const file = templateFile(t, { Parameters, Conditions, ...sam(change) })
   async function namesWith(...flags: string[]) {
-    const { stdout } = await command(['doctor', file, '--format', 'json', ...flags])
+    const { stdout } = await inProcess(['doctor', file, '--format', 'json', ...flags])
     return JSON.parse(stdout).defaultedParameters
   }
   t.strictSame(await namesWith(), ['Stage', 'Seconds'])
@@ -118,7 +119,7 @@ test('the parameters whose defaults were used are named', async (t) => {
   t.strictSame(await namesWith('--parameter', 'Stage=prod', '--parameter', 'Seconds=190'), [])
   const line = 'Defaults were used for parameters: Stage, Seconds (set others with --parameter NAME=VALUE).'
   for (const format of ['text', 'github']) {
-    const { stdout } = await command(['doctor', file, '--format', format])
+    const { stdout } = await inProcess(['doctor', file, '--format', format])
     t.ok(stdout.split('\n').includes(line), format)
   }
 })
@@ -195,7 +196,7 @@ test('a clean run prints two lines, which name the functions that need permissio
 })
 
 test('--help of doctor shows its flags', async (t) => {
-  const { stdout } = await command(['doctor', '--help'])
+  const { stdout } = await inProcess(['doctor', '--help'])
   const flags = Array.from(stdout.matchAll(/^ {2}(?:-h, )?(--[\w-]+)/gm), ([, flag]) => flag)
   const own = ['--parameter', '--function', '--region', '--accept', '--accept-file', '--format', '--json', '--strict']
   t.strictSame(
@@ -226,12 +227,12 @@ test('--accept, --accept-file and --strict', async (t) => {
     ['--accept', text],
     ['--accept-file', join(filesIn(t, { accepted: text }), 'accepted')],
   ]) {
-    const { code, stdout } = await command([...args, ...flags])
+    const { code, stdout } = await inProcess([...args, ...flags])
     const { findings, accepted } = JSON.parse(stdout)
     t.strictSame([code, findings], [0, []])
     t.match(accepted, [{ rule: 'report-batch-item-failures', accepted: 'it only throws' }])
   }
-  const { code, stdout, stderr } = await command(['doctor', templateFile(t, clean), '--accept', 'agreed'])
+  const { code, stdout, stderr } = await inProcess(['doctor', templateFile(t, clean), '--accept', 'agreed'])
   t.strictSame([code, stdout], [2, ''])
   t.match(stderr, /^bounded-sqs-batch: --accept agreed: write RULE@RESOURCE=REASON/)
 })

@@ -1,12 +1,13 @@
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { command, handlerFile, runHandler } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { handlerFile, runHandler } from '../support/runs.ts'
 
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0', '--max-receives', '1', '--quiet']
 
 test('with --quiet, the table is followed by the causes of failed records and by the reason why the run failed', async (t) => {
   const args = ['local', handlerFile('record-errors.ts'), '--messages', '20', ...small]
-  const { code, stdout, stderr } = await command(args)
+  const { code, stdout, stderr } = await inProcess(args)
   t.equal(code, 1)
   t.equal(stderr, '')
   const end = stdout.slice(stdout.indexOf('┘') + 2)
@@ -37,7 +38,7 @@ test('with --quiet, the table is followed by the causes of failed records and by
 
 test('--json has the error of a record, the verdict and its reason', async (t) => {
   const args = ['local', handlerFile('record-errors.ts'), '--messages', '1', '--json', ...small]
-  const { code, stdout, stderr } = await command(args)
+  const { code, stdout, stderr } = await inProcess(args)
   t.equal(code, 1)
   const result = JSON.parse(stdout)
   t.match(result, {
@@ -50,7 +51,7 @@ test('--json has the error of a record, the verdict and its reason', async (t) =
 })
 
 test('of a chunk, only the records that failed have a cause, each its own', async (t) => {
-  const { code, stdout } = await command([
+  const { code, stdout } = await inProcess([
     'local',
     `${handlerFile('record-errors.ts')}#chunks`,
     '--messages',
@@ -65,7 +66,7 @@ test('of a chunk, only the records that failed have a cause, each its own', asyn
 
 test('a handler without .use(): the run fails and shows the error of the invocations', async (t) => {
   const args = ['local', `${handlerFile('record-errors.ts')}#withoutUse`, '--messages', '20', ...small]
-  const { code, stdout } = await command(args)
+  const { code, stdout } = await inProcess(args)
   t.equal(code, 1)
   t.match(stdout, /^Why invocations failed or processes died:\n {2}\d × \S*Error: .*\.use\(/m)
   t.match(
@@ -77,7 +78,7 @@ test('a handler without .use(): the run fails and shows the error of the invocat
 test('if the handler does not return the response of the library, the failed messages are lost', async (t) => {
   const file = handlerFile('record-errors.ts')
   const args = ['local', `${file}#withoutReturn`, '--messages', '20', ...small]
-  const { code, stdout } = await command(args)
+  const { code, stdout } = await inProcess(args)
   t.equal(code, 1)
   t.match(stdout, /^│ processed +│ +16 │$/m)
   t.match(stdout, /^│ lost +│ +4 │$/m)

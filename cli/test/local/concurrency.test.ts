@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { toRunOptions } from '../../src/local/command/options.ts'
-import { command, counts, folder, handlerFile, notebook, runHandler } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { counts, folder, handlerFile, notebook, runHandler } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 /** The most invocations that ran at once, and the number of processes. */
@@ -96,11 +97,11 @@ export const handler = async () => {
   const template = templateFile(t, sam({ mapping, function: { Timeout: 300 }, queue: { VisibilityTimeout: 1800 } }))
   const LOCK = join(folder(t), 'lock')
   const args = ['local', file, '--messages', '100', '--template', template, '--json', '--idle', '0']
-  const failed = await command(args, { env: { LOCK, WAITS: 'yes' } })
+  const failed = await inProcess(args, { env: { LOCK, WAITS: 'yes' } })
   t.match(failed.stderr, /^settings of \S+ in \S+: .*, maximum concurrency 10$/m)
   t.match(JSON.parse(failed.stdout), { verdict: 'failed' })
   t.ok(JSON.parse(failed.stdout).failedInvocations > 0)
   rmSync(LOCK, { force: true })
-  const one = await command([...args, '--concurrency', '1'], { env: { LOCK } })
+  const one = await inProcess([...args, '--concurrency', '1'], { env: { LOCK } })
   t.match(JSON.parse(one.stdout), { verdict: 'passed', processed: 100, failedInvocations: 0 })
 })

@@ -4,7 +4,8 @@ import fc from 'fast-check'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
-import { command, counts, folder, received, runHandler } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { counts, folder, received, runHandler } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 const queue = { visibilityTimeout: 40, maxReceives: 1 }
@@ -69,16 +70,16 @@ test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a 
   writeFileSync(file, `export const handler = async () => ${print}`)
   const args = ['local', file, '--messages', '1', '--batch-size', '1', '--idle', '0']
   const env = { DEAD_LETTER_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead' }
-  const own = await command(args, { env })
+  const own = await inProcess(args, { env })
   t.match(own.stderr, /^function \| dead letters: http:\/\/127\.0\.0\.1:\d+\/000000000000\/local-dead-letters\n$/)
-  const fifo = await command([...args, '--fifo'], { env })
+  const fifo = await inProcess([...args, '--fifo'], { env })
   t.match(fifo.stderr, /^function \| dead letters: http:\S+\/000000000000\/local-dead-letters\.fifo\n$/)
-  const given = await command([...args, '--env', 'DEAD_LETTER_QUEUE_URL=mine'], { env })
+  const given = await inProcess([...args, '--env', 'DEAD_LETTER_QUEUE_URL=mine'], { env })
   t.equal(given.stderr, 'function | dead letters: mine\n')
   for (const value of [{ Ref: 'Dead' }, env.DEAD_LETTER_QUEUE_URL]) {
     const Environment = { Variables: { DEAD_LETTER_QUEUE_URL: value } }
     const template = templateFile(t, sam({ function: { Environment, Timeout: 5 } }))
-    const fromTemplate = await command([...args, '--template', template], { env })
+    const fromTemplate = await inProcess([...args, '--template', template], { env })
     t.match(fromTemplate.stderr, /^function \| dead letters: http:\S+\/local-dead-letters\n$/)
     t.notMatch(fromTemplate.stdout, 'DEAD_LETTER_QUEUE_URL')
   }

@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { variablesOf } from '../../src/handler/env-flags.ts'
-import { command, folder, handlerFile } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { folder, handlerFile } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 test('--env overrides --env-from, which overrides the template; the variables of the shell are inherited', async (t) => {
@@ -17,7 +18,7 @@ test('--env overrides --env-from, which overrides the template; the variables of
   const template = templateFile(t, sam({ function: { Environment, Timeout: 5 } }))
   const args = ['local', handler, '--messages', '1', '--idle', '0', '--batch-size', '1', '--window', '0']
   const flags = ['--template', template, '--env-from', join(path, '.env'), '--env', 'FROM_FLAG=a=b']
-  const { stdout, stderr } = await command([...args, ...flags], { env: { FROM_SHELL: 'shell', FROM_FLAG: 'shell' } })
+  const { stdout, stderr } = await inProcess([...args, ...flags], { env: { FROM_SHELL: 'shell', FROM_FLAG: 'shell' } })
   t.match(stderr, /^function \| shell template file a=b$/m)
   t.match(stdout, /environment variables FROM_TEMPLATE, FROM_FILE, FROM_FLAG$/m)
   t.ok(
@@ -25,7 +26,7 @@ test('--env overrides --env-from, which overrides the template; the variables of
       `the variable TABLE in ${template}: not known (Dead is known only after deployment), so not set. Use --env TABLE=…\n`,
     ),
   )
-  const given = await command([...args, ...flags, '--env', 'TABLE=orders'])
+  const given = await inProcess([...args, ...flags, '--env', 'TABLE=orders'])
   t.notMatch(given.stdout, 'the variable TABLE')
 })
 
@@ -49,7 +50,7 @@ test('a value without NAME= and a missing file are refused', async (t) => {
 
 test('a missing --env-from is one line and exit code 2', async (t) => {
   const args = ['local', handlerFile('settings.mjs'), '--messages', '1', '--env-from', 'nope.env']
-  const { code, stdout, stderr } = await command(args)
+  const { code, stdout, stderr } = await inProcess(args)
   t.strictSame(
     { code, stdout, stderr },
     { code: 2, stdout: '', stderr: 'bounded-sqs-batch: --env-from nope.env cannot be read (ENOENT)\n' },

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { type Test, test } from 'tap'
-import { command, folder } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { folder } from '../support/runs.ts'
 
 const EXAMPLES = join(import.meta.dirname, '../../../examples')
 /** How often each example runs. */
@@ -76,7 +77,7 @@ for (const { file, url, env = {}, body, flags = [] } of examples) {
     const input = body ? ['--messages-file', messages] : ['--messages', '20']
     for (let run = 1; run <= RUNS; run++) {
       const args = ['local', join(EXAMPLES, `${file}.ts`), ...input, ...flags, '--quiet', '--json', '--idle', '0']
-      const { code, stdout, stderr } = await command(args, {
+      const { code, stdout, stderr } = await inProcess(args, {
         env: {
           ...env,
           ...(url === undefined ? {} : { [url]: service }),

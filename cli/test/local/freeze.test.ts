@@ -6,6 +6,7 @@ import { numberedMessages } from '../../src/engine.ts'
 import { toRunOptions } from '../../src/local/command/options.ts'
 import { freezes } from '../../src/local/simulator/environment.ts'
 import { startRuntime } from '../../src/local/simulator/runtime.ts'
+import { inProcess } from '../support/in-process.ts'
 import { command, counts, handlerFile, isAlive, notebook, runHandler, runWhile, until } from '../support/runs.ts'
 
 const LEFTOVERS = handlerFile('leftovers.mjs')
@@ -25,7 +26,7 @@ async function startService(t: Test): Promise<string> {
 
 test('a request in flight at the response fails the run, which names the service without the path', async (t) => {
   const SERVICE = await startService(t)
-  const { code, stdout, stderr } = await command(['local', `${LEFTOVERS}#fetches`, '--messages', '10', '--json'], {
+  const { code, stdout, stderr } = await inProcess(['local', `${LEFTOVERS}#fetches`, '--messages', '10', '--json'], {
     env: { SERVICE },
   })
   t.match(JSON.parse(stdout), { verdict: 'failed', respondedEarly: 1 })
@@ -119,16 +120,16 @@ test('a timer that is due fires with the next event, as on Lambda', isLinux, asy
   t.strictSame(processed()[0], [1])
 })
 
-/** Runs a handler in 20 environments, and calls `act` when all of their processes are stopped. */
+/** Runs a handler in 5 environments, and calls `act` when all of their processes are stopped. */
 async function whenFrozen(t: Test, act: (child: { kill: (signal: NodeJS.Signals) => unknown }) => unknown) {
   const notes = notebook(t)
   const handler = `${LEFTOVERS}#withChild`
-  const flags = ['--messages', '20', '--batch-size', '1', '--concurrency', '20', '--idle', '600', '--timeout', '300']
+  const flags = ['--messages', '5', '--batch-size', '1', '--concurrency', '5', '--idle', '600', '--timeout', '300']
   const pids = () => notes.read().flatMap(({ pid, child }) => [pid, child])
   await command(['local', handler, ...flags], {
     env: { RECORD_TO: notes.file },
     during: async (child) => {
-      await until(() => pids().length > 0 && pids().every((pid) => stateOf(pid) === 'T') && notes.read().length >= 20)
+      await until(() => pids().length > 0 && pids().every((pid) => stateOf(pid) === 'T') && notes.read().length >= 5)
       await act(child)
     },
   })
@@ -137,7 +138,7 @@ async function whenFrozen(t: Test, act: (child: { kill: (signal: NodeJS.Signals)
 }
 
 for (const signal of ['SIGKILL', 'SIGINT', 'SIGQUIT'] as const) {
-  test(`${signal} to the command ends all processes of 20 environments, which are stopped`, isLinux, async (t) => {
+  test(`${signal} to the command ends all processes of five environments, which are stopped`, isLinux, async (t) => {
     await whenFrozen(t, (child) => child.kill(signal))
   })
 }

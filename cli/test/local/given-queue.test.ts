@@ -12,6 +12,7 @@ import { buildApp } from 'fauxqs'
 import { type Test, test } from 'tap'
 import { announceGivenQueue } from '../../src/local/command/local.ts'
 import { openGivenQueue, regionFor } from '../../src/local/simulator/given-queue.ts'
+import { inProcess } from '../support/in-process.ts'
 import { command, environment, handlerFile, isAlive, limitsOf, notebook, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
@@ -103,7 +104,7 @@ test('the endpoint can come from the variable of the SDK, and input is sent to i
   const sqs = await startSqs(t)
   const env = { RECORD_TO: notebook(t).file, AWS_ENDPOINT_URL_SQS: sqs.endpoint }
   const queueUrl = 'https://sqs.us-east-1.amazonaws.com/000000000000/orders'
-  const { code, stdout } = await command(['local', handler, '--queue-url', queueUrl, '--messages', '10', ...flags], {
+  const { code, stdout } = await inProcess(['local', handler, '--queue-url', queueUrl, '--messages', '10', ...flags], {
     env,
   })
   t.match(JSON.parse(stdout), { sent: 10, processed: 18, deadLettered: 2, remaining: 0, lost: 0 })
@@ -120,14 +121,14 @@ test('dead letters that the handler itself sends are not known', async (t) => {
     AWS_SECRET_ACCESS_KEY: 'x',
     QUEUE: sqs.queueUrl.replace('orders', 'dead'),
   }
-  const { code, stdout } = await command([...args, '--timeout', '4', '--batch-size', '10', '--json'], { env })
+  const { code, stdout } = await inProcess([...args, '--timeout', '4', '--batch-size', '10', '--json'], { env })
   t.match(JSON.parse(stdout), { processed: 20, deadLettered: 0, sentDeadLetters: 0, lost: 0, verdict: 'passed' })
   t.equal(code, 0)
 })
 
 test('a queue that does not exist: one line that names it, and exit code 2', async (t) => {
   const { queueUrl } = await startSqs(t)
-  const { code, stderr } = await command([
+  const { code, stderr } = await inProcess([
     'local',
     handler,
     '--queue-url',
@@ -144,7 +145,7 @@ test('a queue that does not exist: one line that names it, and exit code 2', asy
 test('a dead-letter queue that does not exist: one line that names it, and exit code 2', async (t) => {
   const { queueUrl, remove } = await startSqs(t)
   await remove('dead')
-  const { code, stderr } = await command(['local', handler, '--queue-url', queueUrl, ...flags])
+  const { code, stderr } = await inProcess(['local', handler, '--queue-url', queueUrl, ...flags])
   t.equal(code, 2)
   t.match(
     stderr,
@@ -154,7 +155,7 @@ test('a dead-letter queue that does not exist: one line that names it, and exit 
 
 test("a visibility timeout below the function's timeout: exit code 2, and the messages stay in the queue", async (t) => {
   const sqs = await startSqs(t)
-  const { code, stderr } = await command(['local', handler, '--queue-url', sqs.queueUrl])
+  const { code, stderr } = await inProcess(['local', handler, '--queue-url', sqs.queueUrl])
   t.equal(code, 2)
   t.match(
     stderr,

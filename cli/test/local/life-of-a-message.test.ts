@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { command, counts, folder, runHandler } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { counts, folder, runHandler } from '../support/runs.ts'
 
 /** Runs a handler whose body can use `call(action, body)`, an SQS client, and `event`. */
 async function run(t: Test, body: string, args: readonly string[] = []) {
@@ -20,7 +21,7 @@ const failures = ({ Records }) => ({ batchItemFailures: Records.map(({ messageId
 export const handler = async (event) => { ${body} }`,
   )
   const small = ['--messages', '10', '--batch-size', '10', '--max-receives', '2', '--retry-after', '0', '--idle', '0']
-  const result = await command(['local', file, ...small, '--json', ...args])
+  const result = await inProcess(['local', file, ...small, '--json', ...args])
   return { ...result, ledger: JSON.parse(result.stdout || '{}') }
 }
 

@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { command, folder, handlerFile } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { folder, handlerFile } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 const small = ['--messages', '1', '--batch-size', '1', '--idle', '0', '--json']
@@ -34,7 +35,7 @@ for (const [name, message] of [
   ['syntax.js', /syntax\.js could not be loaded: SyntaxError: Unexpected token 'export'\. Add "type": "module"/],
 ] as const) {
   test(`${name}, which Lambda does not load, is refused`, async (t) => {
-    const { code, stderr } = await command(['local', join(files(t), name), ...small])
+    const { code, stderr } = await inProcess(['local', join(files(t), name), ...small])
     t.match(stderr, message)
     t.equal(code, 2)
   })
@@ -46,7 +47,7 @@ for (const [name, flag] of [
 ] as const) {
   test(`${name} is loaded if NODE_OPTIONS has ${flag}, as on Lambda`, async (t) => {
     const args = ['local', join(files(t), name), ...small, '--env', `NODE_OPTIONS=--no-warnings ${flag}`]
-    const { code, stderr } = await command(args)
+    const { code, stderr } = await inProcess(args)
     t.equal(code, 0, stderr)
   })
 }
@@ -55,7 +56,7 @@ test('another runtime client gets the flags of Lambda in NODE_OPTIONS', async (t
   const notes = join(folder(t), 'notes.jsonl')
   const client = `'${process.execPath}' '${handlerFile('foreign-client.mjs')}'`
   const args = ['local', handlerFile('loads-nothing.mjs'), ...small, '--runtime-client', client]
-  await command(args, { env: { RECORD_TO: notes } })
+  await inProcess(args, { env: { RECORD_TO: notes } })
   const { readFileSync } = await import('node:fs')
   const [{ nodeOptions }] = readFileSync(notes, 'utf8')
     .trim()
@@ -67,7 +68,7 @@ test('another runtime client gets the flags of Lambda in NODE_OPTIONS', async (t
 })
 
 test('control: ES syntax in TypeScript without "type" is loaded, because a bundler would accept it', async (t) => {
-  const { code, stderr } = await command(['local', join(files(t), 'typed.ts'), ...small])
+  const { code, stderr } = await inProcess(['local', join(files(t), 'typed.ts'), ...small])
   t.equal(code, 0, stderr)
 })
 
@@ -76,21 +77,21 @@ const node22 = (t: Test) =>
 
 test('a handler with a callback runs if the template says nodejs22.x', async (t) => {
   const args = ['local', join(files(t), 'callback.mjs'), ...small, '--window', '0', '--template', node22(t)]
-  const { code, stdout } = await command(args)
+  const { code, stdout } = await inProcess(args)
   t.match(JSON.parse(stdout), { verdict: 'passed', processed: 1, respondedEarly: 0 })
   t.equal(code, 0)
 })
 
 test('with a callback, the response waits until the event loop is empty', async (t) => {
   const args = ['local', join(files(t), 'late.mjs'), ...small, '--window', '0', '--template', node22(t)]
-  const { stdout, stderr } = await command(args)
+  const { stdout, stderr } = await inProcess(args)
   t.match(JSON.parse(stdout), { verdict: 'passed', processed: 1, respondedEarly: 0 })
   t.match(stderr, /^function \| calls 1$/m)
 })
 
 test('an error that a handler gives to its callback fails the invocation', async (t) => {
   const args = ['local', join(files(t), 'fails.mjs'), ...small, '--window', '0', '--template', node22(t)]
-  const { stdout } = await command([...args, '--max-receives', '1'])
+  const { stdout } = await inProcess([...args, '--max-receives', '1'])
   t.match(JSON.parse(stdout), { processed: 0, deadLettered: 1, failedInvocations: 1, reasons: { 'Error: no': 1 } })
 })
 
@@ -103,7 +104,7 @@ for (const [title, flags] of [
 ] as const) {
   test(`a handler with a callback is refused ${title}`, async (t) => {
     const args = ['local', join(files(t), 'callback.mjs'), ...small, '--window', '0', ...flags(t)]
-    const { code, stderr } = await command(args)
+    const { code, stderr } = await inProcess(args)
     t.match(stderr, /handler has 3 parameters\..*Lambda does not run handlers with a callback on Node\.js 24 and newer/)
     t.equal(code, 2)
   })
@@ -117,7 +118,7 @@ test('a package.json above the handler, which may not be deployed, is named as a
     writeFileSync(join(root, 'dist', name), 'export const handler = async () => {}\n')
   }
   const linesOf = async (name: string) => {
-    const { code, stdout } = await command(['local', join(root, 'dist', name), ...small])
+    const { code, stdout } = await inProcess(['local', join(root, 'dist', name), ...small])
     return [code, JSON.parse(stdout).differences]
   }
   const [code, differences] = await linesOf('handler.js')

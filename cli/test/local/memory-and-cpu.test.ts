@@ -2,7 +2,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { openUsage } from '../../src/local/simulator/usage.ts'
-import { command, folder, handlerFile } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { folder, handlerFile } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 const HANDLER = handlerFile('uses.mjs')
@@ -21,7 +22,7 @@ const small = [
 ]
 
 async function run(args: readonly string[], env = {}) {
-  const { code, stdout, stderr } = await command(['local', ...small, '--idle', '0', '--json', ...args], { env })
+  const { code, stdout, stderr } = await inProcess(['local', ...small, '--idle', '0', '--json', ...args], { env })
   return { code, stderr, ...JSON.parse(stdout) }
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { freePort } from '../../../test/support/free-port.ts'
 import manifest from '../../package.json' with { type: 'json' }
+import { inProcess } from '../support/in-process.ts'
 import { command, folder, handlerFile, notebook, until } from '../support/runs.ts'
 
 const outcomes = handlerFile('outcomes.mjs')
@@ -73,7 +74,7 @@ test('--json: one object on stdout, everything else on stderr', async (t) => {
 
 test('if messages are lost, the first failure says why, and the exit code is 1', async (t) => {
   const env = { RECORD_TO: notebook(t).file }
-  const { code, stdout } = await command(
+  const { code, stdout } = await inProcess(
     ['local', outcomes, '--messages', '10', '--no-report-batch-item-failures', ...small],
     { env },
   )
@@ -104,13 +105,13 @@ test('remaining and lost messages are printed with thousands separators, as in t
   const response = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'
   writeFileSync(file, `export const handler = async ({ Records }) => ${response}`)
   const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
-  const lost = await command(['local', file, ...args])
+  const lost = await inProcess(['local', file, ...args])
   t.match(lost.stdout, /^failed: 1,200 messages were lost; /m)
 })
 
 test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {
   const args = ['local', handlerFile('dead-letters.ts'), '--messages', '3', ...small]
-  const refused = await command(args)
+  const refused = await inProcess(args)
   t.match(refused.stdout, /^│ sent +│ +3 │\n│ processed +│ +3 │$/m)
   t.match(refused.stdout, /^│ {3}of these, dead-lettered by the handler │ +1 │\n│ records delivered +│ +3 │$/m)
   t.match(
@@ -118,12 +119,12 @@ test('messages that the handler dead-lettered itself have a row, and need --max-
     /^failed: 1 message was dead-lettered by the handler \(--max-dead-lettered 1 would allow it\)\n$/m,
   )
   t.equal(refused.code, 1)
-  t.equal((await command([...args, '--max-dead-lettered', '1'])).code, 0)
+  t.equal((await inProcess([...args, '--max-dead-lettered', '1'])).code, 0)
 })
 
 test('the reasons of failed invocations are listed below the table', async (t) => {
   const args = ['local', `${outcomes}#large`, '--messages', '1', '--max-receives', '2', ...small]
-  const { code, stdout } = await command(args)
+  const { code, stdout } = await inProcess(args)
   t.equal(code, 1)
   t.match(
     stdout,
@@ -180,7 +181,7 @@ test('--messages-file: bodies, message groups and attributes arrive as written',
     '{"no":"body 🎉"}',
   ]
   writeFileSync(file, written.join('\r\n'))
-  await command(['local', handlerFile('events.mjs'), '--messages-file', file, '--json', ...small], {
+  await inProcess(['local', handlerFile('events.mjs'), '--messages-file', file, '--json', ...small], {
     env: { RECORD_TO: notes.file },
   })
   const records = notes.read().flatMap(({ event }) => event.Records)
@@ -199,7 +200,7 @@ test('--messages-file: bodies, message groups and attributes arrive as written',
 
 for (const args of [[], ['local'], ['doctor'], ['tune']]) {
   test(`${[...args, '--help'].join(' ')}: no line is longer than 80 columns`, async (t) => {
-    const { stdout } = await command([...args, '--help'])
+    const { stdout } = await inProcess([...args, '--help'])
     t.strictSame(
       stdout.split('\n').filter((line) => line.length > 80),
       [],

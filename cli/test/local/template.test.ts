@@ -4,7 +4,8 @@ import type { LocalFlags } from '../../src/local/command/options.ts'
 import { withTemplate } from '../../src/local/command/template-flags.ts'
 import { UsageError } from '../../src/shared/errors.ts'
 import { filesIn } from '../support/files.ts'
-import { command, handlerFile, notebook } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { handlerFile, notebook } from '../support/runs.ts'
 import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 
 const HANDLER = handlerFile('settings.mjs')
@@ -39,7 +40,7 @@ const small = {
 test('a run takes batch size, timeouts, memory and max deliveries from the template', async (t) => {
   const notes = notebook(t)
   const args = ['local', HANDLER, '--messages', '40', '--idle', '0', '--retry-after', '0', '--max-dead-lettered', '4']
-  const { code, stdout, stderr } = await command([...args, '--json', '--template', templateFile(t, sam(small))], {
+  const { code, stdout, stderr } = await inProcess([...args, '--json', '--template', templateFile(t, sam(small))], {
     env: { RECORD_TO: notes.file },
   })
   t.match(
@@ -63,7 +64,7 @@ test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', 
   }
   const template = templateFile(t, sam(change))
   const args = ['local', HANDLER, '--messages', '20', '--groups', '4', '--idle', '0']
-  const { stdout } = await command([...args, '--retry-after', '0', '--template', template], {
+  const { stdout } = await inProcess([...args, '--retry-after', '0', '--template', template], {
     env: { RECORD_TO: notes.file },
   })
   t.match(stdout, /FIFO true/)
@@ -78,7 +79,7 @@ test('a template without ReportBatchItemFailures: failed messages are lost, as o
   const notes = notebook(t)
   const template = templateFile(t, sam({ ...small, mapping: { ...small.mapping, FunctionResponseTypes: undefined } }))
   const args = ['local', HANDLER, '--messages', '20', '--idle', '0', '--template', template]
-  const { code, stdout } = await command(args, { env: { RECORD_TO: notes.file } })
+  const { code, stdout } = await inProcess(args, { env: { RECORD_TO: notes.file } })
   t.equal(code, 1)
   t.match(stdout, /, ReportBatchItemFailures false$/m)
   t.match(stdout, /^failed: 2 messages were lost; /m)
@@ -256,7 +257,7 @@ test('clients need no deduplication id if the queue of the template has ContentB
     const mapping = { BatchSize: 1, MaximumBatchingWindowInSeconds: undefined }
     const template = templateFile(t, sam({ mapping, queue, dead: { FifoQueue: true } }))
     const args = ['local', file, '--messages', '1', '--idle', '0', '--json', '--template', template]
-    const { code, stdout, stderr } = await command(args)
+    const { code, stdout, stderr } = await inProcess(args)
     t.equal(code, 0, stderr)
     return { sentByFunction: JSON.parse(stdout).sentByFunction, status: /function \| (\d+)/.exec(stderr)?.[1] }
   }
@@ -271,7 +272,7 @@ test('a message above the MaximumMessageSize of the queue is refused, and not wi
   t.equal(await flags(), 1024)
   t.equal(await flags({ queueUrl: 'http://127.0.0.1:1/0/orders' }), undefined, 'that queue has its own')
   const input = join(filesIn(t, { 'm.txt': 'x'.repeat(1025) }), 'm.txt')
-  const { code, stderr } = await command([
+  const { code, stderr } = await inProcess([
     'local',
     HANDLER,
     '--messages-file',
@@ -308,7 +309,7 @@ for (const [title, file, handler, code, text] of [
       [file]: handler,
     })
     const args = ['--messages', '1', '--window', '0', '--batch-size', '1', '--idle', '0']
-    const result = await command(['local', join(root, file), ...args, '--template', join(root, 'template.json')])
+    const result = await inProcess(['local', join(root, file), ...args, '--template', join(root, 'template.json')])
     t.equal(result.code, code, result.stderr)
     t.match(result.stdout + result.stderr, text)
   })
@@ -487,7 +488,7 @@ test('settings whose value is not known are listed before an error about options
   const change = { mapping: { BatchSize: { 'Fn::ImportValue': 'x' }, MaximumBatchingWindowInSeconds: 0 } }
   const template = templateFile(t, sam(change))
   const args = ['local', HANDLER, '--messages', '1', '--template', template]
-  const { code, stdout, stderr } = await command(args)
+  const { code, stdout, stderr } = await inProcess(args)
   t.equal(code, 2)
   t.ok(
     stdout.includes(

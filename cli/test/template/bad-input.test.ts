@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { UsageError } from '../../src/shared/errors.ts'
 import { readTemplate } from '../../src/template/read-template.ts'
-import { command, folder } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
+import { folder } from '../support/runs.ts'
 import { cloudFormation, sam, templateFile } from '../support/templates.ts'
 
 /** Checks that the text is refused with an error of one line that names the position. */
@@ -62,7 +63,7 @@ json('deeper nesting', `{"Resources":${'['.repeat(50_000)}`, /nested too deeply 
 /** Checks that the command prints one line and exits with code 2. */
 function fails(title: string, args: (file: (template: unknown) => string) => string[], line: RegExp) {
   return test(`the command: ${title}`, async (t) => {
-    const { code, stdout, stderr } = await command(['doctor', ...args((template) => templateFile(t, template))])
+    const { code, stdout, stderr } = await inProcess(['doctor', ...args((template) => templateFile(t, template))])
     t.strictSame([code, stdout], [2, ''])
     t.match(stderr, line)
     t.equal(stderr.trimEnd().split('\n').length, /^error:/.test(stderr) ? 2 : 1)
@@ -89,7 +90,7 @@ for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
 }
 test('local: a plan of Terraform is not a template', async (t) => {
   const plan = templateFile(t, { format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })
-  const { code, stderr } = await command(['local', 'handler.mjs', '--messages', '1', '--template', plan])
+  const { code, stderr } = await inProcess(['local', 'handler.mjs', '--messages', '1', '--template', plan])
   t.equal(code, 2)
   t.match(stderr, /template\.yaml is a plan or a state of Terraform, but this command can read only templates$/m)
 })
@@ -149,7 +150,7 @@ test('a hundred functions: each is checked', async (t) => {
       [`Orders${number}`]: { Type: 'AWS::Lambda::EventSourceMapping', Properties: ends },
     })
   }
-  const { code, stdout } = await command(['doctor', templateFile(t, { Resources }), '--format', 'json'])
+  const { code, stdout } = await inProcess(['doctor', templateFile(t, { Resources }), '--format', 'json'])
   t.equal(code, 1)
   t.strictSame(
     JSON.parse(stdout).findings.map(({ rule, resource }: Record<string, string>) => `${rule} ${resource}`),

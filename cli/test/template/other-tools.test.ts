@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { test } from 'tap'
 import { filesIn } from '../support/files.ts'
-import { command } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
 import { sam } from '../support/templates.ts'
 
 const AFTERWARDS = 'After the deployment, run: bounded-sqs-batch doctor --function NAME\n'
@@ -9,7 +9,7 @@ const PULUMI = 'belongs to Pulumi, which doctor cannot read, so nothing was chec
 const SST = 'belongs to SST, which doctor cannot read, so nothing was checked. '
 
 async function run(root: string, ...paths: string[]) {
-  const { code, stdout, stderr } = await command(['doctor', ...paths.map((path) => join(root, path))])
+  const { code, stdout, stderr } = await inProcess(['doctor', ...paths.map((path) => join(root, path))])
   return { code, stdout, stderr: stderr.replaceAll(`${root}/`, '').replaceAll(root, '') }
 }
 

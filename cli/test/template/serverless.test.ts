@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'tap'
 import { readTemplate } from '../../src/template/read-template.ts'
-import { command } from '../support/runs.ts'
+import { inProcess } from '../support/in-process.ts'
 import { only, short } from '../support/templates.ts'
 
 /**
@@ -13,7 +13,7 @@ const FOLDER = fileURLToPath(new URL('./fixtures/serverless', import.meta.url))
 const FILE = join(FOLDER, 'cloudformation-template-update-stack.json')
 
 test('the folder .serverless: the template is read, and serverless-state.json is not', async (t) => {
-  const { code, stdout, stderr } = await command(['doctor', '--json', FOLDER])
+  const { code, stdout, stderr } = await inProcess(['doctor', '--json', FOLDER])
   t.strictSame([code, stderr], [1, ''])
   const { findings, inputs } = JSON.parse(stdout)
   t.match(inputs, [{ name: FILE, mappings: 4 }])
@@ -21,7 +21,7 @@ test('the folder .serverless: the template is read, and serverless-state.json is
 })
 
 test('serverless-state.json is not a template', async (t) => {
-  const { code, stderr } = await command(['doctor', join(FOLDER, 'serverless-state.json')])
+  const { code, stderr } = await inProcess(['doctor', join(FOLDER, 'serverless-state.json')])
   t.equal(code, 2)
   t.match(stderr, /serverless-state\.json belongs to the Serverless Framework\. .+ use the template that it writes: /)
 })

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { inProcess } from '../support/in-process.ts'
 import { command, folder } from '../support/runs.ts'
 import { cloudFormation, templateFile } from '../support/templates.ts'
 import { terraformPlan, terraformState } from '../support/terraform.ts'
@@ -26,20 +27,20 @@ test('a state in a file, also in UTF-16 with a byte order mark, as PowerShell 5 
   const file = join(folder(t), 'plan.json')
   for (const bytes of [JSON.stringify(clean), Buffer.from(`\uFEFF${JSON.stringify(clean)}`, 'utf16le')]) {
     writeFileSync(file, bytes)
-    const { code, stdout } = await command(['doctor', file])
+    const { code, stdout } = await inProcess(['doctor', file])
     t.strictSame([code, stdout.split('\n')[0]], [0, '1 mapping checked: 0 errors, 0 warnings, 0 info'])
   }
 })
 
 test('--format github: an annotation without a file', async (t) => {
-  const { stdout } = await command(['doctor', '-', '--format', 'github'], { input: JSON.stringify(wrong) })
+  const { stdout } = await inProcess(['doctor', '-', '--format', 'github'], { input: JSON.stringify(wrong) })
   t.match(stdout, /^::warning title=report-batch-item-failures%3A aws_lambda_event_source_mapping\.orders::/)
 })
 
 test('a template on standard input', async (t) => {
   const reporting = { ...function_, InlineCode: 'batchItemFailures' }
   const template = cloudFormation({ function: reporting, mapping: { FunctionResponseTypes: [] } })
-  const { code, stdout } = await command(['doctor', '-', '--format', 'json'], { input: JSON.stringify(template) })
+  const { code, stdout } = await inProcess(['doctor', '-', '--format', 'json'], { input: JSON.stringify(template) })
   t.equal(code, 1)
   t.match(JSON.parse(stdout).findings[0], { resource: 'Orders', file: 'standard input', line: 1 })
 })
@@ -85,7 +86,7 @@ for (const [title, input, args, line] of [
   ],
 ] as const) {
   test(`refused: ${title}`, async (t) => {
-    const { code, stdout, stderr } = await command(['doctor', '-', ...args], { input })
+    const { code, stdout, stderr } = await inProcess(['doctor', '-', ...args], { input })
     t.strictSame([code, stdout], [2, ''])
     t.match(stderr, line)
     t.equal(stderr.trimEnd().split('\n').length, 1)
@@ -94,7 +95,7 @@ for (const [title, input, args, line] of [
 
 test('a plan whose mappings are deleted has nothing to check', async (t) => {
   const plan = { format_version: '1.2', planned_values: { root_module: {} }, resource_changes: [] }
-  const { code, stderr } = await command(['doctor', templateFile(t, plan, 'plan.json')])
+  const { code, stderr } = await inProcess(['doctor', templateFile(t, plan, 'plan.json')])
   t.equal(code, 2)
   t.match(stderr, /plan\.json has no SQS event source mapping, so nothing was checked$/m)
 })

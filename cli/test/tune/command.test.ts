@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import type { TuneResult } from '../../src/tune/result.ts'
+import { inProcess } from '../support/in-process.ts'
 import { command, folder, until } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 import { downstream, IO_BOUND, sampleFile, tuned } from '../support/tune.ts'
@@ -141,7 +142,7 @@ test('settings and environment variables of a template are used, and flags overr
 test('wrong usage exits with code 2 and says what is wrong', async (t) => {
   const sample = sampleFile(t)
   async function refuse(args: string[], message: string | RegExp) {
-    const { code, stderr } = await command(['tune', ...args])
+    const { code, stderr } = await inProcess(['tune', ...args])
     t.match(stderr, message)
     t.equal(code, 2, stderr)
   }
