@@ -664,6 +664,8 @@ test('the region, the endpoint and the credentials', async (t) => {
   const { AWS_REGION: _, ...anywhere } = own
   t.equal(await sent(undefined, anywhere), 'UsageError: no AWS region is set: give --region, or set AWS_REGION')
   t.equal(await sent('eu-north-1', { AWS_ENDPOINT_URL: endpoint }), NO_CREDENTIALS)
+  const invalid = { ...own, AWS_ENDPOINT_URL: 'nowhere' }
+  t.equal(await sent('eu-north-1', invalid), 'UsageError: GetFunctionConfiguration for orders: TypeError: Invalid URL')
   t.equal(
     await sent(undefined, atEndpoint('http://127.0.0.1:1')),
     'UsageError: Lambda does not respond (ECONNREFUSED): check AWS_ENDPOINT_URL and the network',

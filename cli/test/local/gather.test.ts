@@ -121,8 +121,8 @@ test('an event has at most 6 MiB with its wrapping', async (t) => {
 test('if the signal is already aborted, nothing is received', async (t) => {
   const queue = queueOf(100)
   const stopped = AbortSignal.abort()
-  const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 1000, isLast, signal: stopped })
-  t.strictSame([batch, queue.calls], [[], []])
+  const result = await gather({ receive: queue.receive, batchSize: 100, windowMs: 1000, isLast, signal: stopped })
+  t.strictSame([result, queue.calls], [{ batch: [], rest: [] }, []])
 })
 
 /** A queue that returns one message for each of the first calls, and then none. */

@@ -136,6 +136,8 @@ for (const [title, text, expected] of [
   ['null', null, 'absent'],
   ['text', 'x', NO_JSON],
   ['a list', '[]', NO_JSON],
+  ['a number', '5', NO_JSON],
+  ['null as text', 'null', NO_JSON],
   ['a policy', POLICY, TO_DEAD],
   ['a policy with text as the count', toPolicy(arnOf('dead'), '5'), TO_DEAD],
   ['no ARN', toPolicy(undefined), ['absent', 5, 'undefined', ELSEWHERE, false, ELSEWHERE]],

@@ -28,12 +28,12 @@ export async function gather(options: GatherOptions) {
   const got = await receive(Math.min(10, batchSize), 1)
   let bytes = sizeOf(got)
   // A message that does not fit would be received in vain, and every receive counts towards the redrive policy. So the
-  // average size says how many to receive.
+  // average size says how many to receive. Without messages, it is NaN, and no further call is made.
   const room = () =>
     Math.min(10, batchSize - got.length, Math.floor(((MAX_PAYLOAD_BYTES - bytes) * got.length) / bytes))
 
   const deadline = now() + windowMs
-  while (got.length > 0 && room() > 0 && !signal.aborted && !(await isLast())) {
+  while (room() > 0 && !signal.aborted && !(await isLast())) {
     const left = deadline - now()
     if (left <= 0) break
     const waitSeconds = left >= 1000 ? 1 : 0
