@@ -74,7 +74,7 @@ const empty = new AbortController()
 const draining = AbortSignal.any([stopping.signal, empty.signal])
 // The window is long enough for a batch above the limit of descriptors, even on a slow machine.
 const mapping = { ...MAPPING_DEFAULTS, batchSize: 10_000, windowMs: 2000, retryAfter }
-const ending = runEventSource({ queue: queues, runtime, ledger, draining }, mapping)
+const ending = runEventSource({ queue: queues, runtime, ledger, draining, isLast: async () => false }, mapping)
 
 async function reportProgress() {
   while (!draining.aborted) {

@@ -394,9 +394,6 @@ export const EQUIVALENT: Readonly<
       'A setting that is not known has no value. TypeScript needs the check.',
     ],
   ],
-  'cli/src/local/simulator/ledger.ts': [
-    ['if (before) tally[before] -= 1', ['if (true) tally[before] -= 1'], 'Nobody reads the count of `undefined`.'],
-  ],
   'cli/src/local/simulator/event-source.ts': [
     [
       'const { reported = [], unfinished = {}, unlisted = {} } = outcome.recordErrors ?? {}',

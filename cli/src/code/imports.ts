@@ -98,7 +98,7 @@ function above(manifest: string): string | undefined {
 /** The folder of a local package that a package.json knows by this name. */
 function packageIn(manifest: string, name: string): string | undefined {
   const root = dirname(manifest)
-  const { dependencies, devDependencies, workspaces } = parseObject(readFileSync(manifest, 'utf8')) ?? {}
+  const { dependencies, devDependencies, workspaces } = parseObject(readIfFile(manifest)) ?? {}
   const own = { ...(devDependencies as object), ...(dependencies as object) } as Record<string, unknown>
   const linked = /^(?:file|link):(.*)/.exec(String(own[name]))?.[1]
   if (linked !== undefined) return folderAt(resolve(root, linked))
@@ -109,7 +109,8 @@ function packageIn(manifest: string, name: string): string | undefined {
     .find((folder) => parseObject(readIfFile(join(folder, 'package.json')))?.name === name)
 }
 
-function readIfFile(path: string): string {
+/** The text of a file. Empty if there is none. */
+export function readIfFile(path: string): string {
   return isFile(path) ? readFileSync(path, 'utf8') : ''
 }
 

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseObject } from '../shared/json.ts'
 import { isCommonJs, nearest, requiresPackage } from './commonjs.ts'
-import { folderAt, importsOf, scriptAt, sourcesIn } from './imports.ts'
+import { folderAt, importsOf, readIfFile, scriptAt, sourcesIn } from './imports.ts'
 
 /** Where the code of a function is, as far as an input says. */
 export interface Code {
@@ -65,33 +65,20 @@ const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--)/
 const BACKOFF = /(?<!function\s+)\bretryBackoff\s*\(\s*/g
 const DEFAULT_BACKOFF: Backoff = { base: 30, factor: 2, max: 900, jitter: 'equal' }
 /** A line of a minified bundle, in which functions have other names. */
-const MINIFIED = /^.{1000}/m
+const MINIFIED = /.{1000}/
 
-const results = new Map<string, Source>()
-
-/** Searches the code of a function. Each function is searched once. */
-export function searchCode(code: Code, folder = process.cwd()): Source {
-  const key = JSON.stringify(code)
-  const source = results.get(key) ?? search(code, folder)
-  results.set(key, source)
-  return source
-}
-
-function search(code: Code, workingFolder: string): Source {
+/** Searches the code of a function. */
+export function searchCode(code: Code, workingFolder = process.cwd()): Source {
   const { places = [], inline, reason, handler, folder } = code
   const shown = (path: string) => relative(workingFolder, path) || '.'
   if (inline !== undefined) return findIn([{ shown: 'the code in the template', text: inline, isCommonJs: true }])
   const root = places.find((place) => folderAt(place) !== undefined)
-  const files = root === undefined ? [] : filesOf(code, root)
-  if (root !== undefined && files.length > 0) {
-    return findIn(
-      files.map((path) => ({
-        shown: shown(path),
-        text: readFileSync(path, 'utf8'),
-        isCommonJs: isCommonJs(path, root),
-      })),
-    )
-  }
+  const files = (root === undefined ? [] : filesOf(code, root)).map((path) => ({
+    shown: shown(path),
+    text: readFileSync(path, 'utf8'),
+    isCommonJs: isCommonJs(path, root as string),
+  }))
+  if (files.length > 0) return findIn(files)
   const [first] = places
   const nowhere =
     first === undefined ? 'the input does not say where the code is' : `there is no code at ${shown(first)}`
@@ -124,7 +111,7 @@ function withImports(main: string): string[] {
 /** A library for partial batch responses in the nearest package.json. */
 function dependencyNear(folder: string, shown: (path: string) => string): string | undefined {
   const manifest = nearest(folder, 'package.json')
-  const { dependencies, devDependencies } = (manifest && parseObject(readFileSync(manifest, 'utf8'))) || {}
+  const { dependencies, devDependencies } = (manifest && parseObject(readIfFile(manifest))) || {}
   const name = Object.keys({ ...(dependencies as object), ...(devDependencies as object) }).find((one) =>
     LIBRARY.test(one),
   )
@@ -178,11 +165,11 @@ function backoffIn(texts: readonly string[]): Source['backoff'] {
     return texts.some((text) => MINIFIED.test(text)) ? { reason: 'the code is minified' } : undefined
   if (others.length > 0) return { reason: 'the code calls retryBackoff() more than once' }
   // The options end at the first brace that closes them. They can contain one object or function.
-  const [, options] = /^\{((?:[^{}]|\{[^{}]*\})*)\}/.exec(call) ?? []
+  const options = /^\{((?:[^{}]|\{[^{}]*\})*)\}/.exec(call)?.[1]
   if (options === undefined || options.includes('...'))
     return { reason: 'the options of retryBackoff() are not literals' }
-  const given = Array.from(options.matchAll(/\b(base|factor|max|jitter)\b\s*(?::\s*([^,\n]+))?/g))
-  const values = given.map(([, name = '', value = '']) => [name, literal(value.trim())] as const)
+  const given = options.matchAll(/\b(base|factor|max|jitter)\b\s*(?::\s*([^,\n]+))?/g)
+  const values = Array.from(given, ([, name, value]) => [name, literal(String(value).trim())] as const)
   const open = values.find(([, value]) => value === undefined)
   if (open) return { reason: `${open[0]} of retryBackoff() is not a literal` }
   return { ...DEFAULT_BACKOFF, ...Object.fromEntries(values) }

@@ -90,8 +90,13 @@ export function problem(
   return { resource, setting, position: resource.position, what, fix, assignment }
 }
 
-/** What a search of the code of a function finds. */
+const sources = new Map<string, Source>()
+
+/** What a search of the code of a function finds. Each code is searched once. */
 export function sourceOf({ aliasOf, code = aliasOf?.code, unreadReason }: LambdaFunction): Source {
-  if (code) return searchCode(code)
-  return { missing: unreadReason ?? 'the input does not show where the code is' }
+  if (!code) return { missing: unreadReason ?? 'the input does not show where the code is' }
+  const key = JSON.stringify(code)
+  const source = sources.get(key) ?? searchCode(code)
+  sources.set(key, source)
+  return source
 }

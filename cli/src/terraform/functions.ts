@@ -36,9 +36,9 @@ export function findFunction({ instances }: Plan, referrer: Instance): Lookup {
     const isOther = arn !== '' && values.arn !== undefined && values.arn !== arn
     return type === FUNCTION && values.function_name === plain && !isOther
   })
-  const isDeclared = referenced.instance !== undefined && same.includes(referenced.instance)
+  const declared = same.filter((one) => one === referenced.instance)
   const managed = same.filter(({ mode }) => mode === 'managed')
-  const [instance, ...more] = isDeclared ? [referenced.instance] : managed.length > 0 ? managed : same
+  const [instance, ...more] = [declared, managed, same].find(({ length }) => length > 0) ?? []
   return instance && more.length === 0 ? { instance } : { reason: ELSEWHERE, arn: name.value }
 }
 
@@ -55,7 +55,7 @@ function functionOfInstance(plan: Plan, instance: Instance): LambdaFunction {
 
 /** Whether a version is the newest one. Older ones can have other settings than the resource. */
 function isNewest({ values }: Instance, version: string | undefined): boolean {
-  return version === undefined || ['$LATEST', values.version].includes(version)
+  return ['$LATEST', values.version].includes(version)
 }
 
 /** The function of an alias. An alias can route to several versions. */
@@ -81,7 +81,7 @@ export function functionOfMapping(plan: Plan, mapping: Instance): LambdaFunction
   if (!instance) return unreadFunction(arn ?? 'its function', reason)
   if (instance.type === ALIAS) return atAlias(plan, instance)
   const lambdaFunction = functionOfInstance(plan, instance)
-  const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
+  const { qualifier } = partsOf(String(valueIn(nameIn(mapping))))
   if (qualifier === '' || isNewest(instance, qualifier)) return lambdaFunction
   const alias = plan.instances.find(
     (one) => one.type === ALIAS && one.values.name === qualifier && findFunction(plan, one).instance === instance,

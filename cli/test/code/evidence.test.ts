@@ -118,7 +118,10 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
   ],
   [
     'an empty list in one place, and a list of failures in another one',
-    { 'src/app.mjs': "import './b.mjs'\nreturn { batchItemFailures: [] }", 'src/b.mjs': REPORTS },
+    {
+      'src/app.mjs': "import './b.mjs'\nreturn { batchItemFailures: [] } // x",
+      'src/b.mjs': 'batchItemFailures.push(id)',
+    },
     NODE,
     'batchItemFailures in src/app.mjs',
   ],
@@ -134,9 +137,36 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     NODE,
     undefined,
   ],
+  ['only an empty list, in a variable', { 'src/app.mjs': 'const batchItemFailures = []' }, NODE, undefined],
   ['only an empty list, in Python', { 'src/app.py': 'return {"batch_item_failures": []}' }, PYTHON, undefined],
+  ...[
+    ['SQSBatchResponse', 'Main.java', 'SQSBatchResponse handleRequest(SQSEvent event) {'],
+    ['sqs_event_response', 'main.rs', 'use sqs_event_response;'],
+    ['BatchItemFailure', 'main.go', 'events.SQSBatchItemFailure{ItemIdentifier: id}'],
+    ['batch_item_failures', 'main.rs', '#[serde(rename = "batch_item_failures")]'],
+  ].map(([name, file, text]): [string, Files, Partial<Code>, string] => {
+    return [`only ${text}`, { [`src/${file}`]: String(text) }, PYTHON, `${name} in src/${file}`]
+  }),
+  [
+    'the name of the handler has a dot',
+    { 'src/app.v2.mjs': REPORTS },
+    { ...NODE, handler: 'app.v2.handler' },
+    'batchItemFailures in src/app.v2.mjs',
+  ],
+  ...['my-middy-bounded-sqs-batch', 'middy-bounded-sqs-batch-x', '@middy/event-batch-handler'].map(
+    (name): [string, Files, Partial<Code>, string | undefined] => {
+      const reports = name.startsWith('@') ? `package.json depends on ${name}` : undefined
+      return [
+        `no code, and ${name} in package.json`,
+        { 'package.json': `{ "devDependencies": { "${name}": "1" } }` },
+        NODE,
+        reports,
+      ]
+    },
+  ),
   ['a handler that throws', { 'src/app.mjs': 'throw 1', 'package.json': BATCH }, NODE, undefined],
-  ['only a comment', { 'src/app.mjs': '// batchItemFailures' }, NODE, undefined],
+  ['only comments', { 'src/app.mjs': '// batchItemFailures\n  * batchItemFailures' }, NODE, undefined],
+  ['only a comment, in Python', { 'src/app.py': '# batchItemFailures' }, PYTHON, undefined],
   ['a test beside the code', { 'src/app.py': '', 'src/tests/app.py': 'batchItemFailures' }, PYTHON, undefined],
   ['no code, and another package.json', { 'package.json': '{ "dependencies": { "p-map": "7" } }' }, NODE, undefined],
 ]
@@ -150,7 +180,12 @@ for (const [title, files, code, reports] of EVIDENCE) {
 }
 
 test('what was searched, or why nothing was', (t) => {
-  const root = filesIn(t, { 'package.json': '{}', 'src/app.mjs': "import './b.mjs'", 'src/b.mjs': '' })
+  const root = filesIn(t, {
+    'package.json': '{}',
+    'src/app.mjs': "import './b.mjs'",
+    'src/b.mjs': '',
+    'src/index.mjs': "import './app.mjs'",
+  })
   const places = [join(root, 'src')]
   const searched = (code: Code) => {
     const { searched, missing } = searchCode({ folder: root, ...code }, root)
@@ -158,6 +193,11 @@ test('what was searched, or why nothing was', (t) => {
   }
   t.equal(searched({ ...NODE, places }), 'src/app.mjs and 1 other file')
   t.equal(searched({ ...NODE, handler: 'b.handler', places }), 'src/b.mjs')
+  t.equal(searched({ handler: 'b.handler', places }), 'src/b.mjs')
+  t.equal(searched({ ...PYTHON, handler: 'b.handler', places }), 'src/app.mjs and 2 other files')
+  t.equal(searched({ handler: 'c.handler', places }), 'src/app.mjs and 2 other files')
+  t.equal(searched({ runtime: 'nodejs24.x', places }), 'there is no file of the handler undefined in src')
+  t.equal(searched({ ...NODE, places: [root] }), 'there is no file of the handler app.handler in .')
   t.equal(searched({ ...NODE, handler: 'x.handler', entries: ['b.ts', 'b.mjs'], places }), 'src/b.mjs')
   t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'there is no file of the handler c.handler in src')
   t.equal(searched({ ...NODE, places: [join(root, 'gone')] }), 'there is no code at gone')
@@ -173,6 +213,7 @@ test('the functions of this package that need permissions of their own', (t) => 
   t.strictSame(calls(`import '${NAME}'; retryBackoff (x); deadLetter()`), ['deadLetter', 'retryBackoff'])
   t.strictSame(calls(`import '${NAME}'; isolateCrashes({})`), ['isolateCrashes'])
   t.strictSame(calls('deadLetter()'), [], 'of another package')
+  t.equal(searchCode({ inline: `require('${NAME}')` }).requiresPackage, 'the code in the template')
   for (const text of ['deadLetter', 'deadLetter: x', 'deadLetterQueue()', 'mydeadLetter()']) {
     t.strictSame(calls(`import '${NAME}'; ${text}`), [], text)
   }
@@ -188,12 +229,48 @@ for (const [file, more, expected] of [
   ['app.ts', {}, false],
 ] as const) {
   test(`${file} with require() of this package, and ${JSON.stringify(more)}: ${expected}`, (t) => {
-    const root = filesIn(t, { 'package.json': '{}', ...more, [`src/${file}`]: `require('${NAME}/sqs')` })
+    const root = filesIn(t, { 'package.json': '{}', ...more, [`src/${file}`]: `a\nrequire('${NAME}/sqs')` })
     const source = searchCode({ ...NODE, places: [join(root, 'src')] }, root)
     t.equal(source.requiresPackage, expected ? `src/${file}` : undefined)
     t.end()
   })
 }
+
+const BACKOFF = { base: 30, factor: 2, max: 900, jitter: 'equal' }
+const NO_LITERALS = { reason: 'the options of retryBackoff() are not literals' }
+for (const [code, expected] of [
+  ['throw 1', undefined],
+  ['function  retryBackoff(options) {}', undefined],
+  ['retryBackoff({ client })', BACKOFF],
+  [
+    "retryBackoff ({ base: 1_0, factor:1.25, max : 50, jitter: 'none' })",
+    { base: 10, factor: 1.25, max: 50, jitter: 'none' },
+  ],
+  ['retryBackoff( { client: new SQS({ region: \'x\' }), jitter: "full" })', { ...BACKOFF, jitter: 'full' }],
+  ['retryBackoff({ factor:3 })', { ...BACKOFF, factor: 3 }],
+  ['retryBackoff({ base })', { reason: 'base of retryBackoff() is not a literal' }],
+  ...['LIMIT', 'x1', '1x', '1.x'].map(
+    (max) => [`retryBackoff({ base: 1, max: ${max} })`, { reason: 'max of retryBackoff() is not a literal' }] as const,
+  ),
+  ...["'equal' as Jitter", "quiet ? 'none' : 'full'", '`none`'].map(
+    (jitter) =>
+      [`retryBackoff({ jitter: ${jitter} })`, { reason: 'jitter of retryBackoff() is not a literal' }] as const,
+  ),
+  ['retryBackoff({ client, ...more })', NO_LITERALS],
+  ['retryBackoff(options, { base: 1 })', NO_LITERALS],
+  ['retryBackoff({ client }); retryBackoff({ base: 1 })', { reason: 'the code calls retryBackoff() more than once' }],
+  [`a()\n${'b();'.repeat(250)}`, { reason: 'the code is minified' }],
+  [`a()\n${'b();'.repeat(249)}`, undefined],
+] as const) {
+  test(`the delays of ${code.slice(0, 99)}`, async (t) => {
+    t.strictSame(searchCode({ inline: code }).backoff, expected)
+  })
+}
+
+test('the delays of several files: one of them is minified', async (t) => {
+  const root = filesIn(t, { 'app.mjs': "import './b.mjs'", 'b.mjs': 'b();'.repeat(250) })
+  t.strictSame(searchCode({ ...NODE, places: [root] }).backoff, { reason: 'the code is minified' })
+})
 
 for (const [title, path, manifests, isFound] of [
   ['an ES module', 'src/lib/app.js', { 'package.json': '{ "type": "module" }' }, true],

@@ -71,13 +71,6 @@ for (const [code, said] of [
     'With retryBackoff(), 99 % of the messages survive an outage of 0.6 minutes',
   ],
   ['retryBackoff({ client, base })', 'not known: base of retryBackoff() is not a literal'],
-  ['retryBackoff({ client, max: LIMIT })', 'not known: max of retryBackoff() is not a literal'],
-  ['retryBackoff({ client, ...more })', 'not known: the options of retryBackoff() are not literals'],
-  ['retryBackoff(options)', 'not known: the options of retryBackoff() are not literals'],
-  [
-    'retryBackoff({ client }); retryBackoff({ client, base: 1 })',
-    'not known: the code calls retryBackoff() more than once',
-  ],
 ] as const) {
   test(`max-receive-count with ${code}`, async (t) => {
     const finding = await findingOf(t, 5, `${IMPORT}${code}`)

@@ -75,6 +75,7 @@ test('the code of a function: its own, that of the function of an alias, or why 
       [undefined, 'the input does not show where the code is'],
     ],
   )
+  t.equal(sourceOf(functionOf({ code })), sourceOf(functionOf({ code: { inline: '' } })), 'searched once')
   t.end()
 })
 

@@ -156,8 +156,11 @@ test('a failed message is redelivered after the retry time, or left to the visib
 const MEGABYTE = 1024 * 1024
 
 test('messages that did not fit return to the queue before the batch is delivered', async (t) => {
-  const { calls, run } = setUp(some(8, MEGABYTE), () => report([]))
+  const asked: number[] = []
+  const isLast = async (gathered: number) => asked.push(gathered) < 0
+  const { calls, run } = setUp(some(8, MEGABYTE), () => report([]), { isLast })
   await run()
+  t.strictSame(asked, [3], 'the first batch is full, and the second one begins with what did not fit')
   t.strictSame(calls, [
     { call: 'release', ids: ['m5', 'm6', 'm7'] },
     { call: 'invoke', ids: ['m0', 'm1', 'm2', 'm3', 'm4'] },
@@ -347,8 +350,11 @@ test('messages that match no filter are deleted without an invocation', async (t
   const withBody = (id: string, body: string) => ({ ...received(id), json: JSON.stringify({ messageId: id, body }) })
   const filters = [{ body: { kind: ['a'] } }]
   const messages = [withBody('m0', '{"kind":"a"}'), withBody('m1', '{"kind":"b"}'), withBody('m2', '{"kind":"a"}')]
-  const { calls, ledger, run } = setUp(messages, () => report([]))
+  const asked: number[] = []
+  const isLast = async (gathered: number) => asked.push(gathered) < 0
+  const { calls, ledger, run } = setUp(messages, () => report([]), { isLast })
   await run({ filters })
+  t.strictSame(asked, [2])
   t.strictSame(calls, [
     { call: 'remove', ids: ['m1'] },
     { call: 'invoke', ids: ['m0', 'm2'] },
@@ -396,13 +402,15 @@ test('an invocation that is stopped at the end of the run is no failed invocatio
 test('messages of a failed invocation whose deletion arrives late are processed', async (t) => {
   const { ledger, run } = setUp(some(3), () => ERROR, { deletedLate: ['m0', 'm2', 'other'] })
   await run()
-  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, failed: 3, lost: 0, remaining: 1 })
+  const counts = { processed: 2, failed: 3, lost: 0, remaining: 1, perSecond: 0 }
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), counts)
 })
 
 test('a message that was reported as failed stays failed if its deletion arrives late', async (t) => {
-  const { ledger, run } = setUp(some(2), () => report(['m0', 'm1']), { deletedLate: ['m0'] })
-  await run()
-  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 0, lost: 1, remaining: 1 })
+  const outcomes = [ERROR, report(['m0'])]
+  const { ledger, run } = setUp([...some(1), ...some(1)], () => outcomes.shift() as Outcome, { deletedLate: ['m0'] })
+  await run({ batchSize: 1 })
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 0, failed: 2, lost: 1 })
 })
 
 for (const [title, outcome, withoutError] of [
@@ -455,6 +463,14 @@ test('with ReportBatchItemFailures off, a failed message is deleted, and a line 
   ])
   t.strictSame(failures, ['m1: failed, but deleted (ReportBatchItemFailures is off): Error: x'])
   t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 1, lost: 1, causes: { 'Error: x': 1 } })
+})
+
+test('a failed message that the response of the handler does not list is deleted, and a line says so', async (t) => {
+  const recordErrors = { errors: { m0: 'Error: x' }, reported: ['m0'] }
+  const { failures, run } = setUp(some(2), () => ({ ...report([]), recordErrors }))
+  await run()
+  const why = 'the handler did not return the response of middy-bounded-sqs-batch'
+  t.strictSame(failures, [`m0: failed, but deleted, because ${why}: Error: x`])
 })
 
 test('a failure that a failure handler removed from the report', async (t) => {

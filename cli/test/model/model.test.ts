@@ -1,7 +1,15 @@
 import { test } from 'tap'
-import { type LambdaFunction, otherVersion, provisionedOf, unreadFunction, unreadQueue } from '../../src/model/model.ts'
+import {
+  deadLetterQueueOf,
+  type LambdaFunction,
+  otherVersion,
+  provisionedOf,
+  type Queue,
+  unreadFunction,
+  unreadQueue,
+} from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
-import { mappingOf } from '../support/models.ts'
+import { mappingOf, queueOf } from '../support/models.ts'
 
 const position = { line: 3, column: 5 }
 
@@ -55,4 +63,19 @@ test('a mapping is in provisioned mode if it has a number of pollers, even one t
     t.strictSame(provisioned(unknown('why'), pollers), known(true))
   }
   t.strictSame(provisioned(unknown('why')), unknown('why'))
+  t.strictSame(provisioned(absent, unknown('why')), unknown('why'))
+})
+
+test('the retention of a dead-letter queue that could not be read is the same setting for all queues', async (t) => {
+  const retentionOf = (queue: Partial<Queue>) => deadLetterQueueOf(queueOf(queue)).retention
+  const [bare, placed] = [unknown('why'), unknown('why', position)]
+  t.strictSame(deadLetterQueueOf(unreadQueue('a', 'why', position)), {
+    id: 'a',
+    position,
+    unreadReason: 'why',
+    fifo: placed,
+    retention: placed,
+  })
+  t.strictSame(retentionOf({ id: 'a', unreadReason: 'why', retention: bare }), { ...bare, id: 'a retention' })
+  t.strictSame(retentionOf({ retention: bare }), bare)
 })

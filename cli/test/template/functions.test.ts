@@ -232,6 +232,7 @@ for (const [value, expected] of [
   ['other', ['other', ELSEWHERE, 2, undefined]],
   ["!Sub '${AWS::StackName}-x:1'", ['${AWS::StackName}-x:1', whyStackName(), 2, undefined]],
   ['same', ['same', 'Same and Twin have the same name', 2, undefined]],
+  ['!Ref Worker', WORKER],
   ['!Ref Queue', ['Queue', 'it is a resource of type AWS::SQS::Queue', 2, undefined]],
 
   // Aliases and versions

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { test } from 'tap'
 import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { functionOfMapping } from '../../src/terraform/functions.ts'
+import type { Instance } from '../../src/terraform/plan.ts'
 import { type PlannedModule, planIn, resource, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
 
@@ -59,6 +60,14 @@ const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: undefined }
 
 test('the function of a state', async (t) => {
   t.strictSame(inState({ function_name: 'work' }, { [WORK]: VALUES }), READ)
+})
+
+test('mappings of one function get the same object', async (t) => {
+  const mapping = resource('aws_lambda_event_source_mapping.one', { function_name: 'work' })
+  const plan = planIn(shownPlan({ resources: [mapping, resource(WORK, VALUES)] }))
+  const [one, two] = plan.instances.map(() => functionOfMapping(plan, plan.instances[0] as Instance))
+  t.equal(one?.id, WORK)
+  t.equal(one, two)
 })
 
 test('the settings of a function', async (t) => {
@@ -198,6 +207,8 @@ test('a mapping in a plan whose function name is known: the reference decides be
   const second = mapping('aws_lambda_function.second.function_name')
   t.strictSame(summary(inPlan(second, ...two)), { id: 'aws_lambda_function.second' })
   t.strictSame(summary(inPlan(mapping('local.name'), ...two)), { id: 'work', unreadReason: ELSEWHERE })
+  const byArn = { values: { function_name: ARN } }
+  t.strictSame(summary(inPlan(byArn, ...two.slice(0, 1))), { id: 'aws_lambda_function.first' })
   const renamed = { ...PLANNED, values: { function_name: 'renamed' } }
   const other = [two[0] as Resource, { address: 'aws_lambda_function.second', ...renamed }]
   t.strictSame(summary(inPlan(second, ...other)), { id: 'aws_lambda_function.first' })

@@ -34,11 +34,8 @@ interface EventSourceParts {
   draining: AbortSignal
   /** When this signal aborts, the queue is empty, and nobody waits for messages any more. */
   idle?: AbortSignal
-  /**
-   * Whether no further message can arrive, if the workers have this many messages that they have not delivered. Default:
-   * it is not known.
-   */
-  isLast?: (gathered: number) => Promise<boolean>
+  /** Whether no further message can arrive, if the workers have this many messages that they have not delivered. */
+  isLast: (gathered: number) => Promise<boolean>
 }
 
 export interface ClassifiedBatch {
@@ -124,7 +121,7 @@ export function causeOf({ recordErrors }: Outcome, messageId: string, fifo: bool
  * report.
  */
 export async function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
-  const { queue, runtime, ledger, idle, isLast = async () => false } = parts
+  const { queue, runtime, ledger, idle, isLast } = parts
   const { batchSize, windowMs, onFailure, reportBatchItemFailures } = options
   // Aborts if one worker fails, for example because the queue does not exist any more. All workers then end.
   const workerFailed = new AbortController()
@@ -137,12 +134,11 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
   async function receive(most: number, waitSeconds: number): Promise<Received[]> {
     const received = await queue.receive(most, waitSeconds, idle)
     const unmatched = received.filter(({ json }) => matches && !matches(JSON.parse(json).body))
-    if (unmatched.length > 0) {
-      ledger.filtered(unmatched)
-      await queue.remove(unmatched)
-    }
-    gathered += received.length - unmatched.length
-    return received.filter((message) => !unmatched.includes(message))
+    ledger.filtered(unmatched)
+    await queue.remove(unmatched)
+    const matched = received.filter((message) => !unmatched.includes(message))
+    gathered += matched.length
+    return matched
   }
 
   /** The messages whose last invocation failed as a whole. */
@@ -172,9 +168,10 @@ export async function runEventSource(parts: EventSourceParts, options: EventSour
       if (errors[messageId] !== undefined || isReportedByHandler) ledger.thrown(messageId)
     }
     if (error !== undefined) {
-      if (outcome.type !== 'stopped') ledger.failedInvocation(error, batch[0]?.messageId)
+      const { messageId: first } = batch[0] as Received
+      if (outcome.type !== 'stopped') ledger.failedInvocation(error, first)
       for (const { messageId } of failed) failedAsAWhole.add(messageId)
-      onFailure(`${batch[0]?.messageId}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
+      onFailure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
       for (const text of Object.values(errors)) ledger.cause(text)
       return result
     }

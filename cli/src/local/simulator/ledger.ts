@@ -80,15 +80,16 @@ export interface QueueCounts {
 }
 
 /**
- * The state of a message. `open`: it was sent, or it failed and is still in the queue. `exhausted`: its last allowed
- * delivery failed. `deleted`: it failed and was deleted. `filtered`: a filter deleted it. `foreign`: another program sent
- * it, and it has no result yet.
+ * The state of a message. `new`: the ledger does not have it yet. `open`: it was sent, or it failed and is still in the
+ * queue. `exhausted`: its last allowed delivery failed. `deleted`: it failed and was deleted. `filtered`: a filter deleted
+ * it. `foreign`: another program sent it, and it has no result yet.
  */
-const STATES = ['open', 'exhausted', 'processed', 'deleted', 'filtered', 'foreign'] as const
+const STATES = ['new', 'open', 'exhausted', 'processed', 'deleted', 'filtered', 'foreign'] as const
 type State = (typeof STATES)[number]
 /** Flags beside the index of the state: the message has been delivered, and a handler has thrown for it. */
 const DELIVERED = 8
 const THROWN = 16
+const stateIn = (entry: number) => STATES[entry % DELIVERED] as State
 
 const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
 const MAX_KINDS = 100
@@ -122,7 +123,7 @@ export function openCounter(other = 'other errors') {
 export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   const started = performance.now()
   const messages = new Map<string, number>()
-  const tally: Record<State, number> = { open: 0, exhausted: 0, processed: 0, deleted: 0, filtered: 0, foreign: 0 }
+  const tally = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>
   const counts = {
     ...{ sent: 0, delivered: 0, deliveredMessages: 0, inFlight: 0, finished: 0, failed: 0, exhaustedWithoutError: 0 },
     ...{ invocations: 0, failedInvocations: 0, timeouts: 0, crashes: 0, diedBetween: 0 },
@@ -135,13 +136,13 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   let firstDelivery = 0
   let lastReport = 0
 
-  /** Changes the state of a message, and sets a flag. `next` receives the state, or undefined for a new message. */
-  function update(id: string, next: (state: State | undefined) => State, flag = 0) {
-    const entry = messages.get(id)
-    const before = entry === undefined ? undefined : STATES[entry % DELIVERED]
+  /** Changes the state of a message, and sets a flag. */
+  function update(id: string, next: (state: State) => State, flag = 0) {
+    const entry = messages.get(id) ?? STATES.indexOf('new')
+    const before = stateIn(entry)
     const after = next(before)
-    const flags = ((entry ?? 0) & (DELIVERED | THROWN)) | flag
-    if (before) count(before, entry as number, -1)
+    const flags = (entry & (DELIVERED | THROWN)) | flag
+    count(before, entry, -1)
     count(after, flags, 1)
     messages.set(id, STATES.indexOf(after) | flags)
   }
@@ -160,7 +161,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
   /** The id of the first message of the input that has no good result. */
   function firstUnprocessed(): string | undefined {
     for (const [id, entry] of messages) {
-      const state = STATES[entry % DELIVERED] as State
+      const state = stateIn(entry)
       if (state === 'open' || state === 'exhausted' || state === 'deleted') return id
     }
     return undefined
@@ -209,7 +210,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     },
     sent(ids: readonly string[]) {
       // A message can be delivered, and even settled, before its sender receives the response of SQS.
-      for (const id of ids) update(id, (before) => (before === undefined || before === 'foreign' ? 'open' : before))
+      for (const id of ids) update(id, (before) => (before === 'new' || before === 'foreign' ? 'open' : before))
       counts.sent += ids.length
     },
     inputComplete() {
@@ -220,7 +221,8 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       counts.invocations += 1
       counts.delivered += batch.length
       counts.inFlight += batch.length
-      for (const { messageId } of batch) update(messageId, (before) => before ?? 'foreign', DELIVERED)
+      for (const { messageId } of batch)
+        update(messageId, (before) => (before === 'new' ? 'foreign' : before), DELIVERED)
     },
     invocationEnded(outcome: Outcome, batch: readonly Received[]) {
       counts.inFlight -= batch.length
@@ -261,9 +263,9 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       if (batch.length > 0 && !isLate) lastReport = performance.now()
       settle(batch, () => 'processed')
     },
-    /** A handler threw for a message, or reported it. */
+    /** A handler threw for a message that failed, or reported it. */
     thrown(messageId: string) {
-      update(messageId, (before) => before ?? 'foreign', THROWN)
+      update(messageId, (before) => before, THROWN)
     },
     failed(batch: readonly Received[]) {
       counts.failed += batch.length

@@ -161,8 +161,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
       await canReceive.promise
       // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
       const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
-      const parts = { queue, runtime, ledger, draining: end.draining, idle: end.over }
-      await runEventSource({ ...parts, ...(canExpire ? {} : { isLast: end.isLast }) }, mapping)
+      const isLast = canExpire ? async () => false : end.isLast
+      await runEventSource({ queue, runtime, ledger, draining: end.draining, idle: end.over, isLast }, mapping)
     }
     const sending = sendAll().catch(end.fail).finally(canReceive.resolve)
     const receiving = receiveAll().catch(end.fail)
