@@ -343,7 +343,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/deployed/returned.ts': ['deployed/read-function'],
   'cli/src/deployed/errors.ts': ['deployed/read-function'],
   'cli/src/code/commonjs.ts': ['code/evidence'],
-  'cli/src/code/imports.ts': ['code/evidence'],
+  'cli/src/code/imports.ts': ['code/imports', 'code/evidence'],
   'cli/src/code/source.ts': ['code/evidence'],
 }
 

@@ -23,11 +23,11 @@ export function scriptAt(path: string): string | undefined {
 }
 
 /** All source files in a folder and its subfolders, in any language. */
-export function sourcesIn(folder: string, found: string[] = []): string[] {
+export function sourcesIn(folder: string, most = MAX_FILES, found: string[] = []): string[] {
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (NEVER_SEARCHED.test(entry.name) || found.length >= MAX_FILES) continue
+    if (NEVER_SEARCHED.test(entry.name) || found.length >= most) continue
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) sourcesIn(path, found)
+    if (entry.isDirectory()) sourcesIn(path, most, found)
     else if (SOURCE.test(entry.name)) found.push(path)
   }
   return found
@@ -35,7 +35,8 @@ export function sourcesIn(folder: string, found: string[] = []): string[] {
 
 /** The local files that a script imports or re-exports. Of a local package, these are all its files. */
 export function importsOf(file: string, text: string): string[] {
-  return Array.from(text.matchAll(IMPORT)).flatMap(([, name = '']) => {
+  return Array.from(text.matchAll(IMPORT)).flatMap(([, specifier]) => {
+    const name = String(specifier)
     if (/^\.{1,2}(\/|$)/.test(name)) return scriptAt(resolve(dirname(file), name)) ?? []
     return aliased(file, name) ?? packageFiles(dirname(file), name)
   })
@@ -45,10 +46,10 @@ export function importsOf(file: string, text: string): string[] {
 function aliased(file: string, name: string): string | undefined {
   const config = nearest(dirname(file), 'tsconfig.json')
   for (const { pattern, target } of config === undefined ? [] : aliasesOf(config)) {
-    const [before = '', after] = pattern.split('*')
-    const fits = after === undefined ? name === pattern : name.startsWith(before) && name.endsWith(after)
-    const rest = name.slice(before.length, name.length - (after ?? '').length)
-    const script = fits ? scriptAt(target.replace('*', rest)) : undefined
+    const star = pattern.indexOf('*')
+    const rest = name.slice(star, star + name.length - pattern.length + 1)
+    const fill = (text: string) => text.replace('*', () => rest)
+    const script = fill(pattern) === name ? scriptAt(fill(target)) : undefined
     if (script !== undefined) return script
   }
   return undefined
@@ -57,7 +58,7 @@ function aliased(file: string, name: string): string | undefined {
 /** The aliases of a tsconfig.json, or of the file that it extends. Targets are absolute paths. */
 function aliasesOf(config: string, depth = 0): { pattern: string; target: string }[] {
   const { extends: base, compilerOptions } = readJsonc(config)
-  const { paths, baseUrl = '.' } = isObject(compilerOptions) ? compilerOptions : {}
+  const { paths, baseUrl = '' } = isObject(compilerOptions) ? compilerOptions : {}
   if (!isObject(paths)) {
     const isLocal = typeof base === 'string' && base.startsWith('.') && depth < 10
     return isLocal ? aliasesOf(resolve(dirname(config), base), depth + 1) : []
@@ -82,23 +83,17 @@ function readJsonc(file: string): Record<string, unknown> {
 
 /** The files of a package of the same workspace, or of one that package.json names with `file:`. */
 function packageFiles(folder: string, specifier: string): string[] {
-  const name = /^(@[^/]+\/)?[^/]+/.exec(specifier)?.[0] ?? ''
-  for (let root = nearest(folder, 'package.json'); root !== undefined; root = above(root)) {
-    const found = packageIn(root, name)
-    if (found !== undefined) return sourcesIn(found)
-  }
-  return []
+  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+  const found = packageIn(folder, name)
+  if (found !== undefined) return sourcesIn(found)
+  const parent = dirname(folder)
+  return parent === folder ? [] : packageFiles(parent, specifier)
 }
 
-function above(manifest: string): string | undefined {
-  const folder = dirname(manifest)
-  return folder === dirname(folder) ? undefined : nearest(dirname(folder), 'package.json')
-}
-
-/** The folder of a local package that a package.json knows by this name. */
-function packageIn(manifest: string, name: string): string | undefined {
-  const root = dirname(manifest)
-  const { dependencies, devDependencies, workspaces } = parseObject(readIfFile(manifest)) ?? {}
+/** The folder of a local package that the package.json in a folder knows by this name. */
+function packageIn(root: string, name: string): string | undefined {
+  const manifest = parseObject(readIfFile(join(root, 'package.json')))
+  const { dependencies, devDependencies, workspaces } = manifest ?? {}
   const own = { ...(devDependencies as object), ...(dependencies as object) } as Record<string, unknown>
   const linked = /^(?:file|link):(.*)/.exec(String(own[name]))?.[1]
   if (linked !== undefined) return folderAt(resolve(root, linked))
@@ -116,12 +111,12 @@ export function readIfFile(path: string): string {
 
 function pnpmPatterns(root: string): string[] {
   const lines = readIfFile(join(root, 'pnpm-workspace.yaml')).matchAll(/^\s*-\s*['"]?([^'"\n#]+)/gm)
-  return Array.from(lines, ([, pattern = '']) => pattern.trim())
+  return Array.from(lines, ([, pattern]) => String(pattern).trim())
 }
 
 /** The folders of a pattern such as `packages/*`. */
 function workspaceFolders(root: string, pattern: string): string[] {
-  const parent = resolve(root, pattern.replace(/\/?\*.*$/, ''))
+  const parent = resolve(root, pattern.replace(/\/?\*.*/, ''))
   if (!pattern.includes('*')) return [parent]
   if (folderAt(parent) === undefined) return []
   return readdirSync(parent).map((name) => join(parent, name))

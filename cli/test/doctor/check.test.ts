@@ -73,7 +73,11 @@ test('what is checked in all cases of a parameter is not listed as not checked i
   const rules = (...cases: Model[]) => check(cases).map(({ rule }) => rule)
   t.strictSame(rules(sizeIn('A', open), sizeIn('A', open), sizeIn('B', known(1))), [])
   t.strictSame(rules(sizeIn('A', open), sizeIn('A', known(1)), sizeIn('B', open)), ['not-checked'])
-  t.strictSame(rules(sizeIn('A', open), sizeIn('B', known(TOO_BIG, AT))), ['batch-size'])
+  const [unresolved, wrong] = [sizeIn('A', open), known(TOO_BIG, AT)]
+  t.strictSame(rules(unresolved, sizeIn('B', wrong)), ['batch-size'])
+  t.notMatch(check([unresolved, sizeIn('B', wrong)])[0]?.message, /Also not checked/)
+  t.strictSame(rules(sizeIn('A', wrong), sizeIn('B', known(1))), ['batch-size'])
+  t.strictSame(rules(unresolved, sizeIn('A', wrong), sizeIn('B', known(1))), ['batch-size'])
   t.end()
 })
 
@@ -220,6 +224,18 @@ test('a finding without a file has no file and no line', (t) => {
     source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html',
     help: 'docs/doctor-rules.md#batch-size',
   })
+  t.end()
+})
+
+test('a queue that SAM makes: the fix is to declare it, and no value is suggested', (t) => {
+  const queue = queueOf({ isMadeBySam: true, visibilityTimeout: known(1) })
+  const [finding] = check(modelOf([mappingOf({ queue, function: functionOf({ timeout: known(30) }) })]))
+  t.equal(finding?.rule, 'visibility-below-timeout')
+  t.equal(
+    finding?.fix,
+    'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.',
+  )
+  t.notOk('set' in (finding ?? {}))
   t.end()
 })
 

@@ -1,0 +1,120 @@
+import { join, relative } from 'node:path'
+import { test } from 'tap'
+import { importsOf, sourcesIn } from '../../src/code/imports.ts'
+import { filesIn } from '../support/files.ts'
+
+type Files = Readonly<Record<string, string>>
+
+/** The value of `extends` and `paths` in files that extend each other: `tsconfig.json` extends `1.json`, and so on. */
+function extending(depth: number): Files {
+  const files = Array.from({ length: depth }, (_, index): [string, string] => {
+    return [index === 0 ? 'tsconfig.json' : `${index}.json`, `{ "extends": "./${index + 1}.json" }`]
+  })
+  return { ...Object.fromEntries(files), [`${depth}.json`]: ALIASES, 'lib/work.ts': '' }
+}
+const ALIASES = '{ "compilerOptions": { "paths": { "work": ["lib/work.ts"] } } }'
+const SUFFIX = {
+  'tsconfig.json': '{ "compilerOptions": { "paths": { "@lib/*-client": ["gone/*", "lib/*/client.ts"] } } }',
+  'lib/orders/client.ts': '',
+  'lib/client.ts': '',
+}
+const PNPM = {
+  'pnpm-workspace.yaml': 'catalog: a-gone/*\npackages:\n  -  libs/* # all\n',
+  'gone/lost/package.json': '{ "name": "lost" }',
+  'gone/lost/a.js': '',
+  'libs/empty/a.js': '',
+  'libs/other/package.json': '{ "name": "other" }',
+  'libs/other/a.js': '',
+  'libs/work/package.json': '{ "name": "work" }',
+  'libs/work/a.js': '',
+}
+
+/** The files beside `src/app.ts`, the text of this file, and the local files that it imports. */
+const IMPORTS: readonly [title: string, files: Files, text: string, found: string[]][] = [
+  ...['js', 'mjs', 'cjs', 'ts', 'mts', 'cts', 'jsx', 'tsx'].map((extension): [string, Files, string, string[]] => {
+    return [`a file with .${extension}`, { [`src/a.${extension}`]: '' }, "import './a'", [`src/a.${extension}`]]
+  }),
+  [
+    'the source of a compiled file',
+    { 'src/a.mts': '', 'src/b.tsx': '' },
+    "import './a.mjs'\nimport './b.jsx'",
+    ['src/a.mts', 'src/b.tsx'],
+  ],
+  ['a file in a folder whose name has .js', { 'src/next.js/a.ts': '' }, "import './next.js/a'", ['src/next.js/a.ts']],
+  ['a folder', { 'src/a/index.ts': '' }, "import './a'", ['src/a/index.ts']],
+  ['the folder above', { 'index.ts': '' }, "import '..'", ['index.ts']],
+  ['a file that does not exist', {}, "import './a'", []],
+  ['an absolute path', {}, "import '/a'", []],
+  ['a package whose name has a dot', { 'src/a./b.ts': '' }, "import 'a./b'", []],
+  [
+    'import() and require() with spaces',
+    { 'src/a.ts': '', 'src/b.ts': '' },
+    "import ('./a'); require( './b' )",
+    ['src/a.ts', 'src/b.ts'],
+  ],
+  ['an alias', { 'tsconfig.json': ALIASES, 'lib/work.ts': '' }, "import 'work'\nimport 'works'", ['lib/work.ts']],
+  ['an alias with a suffix', SUFFIX, "import '@lib/orders-client'", ['lib/orders/client.ts']],
+  ['an alias without its suffix', SUFFIX, "import '@lib/orders'", []],
+  ['an alias without its prefix', SUFFIX, "import 'abcd/orders-client'", []],
+  [
+    'an alias in a file with comments and an address',
+    { 'tsconfig.json': `{ // the aliases\n"a": "b//c", /* x */ ${ALIASES.slice(1)}`, 'lib/work.ts': '' },
+    "import 'work'",
+    ['lib/work.ts'],
+  ],
+  ['an alias in the tenth file that is extended', extending(10), "import 'work'", ['lib/work.ts']],
+  ['an alias in the eleventh file that is extended', extending(11), "import 'work'", []],
+  ['a tsconfig.json that extends itself', { 'tsconfig.json': '{ "extends": "./tsconfig.json" }' }, "import 'work'", []],
+  [
+    'a tsconfig.json that extends a package',
+    { 'tsconfig.json': '{ "extends": "base.json" }', 'base.json': ALIASES, 'lib/work.ts': '' },
+    "import 'work'",
+    [],
+  ],
+  ['a tsconfig.json without paths', { 'tsconfig.json': '{ "compilerOptions": {} }' }, "import 'work'", []],
+  ['a tsconfig.json that is broken', { 'tsconfig.json': '{' }, "import 'work'", []],
+  ['a package of a pnpm workspace', PNPM, "import 'work/orders'", ['libs/work/a.js']],
+  ['a package outside of a pnpm workspace', PNPM, "import 'lost'", []],
+  ...['work', '*', 'gone/*'].map((pattern): [string, Files, string, string[]] => {
+    const files = {
+      'package.json': `{ "workspaces": { "packages": ["${pattern}"] } }`,
+      'work/package.json': '{ "name": "@shop/work" }',
+      'work/a.js': '',
+    }
+    return [
+      `a package of the workspace ${pattern}`,
+      files,
+      "import '@shop/work/x'",
+      pattern === 'gone/*' ? [] : ['work/a.js'],
+    ]
+  }),
+  [
+    'a package in a Git repository',
+    { 'package.json': '{ "dependencies": { "work": "git+file:lib" } }', 'lib/a.js': '' },
+    "import 'work'",
+    [],
+  ],
+]
+for (const [title, files, text, found] of IMPORTS) {
+  test(`the local files that a file imports: ${title}`, async (t) => {
+    const root = filesIn(t, files)
+    const imported = importsOf(join(root, 'src/app.ts'), text)
+    t.strictSame(
+      imported.map((path) => relative(root, path)),
+      found,
+    )
+  })
+}
+
+test('the source files in a folder', async (t) => {
+  const sources = ['a.mts', 'b.py', 'tests-of-orders/c.rs', 'd.d.tsx']
+  const others = ['README.md', 'a.py.txt', 'a.d.ts', 'a.d.mts', '.git/a.py', 'test/a.py', 'node_modules/a/a.js']
+  const root = filesIn(t, Object.fromEntries([...sources, ...others].map((path) => [path, ''])))
+  t.strictSame(
+    sourcesIn(root)
+      .map((path) => relative(root, path))
+      .sort(),
+    sources.sort(),
+  )
+  t.equal(sourcesIn(root, 2).length, 2)
+})
