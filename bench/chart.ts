@@ -11,9 +11,28 @@ import { median } from './rounds.ts'
 const SUCCESSFUL = 'successful'
 const FAILED = 'failed with EMFILE'
 
+const COLOURS = { background: 'white', text: '#222222', axis: '#888888', grid: '#dddddd', bar: '#2f6f9f' }
+const DARK: typeof COLOURS = {
+  background: '#1b1b1f',
+  text: '#e0e0e0',
+  axis: '#888889',
+  grid: '#3c3f44',
+  bar: '#5b9fd3',
+}
+
 export async function drawChart(cases: readonly HttpCase[]): Promise<void> {
   const svg = await new View(parse(compile(spec(cases)).spec)).toSVG()
-  await writeFile(join(import.meta.dirname, 'results', 'http-over-concurrency.svg'), `${svg}\n`)
+  const adaptive = svg.replace('>', `><style>@media (prefers-color-scheme: dark) {${darkRules()}}</style>`)
+  await writeFile(join(import.meta.dirname, 'results', 'http-over-concurrency.svg'), `${adaptive}\n`)
+}
+
+/** Vega writes colours as attributes, over which CSS takes precedence. */
+function darkRules(): string {
+  return Object.entries(COLOURS)
+    .flatMap(([name, colour]) =>
+      ['fill', 'stroke'].map((key) => `[${key}="${colour}"]{${key}:${DARK[name as keyof typeof DARK]}}`),
+    )
+    .join('')
 }
 
 /** This package from the lowest to the highest concurrency, then the libraries without a limit. */
@@ -40,53 +59,63 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
     { name, outcome: FAILED, rate: failed },
   ])
   const labels = bars.map(({ name, successful, failed, label }) => ({ name, rate: successful + failed, label }))
+  const { background, text, axis, grid, bar } = COLOURS
+  const fontSize = 14
   return {
-    background: 'white', // the page may be dark
+    background,
     padding: 16,
-    height: 280,
-    width: { step: 76 },
+    width: 420, // narrow, since a phone shows the whole chart
+    height: { step: 38 },
+    config: {
+      style: { cell: { stroke: null } },
+      axis: { domainColor: axis, tickColor: axis, gridColor: grid, labelColor: text, titleColor: text },
+    },
     title: {
-      text: `10,000 records, one HTTP call of 10 ms each, ${count(DESCRIPTORS)} file descriptors`,
+      text: '10,000 records, one HTTP call of 10 ms each',
       subtitle: [
-        `Records per second with ${OURS}, by concurrency, and without a limit.`,
-        'Without a limit, most records find no free file descriptor.',
+        `Records per second with ${OURS},`,
+        'by concurrency, and without a limit. Without a limit,',
+        `most records find no free file descriptor (of ${count(DESCRIPTORS)}).`,
       ],
       anchor: 'start',
-      fontSize: 15,
-      subtitleFontSize: 13,
+      color: text,
+      subtitleColor: text,
+      fontSize: 16,
+      subtitleFontSize: fontSize,
+      subtitleLineHeight: 18,
+      subtitlePadding: 5,
     },
     encoding: {
-      x: {
+      y: {
         field: 'name',
         type: 'nominal',
         sort: bars.map(({ name }) => name),
-        axis: {
-          title: 'concurrency',
-          titleFontSize: 12,
-          labelAngle: 0,
-          labelFontSize: 12,
-          labelExpr: "split(datum.label, '|')",
-        },
+        axis: { title: null, labelFontSize: fontSize, labelExpr: "split(datum.label, '|')" },
       },
-      y: { field: 'rate', type: 'quantitative', axis: { title: null, format: ',d', tickCount: 6, labelFontSize: 12 } },
+      x: {
+        field: 'rate',
+        type: 'quantitative',
+        scale: { domainMax: 14_500 }, // with room for the label of the longest bar
+        axis: { title: null, format: ',d', values: [0, 5_000, 10_000], labelFontSize: fontSize },
+      },
     },
     layer: [
       {
         data: { values },
-        mark: { type: 'bar', width: 46 },
+        mark: { type: 'bar', height: 24 },
         encoding: {
           color: {
             field: 'outcome',
             type: 'nominal',
-            scale: { domain: [SUCCESSFUL, FAILED], range: ['#2f6f9f', '#d1483f'] },
-            legend: { title: null, orient: 'bottom', labelFontSize: 13, labelLimit: 0 },
+            scale: { domain: [SUCCESSFUL, FAILED], range: [bar, '#d1483f'] },
+            legend: { title: null, orient: 'bottom', labelFontSize: fontSize, labelLimit: 0, labelColor: text },
           },
-          order: { field: 'outcome', sort: 'descending' }, // the successful ones at the bottom
+          order: { field: 'outcome', sort: 'descending' }, // the successful ones first
         },
       },
       {
         data: { values: labels },
-        mark: { type: 'text', dy: -8, fontSize: 12 },
+        mark: { type: 'text', dx: 6, align: 'left', fontSize, color: text },
         encoding: { text: { field: 'label' } },
       },
     ],

@@ -30,6 +30,7 @@ export default defineConfig({
     search: {
       provider: 'local',
       options: {
+        detailedView: true, // each result has an excerpt
         miniSearch: {
           // A name such as ERR_INVALID_BODY is one word.
           options: { tokenize: (text) => text.split(/[^\p{L}\p{N}_]+/u) },
@@ -40,6 +41,10 @@ export default defineConfig({
     },
     socialLinks: [{ icon: 'github', link: REPOSITORY }],
     editLink: { pattern: `${REPOSITORY}/edit/main/docs/:path`, text: 'Edit this page' },
+  },
+  // The front page has cards, which style.css makes of its lists.
+  transformPageData({ relativePath, frontmatter }) {
+    if (relativePath === 'index.md') Object.assign(frontmatter, { pageClass: 'front', aside: false })
   },
   vite: { plugins: [llmstxt()] },
   // The plugin knows neither the other files of the repository, nor the base of the addresses.

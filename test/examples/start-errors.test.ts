@@ -74,7 +74,13 @@ t.test('Dynamic require of a bundle, and both ways out', async (t) => {
   run(`${bin}esbuild`, ...options, '--format=cjs', '--outfile=dist/bundle.cjs')
   t.equal(run(process.execPath, 'dist/bundle.cjs'), '')
   const ids = readFileSync(new URL('../../docs/log-ids.md', import.meta.url), 'utf8')
-  const [, banner = ''] = /^--banner:js="(.+)"$/m.exec(ids) ?? []
-  run(`${bin}esbuild`, ...options, '--format=esm', `--banner:js=${banner}`, '--outfile=dist/banner.mjs')
+  const [, banner = ''] = /^--banner:js="([^"]+)"$/m.exec(ids) ?? []
+  run(
+    `${bin}esbuild`,
+    ...options,
+    '--format=esm',
+    `--banner:js=${banner.replace('\\\n', '')}`,
+    '--outfile=dist/banner.mjs',
+  )
   t.equal(run(process.execPath, 'dist/banner.mjs'), '')
 })

@@ -17,6 +17,10 @@ function idsOf(page: string): Set<string> {
   return new Set(Array.from(html.get(page)?.matchAll(/ id="([^"]+)"/g) ?? [], ([, id]) => id as string))
 }
 
+function pageOf(link: string): string {
+  return link === '/' ? 'index' : link.slice(1)
+}
+
 function assertAnchors(t: Test, page: string, anchors: readonly string[]): void {
   t.not(anchors.length, 0)
   const ids = idsOf(page)
@@ -27,9 +31,31 @@ function assertAnchors(t: Test, page: string, anchors: readonly string[]): void 
   )
 }
 
+t.test('the sidebar has seven groups, with the titles of the pages', async (t) => {
+  const groups = ['Start', 'Failures', 'Speed', 'Sources', 'Testing', 'Operations', 'Reference']
+  t.strictSame(
+    SIDEBAR.map(({ text }) => text),
+    groups,
+  )
+  for (const { text, link } of SIDEBAR.flatMap(({ items }) => items)) {
+    const [, title] = /<h1[^>]*>(.*?) *<a /.exec(html.get(pageOf(link)) ?? '') ?? []
+    t.equal(text, title?.replaceAll(/<[^>]+>/g, '').replaceAll('&#39;', "'"), link)
+  }
+})
+
+t.test('the front page has three figures with their proof, the chart, four cards and the first sample', async (t) => {
+  const front = html.get('index') ?? ''
+  const [figures, cards] = Array.from(front.matchAll(/<ul><li><strong>.*?<\/ul>/g), ([list]) => list)
+  t.equal(figures?.match(/<li><strong>[^<]+<\/strong>[^<]+<a href="[^"]+"/g)?.length, 3)
+  const links = Array.from(cards?.matchAll(/<li><strong><a href="([^"]+)"/g) ?? [], ([, link]) => link)
+  t.strictSame(links, ['./functions', './local', './doctor', './tune'])
+  t.match(front, /<img src="\/assets\/http-over-concurrency\.[^"]+\.svg"/)
+  t.match(front, 'boundedSqsBatch')
+})
+
 t.test('each page of docs/ is in the sidebar once, and has Markdown for programs', async (t) => {
   const pages = globSync('docs/*.md', { cwd: root }).map((file) => basename(file, '.md'))
-  const listed = SIDEBAR.flatMap(({ items }) => items.map(({ link }) => (link === '/' ? 'index' : link.slice(1))))
+  const listed = SIDEBAR.flatMap(({ items }) => items.map(({ link }) => pageOf(link)))
   t.strictSame(listed.toSorted(), pages.toSorted())
   const llms = readFileSync(join(DIST, 'llms.txt'), 'utf8')
   for (const page of pages.filter((page) => page !== 'index')) {
@@ -161,7 +187,7 @@ const SEARCHES = {
   'report-batch-item-failures': 'doctor-rules#report-batch-item-failures',
 }
 
-const PAGES = ['', 'options', 'troubleshooting', 'doctor-rules', 'log-ids', 'databases', 'not-invoked']
+const PAGES = ['', 'options', 'troubleshooting', 'doctor-rules', 'log-ids', 'databases', 'outages']
 const WIDTHS = [390, 768, 1280]
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -181,6 +207,53 @@ t.test('in Chromium', async (t) => {
     for (const [words, expected] of Object.entries(SEARCHES)) {
       const [first = ''] = await search(page, words)
       t.ok(`${first}#`.startsWith(`/${expected}#`), `${words}: ${first}`)
+    }
+  })
+
+  t.test('the results of a search have an excerpt with the words', { buffered: true }, async (t) => {
+    const page = await browser.newPage()
+    await page.goto(site.address)
+    await search(page, 'Postgres connections', async () => {
+      const excerpts = await page.locator('.VPLocalSearchBox .excerpt').allInnerTexts()
+      t.match(excerpts[0], 'If no connection is left, PostgreSQL refuses a connection')
+      t.strictSame(excerpts.length, await page.locator('.VPLocalSearchBox a.result').count())
+      t.not(await page.locator('.VPLocalSearchBox .excerpt mark').count(), 0)
+    })
+  })
+
+  const cut = { 1280: '.vp-doc pre', 390: '.vp-doc table' }
+  for (const [width, selector] of Object.entries(cut)) {
+    t.test(`${width} px: no page cuts a ${selector.slice(8)}`, { buffered: true }, async (t) => {
+      const page = await browser.newPage({ viewport: { width: Number(width), height: 900 } })
+      for (const name of html.keys()) {
+        await page.goto(`${site.address}/${name}`)
+        const widths = `[...document.querySelectorAll('${selector}')].map((element) => [
+          Math.max(element.scrollWidth, element.offsetWidth),
+          Math.min(element.clientWidth, element.parentElement.clientWidth),
+        ])`
+        const found = await page.evaluate<[number, number][]>(`document.fonts.ready.then(() => ${widths})`)
+        const tooWide = found.filter(([needed, available]) => needed > available)
+        t.strictSame(tooWide, [], `/${name}: needed and available pixels`)
+      }
+    })
+  }
+
+  t.test('the chart of the front page is light or dark, as the page is', { buffered: true }, async (t) => {
+    const backgrounds = { light: [255, 255, 255], dark: [27, 27, 31] }
+    for (const [colorScheme, background] of Object.entries(backgrounds)) {
+      const page = await browser.newPage()
+      await page.goto(site.address)
+      await page.evaluate(`document.documentElement.classList.toggle('dark', ${colorScheme === 'dark'})`)
+      const picture = await page.locator('.vp-doc img').screenshot()
+      const pixel = await page.evaluate<number[]>(`(async () => {
+        const image = new Image()
+        image.src = 'data:image/png;base64,${picture.toString('base64')}'
+        await image.decode()
+        const context = new OffscreenCanvas(9, 9).getContext('2d')
+        context.drawImage(image, 0, 0)
+        return [...context.getImageData(3, 3, 1, 1).data.slice(0, 3)]
+      })()`)
+      t.strictSame(pixel, background, colorScheme)
     }
   })
 

@@ -48,8 +48,11 @@ export function startChromium(): Promise<Browser> {
 /** Milliseconds. The search box waits 200 ms after the last key, and then searches. */
 const DEBOUNCE = 600
 
-/** The path and the anchor of the first results of a search, such as `/options#concurrency`. The page shows the site. */
-export async function search(page: Page, words: string, most = 3): Promise<string[]> {
+/**
+ * The path and the anchor of the first results of a search, such as `/options#concurrency`. The page shows the site.
+ * `look` is called while the box is open.
+ */
+export async function search(page: Page, words: string, look?: () => Promise<void>): Promise<string[]> {
   await page.keyboard.press('Escape')
   await page.locator('.DocSearch-Button').first().click()
   const input = page.locator('#localsearch-input')
@@ -62,6 +65,7 @@ export async function search(page: Page, words: string, most = 3): Promise<strin
   const links = await page
     .locator('.VPLocalSearchBox a.result')
     .evaluateAll((found) => found.map((a) => a.getAttribute('href') ?? ''))
+  await look?.()
   await page.keyboard.press('Escape')
-  return links.slice(0, most)
+  return links.slice(0, 3)
 }
