@@ -1,5 +1,5 @@
 import { kindOf } from '../../shared/errors.ts'
-import { isObject } from '../../shared/json.ts'
+import { isObject, parseJson } from '../../shared/json.ts'
 
 /** How Lambda interprets a response: these messages failed, or the whole batch failed for this reason. */
 export type BatchResult = { failed: ReadonlySet<string> } | { invalid: string }
@@ -10,12 +10,8 @@ export type BatchResult = { failed: ReadonlySet<string> } | { invalid: string }
  * unnecessary redelivery is acceptable, a lost message is not.
  */
 export function readBatchResponse(payload: string, batch: ReadonlySet<string>): BatchResult {
-  let response: unknown = null
-  try {
-    if (payload !== '') response = JSON.parse(payload)
-  } catch {
-    return { invalid: 'the response is not valid JSON' }
-  }
+  const response = payload === '' ? null : parseJson(payload)
+  if (response === undefined) return { invalid: 'the response is not valid JSON' }
   if (response === null || response === '') return { failed: new Set() }
   if (!isObject(response)) {
     return { invalid: `the response is ${kindOf(response)}, not an object` }

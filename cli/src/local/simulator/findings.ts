@@ -33,10 +33,8 @@ export function openFindings(options: FunctionOptions) {
       yield `${countOf(count, 'invocation')} ${what}. The slowest ${text}`
     }
     if (invocationsWithLeftWork > 0) {
-      const what =
-        invocationsWithLeftWork === 1
-          ? '1 invocation responded before its work'
-          : `${invocationsWithLeftWork} invocations responded before their work`
+      const whose = invocationsWithLeftWork === 1 ? 'its' : 'their'
+      const what = `${countOf(invocationsWithLeftWork, 'invocation')} responded before ${whose} work`
       const names = left.names()
       const advice = names.includes(IN_TIMER) ? 'Await it, or unref() the timer of work that may be late' : 'Await it'
       yield `${what} had ended: ${names}. ` +

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { kindOf, UsageError } from '../../shared/errors.ts'
-import { isObject } from '../../shared/json.ts'
+import { isObject, parseJson } from '../../shared/json.ts'
 import { encodingOf } from '../../shared/text-file.ts'
 import { isGroupId, problemOf, quote } from './message-rules.ts'
 
@@ -108,15 +108,6 @@ function recordsIn(value: unknown): unknown[] | undefined {
   return Records.some(isSqs) || Records.every(hasBody) ? Records : undefined
 }
 
-/** The JSON value that a text is. Undefined if it is not JSON. */
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 function readRecord(record: unknown): InputMessage {
   const { body, attributes, messageAttributes } = isObject(record) ? record : {}
   if (typeof body !== 'string') throw new Error(`has a body that is ${kindOf(body)}, but must be a string`)
@@ -146,7 +137,7 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
 
 /** Whether an input whose first line is this one, and that has more lines, can only have a message on each line. */
 function isComplete(line: string): boolean {
-  return parse(line) !== undefined || !/^\s*[{[]/.test(line)
+  return parseJson(line) !== undefined || !/^\s*[{[]/.test(line)
 }
 
 /**
@@ -179,7 +170,7 @@ async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fif
     yield* readLines(head ?? [line])
     head = undefined
   }
-  const records = head && recordsIn(parse(head.join('\n')))
+  const records = head && recordsIn(parseJson(head.join('\n')))
   if (records) yield* records.map((record, index) => read('record', index + 1, record, readRecord))
   else if (head) yield* readLines(head)
   if (count === 0) throw new UsageError(`${name} has no messages: write one message per line, or an SQS event`)
