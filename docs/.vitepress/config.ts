@@ -2,6 +2,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineConfig } from 'vitepress'
 import llmstxt from 'vitepress-plugin-llms'
+import { OTHER_WORDS } from './other-words.ts'
 import { REPOSITORY, repositoryUrl, slugify } from './repository.ts'
 import { SIDEBAR } from './sidebar.ts'
 
@@ -31,11 +32,35 @@ export default defineConfig({
       provider: 'local',
       options: {
         detailedView: true, // each result has an excerpt
+        _render(source, env, md) {
+          const page = env.relativePath.replace('.md', '')
+          return md
+            .render(source, env)
+            .replaceAll(
+              /<h\d id="([^"]+)".*<\/h\d>/g,
+              (heading, id) => `${heading}${OTHER_WORDS[`${page}#${id}`] ?? ''}`,
+            )
+        },
         miniSearch: {
-          // A name such as ERR_INVALID_BODY is one word.
-          options: { tokenize: (text) => text.split(/[^\p{L}\p{N}_]+/u) },
-          // Guides come before the rules and the flags, unless the words are the name of a rule or a flag.
-          searchOptions: { boostDocument: (id) => (/doctor-rules/.test(id) ? 0.75 : /-flags/.test(id) ? 0.85 : 1) },
+          // The browser gets the text of these functions, so each has all that it needs.
+          options: {
+            // A name such as ERR_INVALID_BODY is one word.
+            tokenize: (text) => text.split(/[^\p{L}\p{N}_]+/u),
+            // Words without a meaning do not count, and "records" is "record".
+            processTerm(term) {
+              const word = term.toLowerCase()
+              const stop =
+                /^(an?|and|are|as|at|be|by|can|do|does|for|from|how|i|in|is|it|its|may|my|of|on|or|the|this|to|was|what|when|which|why|with)$/
+              return stop.test(word) ? null : word.replace(/(?<=[a-z]{3}[^su])s$/, '')
+            },
+          },
+          searchOptions: {
+            prefix: (term) => term.length > 3,
+            fuzzy: (term) => term.length > 6 && 0.2,
+            // Guides come before the rules and the flags, unless the words are the name of a rule or a flag.
+            boostDocument: (id) =>
+              /on-aws/.test(id) ? 0.5 : /doctor-rules|local-reference/.test(id) ? 0.75 : /-flags/.test(id) ? 0.85 : 1,
+          },
         },
       },
     },

@@ -34,7 +34,7 @@ export const SIDEBAR: Group[] = [
     'adaptive-concurrency',
     'benchmarks',
   ]),
-  group('Sources', ['envelopes', 'fifo']),
+  group('Sources', ['validation', 'envelopes', 'fifo']),
   group('Testing', ['testing', 'local', 'simulators', 'reliability', 'on-aws']),
   group('Operations', [
     'doctor',

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { doctorCommand, localCommand, tuneCommand } from '../../cli/src/program.ts'
+import { OTHER_WORDS } from '../../docs/.vitepress/other-words.ts'
 import { SIDEBAR } from '../../docs/.vitepress/sidebar.ts'
 import { ALL_RULES } from '../../scripts/reference-pages.ts'
 import * as library from '../../src/index.ts'
@@ -132,6 +133,13 @@ t.test('each error, warning, flag and rule has an anchor', async (t) => {
   )
 })
 
+t.test('each section that has other words for the search exists', async (t) => {
+  for (const section of Object.keys(OTHER_WORDS)) {
+    const [page = '', anchor = ''] = section.split('#')
+    assertAnchors(t, page, [anchor])
+  }
+})
+
 // The words, and the page on which the first result must be.
 const SEARCHES = {
   SNS: 'envelopes',
@@ -204,9 +212,10 @@ t.test('in Chromium', async (t) => {
   t.test('the first result of a search is the right page', { buffered: true }, async (t) => {
     const page = await browser.newPage()
     await page.goto(site.address)
-    for (const [words, expected] of Object.entries(SEARCHES)) {
+    const others = Object.entries(OTHER_WORDS).map(([section, words]) => [words.split(', ')[0], section] as const)
+    for (const [words = '', expected] of [...Object.entries(SEARCHES), ...others]) {
       const [first = ''] = await search(page, words)
-      t.ok(`${first}#`.startsWith(`/${expected}#`), `${words}: ${first}`)
+      t.ok(`${first.replace(/^\/#/, '/index#')}#`.startsWith(`/${expected}#`), `${words}: ${first}`)
     }
   })
 
