@@ -45,23 +45,18 @@ export function startChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
 }
 
-/** Milliseconds. The search box waits 200 ms after the last key, and then searches. */
-const DEBOUNCE = 600
-
 /**
  * The path and the anchor of the first results of a search, such as `/options#concurrency`. The page shows the site.
  * `look` is called while the box is open.
  */
 export async function search(page: Page, words: string, look?: () => Promise<void>): Promise<string[]> {
   await page.keyboard.press('Escape')
+  await page.evaluate('sessionStorage.clear()') // or the box begins with the words before, and their results
   await page.locator('.DocSearch-Button').first().click()
-  const input = page.locator('#localsearch-input')
-  await input.fill(words)
-  // The box shows the results of the words before until the new ones are known.
+  await page.locator('#localsearch-input').fill(words)
   await page.waitForFunction(
     `document.querySelector('.VPLocalSearchBox .results a.result, .VPLocalSearchBox .no-results') !== null`,
   )
-  await page.waitForTimeout(DEBOUNCE) // the box shows the results of the words before until then
   const links = await page
     .locator('.VPLocalSearchBox a.result')
     .evaluateAll((found) => found.map((a) => a.getAttribute('href') ?? ''))

@@ -164,9 +164,13 @@ function stateOf(resources: Awaited<ReturnType<typeof parseTerraform>>) {
     if (typeof value !== 'string' || !value.startsWith('${')) return value
     const [, address] = REFERENCE.exec(value) ?? []
     if (address !== undefined) return arnOf(address)
-    const [, object] = /^\$\{jsonencode\(\{(.*)\}\)\}$/.exec(value) ?? []
+    const [, object] = /^\$\{jsonencode\(\{(.*)\}\)\}$/s.exec(value) ?? []
     if (object === undefined) throw new Error(`Expected a reference or jsonencode(), received ${value}`)
-    const json = object.replaceAll(/(\w+) = /g, '"$1": ').replaceAll(/([\w.]+)\.arn/g, (_all, to) => `"${arnOf(to)}"`)
+    const json = object
+      .trim()
+      .replaceAll(/\n */g, ', ')
+      .replaceAll(/(\w+) += /g, '"$1": ')
+      .replaceAll(/([\w.]+)\.arn/g, (_all, to) => `"${arnOf(to)}"`)
     return JSON.stringify(JSON.parse(`{${json}}`))
   }
   return {
