@@ -85,3 +85,17 @@ t.test('the texts that compare this package with Powertools have the figures of 
     t.ok(cpuOf(name, OURS) > cpuOf(name, POWERTOOLS), `${name}: both texts say that Powertools takes less CPU time`)
   }
 })
+
+t.test('the front page of the site has figures of the benchmark and of docs/batch-size.md', async (t) => {
+  const failed = (peer: string) => measured(HTTP, peer).get('failed')
+  const costs = rowsOf('docs/batch-size.md', /^\| records in a batch/)
+  const cost = (size: string) =>
+    costs.find((row) => row.get('records in a batch') === size)?.get('cost of a million messages')
+  const text = read('docs/index.md')
+  for (const figure of [
+    `**${failed(OURS)} of 10,000** HTTP calls failed with a limit. Without one, ${failed(`${MIDDY_IDIOM} (no limit)`)} failed`,
+    `**${cost('100')}** for a million messages in batches of 100. In batches of ten, ${cost('10')}`,
+  ]) {
+    t.ok(text.includes(figure), `docs/index.md must say: ${figure}`)
+  }
+})
