@@ -1,8 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
+import { parseObject } from '../shared/json.ts'
+import { readIfFile } from '../shared/text-file.ts'
 
 const REQUIRE = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(?:\/\w+)?['"]\s*\)/
-const MODULE_TYPE = /"type"\s*:\s*"module"/
 
 /** The nearest file of this name, in a folder or above it. Node searches package.json in the same way. */
 export function nearest(folder: string, name: string): string | undefined {
@@ -16,12 +17,17 @@ export function requiresPackage(text: string): boolean {
   return REQUIRE.test(text)
 }
 
+/** Whether a package.json makes `.js` files ES modules. */
+function isOfModules(manifest: string): boolean {
+  return parseObject(readIfFile(manifest))?.type === 'module'
+}
+
 /** Whether Node loads a file as CommonJS. Lambda has only the package.json files inside of the function's folder. */
 export function isCommonJs(path: string, root: string): boolean {
   if (!path.endsWith('.js')) return path.endsWith('.cjs')
   const manifest = nearest(dirname(path), 'package.json')
   const isDeployed = manifest !== undefined && !relative(root, manifest).startsWith('..')
-  return !isDeployed || !MODULE_TYPE.test(readFileSync(manifest, 'utf8'))
+  return !isDeployed || !isOfModules(manifest)
 }
 
 /**
@@ -34,5 +40,5 @@ export function manifestAbove(folder: string, file: string): string | undefined 
   if (!path.endsWith('.js') || isOutside(path)) return undefined
   const manifest = nearest(dirname(path), 'package.json')
   if (manifest === undefined || !isOutside(manifest)) return undefined
-  return MODULE_TYPE.test(readFileSync(manifest, 'utf8')) ? manifest : undefined
+  return isOfModules(manifest) ? manifest : undefined
 }

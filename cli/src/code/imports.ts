@@ -2,6 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse } from 'yaml'
 import { isObject, parseObject } from '../shared/json.ts'
+import { isFile, readIfFile } from '../shared/text-file.ts'
 import { nearest } from './commonjs.ts'
 
 const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
@@ -10,10 +11,6 @@ const NEVER_SEARCHED = /^(node_modules|cdk\.out|\..+|__pycache__|tests?|__tests_
 /** More files than any function has. */
 const MAX_FILES = 20_000
 const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g
-
-export function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
-}
 
 /** The script that a path without an extension, or with that of the compiled file, means. */
 export function scriptAt(path: string): string | undefined {
@@ -102,11 +99,6 @@ function packageIn(root: string, name: string): string | undefined {
     .flat()
     .flatMap((pattern) => workspaceFolders(root, String(pattern)))
     .find((folder) => parseObject(readIfFile(join(folder, 'package.json')))?.name === name)
-}
-
-/** The text of a file. Empty if there is none. */
-export function readIfFile(path: string): string {
-  return isFile(path) ? readFileSync(path, 'utf8') : ''
 }
 
 function pnpmPatterns(root: string): string[] {

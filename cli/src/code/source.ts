@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { parseObject } from '../shared/json.ts'
+import { readIfFile } from '../shared/text-file.ts'
 import { isCommonJs, nearest, requiresPackage } from './commonjs.ts'
-import { folderAt, importsOf, readIfFile, scriptAt, sourcesIn } from './imports.ts'
+import { folderAt, importsOf, scriptAt, sourcesIn } from './imports.ts'
 
 /** Where the code of a function is, as far as an input says. */
 export interface Code {

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync } from 'node:fs'
 import { UsageError } from './errors.ts'
 
 /** UTF-8, or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
@@ -19,4 +19,13 @@ export function readText(file: string): string {
     if (code === 'ENOENT') throw new UsageError(`there is no file ${file}`)
     throw new UsageError(code === 'EISDIR' ? `${file} is a folder. Name a file` : `${file} cannot be read (${code})`)
   }
+}
+
+export function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false
+}
+
+/** The text of a file. Empty if there is none. */
+export function readIfFile(path: string): string {
+  return isFile(path) ? readFileSync(path, 'utf8') : ''
 }

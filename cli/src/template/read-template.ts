@@ -79,7 +79,7 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   checkAllowed(template.document, given)
   const chosen = chosenValues(template.document)
   const model = readModel(template, { given, label: '' }, chosen)
-  return { ...model, chosen: (model.defaulted ?? []).flatMap((name) => chosen.get(name) ?? []) }
+  return { ...model, chosen: model.defaulted.flatMap((name) => chosen.get(name) ?? []) }
 }
 
 /** Reads each case of a template. If no parameter varies, there is only one. */
@@ -92,7 +92,7 @@ function readModel(
   { file, document, links, syntax }: Template,
   { given, parameter, label }: TemplateCase,
   chosen?: ReadonlyMap<string, ChosenValue>,
-): Model {
+): Model & { defaulted: readonly string[] } {
   const scope = scopeOf(document, given, { chosen, links, folder: dirname(resolvePath(file)) })
   const found = collect(scope, file)
   return {

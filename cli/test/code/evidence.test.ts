@@ -213,7 +213,7 @@ test('the functions of this package that need permissions of their own', (t) => 
   t.strictSame(calls(`import '${NAME}'; retryBackoff (x); deadLetter()`), ['deadLetter', 'retryBackoff'])
   t.strictSame(calls(`import '${NAME}'; isolateCrashes({})`), ['isolateCrashes'])
   t.strictSame(calls('deadLetter()'), [], 'of another package')
-  t.equal(searchCode({ inline: `require('${NAME}')` }).requiresPackage, 'the code in the template')
+  t.equal(searchCode({ inline: `require ( '${NAME}' )` }).requiresPackage, 'the code in the template')
   for (const text of ['deadLetter', 'deadLetter: x', 'deadLetterQueue()', 'mydeadLetter()']) {
     t.strictSame(calls(`import '${NAME}'; ${text}`), [], text)
   }
@@ -223,13 +223,14 @@ test('the functions of this package that need permissions of their own', (t) => 
 for (const [file, more, expected] of [
   ['app.cjs', {}, true],
   ['app.js', {}, true],
+  ['app.js', { 'package.json': '{}' }, true],
   ['app.js', { 'src/package.json': '{ "type": "module" }' }, false],
   ['app.js', { 'package.json': '{ "type": "module" }' }, true], // Lambda does not have this package.json
   ['app.mjs', {}, false],
   ['app.ts', {}, false],
 ] as const) {
   test(`${file} with require() of this package, and ${JSON.stringify(more)}: ${expected}`, (t) => {
-    const root = filesIn(t, { 'package.json': '{}', ...more, [`src/${file}`]: `a\nrequire('${NAME}/sqs')` })
+    const root = filesIn(t, { ...more, [`src/${file}`]: `a\nrequire('${NAME}/sqs')` })
     const source = searchCode({ ...NODE, places: [join(root, 'src')] }, root)
     t.equal(source.requiresPackage, expected ? `src/${file}` : undefined)
     t.end()
@@ -276,6 +277,7 @@ for (const [title, path, manifests, isFound] of [
   ['an ES module', 'src/lib/app.js', { 'package.json': '{ "type": "module" }' }, true],
   ['a CommonJS module', 'src/app.js', { 'package.json': '{ "type": "commonjs" }' }, false],
   ['a file whose name says its type', 'src/app.mjs', { 'package.json': '{ "type": "module" }' }, false],
+  ['no package.json', 'src/app.js', {}, false],
   ['a file elsewhere', 'app.js', { 'package.json': '{ "type": "module" }' }, false],
   [
     'a package.json in the folder',

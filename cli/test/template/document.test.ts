@@ -81,6 +81,7 @@ for (const [title, text, value] of [
   ['a dot', 'a: .', '.'],
   ['not a number', 'a: .nan', '.nan'],
   ['a tag of YAML', 'a: !!str 1', '1'],
+  ['quoted text that looks like a list with a dash', "a: '[-, b]'", '[-, b]'],
 ] as const) {
   test(`a scalar in YAML: ${title}`, async (t) => {
     const node = valueAtA(text)
@@ -226,6 +227,12 @@ for (const [title, text, message] of [
     'template:10:12: not valid JSON: Invalid escape sequence \\x"',
   ],
   ['an open brace', '{ "a": 1', 'template:1:9: not valid JSON: Flow map must end with a }'],
+  ['an open brace after a line break', '\n{', 'template:2:2: not valid JSON: Flow map must end with a }'],
+  [
+    '99 lines in brackets that are not indented',
+    `x:\n  a: [\n${'1,\n'.repeat(99)}]\n`,
+    'template:3:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
+  ],
   ['an open quote', 'a: "b\n', 'template:2:1: not valid YAML: Missing closing "quote'],
   ['an open quote before other text', 'a: "b\nc: d\n', 'template:3:1: not valid YAML: Missing closing "quote'],
   [

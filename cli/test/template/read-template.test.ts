@@ -1,4 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
+import { readFileSync } from 'node:fs'
 import { test } from 'tap'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { UsageError } from '../../src/shared/errors.ts'
@@ -500,6 +501,20 @@ for (const [title, text, message] of [
   })
 }
 
+test('the values of parameters that were chosen, and those that were not used', async (t) => {
+  const file = templateFile(
+    t,
+    `Parameters: { A: { AllowedValues: [1, 2] }, B: { Default: 3 }, C: { AllowedValues: [4] } }
+Resources:
+  Queue: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: !Ref A, DelaySeconds: !Ref B } }
+  Orders: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
+`,
+  )
+  const { chosen, defaulted } = await readTemplate(file, new Map())
+  t.strictSame([chosen, defaulted], [[{ name: 'A', value: '1', isDefault: false }], ['A', 'B']])
+  t.equal(parseTemplate('a.json', ' { "Resources": {} }').syntax, 'json')
+})
+
 test('a file is read with the parameters', async (t) => {
   const file = templateFile(t, 'Parameters: { A: { Type: String } }\nResources: {}\n')
   const { mappings, label, parameter } = await readTemplate(file, new Map([['A', '1']]))
@@ -513,5 +528,7 @@ test('a file is read with the parameters', async (t) => {
     readTemplate(allowed, new Map([['A', '3']])),
     new UsageError('--parameter A=3: the template allows 1, 2'),
   )
+  const cases = () => readCases(parseTemplate('a.yaml', readFileSync(allowed, 'utf8')), new Map([['A', '3']]))
+  t.throws(cases, new UsageError('--parameter A=3: the template allows 1, 2'))
   await t.rejects(readTemplate('main.tf', new Map()), { message: /^main\.tf is a Terraform configuration\./ })
 })

@@ -85,9 +85,10 @@ export function watchRecordErrors(
       finished = 0
       reportedAt = performance.now()
     }
-    const failed = new Set('error' in (message as RecordTrace) ? failures.map(({ record }) => record.messageId) : [])
+    const failed = new Set(failures.map(({ record }) => record.messageId))
     for (const { messageId } of records) {
-      if (!failed.has(messageId)) change(messageId, batch, { hasSucceeded: true, error: undefined })
+      if (!('error' in (message as RecordTrace) && failed.has(messageId)))
+        change(messageId, batch, { hasSucceeded: true, error: undefined })
     }
   })
   // The response of the library. The handler may return something else, for example if a `return` is missing.
