@@ -394,6 +394,28 @@ export const EQUIVALENT: Readonly<
       'A setting that is not known has no value. TypeScript needs the check.',
     ],
   ],
+  'cli/src/code/source.ts': [
+    [
+      "function filesOf({ runtime, handler = '', entries = [], layers = [] }: Code, root: string): string[] {",
+      [
+        'function filesOf({ runtime, handler = "Stryker was here!", entries = [], layers = [] }: Code, root: string): string[] {',
+        'function filesOf({ runtime, handler = \'\', entries = ["Stryker was here"], layers = [] }: Code, root: string): string[] {',
+        'function filesOf({ runtime, handler = \'\', entries = [], layers = ["Stryker was here"] }: Code, root: string): string[] {',
+      ],
+      'No file and no folder has this name.',
+    ],
+    ["if (path === '') return []", ['if (path === \'\') return ["Stryker was here"]'], 'No file has this name.'],
+  ],
+  'cli/src/deployed/queues.ts': [
+    [
+      "return known({ ...returned(REDRIVE_SETTINGS, id, policy, 'SQS'), deadLetterQueue })",
+      ['return known({ ...returned(REDRIVE_SETTINGS, id, policy, ""), deadLetterQueue })'],
+      'The name is only used for settings with a default. A redrive policy has none.',
+    ],
+  ],
+  'cli/src/local/simulator/messages.ts': [
+    ['} catch { return undefined }', ['} catch {}'], 'A function without `return` returns `undefined`, too.'],
+  ],
   'cli/src/local/simulator/event-source.ts': [
     [
       'const { reported = [], unfinished = {}, unlisted = {} } = outcome.recordErrors ?? {}',

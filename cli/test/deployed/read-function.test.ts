@@ -670,6 +670,8 @@ test('the region, the endpoint and the credentials', async (t) => {
     await sent(undefined, atEndpoint('http://127.0.0.1:1')),
     'UsageError: Lambda does not respond (ECONNREFUSED): check AWS_ENDPOINT_URL and the network',
   )
+  const noUrl = 'UsageError: GetFunctionConfiguration for orders: TypeError: Invalid URL'
+  t.equal(await sent(undefined, atEndpoint('nonsense')), noUrl)
 })
 
 test('a queue is read from the endpoint of the environment, not from its own URL', async (t) => {

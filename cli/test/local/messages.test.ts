@@ -185,7 +185,16 @@ for (const [title, value, expected] of [
       },
     },
   ],
-  ...[true, null, {}, [], { dataType: 'String' }, { stringValue: 'x' }, { dataType: 1, stringValue: 'x' }].map(
+  ...[
+    true,
+    null,
+    {},
+    [],
+    { dataType: 'String' },
+    { stringValue: 'x' },
+    { dataType: 1, stringValue: 'x' },
+    { dataType: 'Binary', binaryValue: 1234 },
+  ].map(
     (attribute) =>
       [
         `the attribute ${JSON.stringify(attribute)}`,
@@ -225,7 +234,7 @@ test('an attribute must have a type of SQS, and the value of this type', async (
   }
   t.equal(type('Binary'), 'of type Binary, which needs a binaryValue')
   t.equal(type('Number', { binaryValue: 'AA==' }), 'of type Number, which needs a stringValue')
-  for (const binaryValue of ['AA==', 'AA', 'AAA=', 'AAAA']) t.equal(type('Binary', { binaryValue }), undefined)
+  for (const binaryValue of ['AA==', 'AA', 'AAA=', 'AAA', 'AAAA']) t.equal(type('Binary', { binaryValue }), undefined)
   for (const binaryValue of ['A', 'AA=', '??', 'AA==A']) t.equal(type('Binary', { binaryValue }), ATTRIBUTE)
 })
 
@@ -338,6 +347,11 @@ for (const [title, text, message] of [
   ['a line that ends too early', '[1\n', `line 1 of FILE is not valid JSON at column 3: ${ON_ONE_LINE}`],
   ['a text that does not end', '"a\n', `line 1 of FILE is not valid JSON at column 3: ${ON_ONE_LINE}`],
   ['an object on several lines', '{\n"body":1\n}', `line 1 of FILE is not valid JSON at column 2: ${ON_ONE_LINE}`],
+  [
+    'an event with a number on two lines',
+    '{"Records":[],"x":1\n2}',
+    `line 1 of FILE is not valid JSON at column 20: ${ON_ONE_LINE}`,
+  ],
   ['a line after a thousand', `${'1\n'.repeat(1233)}""`, 'line 1,234 of FILE has an empty body, which SQS refuses'],
 ] as const) {
   test(`${title} is refused`, async (t) => t.equal(await refused(t, text), message))
@@ -384,29 +398,36 @@ test('standard input may break at any byte, and has the same forms as a file', a
   t.strictSame(await readMessagesFile('-', false), [{ body: '€' }, { body: '\u2028' }])
   const event = JSON.stringify({ Records: [record('1'), record('2')] })
   for (const text of [event, JSON.stringify(JSON.parse(event), null, 2)]) {
-    input(t, text.slice(0, 20), text.slice(20), '\n\n')
+    input(t, ' \n', text.slice(0, 20), text.slice(20), '\n\n \n')
     t.strictSame(await readMessagesFile('-', false), [{ body: '1' }, { body: '2' }])
   }
   input(t, `${event}\n`, 'x')
   t.strictSame(await readMessagesFile('-', false), [{ body: event }, { body: 'x' }])
 })
 
-test('messages of standard input arrive before its end, from the second line on', async (t) => {
-  let taken = 0
-  async function* slow() {
-    for (const line of ['\n', '1\n', '2\n', '3\n']) {
-      taken += 1
-      yield Buffer.from(line)
+for (const [kind, bodies] of [
+  ['numbers', ['1', '2', '3']],
+  ['objects', ['{"a":1}', '{"a":2}', '{"a":3}']],
+  ['text with a brace', ['a {', 'b {', 'c {']],
+  ['text that begins with a bracket after its first word', ['a[', 'b[', 'c[']],
+] as const) {
+  test(`messages of standard input arrive before its end, from the second line on: ${kind}`, async (t) => {
+    let taken = 0
+    async function* slow() {
+      for (const line of ['', ...bodies]) {
+        taken += 1
+        yield Buffer.from(`${line}\n`)
+      }
+      throw Object.assign(new Error('it is read too early'), { code: 'EARLY' })
     }
-    throw Object.assign(new Error('it is read too early'), { code: 'EARLY' })
-  }
-  t.intercept(process, 'stdin', { value: slow() })
-  const messages = readStandardInput(false)[Symbol.asyncIterator]()
-  t.strictSame([(await messages.next()).value, taken], [{ body: '1' }, 3])
-  t.strictSame([(await messages.next()).value, taken], [{ body: '2' }, 3])
-  t.strictSame([(await messages.next()).value, taken], [{ body: '3' }, 4])
-  await t.rejects(messages.next(), { message: 'standard input cannot be read (EARLY)' })
-})
+    t.intercept(process, 'stdin', { value: slow() })
+    const messages = readStandardInput(false)[Symbol.asyncIterator]()
+    for (const [index, lines] of [3, 3, 4].entries()) {
+      t.strictSame([(await messages.next()).value, taken], [{ body: bodies[index] }, lines])
+    }
+    await t.rejects(messages.next(), { message: 'standard input cannot be read (EARLY)' })
+  })
+}
 
 test('a file that cannot be read is refused with its code', async (t) => {
   const file = join(folder(t), 'none')

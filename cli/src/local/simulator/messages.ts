@@ -145,9 +145,9 @@ function isComplete(line: string): boolean {
  * wrong. Lines with a message each are read one at a time.
  */
 async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
-  let count = 0
+  let isEmpty = true
   function read<T>(what: string, number: number, item: T, toInput: (item: T) => InputMessage) {
-    count += 1
+    isEmpty = false
     try {
       return check(toInput(item), fifo, maxBytes)
     } catch (error) {
@@ -173,7 +173,7 @@ async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fif
   const records = head && recordsIn(parseJson(head.join('\n')))
   if (records) yield* records.map((record, index) => read('record', index + 1, record, readRecord))
   else if (head) yield* readLines(head)
-  if (count === 0) throw new UsageError(`${name} has no messages: write one message per line, or an SQS event`)
+  if (isEmpty) throw new UsageError(`${name} has no messages: write one message per line, or an SQS event`)
 }
 
 /** Reads the messages of a file, or all messages of standard input (`-`). `maxBytes` is the MaximumMessageSize of the queue. */
