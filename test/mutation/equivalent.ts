@@ -406,6 +406,13 @@ export const EQUIVALENT: Readonly<
     ],
     ["if (path === '') return []", ['if (path === \'\') return ["Stryker was here"]'], 'No file has this name.'],
   ],
+  'cli/src/deployed/read-function.ts': [
+    [
+      'mappings.push(...(page.EventSourceMappings ?? []).filter(isOfQueue))',
+      ['mappings.push(...(page.EventSourceMappings ?? ["Stryker was here"]).filter(isOfQueue))'],
+      'It is not a mapping of a queue, so it is ignored.',
+    ],
+  ],
   'cli/src/deployed/queues.ts': [
     [
       "return known({ ...returned(REDRIVE_SETTINGS, id, policy, 'SQS'), deadLetterQueue })",

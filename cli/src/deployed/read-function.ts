@@ -151,13 +151,13 @@ async function listMappings(
   lambda: LambdaClient,
   of: { FunctionName: string } | { EventSourceArn: string },
 ): Promise<SqsMapping[]> {
-  const mappings: EventSourceMappingConfiguration[] = []
+  const mappings: SqsMapping[] = []
+  const isOfQueue = (one: EventSourceMappingConfiguration): one is SqsMapping =>
+    one.EventSourceArn?.split(':')[2] === 'sqs' && one.State !== 'Deleting'
   for await (const page of paginateListEventSourceMappings({ client: lambda }, of)) {
-    mappings.push(...(page.EventSourceMappings ?? []))
+    mappings.push(...(page.EventSourceMappings ?? []).filter(isOfQueue))
   }
-  return mappings.filter((one): one is SqsMapping => {
-    return one.EventSourceArn?.split(':')[2] === 'sqs' && one.State !== 'Deleting'
-  })
+  return mappings
 }
 
 /** `NAME`, or `NAME:ALIAS`. */

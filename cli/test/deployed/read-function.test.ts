@@ -328,7 +328,7 @@ test('the aliases of a function', async (t) => {
     'ListAliases orders': { Aliases: [{ Name: 'next' }, { Name: 'live', RoutingConfig: WEIGHTED }], NextMarker: '2' },
     'ListAliases orders 2': { Aliases: [{ Name: 'idle', RoutingConfig: {} }, { Name: 'denied' }], NextMarker: '3' },
     'ListAliases orders 3': {},
-    ...aliased('next', { Timeout: 60 }),
+    ...aliased('next', { Timeout: 60, MemorySize: undefined }),
     ...aliased('live'),
     'ListEventSourceMappings orders:denied': DENIED,
   }
@@ -337,7 +337,7 @@ test('the aliases of a function', async (t) => {
     ...READ_FUNCTION,
     id: 'orders:next',
     timeout: withId('orders:next timeout', known(60)),
-    memory: withId('orders:next memory', known(256)),
+    memory: withId('orders:next memory', NOT_RETURNED),
     runtime: withId('orders:next runtime', known('nodejs24.x')),
     aliasOf: READ_FUNCTION,
   }
@@ -463,13 +463,17 @@ test('other functions that read the same queue', async (t) => {
   const all = [
     mapping('queue'),
     mapping('queue', { UUID: 'v2', FunctionArn: functionArn('v2:live'), State: 'Disabled' }),
+    mapping('queue', { UUID: 'v3', FunctionArn: functionArn('v3:$LATEST') }),
     mapping('queue', { UUID: 'deleted', State: 'Deleting' }),
   ]
   const responses = { ...orders(), [`ListEventSourceMappings ${arnOf('queue')}`]: { EventSourceMappings: all } }
   const { mappings, otherReaders } = await read(t, responses)
   t.strictSame(mappings, [readMapping()])
   const owner = (id: string) => unreadFunction(id, 'it was not requested')
-  t.strictSame(otherReaders, [{ ...readMapping('v2:live/queue 0'), function: owner('v2:live'), runs: known(false) }])
+  t.strictSame(otherReaders, [
+    { ...readMapping('v2:live/queue 0'), function: owner('v2:live'), runs: known(false) },
+    { ...readMapping('v3/queue 0'), function: owner('v3') },
+  ])
 })
 
 test('other functions that may not be listed', async (t) => {

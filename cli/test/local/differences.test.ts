@@ -89,6 +89,12 @@ test('a Handler that names another file or export', async (t) => {
     [],
     'the folder is not known',
   )
+  t.strictSame(
+    await of('build/other.handler', path('dist/orders.mjs'), 's3://bucket/key'),
+    line('orders.mjs#handler', 'build/other.handler'),
+  )
+  t.strictSame(await of('dist.v1/orders.handler', path('dist.v1/orders.mjs')), [])
+  t.strictSame(await withMapping(t, { function: { Handler: undefined } }), [], 'the Handler is not known')
 })
 
 test('a mapping that is disabled', async (t) => {

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
 import { openFindings } from '../../src/local/simulator/findings.ts'
-import type { LeftWork } from '../../src/local/simulator/late-work.ts'
+import { IN_TIMER, type LeftWork } from '../../src/local/simulator/late-work.ts'
 import type { Usage } from '../../src/local/simulator/usage.ts'
 
 /** A tenth of a core, and a timeout of 1 s. */
@@ -68,6 +68,8 @@ test('an invocation without this library that needs more than twice the timeout 
   const { lines, failures } = after([{ cpu: 250 }, { cpu: 410 }])
   t.strictSame(lines, [`2 invocations would time out on Lambda. The slowest ${used('0.4', '4.1')}`])
   t.strictSame(failures, [`an invocation ${used('0.3', '2.5')}`, `an invocation ${used('0.4', '4.1')}`])
+  const equal = after([{ cpu: 250 }, { cpu: 250, longestBlock: 250 }]).lines
+  t.strictSame(equal, [`2 invocations would time out on Lambda. The slowest ${used('0.3', '2.5')}`], 'the first one')
 })
 
 test('without a memory size, the prediction is only a warning', async (t) => {
@@ -134,6 +136,11 @@ test('work of one kind is named once, with the first line of the handler, or els
     '10 × GET http://example.com (h.mjs:6)',
   )
   t.equal(named(request(1)), '1 × GET http://example.com')
+})
+
+test('work in a timer: the advice names unref()', async (t) => {
+  const [line] = afterLeft([[work(IN_TIMER, 1)]]).lines
+  t.match(line, /this work is late or lost\. Await it, or unref\(\) the timer of work that may be late$/)
 })
 
 test('weak evidence is a warning, and is not named beside work that fails the run', async (t) => {

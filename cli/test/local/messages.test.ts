@@ -1,7 +1,9 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
+import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { type Test, test } from 'tap'
+import { hasRefusedCharacter, problemOf, sizeOf } from '../../src/local/simulator/message-rules.ts'
 import {
   check,
   numberedMessages,
@@ -131,6 +133,7 @@ const ATTRIBUTE = 'which is not a string, a number, { dataType, stringValue } or
 const NAME =
   'whose name SQS refuses: use at most 256 letters, digits, "_", "-" and single "." inside the name, and do not begin with "AWS." or "Amazon."'
 const NUMBER = 'whose value is not a number of at most 38 digits, from -1e+126 to 1e+126'
+const G128 = 'g'.repeat(128)
 const GROUP = 'has a messageGroupId that is not a string of 1 to 128 letters, digits and punctuation characters'
 for (const [title, value, expected] of [
   ['a text', 'a', { body: 'a' }],
@@ -156,6 +159,7 @@ for (const [title, value, expected] of [
     String.raw`has the key "x\ny": only body, messageGroupId and messageAttributes are allowed`,
   ],
   ['a message group', { body: 'a', messageGroupId: 'g' }, { body: 'a', messageGroupId: 'g' }],
+  ['a message group of 128 characters', { body: 'a', messageGroupId: G128 }, { body: 'a', messageGroupId: G128 }],
   ['a message group that is empty', { body: 'a', messageGroupId: '' }, GROUP],
   ['a message group that is a number', { body: 'a', messageGroupId: 1 }, GROUP],
   ['a message group with a space', { body: 'a', messageGroupId: 'a b' }, GROUP],
@@ -219,7 +223,7 @@ function wrong(attribute: unknown, name = 'x') {
 
 test('an attribute must have a name that SQS accepts', async (t) => {
   for (const name of ['a', '_', '-', 'a.b', 'awsx', 'aws', 'a'.repeat(256)]) t.equal(wrong('v', name), undefined, name)
-  const refused = ['', '.a', 'a.', 'a..b', 'a b', 'ä', 'AWS.a', 'aws.a', 'Amazon.a', 'a'.repeat(257)]
+  const refused = ['', '.a', 'a.', 'a..b', 'ab..c', 'a b', 'ä', 'AWS.a', 'aws.a', 'Amazon.a', 'a'.repeat(257)]
   for (const name of refused) t.equal(wrong('v', name), NAME, name)
 })
 
@@ -229,7 +233,7 @@ test('an attribute must have a type of SQS, and the value of this type', async (
     t.equal(type(dataType), undefined, dataType)
   }
   const unknown = 'whose type is not String, Number or Binary, or one of these with ".name"'
-  for (const dataType of ['string', 'Text', 'Strings', 'String.', '', `String.${'a'.repeat(250)}`]) {
+  for (const dataType of ['string', 'Text', 'Strings', 'MyString', 'String.', '', `String.${'a'.repeat(250)}`]) {
     t.equal(type(dataType), unknown, dataType)
   }
   t.equal(type('Binary'), 'of type Binary, which needs a binaryValue')
@@ -245,11 +249,47 @@ test('an attribute must have a value, without control characters', async (t) => 
   t.equal(wrong('a\u0000'), 'has the attribute "x" with the character U+0000, which SQS refuses')
 })
 
+test('attributes without a type or a value, as other clients can send them', async (t) => {
+  const problem = (attribute: MessageAttributeValue) =>
+    problemOf({ MessageBody: 'a', MessageAttributes: { x: attribute } })
+  t.equal(problem({ DataType: 'String' }), 'has the attribute "x", whose value is empty')
+  t.match(problem({ DataType: undefined, StringValue: 'a' }), 'whose type is not String')
+  t.equal(sizeOf({}), 0)
+  t.equal(sizeOf({ MessageAttributes: { x: { DataType: undefined } } }), 1)
+  t.strictSame(['a\u0000', 'a'].map(hasRefusedCharacter), [true, false])
+})
+
 test('a number must be one that SQS accepts', async (t) => {
   const number = (stringValue: string) => wrong({ dataType: 'Number', stringValue })
-  const good = ['0', '-1.5', '+1', '.5', '5.', '1e3', '1E-3', '9'.repeat(38), `0.${'0'.repeat(50)}1`, '1e126']
+  const good = [
+    '0',
+    '-1.5',
+    '+1',
+    '.5',
+    '5.',
+    '1e3',
+    '1E-3',
+    '9'.repeat(38),
+    `0.0${'9'.repeat(38)}`,
+    `0.${'0'.repeat(50)}1`,
+    '1e126',
+  ]
   for (const text of good) t.equal(number(text), undefined, text)
-  for (const text of ['x', '1x', '', ' ', '.', '1e', '0x1', '9'.repeat(39), '1e127', '-1e127', 'Infinity', '1,5']) {
+  for (const text of [
+    'x',
+    '1x',
+    '',
+    ' ',
+    '.',
+    '1e',
+    '0x1',
+    '9'.repeat(39),
+    `1${'0'.repeat(38)}`,
+    '1e127',
+    '-1e127',
+    'Infinity',
+    '1,5',
+  ]) {
     t.equal(number(text), text === '' ? 'whose value is empty' : NUMBER, text)
   }
 })

@@ -18,12 +18,12 @@ interface Run {
 /** The Handler of the template, such as `dist/orders.handler`, if it names another file or another export. */
 function otherHandler({ file, exportName = FUNCTION_DEFAULTS.exportName }: RunOptions['function'], mapping: Mapping) {
   const { handler } = mapping.function.code ?? {}
-  if (handler === undefined) return undefined
-  const [, wanted = '', wantedExport] = /^((?:.*\/)?[^./]*)\.(.*)$/.exec(handler) ?? []
-  if (wantedExport !== exportName) return handler
+  const parts = /((?:.*\/)?[^./]*)\.(.*)/.exec(String(handler))
+  if (!parts || parts[2] !== exportName) return handler
   if (isTypeScript(file)) return undefined // its bundle may have any name
   const path = resolve(file).replace(/\.\w+$/, '')
   const root = codeRootOf(mapping)
+  const wanted = String(parts[1])
   const isSame = root === undefined ? basename(path) === basename(wanted) : path === join(root, wanted)
   return isSame ? undefined : handler
 }

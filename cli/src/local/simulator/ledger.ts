@@ -80,11 +80,11 @@ export interface QueueCounts {
 }
 
 /**
- * The state of a message. `new`: the ledger does not have it yet. `open`: it was sent, or it failed and is still in the
- * queue. `exhausted`: its last allowed delivery failed. `deleted`: it failed and was deleted. `filtered`: a filter deleted
- * it. `foreign`: another program sent it, and it has no result yet.
+ * The state of a message. `foreign`: the run has not sent it, and it has no result yet. `open`: it was sent, or it failed
+ * and is still in the queue. `exhausted`: its last allowed delivery failed. `deleted`: it failed and was deleted.
+ * `filtered`: a filter deleted it.
  */
-const STATES = ['new', 'open', 'exhausted', 'processed', 'deleted', 'filtered', 'foreign'] as const
+const STATES = ['foreign', 'open', 'exhausted', 'processed', 'deleted', 'filtered'] as const
 type State = (typeof STATES)[number]
 /** Flags beside the index of the state: the message has been delivered, and a handler has thrown for it. */
 const DELIVERED = 8
@@ -138,7 +138,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
 
   /** Changes the state of a message, and sets a flag. */
   function update(id: string, next: (state: State) => State, flag = 0) {
-    const entry = messages.get(id) ?? STATES.indexOf('new')
+    const entry = messages.get(id) ?? STATES.indexOf('foreign')
     const before = stateIn(entry)
     const after = next(before)
     const flags = (entry & (DELIVERED | THROWN)) | flag
@@ -210,7 +210,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
     },
     sent(ids: readonly string[]) {
       // A message can be delivered, and even settled, before its sender receives the response of SQS.
-      for (const id of ids) update(id, (before) => (before === 'new' || before === 'foreign' ? 'open' : before))
+      for (const id of ids) update(id, (before) => (before === 'foreign' ? 'open' : before))
       counts.sent += ids.length
     },
     inputComplete() {
@@ -221,8 +221,7 @@ export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
       counts.invocations += 1
       counts.delivered += batch.length
       counts.inFlight += batch.length
-      for (const { messageId } of batch)
-        update(messageId, (before) => (before === 'new' ? 'foreign' : before), DELIVERED)
+      for (const { messageId } of batch) update(messageId, (before) => before, DELIVERED)
     },
     invocationEnded(outcome: Outcome, batch: readonly Received[]) {
       counts.inFlight -= batch.length

@@ -39,20 +39,21 @@ function problemOfText(text: string, what: string): string | undefined {
 }
 
 function isNumber(text: string): boolean {
-  const [, integer = '', fraction = ''] = /^[+-]?(?=\.?\d)(\d*)\.?(\d*)(?:e[+-]?\d+)?$/i.exec(text) ?? []
-  const digits = `${integer}${fraction}`.replace(/^0+/, '').length
-  return integer + fraction !== '' && digits <= MAX_DIGITS && Math.abs(Number(text)) <= MAX_NUMBER
+  const parts = /^[+-]?(?=\.?\d)(\d*)\.?(\d*)(?:e[+-]?\d+)?$/i.exec(text)
+  if (!parts) return false
+  const digits = parts.slice(1).join('').replace(/^0+/, '').length
+  return digits <= MAX_DIGITS && Math.abs(Number(text)) <= MAX_NUMBER
 }
 
 /** The rules of the page "Message attributes" in the guide of SQS. */
-function problemOfAttribute(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue) {
+function problemOfAttribute(name: string, { DataType, StringValue = '', BinaryValue }: MessageAttributeValue) {
   const refuse = (why: string) => `has the attribute ${quote(name)}, ${why}`
   if (!ATTRIBUTE_NAME.test(name)) {
     return refuse(
       'whose name SQS refuses: use at most 256 letters, digits, "_", "-" and single "." inside the name, and do not begin with "AWS." or "Amazon."',
     )
   }
-  const [, type] = ATTRIBUTE_TYPE.exec(DataType) ?? []
+  const type = ATTRIBUTE_TYPE.exec(String(DataType))?.[1]
   if (type === undefined) return refuse('whose type is not String, Number or Binary, or one of these with ".name"')
   if ((type === 'Binary') !== (BinaryValue !== undefined)) {
     return refuse(`of type ${type}, which needs a ${type === 'Binary' ? 'binaryValue' : 'stringValue'}`)
