@@ -406,6 +406,13 @@ export const EQUIVALENT: Readonly<
     ],
     ["if (path === '') return []", ['if (path === \'\') return ["Stryker was here"]'], 'No file has this name.'],
   ],
+  'cli/src/terraform/plan.ts': [
+    [
+      'for (const { address, mode, type, name, index, values = {} } of shown?.resources ?? []) {',
+      ['for (const { address, mode, type, name, index, values = {} } of shown?.resources ?? ["Stryker was here"]) {'],
+      'It has no mode, so it is skipped.',
+    ],
+  ],
   'cli/src/deployed/read-function.ts': [
     [
       'mappings.push(...(page.EventSourceMappings ?? []).filter(isOfQueue))',

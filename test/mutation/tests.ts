@@ -300,7 +300,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/model/model.ts': ['model/model'],
   'cli/src/template/text.ts': ['template/text'],
   'cli/src/template/code.ts': ['template/code'],
-  'cli/src/template/reader.ts': ['template/reader'],
+  'cli/src/template/reader.ts': ['template/reader', 'template/functions', 'template/queues', 'template/read-template'],
   'cli/src/template/resolve.ts': ['template/resolve'],
   'cli/src/template/document.ts': ['template/document'],
   'cli/src/template/functions.ts': ['template/functions'],

@@ -161,7 +161,9 @@ function addInstances(
 /** Finds or makes the child at an address. An address is that of the parent, then `.module.NAME`, then the key. */
 function childAt(parent: Module, address: string): Module {
   const own = parent.address === '' ? address : address.slice(parent.address.length + 1)
-  const [, name = '', key = ''] = /^module\.([^[]+)(.*)/s.exec(own) ?? []
+  const named = own.slice('module.'.length)
+  const name = named.replace(/\[.*/s, '')
+  const key = named.slice(name.length)
   const siblings = parent.children.get(name) ?? []
   parent.children.set(name, siblings)
   const existing = siblings.find((module) => module.key === key)

@@ -20,6 +20,9 @@ Mappings:
 Resources:
   Queue: { Type: AWS::SQS::Queue }
   Handler: { Type: AWS::Serverless::Function }
+  Live: { Type: AWS::SQS::Queue, Condition: Always }
+  Off: { Type: AWS::SQS::Queue, Condition: Never }
+  Maybe: { Type: AWS::SQS::Queue, Condition: Gone }
 Conditions:
   Always: !Equals [a, a]
   Never: !Equals [a, b]
@@ -96,6 +99,9 @@ const VALUES: [expression: string, expected: object, given?: Record<string, stri
   ['!GetAtt [Queue, Arn]', scalar('\0Queue.Arn\0')],
   ['!GetAtt [Queue, !Ref Stage]', scalar('\0Queue.dev\0')],
   ['!GetAtt [Queue, !Ref Open]', NO_DEFAULT('Open')],
+  ['!Ref Live', scalar('\0Live\0')],
+  ['!Ref Maybe', scalar('\0Maybe\0')],
+  ['!GetAtt Off.Arn', unknown('Off does not exist: its condition Never is false with these parameters')],
   ['!GetAtt Gone.Arn', unknown('Gone.Arn is not defined in this template')],
 
   // Fn::Sub
@@ -262,6 +268,7 @@ test('a chosen value is used if a parameter is not given and has no default', as
   t.strictSame(read('Open', { Open: 'given' }), ['given', []])
   t.strictSame(read('Seconds'), ['40', ['Seconds']])
   t.strictSame(read('Stored'), ['unknown', []])
+  t.strictSame(read('Untyped'), ['unknown', []])
 })
 
 test('values of other stacks: parameters, outputs and exports', async (t) => {
@@ -339,9 +346,18 @@ test('conditions are resolved up to 250 levels, because each has two nodes', asy
   t.strictSame(resolveFirst(501), { reason: 'it refers to itself, or is nested too deeply' })
 })
 
+test('an error of this program is not a value that is not known', async (t) => {
+  const resources = new Map<string, Node>()
+  resources.get = () => {
+    throw new TypeError('wrong')
+  }
+  const scope = { ...withCondition('!Not [!Equals [!Ref Queue, a]]'), resources }
+  t.throws(() => holds(scope, 'C'), new TypeError('wrong'))
+})
+
 test('the parts of the template, and the account', async (t) => {
   const { root, resources, account } = resolverOf('x')
-  t.strictSame([...resources.keys()], ['Queue', 'Handler'])
+  t.strictSame([...resources.keys()], ['Queue', 'Handler', 'Live', 'Off', 'Maybe'])
   t.strictSame([...entriesOf(root).keys()], ['Value', 'Parameters', 'Mappings', 'Resources', 'Conditions'])
   t.equal(account, '\0AWS::AccountId\0')
   t.equal(resolverOf('x', { 'AWS::AccountId': '123456789012' }).account, '123456789012')
