@@ -406,6 +406,19 @@ export const EQUIVALENT: Readonly<
     ],
     ["if (path === '') return []", ['if (path === \'\') return ["Stryker was here"]'], 'No file has this name.'],
   ],
+  'cli/src/terraform/references.ts': [
+    [
+      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
+      "const place = { module, name: `output ${module.address} ${output}`, key: '', keys: [] }",
+      [
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
+        'const place = { module, name: `output ${module.address} ${output}`, key: "Stryker was here!", keys: [] }',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
+        'const place = { module, name: `output ${module.address} ${output}`, key: \'\', keys: ["Stryker was here"] }',
+      ],
+      'An output has no `each.key` and no `for_each`, so its key is not used.',
+    ],
+  ],
   'cli/src/terraform/plan.ts': [
     [
       'for (const { address, mode, type, name, index, values = {} } of shown?.resources ?? []) {',

@@ -93,8 +93,10 @@ function addResource(scope: Scope, found: Collected, id: string, { position }: N
 
 /** The condition of a resource, if it is not known whether it holds. */
 function openConditionOf(scope: Scope, id: string): Mapping['condition'] {
-  const { name = '', verdict = true } = conditionOf(scope, id) ?? {}
-  return typeof verdict === 'object' ? { name, reason: `the condition ${name} of ${id}: ${verdict.reason}` } : undefined
+  const condition = conditionOf(scope, id)
+  if (typeof condition?.verdict !== 'object') return undefined
+  const { name, verdict } = condition
+  return { name, reason: `the condition ${name} of ${id}: ${verdict.reason}` }
 }
 
 function addMapping(scope: Scope, found: Collected, mappings: Mapping[], id: string, position: Position): void {

@@ -5,8 +5,6 @@ import { AFTER_APPLY } from './values.ts'
 const KEY = String.raw`\[(?:"(?:[^"\\]|\\.)*"|\d+)\]`
 const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?`)
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
-/** References to values that are no resources. */
-const VALUE = /^(each|count|path|terraform|self)\./
 
 /** What an argument refers to. */
 export interface References {
@@ -72,8 +70,8 @@ function follow(found: References, expression: unknown, place: Place, isForEach 
   }
   for (const reference of references) {
     const variable = /^var\.([\w-]+)/.exec(reference)?.[1]
-    const [, call, callKey, output] = MODULE.exec(reference) ?? []
-    const [, data, type, resource, resourceKey] = RESOURCE.exec(reference) ?? []
+    const [call, callKey, output] = MODULE.exec(reference)?.slice(1) ?? []
+    const [data, type, resource, resourceKey] = RESOURCE.exec(reference)?.slice(1) ?? []
     if (variable !== undefined) followVariable(found, variable, module)
     else if (/^each\.value\b/.test(reference)) {
       follow(found, forEach, { ...place, name: `for_each of ${name}` }, true)
@@ -83,7 +81,8 @@ function follow(found: References, expression: unknown, place: Place, isForEach 
       // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
       for (const child of pick(children ?? [], callKey)) followOutputs(found, child, output)
     } else if (resource === undefined || reference.startsWith('local.')) found.unresolved.add(reference)
-    else if (!VALUE.test(reference)) {
+    else {
+      // `each.key` and `path.module` have the form of a resource, but no resource has such a type.
       const same = instancesOf(module, data ? 'data' : 'managed', type, resource)
       for (const instance of pick(same, resourceKey)) found.instances.add(instance)
     }

@@ -403,10 +403,12 @@ test('accepted findings', async (t) => {
           batch-size: ' because '
           fifo-window: !ImportValue x
   B: { Metadata: { bounded-sqs-batch: { accept: text } } }
+Metadata: { bounded-sqs-batch: { accept: { outage: known } } }
 `)
   t.strictSame(acceptances, [
     { rule: 'batch-size', resource: 'A', reason: 'because', place: { file: 'template.yaml', line: 6 } },
     { rule: 'fifo-window', resource: 'A', reason: '', place: { file: 'template.yaml', line: 7 } },
+    { rule: 'outage', resource: '*', reason: 'known', place: { file: 'template.yaml', line: 9 } },
   ])
 })
 

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { known, type Setting, unknown } from '../../src/model/setting.ts'
+import { invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
 import type { Instance } from '../../src/terraform/plan.ts'
 import { queueOfMapping } from '../../src/terraform/queues.ts'
 import { short } from '../support/templates.ts'
@@ -221,9 +221,11 @@ for (const [title, references, reason] of [
       address: 'aws_sqs_queue_redrive_policy.far',
       values: { queue_url: urlOf('far'), redrive_policy: POLICY },
     }
-    const resources = [planned(ONE), planned('aws_sqs_queue.two'), DEAD_RESOURCE, far, separate]
+    const others = [planned('aws_sqs_queue.two'), DEAD_RESOURCE, far, separate]
     const expected = reason ? `${SEPARATE} may set it. Its queue is not certain: ${reason}` : 'absent'
-    t.equal(redrive(shownPlan({ resources })), expected)
+    for (const one of [planned(ONE), planned(ONE, { unknown: [] })]) {
+      t.equal(redrive(shownPlan({ resources: [one, ...others] })), expected)
+    }
   })
 }
 
@@ -247,6 +249,24 @@ for (const argument of [
     t.equal(queueIn(other).isDeadLetterQueue, false)
   })
 }
+
+test('a queue that is its own dead-letter queue does not count as one', async (t) => {
+  const one = queue('one', { redrive_policy: POLICY.replace(':dead', ':one') })
+  t.equal(queueIn(state({ [ONE]: one })).isDeadLetterQueue, false)
+})
+
+test('the settings of a redrive policy, and a queue that is not known', async (t) => {
+  const count = (shown: unknown) => valueIn(queueIn(shown).redrive)?.maxReceiveCount
+  const expressions = { redrive_policy: { references: ref(`${DEAD}.arn`) } }
+  const plan = shownPlan({ resources: [planned(ONE, { expressions }), DEAD_RESOURCE] })
+  t.strictSame(count(plan), withId('maxReceiveCount', unknown('the redrive policy is known only after apply')))
+  const shown = state({ [ONE]: queue('one', { redrive_policy: POLICY }), [DEAD]: queue('dead') })
+  t.equal(count(shown)?.id, `${ONE} maxReceiveCount`)
+  const fix = 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).'
+  const { redrive: wrong } = queueIn(state({ [ONE]: queue('one', { redrive_policy: 'x' }) }))
+  t.strictSame(wrong, withId('redrive', invalid('it is not a JSON object', fix)))
+  t.equal(queueIn(shown, 'aws_sqs_queue.gone').id, 'its queue')
+})
 
 test('a queue that another argument mentions is not a dead-letter queue', async (t) => {
   const values = { event_source_arn: arnOf('one'), targets: [arnOf('one')], dead_letter: 'undefined' }
@@ -285,7 +305,9 @@ for (const [title, text, expected] of [
         ],
       }),
     )
-    t.equal(queueOfMapping(plan, plan.instances[0] as Instance).id, expected)
+    const [first, second] = [0, 0].map((index) => queueOfMapping(plan, plan.instances[index] as Instance))
+    t.equal(first?.id, expected)
+    if (first?.unreadReason === undefined) t.equal(first, second, 'it is read once')
   })
 }
 

@@ -118,6 +118,7 @@ function ofFirst(
 for (const [title, queues, references, expected] of [
   ['each.key, with the same keys', QUEUES, ['each.key'], [AB]],
   ['each.key, with fewer keys than instances', SOME, ['each.key'], SOME],
+  ['each.key, whose instance is not created', [C], ['each.key'], [C]],
   ['each.key, which no instance has', SOME.slice(1), ['each.key'], SOME.slice(1)],
   ['neither each.key nor each.value', QUEUES, ['var.x'], QUEUES],
   ['each.value', QUEUES, ['each.value'], QUEUES],
@@ -164,6 +165,16 @@ test('variables of a module call', async (t) => {
   }
   t.strictSame(resolved(plan, 'module.worker.aws_x.one'), [['aws_sqs_queue.one', 'aws_sqs_queue.two'], ['local.third']])
   t.strictSame(resolved(plan, 'module.other.aws_x.one'), [[], []])
+})
+
+test('each.value in a module, of a for_each over a variable that is each.value of its call', async (t) => {
+  const inner = {
+    resources: [referrer('aws_x.one["k"]', ['each.value'], ['var.all'])],
+    call: { all: { references: ['each.value'] } },
+    forEach: ['aws_sqs_queue.work'],
+  }
+  const plan = { resources: resources(...QUEUES), modules: { 'module.m["a.b"]': inner, 'module.m["c"]': inner } }
+  t.strictSame(resolved(plan, 'module.m["a.b"].aws_x.one["k"]'), [[AB], []])
 })
 
 const QUEUE_MODULE = {
@@ -216,6 +227,11 @@ test('an argument in a state, and one of a resource without arguments', async (t
   for (const config of [undefined, { mode: 'managed', type: 'aws_x', name: 'one' }]) {
     t.equal(referencesOf({ ...instance, config }, 'source').instances.size, 0)
   }
+  const inner = { resources: [referrer('aws_x.one', ['var.x'])] }
+  const inModule = find({ resources: [], modules: { 'module.m': inner } }, 'module.m.aws_x.one')
+  const { caller } = inModule.module
+  const module = { ...inModule.module, ...(caller ? { caller: { ...caller, call: {} } } : {}) }
+  t.equal(referencesOf({ ...inModule, module }, 'source').instances.size, 0, 'a call without arguments')
 })
 
 test('whether the configuration sets an argument', async (t) => {
@@ -252,6 +268,7 @@ for (const [title, references, expected] of [
     `${AFTER} whether it is aws_sqs_queue.one or aws_sqs_queue.two`,
   ],
   ['another type', ['aws_sns_topic.one.arn'], AFTER],
+  ['local values', ['local.a', 'local.b'], `${AFTER}, and depends on local.a and local.b, which a plan does not show`],
   ['nothing', [], AFTER],
 ] as const) {
   test(`the queue that an argument refers to: ${title}`, async (t) => {
