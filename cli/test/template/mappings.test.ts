@@ -1,6 +1,5 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { type Test, test } from 'tap'
-import type { Mapping } from '../../src/model/model.ts'
 import { valueIn } from '../../src/model/setting.ts'
 import {
   cloudFormation,
@@ -71,55 +70,21 @@ function named(template: ReturnType<typeof joined>, FunctionName: string, QueueN
 }
 
 const ALIAS = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Handler' }, Name: 'live' } }
-const VERSION = { Type: 'AWS::Lambda::Version', Properties: { FunctionName: getAtt('Handler') } }
-
 for (const [title, FunctionName] of [
-  ['a Ref of the function', { Ref: 'Handler' }],
-  ['its ARN', getAtt('Handler')],
-  ['a Sub with an alias', { 'Fn::Sub': '${Handler}:live' }],
-  ['a Join of its ARN and $LATEST', { 'Fn::Join': [':', [getAtt('Handler'), '$LATEST']] }],
-  ['a Sub with a version of the template', { 'Fn::Sub': '${Handler}:${Version.Version}' }],
+  ['its name', 'handler'],
   ['a Ref of an alias', { Ref: 'Alias' }],
-  ['a Ref of a version', { Ref: 'Version' }],
   [
     'the expression that the CDK writes for an alias',
     { 'Fn::Join': ['', [{ 'Fn::Select': [6, { 'Fn::Split': [':', { Ref: 'Alias' }] }] }, ':live']] },
   ],
-  ['its name', 'handler'],
-  ['its name with an alias', 'handler:live'],
-  ['an ARN with its name', 'arn:aws:lambda:eu-west-1:123456789012:function:handler:live'],
   [
     'an ARN with its name and this region',
     { 'Fn::Sub': 'arn:aws:lambda:${AWS::Region}:123456789012:function:handler' },
   ],
 ] as const) {
   test(`FunctionName is ${title}: the function is found`, async (t) => {
-    const template = named(joined({ FunctionName }, { Alias: ALIAS, Version: VERSION }), 'handler', 'orders')
+    const template = named(joined({ FunctionName }, { Alias: ALIAS }), 'handler', 'orders')
     t.strictSame(await endsOf(t, template), [['Handler', 'Queue']])
-  })
-}
-
-const WEIGHTED = { AdditionalVersionWeights: [{ FunctionVersion: '2', FunctionWeight: 0.5 }] }
-const OTHER = 'its versions may have other settings than Handler'
-for (const [title, FunctionName, alias, reason] of [
-  ['an alias of version 3', { Ref: 'Alias' }, { FunctionVersion: '3' }, OTHER],
-  ['an alias of an imported version', { Ref: 'Alias' }, { FunctionVersion: UNKNOWN }, OTHER],
-  ['a Sub with a version', { 'Fn::Sub': '${Handler}:3' }, {}, OTHER],
-  ['a Join of its ARN and a version', { 'Fn::Join': [':', [getAtt('Handler'), '7']] }, {}, OTHER],
-  ['its name with a version', 'handler:3', {}, OTHER],
-  ['an ARN with a version', 'arn:aws:lambda:eu-west-1:123456789012:function:handler:3', {}, OTHER],
-  ['a Sub with an alias of version 3', { 'Fn::Sub': '${Handler}:live' }, { FunctionVersion: '3' }, OTHER],
-  ['a Sub with a weighted alias', { 'Fn::Sub': '${Handler}:live' }, { RoutingConfig: WEIGHTED }, OTHER],
-  ['its name with a weighted alias', 'handler:live', { RoutingConfig: WEIGHTED }, OTHER],
-  ['its name with an alias that is not in the template', 'handler:old', {}, OTHER],
-  ['its name with the alias of another function', 'handler:old', { Name: 'old', FunctionName: 'other' }, OTHER],
-] as const) {
-  test(`FunctionName is ${title}: the settings of that version are not known`, async (t) => {
-    const Alias = { ...ALIAS, Properties: { ...ALIAS.Properties, ...alias } }
-    const template = named(joined({ FunctionName }, { Alias }), 'handler', 'orders')
-    t.strictSame(await endsOf(t, template), [[reason, 'Queue']])
-    t.strictSame(ids(await findingsIn(t, template)), ['not-checked Orders'])
-    t.equal(only((await read(t, template)).mappings).function.aliasOf?.id, 'Handler')
   })
 }
 
@@ -139,90 +104,7 @@ test('an alias that SAM creates: the function is found, even if Globals sets Aut
 
 test('of two aliases with the same name, neither is known to be used', async (t) => {
   const template = joined({ FunctionName: { 'Fn::Sub': '${Handler}:live' } }, { Blue: ALIAS, Green: ALIAS })
-  t.strictSame(await endsOf(t, template), [[OTHER, 'Queue']])
-})
-
-for (const [title, FunctionName, reason] of [
-  ['the name of a function that is not in the template', 'other', 'it is not in this template'],
-  ['imported', UNKNOWN, 'Fn::ImportValue x comes from another stack'],
-  ['a queue', { Ref: 'Queue' }, 'it is a resource of type AWS::SQS::Queue'],
-  ['an alias of itself', { Ref: 'Loop' }, 'it is a resource of type AWS::Lambda::Alias'],
-  ['absent', undefined, 'no name is given'],
-] as const) {
-  test(`FunctionName is ${title}: its function is not checked`, async (t) => {
-    const Loop = { Type: 'AWS::Lambda::Alias', Properties: { FunctionName: { Ref: 'Loop' }, Name: 'live' } }
-    const template = joined({ FunctionName }, { Loop })
-    t.strictSame(await endsOf(t, template), [[reason, 'Queue']])
-    t.strictSame(ids(await findingsIn(t, template)), ['not-checked Orders'])
-  })
-}
-
-for (const [title, EventSourceArn, queue] of [
-  ['its ARN as text', { 'Fn::GetAtt': 'Queue.Arn' }, 'Queue'],
-  ['Sub', { 'Fn::Sub': '${Queue.Arn}' }, 'Queue'],
-  ['made of its name', { 'Fn::Sub': 'arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:orders' }, 'Queue'],
-  [
-    'joined with its name',
-    {
-      'Fn::Join': [
-        '',
-        [
-          'arn:aws:sqs:',
-          { Ref: 'AWS::Region' },
-          ':',
-          { Ref: 'AWS::AccountId' },
-          ':',
-          { 'Fn::GetAtt': ['Queue', 'QueueName'] },
-        ],
-      ],
-    },
-    'Queue',
-  ],
-  ['of the same name in another account', 'arn:aws:sqs:eu-west-1:123456789012:orders', 'it is not in this template'],
-  [
-    "a nested stack's",
-    { 'Fn::GetAtt': ['Nested', 'Outputs.Arn'] },
-    'it comes from Nested, of type AWS::CloudFormation::Stack',
-  ],
-  ['no ARN', 'orders', 'orders is not an ARN'],
-] as const) {
-  test(`EventSourceArn is ${title}`, async (t) => {
-    const Nested = { Type: 'AWS::CloudFormation::Stack' }
-    const template = named(joined({ EventSourceArn }, { Nested }), 'handler', 'orders')
-    t.strictSame(await endsOf(t, template), [['Handler', queue]])
-  })
-}
-
-test('event sources of other services are ignored, by their ARN, type or properties', async (t) => {
-  const mapping = (Properties: Record<string, unknown>) => ({
-    Type: 'AWS::Lambda::EventSourceMapping',
-    Properties: { FunctionName: { Ref: 'Handler' }, ...Properties },
-  })
-  const { mappings, unreadResources } = await read(
-    t,
-    joined(
-      {},
-      {
-        Table: { Type: 'AWS::DynamoDB::Table', Properties: {} },
-        A: mapping({ EventSourceArn: 'arn:aws:kinesis:eu-west-1:123456789012:stream/orders' }),
-        B: mapping({ EventSourceArn: { 'Fn::GetAtt': ['Table', 'StreamArn'] } }),
-        C: mapping({ EventSourceArn: UNKNOWN, StartingPosition: 'LATEST' }),
-        D: mapping({ SelfManagedEventSource: {}, Topics: ['orders'] }),
-        E: mapping({ EventSourceArn: UNKNOWN, Queues: ['orders'] }),
-      },
-    ),
-  )
-  t.strictSame([mappings.map(({ id }) => id), unreadResources], [['Orders'], []])
-})
-
-test('a property of other services does not hide a mapping that is known to read SQS', async (t) => {
-  for (const EventSourceArn of [getAtt('Queue'), 'arn:aws:sqs:eu-west-1:123456789012:orders']) {
-    const { mappings } = await read(t, joined({ EventSourceArn, StartingPosition: 'LATEST' }))
-    t.equal(only(mappings).id, 'Orders')
-  }
-  const { Resources } = joined({ StartingPosition: 'LATEST' })
-  const Queue = { ...Resources.Queue, Properties: { FifoQueue: UNKNOWN } }
-  t.equal(only((await read(t, { Resources: { ...Resources, Queue } })).mappings).id, 'Orders')
+  t.strictSame(await endsOf(t, template), [['its versions may have other settings than Handler', 'Queue']])
 })
 
 /** Two queues with the same name. The condition decides which one exists. */
@@ -241,79 +123,7 @@ test('of two queues with the same name, the one whose condition is true is used'
   t.strictSame(await endsOf(t, sameName()), [['Handler', 'Queue and Other have the same name']])
 })
 
-test('an ARN with a given account id refers to the queue of that name', async (t) => {
-  const EventSourceArn = { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:orders' }
-  async function inArn(arn: unknown, account: string) {
-    const template = named(joined({ EventSourceArn: arn }), 'handler', 'orders')
-    return only((await read(t, template, { 'AWS::AccountId': account })).mappings).queue.id
-  }
-  t.equal(await inArn(EventSourceArn, '123456789012'), 'Queue')
-  t.equal(await inArn('arn:aws:sqs:eu-west-1:123456789012:orders', '123456789012'), 'Queue')
-  const other = 'arn:aws:sqs:eu-west-1:123456789012:orders'
-  t.equal(await inArn(other, '210987654321'), other)
-})
-
-test('an ARN with a given account id and the name of a queue refers to that queue only in this account', async (t) => {
-  const account = '210987654321'
-  const EventSourceArn = { 'Fn::Sub': `arn:aws:sqs:eu-west-1:${account}:\${Queue.QueueName}` }
-  const deadLetterTargetArn = { 'Fn::Sub': `arn:aws:sqs:eu-west-1:${account}:\${Dead.QueueName}` }
-  const RedrivePolicy = { deadLetterTargetArn, maxReceiveCount: 5 }
-  async function found(...parameters: Record<string, string>[]) {
-    const mapped = only((await read(t, joined({ EventSourceArn }), ...parameters)).mappings).queue
-    const { queue } = only((await read(t, sam({ queue: { RedrivePolicy } }), ...parameters)).mappings)
-    return [mapped, valueIn(queue.redrive)?.deadLetterQueue].map((one) => one?.unreadReason ?? one?.id)
-  }
-  const elsewhere = 'it is not in this template'
-  t.strictSame(await found(), [elsewhere, elsewhere])
-  t.strictSame(await found({ 'AWS::AccountId': '123456789012' }), [elsewhere, elsewhere])
-  t.strictSame(await found({ 'AWS::AccountId': account }), ['Queue', 'Dead'])
-})
-
-test('names with placeholders are equal if their placeholders are equal', async (t) => {
-  const name = (text: string) => ({ 'Fn::Sub': text }) as unknown as string
-  const ends = (queue: string) => ({
-    FunctionName: name('${AWS::StackName}-handler'),
-    EventSourceArn: { 'Fn::Sub': `arn:aws:sqs:\${AWS::Region}:\${AWS::AccountId}:${queue}` },
-  })
-  const template = (queue: string) =>
-    named(joined(ends(queue)), name('${AWS::StackName}-handler'), name('${AWS::StackName}-orders'))
-  t.strictSame(await endsOf(t, template('${AWS::StackName}-orders')), [['Handler', 'Queue']])
-  t.strictSame(await endsOf(t, template('${AWS::StackName}-other')), [
-    ['Handler', 'AWS::StackName is known only after deployment (set it with --parameter AWS::StackName=…)'],
-  ])
-})
-
-for (const [title, EventSourceArn, reason] of [
-  [
-    'an ARN without a name',
-    { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}' },
-    'arn:aws:sqs:${AWS::Region}:${AWS::AccountId} has no name of a queue',
-  ],
-  [
-    'one of two ARNs',
-    { 'Fn::Select': [1, { 'Fn::Split': ['|', { 'Fn::Join': ['|', [getAtt('Queue'), getAtt('Dead')]] }] }] },
-    'Queue.Arn is known only after deployment',
-  ],
-  ['a dynamic reference', '{{resolve:ssm:/arn}}', 'it is a dynamic reference ({{resolve:…}})'],
-  [
-    'an ARN with a dynamic reference for a name',
-    { 'Fn::Sub': 'arn:aws:sqs:${AWS::Region}:${AWS::AccountId}:{{resolve:ssm:/name}}' },
-    'it is a dynamic reference ({{resolve:…}})',
-  ],
-] as const) {
-  test(`EventSourceArn is ${title}: its queue is not known`, async (t) => {
-    t.strictSame(await endsOf(t, joined({ EventSourceArn })), [['Handler', reason]])
-  })
-}
-
 for (const [title, FunctionName, id, reason] of [
-  ['empty', '', 'its function', 'its name is empty'],
-  [
-    'a dynamic reference',
-    '{{resolve:ssm:/name}}',
-    '{{resolve:ssm:/name}}',
-    'it is a dynamic reference ({{resolve:…}})',
-  ],
   [
     'what the CDK makes of fromFunctionName',
     {
@@ -336,32 +146,6 @@ for (const [title, FunctionName, id, reason] of [
     t.strictSame([said, unreadReason], [id, reason])
   })
 }
-
-test('a queue is found by its reference, although that is a URL', async (t) => {
-  t.strictSame(await endsOf(t, joined({ EventSourceArn: { Ref: 'Queue' } })), [['Handler', 'Queue']])
-})
-
-test('a redrive policy may be written as JSON text', async (t) => {
-  for (const RedrivePolicy of [
-    '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}',
-    { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":"2"}' },
-  ]) {
-    const [finding] = await findingsIn(t, sam({ queue: { RedrivePolicy } }))
-    t.match(finding, { rule: 'max-receive-count', message: /^maxReceiveCount is 2\. / })
-  }
-  const elsewhere = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":2}'
-  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: elsewhere } }))), [
-    'max-receive-count Queue',
-    'not-checked Queue',
-  ])
-  const dead = { MessageRetentionPeriod: 60 }
-  const RedrivePolicy = { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":5}' }
-  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy }, dead }))), ['dead-letter-retention Dead'])
-  for (const text of ['x', '[]', '5', '"x"']) {
-    t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: text } }))), ['invalid-value Queue'], text)
-  }
-  t.strictSame(ids(await findingsIn(t, sam({ queue: { RedrivePolicy: '{{resolve:ssm:/x}}' } }))), ['not-checked Queue'])
-})
 
 test('a finding about a missing setting has the nearest line', async (t) => {
   const text = `Parameters:
@@ -418,36 +202,6 @@ test('IgnoreGlobals: a function does not take some or all properties from Global
   t.strictSame(await of([]), [60, 256])
 })
 
-test('Globals apply only to SAM, and settings of the function override them', async (t) => {
-  const Globals = { Function: { Timeout: 20, MemorySize: 256, Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 7 } }
-  const change = { function: { Timeout: 10, MemorySize: undefined, Runtime: undefined } }
-  const settings = ({ function: target }: Mapping) => [
-    short(target.timeout),
-    short(target.memory),
-    short(target.runtime),
-    short(target.reservedConcurrency),
-  ]
-  const inSam = await read(t, { ...sam(change), Globals })
-  t.strictSame(settings(only(inSam.mappings)), [10, 256, 'nodejs18.x', 7])
-  const inCloudFormation = await read(t, { ...cloudFormation(change), Globals })
-  t.strictSame(settings(only(inCloudFormation.mappings)), [10, 128, 'absent', 'absent'])
-})
-
-test('FunctionResponseTypes may be a Ref of a list parameter, or contain Fn::If with AWS::NoValue', async (t) => {
-  async function reports(FunctionResponseTypes: string, parameters: Record<string, string> = {}) {
-    const text = withVisibility('30').replace(
-      'Queue: !GetAtt',
-      `FunctionResponseTypes: ${FunctionResponseTypes}, Queue: !GetAtt`,
-    )
-    return valueIn(only((await read(t, text, parameters)).mappings).reportBatchItemFailures)
-  }
-  t.equal(await reports('!Ref Names'), true)
-  t.equal(await reports('!Ref Names', { Names: 'a,b' }), false)
-  t.equal(await reports('[!If [Dev, ReportBatchItemFailures, !Ref AWS::NoValue]]'), true)
-  t.equal(await reports('[!If [NotDev, ReportBatchItemFailures, !Ref AWS::NoValue]]'), false)
-  t.equal(await reports('!If [NotDev, [ReportBatchItemFailures], !Ref AWS::NoValue]'), false)
-})
-
 test('YAML: anchors, merge keys, and the booleans and comments of YAML 1.1', async (t) => {
   const { mappings } = await read(
     t,
@@ -480,42 +234,6 @@ Resources:
       ['Handler/Two', 'Other', false, 6, true, 7],
     ],
   )
-})
-
-test('conditions, macros, loops and nested stacks are listed', async (t) => {
-  const text = `${withVisibility('30')}
-  Off: { Type: AWS::Lambda::EventSourceMapping, Condition: NotDev, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
-  Fn::ForEach::Queues: [Name, [a, b], {}]
-  Nested: { Type: AWS::Serverless::Application }
-  Events: { Type: AWS::Serverless::Function, Properties: { Events: !FindInMap [a, b, c] } }
-Transform: [AWS::Serverless-2016-10-31, OurMacro]
-`
-  const { mappings, unreadResources, absentResources } = await read(t, text)
-  t.strictSame(
-    mappings.map(({ id }) => id),
-    ['Handler/Orders'],
-  )
-  t.strictSame(
-    unreadResources.map(({ id, unreadReason }) => [id, unreadReason]),
-    [
-      ['OurMacro', 'a macro may change the template'],
-      ['Fn::ForEach::Queues', 'the resources that it generates are known only after deployment'],
-      ['Nested', 'its resources are in a separate template'],
-      ['Events', 'its Events are not known: Mappings has no a.b.c'],
-    ],
-  )
-  t.match(absentResources, [{ id: 'Off', unreadReason: 'its condition NotDev is false with these parameters' }])
-  const prod = await read(t, text, { Stage: 'prod' })
-  t.strictSame(
-    prod.mappings.map(({ id }) => id),
-    ['Handler/Orders', 'Off'],
-  )
-})
-
-test('a macro in the properties may add missing settings', async (t) => {
-  const included = { 'Fn::Transform': { Name: 'AWS::Include', Parameters: { Location: 's3://x' } } }
-  const findings = await findingsIn(t, sam({ mapping: { ...included, FunctionResponseTypes: undefined } }))
-  t.match(findings[0], { rule: 'report-batch-item-failures', severity: 'warning', message: / Also not checked: / })
 })
 
 test('a queue whose dead-letter queue is the queue itself', async (t) => {
@@ -592,30 +310,6 @@ test('a queue is found by an ARN whose region is an attribute of another resourc
   t.strictSame(await endsOf(t, derived('Other', Other, { EventSourceArn })), [['Handler', 'Queue']])
 })
 
-test('an alias that routes to two versions: the settings of its versions are listed as not checked', async (t) => {
-  async function found(RoutingConfig: unknown) {
-    const FunctionVersion = { 'Fn::GetAtt': ['Version', 'Version'] }
-    const Properties = { FunctionName: { Ref: 'Handler' }, FunctionVersion, RoutingConfig }
-    const Live = { Type: 'AWS::Lambda::Alias', Properties }
-    const { Resources } = joined({ FunctionName: { Ref: 'Live' } }, { Live, Version: VERSION })
-    const Handler = { ...Resources.Handler, Properties: { Runtime: 'nodejs18.x', ReservedConcurrentExecutions: 2 } }
-    const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
-    return findings.map(({ rule, resource, message }) => (rule === 'not-checked' ? message : `${rule} ${resource}`))
-  }
-  for (const RoutingConfig of [
-    { AdditionalVersionWeights: [{ FunctionVersion: '3', FunctionWeight: 0.1 }] },
-    UNKNOWN,
-  ]) {
-    t.strictSame(await found(RoutingConfig), [
-      'reserved-concurrency Orders',
-      'Not checked: the settings of Live. Reason: its versions may have other settings than Handler.',
-    ])
-  }
-  for (const RoutingConfig of [undefined, { AdditionalVersionWeights: [] }]) {
-    t.strictSame(await found(RoutingConfig), ['reserved-concurrency Orders'])
-  }
-})
-
 test('redrive policies that AWS rejects give a finding with the reason and the fix', async (t) => {
   const finding = async (RedrivePolicy: unknown, change: Parameters<typeof sam>[0] = {}) =>
     (await findingsIn(t, sam({ ...change, queue: { RedrivePolicy, ...change.queue } })))[0]
@@ -629,32 +323,6 @@ test('redrive policies that AWS rejects give a finding with the reason and the f
     fix: 'Use a standard queue as the dead-letter queue.',
   })
 })
-
-test('a dead-letter queue does not need a redrive policy, even if the policy that refers to it is unknown', async (t) => {
-  const { Resources } = cloudFormation()
-  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
-  const Dead = { ...Resources.Dead, Properties: { ...Resources.Dead.Properties, VisibilityTimeout: 185 } }
-  async function found(RedrivePolicy: unknown) {
-    const Queue = { ...Resources.Queue, Properties: { ...Resources.Queue.Properties, RedrivePolicy } }
-    const Parameters = { Max: { Type: 'Number' } }
-    const Conditions = { Prod: { 'Fn::Equals': [{ Ref: 'Max' }, 5] } }
-    return ids(await findingsIn(t, { Parameters, Conditions, Resources: { ...Resources, Queue, Dead, Second } }))
-  }
-  const text = { 'Fn::Sub': '{"deadLetterTargetArn":"${Dead.Arn}","maxReceiveCount":${Max}}' }
-  t.strictSame(await found(text), ['not-checked Queue'])
-  const policy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 5 }
-  t.strictSame(await found({ 'Fn::If': ['Prod', policy, { Ref: 'AWS::NoValue' }] }), ['not-checked Queue'])
-  t.strictSame(await found({ 'Fn::ImportValue': 'policy' }), ['no-redrive-policy Dead', 'not-checked Queue'])
-})
-
-for (const Queue of [{ 'Fn::GetAtt': ['Table', 'StreamArn'] }, 'arn:aws:sns:eu-west-1:123456789012:orders']) {
-  test(`an SQS event whose Queue is not a queue gives one finding: ${JSON.stringify(Queue)}`, async (t) => {
-    const { Resources } = sam({ mapping: { Queue } })
-    const findings = await findingsIn(t, { Resources: { ...Resources, Table: { Type: 'AWS::DynamoDB::Table' } } })
-    t.strictSame(ids(findings), ['not-checked Handler/Orders'])
-    t.match(findings[0]?.message, /^Not checked: the visibility timeout, .+ Reason: it is not a queue\.$/)
-  })
-}
 
 test('a setting inside a list or text instead of a map is listed as not checked', async (t) => {
   for (const ScalingConfig of [5000, [{ MaximumConcurrency: 5000 }]]) {

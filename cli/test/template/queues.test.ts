@@ -245,6 +245,8 @@ for (const [title, policy, expected] of [
   ['an import of the policy', '!ImportValue x', [IMPORT, undefined]],
   ['a list', '[a]', ['it is a list', 'Set it to a map.']],
   ['text', 'x', ['it is a single value', 'Set it to a map.']],
+  ['a list as text', "'[]'", ['it is a single value', 'Set it to a map.']],
+  ['a number as text', "'5'", ['it is a single value', 'Set it to a map.']],
   ['no count', '{ deadLetterTargetArn: !GetAtt Dead.Arn }', [DEAD, 'absent', 'Dead', undefined, false, 345_600]],
   [
     'the queue itself',
