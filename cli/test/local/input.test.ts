@@ -7,28 +7,12 @@ import { freePort } from '../../../test/support/free-port.ts'
 import { splitExport } from '../../src/handler/flags.ts'
 import { whyFailed } from '../../src/local/command/verdict.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
-import { BIN, environment, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
+import { BIN, command, environment, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
 
 test('--messages-file -: standard input', async (t) => {
   const notes = notebook(t)
-  const args = [
-    'local',
-    handlerFile('outcomes.mjs'),
-    '--messages-file',
-    '-',
-    '--json',
-    '--idle',
-    '0',
-    '--batch-size',
-    '10',
-  ]
-  const child = spawn(process.execPath, [BIN, ...args], { env: environment({ RECORD_TO: notes.file }) })
-  let stdout = ''
-  child.stdout.on('data', (chunk) => {
-    stdout += chunk
-  })
-  child.stdin.end('{"number":3}\n{"number":4}\n')
-  await new Promise((resolve) => child.on('close', resolve))
+  const args = ['local', handlerFile('outcomes.mjs'), '--messages-file', '-', '--json', '--idle', '0']
+  const { stdout } = await command(args, { env: { RECORD_TO: notes.file }, input: '{"number":3}\n{"number":4}\n' })
   t.match(JSON.parse(stdout), { sent: 2, processed: 2, verdict: 'passed', reason: undefined })
   t.strictSame(notes.read().sort(), [3, 4])
 })
@@ -90,10 +74,4 @@ test('Ctrl-C ends a run whose standard input has not ended', async (t) => {
   t.equal(code, 1)
   const reason = 'the run was interrupted before all messages were sent; no message was processed'
   t.match(JSON.parse(output.stdout), { sent: 0, isInputComplete: false, verdict: 'failed', reason })
-})
-
-test('the input of a run that is not interrupted is complete', async (t) => {
-  const env = { RECORD_TO: notebook(t).file }
-  const messages = numberedMessages(3)
-  t.match(await runHandler('outcomes.mjs', { messages, function: { env } }), { sent: 3, isInputComplete: true })
 })

@@ -47,29 +47,3 @@ test('the whole batch of an invocation that throws is redelivered', async (t) =>
   })
   t.strictSame(ledger.reasons, { 'RangeError: not yet': 1 })
 })
-
-test('an identifier that is not in the batch fails the whole batch, until it is dead-lettered', async (t) => {
-  const notes = notebook(t)
-  const ledger = await runHandler('outcomes.mjs', {
-    function: {
-      exportName: 'respondsWith',
-      env: { RECORD_TO: notes.file, RESPONSE: '{"batchItemFailures":[{"itemIdentifier":"no such message"}]}' },
-    },
-    messages: numberedMessages(10),
-  })
-  t.match(counts(ledger), {
-    invocations: 3,
-    delivered: 30,
-    processed: 0,
-    deadLettered: 10,
-    lost: 0,
-    failedInvocations: 3,
-  })
-  t.strictSame(ledger.reasons, { 'batchItemFailures[0] names a message that is not in the batch': 3 })
-})
-
-test('a response over 6 MB is a failed invocation', async (t) => {
-  const ledger = await runHandler('outcomes.mjs', { function: { exportName: 'large' }, messages: numberedMessages(1) })
-  t.match(counts(ledger), { processed: 0, deadLettered: 1, failedInvocations: 3, lost: 0 })
-  t.match(Object.keys(ledger.reasons), [/^the response has 73\d{5} bytes, but Lambda allows at most 6291556$/])
-})

@@ -83,14 +83,6 @@ test('a condition that is not decided: its values are not checked', (t) => {
   t.end()
 })
 
-test('a queue whose condition is false is not there', (t) => {
-  const { Resources } = cloudFormation() as { Resources: Record<string, object> }
-  const Conditions = { Off: { 'Fn::Equals': ['a', 'b'] } }
-  const template = { Conditions, Resources: { ...Resources, Second: { ...Resources.Orders, Condition: 'Off' } } }
-  t.strictSame(found(template), [])
-  t.end()
-})
-
 /** A condition that needs the values of both parameters. */
 const BOTH = {
   Conditions: {

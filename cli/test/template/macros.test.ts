@@ -74,44 +74,6 @@ test('a macro beside the properties of a queue may set or change any of them', a
   ])
 })
 
-test('a resource whose type comes from a macro is listed as not checked', async (t) => {
-  const { Resources } = sam()
-  const findings = await findingsIn(t, {
-    Resources: { ...Resources, Worker: INCLUDE, Other: { ...INCLUDE, Properties: {} } },
-  })
-  t.strictSame(
-    findings.map(({ resource, message }) => [resource, message]),
-    [
-      [
-        'Worker',
-        'Not checked: this item. Reason: its Type is not known: Fn::Transform is known only after deployment.',
-      ],
-      ['Other', 'Not checked: this item. Reason: its Type is not known: Fn::Transform may add it.'],
-    ],
-  )
-})
-
-test('Fn::Transform beside Resources is listed, with or without Transform', async (t) => {
-  for (const Transform of ['AWS::Serverless-2016-10-31', undefined]) {
-    const findings = await findingsIn(t, { ...sam(), Transform, ...INCLUDE })
-    t.strictSame(ids(findings), ['not-checked AWS::Include'])
-    t.match(findings[0], {
-      line: Transform ? 52 : 51,
-      message: 'Not checked: this item. Reason: a macro may change the template.',
-    })
-  }
-})
-
-test('modules, stack sets and nested stacks are listed, with the fix to check their templates', async (t) => {
-  const nested = ['My::Org::Worker::MODULE', 'AWS::CloudFormation::StackSet', 'AWS::CloudFormation::Stack']
-  for (const Type of nested) {
-    const { Resources } = sam()
-    const findings = await findingsIn(t, { Resources: { ...Resources, Worker: { Type } } })
-    t.strictSame(ids(findings), ['not-checked Worker'])
-    t.match(findings[0], { fix: 'Run doctor on that template.' })
-  }
-})
-
 /** A mapping to an unknown queue, with a property that only other services have. */
 function stream(StartingPosition: unknown, Parameters = {}) {
   const template = cloudFormation({ mapping: { EventSourceArn: { 'Fn::ImportValue': 'x' }, StartingPosition } })
@@ -153,14 +115,4 @@ test('a ProvisionedPollerConfig that is AWS::NoValue counts as absent', async (t
     ids(await findingsIn(t, sam({ mapping: { ...settings, ScalingConfig: { MaximumConcurrency: 5 } } }))),
     [],
   )
-})
-
-test('a mapping whose condition is false does not exist', async (t) => {
-  const { Resources } = cloudFormation()
-  const Conditions = { Off: { 'Fn::Equals': ['a', 'b'] } }
-  const findings = await findingsIn(t, {
-    Conditions,
-    Resources: { ...Resources, Second: { ...Resources.Orders, Condition: 'Off' } },
-  })
-  t.strictSame(ids(findings), [])
 })
