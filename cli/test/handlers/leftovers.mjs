@@ -28,11 +28,13 @@ export async function fetches() {
 
 /** Starts a child process, notes both processes, and leaves a timer. */
 export async function withChild() {
-  const child = spawn('sleep', ['600'], { stdio: 'ignore' })
+  const child = spawn('sleep', ['3600'], { stdio: 'ignore' })
   note({ pid: process.pid, child: child.pid })
 }
 
 const { DATABASE, SERVICE, FILE } = process.env
+/** Longer than any test. */
+const HOUR = 3_600_000
 const ignore = () => {}
 
 /** A client of a database that responds to each line, like the usual ones: one socket, and an idle timer that closes it. */
@@ -53,7 +55,7 @@ class Client {
       this.waiting.push(resolve)
       this.socket.write(`${line}\n`)
     })
-    this.idle = setTimeout(() => this.socket.end(), 120_000)
+    this.idle = setTimeout(() => this.socket.end(), 2 * HOUR) // fires after the other timers
   }
 }
 
@@ -103,8 +105,8 @@ export const forgotten = {
     })(),
   fetchInImmediate: async () => void setImmediate(request),
   fetchInShortTimer: async () => void setTimeout(request, 20),
-  fetchInLongTimer: async () => void setTimeout(request, 60_000),
-  fetchAfterLongSleep: async () => void sleep(60_000).then(request),
+  fetchInLongTimer: async () => void setTimeout(request, HOUR),
+  fetchAfterLongSleep: async () => void sleep(HOUR).then(request),
   query: async () => void insert(),
   queryInForEach: async ({ Records }) => Records.forEach(insert),
   // Its client writes it when the first one is answered.
@@ -128,7 +130,7 @@ export const forgotten = {
   },
   queryInLongTimer: async () => {
     await insert()
-    setTimeout(insert, 60_000)
+    setTimeout(insert, HOUR)
   },
   file: async () => void writeFile(FILE, 'x'),
   fileHandle: async () => {
@@ -164,15 +166,15 @@ export const correct = {
     globalThis.subscription.connect()
   },
   timeLimit: async () => {
-    const late = new Promise((_, reject) => setTimeout(reject, 60_000, new Error('too late')))
+    const late = new Promise((_, reject) => setTimeout(reject, HOUR, new Error('too late')))
     await Promise.race([request(), late])
   },
   watchdog: async () => {
     await request()
-    setTimeout(() => process.exit(1), 60_000)
+    setTimeout(() => process.exit(1), HOUR)
   },
   unreferencedTimer: async () => {
-    setTimeout(request, 60_000).unref()
+    setTimeout(request, HOUR).unref()
     setTimeout(request, 10).unref()
   },
   interval: async () => {
@@ -181,7 +183,7 @@ export const correct = {
   },
   // Nothing of this is due, and the client keeps its socket.
   idle: async () => {
-    globalThis.idle ??= setInterval(ignore, 60_000)
+    globalThis.idle ??= setInterval(ignore, HOUR)
     clearTimeout(setTimeout(request, 100))
     await request()
   },
@@ -213,7 +215,7 @@ export const correct = {
     for await (const _ of child.stdout);
   },
   endedChildProcess: async () => {
-    const child = spawn('sleep', ['600'])
+    const child = spawn('sleep', ['3600'])
     await new Promise((resolve) => child.once('spawn', resolve))
     child.kill()
   },

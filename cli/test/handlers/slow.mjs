@@ -12,7 +12,7 @@ export async function handler({ Records }) {
 
 /** Starts a child process, then blocks the event loop forever. */
 export async function blocks() {
-  const child = spawn('sleep', ['60'], { stdio: 'inherit' })
+  const child = spawn('sleep', ['3600'], { stdio: 'inherit' })
   note({ pid: process.pid, child: child.pid })
   for (;;);
 }

@@ -41,7 +41,8 @@ const SLOW_CLOCK = { NODE_OPTIONS: `--import=${handlerFile('slow-clock.mjs')}` }
 async function runExport(exportName: string, env: NodeJS.Dict<string>, batchSize = 1) {
   const warnings: string[] = []
   const { respondedEarly, processed, crashes } = await runHandler('leftovers.mjs', {
-    function: { exportName, env },
+    function: { exportName, env, timeout: 300_000 },
+    queue: { visibilityTimeout: 300, maxReceives: 3 },
     mapping: { batchSize },
     messages: numberedMessages(5),
     onWarning: (line) => warnings.push(line),

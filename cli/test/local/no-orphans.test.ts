@@ -109,7 +109,7 @@ test('a second Ctrl-C stops the run immediately: no message is deleted, and the 
 
 test('a second Ctrl-C while the handler is loading ends the run, which failed', async (t) => {
   const file = join(folder(t), 'h.mjs')
-  writeFileSync(file, "console.log('loading')\nawait new Promise((resolve) => setTimeout(resolve, 60_000))")
+  writeFileSync(file, "console.log('loading')\nawait new Promise((resolve) => setTimeout(resolve, 3_600_000))")
   const { code, stdout, stderr } = await command(['local', file, '--messages', '20', '--json'], {
     during: async (child, output) => {
       await until(() => output.stderr.includes('function | loading'))
