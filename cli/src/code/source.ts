@@ -62,8 +62,8 @@ const LIBRARY =
 const CALLS = ['deadLetter', 'retryBackoff', 'isolateCrashes']
 const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--)/
 
-/** The call, but not the declaration in a bundle. */
-const BACKOFF = /(?<!function\s+)\bretryBackoff\s*\(\s*/g
+/** The call, but not the declaration in a bundle, and not the name in its messages: retryBackoff(). */
+const BACKOFF = /(?<!function\s+)\bretryBackoff\s*\(\s*(?!\))/g
 const DEFAULT_BACKOFF: Backoff = { base: 30, factor: 2, max: 900, jitter: 'equal' }
 /** A line of a minified bundle, in which functions have other names. */
 const MINIFIED = /.{1000}/

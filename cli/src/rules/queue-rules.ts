@@ -175,7 +175,7 @@ function keepLonger(mapping: Mapping, ofQueue: readonly Mapping[], than: string,
 /** How long an outage a message survives, as far as the code shows it. */
 function outageOf({ queue, function: lambdaFunction }: Mapping, receives: number): string {
   const { missing, backoff } = sourceOf(lambdaFunction)
-  const minutes = (seconds: number) => (seconds / 60).toLocaleString('en-US', { maximumFractionDigits: 1 })
+  const minutes = (seconds: number) => (Math.floor(seconds / 6) / 10).toLocaleString('en-US')
   const reason = missing ?? (backoff && 'reason' in backoff ? backoff.reason : undefined)
   if (reason !== undefined) return `How long an outage a message survives is not known: ${reason}`
   if (receives === 1) return 'A message is dead-lettered after its first failure'

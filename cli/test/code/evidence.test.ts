@@ -243,6 +243,7 @@ for (const [code, expected] of [
   ['throw 1', undefined],
   ['function  retryBackoff(options) {}', undefined],
   ['retryBackoff({ client })', BACKOFF],
+  ['function retryBackoff(options) { log(`retryBackoff(): delay() failed`) }\nretryBackoff({ client })', BACKOFF],
   [
     "retryBackoff ({ base: 1_0, factor:1.25, max : 50, jitter: 'none' })",
     { base: 10, factor: 1.25, max: 50, jitter: 'none' },

@@ -120,6 +120,18 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     'the process died between invocations: 1 time; 3 messages were dead-lettered; of these, no handler had thrown: 2 (--max-dead-lettered 3 would allow it)',
   ],
   [
+    'dead letters whose delays the run has replaced',
+    { deadLettered: 3, sentDeadLetters: 1, replacedTimeouts: 40 },
+    none,
+    '3 messages were dead-lettered, and 1 message was dead-lettered by the handler (the function delays redeliveries: use --retry-after off)',
+  ],
+  [
+    'dead letters of the handler, and delays that the run has replaced',
+    { sentDeadLetters: 1, replacedTimeouts: 40 },
+    none,
+    '1 message was dead-lettered by the handler (--max-dead-lettered 1 would allow it)',
+  ],
+  [
     'several reasons',
     { processed: 0, deadLettered: 20, failedInvocations: 6 },
     none,

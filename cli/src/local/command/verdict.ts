@@ -11,6 +11,8 @@ function messages(count: number) {
   return `${countOf(count, 'message')} ${count === 1 ? 'was' : 'were'}`
 }
 
+const invocations = (count: number) => countOf(count, 'invocation')
+
 const EXPIRED =
   'dead-lettered although processed, because the visibility timeout had expired or a second delivery failed'
 
@@ -19,45 +21,39 @@ const EXPIRED =
  * it. Undefined if the run passed.
  */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
+  const { lost, remaining, outOfOrder, filtered, diedBetween, failedInvocations: failed } = ledger
   const unprocessed = ledger.deadLettered + ledger.sentDeadLetters + ledger.expiredDeadLetters + ledger.dropped
-  const reasons: string[] = []
-  if (!ledger.isInputComplete) reasons.push('the run was interrupted before all messages were sent')
-  if (ledger.lost > 0) reasons.push(`${messages(ledger.lost)} lost`)
-  if (ledger.remaining > 0) reasons.push(`${messages(ledger.remaining)} left in the queue`)
-  if (ledger.outOfOrder > 0) {
-    reasons.push(
-      `${messages(ledger.outOfOrder)} deleted before an earlier message of the same message group, which failed`,
-    )
-  }
-  if (ledger.processed === 0) {
-    const why = ledger.filtered > 0 ? `, because ${messages(ledger.filtered)} deleted by a filter` : ''
-    reasons.push(`no message was processed${why}`)
-  }
-  if (ledger.diedBetween > 0)
-    reasons.push(`the process died between invocations: ${countOf(ledger.diedBetween, 'time')}`)
-  if (ledger.respondedEarly > 0) {
-    const what = countOf(ledger.respondedEarly, 'invocation')
-    reasons.push(`${what} responded before all work had ended (--no-freeze would allow it)`)
-  }
-  if (ledger.wouldTimeOut > 0) {
-    const what = countOf(ledger.wouldTimeOut, 'invocation')
-    reasons.push(`${what} would time out on Lambda (raise the memory or the timeout, or lower the batch size)`)
-  }
-  if (ledger.failedInvocations > maxFailedInvocations) {
-    const what = countOf(ledger.failedInvocations, 'invocation')
-    reasons.push(`${what} failed (--max-failed-invocations ${ledger.failedInvocations} would allow it)`)
-  }
-  if (unprocessed > maxDeadLettered) {
-    const parts = [
-      [ledger.deadLettered, `dead-lettered${withoutError(ledger)}`],
-      [ledger.sentDeadLetters, 'dead-lettered by the handler'],
-      [ledger.expiredDeadLetters, EXPIRED],
-      [ledger.dropped, 'dropped by onFailure and sent to no dead-letter queue'],
-    ] as const
-    const known = parts.flatMap(([count, what]) => (count > 0 ? `${messages(count)} ${what}` : []))
-    reasons.push(`${known.join(', and ')} (--max-dead-lettered ${unprocessed} would allow it)`)
-  }
+  const reasons = [
+    !ledger.isInputComplete && 'the run was interrupted before all messages were sent',
+    lost > 0 && `${messages(lost)} lost`,
+    remaining > 0 && `${messages(remaining)} left in the queue`,
+    outOfOrder > 0 &&
+      `${messages(outOfOrder)} deleted before an earlier message of the same message group, which failed`,
+    ledger.processed === 0 &&
+      `no message was processed${filtered > 0 ? `, because ${messages(filtered)} deleted by a filter` : ''}`,
+    diedBetween > 0 && `the process died between invocations: ${countOf(diedBetween, 'time')}`,
+    ledger.respondedEarly > 0 &&
+      `${invocations(ledger.respondedEarly)} responded before all work had ended (--no-freeze would allow it)`,
+    ledger.wouldTimeOut > 0 &&
+      `${invocations(ledger.wouldTimeOut)} would time out on Lambda (raise the memory or the timeout, or lower the batch size)`,
+    failed > maxFailedInvocations &&
+      `${invocations(failed)} failed (--max-failed-invocations ${failed} would allow it)`,
+    unprocessed > maxDeadLettered && whyUnprocessed(ledger, unprocessed),
+  ].filter((reason) => reason !== false)
   return reasons.length === 0 ? undefined : reasons.join('; ')
+}
+
+function whyUnprocessed(ledger: Ledger, unprocessed: number): string {
+  const parts = [
+    [ledger.deadLettered, `dead-lettered${withoutError(ledger)}`],
+    [ledger.sentDeadLetters, 'dead-lettered by the handler'],
+    [ledger.expiredDeadLetters, EXPIRED],
+    [ledger.dropped, 'dropped by onFailure and sent to no dead-letter queue'],
+  ] as const
+  const known = parts.flatMap(([count, what]) => (count > 0 ? `${messages(count)} ${what}` : []))
+  const isTooEarly = ledger.deadLettered > 0 && ledger.replacedTimeouts > 0
+  const allow = `--max-dead-lettered ${unprocessed} would allow it`
+  return `${known.join(', and ')} (${isTooEarly ? 'the function delays redeliveries: use --retry-after off' : allow})`
 }
 
 /** How many of the dead letters may have nothing wrong, as the end of a sentence. */
