@@ -53,7 +53,7 @@ const setAndAgain = (seconds: number, delay?: number) => {
 const others = { end: 'an error', seconds: 60, receive: 2 }
 const exitsWithout = 'a message that ends the process among 200, without isolateCrashes()'
 const exitsWith = 'a message that ends the process among 200, with isolateCrashes()'
-const exiting = { number: 78, exits: true }
+const exiting = { number: 100, exits: true }
 const OTHERS = numbers(200).flatMap((number) => (number === exiting.number ? [] : [{ number }]))
 /** The first batch of the message, with so many others. */
 const crashed = (length: number) => ({ requestId: 'crashed', bodies: [...OTHERS.slice(0, length), exiting] })
@@ -126,14 +126,14 @@ const CASES: [name: string, found: Found, observed: string, asExpected: boolean]
   ],
   [
     exitsWith,
-    { notes: [crashed(100), ...processed(0)], letters: dead(10) },
-    '10 of the 100 others in its first batch are dead-lettered',
+    { notes: [crashed(100), ...processed(0)], letters: dead(20) },
+    '20 of the 100 others in its first batch are dead-lettered',
     true,
   ],
   [
     exitsWith,
-    { notes: [crashed(100), ...processed(0)], letters: dead(11) },
-    '11 of the 100 others in its first batch are dead-lettered',
+    { notes: [crashed(100), ...processed(0)], letters: dead(21) },
+    '21 of the 100 others in its first batch are dead-lettered',
     false,
   ],
   [

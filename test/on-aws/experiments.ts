@@ -1,5 +1,5 @@
 /** The experiments: what is expected, what is sent, and what is observed. All of them send before the first observes. */
-import { DELIVERIES } from './deliveries.ts'
+import { deliveryExperiments } from './deliveries.ts'
 import { ALARM_PERIOD, type Name } from './template.ts'
 
 /** A line that a function wrote into its log. */
@@ -157,7 +157,7 @@ const GROUPS = ['a', 'b', 'c']
 const GROUP_SIZE = 10
 
 export const EXPERIMENTS: readonly Experiment[] = [
-  ...DELIVERIES,
+  ...deliveryExperiments(200),
   nodeFlags('flags of Node in nodejs22.x', 'flags22'),
   nodeFlags('flags of Node in nodejs24.x', 'flags24'),
   {
