@@ -17,12 +17,6 @@ export async function throwsOnce({ Records }) {
   for (const record of Records) note(numberOf(record))
 }
 
-/** Returns the value that RESPONSE contains as JSON. */
-export async function respondsWith({ Records }) {
-  for (const record of Records) note(numberOf(record))
-  return JSON.parse(process.env.RESPONSE)
-}
-
 export async function large() {
   return { batchItemFailures: [], padding: 'x'.repeat(7 * 1024 * 1024) }
 }

@@ -119,14 +119,6 @@ test('a handler that deletes what succeeded, then throws for the rest, loses not
   t.match({ code, ...ledger }, { code: 0, sent: 20, processed: 20, lost: 0, remaining: 0, deadLettered: 0 })
 })
 
-test('messages that the handler reports as failed, but has deleted, are lost', async (t) => {
-  const ledger = await runHandler('dead-letters.ts', {
-    function: { exportName: 'deletes' },
-    messages: numberedMessages(10),
-  })
-  t.match(ledger, { processed: 9, lost: 1, remaining: 0 })
-})
-
 function filterTemplate(t: Test, pattern: object) {
   const FilterCriteria = { Filters: [{ Pattern: JSON.stringify(pattern) }] }
   return templateFile(t, sam({ mapping: { FilterCriteria } }))

@@ -1,6 +1,6 @@
 // What is found in plans and states. The tests of functions, queues and mappings have what is read.
 import { test } from 'tap'
-import { getAtt, ids } from '../support/templates.ts'
+import { ids } from '../support/templates.ts'
 import { findingsInPlan, type PlannedModule, shownPlan, terraformState } from '../support/terraform.ts'
 import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
 
@@ -105,17 +105,5 @@ test('resources that are not read, and that may create mappings, are listed', (t
     'aws_cloudformation_stack.other: Not checked: this item. Reason: its resources are in a separate template.',
     'aws_cloudcontrolapi_resource.other: Not checked: this item. Reason: resources of the Cloud Control API are not read.',
   ])
-  t.end()
-})
-
-test('a queue whose dead-letter queue is the queue itself gives one finding', (t) => {
-  const RedrivePolicy = { deadLetterTargetArn: getAtt('Queue'), maxReceiveCount: 5 }
-  const [finding, ...more] = findingsInPlan(terraformState({ queue: { RedrivePolicy } }))
-  t.strictSame(more, [])
-  t.match(finding, {
-    rule: 'no-redrive-policy',
-    resource: 'aws_sqs_queue.queue',
-    message: /^The redrive policy names the queue itself as its dead-letter queue\./,
-  })
   t.end()
 })
