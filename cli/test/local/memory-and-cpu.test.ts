@@ -75,7 +75,7 @@ test('a TypeScript handler may use 20 MB more', async (t) => {
   t.match(await run([mjs, '--memory', '300']), { code: 1, crashes: 2, processed: 0 })
 })
 
-/** Time and CPU time that pass only as the handler says. Without the hook of tap, which needs memory. */
+/** Time and CPU time that pass only as the handler says. */
 const CPU_CLOCK = { NODE_OPTIONS: `--import=${handlerFile('cpu-clock.mjs')}` }
 
 test('12 s of CPU time with 128 MB and a timeout of 160 s: a warning with both times', async (t) => {

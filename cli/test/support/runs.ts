@@ -9,9 +9,6 @@ import type { Test } from 'tap'
 import { type Ledger, type Queue, type RunOptions, run } from '../../src/engine.ts'
 import type { Received } from '../../src/local/simulator/sqs-record.ts'
 
-// A process that starts with the hook of tap needs half as long again. Only the coverage needs the hook.
-if (process.env.TAP_DISABLE_COVERAGE === '1') delete process.env.NODE_OPTIONS
-
 export const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
 
 /** A handler of test/handlers. */
