@@ -406,6 +406,18 @@ export const EQUIVALENT: Readonly<
     ],
     ["if (path === '') return []", ['if (path === \'\') return ["Stryker was here"]'], 'No file has this name.'],
   ],
+  'cli/src/code/imports.ts': [
+    [
+      'for (const { pattern, target } of config === undefined ? [] : aliasesOf(config)) {',
+      ['for (const { pattern, target } of false ? [] : aliasesOf(config)) {'],
+      'Without a file, there are no aliases. TypeScript needs the check.',
+    ],
+    [
+      'if (folderAt(parent) === undefined) return []',
+      ['if (folderAt(parent) === undefined) return ["Stryker was here"]'],
+      'This folder does not exist.',
+    ],
+  ],
   'cli/src/terraform/references.ts': [
     [
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file

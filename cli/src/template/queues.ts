@@ -75,7 +75,7 @@ function lookUpQueue(scope: Scope, resolved: Resolved): QueueLookup | undefined 
 function settingsOfQueue(scope: Scope, id: string): SettingsOf<typeof QUEUE_SETTINGS> {
   const settings = settingsIn(scope, QUEUE_SETTINGS, id, propertiesOf(scope, id))
   const name = property(scope, propertiesOf(scope, id), 'QueueName')
-  const isFifo = name.kind === 'scalar' && isNameOfFifo(String(name.value))
+  const isFifo = isNameOfFifo(rawText(name))
   return isFifo ? { ...settings, fifo: known(true) } : settings
 }
 
@@ -113,8 +113,8 @@ function deadLetterWordsIn(declaration: Node): string[] {
 function isDeadLetterQueue(scope: Scope, id: string): boolean {
   const name = rawText(property(scope, propertiesOf(scope, id), 'QueueName'))
   return Array.from(scope.resources).some(([other, declaration]) => {
-    const words = other === id ? [] : deadLetterWordsIn(declaration)
-    return words.includes(id) || words.includes(name)
+    const words = deadLetterWordsIn(declaration)
+    return other !== id && (words.includes(id) || words.includes(name))
   })
 }
 

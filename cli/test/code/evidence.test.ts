@@ -37,50 +37,6 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     'batchItemFailures in src/handlers/orders.mjs',
   ],
   [
-    'a package of the workspace reports',
-    {
-      'package.json': '{ "workspaces": ["packages/*"] }',
-      'packages/work/package.json': '{ "name": "@shop/work" }',
-      'packages/work/src/index.ts': REPORTS,
-      'src/app.ts': "import { work } from '@shop/work/orders'",
-    },
-    NODE,
-    'batchItemFailures in packages/work/src/index.ts',
-  ],
-  [
-    'a package of a pnpm workspace reports',
-    {
-      'pnpm-workspace.yaml': "packages:\n  - 'libs/*'\n",
-      'libs/work/package.json': '{ "name": "work" }',
-      'libs/work/index.js': REPORTS,
-      'src/package.json': '{}',
-      'src/app.ts': "import { work } from 'work'",
-    },
-    NODE,
-    'batchItemFailures in libs/work/index.js',
-  ],
-  [
-    'a package that package.json names with file: reports',
-    {
-      'src/package.json': '{ "dependencies": { "work": "file:../lib" } }',
-      'lib/work.js': REPORTS,
-      'src/app.js': "const { work } = require('work')",
-    },
-    NODE,
-    'batchItemFailures in lib/work.js',
-  ],
-  [
-    'a path alias reports, from a file that tsconfig.json extends',
-    {
-      'base.json': '{ "compilerOptions": { "baseUrl": "./lib", "paths": { "@lib/*": ["src/*"] } } }',
-      'tsconfig.json': '{ /* comment */ "extends": "./base.json", }',
-      'lib/src/work.ts': REPORTS,
-      'src/app.ts': "import { work } from '@lib/work'",
-    },
-    NODE,
-    'batchItemFailures in lib/src/work.ts',
-  ],
-  [
     'the code is not there, and the nearest package.json depends on a library',
     { 'package.json': BATCH },
     NODE,

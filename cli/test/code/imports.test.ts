@@ -19,9 +19,11 @@ const SUFFIX = {
   'lib/client.ts': '',
 }
 const PNPM = {
-  'pnpm-workspace.yaml': 'catalog: a-gone/*\npackages:\n  -  libs/* # all\n',
+  'pnpm-workspace.yaml': 'catalog: a-gone/*\npackages:\n  -  "libs/*"\n  - own # the last\n',
   'gone/lost/package.json': '{ "name": "lost" }',
   'gone/lost/a.js': '',
+  'own/package.json': '{ "name": "own" }',
+  'own/a.js': '',
   'libs/empty/a.js': '',
   'libs/other/package.json': '{ "name": "other" }',
   'libs/other/a.js': '',
@@ -58,7 +60,7 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
   ['an alias without its prefix', SUFFIX, "import 'abcd/orders-client'", []],
   [
     'an alias in a file with comments and an address',
-    { 'tsconfig.json': `{ // the aliases\n"a": "b//c", /* x */ ${ALIASES.slice(1)}`, 'lib/work.ts': '' },
+    { 'tsconfig.json': `{ // don't: "\n"a": "b//c", /* x */ ${ALIASES.slice(1)}`, 'lib/work.ts': '' },
     "import 'work'",
     ['lib/work.ts'],
   ],
@@ -73,7 +75,7 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
   ],
   ['a tsconfig.json without paths', { 'tsconfig.json': '{ "compilerOptions": {} }' }, "import 'work'", []],
   ['a tsconfig.json that is broken', { 'tsconfig.json': '{' }, "import 'work'", []],
-  ['a package of a pnpm workspace', PNPM, "import 'work/orders'", ['libs/work/a.js']],
+  ['a package of a pnpm workspace', PNPM, "import 'work/orders'\nimport 'own'", ['libs/work/a.js', 'own/a.js']],
   ['a package outside of a pnpm workspace', PNPM, "import 'lost'", []],
   ...['work', '*', 'gone/*'].map((pattern): [string, Files, string, string[]] => {
     const files = {
@@ -88,6 +90,12 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
       pattern === 'gone/*' ? [] : ['work/a.js'],
     ]
   }),
+  [
+    'a package that package.json names with file:',
+    { 'src/package.json': '{ "dependencies": { "work": "file:../lib" } }', 'lib/a.js': '' },
+    "const { work } = require('work')",
+    ['lib/a.js'],
+  ],
   [
     'a package in a Git repository',
     { 'package.json': '{ "dependencies": { "work": "git+file:lib" } }', 'lib/a.js': '' },

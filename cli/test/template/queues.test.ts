@@ -67,6 +67,7 @@ Resources:
   })
   const { redrive, isDeadLetterQueue } = queueOf('Dead')
   t.strictSame([redrive, isDeadLetterQueue], [{ state: 'absent' }, true])
+  t.equal(queueOf('Queue'), queueOf('Queue'), 'it is read once')
 })
 
 const ACCOUNT = '123456789012'

@@ -55,6 +55,7 @@ for (const [title, type, properties, condition = ''] of [
   ['of another type', 'AWS::SNS::SubscriptionX', ENDS],
   ['of another type', 'XAWS::SNS::Subscription', ENDS],
   ['inside text', 'AWS::SNS::Topic', 'Subscription: text'],
+  ['of another type', 'AWS::SNS::TopicX', `Subscription: [{ ${ENDS} }]`],
   ['of another type', 'XAWS::SNS::Topic', `Subscription: [{ ${ENDS} }]`],
 ] as const) {
   test(`a subscription ${title} is not one of the queue: ${type}`, async (t) => {
