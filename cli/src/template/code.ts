@@ -31,12 +31,12 @@ export function codeOfFunction(
   // Without CodeUri, SAM uses the folder of the template.
   const isInFolder = typeOf(scope, id) === 'AWS::Serverless::Function' && propertyOf('CodeUri').kind === 'absent'
   const own = textAt(metadata('aws:asset:path')) ?? textAt(propertyOf('CodeUri')) ?? textAt(propertyOf('Code'))
-  const path = own ?? (isInFolder ? '.' : undefined)
-  const key = textAt(propertyOf('Code', 'S3Key')) ?? textAt(propertyOf('CodeUri', 'Key')) ?? path
+  const key = textAt(propertyOf('Code', 'S3Key')) ?? textAt(propertyOf('CodeUri', 'Key')) ?? own
   const beside = key === undefined ? [] : placesBeside(basename(key))
+  const path = own ?? (isInFolder ? folder : undefined)
   const local = path === undefined || path.startsWith('s3:') ? [] : [path]
   // The source of an archive of Maven or Gradle is beside the folder of the output.
-  const projects = local.map((archive) => archive.replace(/(^|\/)(target|build)\/[^/]+\.(jar|zip)$/, '') || '.')
+  const projects = local.map((archive) => archive.replace(/(^|\/)(target|build)\/[^/]+\.(jar|zip)$/, ''))
   // The Serverless Framework packages the folder around that of its output. In other languages, all functions share it.
   const isPackaged = basename(folder) === '.serverless' && runtime?.startsWith('nodejs')
   const places = [...local, ...beside, ...projects, ...(isPackaged ? ['..'] : [])]

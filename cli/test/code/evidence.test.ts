@@ -179,7 +179,7 @@ test('the functions of this package that need permissions of their own', (t) => 
 for (const [file, more, expected] of [
   ['app.cjs', {}, true],
   ['app.js', {}, true],
-  ['app.js', { 'package.json': '{}' }, true],
+  ['app.js', { 'src/package.json': '{' }, true],
   ['app.js', { 'src/package.json': '{ "type": "module" }' }, false],
   ['app.js', { 'package.json': '{ "type": "module" }' }, true], // Lambda does not have this package.json
   ['app.mjs', {}, false],

@@ -143,7 +143,6 @@ Parameters:
   Stage: { Type: String, Default: dev }
   Seconds: { Type: Number, Default: 40 }
   Names: { Type: CommaDelimitedList, Default: 'a, ReportBatchItemFailures' }
-  Open: { Type: Number }
   Stored: { Type: 'AWS::SSM::Parameter::Value<String>', Default: /seconds }
 Mappings:
   Times: { dev: { visibility: 41 }, prod: { visibility: 900 } }
@@ -151,14 +150,6 @@ Conditions:
   Dev: !Equals [!Ref Stage, dev]
   NotDev: !Not [!Condition Dev]
   Both: !And [!Condition Dev, !Not [!Condition NotDev]]
-  Either: !Or [!Condition NotDev, !Equals [a, b]]
-  Europe: !Equals [!Ref AWS::Region, eu-west-1]
-  Perhaps: !Or [!Condition Europe, !Condition Dev]
-  Chicken: !Not [!Condition Egg]
-  Egg: !Not [!Condition Chicken]
-  Hen: !And [!Condition Cock, !Condition Cock]
-  Cock: !And [!Condition Hen, !Condition Hen]
-  Same: !Equals [!Ref AWS::Region, !Ref AWS::Region]
 `
 
 /** A template whose queue has this visibility timeout. */

@@ -108,7 +108,7 @@ function linkedIn(t: Test, names: readonly string[], texts: Record<string, strin
     'manifest.json': manifest(...names.map((name) => stack(`${name}.template.json`))),
   })
   const stacks = (readAssembly(root) ?? []).map(({ file, template }) => {
-    if (!template?.links) throw new Error(`${file} was not read`)
+    if (!template?.links || template.syntax !== 'json') throw new Error(`${file} was not read`)
     const { exports, parameters, outputs, nested } = template.links
     const links = {
       exports: plainMap(exports),

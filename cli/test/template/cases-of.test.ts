@@ -1,5 +1,6 @@
 import { test } from 'tap'
-import { casesOf, chosenValues } from '../../src/template/cases.ts'
+import { UsageError } from '../../src/shared/errors.ts'
+import { casesOf, checkAllowed, chosenValues } from '../../src/template/cases.ts'
 import { parseDocument } from '../../src/template/document.ts'
 import type { Links } from '../../src/template/resolve.ts'
 
@@ -40,6 +41,14 @@ test('a parameter that is given, or set by the stack around it, does not vary', 
     nested: new Set<string>(),
   }
   t.strictSame(casesIn(parameters, {}, links), [['with Q=c', 'Q', { Q: 'c' }]])
+  t.end()
+})
+
+test('a value that is not allowed is refused', (t) => {
+  const document = parseDocument('template.yaml', 'Parameters: { P: { AllowedValues: [a, 2] } }')
+  for (const values of [[], [['P', '2']], [['Q', 'b']]] as [string, string][][]) checkAllowed(document, new Map(values))
+  const error = new UsageError('--parameter P=b: the template allows a, 2')
+  t.throws(() => checkAllowed(document, new Map([['P', 'b']])), error)
   t.end()
 })
 

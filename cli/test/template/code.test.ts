@@ -99,6 +99,11 @@ for (const [title, properties, places, reason, metadata] of [
   ...['orders/target/orders.jar', 'orders/build/orders.zip'].map(
     (path) => ['an archive of Maven or Gradle', `{ CodeUri: ${path} }`, archive(path, 'orders')] as const,
   ),
+  [
+    'a folder in one that is named as an archive',
+    '{ CodeUri: o/target/o.jar/lib }',
+    ['o/target/o.jar/lib', 'lib', 'asset.lib', '../asset.lib'],
+  ],
   ['an archive in the folder', '{ CodeUri: target/o.jar }', archive('target/o.jar', '')],
   ['an archive in another folder', '{ CodeUri: orders/lib/o.jar }', archive('orders/lib/o.jar')],
 ] as const) {
@@ -132,6 +137,17 @@ test('the entry points of the build', async (t) => {
   t.strictSame(entries('!Ref Other'), [])
 })
 
+for (const [metadata, isBuilt] of [
+  ['{}', undefined],
+  ['{ BuildMethod: makefile }', true],
+  ['{ BuildMethod: nodejs24.x }', undefined],
+  ['{ BuildProperties: { EntryPoints: [a.ts] } }', true],
+] as const) {
+  test(`whether a build makes the code, with the metadata ${metadata}`, async (t) => {
+    t.equal(codeIn('{ CodeUri: src }', metadata).isBuilt, isBuilt)
+  })
+}
+
 test('the code of a container image is the context of its Dockerfile', async (t) => {
   t.strictSame(codeIn('{ PackageType: Image }', '{ DockerContext: ./src }'), {
     ...IMAGE,
@@ -147,7 +163,8 @@ function codeOfTemplate(text: string) {
 
 test('without CodeUri, SAM uses the folder of the template', async (t) => {
   const places = (type: string) => codeOfTemplate(`Resources: { Handler: { Type: ${type} } }`).places
-  t.equal(places('AWS::Serverless::Function')?.[0], FOLDER)
+  t.strictSame(places('AWS::Serverless::Function'), [FOLDER])
+  t.strictSame(places('AWS::Serverless::Function, Properties: { CodeUri: !ImportValue x }'), [])
   t.strictSame(places('AWS::Lambda::Function'), [])
 })
 
@@ -167,4 +184,5 @@ test('the output of the Serverless Framework: the code is in the folder around i
     codeIn(`{ Code: { S3Key: orders.zip }, Handler: src/ship.handler, Runtime: ${runtime} }`, '{}', folder)
   t.equal(searchCode(code('nodejs24.x'), root).reports, 'batchItemFailures in src/ship.mjs')
   t.equal(searchCode(code('python3.14'), root).missing, REASON)
+  t.strictSame(codeIn('{}', '{}', folder).places, [], 'the runtime is not known')
 })

@@ -4,6 +4,27 @@ import { valueIn } from '../../src/model/setting.ts'
 import { fifo, filters } from '../support/rule-cases.ts'
 import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
 
+const VALUES: [expression: string, value: unknown, parameters?: Record<string, string>][] = [
+  ['42', 42],
+  ['!Ref Seconds', 50, { Seconds: '50' }],
+  ['!If [Dev, !Ref AWS::NoValue, 1]', 30],
+  ['!ImportValue seconds', 'Fn::ImportValue seconds comes from another stack'],
+  ['!GetAtt Queue.Seconds', 'Queue.Seconds is known only after deployment'],
+  ["!Sub '{{resolve:ssm:/${Stage}/seconds}}'", 'it is a dynamic reference ({{resolve:…}})'],
+  ['!Ref Stored', 'it is a dynamic reference ({{resolve:…}})', { Stored: '{{resolve:ssm:/seconds}}' }],
+  ["!Select [3, !Split [':', !Sub 'a:${AWS::Region}:${AWS::AccountId}:54']]", 54],
+  ['{ constructor: 1 }', 'it is a map'],
+  ['[1]', 'it is a list'],
+  ["' 42.0 '", 42],
+]
+
+for (const [expression, value, parameters = {}] of VALUES) {
+  test(`the value of VisibilityTimeout: ${expression}, parameters ${JSON.stringify(parameters)}`, async (t) => {
+    const { mappings } = await read(t, withVisibility(expression), parameters)
+    t.equal(short(only(mappings).queue.visibilityTimeout), value)
+  })
+}
+
 test('a parameter of each list type is a list', async (t) => {
   const template = sam({ mapping: { FunctionResponseTypes: { Ref: 'Types' } } })
   for (const Type of [
@@ -207,19 +228,6 @@ test('a boolean may be text in upper or lower case, and other text is invalid', 
       ['invalid-value Dead', 'FifoQueue: "no" is not a boolean', 'Set it to true or false.'],
     ],
   )
-})
-
-test('the fix for an unknown value is to set the parameter, or to check the deployed function', async (t) => {
-  const finding = async (VisibilityTimeout: unknown) =>
-    (await findingsIn(t, { ...sam({ queue: { VisibilityTimeout } }), Parameters: { Open: { Type: 'Number' } } }))[0]
-  t.match(await finding({ Ref: 'Open' }), {
-    rule: 'not-checked',
-    fix: 'Set the parameter, or check the deployed function with --function NAME.',
-  })
-  t.match(await finding({ 'Fn::ImportValue': 'x' }), {
-    rule: 'not-checked',
-    fix: 'Check the deployed function with --function NAME.',
-  })
 })
 
 test('a value that AWS rejects gives a finding with the accepted values and the page of AWS', async (t) => {
