@@ -406,6 +406,35 @@ export const EQUIVALENT: Readonly<
     ],
     ["if (path === '') return []", ['if (path === \'\') return ["Stryker was here"]'], 'No file has this name.'],
   ],
+  'cli/src/doctor/not-checked.ts': [
+    [
+      "runs.state === 'unknown' ? { ...notChecked(model, lambdaFunction, what, runs.reason), setting } : [],",
+      [
+        'true ? { ...notChecked(model, lambdaFunction, what, runs.reason), setting } : [],',
+        'runs.state === \'unknown\' ? { ...notChecked(model, lambdaFunction, what, runs.reason), setting } : ["Stryker was here"],',
+      ],
+      'It is not known of any of these mappings whether they run. TypeScript needs the check.',
+    ],
+  ],
+  'cli/src/doctor/assignment-line.ts': [
+    [
+      'const [name, , inner] = row.terraform ?? [row.name]',
+      ['const [name, , inner] = row.terraform ?? []'],
+      'Each setting that a fix sets has a name in Terraform. TypeScript needs the default.',
+    ],
+  ],
+  'cli/src/model/filters.ts': [
+    [
+      'if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)',
+      ['if (true) return known<Pattern>({ error: error.message }, position)'],
+      'Any other error would be a mistake in this file.',
+    ],
+    [
+      'if (!OPERATORS[name]?.(value))',
+      ['if (!OPERATORS[name](value))'],
+      'An operator that is not in the table has ended the check. TypeScript needs the check.',
+    ],
+  ],
   'cli/src/code/imports.ts': [
     [
       'for (const { pattern, target } of config === undefined ? [] : aliasesOf(config)) {',

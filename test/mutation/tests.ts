@@ -292,7 +292,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/local/simulator/memory-queue.ts': ['local/memory-queue'],
   'cli/src/local/simulator/feed.ts': ['local/feed'],
   'cli/src/local/simulator/run-end.ts': ['local/run-end'],
-  'cli/src/model/filters.ts': ['template/filters'],
+  'cli/src/model/filters.ts': ['template/filters', 'template/read-template'],
   'cli/src/model/match-filters.ts': ['model/match-filters'],
   'cli/src/doctor/acceptances.ts': ['doctor/acceptances'],
   'cli/src/model/setting.ts': ['model/setting'],

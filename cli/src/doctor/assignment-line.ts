@@ -2,7 +2,7 @@ import type { Model } from '../model/model.ts'
 import type { Assignment } from '../rules/rule.ts'
 
 /** Writes a setting and its new value in the syntax of the input: `VisibilityTimeout: 361`. */
-export function assignmentLine({ row, value }: Assignment, syntax: Model['syntax'] = 'yaml'): string {
+export function assignmentLine({ row, value }: Assignment, syntax?: Model['syntax']): string {
   if (syntax === 'terraform') {
     const [name, , inner] = row.terraform ?? [row.name]
     return inner === undefined ? `${name} = ${json(value)}` : `${name} { ${inner} = ${json(value)} }`

@@ -3,7 +3,7 @@ import { test } from 'tap'
 import { check } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { otherVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
-import { invalid, known, unknown } from '../../src/model/setting.ts'
+import { absent, invalid, known, unknown } from '../../src/model/setting.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
 /** The findings of this rule: the resource, the message without its first words, and the fix. */
@@ -114,6 +114,7 @@ const OFF = { runs: known(false) }
 for (const [title, mappings, found] of [
   ['together above it, one is disabled', limited({ limit: 5 }, { limit: 5, ...OFF }), []],
   ['together above it, one may run', limited({ limit: 5 }, { limit: 5, runs: X }), enough(10, 'x')],
+  ['together exactly it, one may run', limited({ limit: 5 }, { limit: 4, runs: X }), []],
   ['alone above it, may run', limited({ limit: 10, runs: X }), enough(10, 'x')],
 ] as const) {
   test(`the maximum concurrencies and the reserved concurrency: ${title}`, (t) => {
@@ -179,6 +180,7 @@ for (const [title, fifo, deadFifo, found] of [
     ['Queue: the retention of Dead, and whether it is a FIFO queue. Reason: y.'],
   ],
   ['of a standard queue, which is one, too', known(false), known(false), ['Queue: the retention of Dead. Reason: y.']],
+  ['of a standard queue, which is a FIFO queue', known(false), known(true), []],
   ['of a FIFO queue', known(true), X, ['Queue: whether Dead is a FIFO queue. Reason: y.']],
   ['of a FIFO queue, which is one, too', known(true), known(true), []],
 ] as const) {
@@ -188,6 +190,12 @@ for (const [title, fifo, deadFifo, found] of [
     t.end()
   })
 }
+
+test('a dead-letter queue that could not be read, because the policy does not name it', (t) => {
+  const redrive = redriveOf({ arn: absent }, { fifo: X, retention: unknown('y'), unreadReason: 'y' })
+  t.strictSame(messages([mappingOf({ queue: queueOf({ fifo: known(false), redrive }) })]), [])
+  t.end()
+})
 
 test('the retention of a dead-letter queue of two queues, at one place, is one finding', (t) => {
   const retention = unknown('y', POSITION)
