@@ -14,8 +14,6 @@ const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSo
 const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
 const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
 
-/** The redrive policy is no text or number, so it is in no table. */
-const REDRIVE: Table = { redrive: { kind: 'presence', name: 'RedrivePolicy', path: ['RedrivePolicy'] } }
 const MAX_DELAY = QUEUE_SETTINGS.delay.limits?.[1] as number
 
 interface NamedSetting {
@@ -23,7 +21,7 @@ interface NamedSetting {
   /** The name in templates. */
   name: string
   setting: Setting<unknown>
-  /** Missing for the pattern of a filter. */
+  /** Missing for the pattern of a filter and for the redrive policy, which are in no table. */
   row?: Row
   /** The page of AWS that lists the accepted values. */
   source: string
@@ -43,6 +41,7 @@ export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
   const { function: lambdaFunction, queue } = mapping
   const redrive = valueIn(queue.redrive)
   const deadLetterQueue = redrive?.deadLetterQueue
+  const policy = { resource: queue, source: QUEUE, name: 'RedrivePolicy', setting: queue.redrive }
   function named(resource: Resource | undefined, source: string, table: Table, values: object = {}) {
     if (!resource || resource.unreadReason !== undefined) return []
     return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
@@ -55,7 +54,7 @@ export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
     ...patternsOf(mapping).map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting })),
     ...named(lambdaFunction, FUNCTION, FUNCTION_SETTINGS, lambdaFunction),
     ...named(queue, QUEUE, QUEUE_SETTINGS, queue),
-    ...named(queue, QUEUE, REDRIVE, queue),
+    ...(queue.unreadReason === undefined ? [policy] : []),
     ...named(queue, QUEUE, REDRIVE_SETTINGS, redrive),
     ...named(deadLetterQueue, QUEUE, QUEUE_SETTINGS, deadLetterQueue),
   ]
