@@ -449,6 +449,11 @@ export const EQUIVALENT: Readonly<
   ],
   'cli/src/terraform/references.ts': [
     [
+      'const [data, type, resource, resourceKey] = RESOURCE.exec(reference)?.slice(1) ?? []',
+      ['const [data, type, resource, resourceKey] = RESOURCE.exec(reference)?.slice(1) ?? ["Stryker was here"]'],
+      'Without the name of a resource, `data` is not used.',
+    ],
+    [
       // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
       "const place = { module, name: `output ${module.address} ${output}`, key: '', keys: [] }",
       [
