@@ -413,3 +413,17 @@ test('a call looks at the messages in flight only when the time of one has come'
   queue.take(1)
   t.equal(reads().length, 1)
 })
+
+test('what clients delete or set is known, and how often the event source mapping replaces a visibility timeout', async (t) => {
+  const { queue } = open(t, false)
+  for (const body of ['a', 'b', 'c']) send(queue, body)
+  const [a, b, c] = queue.take(3).map(({ receiptHandle, message }) => ({ receiptHandle, id: message.messageId }))
+  queue.remove(a?.receiptHandle ?? '')
+  queue.remove(b?.receiptHandle ?? '', true)
+  t.strictSame([...queue.deletedByClients], [b?.id])
+  const set = (isClient?: boolean) => {
+    queue.setVisibility(c?.receiptHandle ?? '', 5, isClient)
+    return queue.replacedTimeouts
+  }
+  t.strictSame([set(), set(true), set(), set(true)], [0, 0, 1, 1])
+})
