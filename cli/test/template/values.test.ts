@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import { valueIn } from '../../src/model/setting.ts'
-import { fifo, filters } from '../support/rule-cases.ts'
-import { type Change, findingsIn, getAtt, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
+import { fifo } from '../support/rule-cases.ts'
+import { type Change, findingsIn, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
 
 const VALUES: [expression: string, value: unknown, parameters?: Record<string, string>][] = [
   ['42', 42],
@@ -46,113 +46,6 @@ test('an unknown value gives one finding, and no other finding about it', async 
     severity: 'info',
     message: 'Not checked: VisibilityTimeout. Reason: Fn::ImportValue seconds comes from another stack.',
   })
-})
-
-const UNKNOWN = { 'Fn::ImportValue': 'x' }
-for (const [title, change, found] of [
-  [
-    'FunctionResponseTypes',
-    { mapping: { FunctionResponseTypes: UNKNOWN } },
-    ['report-batch-item-failures Handler/Orders'],
-  ],
-  [
-    'one of FunctionResponseTypes',
-    { mapping: { FunctionResponseTypes: [UNKNOWN] } },
-    ['report-batch-item-failures Handler/Orders'],
-  ],
-  [
-    'one of FunctionResponseTypes, beside ReportBatchItemFailures',
-    { mapping: { FunctionResponseTypes: [UNKNOWN, 'ReportBatchItemFailures'] } },
-    [],
-  ],
-  ['BatchSize', { mapping: { BatchSize: UNKNOWN } }, ['not-checked Handler/Orders']],
-  ['the window', { mapping: { MaximumBatchingWindowInSeconds: UNKNOWN } }, ['not-checked Handler/Orders']],
-  [
-    'MaximumConcurrency',
-    { mapping: { ScalingConfig: { MaximumConcurrency: UNKNOWN } } },
-    ['not-checked Handler/Orders'],
-  ],
-  ['ScalingConfig', { mapping: { ScalingConfig: UNKNOWN } }, ['not-checked Handler/Orders']],
-  [
-    'provisioned mode, with a maximum concurrency',
-    { mapping: { ProvisionedPollerConfig: UNKNOWN, ScalingConfig: { MaximumConcurrency: 5 } } },
-    ['not-checked Handler/Orders'],
-  ],
-  [
-    'provisioned mode, without a maximum concurrency',
-    { mapping: { ProvisionedPollerConfig: UNKNOWN } },
-    ['not-checked Handler/Orders'],
-  ],
-  [
-    'MaximumPollers',
-    { mapping: { ProvisionedPollerConfig: { MinimumPollers: 2, MaximumPollers: UNKNOWN } } },
-    ['not-checked Handler/Orders'],
-  ],
-  ['FilterCriteria', { mapping: { FilterCriteria: UNKNOWN } }, ['not-checked Handler/Orders']],
-  ['Filters', { mapping: { FilterCriteria: { Filters: UNKNOWN } } }, ['not-checked Handler/Orders']],
-  [
-    'a filter',
-    { mapping: { FilterCriteria: { Filters: [UNKNOWN] } } },
-    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
-  ],
-  [
-    'the pattern of a filter',
-    { mapping: filters(UNKNOWN) },
-    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
-  ],
-  [
-    'a part of the pattern of a filter',
-    { mapping: filters({ 'Fn::Sub': '{ "body": { "stack": ["${AWS::StackName}"] } }' }) },
-    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
-  ],
-  [
-    'whether Lambda knows an operator of a filter',
-    { mapping: filters('{ "body": [{ "wildcard": "a*" }] }') },
-    ['filter-criteria Handler/Orders', 'not-checked Handler/Orders'],
-  ],
-  ['whether the function runs on Managed Instances', { function: { CapacityProviderConfig: UNKNOWN } }, []],
-  ['tenant isolation', { function: { TenancyConfig: UNKNOWN } }, ['not-checked Handler']],
-  ['Timeout', { function: { Timeout: UNKNOWN } }, ['not-checked Handler']],
-  [
-    'the reserved concurrency, with a maximum concurrency',
-    { mapping: { ScalingConfig: { MaximumConcurrency: 5 } }, function: { ReservedConcurrentExecutions: UNKNOWN } },
-    ['not-checked Handler'],
-  ],
-  [
-    'the reserved concurrency, without a maximum concurrency',
-    { function: { ReservedConcurrentExecutions: UNKNOWN } },
-    ['not-checked Handler'],
-  ],
-  ['FifoQueue', { queue: { FifoQueue: UNKNOWN } }, ['not-checked Queue']],
-  ['RedrivePolicy', { queue: { RedrivePolicy: UNKNOWN } }, ['not-checked Queue']],
-  [
-    'maxReceiveCount',
-    { queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: UNKNOWN } } },
-    ['not-checked Queue'],
-  ],
-  [
-    'the dead-letter queue',
-    { queue: { RedrivePolicy: { deadLetterTargetArn: UNKNOWN, maxReceiveCount: 5 } } },
-    ['not-checked Queue'],
-  ],
-  ['FifoQueue of the dead-letter queue', { dead: { FifoQueue: UNKNOWN } }, ['not-checked Dead']],
-  ["the source's retention", { queue: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Queue']],
-  ["the dead-letter queue's retention", { dead: { MessageRetentionPeriod: UNKNOWN } }, ['not-checked Dead']],
-] as const) {
-  test(`the findings for an unknown value: ${title}`, async (t) => {
-    t.strictSame(ids(await findingsIn(t, sam(change))), found)
-  })
-}
-
-test('on a FIFO queue, an unknown retention is listed once, and that of its dead-letter queue is not', async (t) => {
-  const UNKNOWN = { 'Fn::ImportValue': 'x' }
-  const retention = { MessageRetentionPeriod: UNKNOWN }
-  const found = async (queue: Record<string, unknown>) =>
-    ids(await findingsIn(t, sam(fifo({ queue: { ...retention, ...queue } }))))
-  t.strictSame(await found({}), ['not-checked Queue'])
-  const elsewhere = 'arn:aws:sqs:eu-west-1:123456789012:dead.fifo'
-  const RedrivePolicy = { deadLetterTargetArn: elsewhere, maxReceiveCount: 5 }
-  t.strictSame(await found({ RedrivePolicy }), ['not-checked Queue'])
 })
 
 for (const [title, deadLetterTargetArn, said] of [
