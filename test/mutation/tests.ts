@@ -296,7 +296,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/model/match-filters.ts': ['model/match-filters'],
   'cli/src/doctor/acceptances.ts': ['doctor/acceptances'],
   'cli/src/model/setting.ts': ['model/setting'],
-  'cli/src/model/settings.ts': ['model/settings'],
+  'cli/src/model/settings.ts': ['model/settings', 'template/read-template'],
   'cli/src/model/model.ts': ['model/model'],
   'cli/src/template/text.ts': ['template/text'],
   'cli/src/template/code.ts': ['template/code'],
