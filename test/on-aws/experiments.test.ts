@@ -50,7 +50,7 @@ const setAndAgain = (seconds: number, delay?: number) => {
   const again = { at: 1000 + Number(delay), bodies: [{ ...body, receive: 2 }] }
   return [{ at: 900, bodies: [{ ...body, receive: 1 }] }, { at: 1000, set: body }, ...(delay ? [again] : [])]
 }
-const others = { end: 'an error', seconds: 60, receive: 2 }
+const others = { end: 'an error', seconds: 90, receive: 2 }
 const exitsWithout = 'a message that ends the process among 200, without isolateCrashes()'
 const exitsWith = 'a message that ends the process among 200, with isolateCrashes()'
 const exiting = { number: 100, exits: true }
@@ -84,32 +84,32 @@ const failed = { bodies: numbers(3).map(() => ({ fails: true })) }
 const CASES: [name: string, found: Found, observed: string, asExpected: boolean][] = [
   [
     stays,
-    { notes: [...setAndAgain(10, 9000), ...setAndAgain(60, 75_000)] },
-    'set to 10 s: redelivered after 9.0 s; set to 60 s: redelivered after 75.0 s',
+    { notes: [...setAndAgain(10, 9000), ...setAndAgain(90, 130_000)] },
+    'set to 10 s: redelivered after 9.0 s; set to 90 s: redelivered after 130.0 s',
     true,
   ],
   [
     stays,
-    { notes: [...setAndAgain(10, 8999), ...setAndAgain(60, 75_000)] },
-    'set to 10 s: redelivered after 9.0 s; set to 60 s: redelivered after 75.0 s',
+    { notes: [...setAndAgain(10, 8999), ...setAndAgain(90, 130_000)] },
+    'set to 10 s: redelivered after 9.0 s; set to 90 s: redelivered after 130.0 s',
     false,
   ],
   [
     stays,
-    { notes: [...setAndAgain(10, 30_200), ...setAndAgain(60, 60_000)] },
-    'set to 10 s: redelivered after 30.2 s; set to 60 s: redelivered after 60.0 s',
+    { notes: [...setAndAgain(10, 60_200), ...setAndAgain(90, 90_000)] },
+    'set to 10 s: redelivered after 60.2 s; set to 90 s: redelivered after 90.0 s',
     false,
   ],
   [
     stays,
-    { notes: [...setAndAgain(10, 10_400), ...setAndAgain(60, 200)] },
-    'set to 10 s: redelivered after 10.4 s; set to 60 s: redelivered after 0.2 s',
+    { notes: [...setAndAgain(10, 10_400), ...setAndAgain(90, 200)] },
+    'set to 10 s: redelivered after 10.4 s; set to 90 s: redelivered after 0.2 s',
     false,
   ],
   [
     stays,
-    { notes: [...setAndAgain(10, 10_400), ...setAndAgain(60), { at: 61_000, bodies: [others] }] },
-    'set to 10 s: redelivered after 10.4 s; set to 60 s: not redelivered',
+    { notes: [...setAndAgain(10, 10_400), ...setAndAgain(90), { at: 91_000, bodies: [others] }] },
+    'set to 10 s: redelivered after 10.4 s; set to 90 s: not redelivered',
     false,
   ],
   [
@@ -414,7 +414,7 @@ t.test('a message that ends the process: nothing is concluded from a run that is
 })
 
 t.test('a visibility timeout: nothing is concluded if the function has not set it', async (t) => {
-  const notes = [...setAndAgain(10, 10_000), { at: 61_000, bodies: [{ end: 'a crash', seconds: 60, receive: 2 }] }]
+  const notes = [...setAndAgain(10, 10_000), { at: 91_000, bodies: [{ end: 'a crash', seconds: 90, receive: 2 }] }]
   await t.rejects(named(stays).observe(proofOf({ notes })), { message: 'the function did not set both timeouts' })
 })
 

@@ -48,7 +48,7 @@ export function renderPage(results: Results | undefined): string {
     'Some facts that this package builds on can only be observed on AWS. `npm run proof:aws` in a clone of this repository observes them.',
     stateOf(results),
     table(['experiment', 'expected', 'observed', 'verdict'], rows),
-    'In the first three experiments, the visibility timeout of the queue is 30 s. In the next two, a message is dead-lettered after four deliveries.',
+    'In the first three experiments, the visibility timeout of the queue is 60 s. In the next two, a message is dead-lettered after four deliveries.',
     'In the other experiments, *deleted* means that a message was delivered once and did not return. *Redelivered* means that it returned until it was dead-lettered. What is expected links to the page of AWS that documents it. *Assumed* means that there is none.',
     '## Run it',
     '```sh\nnpm ci\nnpm run proof:aws\n```',

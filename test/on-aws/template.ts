@@ -43,10 +43,10 @@ export const MAX_RECEIVES = 2
 export const MAXIMUM_CONCURRENCY = 2
 
 export const SETUPS = {
-  // A visibility timeout of 30 s lies between the two that the function sets.
+  // A visibility timeout of 60 s lies between the two that the function sets.
   visibility: {
     handler: 'sqs.visibility',
-    queue: { batchSize: 1, visibility: 30, delays: true, messages: 6 },
+    queue: { batchSize: 1, visibility: 60, delays: true, messages: 6 },
     invocations: 20,
   },
   // The window is long, so that the messages of a batch that has crashed can be in one batch again.
