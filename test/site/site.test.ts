@@ -191,7 +191,7 @@ const SEARCHES = {
   ERR_INVALID_BODY: 'errors#invalidbodyerror',
   ERR_REQUIRE_ESM: 'troubleshooting#err_require_esm',
   BOUNDED_SQS_BATCH_DESCRIPTORS: 'warnings#bounded_sqs_batch_descriptors',
-  '--max-dead-lettered': 'local-flags#--max-dead-lettered',
+  '--max-dead-lettered': 'local#dead-letters-of-the-handler',
   'report-batch-item-failures': 'doctor-rules#report-batch-item-failures',
 }
 

@@ -182,11 +182,12 @@ test('if the environment is not frozen, nothing looks for work that is left', as
   t.equal(respondedEarly, 0)
 })
 
+const CPU_CLOCK = { NODE_OPTIONS: `--import=${handlerFile('cpu-clock.mjs')}` }
 const FAILURES: Record<string, { code: string; counted: 'respondedEarly' | 'diedBetween' | 'wouldTimeOut' }> = {
   'work that it did not await': { code: 'fetch(process.env.SERVICE)', counted: 'respondedEarly' },
   'a death after its response': { code: 'setImmediate(() => process.exit(1))', counted: 'diedBetween' },
   'a block of the thread': {
-    code: 'for (const start = Date.now(); Date.now() < start + 1000; );',
+    code: 'burn(1000)',
     counted: 'wouldTimeOut',
   },
 }
@@ -205,7 +206,7 @@ export async function handler({ Records: [{ messageId, body }] }) {
 }`
     writeFileSync(path, source)
     const { [counted]: count, firstFailed } = await runHandler('', {
-      function: { file: path, env, memory: 128, timeout: 5000 },
+      function: { file: path, env: { ...env, ...CPU_CLOCK }, memory: 128, timeout: 5000 },
       mapping: { batchSize: 1 },
       messages: numberedMessages(5),
     })
