@@ -112,11 +112,11 @@ function redriveOf(plan: Plan, queue: Instance): Setting<RedrivePolicy> {
 
 /** Whether a redrive policy, or a dead-letter setting of another resource, refers to the queue. */
 function isDeadLetterQueue({ instances }: Plan, queue: Instance): boolean {
-  const arn = String(JSON.stringify(queue.values.arn)).slice(1, -1)
+  const arn = JSON.stringify(queue.values.arn)?.slice(1, -1)
   return instances.some((referrer) =>
     DEAD_LETTER_ARGUMENTS.some((argument) => {
-      const text = String(JSON.stringify(referrer.values[argument]))
-      const mentionsArn = text.match(/arn:[^"\\]+/g)?.includes(arn)
+      const text = JSON.stringify(referrer.values[argument]) ?? ''
+      const mentionsArn = arn !== undefined && text.match(/arn:[^"\\]+/g)?.includes(arn)
       return referrer !== queue && (mentionsArn || referencesOf(referrer, argument).instances.has(queue))
     }),
   )
