@@ -430,8 +430,8 @@ export const EQUIVALENT: Readonly<
       'Any other error would be a mistake in this file.',
     ],
     [
-      'if (!OPERATORS[name]?.(value))',
-      ['if (!OPERATORS[name](value))'],
+      'const test = OPERATORS[name]?.(operand)',
+      ['const test = OPERATORS[name](operand)'],
       'An operator that is not in the table has ended the check. TypeScript needs the check.',
     ],
   ],

@@ -1,18 +1,21 @@
 import { kindOf } from '../shared/errors.ts'
-import { isObject } from '../shared/json.ts'
+import { isObject, parseJson } from '../shared/json.ts'
 import { type Items, invalid, known, type Setting, unknown } from './setting.ts'
 
+/** A value of a message, or a list of values. */
+type Test<T = unknown> = (value: T) => boolean
+
 /**
- * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda, and the values that
- * each accepts.
+ * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda. Each makes a test from
+ * its operand. Undefined if AWS rejects the operand, or if nothing would match.
  */
-const OPERATORS: Readonly<Record<string, (value: unknown) => boolean>> = {
-  prefix: isAffix,
-  suffix: isAffix,
-  'equals-ignore-case': isText,
-  'anything-but': isAnythingBut,
-  exists: (value) => typeof value === 'boolean',
-  numeric: isNumericTest,
+const OPERATORS: Readonly<Record<string, (operand: unknown) => Test | undefined>> = {
+  prefix: (operand) => comparing(operand, (text, part) => text.startsWith(part)),
+  suffix: (operand) => comparing(operand, (text, part) => text.endsWith(part)),
+  'equals-ignore-case': (operand) => comparing({ 'equals-ignore-case': operand }, (text, other) => text === other),
+  'anything-but': anythingBut,
+  exists: (operand) => (typeof operand === 'boolean' ? () => operand : undefined),
+  numeric,
 }
 
 /** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
@@ -20,6 +23,9 @@ const MAX_LENGTH = 4096
 
 /** The quota on the AWS page `invocation-eventfiltering` is 5. AWS raises it to at most 10 for an account. */
 const MAX_FILTERS = 10
+
+/** The pattern of a filter as an object: `{ "body": … }`. */
+export type FilterPattern = Record<string, unknown>
 
 /**
  * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern without spaces between its
@@ -52,7 +58,7 @@ export function patternSetting(text: Setting<unknown>): Setting<Pattern> {
   const { value, position } = text
   try {
     const pattern = parse(value)
-    return known<Pattern>({ forms: formsOf(pattern), json: JSON.stringify(pattern) }, position)
+    return known<Pattern>({ forms: compile(pattern).forms, json: JSON.stringify(pattern) }, position)
   } catch (error) {
     if (error instanceof UnknownOperatorError) return unknown(error.message, position)
     if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)
@@ -70,6 +76,20 @@ function parse(text: unknown): unknown {
   }
 }
 
+/**
+ * Tests whether a message matches at least one filter, by its body. Undefined without filters: Lambda then delivers all
+ * messages. `patternSetting()` has checked the filters.
+ */
+export function matcherOf(filters: readonly FilterPattern[]): Test<string> | undefined {
+  if (filters.length === 0) return undefined
+  const tests = filters.map((filter) => compile(filter).matches)
+  return (body) => {
+    const value = parseJson(body)
+    const message = typeof value === 'object' && value !== null ? value : body
+    return tests.some((matches) => matches(message))
+  }
+}
+
 /** The keys of an object and their values. Under `$or`, the alternatives are objects of the same form. */
 function fieldsOf(pattern: unknown, name: string): [key: string, value: unknown][] {
   if (!isObject(pattern)) throw new PatternError(`${name} is ${kindOf(pattern)}, but must be an object`)
@@ -83,97 +103,140 @@ export function isAlternatives(key: string, value: unknown): value is unknown[] 
   return key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)
 }
 
-function formsOf(pattern: unknown): ('json' | 'text')[] {
-  return fieldsOf(pattern, 'it').flatMap(([key, value]): ('json' | 'text')[] => {
-    if (isAlternatives(key, value)) return value.flatMap(formsOf)
+interface Compiled {
+  forms: readonly ('json' | 'text')[]
+  /** Takes the text of a body, or its JSON. A pattern for text matches no JSON, and a pattern for JSON no text. */
+  matches: Test
+}
+
+function compile(pattern: unknown): Compiled {
+  const parts = fieldsOf(pattern, 'it').map(([key, value]): Compiled => {
+    if (isAlternatives(key, value)) {
+      const alternatives = value.map(compile)
+      const forms = alternatives.flatMap((one) => one.forms)
+      return { forms, matches: (body) => alternatives.some((one) => one.matches(body)) }
+    }
     if (key !== 'body')
       throw new PatternError(`it has the key "${key}", but Lambda filters SQS messages only by "body"`)
     if (!Array.isArray(value)) {
-      checkFields(value, 'body')
-      return ['json']
+      const test = fieldsTest(value, 'body')
+      return { forms: ['json'], matches: (body) => typeof body !== 'string' && test(body) }
     }
-    checkValues(value, 'body')
+    const test = valuesTest(value, 'body')
     if (value.every((item) => isObject(item) && item.exists === false)) {
       throw new PatternError('it matches only messages without a body, and every message has a body')
     }
-    return ['text']
+    return { forms: ['text'], matches: (body) => typeof body === 'string' && test(body) }
   })
+  return { forms: parts.flatMap(({ forms }) => forms), matches: (body) => parts.every(({ matches }) => matches(body)) }
 }
 
-function checkFields(pattern: unknown, name: string): void {
-  for (const [key, value] of fieldsOf(pattern, name)) {
+/** Whether all keys match. A list matches if one of its items matches all keys, as in AWS's event-ruler. */
+function fieldsTest(pattern: unknown, name: string): Test {
+  const tests = fieldsOf(pattern, name).map(([key, value]): Test => {
     const path = `${name}.${key}`
-    if (isAlternatives(key, value)) for (const alternative of value) checkFields(alternative, path)
-    else if (Array.isArray(value)) checkValues(value, path)
-    else if (isObject(value)) checkFields(value, path)
-    else throw new PatternError(`${path} is ${kindOf(value)}, but must be a list`)
+    if (isAlternatives(key, value)) {
+      const alternatives = value.map((one) => fieldsTest(one, path))
+      return (object) => alternatives.some((test) => test(object))
+    }
+    if (!Array.isArray(value) && !isObject(value))
+      throw new PatternError(`${path} is ${kindOf(value)}, but must be a list`)
+    const test = Array.isArray(value) ? valuesTest(value, path) : fieldsTest(value, path)
+    return (object) => test(isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined)
+  })
+  return function matches(object): boolean {
+    if (Array.isArray(object) && object.length > 0) return object.some(matches)
+    return tests.every((test) => test(object))
   }
 }
 
-function checkValues(values: readonly unknown[], path: string): void {
+/** Whether a field has one of the values, or one that passes a test. */
+function valuesTest(values: readonly unknown[], path: string): Test {
   if (values.length === 0) throw new PatternError(`${path} is an empty list, which matches nothing`)
-  for (const value of values) {
+  const tests = values.map((value): Test<unknown[]> => {
     if (Array.isArray(value)) throw new PatternError(`${path} is a list of lists`)
-    if (isObject(value)) checkOperator(value, path)
+    if (!isObject(value)) return (found) => found.includes(value)
+    const test = operatorTest(value, path)
+    return value.exists === false ? (found) => found.length === 0 : (found) => found.some(test)
+  })
+  return (field) => {
+    const found = valuesIn(field)
+    return tests.some((test) => test(found))
   }
 }
 
-function checkOperator(test: Record<string, unknown>, path: string): void {
-  const [name = '', ...more] = Object.keys(test)
-  const value = test[name]
+/** The values that tests of a field see. Objects are no values: only their own fields are. */
+function valuesIn(field: unknown): unknown[] {
+  if (Array.isArray(field)) return field.flatMap(valuesIn)
+  return field === undefined || isObject(field) ? [] : [field]
+}
+
+function operatorTest(operation: Record<string, unknown>, path: string): Test {
+  const [name = '', ...more] = Object.keys(operation)
+  const operand = operation[name]
   if (name === '' || more.length > 0)
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
   // `anything-but` can have another operator.
-  const unlisted = [name, ...(isObject(value) ? Object.keys(value) : [])].find((one) => !Object.hasOwn(OPERATORS, one))
+  const unlisted = [name, ...(isObject(operand) ? Object.keys(operand) : [])].find(
+    (one) => !Object.hasOwn(OPERATORS, one),
+  )
   if (unlisted !== undefined)
     throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
-  if (!OPERATORS[name]?.(value))
+  const test = OPERATORS[name]?.(operand)
+  if (!test)
     throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
+  return test
 }
 
-/** A text, or `{ "equals-ignore-case": text }`. */
-function isAffix(value: unknown): boolean {
-  return typeof value === 'string' || (isObject(value) && hasOnly(value, ['equals-ignore-case'], isText))
+/** A test of text. The operand is a text, or `{ "equals-ignore-case": text }`. */
+function comparing(operand: unknown, compare: (text: string, part: string) => boolean): Test | undefined {
+  if (typeof operand === 'string') return (value) => typeof value === 'string' && compare(value, operand)
+  const [name, text] = onlyEntry(operand)
+  if (name !== 'equals-ignore-case' || typeof text !== 'string') return undefined
+  return (value) => typeof value === 'string' && compare(value.toLowerCase(), text.toLowerCase())
 }
 
 /**
- * A text, a number, a list of only texts or only numbers, or an object with one of the operators for text. This is what
- * event-ruler accepts.
+ * The operand is a text, a number, a list of only texts or only numbers, or an object with one of the operators for text.
+ * This is what event-ruler accepts.
  */
-function isAnythingBut(value: unknown): boolean {
-  if (isObject(value)) {
-    return hasOnly(value, ['equals-ignore-case'], isTexts) || hasOnly(value, ['prefix', 'suffix'], isAffixes)
+function anythingBut(operand: unknown): Test | undefined {
+  const [name, excluded] = onlyEntry(operand)
+  if (name === undefined) {
+    const values = [operand].flat()
+    const isOfOneType = ['string', 'number'].some((type) => values.every((one) => typeof one === type))
+    return values.length > 0 && isOfOneType ? (value) => !values.includes(value) : undefined
   }
-  const values = [value].flat()
-  return values.length > 0 && ['string', 'number'].some((type) => values.every((one) => typeof one === type))
+  const texts = [excluded].flat()
+  // Every text begins and ends with an empty text.
+  const isValid = texts.every((one) => typeof one === 'string' && (one !== '' || name === 'equals-ignore-case'))
+  const tests = texts.flatMap((text) => OPERATORS[name]?.(text) ?? [])
+  const isOfText = ['prefix', 'suffix', 'equals-ignore-case'].includes(name)
+  return isValid && isOfText ? (value) => !tests.some((test) => test(value)) : undefined
 }
 
-/** A text or a list of texts. */
-function isTexts(value: unknown): boolean {
-  return [value].flat().every(isText)
+/** The entry of an object that has exactly one. Otherwise empty. */
+function onlyEntry(value: unknown): [name?: string, value?: unknown] {
+  const [first, ...more] = isObject(value) ? Object.entries(value) : []
+  return first && more.length === 0 ? first : []
 }
 
-/** Texts that are not empty, because every text begins and ends with an empty text. */
-function isAffixes(value: unknown): boolean {
-  return isTexts(value) && ![value].flat().includes('')
-}
-
-function isText(value: unknown): boolean {
-  return typeof value === 'string'
-}
-
-/** Whether an object has exactly one key, which is one of these names, and a value of this kind. */
-function hasOnly(object: Record<string, unknown>, names: readonly string[], isValid: (value: unknown) => boolean) {
-  const [first, ...more] = Object.entries(object)
-  return first !== undefined && more.length === 0 && names.includes(first[0]) && isValid(first[1])
-}
+const COMPARISONS = new Map<unknown, (value: number, bound: number) => boolean>([
+  ['=', (value, bound) => value === bound],
+  ['<', (value, bound) => value < bound],
+  ['<=', (value, bound) => value <= bound],
+  ['>', (value, bound) => value > bound],
+  ['>=', (value, bound) => value >= bound],
+])
 
 /** `[">", 1]`, or a range that is not empty: `[">", 1, "<=", 5]`. */
-function isNumericTest(test: unknown): boolean {
-  if (!Array.isArray(test)) return false
-  const [first, low, second, high] = test
-  if (typeof low !== 'number' || !['=', '<', '<=', '>', '>='].includes(first)) return false
-  if (test.length === 2) return true
-  const isRange = ['>', '>='].includes(first) && ['<', '<='].includes(second)
-  return test.length === 4 && isRange && typeof high === 'number' && low < high
+function numeric(operand: unknown): Test | undefined {
+  if (!Array.isArray(operand)) return undefined
+  const [first, low, second, high] = operand
+  const isRange = ['>', '>='].includes(first) && ['<', '<='].includes(second) && typeof high === 'number' && low < high
+  const isValid = operand.length === 2 || (operand.length === 4 && isRange)
+  const above = COMPARISONS.get(first)
+  if (!above || typeof low !== 'number' || !isValid) return undefined
+  const below = COMPARISONS.get(second) ?? (() => true)
+  return (value) => typeof value === 'number' && above(value, low) && below(value, high)
 }

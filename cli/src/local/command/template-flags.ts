@@ -6,7 +6,7 @@ import {
   settingsLine,
   useSetting,
 } from '../../handler/template-settings.ts'
-import type { FilterPattern } from '../../model/match-filters.ts'
+import type { FilterPattern } from '../../model/filters.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { patternsOf } from '../../rules/rule.ts'
