@@ -191,6 +191,9 @@ export function createInvocation(
    */
   const acceptReplacement = (response: unknown) => freezeResponse(toReport(readReplacement(response, batch, remaining)))
 
+  /** A response with which SQS redelivers the whole batch. */
+  const allFailed = () => toReport([...new Set(batch.ids)])
+
   /** Ends the invocation without a response, and logs what this costs. Does not throw. */
   function abandon(): void {
     fatal ??= new TypeError(
@@ -215,5 +218,5 @@ export function createInvocation(
   /** Publishes the error of a failed invocation to the tracing channel. Does not throw. */
   const traceError = (error: unknown) => tracedOutcome?.reject(error)
 
-  return { run, receive, createResponse, acceptReplacement, assertNotFailed, abandon, traceError }
+  return { run, receive, createResponse, acceptReplacement, allFailed, assertNotFailed, abandon, traceError }
 }

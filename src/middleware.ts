@@ -47,7 +47,7 @@ interface State {
    * `request.error` when our response was removed. While it is the same, nothing shows that something has thrown: a hook
    * may have removed the response.
    */
-  removedWith?: { readonly error: unknown } | undefined
+  removal?: { readonly error: unknown } | undefined
 }
 
 /** What happens if something sets `request.response` to a value, by phase. `undefined` goes to `removeResponse()`. */
@@ -89,7 +89,7 @@ function removeResponse(request: GuardedRequest): void {
     // A hook after ours may have set `undefined`. With `earlyResponse`, Middy calls no further hook and reads the
     // response: the getter throws. If Middy itself has set `undefined`, it deletes `earlyResponse` and sets the error.
     request.earlyResponse = undefined
-    request[STATE].removedWith = { error: request.error }
+    request[STATE].removal = { error: request.error }
   }
   fail(request)
 }
@@ -125,13 +125,14 @@ const GUARDS = {
   response: {
     configurable: false,
     get(this: GuardedRequest): unknown {
-      const { phase, response, invocation, removedWith } = this[STATE]
+      const { phase, response, invocation, removal } = this[STATE]
       if (phase === 'responded') invocation?.assertNotFailed() // Middy reads the response last
       if (phase !== 'failed') return response
       // Something has thrown, or our `after` will throw. Middy then throws `request.error`, because the response is
-      // `undefined`. `onError` hooks can read it, too.
-      const throws = !removedWith || removedWith.error !== this.error
-      if (throws && !('earlyResponse' in this)) return undefined
+      // `undefined`. `onError` hooks can read it, too. After a removal, hooks may also have set the error, and Middy would
+      // respond with what it reads: the whole batch is redelivered.
+      const throws = !removal || removal.error !== this.error
+      if (throws && !('earlyResponse' in this)) return removal && invocation?.allFailed()
       // Middy would respond with `undefined`, and Lambda would delete the batch.
       if (this.error === undefined) invocation?.assertNotFailed()
       throw this.error
@@ -198,7 +199,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
     // `before` did not run if an earlier middleware threw.
     const state = request[STATE] ?? safely(() => guard(request))
     if (!state) return // another middleware has sealed the request
-    state.removedWith = undefined // something has thrown
+    state.removal = undefined // something has thrown
     fail(request as GuardedRequest)
     state.invocation?.traceError(request.error)
   }

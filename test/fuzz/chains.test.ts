@@ -188,12 +188,9 @@ async function runChain({ earlier, later, failing, isFifo, inner, passesSignal, 
 }
 
 /**
- * The documented limits: an earlier `before` hook that responds early, or that throws if a later `onError` hook returns;
- * and an `after` hook that removes the response and what stops Middy, if another one sets an error.
+ * The documented limits: an earlier `before` hook that responds early, or that throws if a later `onError` hook returns.
  */
 function isLimit({ earlier, later }: Scenario): boolean {
-  const acts = (wanted: string) => earlier.some(({ after }) => after.action === wanted)
-  if (acts('removes the response and that Middy stops') && acts('sets an error')) return true
   const responds = ({ action, end }: Middleware['before']) =>
     /early/.test(action) || /^(returns (?!nothing)|resolves with)/.test(end)
   const isStopped = earlier.some(

@@ -172,7 +172,33 @@ t.test(
     }
     const later: Record<string, Hook> = { onError: (request) => void seen.push(request.response) }
     t.equal(await invoke({ earlier, later }).catch((error) => error), thrown)
-    t.strictSame(seen, [undefined, thrown])
+    t.strictSame(seen, [listOf('a', 'x', 'b'), thrown])
+  },
+)
+
+t.test(
+  'after hooks that remove the response and set an error: Middy responds, and the whole batch is redelivered',
+  async (t) => {
+    const removes: Hook = (request) => {
+      request.response = undefined as never
+      delete request.earlyResponse
+    }
+    const setsError: Hook = (request) => {
+      request.error = new Error('set')
+    }
+    const both: Hook = (request) => {
+      removes(request)
+      setsError(request)
+    }
+    const event = standardEvent('a', 'x', 'b', 'a')
+    t.strictSame(await invoke({ event, earlier: { after: both } }), listOf('a', 'x', 'b'))
+    const { Records } = event
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use({ after: setsError as never })
+      .use({ after: removes as never })
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(eachRecord(failing))
+    t.strictSame(await handler({ Records }, testContext()), listOf('a', 'x', 'b'))
   },
 )
 
