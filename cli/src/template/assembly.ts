@@ -5,7 +5,6 @@ import { isObject, parseObject } from '../shared/json.ts'
 import { readText } from '../shared/text-file.ts'
 import { entriesOf, type Node, nodesIn, parseDocument, scalarText } from './document.ts'
 import type { Template } from './read-template.ts'
-import { resourceOf } from './text.ts'
 
 /** A stack of a CDK app. `file` is its template. */
 interface Stack {
@@ -124,7 +123,7 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
     if (stacks.some((stack) => stack.file === file)) return
     try {
       // Not parseTemplate(), because the CDK also writes stacks without resources.
-      const document = parseDocument(file, readText(file))
+      const document = parseDocument(file, readText(file), true)
       const stack: Stack = { key: stackKey(file), file, document, imports: importsIn(document), parent }
       stacks.push(stack)
       for (const [id, resource] of mapAt(document, 'Resources')) {
@@ -159,7 +158,7 @@ function importsIn(document: Node): string[] {
   return names.filter((name) => name !== undefined)
 }
 
-/** Merges a stack with the stacks that it needs. The ids of these begin with the name of their stack and a slash. */
+/** Links a stack with the stacks that it needs. */
 function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof exportsOf>): Template {
   const needed = new Set([own])
   for (const name of own.imports) {
@@ -173,67 +172,22 @@ function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof e
   const nested = stacks.filter(({ parent }) => parent && needed.has(parent.stack))
   for (const stack of nested) needed.add(stack)
   const prefixOf = (stack: Stack) => (stack === own ? '' : `${stack.key}/`)
-  const renamed = (node: Node, stack: Stack) => (stack === own ? node : rename(node, prefixOf(stack), stack))
   const links = {
+    stacks: Array.from(needed, (stack) => ({ file: stack.file, document: stack.document, prefix: prefixOf(stack) })),
     exports: new Map<string, Node>(),
     parameters: new Map<string, Node>(),
     outputs: new Map<string, Node>(),
     nested: new Set(stacks.flatMap(({ parent }) => (parent?.stack === own ? parent.id : []))),
   }
-  for (const [name, { stack, value }] of exports) {
-    if (needed.has(stack)) links.exports.set(name, renamed(value, stack))
-  }
+  for (const [name, { stack, value }] of exports) if (needed.has(stack)) links.exports.set(name, value)
   for (const stack of needed) {
     const { parent } = stack
     if (!parent || !needed.has(parent.stack)) continue
-    for (const [name, value] of parent.parameters) {
-      links.parameters.set(`${prefixOf(stack)}${name}`, renamed(value, parent.stack))
-    }
+    for (const [name, value] of parent.parameters) links.parameters.set(prefixOf(stack) + name, value)
     for (const [name, output] of mapAt(stack.document, 'Outputs')) {
       const value = nodeAt(output, 'Value')
-      if (value) links.outputs.set(`${prefixOf(parent.stack)}${parent.id}.Outputs.${name}`, renamed(value, stack))
+      if (value) links.outputs.set(`${prefixOf(parent.stack)}${parent.id}.Outputs.${name}`, value)
     }
   }
-  const { position } = own.document
-  const entries = new Map(mapAt(own.document))
-  for (const section of SECTIONS) {
-    const all = new Map<string, Node>()
-    for (const stack of needed) {
-      for (const [id, node] of mapAt(stack.document, section)) all.set(prefixOf(stack) + id, renamed(node, stack))
-    }
-    if (all.size > 0) entries.set(section, { kind: 'map', entries: all, position })
-  }
-  return { file: own.file, document: { kind: 'map', entries, position }, syntax: 'json', links }
-}
-
-/** The sections whose names other parts of a template refer to. */
-const SECTIONS = ['Parameters', 'Mappings', 'Conditions', 'Resources']
-
-/** A copy of a part of a stack, in which all references to names of this stack have the prefix. */
-function rename(root: Node, prefix: string, { document, file }: Stack): Node {
-  const names = new Set(SECTIONS.flatMap((section) => [...mapAt(document, section).keys()]))
-  const withPrefix = (name: string) => (names.has(resourceOf(name)) ? prefix + name : name)
-  const inText = (text: string) =>
-    text.replaceAll(/\$\{([^!}]+)\}/g, (_, name: string) => `\${${withPrefix(name.trim())}}`)
-  function text(node: Node, change: (text: string) => string): Node {
-    const value = scalarText(node)
-    return value === undefined ? copy(node) : { kind: 'scalar', value: change(value), position: node.position }
-  }
-  function first(node: Node, change: (text: string) => string): Node {
-    if (node.kind !== 'list') return text(node, change)
-    return { ...node, items: node.items.map((item, index) => (index === 0 ? text(item, change) : copy(item))) }
-  }
-  function copy(node: Node): Node {
-    const position = { ...node.position, file }
-    if (node.kind === 'scalar') return { ...node, position }
-    if (node.kind === 'list') return { ...node, items: node.items.map(copy), position }
-    const entries = Array.from(node.entries, ([key, value]): [string, Node] => {
-      if (/^(Ref|Condition|DependsOn)$/.test(key)) return [key, text(value, withPrefix)]
-      if (/^Fn::(GetAtt|If|FindInMap)$/.test(key)) return [key, first(value, withPrefix)]
-      if (key === 'Fn::Sub') return [key, first(value, inText)]
-      return [key, copy(value)]
-    })
-    return { ...node, entries: new Map(entries), position }
-  }
-  return copy(root)
+  return { file: own.file, document: own.document, syntax: 'json', links }
 }

@@ -33,12 +33,6 @@ export function nodesIn(root: Node): Map<Node, readonly Node[]> {
   return nodes
 }
 
-/** All words in a declaration, without resolving it. */
-export function wordsIn(declaration: Node): string[] {
-  const nodes = [...nodesIn(declaration).keys()]
-  return nodes.flatMap((node) => (node.kind === 'scalar' && String(node.value).match(/[\w-]+/g)) || [])
-}
-
 /** Deeper than any real template, and small enough for recursive functions. */
 const MAX_DEPTH = 200
 
@@ -50,11 +44,11 @@ export function isJson(text: string): boolean {
   return text.trimStart().startsWith('{')
 }
 
-/** Parses a template as YAML 1.1, which includes JSON. */
-export function parseDocument(file: string, text: string): Node {
+/** Parses a template as YAML 1.1, which includes JSON. The positions of a stack that is linked with others name its file. */
+export function parseDocument(file: string, text: string, isLinked = false): Node {
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   try {
-    return toNode(file, text)
+    return toNode(file, text, isLinked)
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(`${file}: the file is nested too deeply to be a template`)
     throw error
@@ -100,11 +94,11 @@ function parseRepaired(text: string) {
   return own
 }
 
-function toNode(file: string, text: string): Node {
+function toNode(file: string, text: string, isLinked: boolean): Node {
   const { document, lines } = parseRepaired(text)
   function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
-    return { line, column: col }
+    return { line, column: col, ...(isLinked ? { file } : {}) }
   }
   const [error] = document.errors
   if (error) {
@@ -158,7 +152,7 @@ function toNode(file: string, text: string): Node {
     anchors.set(anchor, result)
     return result
   }
-  return convert(document.contents as ParsedNode | null, { line: 1, column: 1 }, 0)
+  return convert(document.contents as ParsedNode | null, positionOf(0), 0)
 }
 
 export function isPlain(value: unknown): value is string | number | boolean | null {

@@ -8,7 +8,7 @@ import {
 } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS, type SettingsOf, SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
-import { entriesOf, type Node, nodesIn, wordsIn } from './document.ts'
+import { entriesOf, type Node, nodesIn } from './document.ts'
 import {
   ELSEWHERE,
   mapOf,
@@ -25,7 +25,7 @@ import {
   valueAt,
 } from './reader.ts'
 import { itemsOf, type Resolved, rawText, resolve, type Scope } from './resolve.ts'
-import { formOf, namesInArn, readable, whyUnknown } from './text.ts'
+import { formOf, namesInArn, placeholdersIn, readable, resourceOf, whyUnknown } from './text.ts'
 
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
 
@@ -103,19 +103,21 @@ function redriveOf(scope: Scope, id: string): Setting<RedrivePolicy> {
   return known({ ...settingsIn(scope, REDRIVE_SETTINGS, id, policy), deadLetterQueue }, position)
 }
 
-/** The words below keys that name a dead-letter queue or a destination of failures, in a resource. */
-function deadLetterWordsIn(declaration: Node): string[] {
+/** The texts below keys that name a dead-letter queue or a destination of failures, in a resource. */
+function deadLetterTextsIn(scope: Scope, declaration: Node): string[] {
   const entries = [...nodesIn(declaration).keys()].flatMap((node) => [...entriesOf(node)])
-  return entries.filter(([key]) => NAMES_DEAD_LETTERS.test(key)).flatMap(([, value]) => wordsIn(value))
+  const named = entries.flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? [...nodesIn(value).keys()] : []))
+  return named.map((node) => rawText(resolve(scope, node)))
 }
 
-/** Whether another resource names the queue, by its id or its name, as a dead-letter queue. */
+/** Whether another resource refers to the queue, or contains its name, as a dead-letter queue. */
 function isDeadLetterQueue(scope: Scope, id: string): boolean {
   const name = rawText(property(scope, propertiesOf(scope, id), 'QueueName'))
-  return Array.from(scope.resources).some(([other, declaration]) => {
-    const words = deadLetterWordsIn(declaration)
-    return other !== id && (words.includes(id) || words.includes(name))
-  })
+  const isMeant = (text: string) =>
+    placeholdersIn(text).map(resourceOf).includes(id) || text.match(/[\w-]+/g)?.includes(name)
+  return Array.from(scope.resources).some(
+    ([other, declaration]) => other !== id && deadLetterTextsIn(scope, declaration).some(isMeant),
+  )
 }
 
 /** The subscriptions of a queue to SNS topics. */

@@ -93,7 +93,7 @@ function readModel(
   { given, parameter, label }: TemplateCase,
   chosen?: ReadonlyMap<string, ChosenValue>,
 ): Model & { defaulted: readonly string[] } {
-  const scope = scopeOf(document, given, { chosen, links, folder: dirname(resolvePath(file)) })
+  const scope = scopeOf(document, given, { chosen, links, folder: dirname(resolvePath(file)), varied: parameter })
   const found = collect(scope, file)
   return {
     file,

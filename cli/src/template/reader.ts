@@ -1,8 +1,8 @@
-import { absent, known, type Position, type Setting, unknown } from '../model/setting.ts'
+import { absent, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { type Row, readTable, type SettingsOf, type Table } from '../model/settings.ts'
 import { isObject } from '../shared/json.ts'
 import { isPlain, type Node } from './document.ts'
-import { holds, itemsOf, type Resolved, rawText, resolve, type Scope, type Verdict } from './resolve.ts'
+import { holds, itemsOf, type Resolved, rawText, resolve, type Scope, scopeAround, type Verdict } from './resolve.ts'
 import { formOf, partsOf, placeholder, placeholdersIn, readable, resourceOf, whyUnknown } from './text.ts'
 
 export const ELSEWHERE = 'it is not in this template'
@@ -127,8 +127,11 @@ export function propertiesOf(scope: Scope, id: string): Resolved {
 
 /** The condition of a resource, and whether it holds. */
 export function conditionOf(scope: Scope, id: string): { name: string; verdict: Verdict } | undefined {
-  const name = textOf(attributeOf(scope, id, 'Condition'))
-  return name.state === 'known' ? { name: name.value, verdict: holds(scope, name.value) } : undefined
+  const name = valueIn(textOf(attributeOf(scope, id, 'Condition')))
+  const declaration = scope.resources.get(id)
+  if (name === undefined || !declaration) return undefined
+  const own = scopeAround(scope, declaration)
+  return { name: own.prefix + name, verdict: holds(own, name) }
 }
 
 /** The resources of a type that exist with the parameters. */

@@ -25,10 +25,12 @@ export type Resolved =
 
 export type Verdict = boolean | { reason: string }
 
-/** Values from other stacks of the same CDK app. */
+/** Stacks of a CDK app that are read together, and the values that they use of each other. */
 export interface Links {
+  /** The stack itself comes first. `file` is that in the positions of its nodes. */
+  stacks: readonly { file: string; document: Node; prefix: string }[]
   exports: ReadonlyMap<string, Node>
-  /** The parameters that the stack around a nested stack sets. */
+  /** The parameters that the stack around a nested stack sets. As in `outputs`, the prefix is before each name. */
   parameters: ReadonlyMap<string, Node>
   /** `Nested.Outputs.QueueArn`. */
   outputs: ReadonlyMap<string, Node>
@@ -39,9 +41,12 @@ export interface Links {
 /** A template with the values of its parameters, and what was read of it so far. */
 export interface Scope {
   root: Node
+  /** The name of the stack and a slash, before the ids of its resources. Empty for the stack that is read. */
+  prefix: string
   parameters: ReadonlyMap<string, Node>
   mappings: ReadonlyMap<string, Node>
   conditions: ReadonlyMap<string, Node>
+  /** Also those of linked stacks. */
   resources: ReadonlyMap<string, Node>
   given: ReadonlyMap<string, string>
   /** The values of parameters that are not given and have no default. */
@@ -60,31 +65,47 @@ export interface Scope {
   queues: Map<string, Queue>
   /** How many nodes and conditions are being evaluated. */
   depth: number
+  /** A scope for each stack, by the file in its positions: a name in a stack means a resource of this stack. */
+  stacks: ReadonlyMap<string, Scope>
 }
 
 export function scopeOf(
   root: Node,
   given: ReadonlyMap<string, string> = new Map(),
-  more: Pick<Scope, 'chosen' | 'links'> & { folder?: string } = {},
+  { links, varied, ...more }: Pick<Scope, 'chosen' | 'links'> & { folder?: string; varied?: string | undefined } = {},
 ): Scope {
-  const section = (name: string) => entriesOf(entriesOf(root).get(name))
-  return {
-    root,
-    parameters: section('Parameters'),
-    mappings: section('Mappings'),
-    conditions: section('Conditions'),
-    resources: section('Resources'),
-    given,
+  const resources = new Map<string, Node>()
+  const stacks = new Map<string, Scope>()
+  const shared = {
     folder: process.cwd(),
     ...more,
+    links,
     account: given.get('AWS::AccountId') ?? placeholder('AWS::AccountId'),
-    defaulted: new Set(),
+    resources,
+    stacks,
+    defaulted: new Set<string>(),
     nodes: new Map(),
-    verdicts: new Map(),
     functions: new Map(),
     queues: new Map(),
     depth: 0,
   }
+  for (const { file, document, prefix } of links?.stacks ?? [{ file: '', document: root, prefix: '' }]) {
+    const section = (name: string) => entriesOf(entriesOf(document).get(name))
+    for (const [id, declaration] of section('Resources')) resources.set(prefix + id, declaration)
+    stacks.set(file, {
+      ...shared,
+      root: document,
+      prefix,
+      parameters: section('Parameters'),
+      mappings: section('Mappings'),
+      conditions: section('Conditions'),
+      verdicts: new Map(),
+      // A parameter of another stack can have the same name, but other allowed values.
+      given: new Map([...given].filter(([name]) => prefix === '' || name !== varied)),
+    })
+  }
+  const [own] = stacks.values()
+  return own as Scope
 }
 
 const ABSENT = { kind: 'absent' } as const
@@ -141,9 +162,14 @@ function once<Key, Result>(
   return results.get(key) as Result
 }
 
+/** The scope of the stack that has a node. */
+export function scopeAround(scope: Scope, { position: { file = '' } }: Node): Scope {
+  return scope.stacks.get(file) ?? scope
+}
+
 /** Resolves the intrinsic function of a node, as far as this is possible without deployment. */
 export function resolve(scope: Scope, node: Node): Resolved {
-  const result = once<Node, Resolved>(scope, scope.nodes, node, () => evaluate(scope, node))
+  const result = once<Node, Resolved>(scope, scope.nodes, node, () => evaluate(scopeAround(scope, node), node))
   return 'kind' in result ? result : { kind: 'unknown', reason: result.reason, position: node.position }
 }
 
@@ -215,9 +241,9 @@ function parameter({ given, chosen, defaulted }: Scope, name: string, declaratio
 }
 
 function valueOfName(scope: Scope, name: string): Resolved {
-  const { given, parameters, links } = scope
+  const { given, parameters, links, prefix } = scope
   const declaration = parameters.get(name)
-  const linked = links?.parameters.get(name)
+  const linked = links?.parameters.get(prefix + name)
   if (linked && !given.has(name)) return resolve(scope, linked)
   if (declaration) return parameter(scope, name, declaration)
   if (name === 'AWS::NoValue') return ABSENT
@@ -228,7 +254,8 @@ function valueOfName(scope: Scope, name: string): Resolved {
 }
 
 /** The value of a resource, or of its attribute. */
-function valueOfAttribute(scope: Scope, path: string): Resolved {
+function valueOfAttribute(scope: Scope, ownPath: string): Resolved {
+  const path = scope.prefix + ownPath
   const linked = scope.links?.outputs.get(path)
   if (linked) return resolve(scope, linked)
   const resource = scope.resources.get(resourceOf(path))

@@ -2,7 +2,11 @@
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { readAssembly, stackKey, templateAt } from '../../src/template/assembly.ts'
-import { entriesOf, type Node } from '../../src/template/document.ts'
+import type { Node } from '../../src/template/document.ts'
+import { queueAt } from '../../src/template/queues.ts'
+import { conditionOf, property } from '../../src/template/reader.ts'
+import { resolve, scopeOf } from '../../src/template/resolve.ts'
+import { readable } from '../../src/template/text.ts'
 import { filesIn } from '../support/files.ts'
 
 const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
@@ -116,8 +120,13 @@ function linkedIn(t: Test, names: readonly string[], texts: Record<string, strin
       outputs: plainMap(outputs),
       nested: [...nested],
     }
-    const resources = [...entriesOf(entriesOf(template.document).get('Resources')).keys()]
-    return [stackKey(file), { document: plain(template.document), resources, links, template }] as const
+    const scope = scopeOf(template.document, new Map([['Stage', 'a']]), { links: template.links })
+    const resources = [...scope.resources.keys()]
+    const value = (id: string, name: string) => {
+      const { position, ...resolved } = property(scope, resolve(scope, scope.resources.get(id) as Node), name)
+      return 'value' in resolved ? readable(String(resolved.value)) : resolved
+    }
+    return [stackKey(file), { scope, value, resources, links, template }] as const
   })
   return { root, stacks: Object.fromEntries(stacks) }
 }
@@ -130,7 +139,7 @@ test('a stack is linked with the stack whose exports it imports, and with others
     Orders: 'Resources: { Map: { A: !ImportValue arn, B: !ImportValue gone } }',
     Queues: `
 Parameters: { Stage: { Type: String } }
-Mappings: { Times: {} }
+Mappings: { Times: { Stage: { Prod: 7 } } }
 Conditions: { Prod: !Equals [!Ref Stage, a] }
 Resources:
   Queue:
@@ -143,9 +152,7 @@ Resources:
     E: !Sub 'x-\${Stage}-\${ Topic.Arn }-\${!Stage}-\${AWS::Region}'
     F: !Sub ['\${Stage}-\${V}', { V: !Ref Topic }]
     G: !Ref AWS::Region
-    H: !Ref [Stage]
-    I: [Stage, 5, { Ref: ~ }]
-    J: { MyRef: Stage, Refs: Stage, Fn::Ifs: [Prod], MyFn::If: [Prod], Text: '\${Stage}' }
+    H: !Select [0, [Stage, 5]]
   Topic: {}
 Outputs:
   A: { Value: !GetAtt Queue.Arn, Export: { Name: arn } }
@@ -157,43 +164,32 @@ Outputs:
     Alone: 'Resources: { Own: {} }\nOutputs: { A: { Value: 1, Export: { Name: alone } } }',
   })
   const { Orders, Queues, Alone } = stacks
-  t.strictSame(Orders?.document, {
-    Resources: {
-      Map: { A: { 'Fn::ImportValue': 'arn' }, B: { 'Fn::ImportValue': 'gone' } },
-      'Queues/Queue': {
-        Condition: 'Queues/Prod',
-        DependsOn: 'Queues/Topic',
-        A: { Ref: 'Queues/Stage' },
-        B: { 'Fn::GetAtt': ['Queues/Topic', 'Stage'] },
-        C: { 'Fn::If': ['Queues/Prod', { Ref: 'Queues/Stage' }, 'Prod'] },
-        D: { 'Fn::FindInMap': ['Queues/Times', 'Stage', 'Prod'] },
-        E: { 'Fn::Sub': 'x-${Queues/Stage}-${Queues/Topic.Arn}-${!Stage}-${AWS::Region}' },
-        F: { 'Fn::Sub': ['${Queues/Stage}-${V}', { V: { Ref: 'Queues/Topic' } }] },
-        G: { Ref: 'AWS::Region' },
-        H: { Ref: ['Stage'] },
-        I: ['Stage', 5, { Ref: null }],
-        J: { MyRef: 'Stage', Refs: 'Stage', 'Fn::Ifs': ['Prod'], 'MyFn::If': ['Prod'], Text: '${Stage}' },
-      },
-      'Queues/Topic': {},
-      'Rival/Own': { A: { 'Fn::ImportValue': 'arn' } },
-    },
-    Parameters: { 'Queues/Stage': { Type: 'String' } },
-    Mappings: { 'Queues/Times': {} },
-    Conditions: { 'Queues/Prod': { 'Fn::Equals': [{ Ref: 'Queues/Stage' }, 'a'] } },
-  })
-  t.strictSame(Orders?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queues/Queue.Arn' } } })
+  t.strictSame(Orders?.resources, ['Map', 'Queues/Queue', 'Queues/Topic', 'Rival/Own'])
+  t.equal(Orders?.value('Map', 'A'), '${Queues/Queue.Arn}')
+  t.match(Orders?.value('Map', 'B'), { kind: 'unknown', reason: 'Fn::ImportValue gone comes from another stack' })
+  t.equal(Orders?.value('Rival/Own', 'A'), '${Queues/Queue.Arn}')
+  const expected = {
+    A: 'a',
+    B: '${Queues/Topic.Stage}',
+    C: 'a',
+    D: '7',
+    E: 'x-a-${Queues/Topic.Arn}-${Stage}-${AWS::Region}',
+    F: 'a-${Queues/Topic}',
+    G: '${AWS::Region}',
+    H: 'Stage',
+  }
+  for (const [name, value] of Object.entries(expected)) t.equal(Orders?.value('Queues/Queue', name), value, name)
+  const { scope } = Orders ?? {}
+  t.strictSame(scope && conditionOf(scope, 'Queues/Queue'), { name: 'Queues/Prod', verdict: true })
+  t.strictSame(Orders?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queue.Arn' } } })
   t.strictSame(Orders?.template.links?.exports.get('arn')?.position, {
-    line: 21,
+    line: 19,
     column: 8,
     file: join(root, 'Queues.template.json'),
   })
   t.strictSame(Queues?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queue.Arn' } } })
-  t.strictSame(Alone?.document, {
-    Resources: { Own: {} },
-    Outputs: { A: { Value: 1, Export: { Name: 'alone' } } },
-  })
+  t.strictSame(Alone?.resources, ['Own'])
   t.strictSame(Alone?.links, { ...NO_LINKS, exports: { alone: 1 } })
-  t.strictSame(Alone?.template.links?.exports.get('alone')?.position, { line: 2, column: 17 })
 })
 
 test('a nested stack is linked with the stacks around it, and a stack with its nested stacks', async (t) => {
@@ -201,41 +197,73 @@ test('a nested stack is linked with the stacks around it, and a stack with its n
     Parent: `
 Resources:
   Child: { ${NESTED}: Child.nested.template.json }, Properties: { Parameters: { P: !Ref Queue } } }
-  Queue: {}
+  Queue: { Of: !GetAtt Child.Outputs.Arn }
 `,
     'Child.nested': `
 Parameters: { P: {} }
 Resources:
   Grand: { ${NESTED}: Grand.nested.template.json }, Properties: { Parameters: { G: !Ref P } } }
-  Handler: {}
+  Handler: { Of: !Ref P }
 Outputs:
   Arn: { Value: !Ref Handler }
   None: { Description: no value }
 `,
-    'Grand.nested': 'Parameters: { G: {} }\nResources: { Deep: {} }',
+    'Grand.nested': 'Parameters: { G: {} }\nResources: { Deep: { Of: !Ref G } }',
   })
   const { Parent, Child, Grand } = stacks
   t.strictSame(Parent?.resources, ['Child', 'Queue', 'Child/Grand', 'Child/Handler'])
   t.strictSame(Parent?.links, {
     exports: {},
     parameters: { 'Child/P': { Ref: 'Queue' } },
-    outputs: { 'Child.Outputs.Arn': { Ref: 'Child/Handler' } },
+    outputs: { 'Child.Outputs.Arn': { Ref: 'Handler' } },
     nested: ['Child'],
   })
+  t.equal(Parent?.value('Queue', 'Of'), '${Child/Handler}')
   t.strictSame(Child?.resources, ['Grand', 'Handler', 'Parent/Child', 'Parent/Queue', 'Grand/Deep'])
   t.strictSame(Child?.links, {
     exports: {},
-    parameters: { P: { Ref: 'Parent/Queue' }, 'Grand/G': { Ref: 'P' } },
+    parameters: { P: { Ref: 'Queue' }, 'Grand/G': { Ref: 'P' } },
     outputs: { 'Parent/Child.Outputs.Arn': { Ref: 'Handler' } },
     nested: ['Grand'],
   })
+  t.equal(Child?.value('Handler', 'Of'), '${Parent/Queue}')
+  t.equal(Child?.value('Parent/Queue', 'Of'), '${Handler}')
   t.strictSame(Grand?.resources, ['Deep', 'Child/Grand', 'Child/Handler', 'Parent/Child', 'Parent/Queue'])
   t.strictSame(Grand?.links, {
     exports: {},
-    parameters: { G: { Ref: 'Child/P' }, 'Child/P': { Ref: 'Parent/Queue' } },
-    outputs: { 'Parent/Child.Outputs.Arn': { Ref: 'Child/Handler' } },
+    parameters: { G: { Ref: 'P' }, 'Child/P': { Ref: 'Queue' } },
+    outputs: { 'Parent/Child.Outputs.Arn': { Ref: 'Handler' } },
     nested: [],
   })
+  t.equal(Grand?.value('Deep', 'Of'), '${Parent/Queue}')
+  t.equal(Grand?.value('Parent/Queue', 'Of'), '${Child/Handler}')
+})
+
+test('a dead-letter queue of another stack: of a queue there, and of a queue of a third stack', async (t) => {
+  const { stacks } = linkedIn(t, ['App', 'Dead', 'Orders'], {
+    App: `Resources:
+  Map: { A: !ImportValue own, B: !ImportValue third, C: !ImportValue none }
+`,
+    Dead: `
+Resources:
+  Own: { Type: AWS::SQS::Queue }
+  Third: { Type: AWS::SQS::Queue }
+  None: { Type: AWS::SQS::Queue }
+  Queue: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Own.Arn } } }
+Outputs:
+  A: { Value: !GetAtt Own.Arn, Export: { Name: own } }
+  B: { Value: !GetAtt Third.Arn, Export: { Name: third } }
+  C: { Value: !GetAtt None.Arn, Export: { Name: none } }
+`,
+    Orders: `Resources:
+  None: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !ImportValue third } } }
+  Queue: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt None.Arn } } }
+`,
+  })
+  const { scope } = stacks.App as NonNullable<typeof stacks.App>
+  const isDeadLetterQueue = (name: string) =>
+    queueAt(scope, property(scope, resolve(scope, scope.resources.get('Map') as Node), name))?.isDeadLetterQueue
+  t.strictSame(['A', 'B', 'C'].map(isDeadLetterQueue), [true, true, false])
 })
 
 test('--template: a file, or the only stack of an app', async (t) => {

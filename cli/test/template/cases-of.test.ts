@@ -35,6 +35,7 @@ test('a parameter that is given, or set by the stack around it, does not vary', 
   t.strictSame(casesIn(parameters, { P: 'b' }), [['with Q=c', 'Q', { P: 'b', Q: 'c' }]])
   const node = { kind: 'scalar', value: 'x', position: { line: 1, column: 1 } } as const
   const links = {
+    stacks: [],
     exports: new Map(),
     parameters: new Map([['P', node]]),
     outputs: new Map(),

@@ -1,15 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: text of templates
 import { test } from 'tap'
 import { UsageError } from '../../src/shared/errors.ts'
-import {
-  entriesOf,
-  isPlain,
-  type Node,
-  nodesIn,
-  parseDocument,
-  scalarText,
-  wordsIn,
-} from '../../src/template/document.ts'
+import { entriesOf, isPlain, type Node, nodesIn, parseDocument, scalarText } from '../../src/template/document.ts'
 
 type Position = [line: number, column: number]
 const scalar = (value: unknown, [line, column]: Position) => ({ kind: 'scalar', value, position: { line, column } })
@@ -271,10 +263,6 @@ test('the nodes of a tree, each once, with the nodes around it', async (t) => {
       [entriesOf(b).get('d'), [root, b]],
     ],
   )
-})
-
-test('the words in a declaration', async (t) => {
-  t.strictSame(wordsIn(parse('a: [b-c_1, 2, ~]\nd: "${e.f}"\ng: "-"\n')), ['b-c_1', '2', 'null', 'e', 'f', '-'])
 })
 
 test('the entries of a map, and the text of a scalar', async (t) => {

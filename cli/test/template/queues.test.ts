@@ -300,6 +300,15 @@ Resources:
   })
 }
 
+test('a word that is only the id of a queue shows nothing', async (t) => {
+  const { queueOf } = queuesIn(`
+Resources:
+  Dead: { Type: AWS::SQS::Queue, Properties: { QueueName: other } }
+  One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: 'arn:aws:sqs:a:1:Dead' } } }
+`)
+  t.equal(queueOf('Dead').isDeadLetterQueue, false)
+})
+
 test('a queue whose policy is not known is not its own dead-letter queue', async (t) => {
   const { queueOf } = queuesIn(`
 Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { a: !GetAtt Queue.Arn } } } }

@@ -35,7 +35,8 @@ function resolverOf(
   { links, chosen }: { links?: Partial<Links>; chosen?: Map<string, { value: string }> } = {},
 ) {
   const document = parseDocument('template.yaml', `---\nValue: ${expression}${SECTIONS}`)
-  const none = { exports: new Map(), parameters: new Map(), outputs: new Map(), nested: new Set<string>() }
+  const stacks = [{ file: '', document, prefix: '' }]
+  const none = { stacks, exports: new Map(), parameters: new Map(), outputs: new Map(), nested: new Set<string>() }
   const all = links && { ...none, ...links }
   const scope = scopeOf(document, new Map(Object.entries(given)), { links: all, chosen })
   const value = entriesOf(document).get('Value') as Node
@@ -351,7 +352,8 @@ test('an error of this program is not a value that is not known', async (t) => {
   resources.get = () => {
     throw new TypeError('wrong')
   }
-  const scope = { ...withCondition('!Not [!Equals [!Ref Queue, a]]'), resources }
+  const scope = withCondition('!Not [!Equals [!Ref Queue, a]]')
+  scope.resources = resources
   t.throws(() => holds(scope, 'C'), new TypeError('wrong'))
 })
 
