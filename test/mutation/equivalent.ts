@@ -357,6 +357,11 @@ export const EQUIVALENT: Readonly<
       'Our `after` sets this phase only if there is an invocation. TypeScript needs the check.',
     ],
     [
+      "if (throws && !('earlyResponse' in this)) return removal && invocation?.allFailed()",
+      ["if (throws && !('earlyResponse' in this)) return removal && invocation.allFailed()"],
+      'A response is removed only if there is an invocation. TypeScript needs the check.',
+    ],
+    [
       'state.response = state.invocation?.acceptReplacement(response)',
       ['state.response = state.invocation.acceptReplacement(response)'],
       'Our `after` sets this phase only if there is an invocation. TypeScript needs the check.',
@@ -430,8 +435,8 @@ export const EQUIVALENT: Readonly<
       'Any other error would be a mistake in this file.',
     ],
     [
-      'const test = OPERATORS[name]?.(operand)',
-      ['const test = OPERATORS[name](operand)'],
+      'const test = OPERATORS.get(name)?.(operand)',
+      ['const test = OPERATORS.get(name)(operand)'],
       'An operator that is not in the table has ended the check. TypeScript needs the check.',
     ],
   ],

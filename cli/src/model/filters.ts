@@ -5,18 +5,24 @@ import { type Items, invalid, known, type Setting, unknown } from './setting.ts'
 /** A value of a message, or a list of values. */
 type Test<T = unknown> = (value: T) => boolean
 
+type Operator = (operand: unknown) => Test | undefined
+
+const TEXT_OPERATORS = new Map<unknown, Operator>([
+  ['prefix', (operand) => comparing(operand, (text, part) => text.startsWith(part))],
+  ['suffix', (operand) => comparing(operand, (text, part) => text.endsWith(part))],
+  ['equals-ignore-case', (operand) => comparing({ 'equals-ignore-case': operand }, (text, other) => text === other)],
+])
+
 /**
  * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda. Each makes a test from
  * its operand. Undefined if AWS rejects the operand, or if nothing would match.
  */
-const OPERATORS: Readonly<Record<string, (operand: unknown) => Test | undefined>> = {
-  prefix: (operand) => comparing(operand, (text, part) => text.startsWith(part)),
-  suffix: (operand) => comparing(operand, (text, part) => text.endsWith(part)),
-  'equals-ignore-case': (operand) => comparing({ 'equals-ignore-case': operand }, (text, other) => text === other),
-  'anything-but': anythingBut,
-  exists: (operand) => (typeof operand === 'boolean' ? () => operand : undefined),
-  numeric,
-}
+const OPERATORS = new Map<unknown, Operator>([
+  ...TEXT_OPERATORS,
+  ['anything-but', anythingBut],
+  ['exists', (operand) => (typeof operand === 'boolean' ? () => operand : undefined)],
+  ['numeric', numeric],
+])
 
 /** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
@@ -177,12 +183,10 @@ function operatorTest(operation: Record<string, unknown>, path: string): Test {
   if (name === '' || more.length > 0)
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
   // `anything-but` can have another operator.
-  const unlisted = [name, ...(isObject(operand) ? Object.keys(operand) : [])].find(
-    (one) => !Object.hasOwn(OPERATORS, one),
-  )
+  const unlisted = [name, ...(isObject(operand) ? Object.keys(operand) : [])].find((one) => !OPERATORS.has(one))
   if (unlisted !== undefined)
     throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
-  const test = OPERATORS[name]?.(operand)
+  const test = OPERATORS.get(name)?.(operand)
   if (!test)
     throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
   return test
@@ -202,17 +206,17 @@ function comparing(operand: unknown, compare: (text: string, part: string) => bo
  */
 function anythingBut(operand: unknown): Test | undefined {
   const [name, excluded] = onlyEntry(operand)
-  if (name === undefined) {
-    const values = [operand].flat()
-    const isOfOneType = ['string', 'number'].some((type) => values.every((one) => typeof one === type))
-    return values.length > 0 && isOfOneType ? (value) => !values.includes(value) : undefined
+  const operator = TEXT_OPERATORS.get(name)
+  if (operator) {
+    const texts = [excluded].flat()
+    // Every text begins and ends with an empty text.
+    const isText = (one: unknown) => typeof one === 'string' && (one !== '' || name === 'equals-ignore-case')
+    const tests = texts.flatMap((text) => (isText(text) && operator(text)) || [])
+    return tests.length === texts.length ? (value) => !tests.some((test) => test(value)) : undefined
   }
-  const texts = [excluded].flat()
-  // Every text begins and ends with an empty text.
-  const isValid = texts.every((one) => typeof one === 'string' && (one !== '' || name === 'equals-ignore-case'))
-  const tests = texts.flatMap((text) => OPERATORS[name]?.(text) ?? [])
-  const isOfText = ['prefix', 'suffix', 'equals-ignore-case'].includes(name)
-  return isValid && isOfText ? (value) => !tests.some((test) => test(value)) : undefined
+  const values = [operand].flat()
+  const isOfOneType = ['string', 'number'].some((type) => values.every((one) => typeof one === type))
+  return values.length > 0 && isOfOneType ? (value) => !values.includes(value) : undefined
 }
 
 /** The entry of an object that has exactly one. Otherwise empty. */

@@ -18,8 +18,8 @@ export interface Row<T = unknown> {
   default?: number | boolean
   /** The limits of AWS. A missing limit is infinite, or belongs to a rule whose message says more. */
   limits?: readonly [least: number, most?: number]
-  /** The limit on Lambda Managed Instances. */
-  mostManaged?: number
+  /** The limits on Lambda Managed Instances, if they are others. */
+  managedLimits?: readonly [least: number, most: number]
   /** What Terraform shows for a value that is not set. */
   unset?: number
   /** No rule needs the value, so an unknown value is not listed as not checked. */
@@ -84,11 +84,11 @@ export const FUNCTION_SETTINGS = {
   /** Whether the function runs on Lambda Managed Instances. */
   managed: row<boolean>('presence', 'CapacityProviderConfig', ['capacity_provider_config', 0], { isOptional: true }),
   // On Managed Instances, 5,400 s since September 2026.
-  timeout: number('Timeout', ['timeout'], { default: 3, limits: [1, 900], mostManaged: 5400 }),
+  timeout: number('Timeout', ['timeout'], { default: 3, limits: [1, 900], managedLimits: [1, 5400] }),
   memory: number('MemorySize', ['memory_size'], {
     default: 128,
     limits: [128, 10_240],
-    mostManaged: 32_768, // since March 2026, from the documentation of `memory_size` in Terraform's AWS provider
+    managedLimits: [128, 32_768], // since March 2026, from the documentation of `memory_size` in Terraform's AWS provider
     isOptional: true, // only `local` and `tune` need it
   }),
   runtime: text('Runtime', ['runtime'], { isOptional: true }),
@@ -136,13 +136,11 @@ export type SettingsOf<T extends Table> = { [K in keyof T]: Setting<T[K] extends
 
 /** Whether ReportBatchItemFailures is on. It can be on although another item is not known. */
 function reportsFailures(items: Items): Setting<boolean> {
-  if (items.state === 'unknown') return items
-  const types = valueIn(items) ?? []
+  if (items.state !== 'known') return items.state === 'unknown' ? items : known(false)
+  const { value: types, position } = items
   const isOn = types.some((type) => valueIn(type) === 'ReportBatchItemFailures')
   const unresolved = types.find(({ state }) => state === 'unknown')
-  return unresolved?.state === 'unknown' && !isOn
-    ? unknown(unresolved.reason, items.position)
-    : known(isOn, items.position)
+  return unresolved?.state === 'unknown' && !isOn ? unknown(unresolved.reason, position) : known(isOn, position)
 }
 
 /**
@@ -159,9 +157,9 @@ export function readTable<T extends Table>(
   const { managed } = table
   const isManaged = managed !== undefined && get(managed).state !== 'absent'
   const entries = Object.entries(table).map(([key, row]): [string, Setting<unknown>] => {
-    const { mostManaged, limits: [least] = [0] } = row
+    const { managedLimits } = row
     const given = get(row)
-    const read = convert(isManaged && mostManaged ? { ...row, limits: [least, mostManaged] } : row, given)
+    const read = convert(isManaged && managedLimits ? { ...row, limits: managedLimits } : row, given)
     if (read.state === 'absent') return [key, absent]
     const { section, id = identify(key, read) } = given
     return [key, { ...read, ...(section === undefined ? {} : { section }), ...(read.position ? {} : { id }) }]

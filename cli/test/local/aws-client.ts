@@ -157,7 +157,7 @@ const cases: Case[] = [
       'handler.mjs': "export const handler = async () => { setTimeout(() => Promise.reject(new Error('late')), 50) }",
     },
     function: { freeze: false },
-    verdict: /^the process died once between invocations$/,
+    verdict: /^the process died between invocations: 1 time$/,
   },
   {
     title: 'require() of an ES module',
@@ -177,15 +177,6 @@ const cases: Case[] = [
     files: { 'handler.js': `export const handler = ${REPORTS_NOTHING}` },
     file: 'handler.js',
     verdict: 'not loaded',
-  },
-  {
-    title: '400 MB of Buffers with 256 MB',
-    files: {
-      'handler.mjs':
-        'const kept = []\nexport const handler = async () => { while (kept.length < 400) kept.push(Buffer.alloc(2 ** 20, 1)) }',
-    },
-    function: { memory: 256, timeout: 20_000 },
-    verdict: TEN_DEAD,
   },
 ]
 

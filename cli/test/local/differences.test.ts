@@ -112,7 +112,7 @@ test('with a template, a package.json above its CodeUri does not concern the run
   t.equal(line({}), 1)
   t.equal(line({ codeRoot: root }), 0, 'it is deployed')
   t.equal(line({ codeRoot: join(root, 'src') }), 0, 'the file was loaded without it')
-  t.equal(line({ codeRoot: join(root, 'src'), runtimeClient: 'node' }), 1)
+  t.equal(line({ codeRoot: join(root, 'src'), runtimeClient: 'node' }), 2, 'another client looks above it')
   t.equal(line({ codeRoot: join(root, 'dist') }), 1, 'the file is elsewhere')
 })
 
@@ -121,6 +121,12 @@ test('TypeScript differs from Lambda', async (t) => {
     'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
   ])
   t.strictSame(of({}, { function: { file: 'handler.mjs' } }), [])
+})
+
+test('another runtime client', async (t) => {
+  t.strictSame(of({}, { function: { file: 'handler.mjs', runtimeClient: 'npx aws-lambda-ric' } }), [
+    'with --runtime-client, memory, CPU time and work after the response are not checked',
+  ])
 })
 
 test('a .js file that is an ES module because of a package.json above its folder needs that file', async (t) => {

@@ -68,7 +68,7 @@ test('a number without an upper or a lower limit', async (t) => {
 })
 
 test('on Managed Instances, the limit of some numbers is higher', async (t) => {
-  const timeout = { ...row, kind: 'number', limits: [1, 900], mostManaged: 5400 } as const
+  const timeout = { ...row, kind: 'number', limits: [1, 900], managedLimits: [1, 5400] } as const
   const is = (value: number) => known<unknown>(value, position)
   const on = known(true)
   const perhaps = unknown('why')
@@ -104,6 +104,7 @@ test('a list: whether ReportBatchItemFailures is one of its items', async (t) =>
   t.strictSame(types([other, on]), known(true, position))
   t.strictSame(types([open, on]), known(true, position))
   t.strictSame(types([open, other]), unknown('why', position))
+  t.strictSame(types([other, open]), unknown('why', position))
   for (const items of [[], [other], [absent]]) t.strictSame(types(items), known(false, position))
   for (const value of ['ReportBatchItemFailures', {}]) {
     t.strictSame(types(value), invalid('it is not a list', 'Set it to a list.', position))
@@ -158,8 +159,8 @@ runs: Enabled (Enabled), boolean, terraform=enabled, default=true, isOptional=tr
 `,
   FUNCTION_SETTINGS: `
 managed: CapacityProviderConfig (CapacityProviderConfig), presence, terraform=capacity_provider_config.0, isOptional=true
-timeout: Timeout (Timeout), number, terraform=timeout, default=3, limits=1.900, mostManaged=5400
-memory: MemorySize (MemorySize), number, terraform=memory_size, default=128, limits=128.10240, mostManaged=32768, isOptional=true
+timeout: Timeout (Timeout), number, terraform=timeout, default=3, limits=1.900, managedLimits=1.5400
+memory: MemorySize (MemorySize), number, terraform=memory_size, default=128, limits=128.10240, managedLimits=128.32768, isOptional=true
 runtime: Runtime (Runtime), text, terraform=runtime, isOptional=true
 reservedConcurrency: ReservedConcurrentExecutions (ReservedConcurrentExecutions), number, terraform=reserved_concurrent_executions, limits=0, unset=-1
 tenantIsolation: TenancyConfig.TenantIsolationMode (TenantIsolationMode), text, terraform=tenancy_config.0.tenant_isolation_mode

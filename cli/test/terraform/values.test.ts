@@ -72,7 +72,7 @@ test('the settings of a table', async (t) => {
     elsewhere: number,
     after: { ...number, terraform: ['after'] },
     inBlock: { ...number, terraform: ['block', 0, 'after'] },
-    limited: { ...number, terraform: ['large'], limits: [1, 5], mostManaged: 10 },
+    limited: { ...number, terraform: ['large'], limits: [1, 5], managedLimits: [1, 10] },
   } as const satisfies Table
   const one = instance(
     { set: 7, zero: 0, unset: 0, block: [{}], none: [], large: 8 },

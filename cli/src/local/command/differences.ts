@@ -67,6 +67,8 @@ const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
       `${relative(process.cwd(), manifest)} makes ${basename(file)} an ES module. Lambda needs that file too: deploy it, or name the handler's file .mjs`
     )
   },
+  ({ options: { function: target } }) =>
+    target.runtimeClient && 'with --runtime-client, memory, CPU time and work after the response are not checked',
 ]
 
 /** The differences from AWS that concern a run. */
