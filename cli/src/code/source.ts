@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { join, parse, relative } from 'node:path'
 import { parseObject } from '../shared/json.ts'
 import { readIfFile } from '../shared/text-file.ts'
 import { isCommonJs, nearest, requiresPackage } from './commonjs.ts'
@@ -51,8 +51,11 @@ export interface Backoff {
 
 const OURS = /middy-bounded-sqs-batch/
 /** The libraries for partial batch responses of Middy and AWS, and the names of the response in all languages. */
-const LIBRARIES = /@middy\/(sqs-partial-batch-failure|event-batch-[\w-]+)|powertools[-\w./]*[./]batch/i
-const RESPONSE = /batch_?item_?failures?|sqs_?(batch|event)_?response/i
+const LIBRARIES =
+  /@middy\/(sqs-partial-batch-failure|event-batch-[\w-]+)|powertools[-\w./]*[./]batch|powertools[.\w]* import [^\n]*\bbatch\b/i
+/** Not the setting ReportBatchItemFailures, and not only the type of a script. */
+const RESPONSE = /(?<!report_?)batch_?item_?failures/i
+const RESPONSE_CLASS = /sqs_?(batch|event)_?response/i
 /** The list of failures, and a list that is empty. A function that returns only this one reports nothing. */
 const FAILURES = /\bbatch_?item_?failures\b/gi
 const NO_FAILURES = /\bbatch_?item_?failures['"]?\s*[:=]\s*\[\s*\]/gi
@@ -60,30 +63,34 @@ const LIBRARY =
   /^(middy-bounded-sqs-batch|@middy\/(sqs-partial-batch-failure|event-batch-.+)|@aws-lambda-powertools\/batch)$/
 /** What calls SQS with the permissions of the function. */
 const CALLS = ['deadLetter', 'retryBackoff', 'isolateCrashes']
-const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--)/
+/** Comments that begin a line or follow a space, and descriptions in Python. A longer line is that of a minified bundle. */
+const COMMENTS = /(?<=^|\s)(?:\/\*.*?\*\/|("{3}|'{3}).*?\1|(?:\/\/|#\s)[^\n]{0,200}$)|^\s*\*[^\n]*/gms
 
 /** The call, but not the declaration in a bundle, and not the name in its messages: retryBackoff(). */
 const BACKOFF = /(?<!function\s+)\bretryBackoff\s*\(\s*(?!\))/g
 const DEFAULT_BACKOFF: Backoff = { base: 30, factor: 2, max: 900, jitter: 'equal' }
+const SCRIPT = /\.[cm]?[jt]sx?$/
 /** A line of a minified bundle, in which functions have other names. */
 const MINIFIED = /.{1000}/
 
 /** Searches the code of a function. */
 export function searchCode(code: Code, workingFolder = process.cwd()): Source {
   const { places = [], inline, reason, handler, folder } = code
-  const shown = (path: string) => relative(workingFolder, path) || '.'
-  if (inline !== undefined) return findIn([{ shown: 'the code in the template', text: inline, isCommonJs: true }])
+  const shown = (path: string) => relative(workingFolder, path) || 'this folder'
+  const inTemplate = { shown: 'the code in the template', isScript: true, isCommonJs: true }
+  if (inline !== undefined) return findIn([{ ...inTemplate, text: inline }])
   const root = places.find((place) => folderAt(place) !== undefined)
   const files = (root === undefined ? [] : filesOf(code, root)).map((path) => ({
     shown: shown(path),
     text: readFileSync(path, 'utf8'),
+    isScript: SCRIPT.test(path),
     isCommonJs: isCommonJs(path, root as string),
   }))
   if (files.length > 0) return findIn(files)
   const [first] = places
   const nowhere =
     first === undefined ? 'the input does not say where the code is' : `there is no code at ${shown(first)}`
-  const noHandler = root === undefined ? nowhere : `there is no file of the handler ${handler} in ${shown(root)}`
+  const noHandler = root === undefined ? nowhere : `no source of the handler ${handler} was found in ${shown(root)}`
   return { missing: reason ?? noHandler, reports: dependencyNear(first ?? folder ?? workingFolder, shown) }
 }
 
@@ -93,7 +100,11 @@ function filesOf({ runtime, handler = '', entries = [], layers = [] }: Code, roo
   const main = names.map((name) => scriptAt(join(root, name))).find((path) => path !== undefined)
   if (main !== undefined && (runtime?.startsWith('nodejs') ?? true)) return withImports(main)
   if (runtime?.startsWith('nodejs')) return []
-  return [root, ...layers].flatMap((folder) => (folderAt(folder) ? sourcesIn(folder) : []))
+  const sources = [root, ...layers].flatMap((folder) => (folderAt(folder) ? sourcesIn(folder) : []))
+  // The file of the handler first, because findings name the first file with evidence.
+  const words = handler.split(/[./:]+/)
+  const isNamed = (path: string) => words.includes(parse(path).name)
+  return [...sources.filter(isNamed), ...sources.filter((path) => !isNamed(path))]
 }
 
 /** The path of a script, and the same without its first folders, as the source of `dist/src/index` is `src/index`. */
@@ -123,16 +134,15 @@ interface Found {
   /** The path in findings. */
   shown: string
   text: string
+  /** Whether it is JavaScript or TypeScript. */
+  isScript: boolean
   isCommonJs: boolean
 }
 
 function findIn(found: readonly Found[]): Source {
-  const files = found.map((file) => {
-    const lines = file.text.split('\n').filter((line) => !WHOLE_LINE_COMMENT.test(line))
-    return { ...file, text: lines.join('\n') }
-  })
-  function find(pattern: RegExp): string | undefined {
-    for (const { shown, text } of files) {
+  const files = found.map((file) => ({ ...file, text: file.text.replaceAll(COMMENTS, '') }))
+  function find(pattern: RegExp, among = files): string | undefined {
+    for (const { shown, text } of among) {
       const [match] = pattern.exec(text) ?? []
       if (match) return `${match} in ${shown}`
     }
@@ -141,12 +151,14 @@ function findIn(found: readonly Found[]): Source {
   const [searched] = found.map(({ shown }) => shown)
   const others = found.length - 1
   const ours = find(OURS)
+  const isOther = ({ isScript }: Found) => !isScript
+  const response = find(RESPONSE) ?? find(RESPONSE_CLASS, files.filter(isOther))
   return {
     searched: `${searched}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
     // A bundle of this package also has the other names.
-    reports: ours ?? find(LIBRARIES) ?? (isNeverFilled(files.map(({ text }) => text)) ? undefined : find(RESPONSE)),
+    reports: ours ?? find(LIBRARIES) ?? (isNeverFilled(files.map(({ text }) => text)) ? undefined : response),
     requiresPackage: files.find(({ text, isCommonJs }) => isCommonJs && requiresPackage(text))?.shown,
-    backoff: backoffIn(files.map(({ text }) => text)),
+    backoff: backoffIn(files.flatMap(({ text, isScript }) => (isScript ? text : []))),
     calls: ours === undefined ? [] : CALLS.filter((name) => find(new RegExp(`\\b${name}\\s*\\(`)) !== undefined),
   }
 }

@@ -66,7 +66,7 @@ export function examine(
   isDeployed = false,
 ): Examined {
   const places = new Set<string | undefined>()
-  const acceptables: Acceptable[] = [{ detected: [], acceptances: given }]
+  const acceptables: Acceptable[] = []
   const defaulted = new Set<string>()
   const all: Model[] = []
   const examined = inputs.map(({ name, error, models: read }): ExaminedInput => {

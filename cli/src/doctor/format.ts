@@ -22,12 +22,17 @@ export function counts({ findings, inputs }: Pick<Examined, 'findings' | 'inputs
   return `${countOf(mappings, 'mapping')} checked: ${parts.join(', ')}${accepted > 0 ? `, ${accepted} accepted` : ''}`
 }
 
-/** Why nothing was checked in inputs without a mapping. A folder can have hundreds of them, so they share a line. */
+/**
+ * Why nothing was checked in inputs without a mapping. A folder can have hundreds of them, so they share a line, but not
+ * those in which a mapping may be.
+ */
 export function notesOf(inputs: Examined['inputs']): string[] {
-  const notes = inputs.flatMap(({ note }) => note ?? [])
-  if (notes.length < 2) return notes
-  const names = joinNames(inputs.flatMap(({ name, note }) => (note === undefined ? [] : name)))
-  return [`${notes.length} inputs have no SQS event source mapping, so nothing was checked in them: ${names}`]
+  const open = inputs.filter(({ mayHaveMappings }) => mayHaveMappings)
+  const empty = inputs.filter(({ note, mayHaveMappings }) => note !== undefined && !mayHaveMappings)
+  const names = joinNames(empty.map(({ name }) => name))
+  const shared = `${empty.length} inputs have no SQS event source mapping, so nothing was checked in them: ${names}`
+  const notes = (some: typeof inputs) => some.flatMap(({ note }) => note ?? [])
+  return [...notes(open), ...(empty.length > 1 ? [shared] : notes(empty))]
 }
 
 /** The last lines of the output: the inputs without mappings, the counts, the defaults, and what is never checked. */

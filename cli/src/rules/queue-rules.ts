@@ -1,7 +1,7 @@
 import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
-import { formatNumber } from '../shared/format.ts'
+import { countOf, formatNumber } from '../shared/format.ts'
 import { mayBeNode } from './function-rules.ts'
 import { outageSeconds } from './outage.ts'
 import {
@@ -175,7 +175,7 @@ function keepLonger(mapping: Mapping, ofQueue: readonly Mapping[], than: string,
 /** How long an outage a message survives, as far as the code shows it. */
 function outageOf({ queue, function: lambdaFunction }: Mapping, receives: number): string {
   const { missing, backoff } = sourceOf(lambdaFunction)
-  const minutes = (seconds: number) => (Math.floor(seconds / 6) / 10).toLocaleString('en-US')
+  const minutes = (seconds: number) => countOf(Math.floor(seconds / 6) / 10, 'minute')
   const reason = missing ?? (backoff && 'reason' in backoff ? backoff.reason : undefined)
   if (reason !== undefined) return `How long an outage a message survives is not known: ${reason}`
   if (receives === 1) return 'A message is dead-lettered after its first failure'
@@ -184,11 +184,11 @@ function outageOf({ queue, function: lambdaFunction }: Mapping, receives: number
     if (Number.isNaN(seconds))
       return 'How long an outage a message survives is not known, as the visibility timeout is not'
     const without = mayBeNode(lambdaFunction) ? 'Without retryBackoff(), a' : 'A'
-    return `${without} message survives an outage of at least ${minutes(seconds)} minutes`
+    return `${without} message survives an outage of at least ${minutes(seconds)}`
   }
   const who =
     backoff.jitter === 'full' ? '99 % of the messages survive an outage of' : 'a message survives an outage of at least'
-  return `With retryBackoff(), ${who} ${minutes(outageSeconds(backoff, receives))} minutes`
+  return `With retryBackoff(), ${who} ${minutes(outageSeconds(backoff, receives))}`
 }
 
 export const QUEUE_RULES: readonly Rule[] = [

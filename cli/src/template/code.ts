@@ -5,7 +5,7 @@ import { attributeOf, propertiesOf, property, resourceIn, textsOf, typeOf } from
 import { itemsOf, type Resolved, rawText, resolve, type Scope } from './resolve.ts'
 import { readable } from './text.ts'
 
-const ELSEWHERE = 'the template does not say which local file it is'
+const ELSEWHERE = 'the template does not say which local file has the code'
 
 function textAt(resolved: Resolved): string | undefined {
   return resolved.kind === 'scalar' ? readable(rawText(resolved)) : undefined

@@ -98,7 +98,7 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
   ...[
     ['SQSBatchResponse', 'Main.java', 'SQSBatchResponse handleRequest(SQSEvent event) {'],
     ['sqs_event_response', 'main.rs', 'use sqs_event_response;'],
-    ['BatchItemFailure', 'main.go', 'events.SQSBatchItemFailure{ItemIdentifier: id}'],
+    ['BatchItemFailures', 'main.go', 'events.SQSEventResponse{BatchItemFailures: failures}'],
     ['batch_item_failures', 'main.rs', '#[serde(rename = "batch_item_failures")]'],
   ].map(([name, file, text]): [string, Files, Partial<Code>, string] => {
     return [`only ${text}`, { [`src/${file}`]: String(text) }, PYTHON, `${name} in src/${file}`]
@@ -123,7 +123,75 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
   ['a handler that throws', { 'src/app.mjs': 'throw 1', 'package.json': BATCH }, NODE, undefined],
   ['only comments', { 'src/app.mjs': '// batchItemFailures\n  * batchItemFailures' }, NODE, undefined],
   ['only a comment, in Python', { 'src/app.py': '# batchItemFailures' }, PYTHON, undefined],
-  ['a test beside the code', { 'src/app.py': '', 'src/tests/app.py': 'batchItemFailures' }, PYTHON, undefined],
+  ...[
+    'tests/app.py',
+    'test_app.py',
+    'app_test.go',
+    'app.spec.ts',
+    'vendor/aws/events/sqs.go',
+    'venv/lib/a.py',
+    'env/lib/a.py',
+    'python/lib/site-packages/a.py',
+    'dist-packages/a.py',
+    'aws_lambda_powertools/utilities/batch/base.py',
+  ].map((file): [string, Files, Partial<Code>, undefined] => {
+    return [`only in ${file}`, { 'src/app.py': '', [`src/${file}`]: 'batchItemFailures' }, PYTHON, undefined]
+  }),
+  ...['tests.py', 'atest_app.py', 'app_tests.go', 'vendors/a.go', 'environment/a.py'].map(
+    (file): [string, Files, Partial<Code>, string] => {
+      return [`in ${file}`, { [`src/${file}`]: 'batchItemFailures' }, PYTHON, `batchItemFailures in src/${file}`]
+    },
+  ),
+  ...[
+    '"reportBatchItemFailures": true',
+    'report_batch_item_failures=True',
+    'x = 1 # batchItemFailures',
+    '"""\nbatchItemFailures\n"""',
+    "'''a\nbatchItemFailures'''",
+    'BatchItemFailure(id)',
+  ].map((text): [string, Files, Partial<Code>, undefined] => {
+    return [`only ${JSON.stringify(text)}, in Python`, { 'src/app.py': text }, PYTHON, undefined]
+  }),
+  ...[
+    'f(): Promise<SQSBatchResponse | void>',
+    'x() // batchItemFailures',
+    '/* a\nbatchItemFailures */ x()',
+    'x({ BatchItemFailure: event })',
+    'x = new CfnEventSourceMapping({ reportBatchItemFailures: true })',
+  ].map((text): [string, Files, Partial<Code>, undefined] => {
+    return [`only ${JSON.stringify(text)}`, { 'src/app.ts': text }, NODE, undefined]
+  }),
+  ...[
+    "glob('a/*'); batchItemFailures; glob('b */')",
+    "fetch('https://a.b'); batchItemFailures",
+    "'#batchItemFailures'",
+  ].map((text): [string, Files, Partial<Code>, string] => {
+    return [`after what is no comment: ${text}`, { 'src/app.ts': text }, NODE, 'batchItemFailures in src/app.ts']
+  }),
+  [
+    'a minified line with what looks like a comment',
+    { 'src/app.mjs': `x(' // '); batchItemFailures;${'y();'.repeat(50)}` },
+    NODE,
+    'batchItemFailures in src/app.mjs',
+  ],
+  [
+    'the module of Powertools, imported by its name',
+    { 'src/app.py': 'from aws_lambda_powertools.utilities import parser, batch' },
+    PYTHON,
+    'powertools.utilities import parser, batch in src/app.py',
+  ],
+  [
+    'several files: the one of the handler comes first',
+    { 'src/a.py': 'batchItemFailures', 'src/app.py': 'batch_item_failures', 'src/b/app/c.py': 'batchItemFailures' },
+    PYTHON,
+    'batch_item_failures in src/app.py',
+  ],
+  [
+    'several files: the one of a class comes first',
+    { 'src/A.java': 'SQSBatchResponse', 'src/Orders.java': 'batchItemFailures' },
+    { handler: 'com.shop.Orders::handle', runtime: 'java21' },
+    'batchItemFailures in src/Orders.java',
+  ],
   ['no code, and another package.json', { 'package.json': '{ "dependencies": { "p-map": "7" } }' }, NODE, undefined],
 ]
 for (const [title, files, code, reports] of EVIDENCE) {
@@ -150,12 +218,12 @@ test('what was searched, or why nothing was', (t) => {
   t.equal(searched({ ...NODE, places }), 'src/app.mjs and 1 other file')
   t.equal(searched({ ...NODE, handler: 'b.handler', places }), 'src/b.mjs')
   t.equal(searched({ handler: 'b.handler', places }), 'src/b.mjs')
-  t.equal(searched({ ...PYTHON, handler: 'b.handler', places }), 'src/app.mjs and 2 other files')
+  t.equal(searched({ ...PYTHON, handler: 'b.handler', places }), 'src/b.mjs and 2 other files')
   t.equal(searched({ handler: 'c.handler', places }), 'src/app.mjs and 2 other files')
-  t.equal(searched({ runtime: 'nodejs24.x', places }), 'there is no file of the handler undefined in src')
-  t.equal(searched({ ...NODE, places: [root] }), 'there is no file of the handler app.handler in .')
+  t.equal(searched({ runtime: 'nodejs24.x', places }), 'no source of the handler undefined was found in src')
+  t.equal(searched({ ...NODE, places: [root] }), 'no source of the handler app.handler was found in this folder')
   t.equal(searched({ ...NODE, handler: 'x.handler', entries: ['b.ts', 'b.mjs'], places }), 'src/b.mjs')
-  t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'there is no file of the handler c.handler in src')
+  t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   t.equal(searched({ ...NODE, places: [join(root, 'gone')] }), 'there is no code at gone')
   t.equal(searched({ ...NODE, handler: 'c.handler', places, reason: 'it is elsewhere' }), 'it is elsewhere')
   t.equal(searched({}), 'the input does not say where the code is')
@@ -224,6 +292,11 @@ for (const [code, expected] of [
     t.strictSame(searchCode({ inline: code }).backoff, expected)
   })
 }
+
+test('a long line in another language is not minified code', async (t) => {
+  const root = filesIn(t, { 'app.py': 'b();'.repeat(250) })
+  t.equal(searchCode({ ...PYTHON, places: [root] }).backoff, undefined)
+})
 
 test('the delays of several files: one of them is minified', async (t) => {
   const root = filesIn(t, { 'app.mjs': "import './b.mjs'", 'b.mjs': 'b();'.repeat(250) })

@@ -75,6 +75,20 @@ test('an input without a mapping is named', async (t) => {
   ])
 })
 
+test('of several inputs without a mapping, those in which one may be have a line each, with the reason', async (t) => {
+  const never =
+    'Conditions: { Never: !Equals [a, b] }\nResources:\n  Map: { Type: AWS::Lambda::EventSourceMapping, Condition: Never }\n'
+  const root = filesIn(t, { ...FILES, 'never.yaml': never })
+  const paths = ['a.json', 'empty.json', 'empty.json', 'never.yaml', 'never.yaml'].map((name) => join(root, name))
+  const { stdout } = await runDoctor(t, paths)
+  const line =
+    /never\.yaml has no SQS .+ Not read: Map \(line 3\): its condition Never is false with these parameters\./g
+  t.equal(stdout.match(line)?.length, 2)
+  t.match(stdout, '2 inputs have no SQS event source mapping, so nothing was checked in them: ')
+  const one = await runDoctor(t, paths.slice(0, 4).toSpliced(1, 1))
+  t.match(one.stdout, /empty\.json has no SQS event source mapping, so nothing was checked\.\n/)
+})
+
 test('a folder: its templates and those of its subfolders, without node_modules and other files', async (t) => {
   const root = filesIn(t, {
     'infra/a.json': clean,

@@ -85,7 +85,8 @@ for (const [title, code] of [
 test('code that is packaged, in a bucket: an error', async (t) => {
   const found = {
     severity: 'warning',
-    message: /it is not known whether the function reports failures: the template does not say which local file it is/,
+    message:
+      /it is not known whether the function reports failures: the template does not say which local file has the code/,
   }
   t.match(await findingIn(t, sam({ mapping: OFF, function: { CodeUri: 's3://code/0f1e', Handler: 'a.b' } }), {}), found)
   const inBucket = { CodeUri: { Bucket: 'code', Key: '0f1e' }, Handler: 'a.b' }

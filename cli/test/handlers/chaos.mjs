@@ -1,6 +1,6 @@
 // The function of local/chaos.ts. The body of a message names the fault that its first delivery causes. The journal is a
 // file in which the function notes what it does.
-import { spawn } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import middy from '@middy/core'
@@ -21,10 +21,9 @@ function signalNow(signal) {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100)
 }
 
-/** Sends a signal later, also if this process is stopped then. */
+/** Sends a signal later, also if this process is stopped then. No child process may be left when the function responds. */
 function signalLater(signal, ms) {
-  const script = `sleep ${ms / 1000}; kill -${signal} ${pid}`
-  spawn('/bin/sh', ['-c', script], { detached: true, stdio: 'ignore' }).unref()
+  spawnSync('/bin/sh', ['-c', `(sleep ${ms / 1000}; kill -${signal} ${pid}) &`], { detached: true, stdio: 'ignore' })
 }
 
 const clocks = { date: Date.now, monotonic: performance.now.bind(performance) }

@@ -200,8 +200,8 @@ function checkLedger(t: Test, { code, stdout, stderr, journal }: Run, messages: 
     `${delivered} delivered, the handler saw ${records}`,
   )
   t.ok(responded.length >= invocations - failedInvocations && responded.length <= invocations, 'responses')
-  const times = diedBetween === 1 ? 'once' : `${diedBetween} times`
-  const reason = diedBetween === 0 ? undefined : `the process died ${times} between invocations`
+  const times = `${diedBetween} time${diedBetween === 1 ? '' : 's'}`
+  const reason = diedBetween === 0 ? undefined : `the process died between invocations: ${times}`
   t.same([ledger.verdict, ledger.reason, code], reason ? ['failed', reason, 1] : ['passed', undefined, 0])
   const counts = ['processed', 'deadLettered', 'redelivered', 'invocations', 'failedInvocations', 'timeouts', 'crashes']
   t.comment(JSON.stringify(ledger, [...counts, 'diedBetween', 'wallMs', 'reasons', ...Object.keys(ledger.reasons)]))

@@ -19,7 +19,7 @@ function codeIn(properties: string, metadata = '{}', folder = FOLDER) {
 }
 
 const NOTHING = { places: [], layers: [], handler: undefined, runtime: undefined, entries: [], folder: FOLDER }
-const REASON = 'the template does not say which local file it is'
+const REASON = 'the template does not say which local file has the code'
 const IMAGE = { folder: FOLDER, reason: 'the code is in a container image' }
 
 for (const [title, properties, expected] of [
