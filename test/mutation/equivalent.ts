@@ -428,7 +428,24 @@ export const EQUIVALENT: Readonly<
       'Each setting that a fix sets has a name in Terraform. TypeScript needs the default.',
     ],
   ],
+  'cli/src/template/resolve.ts': [
+    [
+      'if (condition === undefined || holds(scope, condition) !== false) return placeholderFor(path)',
+      ['if (false || holds(scope, condition) !== false) return placeholderFor(path)'],
+      'A condition that is not declared is not false.',
+    ],
+  ],
   'cli/src/model/filters.ts': [
+    [
+      'const [first, ...more] = isObject(value) ? Object.entries(value) : []',
+      ['const [first, ...more] = isObject(value) ? Object.entries(value) : ["Stryker was here"]'],
+      'It is the name of no operator.',
+    ],
+    [
+      'return first && more.length === 0 ? first : []',
+      ['return first && more.length === 0 ? first : ["Stryker was here"]'],
+      'It is the name of no operator.',
+    ],
     [
       'if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)',
       ['if (true) return known<Pattern>({ error: error.message }, position)'],

@@ -28,7 +28,7 @@ export type Verdict = boolean | { reason: string }
 /** Stacks of a CDK app that are read together, and the values that they use of each other. */
 export interface Links {
   /** The stack itself comes first. `file` is that in the positions of its nodes. */
-  stacks: readonly { file: string; document: Node; prefix: string }[]
+  stacks: readonly { file: string | undefined; document: Node; prefix: string }[]
   exports: ReadonlyMap<string, Node>
   /** The parameters that the stack around a nested stack sets. As in `outputs`, the prefix is before each name. */
   parameters: ReadonlyMap<string, Node>
@@ -66,7 +66,7 @@ export interface Scope {
   /** How many nodes and conditions are being evaluated. */
   depth: number
   /** A scope for each stack, by the file in its positions: a name in a stack means a resource of this stack. */
-  stacks: ReadonlyMap<string, Scope>
+  stacks: ReadonlyMap<string | undefined, Scope>
 }
 
 export function scopeOf(
@@ -75,7 +75,7 @@ export function scopeOf(
   { links, varied, ...more }: Pick<Scope, 'chosen' | 'links'> & { folder?: string; varied?: string | undefined } = {},
 ): Scope {
   const resources = new Map<string, Node>()
-  const stacks = new Map<string, Scope>()
+  const stacks = new Map<string | undefined, Scope>()
   const shared = {
     folder: process.cwd(),
     ...more,
@@ -89,7 +89,7 @@ export function scopeOf(
     queues: new Map(),
     depth: 0,
   }
-  for (const { file, document, prefix } of links?.stacks ?? [{ file: '', document: root, prefix: '' }]) {
+  for (const { file, document, prefix } of links?.stacks ?? [{ file: undefined, document: root, prefix: '' }]) {
     const section = (name: string) => entriesOf(entriesOf(document).get(name))
     for (const [id, declaration] of section('Resources')) resources.set(prefix + id, declaration)
     stacks.set(file, {
@@ -163,7 +163,7 @@ function once<Key, Result>(
 }
 
 /** The scope of the stack that has a node. */
-export function scopeAround(scope: Scope, { position: { file = '' } }: Node): Scope {
+export function scopeAround(scope: Scope, { position: { file } }: Node): Scope {
   return scope.stacks.get(file) ?? scope
 }
 

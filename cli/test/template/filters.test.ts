@@ -118,6 +118,7 @@ for (const [pattern, reason] of [
     { 'anything-but': { 'equals-ignore-case': [true] } },
     { 'anything-but': { 'equals-ignore-case': 5 } },
     { 'anything-but': { prefix: 'a', suffix: 'b' } },
+    { 'anything-but': { prefix: { 'equals-ignore-case': 'a' } } },
     { exists: 'true' },
     { numeric: 5 },
     { numeric: [] },

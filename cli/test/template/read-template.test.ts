@@ -274,7 +274,7 @@ for (const [resource, expected] of [
 
 test('a nested stack whose template was read is not listed', async (t) => {
   const template = parseTemplate('template.yaml', 'Resources: { A: { Type: AWS::CloudFormation::Stack } }')
-  const stacks = [{ file: '', document: template.document, prefix: '' }]
+  const stacks = [{ file: undefined, document: template.document, prefix: '' }]
   const none = { stacks, exports: new Map(), parameters: new Map(), outputs: new Map() }
   const unread = (nested: string[]) => {
     const [model] = readCases({ ...template, links: { ...none, nested: new Set(nested) } }, new Map())

@@ -35,7 +35,7 @@ function resolverOf(
   { links, chosen }: { links?: Partial<Links>; chosen?: Map<string, { value: string }> } = {},
 ) {
   const document = parseDocument('template.yaml', `---\nValue: ${expression}${SECTIONS}`)
-  const stacks = [{ file: '', document, prefix: '' }]
+  const stacks = [{ file: undefined, document, prefix: '' }]
   const none = { stacks, exports: new Map(), parameters: new Map(), outputs: new Map(), nested: new Set<string>() }
   const all = links && { ...none, ...links }
   const scope = scopeOf(document, new Map(Object.entries(given)), { links: all, chosen })
