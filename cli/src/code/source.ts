@@ -102,7 +102,7 @@ function filesOf({ runtime, handler = '', entries = [], layers = [] }: Code, roo
   if (runtime?.startsWith('nodejs')) return []
   const sources = [root, ...layers].flatMap((folder) => (folderAt(folder) ? sourcesIn(folder) : []))
   // The file of the handler first, because findings name the first file with evidence.
-  const words = handler.split(/[./:]+/)
+  const words = handler.split(/[./:]/)
   const isNamed = (path: string) => words.includes(parse(path).name)
   return [...sources.filter(isNamed), ...sources.filter((path) => !isNamed(path))]
 }
@@ -158,7 +158,7 @@ function findIn(found: readonly Found[]): Source {
     // A bundle of this package also has the other names.
     reports: ours ?? find(LIBRARIES) ?? (isNeverFilled(files.map(({ text }) => text)) ? undefined : response),
     requiresPackage: files.find(({ text, isCommonJs }) => isCommonJs && requiresPackage(text))?.shown,
-    backoff: backoffIn(files.flatMap(({ text, isScript }) => (isScript ? text : []))),
+    backoff: backoffIn(files.filter(({ isScript }) => isScript).map(({ text }) => text)),
     calls: ours === undefined ? [] : CALLS.filter((name) => find(new RegExp(`\\b${name}\\s*\\(`)) !== undefined),
   }
 }

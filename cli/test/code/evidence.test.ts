@@ -75,7 +75,7 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
   [
     'an empty list in one place, and a list of failures in another one',
     {
-      'src/app.mjs': "import './b.mjs'\nreturn { batchItemFailures: [] } // x",
+      'src/app.mjs': "import './b.mjs'\nreturn { batchItemFailures: [] }; x",
       'src/b.mjs': 'batchItemFailures.push(id)',
     },
     NODE,
@@ -181,6 +181,12 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     'powertools.utilities import parser, batch in src/app.py',
   ],
   [
+    'Python in a folder with the name of a script',
+    { 'src/next.js/a.py': 'SQSBatchResponse' },
+    PYTHON,
+    'SQSBatchResponse in src/next.js/a.py',
+  ],
+  [
     'several files: the one of the handler comes first',
     { 'src/a.py': 'batchItemFailures', 'src/app.py': 'batch_item_failures', 'src/b/app/c.py': 'batchItemFailures' },
     PYTHON,
@@ -274,6 +280,7 @@ for (const [code, expected] of [
   ],
   ['retryBackoff( { client: new SQS({ region: \'x\' }), jitter: "full" })', { ...BACKOFF, jitter: 'full' }],
   ['retryBackoff({ factor:3 })', { ...BACKOFF, factor: 3 }],
+  ['retryBackoff({\n  factor: 3 // times\n})', { ...BACKOFF, factor: 3 }],
   ['retryBackoff({ base })', { reason: 'base of retryBackoff() is not a literal' }],
   ...['LIMIT', 'x1', '1x', '1.x'].map(
     (max) => [`retryBackoff({ base: 1, max: ${max} })`, { reason: 'max of retryBackoff() is not a literal' }] as const,
