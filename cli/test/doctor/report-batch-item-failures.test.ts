@@ -115,6 +115,9 @@ test('Terraform: the source of archive_file is searched', (t) => {
     state.values.root_module.resources.push(archive as never)
     t.match(findingsInPlan(state), [{ rule: 'report-batch-item-failures', severity }])
   }
+  const own = process.cwd()
+  t.teardown(() => process.chdir(own))
+  process.chdir(filesIn(t, { 'package.json': '{}' })) // the nearest package.json could depend on a library
   const remote = terraformState({ mapping: OFF, function: { S3Bucket: 'code' } })
   t.match(findingsInPlan(remote), [{ severity: 'warning', message: /the plan or state does not name a local file/ }])
   t.end()
