@@ -428,6 +428,21 @@ export const EQUIVALENT: Readonly<
       'Each setting that a fix sets has a name in Terraform. TypeScript needs the default.',
     ],
   ],
+  'cli/src/local/simulator/memory-queue.ts': [
+    ['clearTimeout(timer)', [';'], 'The timer only lets waiting calls look once more.'],
+    [
+      'if (!this.options.fifo) return',
+      ['if (false) return'],
+      'It only lets waiting calls look once more. TypeScript needs no check, but a standard queue has no groups.',
+    ],
+  ],
+  'cli/src/template/reader.ts': [
+    [
+      "if (resolved.kind !== 'scalar') return resolved",
+      ['if (false) return resolved'],
+      'What is no text is no JSON either, and is returned. TypeScript needs the check.',
+    ],
+  ],
   'cli/src/template/resolve.ts': [
     [
       'if (condition === undefined || holds(scope, condition) !== false) return placeholderFor(path)',

@@ -152,6 +152,15 @@ test('calls that have not begun when the feed is aborted are not sent', async (t
   t.strictSame(await abortedInFirstCall(10), { sent: [10], isComplete: true }, 'all messages were sent')
 })
 
+test('messages that are not a full call when the feed is aborted are not sent', async (t) => {
+  const stopped = new AbortController()
+  async function* input() {
+    yield* texts(3)
+    stopped.abort()
+  }
+  t.match(await fed(input(), { signal: stopped.signal }), { calls: [], isComplete: false })
+})
+
 test('an aborted feed takes no more messages from its input, and says that the rest was not sent', async (t) => {
   const { queue } = openFakeQueue(false)
   const stopped = new AbortController()

@@ -259,6 +259,40 @@ test('clients receive the fields of SQS, and only those system attributes that a
     Attributes: { ...received, MessageGroupId: 'a', MessageDeduplicationId: 'id', AWSTraceHeader: 'Root=1' },
   })
   t.strictSame(second?.Attributes, received)
+  send(queue, 'own')
+  queue.send({ ...entry('no trace'), MessageSystemAttributes: {} })
+  for (const one of queue.take(2)) t.strictSame(toMessage(one).Attributes, { ...received, SentTimestamp: '1000010' })
+})
+
+test('only messages of a FIFO queue have a sequence number', async (t) => {
+  const { queue } = open(t, true)
+  send(queue, 'own', 'a')
+  queue.enqueue(entry('of a client', 'b'))
+  const numbers = queue.take(2).map((one) => String(toMessage(one).Attributes?.SequenceNumber))
+  t.match(numbers, [/^\d{20}$/, /^\d{20}$/])
+  t.ok(String(numbers[0]) < String(numbers[1]))
+})
+
+test('a waiting call is woken by a message, and does not wait for its next look', async (t) => {
+  for (const [fifo, act] of [
+    [false, (queue: MemoryQueue) => send(queue, 'x')],
+    [true, (queue: MemoryQueue) => queue.remove([...queue.inflightMessages.keys()][0] as string)],
+  ] as const) {
+    const { queue } = open(t, fifo)
+    if (fifo) {
+      for (const body of ['a1', 'x']) send(queue, body, 'a')
+      queue.take(1)
+    }
+    const restore = globalThis.setTimeout
+    globalThis.setTimeout = (() => restore(() => {}, 0)) as never
+    t.teardown(() => {
+      globalThis.setTimeout = restore
+    })
+    const waiting = queue.receive(10, 60)
+    globalThis.setTimeout = restore
+    act(queue)
+    t.strictSame(bodies(await waiting), ['x'])
+  }
 })
 
 test('delayed messages become visible one after the other', async (t) => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { test } from 'tap'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { openRunEnd, type RunEndOptions } from '../../src/local/simulator/run-end.ts'
@@ -49,11 +50,44 @@ test('a message in flight, or a first message that is awaited, keeps the run fro
   t.equal(count, 4)
 })
 
-test('watching ends with the work, also if the run does not end by itself', async (t) => {
-  const { end } = open([0], { idle: undefined })
+test('a queue with as many messages as are in flight is not empty', async (t) => {
+  let count = 0
+  const { end, ledger, over } = open([1, 1, 0], {
+    onProgress: () => {
+      count += 1
+      if (count === 2) ledger.invocationEnded({ type: 'response', payload: '' }, [received('a')])
+    },
+  })
+  ledger.delivered([received('a')])
   end.inputSent()
-  await end.watch(Promise.resolve())
-  t.notOk(end.over.aborted)
+  await end.watch(over)
+  t.equal(count, 3)
+})
+
+test('the time without messages begins when the queue is empty, and the last look comes at its end', async (t) => {
+  const clock = { now: 1000 }
+  t.intercept(performance, 'now', { value: () => clock.now })
+  const waits: number[] = []
+  const { end, over } = open([1, 0], {
+    idle: 0.6,
+    sleep: (async (ms: number, _value: unknown, { signal }: { signal: AbortSignal }) => {
+      waits.push(ms)
+      clock.now += ms
+      if (end.over.aborted) await once(signal, 'abort')
+    }) as never,
+  })
+  end.inputSent()
+  await end.watch(over)
+  t.strictSame(waits, [250, 250, 250, 100, 250])
+})
+
+test('watching ends with the work, also if the run does not end by itself', async (t) => {
+  for (const idle of [undefined, 3600]) {
+    const { end } = open([0], { idle })
+    end.inputSent()
+    await end.watch(Promise.resolve())
+    t.notOk(end.over.aborted)
+  }
 })
 
 test('no other message can arrive if all that are in the queue were received, and nobody else knows the queue', async (t) => {

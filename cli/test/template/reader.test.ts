@@ -31,13 +31,13 @@ Resources:
   Alias: { Type: AWS::Lambda::Alias }
   Version: { Type: AWS::Lambda::Version }
   Policy: { Type: AWS::SQS::QueuePolicy }
-  Macro: { Fn::Transform: { Name: Own } }
+  Macro: { Type: AWS::SQS::Queue, Fn::Transform: { Name: Own } }
 `
 
 const scope = scopeOf(parseDocument('template.yaml', TEMPLATE))
 
 test('resources by type, without those whose condition is false', async (t) => {
-  t.strictSame(resourcesOf(scope, QUEUE), ['Queue', 'Same', 'Dead', 'Unnamed'])
+  t.strictSame(resourcesOf(scope, QUEUE), ['Queue', 'Same', 'Dead', 'Unnamed', 'Macro'])
   t.strictSame(resourcesOf(scope, FUNCTION), ['Handler', 'Sam'])
 })
 

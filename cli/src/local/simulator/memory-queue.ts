@@ -114,7 +114,7 @@ export class MemoryQueue {
   enqueue(entry: SendMessageBatchRequestEntry): StoredMessage {
     const message = createMessage(entry)
     if (this.options.fifo) {
-      const id = entry.MessageDeduplicationId ?? hash('sha256', entry.MessageBody ?? '')
+      const id = entry.MessageDeduplicationId ?? hash('sha256', String(entry.MessageBody))
       const known = this.#deduplicated.get(id)
       if (known && known.at >= performance.now() - DEDUPLICATION_MS) {
         return { ...known.message, md5OfBody: message.md5OfBody } // clients compare it with what they have sent
@@ -305,9 +305,9 @@ export function md5OfAttributes(attributes: Record<string, MessageAttributeValue
   const names = Object.keys(attributes).sort()
   if (names.length === 0) return undefined
   const parts = names.flatMap((name) => {
-    const { DataType = '', StringValue = '', BinaryValue } = attributes[name] ?? {}
-    const value = Buffer.from(BinaryValue ?? StringValue)
-    return [Buffer.from(name), Buffer.from(DataType)]
+    const { DataType, StringValue, BinaryValue } = attributes[name] as MessageAttributeValue
+    const value = Buffer.from(BinaryValue ?? String(StringValue))
+    return [Buffer.from(name), Buffer.from(String(DataType))]
       .map(withLength)
       .concat(Buffer.from([BinaryValue ? 2 : 1]), withLength(value))
   })
@@ -315,7 +315,7 @@ export function md5OfAttributes(attributes: Record<string, MessageAttributeValue
 }
 
 export function createMessage(entry: SendMessageBatchRequestEntry): StoredMessage {
-  const md5OfBody = hash('md5', entry.MessageBody ?? '')
+  const md5OfBody = hash('md5', String(entry.MessageBody))
   return { messageId: randomUUID(), entry, md5OfBody, sentTimestamp: Date.now(), receiveCount: 0 }
 }
 

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
+import { setTimeout } from 'node:timers/promises'
 import type { OpenLedger, Progress } from './ledger.ts'
 import type { Queue } from './queue.ts'
 
@@ -14,6 +14,7 @@ export interface RunEndOptions {
   onProgress: (progress: Progress) => void
   /** The signals that the caller of the run aborts. */
   signals: readonly AbortSignal[]
+  sleep?: typeof setTimeout
 }
 
 export interface RunEnd {
@@ -35,7 +36,8 @@ export interface RunEnd {
 }
 
 /** Decides when a run ends: the queue is idle, a part of the run fails, or the caller ends it. */
-export function openRunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals }: RunEndOptions): RunEnd {
+export function openRunEnd(options: RunEndOptions): RunEnd {
+  const { queue, ledger, idle = Number.POSITIVE_INFINITY, awaitFirst, onProgress, sleep = setTimeout } = options
   const over = new AbortController()
   const errors: unknown[] = []
   let isInputSent = false
@@ -47,7 +49,7 @@ export function openRunEnd({ queue, ledger, idle, awaitFirst, onProgress, signal
 
   return {
     over: over.signal,
-    draining: AbortSignal.any([...signals, over.signal]),
+    draining: AbortSignal.any([...options.signals, over.signal]),
     fail,
     guard(callback) {
       return (...values) => {
@@ -72,13 +74,13 @@ export function openRunEnd({ queue, ledger, idle, awaitFirst, onProgress, signal
         const wasSent = isInputSent // read first: the counts may not include a message that is sent while they are read
         const progress = ledger.snapshot(await queue.counts())
         onProgress(progress)
-        const isEmpty = wasSent && progress.remaining + progress.inFlight === 0
+        const isEmpty =
+          wasSent && progress.remaining + progress.inFlight === 0 && (!awaitFirst || progress.delivered > 0)
         const now = performance.now()
-        emptySince =
-          isEmpty && (!awaitFirst || progress.delivered > 0) ? Math.min(emptySince, now) : Number.POSITIVE_INFINITY
-        const left = idle === undefined ? POLL_MS : Math.max(0, emptySince + idle * 1000 - now)
+        emptySince = isEmpty ? Math.min(emptySince, now) : Number.POSITIVE_INFINITY
+        const left = Math.max(0, emptySince + idle * 1000 - now)
         if (left === 0) over.abort()
-        await sleep(left === 0 ? POLL_MS : Math.min(POLL_MS, left), undefined, { signal: done.signal }).catch(() => {})
+        await sleep(Math.min(POLL_MS, left || POLL_MS), undefined, { signal: done.signal }).catch(() => {})
       }
     },
     throwIfFailed() {
