@@ -317,7 +317,13 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/mappings.ts': ['template/read-template', 'template/mappings'],
   'cli/src/template/cases.ts': ['template/cases-of'],
   'cli/src/rules/queue-rules.ts': [...RULES, 'doctor/outage'],
-  'cli/src/rules/function-rules.ts': ['doctor/single-rules', 'doctor/check', 'doctor/finding-texts', 'doctor/outage'],
+  'cli/src/rules/function-rules.ts': [
+    'doctor/single-rules',
+    'doctor/check',
+    'doctor/finding-texts',
+    'doctor/outage',
+    'doctor/code-rules',
+  ],
   'cli/src/rules/mapping-rules.ts': [
     'doctor/finding-texts',
     'doctor/several-mappings',

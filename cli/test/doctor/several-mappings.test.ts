@@ -63,6 +63,19 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame(await fixes(59, provisioned), [morePollers, morePollers], 'each mapping needs at least its minimum')
 })
 
+test('if the limits of other mappings exceed the reserved concurrency, only the finding about them raises it', async (t) => {
+  const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions: 3 } })
+  const { Orders: limited } = cloudFormation({ mapping: concurrency(4) }).Resources
+  const findings = await findingsIn(t, { Resources: { ...Resources, Second: limited } })
+  t.strictSame(
+    findings.filter(({ rule }) => rule.includes('reserved')).map(({ rule, fix }) => [rule, fix]),
+    [
+      ['concurrency-above-reserved', 'Set ReservedConcurrentExecutions to 6 or more.'],
+      ['reserved-concurrency', 'Set MaximumConcurrency to at most 2.'],
+    ],
+  )
+})
+
 /** Two conditions that exclude each other. It is not known which of them holds. */
 const STAGES = {
   Parameters: { Stage: { Type: 'String' } },

@@ -6,6 +6,7 @@ import { RULES } from '../../src/doctor/check.ts'
 import { patternSetting } from '../../src/model/filters.ts'
 import type { LambdaFunction, Mapping } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
+import { concurrencyOf, isOpen } from '../../src/rules/concurrency.ts'
 import { refusesRequire } from '../../src/rules/function-rules.ts'
 import { formatSeconds, joinNames, type Problem, sourceOf } from '../../src/rules/rule.ts'
 import { filesIn } from '../support/files.ts'
@@ -224,4 +225,23 @@ test('the settings of a queue or dead-letter queue that could not be read are no
   })
   t.strictSame(problemsOf('invalid-value', mappingOf({ queue })), [])
   t.end()
+})
+
+test('the limits that mappings without one get, and the reserved concurrency that is enough for all', async (t) => {
+  const open = mappingOf()
+  const pool = mappingOf({ minimumPollers: known(3) }) // at least 30 invocations
+  const limited = mappingOf({ maximumConcurrency: known(4) })
+  for (const [mappings, reserved, needed, limits] of [
+    [[open, open], 100, 100, [50, 50]],
+    [[open, limited], 100, 100, [96]],
+    [[open, pool], 40, 40, [2, 30]],
+    [[open, pool], 60, 60, [30, 30]],
+    [[open, pool], 20, 32, [2, 30]],
+    [[open], 5000, 5000, [1000]],
+    [[pool], 5000, 5000, [5000]],
+  ] as const) {
+    const concurrency = concurrencyOf(mappings, reserved)
+    const found = mappings.filter(isOpen).map(concurrency.limitFor)
+    t.strictSame([concurrency.needed, found], [needed, limits], `${limits} with ${reserved}`)
+  }
 })
