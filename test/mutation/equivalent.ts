@@ -428,6 +428,23 @@ export const EQUIVALENT: Readonly<
       'Each setting that a fix sets has a name in Terraform. TypeScript needs the default.',
     ],
   ],
+  'cli/src/rules/queue-rules.ts': [
+    [
+      '? [`MessageRetentionPeriod of ${deadLetterQueue?.id} to ${MAX_RETENTION}`]',
+      ['? [`MessageRetentionPeriod of ${deadLetterQueue.id} to ${MAX_RETENTION}`]'],
+      'Without a dead-letter queue, nothing is shorter. TypeScript needs the check.',
+    ],
+    [
+      "if (backoff === undefined || 'reason' in backoff) {",
+      ['if (backoff === undefined || "" in backoff) {'],
+      'A reason has returned before. TypeScript needs the check.',
+    ],
+    [
+      'if (arn && deadLetterQueue?.id === queue.id) {',
+      ['if (arn && deadLetterQueue.id === queue.id) {'],
+      'A policy with an ARN has a dead-letter queue. TypeScript needs the check.',
+    ],
+  ],
   'cli/src/local/simulator/memory-queue.ts': [
     ['clearTimeout(timer)', [';'], 'The timer only lets waiting calls look once more.'],
     [

@@ -81,7 +81,7 @@ export function functionOfMapping(plan: Plan, mapping: Instance): LambdaFunction
   if (!instance) return unreadFunction(arn ?? 'its function', reason)
   if (instance.type === ALIAS) return atAlias(plan, instance)
   const lambdaFunction = functionOfInstance(plan, instance)
-  const { qualifier } = partsOf(valueIn(nameIn(mapping)) ?? '')
+  const { qualifier } = partsOf(String(valueIn(nameIn(mapping))))
   if (qualifier === '' || isNewest(instance, qualifier)) return lambdaFunction
   const alias = plan.instances.find(
     (one) => one.type === ALIAS && one.values.name === qualifier && findFunction(plan, one).instance === instance,

@@ -4,7 +4,7 @@ import { join, relative } from 'node:path'
 import { test } from 'tap'
 import { RULES } from '../../src/doctor/check.ts'
 import { patternSetting } from '../../src/model/filters.ts'
-import type { LambdaFunction, Mapping } from '../../src/model/model.ts'
+import type { LambdaFunction, Mapping, Queue } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
 import { concurrencyOf, isOpen } from '../../src/rules/concurrency.ts'
 import { refusesRequire } from '../../src/rules/function-rules.ts'
@@ -244,4 +244,138 @@ test('the limits that mappings without one get, and the reserved concurrency tha
     const found = mappings.filter(isOpen).map(concurrency.limitFor)
     t.strictSame([concurrency.needed, found], [needed, limits], `${limits} with ${reserved}`)
   }
+})
+
+const WITHOUT_BACKOFF = { inline: 'throw 1' }
+const WITH_BACKOFF = { inline: "import 'middy-bounded-sqs-batch'; retryBackoff({ client })" }
+
+/** A standard queue whose settings fit together. */
+function fitting(settings: Partial<Queue> = {}): Queue {
+  return queueOf({ fifo: known(false), visibilityTimeout: known(60), retention: known(100_000), ...settings })
+}
+
+/** The fix of a queue. Settings that follow from it are in the same sentence. */
+const FIXES: readonly [title: string, rule: string, mapping: Partial<Mapping>, fix: string | undefined][] = [
+  [
+    'a FIFO queue has no batching window',
+    'visibility-headroom',
+    {
+      queue: fitting({ fifo: known(true), visibilityTimeout: known(30) }),
+      function: functionOf({ timeout: known(10) }),
+      window: known(60),
+    },
+    'Set VisibilityTimeout to 60.',
+  ],
+  [
+    'a batch of more than 10 gets a window of 1 s',
+    'visibility-headroom',
+    {
+      queue: fitting(),
+      function: functionOf({ timeout: known(10) }),
+      batchSize: known(11),
+      window: known(0),
+    },
+    'Set VisibilityTimeout to 61.',
+  ],
+  [
+    'with 13 receives and retryBackoff(), the receives stay',
+    'visibility-headroom',
+    {
+      queue: fitting({
+        visibilityTimeout: known(100),
+        retention: known(8000),
+        redrive: redriveOf({ maxReceiveCount: known(13) }),
+      }),
+      function: functionOf({ timeout: known(100), code: WITH_BACKOFF }),
+    },
+    'Set VisibilityTimeout to 600.',
+  ],
+  [
+    'five receives take longer than the retention',
+    'no-redrive-policy',
+    { queue: fitting({ visibilityTimeout: known(30_000), redrive: absent }) },
+    'Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of 5 or more, and MessageRetentionPeriod to 345600 or more.',
+  ],
+  [
+    'more receives take longer than the retention, and than that of the dead-letter queue',
+    'max-receive-count',
+    {
+      queue: fitting({
+        visibilityTimeout: known(30_000),
+        redrive: redriveOf({ maxReceiveCount: known(3) }, { retention: known(345_599) }),
+      }),
+    },
+    'Set maxReceiveCount to 5 or more, MessageRetentionPeriod to 345600 or more, and MessageRetentionPeriod of Dead to 1209600.',
+  ],
+  [
+    'the dead-letter queue keeps messages as long',
+    'max-receive-count',
+    {
+      queue: fitting({
+        visibilityTimeout: known(30_000),
+        redrive: redriveOf({ maxReceiveCount: known(3) }, { retention: known(345_600) }),
+      }),
+    },
+    'Set maxReceiveCount to 5 or more, and MessageRetentionPeriod to 345600 or more.',
+  ],
+  [
+    'a message of a FIFO queue gets the full retention of the dead-letter queue',
+    'max-receive-count',
+    {
+      queue: fitting({
+        fifo: known(true),
+        visibilityTimeout: known(30_000),
+        redrive: redriveOf({ maxReceiveCount: known(3) }, { retention: known(1000) }),
+      }),
+    },
+    'Set maxReceiveCount to 5 or more, and MessageRetentionPeriod to 345600 or more.',
+  ],
+  [
+    'the delay is longer than all receives',
+    'short-retention',
+    { queue: fitting({ visibilityTimeout: known(10), retention: known(300), delay: known(400) }) },
+    'Set MessageRetentionPeriod to 345600 or more.',
+  ],
+  [
+    'all receives need the longest retention',
+    'short-retention',
+    {
+      queue: fitting({
+        visibilityTimeout: known(43_200),
+        retention: known(800_000),
+        redrive: redriveOf({ maxReceiveCount: known(20) }),
+      }),
+    },
+    'Set MessageRetentionPeriod to 1209600.',
+  ],
+  [
+    'the delay is shorter than the retention',
+    'short-retention',
+    { queue: fitting({ delay: known(99_999) }) },
+    undefined,
+  ],
+]
+for (const [title, rule, mapping, expected] of FIXES) {
+  test(`the fix of ${rule}: ${title}`, async (t) => {
+    const [found, ...more] = problemsOf(rule, mappingOf(mapping))
+    t.strictSame([found?.fix, more], [expected, []])
+  })
+}
+
+test('retryBackoff() in the code of one of several functions needs more receives', async (t) => {
+  const queue = fitting({ redrive: redriveOf({ maxReceiveCount: known(12) }) })
+  const [plain, delaying] = [WITHOUT_BACKOFF, WITH_BACKOFF].map((code) =>
+    mappingOf({ queue, function: functionOf({ code }) }),
+  ) as [Mapping, Mapping]
+  const rule = RULES.find(({ id }) => id === 'max-receive-count')
+  const fixOf = (...ofQueue: Mapping[]) =>
+    [rule?.check(plain, { ofFunction: [plain], ofQueue }) ?? []].flat().map(({ fix }) => fix)
+  t.strictSame(fixOf(plain), [])
+  t.strictSame(fixOf(plain, delaying), ['Set maxReceiveCount to 15 or more.'])
+})
+
+test('without the visibility timeout, it is not known how long an outage a message survives', async (t) => {
+  const queue = fitting({ visibilityTimeout: unknown('why'), redrive: redriveOf({ maxReceiveCount: known(2) }) })
+  const [found] = problemsOf('max-receive-count', mappingOf({ queue, function: functionOf({ code: WITHOUT_BACKOFF }) }))
+  t.match(found?.what, /^maxReceiveCount is 2\. How long an outage .+ not known, as the visibility timeout is not$/)
 })
