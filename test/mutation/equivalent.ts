@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts are code
 /**
  * Mutants that no test can detect, because they behave like the original. Each has the line as it is, the lines that the
  * mutants have instead, and the reason. A line that occurs twice in the file is listed once for each mutant.
