@@ -219,9 +219,7 @@ export const EQUIVALENT: Readonly<
       'It is not a failure of any record of the chunk.',
     ],
     [
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
       'if (!(length > 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)',
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
       ['if (!(length >= 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)'],
       'With a length of 0, the line before has returned.',
     ],
@@ -509,12 +507,9 @@ export const EQUIVALENT: Readonly<
       'Without the name of a resource, `data` is not used.',
     ],
     [
-      // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
       "const place = { module, name: `output ${module.address} ${output}`, key: '', keys: [] }",
       [
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
         'const place = { module, name: `output ${module.address} ${output}`, key: "Stryker was here!", keys: [] }',
-        // biome-ignore lint/suspicious/noTemplateCurlyInString: a line of the source file
         'const place = { module, name: `output ${module.address} ${output}`, key: \'\', keys: ["Stryker was here"] }',
       ],
       'An output has no `each.key` and no `for_each`, so its key is not used.',
