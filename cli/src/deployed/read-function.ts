@@ -66,13 +66,8 @@ export async function readFunction(name: string, region?: string): Promise<Model
   sqs.middlewareStack.add(nameFailedCall)
   const lists = { mappings: [], otherReaders: [], unreadResources: [] }
   const reading: Reading = { lambda, sqs, queues: new Map(), checkedIds: new Set(), ...lists }
-  try {
-    await readAll(reading, name)
-    return lists
-  } finally {
-    lambda.destroy()
-    sqs.destroy()
-  }
+  await readAll(reading, name)
+  return lists
 }
 
 async function readAll(reading: Reading, name: string): Promise<void> {
