@@ -316,7 +316,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/read-template.ts': ['template/read-template'],
   'cli/src/template/mappings.ts': ['template/read-template', 'template/mappings'],
   'cli/src/template/cases.ts': ['template/cases-of'],
-  'cli/src/rules/queue-rules.ts': [...RULES, 'doctor/outage'],
+  'cli/src/rules/queue-rules.ts': ['doctor/single-rules', ...RULES, 'doctor/outage'],
   'cli/src/rules/function-rules.ts': [
     'doctor/single-rules',
     'doctor/check',

@@ -244,6 +244,7 @@ test('the limits that mappings without one get, and the reserved concurrency tha
     const found = mappings.filter(isOpen).map(concurrency.limitFor)
     t.strictSame([concurrency.needed, found], [needed, limits], `${limits} with ${reserved}`)
   }
+  t.notOk(isOpen(mappingOf({ minimumPollers: unknown('why') })), 'it may be in provisioned mode')
 })
 
 const WITHOUT_BACKOFF = { inline: 'throw 1' }

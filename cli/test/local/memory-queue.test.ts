@@ -421,6 +421,7 @@ test('a call waits for its time, and not at all if it need not or if its client 
   const { queue, clock } = open(t, false)
   const waiting = queue.receive(10, 7)
   clock.now += 6999
+  queue.wake()
   t.notOk(await isSettled(waiting))
   clock.now += 1
   t.strictSame(await waiting, [])

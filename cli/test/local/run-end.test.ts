@@ -71,7 +71,7 @@ test('the time without messages begins when the queue is empty, and the last loo
   const { end, over } = open([1, 0], {
     idle: 0.6,
     sleep: (async (ms: number, _value: unknown, { signal }: { signal: AbortSignal }) => {
-      waits.push(ms)
+      waits.push(signal instanceof AbortSignal ? ms : Number.NaN)
       clock.now += ms
       if (end.over.aborted) await once(signal, 'abort')
     }) as never,
