@@ -326,7 +326,7 @@ const FIXES: readonly [title: string, rule: string, mapping: Partial<Mapping>, f
       queue: fitting({
         fifo: known(true),
         visibilityTimeout: known(30_000),
-        redrive: redriveOf({ maxReceiveCount: known(3) }, { retention: known(1000) }),
+        redrive: redriveOf({ maxReceiveCount: known(3) }, { retention: known(200_000) }),
       }),
     },
     'Set maxReceiveCount to 5 or more, and MessageRetentionPeriod to 345600 or more.',
