@@ -9,7 +9,7 @@ const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
 const SOURCE = /\.([cm]?[jt]sx?|py|rb|java|kt|scala|groovy|cs|fs|vb|go|rs)$/
 /** Folders and files of other packages, of tests, and without code. */
 const NEVER_SEARCHED =
-  /^(node_modules|vendor|v?env|(site|dist)-packages|aws_lambda_powertools|cdk\.out|\..+|__pycache__|tests?|__tests__)$|\.d\.[cm]?ts$|\.(test|spec)\.|^test_|_test\./
+  /^(node_modules|vendor|v?env|(site|dist)-packages|aws_lambda_powertools|cdk\.out|\..+|__pycache__|tests?|__tests__)$|\.d\.[cm]?ts$|\.(test|spec)\./
 /** More files than any function has. */
 const MAX_FILES = 20_000
 const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g

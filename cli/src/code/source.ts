@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { join, parse, relative } from 'node:path'
+import { basename, join, parse, relative } from 'node:path'
 import { parseObject } from '../shared/json.ts'
 import { readIfFile } from '../shared/text-file.ts'
 import { isCommonJs, nearest, requiresPackage } from './commonjs.ts'
@@ -53,8 +53,8 @@ const OURS = /middy-bounded-sqs-batch/
 /** The libraries for partial batch responses of Middy and AWS, and the names of the response in all languages. */
 const LIBRARIES =
   /@middy\/(sqs-partial-batch-failure|event-batch-[\w-]+)|powertools[-\w./]*[./]batch|powertools[.\w]* import [^\n]*\bbatch\b/i
-/** Not the setting ReportBatchItemFailures, and not only the type of a script. */
-const RESPONSE = /(?<!report_?)batch_?item_?failures/i
+/** Not the setting ReportBatchItemFailures, but a function of this name. A script also needs more than the type. */
+const RESPONSE = /(?<!report_?)batch_?item_?failures|report_?batch_?item_?failures(?=\s*\((?!\s*true))/i
 const RESPONSE_CLASS = /sqs_?(batch|event)_?response/i
 /** The list of failures, and a list that is empty. A function that returns only this one reports nothing. */
 const FAILURES = /\bbatch_?item_?failures\b/gi
@@ -63,8 +63,10 @@ const LIBRARY =
   /^(middy-bounded-sqs-batch|@middy\/(sqs-partial-batch-failure|event-batch-.+)|@aws-lambda-powertools\/batch)$/
 /** What calls SQS with the permissions of the function. */
 const CALLS = ['deadLetter', 'retryBackoff', 'isolateCrashes']
-/** Comments that begin a line or follow a space, and descriptions in Python. A longer line is that of a minified bundle. */
-const COMMENTS = /(?<=^|\s)(?:\/\*.*?\*\/|("{3}|'{3}).*?\1|(?:\/\/|#\s)[^\n]{0,200}$)|^\s*\*[^\n]*/gms
+const BLOCK_COMMENT = /^[^\S\n]*\/\*.*?\*\//gms
+const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--)/
+/** Files with tests. The name of a handler can be the same. */
+const TEST_FILE = /^test_.+\.py$|_test\.\w+$/
 
 /** The call, but not the declaration in a bundle, and not the name in its messages: retryBackoff(). */
 const BACKOFF = /(?<!function\s+)\bretryBackoff\s*\(\s*(?!\))/g
@@ -104,7 +106,8 @@ function filesOf({ runtime, handler = '', entries = [], layers = [] }: Code, roo
   // The file of the handler first, because findings name the first file with evidence.
   const words = handler.split(/[./:]/)
   const isNamed = (path: string) => words.includes(parse(path).name)
-  return [...sources.filter(isNamed), ...sources.filter((path) => !isNamed(path))]
+  const others = sources.filter((path) => !isNamed(path) && !TEST_FILE.test(basename(path)))
+  return [...sources.filter(isNamed), ...others]
 }
 
 /** The path of a script, and the same without its first folders, as the source of `dist/src/index` is `src/index`. */
@@ -140,7 +143,10 @@ interface Found {
 }
 
 function findIn(found: readonly Found[]): Source {
-  const files = found.map((file) => ({ ...file, text: file.text.replaceAll(COMMENTS, '') }))
+  const files = found.map((file) => {
+    const lines = file.text.replaceAll(BLOCK_COMMENT, '').split('\n')
+    return { ...file, text: lines.filter((line) => !WHOLE_LINE_COMMENT.test(line)).join('\n') }
+  })
   function find(pattern: RegExp, among = files): string | undefined {
     for (const { shown, text } of among) {
       const [match] = pattern.exec(text) ?? []

@@ -41,12 +41,16 @@ export function checkAllowed(document: Node, given: ReadonlyMap<string, string>)
 }
 
 /**
- * The cases of a template: each of the `AllowedValues` of a parameter without a default. One parameter varies at a time,
- * so the others are not known.
+ * The cases of a template and of the stacks that it is linked with: each of the `AllowedValues` of a parameter without a
+ * default. One parameter varies at a time, so the others are not known.
  */
-export function casesOf(document: Node, given: ReadonlyMap<string, string>, links?: Links): TemplateCase[] {
-  const cases = Array.from(allowedIn(document)).flatMap(([parameter, { standard, values }]): TemplateCase[] => {
-    const isOpen = standard === undefined && !given.has(parameter) && !links?.parameters.has(parameter)
+export function casesOf(own: Node, given: ReadonlyMap<string, string>, links?: Links): TemplateCase[] {
+  const stacks = links?.stacks ?? [{ document: own, prefix: '' }]
+  const all = stacks.flatMap(({ document, prefix }) =>
+    Array.from(allowedIn(document), ([name, allowed]) => ({ ...allowed, name, parameter: prefix + name })),
+  )
+  const cases = all.flatMap(({ name, parameter, standard, values }): TemplateCase[] => {
+    const isOpen = standard === undefined && !given.has(name) && !links?.parameters.has(parameter)
     if (!isOpen) return []
     return values.map((value) => ({
       given: new Map([...given, [parameter, value]]),

@@ -8,7 +8,7 @@ import {
 } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS, type SettingsOf, SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
-import { entriesOf, type Node, nodesIn } from './document.ts'
+import { entriesOf, type Node, nodesIn, scalarText } from './document.ts'
 import {
   ELSEWHERE,
   mapOf,
@@ -24,7 +24,7 @@ import {
   typeOf,
   valueAt,
 } from './reader.ts'
-import { itemsOf, type Resolved, rawText, resolve, type Scope } from './resolve.ts'
+import { itemsOf, type Resolved, rawText, resolve, type Scope, scopeAround } from './resolve.ts'
 import { formOf, namesInArn, placeholdersIn, readable, resourceOf, whyUnknown } from './text.ts'
 
 const OTHER_SOURCES = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
@@ -103,20 +103,31 @@ function redriveOf(scope: Scope, id: string): Setting<RedrivePolicy> {
   return known({ ...settingsIn(scope, REDRIVE_SETTINGS, id, policy), deadLetterQueue }, position)
 }
 
-/** The texts below keys that name a dead-letter queue or a destination of failures, in a resource. */
-function deadLetterTextsIn(scope: Scope, declaration: Node): string[] {
+/** The nodes below keys that name a dead-letter queue or a destination of failures, in a resource. */
+function deadLetterNodesIn(declaration: Node): Node[] {
   const entries = [...nodesIn(declaration).keys()].flatMap((node) => [...entriesOf(node)])
-  const named = entries.flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? [...nodesIn(value).keys()] : []))
-  return named.map((node) => rawText(resolve(scope, node)))
+  return entries.flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? [...nodesIn(value).keys()] : []))
 }
 
-/** Whether another resource refers to the queue, or contains its name, as a dead-letter queue. */
+/**
+ * Whether another resource names the queue as a dead-letter queue, by its id or its name, or refers to it from another
+ * stack.
+ */
 function isDeadLetterQueue(scope: Scope, id: string): boolean {
   const name = rawText(property(scope, propertiesOf(scope, id), 'QueueName'))
-  const isMeant = (text: string) =>
-    placeholdersIn(text).map(resourceOf).includes(id) || text.match(/[\w-]+/g)?.includes(name)
+  function isMeant(node: Node): boolean {
+    const { prefix } = scopeAround(scope, node)
+    const words = scalarText(node)?.match(/[\w-]+/g) ?? []
+    if (words.some((word) => word === name || prefix + word === id)) return true
+    return (
+      scope.stacks.size > 1 &&
+      placeholdersIn(rawText(resolve(scope, node)))
+        .map(resourceOf)
+        .includes(id)
+    )
+  }
   return Array.from(scope.resources).some(
-    ([other, declaration]) => other !== id && deadLetterTextsIn(scope, declaration).some(isMeant),
+    ([other, declaration]) => other !== id && deadLetterNodesIn(declaration).some(isMeant),
   )
 }
 

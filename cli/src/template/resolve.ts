@@ -100,12 +100,17 @@ export function scopeOf(
       mappings: section('Mappings'),
       conditions: section('Conditions'),
       verdicts: new Map(),
-      // A parameter of another stack can have the same name, but other allowed values.
-      given: new Map([...given].filter(([name]) => prefix === '' || name !== varied)),
+      given: new Map([...given].flatMap(([name, value]) => inStack(name, prefix, varied).map((own) => [own, value]))),
     })
   }
   const [own] = stacks.values()
   return own as Scope
+}
+
+/** The name of a parameter in a stack: a given one belongs to all stacks, and one that varies only to its own. */
+function inStack(name: string, prefix: string, varied: string | undefined): string[] {
+  if (name !== varied) return [name]
+  return name.startsWith(prefix) ? [name.slice(prefix.length)] : []
 }
 
 const ABSENT = { kind: 'absent' } as const

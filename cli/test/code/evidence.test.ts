@@ -142,19 +142,13 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
       return [`in ${file}`, { [`src/${file}`]: 'batchItemFailures' }, PYTHON, `batchItemFailures in src/${file}`]
     },
   ),
-  ...[
-    '"reportBatchItemFailures": true',
-    'report_batch_item_failures=True',
-    'x = 1 # batchItemFailures',
-    '"""\nbatchItemFailures\n"""',
-    "'''a\nbatchItemFailures'''",
-    'BatchItemFailure(id)',
-  ].map((text): [string, Files, Partial<Code>, undefined] => {
-    return [`only ${JSON.stringify(text)}, in Python`, { 'src/app.py': text }, PYTHON, undefined]
-  }),
+  ...['"reportBatchItemFailures": true', 'report_batch_item_failures=True', 'BatchItemFailure(id)'].map(
+    (text): [string, Files, Partial<Code>, undefined] => {
+      return [`only ${JSON.stringify(text)}, in Python`, { 'src/app.py': text }, PYTHON, undefined]
+    },
+  ),
   ...[
     'f(): Promise<SQSBatchResponse | void>',
-    'x() // batchItemFailures',
     '/* a\nbatchItemFailures */ x()',
     'x({ BatchItemFailure: event })',
     'x = new CfnEventSourceMapping({ reportBatchItemFailures: true })',
@@ -179,6 +173,39 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     { 'src/app.py': 'from aws_lambda_powertools.utilities import parser, batch' },
     PYTHON,
     'powertools.utilities import parser, batch in src/app.py',
+  ],
+  [
+    'after and before texts in three quotes',
+    {
+      'src/app.py': 'run("""\nselect\n""")\nreturn {"batchItemFailures": failures}\ndef b():\n  """says"""\n',
+    },
+    PYTHON,
+    'batchItemFailures in src/app.py',
+  ],
+  [
+    'after a text with two slashes',
+    { 'src/app.mjs': "log('start // end'); return { batchItemFailures }" },
+    NODE,
+    'batchItemFailures in src/app.mjs',
+  ],
+  [
+    'a function that reports',
+    { 'src/app.mjs': 'return reportBatchItemFailures(ids)' },
+    NODE,
+    'reportBatchItemFailures in src/app.mjs',
+  ],
+  ['the setting in Java', { 'src/A.java': 'props().reportBatchItemFailures(true)' }, PYTHON, undefined],
+  [
+    'a handler with the name of a test',
+    { 'src/load_test.py': 'batchItemFailures' },
+    { ...PYTHON, handler: 'load_test.handler' },
+    'batchItemFailures in src/load_test.py',
+  ],
+  [
+    'a folder with the name of a test',
+    { 'src/test_orders/app.py': 'batchItemFailures' },
+    PYTHON,
+    'batchItemFailures in src/test_orders/app.py',
   ],
   [
     'Python in a folder with the name of a script',
@@ -280,7 +307,7 @@ for (const [code, expected] of [
   ],
   ['retryBackoff( { client: new SQS({ region: \'x\' }), jitter: "full" })', { ...BACKOFF, jitter: 'full' }],
   ['retryBackoff({ factor:3 })', { ...BACKOFF, factor: 3 }],
-  ['retryBackoff({\n  factor: 3 // times\n})', { ...BACKOFF, factor: 3 }],
+  ['retryBackoff({\n  // factor: 4\n  factor: 3\n})', { ...BACKOFF, factor: 3 }],
   ['retryBackoff({ base })', { reason: 'base of retryBackoff() is not a literal' }],
   ...['LIMIT', 'x1', '1x', '1.x'].map(
     (max) => [`retryBackoff({ base: 1, max: ${max} })`, { reason: 'max of retryBackoff() is not a literal' }] as const,

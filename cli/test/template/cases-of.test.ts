@@ -35,13 +35,24 @@ test('a parameter that is given, or set by the stack around it, does not vary', 
   t.strictSame(casesIn(parameters, { P: 'b' }), [['with Q=c', 'Q', { P: 'b', Q: 'c' }]])
   const node = { kind: 'scalar', value: 'x', position: { line: 1, column: 1 } } as const
   const links = {
-    stacks: [],
+    stacks: [{ file: undefined, document: parseDocument('template.yaml', `Parameters: ${parameters}`), prefix: '' }],
     exports: new Map(),
     parameters: new Map([['P', node]]),
     outputs: new Map(),
     nested: new Set<string>(),
   }
   t.strictSame(casesIn(parameters, {}, links), [['with Q=c', 'Q', { Q: 'c' }]])
+  const document = parseDocument(
+    'template.yaml',
+    'Parameters: { Q: { AllowedValues: [d] }, R: { AllowedValues: [e] } }',
+  )
+  const linked = { ...links, stacks: [...links.stacks, { file: 'b', document, prefix: 'B/' }] }
+  t.strictSame(casesIn(parameters, {}, linked), [
+    ['with Q=c', 'Q', { Q: 'c' }],
+    ['with B/Q=d', 'B/Q', { 'B/Q': 'd' }],
+    ['with B/R=e', 'B/R', { 'B/R': 'e' }],
+  ])
+  t.strictSame(casesIn(parameters, { Q: 'x' }, linked), [['with B/R=e', 'B/R', { Q: 'x', 'B/R': 'e' }]])
   t.end()
 })
 

@@ -282,6 +282,11 @@ for (const [title, more, expected] of [
     'One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: !GetAtt Other.Arn, maxReceiveCount: 5 } } }',
     false,
   ],
+  [
+    'a text of which a part is not known',
+    'One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: !Sub \'{ "deadLetterTargetArn": "${Dead.Arn}", "maxReceiveCount": ${Open} }\' } }',
+    true,
+  ],
   ['no redrive policy', 'One: { Type: AWS::SQS::Queue, Properties: { Tags: [DeadLetterQueue, Dead] } }', false],
   ...['RedrivePolicy', 'DeadLetterConfig', 'DeadLetterQueue', 'DeadLetterArn', 'DeadLetterTargetArn', 'OnFailure'].map(
     (key) => [key, `One: { Type: Any, Properties: { Deep: [{ ${key}: { A: !GetAtt Dead.Arn } }] } }`, true] as const,
@@ -299,15 +304,6 @@ Resources:
     t.equal(queueOf('Dead').isDeadLetterQueue, expected)
   })
 }
-
-test('a word that is only the id of a queue shows nothing', async (t) => {
-  const { queueOf } = queuesIn(`
-Resources:
-  Dead: { Type: AWS::SQS::Queue, Properties: { QueueName: other } }
-  One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { deadLetterTargetArn: 'arn:aws:sqs:a:1:Dead' } } }
-`)
-  t.equal(queueOf('Dead').isDeadLetterQueue, false)
-})
 
 test('a queue whose policy is not known is not its own dead-letter queue', async (t) => {
   const { queueOf } = queuesIn(`
