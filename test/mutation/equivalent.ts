@@ -459,7 +459,19 @@ export const EQUIVALENT: Readonly<
       'What is no text is no JSON either, and is returned. TypeScript needs the check.',
     ],
   ],
+  'cli/src/template/queues.ts': [
+    [
+      'const words = scalarText(node)?.match(/[\\w-]+/g) ?? []',
+      ['const words = scalarText(node)?.match(/[\\w-]+/g) ?? ["Stryker was here"]'],
+      'No queue has this name.',
+    ],
+  ],
   'cli/src/template/resolve.ts': [
+    [
+      'return name.startsWith(prefix) ? [name.slice(prefix.length)] : []',
+      ['return name.startsWith(prefix) ? [name.slice(prefix.length)] : ["Stryker was here"]'],
+      'No parameter has this name.',
+    ],
     [
       'if (condition === undefined || holds(scope, condition) !== false) return placeholderFor(path)',
       ['if (false || holds(scope, condition) !== false) return placeholderFor(path)'],

@@ -311,7 +311,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/resolve.ts': ['template/resolve', 'template/assembly'],
   'cli/src/template/document.ts': ['template/document', 'template/assembly'],
   'cli/src/template/functions.ts': ['template/functions'],
-  'cli/src/template/queues.ts': ['template/queues', 'template/subscriptions'],
+  'cli/src/template/queues.ts': ['template/queues', 'template/subscriptions', 'template/assembly'],
   'cli/src/template/assembly.ts': ['template/assembly'],
   'cli/src/template/read-template.ts': ['template/read-template'],
   'cli/src/template/mappings.ts': ['template/read-template', 'template/mappings'],

@@ -66,7 +66,7 @@ const CALLS = ['deadLetter', 'retryBackoff', 'isolateCrashes']
 const BLOCK_COMMENT = /^[^\S\n]*\/\*.*?\*\//gms
 const WHOLE_LINE_COMMENT = /^\s*(\/\/|#(?!\[)|\*|\/\*|--)/
 /** Files with tests. The name of a handler can be the same. */
-const TEST_FILE = /^test_.+\.py$|_test\.\w+$/
+const TEST_FILE = /^test_.+\.py|_test\./
 
 /** The call, but not the declaration in a bundle, and not the name in its messages: retryBackoff(). */
 const BACKOFF = /(?<!function\s+)\bretryBackoff\s*\(\s*(?!\))/g

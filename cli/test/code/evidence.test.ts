@@ -194,7 +194,13 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     NODE,
     'reportBatchItemFailures in src/app.mjs',
   ],
-  ['the setting in Java', { 'src/A.java': 'props().reportBatchItemFailures(true)' }, PYTHON, undefined],
+  [
+    'a function that reports, with a space',
+    { 'src/app.mjs': 'return reportBatchItemFailures (ids)' },
+    NODE,
+    'reportBatchItemFailures in src/app.mjs',
+  ],
+  ['the setting in Java', { 'src/A.java': 'props().reportBatchItemFailures( true)' }, PYTHON, undefined],
   [
     'a handler with the name of a test',
     { 'src/load_test.py': 'batchItemFailures' },
@@ -308,6 +314,7 @@ for (const [code, expected] of [
   ['retryBackoff( { client: new SQS({ region: \'x\' }), jitter: "full" })', { ...BACKOFF, jitter: 'full' }],
   ['retryBackoff({ factor:3 })', { ...BACKOFF, factor: 3 }],
   ['retryBackoff({\n  // factor: 4\n  factor: 3\n})', { ...BACKOFF, factor: 3 }],
+  ['retryBackoff(\n/* times */ { factor: 3 })', { ...BACKOFF, factor: 3 }],
   ['retryBackoff({ base })', { reason: 'base of retryBackoff() is not a literal' }],
   ...['LIMIT', 'x1', '1x', '1.x'].map(
     (max) => [`retryBackoff({ base: 1, max: ${max} })`, { reason: 'max of retryBackoff() is not a literal' }] as const,
