@@ -200,7 +200,14 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     NODE,
     'reportBatchItemFailures in src/app.mjs',
   ],
-  ['the setting in Java', { 'src/A.java': 'props().reportBatchItemFailures( true)' }, PYTHON, undefined],
+  ...['(true)', '( true)'].map((argument): [string, Files, Partial<Code>, undefined] => {
+    return [
+      `the setting in Java: ${argument}`,
+      { 'src/A.java': `p().reportBatchItemFailures${argument}` },
+      PYTHON,
+      undefined,
+    ]
+  }),
   [
     'a handler with the name of a test',
     { 'src/load_test.py': 'batchItemFailures' },
