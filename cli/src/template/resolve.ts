@@ -69,6 +69,7 @@ export interface Scope {
   stacks: ReadonlyMap<string | undefined, Scope>
 }
 
+/** `varied` is the given parameter that has this value in one stack only. */
 export function scopeOf(
   root: Node,
   given: ReadonlyMap<string, string> = new Map(),
