@@ -548,9 +548,6 @@ export const EQUIVALENT: Readonly<
       'The name is only used for settings with a default. A redrive policy has none.',
     ],
   ],
-  'cli/src/local/simulator/messages.ts': [
-    ['} catch { return undefined }', ['} catch {}'], 'A function without `return` returns `undefined`, too.'],
-  ],
   'cli/src/local/simulator/event-source.ts': [
     [
       'const { reported = [], unfinished = {}, unlisted = {} } = outcome.recordErrors ?? {}',

@@ -115,8 +115,8 @@ function isDeadLetterQueue({ instances }: Plan, queue: Instance): boolean {
   const arn = JSON.stringify(queue.values.arn)?.slice(1, -1)
   return instances.some((referrer) =>
     DEAD_LETTER_ARGUMENTS.some((argument) => {
-      const text = JSON.stringify(referrer.values[argument]) ?? ''
-      const mentionsArn = arn !== undefined && text.match(/arn:[^"\\]+/g)?.includes(arn)
+      const text = String(JSON.stringify(referrer.values[argument]))
+      const mentionsArn = text.match(/arn:[^"\\]+/g)?.some((one) => one === arn)
       return referrer !== queue && (mentionsArn || referencesOf(referrer, argument).instances.has(queue))
     }),
   )
