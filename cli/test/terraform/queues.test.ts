@@ -239,7 +239,7 @@ for (const argument of [
   'on_failure',
 ]) {
   test(`a queue that ${argument} mentions is a dead-letter queue`, async (t) => {
-    for (const value of [arnOf('one'), POLICY.replace(':dead', ':one'), [{ arn: arnOf('one') }]]) {
+    for (const value of [arnOf('one'), POLICY.replace(':dead', ':one'), [{ topic: 'arn:a', arn: arnOf('one') }]]) {
       t.equal(queueIn(state({ [ONE]: queue('one'), 'aws_x.one': { [argument]: value } })).isDeadLetterQueue, true)
     }
     const expressions = { [argument]: [{ arn: { references: ref(`${ONE}.arn`) } }] }
