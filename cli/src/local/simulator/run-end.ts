@@ -14,7 +14,7 @@ export interface RunEndOptions {
   onProgress: (progress: Progress) => void
   /** The signals that the caller of the run aborts. */
   signals: readonly AbortSignal[]
-  sleep?: typeof setTimeout
+  sleep?: typeof setTimeout // tests give their own
 }
 
 export interface RunEnd {
