@@ -30,8 +30,8 @@ const circuit = circuitBreaker(handleWhen(isFailure), {
  * Posts payments to a service that is sometimes down. While the circuit is open, records fail immediately, without a call.
  * SQS redelivers them after up to 60 s, then 120, 240, … up to 15 minutes.
  *
- * Each of these failures also counts as a receive. Choose a `maxReceiveCount` that is enough for the longest outage:
- * with these delays, a message survives at least 45 minutes with 10 receives, and 82 minutes with 15. Needs
+ * Each of these failures also counts as a receive. Choose a `maxReceiveCount` that is enough for the longest outage.
+ * With these delays, a message survives at least 45 minutes with 10 receives, and 82 minutes with 15. Needs
  * `sqs:ChangeMessageVisibility` on the queue.
  */
 export const handler = middy()

@@ -3,8 +3,8 @@
  *
  *     GITHUB_REPOSITORY=owner/name node scripts/pack-release.ts <package>@<version> <folder>
  *
- * The manifest in the tarball names the public repository, and the links of the README lead there, because npm's page
- * shows the README without the files around it. Also writes notes.md, the text of the GitHub release. Prints the path
+ * The manifest in the tarball names the public repository. The links of the README lead there, because npm's page shows
+ * the README without the files around it. Also writes notes.md, the text of the GitHub release. Prints the path
  * of the tarball.
  */
 import { execFileSync } from 'node:child_process'

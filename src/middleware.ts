@@ -261,7 +261,7 @@ function createLimits(concurrency: Settings['concurrency']): Limits {
  * of the time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less
  * than 1,769 MB of memory.
  *
- * One batch, and not ten: ten would make each of the first twenty batches about 15 % faster, but take more time at the
+ * One batch, and not ten. Ten would make each of the first twenty batches about 15 % faster, but take more time at the
  * start than this saves (measured).
  *
  * @param schedule if possible, the scheduler of the middleware. V8 collects type feedback for each closure. With this

@@ -82,8 +82,8 @@ export interface TimeBudget {
    * When this much time remains, all signals abort and the batch ends. The failure handlers and `onSummary` then run,
    * and the response is sent. If `drain` is smaller, it is raised to this value.
    *
-   * The default is longer if the end of the batch needs more time: 8 µs per record, 0.25 ms per handler in flight and
-   * 50 ms, on a whole vCPU. With less than 1,769 MB of memory, a function has less than one vCPU
+   * The default is longer if the end of the batch needs more time. This is 8 µs per record, 0.25 ms per handler in
+   * flight and 50 ms, on a whole vCPU. With less than 1,769 MB of memory, a function has less than one vCPU
    * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). With `onFailure`, the time is 1.75 times as
    * long, and 150 ms longer until each failure handler has completed once in this process.
    * @default 250 ms, or 5 % of the remaining time if that is less. With `onFailure`: 2,000 ms, or 20 % of the remaining

@@ -99,8 +99,8 @@ export function createLimitSearch({ min, max, initial, classify, utilization }: 
 
   let cut: Cut | undefined
   /**
-   * Set by the first cut after a measurement or an outage, if overloads caused it: the limit before the cut, and the
-   * share of overloads during it.
+   * The limit before the first cut after a measurement or an outage, and the share of overloads during it. Set only if
+   * overloads caused the cut.
    */
   let beforeCut: { readonly limit: number; readonly overloadShare: number } | undefined
   /** How many jobs timed out and still occupy their slots. */

@@ -138,8 +138,8 @@ function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
 }
 
 /**
- * The name, message and code of an error. The code is that of the error, of its cause or of its first inner error: the
- * error of a failed `fetch()` has no code, but its cause has one.
+ * The name, message and code of an error. The code is that of the error, of its cause or of its first inner error. For
+ * example, the error of a failed `fetch()` has no code, but its cause has one.
  */
 function textOf(error: unknown): string {
   const text = safely(() => {

@@ -21,8 +21,8 @@ const RESPONSE_RESERVE = 100
 
 /**
  * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU. In this time, running jobs are aborted and
- * the report, the log entry and the response are made. Measured in fresh processes, where V8 has not compiled this code
- * yet (`npm run test:small-functions`): 5 to 7 µs per record, and 0.15 to 0.2 ms for each `fetch` that is aborted (0.1 ms
+ * the report, the log entry and the response are made. In fresh processes, where V8 has not compiled this code yet, it
+ * takes 5 to 7 µs per record (`npm run test:small-functions`). Each `fetch` that is aborted takes 0.15 to 0.2 ms (0.1 ms
  * with node:http). With 1,000 records and 100 calls of `fetch`, these numbers give 83 ms. The end took 30 ms, and up to
  * 75 ms while other programs shared the core. So nearly all of `END_PER_BATCH` is a margin.
  */

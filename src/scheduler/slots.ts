@@ -12,8 +12,8 @@ const MAX_KEPT_SLOTS = 1_000
  * The slots of one middleware instance. At most `limit` workers hold a slot at once, and p-queue serves them in the order
  * in which they asked.
  *
- * A slot is a task of p-queue that ends only when its slot is given up. A worker holds it for many records, because one `queue.add()` per record
- * costs ten times as much as everything else that is done for a record (4.4 µs, Node 24).
+ * A slot is a task of p-queue that ends only when its slot is given up. A worker holds it for many records. One
+ * `queue.add()` per record would cost ten times as much as all else that is done for a record (4.4 µs, Node 24).
  *
  * A slot comes from one of three places, in this order:
  * 1. It is free and was kept, because a `queue.add()` for each worker costs more than the rest of a small batch.

@@ -42,7 +42,7 @@ export type WorkerLoop = ReturnType<typeof createWorkerLoop>
 /**
  * Runs the jobs of one invocation.
  *
- * This is a closure and not a class: the code of a small batch runs in V8's interpreter, where private fields made the
+ * This is a closure and not a class. The code of a small batch runs in V8's interpreter, where private fields made the
  * first twenty batches of ten 50 % slower. No object literal here has a getter, because V8 makes a hidden class for each
  * such object.
  *
@@ -99,8 +99,8 @@ export function createWorkerLoop(
   }
 
   /**
-   * Starts workers one after another, each after a microtask, so that a handler that uses the CPU after one `await` does
-   * so before the next worker reads the clock.
+   * Starts workers one after another, each after a microtask. So a handler that uses the CPU after one `await` does this
+   * before the next worker reads the clock.
    *
    * If a job has settled after two microtasks, its handler does no I/O, and more workers would not help. So this waits
    * for the event loop, which makes batches of 1,000 and more such jobs 16 to 26 % faster. It checks this until no job has

@@ -15,12 +15,13 @@ const MAX_SUSPECTS = 10
  * behaviour and its options can change in any version.
  *
  * If a message ends the process, SQS redelivers the whole batch at one time. The same messages then meet again until all
- * of them are dead-lettered. So this sets the visibility timeout of each redelivered record before the handlers start:
- * to the time that the invocation has left, plus a random time from half of `spread` to all of it. After another crash,
- * the records return in many small batches. If at most ten records were delivered three times or more, the log names them.
+ * of them are dead-lettered. So this sets the visibility timeout of each redelivered record before the handlers start.
+ * This is the time that the invocation has left, plus a random time from half of `spread` to all of it. After another
+ * crash, the records return in many small batches. The log names records that were delivered three times or more, if they
+ * are at most ten.
  *
- * There is no call for a batch without redelivered records, for a FIFO queue, or if the context does not say how much
- * time is left. The calls take at most a fifth of this time, and at most 10 s. If they fail, the log says why, and the
+ * There is no call for a batch without redelivered records, for a FIFO queue, or if the context does not give the time
+ * that is left. The calls take at most a fifth of this time, and at most 10 s. If they fail, the log says why, and the
  * batch runs. Failed and not started records keep the delay, unless `retryBackoff()` sets another.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid

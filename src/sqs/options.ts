@@ -56,8 +56,8 @@ export interface RetryBackoffOptions {
    */
   readonly max?: number | undefined
   /**
-   * `'equal'`: the delay is a random number of whole seconds from half of the longest delay to all of it, so that records
-   * that failed together return at different times. `'full'`: from 1 to the longest delay. `'none'`: the longest delay.
+   * `'equal'`: the delay is a random number of whole seconds from half of the longest delay to all of it. So records that
+   * failed together return at different times. `'full'`: from 1 to the longest delay. `'none'`: the longest delay.
    * @default 'equal'
    */
   readonly jitter?: 'equal' | 'full' | 'none' | undefined
@@ -78,7 +78,7 @@ export interface RetryBackoffOptions {
 export interface IsolateCrashesOptions extends Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> {
   /**
    * If the process ends, the redelivered records of the batch return after half of this time to all of it, counted from
-   * the function's timeout: whole seconds, from 60 to 21,600. Choose at least 100 times the batching window.
+   * the function's timeout. Whole seconds, from 60 to 21,600. Choose at least 100 times the batching window.
    * @default 900
    */
   readonly spread?: number | undefined

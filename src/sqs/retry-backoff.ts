@@ -12,8 +12,8 @@ import { randomSeconds, setVisibilityTimeouts } from './visibility.ts'
  * longest delay is 30 s after the first delivery. It is then 60, 120, 240 and 480 s, and 900 s from the sixth delivery
  * on. The option `delay` can ask for a longer one.
  *
- * A message survives an outage that is shorter than half of the sum of the longest delays before its last delivery, if
- * SQS accepts every delay. With the default options and a `maxReceiveCount` above 5, this is at least
+ * A message survives an outage shorter than half of the sum of the longest delays before its last delivery, if SQS
+ * accepts every delay. With the default options and a `maxReceiveCount` above 5, this is at least
  * `7.5 minutes × (maxReceiveCount - 5)`.
  *
  * All failures stay reported. If SQS refuses the change for a message, the message keeps the visibility timeout of its

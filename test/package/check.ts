@@ -1,6 +1,6 @@
 /**
- * Checks both packages as they are published: packed by the release step, installed into an empty project and used from
- * there under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with the oldest
+ * Checks both packages as they are published. The release step packs them, and an empty project installs and uses them
+ * under Node 22, 24 and 26. The library is used by import, by require() and in a bundle, with the oldest
  * @middy/core that the peer range allows and with the newest. The command-line tool is used by its command and by its
  * entries for tests and for apps of the CDK. The action and the pre-commit hook install the tool and use it. The
  * declarations must compile there. Prints one line for each check, and exits with 1 if one failed.

@@ -29,7 +29,7 @@ function measured(jobs: readonly Job[], now: number) {
   return measure(cohort, now, integral)
 }
 
-// For each job, the mean number in flight is 5/3: two for 10 ms, and one for 10 ms of the 30 ms of both jobs together.
+// The mean number in flight for each job is 5/3: of the 30 ms of both jobs, two run for 20 ms, and one for 10 ms.
 const first = { start: 100, end: 110, succeeded: true }
 const second = { start: 100, end: 120, succeeded: true }
 

@@ -102,7 +102,7 @@ export const handler = app
       await kinds[kind]({ invocation, number, receiveCount, signal })
       signal.throwIfAborted() // an aborted record is already reported as failed
       // Nothing can run between this line and the success of the record. So an accepted message is delivered again only if
-      // the process is killed before Lambda has the response, and no message is deleted that is not in the journal.
+      // the process is killed before Lambda has the response. No message is deleted that is not in the journal.
       note(`accept ${pid} ${invocation} ${number}`)
     }),
   )

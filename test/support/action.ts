@@ -32,7 +32,7 @@ function evaluate(expression: string, inputs: Record<string, string>): string {
 }
 
 /**
- * Runs a step of action.yml in a workspace, as the runner of GitHub runs it: the script is a file, started with the
+ * Runs a step of action.yml in a workspace, as the runner of GitHub runs it. The script is a file, started with the
  * options that belong to `shell: bash`. `$RUNNER_TEMP` and the file of the job summary are in `temp`.
  */
 export async function runStep(

@@ -55,7 +55,7 @@ export interface Acceptable {
 
 /**
  * Identifies an acceptance. Each stack of a CDK app that uses a resource of another stack reads the acceptances of this
- * resource, and puts the name of the other stack and a slash before its id.
+ * resource. It puts the name of the other stack and a slash before its id.
  */
 function keyOf({ rule, resource, reason, place }: Acceptance): string {
   if (place === undefined) return JSON.stringify([rule, resource, reason])

@@ -7,7 +7,7 @@ import { decode } from '../shared/text-file.ts'
 export interface EnvFlags {
   env?: string[]
   /**
-   * Not `--env-file`: Node itself reads a flag of this name, also behind the name of the script, and ends with exit code 9
+   * Not `--env-file`: Node itself reads a flag of this name, also behind the name of the script. It ends with exit code 9
    * if there is no such file.
    */
   envFrom?: string

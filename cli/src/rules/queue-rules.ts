@@ -73,7 +73,7 @@ function isTooShort(mapping: Mapping): boolean {
 }
 
 /**
- * A fix that sets one thing, and all other settings that are right now and must follow: a longer visibility timeout, or
+ * A fix that sets one thing, and all other settings that are right now and must follow. A longer visibility timeout, or
  * more receives, need a longer retention period.
  */
 function setAlso(first: string, mapping: Mapping, ofQueue: readonly Mapping[]): string {

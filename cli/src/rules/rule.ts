@@ -30,7 +30,7 @@ export interface Problem {
   why?: string
   /**
    * If a rule reports several problems for one setting, the finding shows the one with the highest number. For example,
-   * a setting that must be at least x has the number x, and a setting that must be at most x has the number -x.
+   * a setting that must be at least x has the number x. A setting that must be at most x has the number -x.
    */
   strictness?: number
   /** Why `what` was not checked. Undefined if it was checked, and is wrong. */

@@ -76,7 +76,7 @@ function parseWithLines(text: string) {
 }
 
 /**
- * Parses text that PyYAML reads, and with it cfn-lint and SAM, but not this parser: a plain `-` in a flow list, and lines
+ * Parses text that PyYAML, cfn-lint and SAM read, but not this parser. Examples are a plain `-` in a flow list, and lines
  * in brackets or quotes that are not indented. It repairs the text, whose lines keep their numbers.
  */
 function parseRepaired(text: string) {

@@ -156,7 +156,7 @@ const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> =
 /**
  * Chooses the memory size for the best concurrency. Differences up to `NOISE` do not count: of equally good sizes, the
  * smallest is chosen. All sizes get the concurrency that was best without a CPU limit. Predictions are not exact enough
- * to show that another one is faster: they depend on the CPU time of a record, which varies by 15 % from one round to
+ * to show that another one is faster. They depend on the CPU time of a record, which varies by 15 % from one round to
  * the next.
  */
 export function choose(

@@ -20,8 +20,8 @@ export interface Measurement {
   /** MB. `null` if the process ended before it could be read. */
   readonly peakMemory: number | null
   /**
-   * Why this concurrency cannot be used with any memory size: how a process ended, how a batch timed out, or that the
-   * time budget ended a batch. `undefined` if it can.
+   * Why no memory size can use this concurrency: how a process ended, how a batch timed out, or that the time budget
+   * ended a batch. `undefined` if one can.
    */
   readonly problem?: string | undefined
 }

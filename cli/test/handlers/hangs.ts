@@ -2,8 +2,8 @@ import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord } from '../../../src/index.ts'
 
 /**
- * Every record waits for a service that never responds, until its signal aborts 297 s before the timeout: even a busy
- * machine then responds in time.
+ * Every record waits for a service that never responds, until its signal aborts 297 s before the timeout. So even a busy
+ * machine responds in time.
  */
 export const handler = middy()
   .use(boundedSqsBatch({ logger: false, timeBudget: { drain: 297_000, abort: 297_000 } }))

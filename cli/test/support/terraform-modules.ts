@@ -164,8 +164,8 @@ export function sqsModule() {
 }
 
 /**
- * Recall-Masters/terraform-aws-sqs-lambda-trigger, as its README uses it: a queue, its dead-letter queue and a mapping
- * without function_response_types, for a function that the caller passes as an object.
+ * Recall-Masters/terraform-aws-sqs-lambda-trigger, as its README uses it. It has a queue, its dead-letter queue and a
+ * mapping without function_response_types. The caller passes the function as an object.
  */
 export function triggerModule(settings: Values = {}) {
   return shownPlan({

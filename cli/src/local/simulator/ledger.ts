@@ -35,8 +35,8 @@ export interface Ledger {
   /** The id of the first message of the input that was neither processed nor filtered. Missing if there is none. */
   firstUnprocessed?: string | undefined
   /**
-   * The id of the first message of the first invocation that failed, responded early, would time out or was the last one of
-   * its process, or of the first message out of order. Missing if there is none.
+   * The id of the first message out of order, or of the first invocation that failed, responded early, would time out or
+   * was the last one of its process. Missing if there is none.
    */
   firstFailed?: string | undefined
   timeouts: number

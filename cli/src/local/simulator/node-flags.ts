@@ -8,7 +8,7 @@ export function heapFlags(memory: number): string[] {
 
 /**
  * The flags with which Lambda turns off `require()` of ES modules, and ES syntax in a `.js` file without `"type"`. As on
- * Lambda, NODE_OPTIONS with the opposite flag removes a flag. (In Node, the command line overrides NODE_OPTIONS.) A
+ * Lambda, NODE_OPTIONS with the opposite flag removes a flag. In Node, the command line overrides NODE_OPTIONS. A
  * bundler decides for itself what kind of module a TypeScript file is, so ES syntax is always allowed there.
  */
 export function loadingFlags(file: string, nodeOptions: string): string[] {

@@ -1,8 +1,8 @@
 /**
  * Compares `tune` with the full grid, on handlers whose optimum is known, and prints a table. Run `npm run test:tune -w
  * cli` as root: each combination of the grid is measured under the CPU quota of its memory size. `tune` gets a quarter
- * of the time that the grid took. Exits with 1 if it recommends a combination that is more than 10 % worse than the best
- * of the grid, or that is not the known optimum, or if it takes longer than its time. Deviations of predictions above
+ * of the time that the grid took. Exits with 1 if it takes longer than its time, or recommends a combination that is not
+ * the known optimum, or is more than 10 % worse than the best of the grid. Deviations of predictions above
  * 25 % are listed.
  *
  * Imports built files, because compiling TypeScript would need memory in the measured processes.
