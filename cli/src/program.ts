@@ -75,11 +75,11 @@ point to. Only the SQS endpoint is replaced, unless --queue-url is given: a
 client with the URL of a real queue still calls that queue.
 
 Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
-A run passes if all messages were sent, no message was lost, left in the queue
-or deleted out of order, at least one message was processed, no process died
-between invocations, and no invocation responded before its work had ended.
-Also, at most --max-dead-lettered messages were dead-lettered or dropped by
-onFailure, and at most --max-failed-invocations invocations failed as a whole.`
+A run passes if all messages were sent, and at least one was processed. No
+message may be lost, left in the queue or deleted out of order. No process may
+die between invocations, and no invocation may respond before its work has
+ended. At most --max-dead-lettered messages may be dead-lettered or dropped by
+onFailure. At most --max-failed-invocations invocations may fail as a whole.`
 
 const HANDLER = 'file of the handler (.ts, .mts, .js, .mjs, .cjs); add #name if the export is not named `handler`'
 

@@ -148,8 +148,8 @@ test('weak evidence is a warning, and is not named beside work that fails the ru
   t.strictSame(afterLeft([[weak], []]), {
     lines: [
       'after a response, an answer arrived for 1 × a call to port 5432 (h.mjs:1). If the handler needs it, await it. ' +
-        'This does not fail the run, because it was seen in only one invocation of a process, and a client may have opened ' +
-        'a connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size',
+        'This does not fail the run, because it was seen in only one invocation of a process. A client may have opened a ' +
+        'connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size',
     ],
     fails: [false, false],
   })

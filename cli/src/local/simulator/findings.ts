@@ -42,8 +42,8 @@ export function openFindings(options: FunctionOptions) {
     }
     if (invocationsWithLeftWork === 0 && weak.names() !== '') {
       yield `after a response, an answer arrived for ${weak.names()}. If the handler needs it, await it. ` +
-        'This does not fail the run, because it was seen in only one invocation of a process, and a client may have opened ' +
-        'a connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size'
+        'This does not fail the run, because it was seen in only one invocation of a process. A client may have opened a ' +
+        'connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size'
     }
   }
   function describe(cpu: number, needed: number, how = '') {
