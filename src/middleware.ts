@@ -153,8 +153,8 @@ const GUARDS = {
  * failed messages. The middleware cannot check this setting, because the event does not contain it
  * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
  *
- * Make it the last `.use()`. Every error of the inner handler or of another middleware fails the invocation, and SQS redelivers the
- * whole batch. What completes the batch, such as COMMIT, belongs into your inner handler, after `eachRecord()`.
+ * Make it the last `.use()`. Every error of the inner handler or of another middleware fails the invocation, and SQS
+ * redelivers the whole batch. What completes the batch, such as COMMIT, belongs into your inner handler, after `eachRecord()`.
  *
  * Create one instance, outside of the handler function: all invocations of the instance share `concurrency`.
  *

@@ -30,8 +30,8 @@ import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
  * - `DeadLetter.SourceQueue`, the ARN of the source queue, or `sourceQueueUrl`
  * - `DeadLetter.ReceiveCount`, a number: how often the message was delivered
  *
- * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. If the same
- * message is sent again within five minutes, SQS drops it. A record without a message group gets its message id as its group.
+ * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. If the same message is sent again
+ * within five minutes, SQS drops it. A record without a message group gets its message id as its group.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid, or if both URLs can name the same queue
  * @example

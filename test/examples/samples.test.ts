@@ -20,8 +20,8 @@ import { logged } from '../support/output.ts'
 import { startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
 
-// The READMEs, the skill for coding agents, and each page of docs/. A block of TypeScript is a sample that is compiled and run here, or a fragment
-// with the reason why it is not a sample. The line before the block is `<!-- sample: name -->` or
+// The READMEs, the skill for coding agents, and each page of docs/. A block of TypeScript is a sample that is compiled and
+// run here, or a fragment with the reason why it is not a sample. The line before the block is `<!-- sample: name -->` or
 // `<!-- fragment: reason -->`.
 const root = new URL('../../', import.meta.url)
 const SKILL = 'skills/middy-bounded-sqs-batch/SKILL.md'

@@ -133,7 +133,8 @@ t.test('records of a FIFO queue stay in order while the limit changes', async (t
 })
 
 t.test('a job still starts if a worker ends just before the job becomes ready', async (t) => {
-  // Both records end in the same iteration of the event loop: the worker of b1 finds nothing to do, and the limit leaves one worker.
+  // Both records end in the same iteration of the event loop. The worker of b1 finds nothing to do, and the limit leaves
+  // one worker.
   const { handle, held, search, succeed } = await start(t, 2)
   const result = handle(fifoEvent('a1', 'b1', 'a2'))
   await settled()
