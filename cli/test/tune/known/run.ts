@@ -58,7 +58,10 @@ interface Case {
   file: string
   flags: Partial<TuneFlags>
   environments?: number
-  /** The service that the handler calls: how many calls it processes at once, and the milliseconds of each. */
+  /**
+   * The service that the handler calls: how many calls it processes at once, and the milliseconds of each. It must be
+   * full before the CPU is, also with the memory of the known optimum.
+   */
   service?: [capacity: number, ms: number]
   /** The memory sizes of the grid. Default: those that `tune` always compares. */
   memories?: number[]
@@ -70,10 +73,10 @@ interface Case {
 const CASES: Readonly<Record<string, Case>> = {
   'I/O with 30 slots': {
     file: 'io-bound.ts',
-    flags: { optimize: 'cost', batchSize: 240, concurrency: { least: 10, most: 200 } },
-    service: [30, 100],
+    flags: { optimize: 'cost', batchSize: 120, concurrency: { least: 10, most: 200 } },
+    service: [30, 300],
     isKnown: ({ memory, concurrency }) => memory === 256 && concurrency >= 24 && concurrency <= 90,
-    known: '256 MB, because the process can need more than 128 MB; the service is full from a concurrency of 30 on',
+    known: '256 MB, because the process needs about 160 MB; the service is full from a concurrency of 30 on',
   },
   'thread pool': {
     file: 'thread-pool.ts',
@@ -90,12 +93,11 @@ const CASES: Readonly<Record<string, Case>> = {
   },
   'two environments': {
     file: 'io-bound.ts',
-    flags: { optimize: 'cost', batchSize: 160, concurrency: { least: 10, most: 200 } },
+    flags: { optimize: 'cost', batchSize: 80, concurrency: { least: 10, most: 200 } },
     environments: 2,
-    service: [40, 100],
-    isKnown: ({ memory, concurrency }) => memory <= 256 && concurrency >= 16 && concurrency <= 60,
-    known:
-      '128 or 256 MB, because the process needs about 100 MB; the service is full from a concurrency of 20 in each on',
+    service: [40, 300],
+    isKnown: ({ memory, concurrency }) => memory === 256 && concurrency >= 16 && concurrency <= 60,
+    known: '256 MB, because the process needs about 160 MB; the service is full from a concurrency of 20 in each on',
   },
   descriptors: {
     file: 'descriptors.ts',
@@ -191,7 +193,8 @@ async function compare(name: string, known: Case, folder: string, url = ''): Pro
   console.log(`\n${name}. Known optimum: ${known.known}. Load ${loadavg()[0]?.toFixed(1)}`)
   try {
     const startedAt = performance.now()
-    for (const memory of memories) {
+    // The first round of a concurrency sets the size of its batches. With the most memory, these are full, as in `tune`.
+    for (const memory of memories.toSorted((a, b) => b - a)) {
       for (const concurrency of scanOf(range)) await add({ memory, concurrency })
     }
     await grid.close()
