@@ -1,9 +1,9 @@
 /** What each rule of `doctor` finds, in Markdown, for docs/doctor-rules.md. */
 export const FINDS: Readonly<Record<string, string>> = {
   'report-batch-item-failures':
-    'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures: in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, or an info if the code was read and the batch size is 1. A warning if it is not known whether it is on.',
+    'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures. The evidence is in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, or an info if the code was read and the batch size is 1. A warning if it is not known whether it is on.',
   'filter-pattern':
-    'Lambda rejects the filter, or no message matches it: the pattern is not valid JSON, has a key other than `body`, or has an unknown operator.',
+    'Lambda rejects the filter, or no message matches it. The pattern is not valid JSON, has a key other than `body`, or has an unknown operator.',
   'fifo-batch-size': 'The batch size is over 10 on a FIFO queue.',
   'batch-size': 'The batch size is over 10,000.',
   'batch-needs-window': 'The batch size is over 10, and the batching window is below 1 s.',
@@ -37,7 +37,7 @@ export const FINDS: Readonly<Record<string, string>> = {
   'commonjs-handler':
     'A CommonJS file that is not bundled loads this package with `require()`. TypeScript is not checked.',
   'invalid-value':
-    'AWS rejects a value, for example: a value that is out of range, a dead-letter queue of the other type (FIFO or standard), more than 10 filters.',
+    'AWS rejects a value. Examples: a number that is out of range, a dead-letter queue of the other type (FIFO or standard), more than 10 filters.',
   acceptance: 'An accepted finding has no reason, or there is no such finding.',
   'not-checked': 'What could not be checked, and why.',
 }

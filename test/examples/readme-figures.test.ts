@@ -74,7 +74,7 @@ t.test('the texts that compare this package with Powertools have the figures of 
   const [early10, later10] = callCases({ size: 10, client: 'node:http' })
   const [early100, later100] = callCases({ size: 100, client: 'node:http' })
   const sentences = [
-    ['README.md', `if both run in Middy, a batch of ten HTTP calls takes ${range(early10, later10)} less CPU time`],
+    ['README.md', `If both run in Middy, a batch of ten HTTP calls takes ${range(early10, later10)} less CPU time`],
     [
       'docs/from-powertools-batch.md',
       `If both run in Middy, a batch of ten HTTP calls takes ${range(early10, later10)} more [CPU time](../bench/results/README.md#cpu-time-of-batches-of-http-calls) with this package. A batch of 100 calls takes ${times(early100)} to ${times(later100)} times as much`,
