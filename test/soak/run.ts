@@ -2,7 +2,7 @@
  * Sends a million messages through AWS's own runtime client, and accounts for each: `npm run test:soak`. Records fail,
  * hang and compute, processes are killed, and SQS refuses calls. Beside them, small queues have messages that crash the
  * function at every delivery, or a service that is down. Exits with 1 if a message is lost, a FIFO group loses its order,
- * or a rejection is unhandled. So it does if a crash or an outage dead-letters good messages, or if the memory or the
+ * or a rejection is unhandled. Also if a crash or an outage dead-letters good messages, or if the memory or the
  * descriptors of a warm environment grow.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'

@@ -20,8 +20,8 @@ export interface EventSourceOptions {
   /** The patterns of the filters. Lambda deletes messages that match none of them. Default: no filters. */
   filters: readonly FilterPattern[]
   /**
-   * Receives one line for each failed invocation and each failed record of the others. So it does for each message that
-   * SQS did not delete, failure that the handler removed from its report, and process that died between invocations.
+   * Receives one line for each failed invocation, and each failed record of the others. Also for each message that SQS
+   * did not delete, failure that the handler removed from its report, and process that died between invocations.
    */
   onFailure: (line: string) => void
 }
