@@ -8,7 +8,7 @@ import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
+import { CompilerState, Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor'
 
 const ROOT = resolve(import.meta.dirname, '..')
 const REPORTS = join(ROOT, 'api')
@@ -16,26 +16,25 @@ const REPORTS = join(ROOT, 'api')
 const { values } = parseArgs({ options: { update: { type: 'boolean', default: false } } })
 const work = await mkdtemp(join(tmpdir(), 'api-report-'))
 try {
-  for (const folder of [ROOT, join(ROOT, 'cli')]) await writeReports(folder)
+  await writeReports([...(await entriesOf(ROOT)), ...(await entriesOf(join(ROOT, 'cli')))])
   if (values.update) await update()
   else compare()
 } finally {
   await rm(work, { recursive: true, force: true })
 }
 
-/** Writes the report of each entry of a package into the folder `work`. */
-async function writeReports(folder: string): Promise<void> {
+/** The configuration of API Extractor for each entry of a package. The reports go to the folder `work`. */
+async function entriesOf(folder: string): Promise<ExtractorConfig[]> {
   const { exports } = JSON.parse(await readFile(join(folder, 'package.json'), 'utf8'))
-  for (const [entry, { types }] of Object.entries<{ types: string }>(exports)) {
-    const name = entry === '.' ? 'index' : entry.slice('./'.length)
-    const config = ExtractorConfig.prepare({
+  return Object.entries<{ types: string }>(exports).map(([entry, { types }]) =>
+    ExtractorConfig.prepare({
       configObject: {
         projectFolder: folder,
         mainEntryPointFilePath: join(folder, types),
         compiler: { tsconfigFilePath: join(ROOT, 'tsconfig.json') },
         apiReport: {
           enabled: true,
-          reportFileName: name,
+          reportFileName: entry === '.' ? 'index' : entry.slice('./'.length),
           reportFolder: work,
           reportTempFolder: join(work, 'temp'),
           // A type that an exported function uses belongs to the API, even if it is not exported itself.
@@ -53,15 +52,28 @@ async function writeReports(folder: string): Promise<void> {
       },
       configObjectFullPath: undefined,
       packageJsonFullPath: join(folder, 'package.json'),
-    })
-    const { succeeded } = Extractor.invoke(config, {
+    }),
+  )
+}
+
+async function writeReports(entries: ExtractorConfig[]): Promise<void> {
+  const additionalEntryPoints = entries.map((entry) => entry.mainEntryPointFilePath)
+  let compilerState: CompilerState | undefined
+  for (const entry of entries) {
+    // The compiler reads all entries at once. One after the other took 27 s instead of 6 s (2026-12-01), because each
+    // reads the types of AWS.
+    compilerState ??= CompilerState.create(entry, { additionalEntryPoints })
+    const { succeeded } = Extractor.invoke(entry, {
+      compilerState,
       localBuild: true,
       messageCallback: (message) => {
         // Says that the report is a new file, and which TypeScript reads the declarations.
         message.handled = message.category === 'console'
       },
     })
-    if (!succeeded) throw new Error(`API Extractor could not read ${types}. Its messages are above.`)
+    if (!succeeded) {
+      throw new Error(`API Extractor could not read ${entry.mainEntryPointFilePath}. Its messages are above.`)
+    }
   }
   await rm(join(work, 'temp'), { recursive: true, force: true })
 }
