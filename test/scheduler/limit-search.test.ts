@@ -35,12 +35,12 @@ function searchFor({ min = 1, max = 500, initial = 50, utilization = 0 }: Option
   return createLimitSearch({ min, max, initial, classify, utilization: () => utilization })
 }
 
-/** The limit after each batch. */
 /** Ends a job that failed, as the scheduler does. */
 function endWithFailure(search: LimitSearch, job: object, startedAt: number, now: number, failure: unknown): void {
   search.ended(job, startedAt, now, search.failed(failure, now) ? false : undefined)
 }
 
+/** The limit after each batch. */
 function limitsOf(results: readonly BatchResult[]): number[] {
   return results.map(({ limit }) => limit)
 }

@@ -8,7 +8,7 @@ import { settled } from './clock.ts'
 import { failed } from './handlers.ts'
 import { logged } from './output.ts'
 
-const DEFAULT_RUNS = 20_000
+const DEFAULT_RUNS = 10_000
 const RUNS = Number(process.env.FUZZ_RUNS ?? DEFAULT_RUNS)
 const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 if (process.env.FUZZ_RUNS) t.setTimeout(0)
@@ -61,7 +61,7 @@ export function countKinds<K extends string>(...kinds: readonly K[]) {
     count(kind: K): void {
       counts.set(kind, (counts.get(kind) ?? 0) + 1)
     },
-    check(test: Test, least = 20): void {
+    check(test: Test, least = 10): void {
       test.comment([...counts].map(([kind, count]) => `${kind}: ${count}`).join(', '))
       const rare = [...counts].filter(([, count]) => count < least)
       test.strictSame(RUNS < DEFAULT_RUNS ? [] : rare, [], `there are at least ${least} cases of each kind`)
