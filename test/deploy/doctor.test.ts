@@ -2,25 +2,25 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import pMap from 'p-map'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
 import { cdkTemplate, type Properties, partsOf, samFile, samTemplate, writeTemplate } from '../support/templates.ts'
 
 const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
 
-/** The rules that `bounded-sqs-batch doctor --strict` reports, and its exit code. */
-async function doctor(file: string, ...flags: string[]): Promise<{ exitCode: number; rules: string[] }> {
-  const args = [bin, 'doctor', '--strict', '--format', 'json', ...flags, file]
-  const { code, stdout } = await promisify(execFile)(process.execPath, args, { env: { PATH: process.env.PATH } }).then(
+/** The findings of `bounded-sqs-batch doctor --strict`, and its exit code. */
+async function doctor(...args: string[]): Promise<{ exitCode: number; findings: { file: string; rule: string }[] }> {
+  const command = [bin, 'doctor', '--strict', '--format', 'json', ...args]
+  const { code, stdout } = await promisify(execFile)(process.execPath, command, {
+    env: { PATH: process.env.PATH },
+  }).then(
     (output) => ({ ...output, code: 0 }),
     (error: { code: number; stdout: string }) => error,
   )
-  const { findings }: { findings: { rule: string }[] } = JSON.parse(stdout)
-  return { exitCode: code, rules: findings.map(({ rule }) => rule) }
+  return { exitCode: code, findings: JSON.parse(stdout).findings }
 }
 
-const clean = { exitCode: 0, rules: [] }
+const clean = { exitCode: 0, findings: [] }
 
 t.test('doctor --strict finds nothing in either template', async (t) => {
   const { file } = cdkTemplate(temporaryFolder(t))
@@ -37,7 +37,7 @@ t.test('doctor --strict finds nothing in the template of docs/sam.md', async (t)
 
 t.test('doctor --strict finds nothing in the SAM template with its shortest and longest times', async (t) => {
   const times = (timeout: number, window: number) =>
-    doctor(samFile, '--parameter', `FunctionTimeout=${timeout}`, '--parameter', `BatchingWindow=${window}`)
+    doctor('--parameter', `FunctionTimeout=${timeout}`, '--parameter', `BatchingWindow=${window}`, samFile)
   t.strictSame(await times(30, 1), clean)
   t.strictSame(await times(900, 30), clean)
 })
@@ -95,19 +95,19 @@ t.test('doctor reports each change of a template by exactly the listed rules', a
   ] as const) {
     t.test(name, async (t) => {
       const folder = temporaryFolder(t)
-      const found = await pMap(
-        MUTATIONS,
-        async ([what, changes], index) => {
-          const mutant = structuredClone(template)
-          const parts = partsOf(mutant)
-          for (const [part, properties] of Object.entries(changes))
-            Object.assign(parts[part as keyof Changes], properties)
-          return [what, (await doctor(writeTemplate(`${folder}/${index}.json`, mutant))).rules]
-        },
-        { concurrency: 4 },
-      )
+      const files = MUTATIONS.map(([, changes], index) => {
+        const mutant = structuredClone(template)
+        const parts = partsOf(mutant)
+        for (const [part, properties] of Object.entries(changes))
+          Object.assign(parts[part as keyof Changes], properties)
+        return writeTemplate(`${folder}/${index}.json`, mutant)
+      })
+      const { findings } = await doctor(...files)
       t.strictSame(
-        found,
+        MUTATIONS.map(([what], index) => [
+          what,
+          findings.filter(({ file }) => file === files[index]).map(({ rule }) => rule),
+        ]),
         MUTATIONS.map(([what, , rules]) => [what, rules]),
       )
     })

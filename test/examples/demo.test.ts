@@ -25,7 +25,10 @@ function row(lines: readonly string[], label: string) {
   return cells.find((row) => row[1] === label)?.slice(2, -1)
 }
 
-t.test('the demo accounts for every message on both sides', async (t) => {
+// The demo waits for redeliveries during most of its time.
+t.jobs = 3
+
+t.test('the demo accounts for every message on both sides', { buffered: true }, async (t) => {
   const { lines, stderr, code } = await finish(start(['--messages', '2000']))
   t.equal(lines.at(-1), 'This package: 2,000 sent = 1,990 processed + 10 dead-lettered, none lost.')
   t.equal(stderr, '')
@@ -45,7 +48,7 @@ t.test('the demo accounts for every message on both sides', async (t) => {
   )
 })
 
-t.test('the demo exits with 1 if a message is lost', async (t) => {
+t.test('the demo exits with 1 if a message is lost', { buffered: true }, async (t) => {
   const folder = temporaryFolder(t, {
     'loses-one.ts': `import middy from '@middy/core'
 import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
@@ -64,7 +67,7 @@ export const handler = middy().use(boundedSqsBatch()).handler(
   t.equal(code, 1)
 })
 
-t.test('the demo exits with 1 if a handler cannot be loaded', async (t) => {
+t.test('the demo exits with 1 if a handler cannot be loaded', { buffered: true }, async (t) => {
   const { stderr, code } = await finish(start(['--messages', '1000', '--handler', join(DEMO, '../demo/service.ts')]))
   t.match(
     stderr,
@@ -73,7 +76,7 @@ t.test('the demo exits with 1 if a handler cannot be loaded', async (t) => {
   t.equal(code, 1)
 })
 
-t.test('Ctrl-C ends the demo with exit code 130', async (t) => {
+t.test('Ctrl-C ends the demo with exit code 130', { buffered: true }, async (t) => {
   const demo = start(['--messages', '2000'])
   const finished = finish(demo)
   while (!String((await once(demo.stdout, 'data'))[0]).includes(' s: '));
@@ -85,7 +88,7 @@ t.test('Ctrl-C ends the demo with exit code 130', async (t) => {
   t.notOk(lines.some((line) => line.startsWith('This package:')))
 })
 
-t.test('the demo says how many file descriptors it needs if the limit is too low', async (t) => {
+t.test('the demo says how many file descriptors it needs if the limit is too low', { buffered: true }, async (t) => {
   const { lines, stderr, code } = await finish(start([], 'ulimit -n 600'))
   t.strictSame(lines, [''])
   t.match(stderr, /^The demo needs 800 file descriptors, but the hard limit is 600: /)

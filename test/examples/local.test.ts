@@ -22,6 +22,9 @@ async function local(example: string, args: readonly string[], env: Record<strin
   return { code, stderr, ledger: stdout === '' ? undefined : JSON.parse(stdout) }
 }
 
+// A run waits for SQS and its clocks during much of its time.
+t.jobs = 3
+
 const signup = { email: 'a@example.com', plan: 'free' }
 const order = { orderId: 'o-1', cents: 100 }
 const runs: { example: string; count: number; args?: string[]; bodies?: object[]; variable: string }[] = [
@@ -43,7 +46,7 @@ const runs: { example: string; count: number; args?: string[]; bodies?: object[]
   },
 ]
 for (const { example, count, args = [], bodies, variable } of runs) {
-  t.test(`${example}.ts passes in local at the defaults`, async (t) => {
+  t.test(`${example}.ts passes in local at the defaults`, { buffered: true }, async (t) => {
     const downstream = await startDownstream(() => 200)
     t.teardown(downstream.close)
     const file = join(temporaryFolder(t), 'messages.jsonl')
