@@ -144,7 +144,10 @@ interface Found {
 
 function findIn(found: readonly Found[]): Source {
   const files = found.map((file) => {
-    const lines = file.text.replaceAll(BLOCK_COMMENT, '').split('\n')
+    // After the last `*/`, no comment ends. A search there would take a time that grows with the square of the length.
+    const end = file.text.lastIndexOf('*/') + 2
+    const text = file.text.slice(0, end).replaceAll(BLOCK_COMMENT, '') + file.text.slice(end)
+    const lines = text.split('\n')
     return { ...file, text: lines.filter((line) => !WHOLE_LINE_COMMENT.test(line)).join('\n') }
   })
   function find(pattern: RegExp, among = files): string | undefined {

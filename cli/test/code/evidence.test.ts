@@ -163,6 +163,12 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     return [`after what is no comment: ${text}`, { 'src/app.ts': text }, NODE, 'batchItemFailures in src/app.ts']
   }),
   [
+    'a million lines that begin a comment without an end',
+    { 'src/app.mjs': `${'/*\n'.repeat(1_000_000)}batchItemFailures` },
+    NODE,
+    'batchItemFailures in src/app.mjs',
+  ],
+  [
     'a minified line with what looks like a comment',
     { 'src/app.mjs': `x(' // '); batchItemFailures;${'y();'.repeat(50)}` },
     NODE,
