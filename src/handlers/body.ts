@@ -12,11 +12,11 @@ export function bodyParserOf(caller: string, options: unknown): BodyParser | und
   const { body: option } = check(caller, given, { body: [isBodyOption, "'json' or a Standard Schema"] })
   if (option === undefined) return undefined
   if (option === 'json') return parseJson
-  const { validate } = option['~standard']
+  const schema = option['~standard']
   return (body) => {
     const parsed = parseJson(body)
     // If the schema throws, the record fails with that error, as if the handler had thrown it.
-    const result = validate(parsed)
+    const result = schema.validate(parsed)
     return isPromiseLike(result)
       ? Promise.resolve(result).then((result) => outputOf(result, parsed))
       : outputOf(result, parsed)

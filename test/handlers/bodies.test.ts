@@ -82,6 +82,20 @@ const asyncSchema: StandardSchemaV1<unknown, string> = {
   },
 }
 
+t.test('the validation of a schema can use `this`', async (t) => {
+  class Lengths {
+    version = 1 as const
+    vendor = 'test'
+    most = 2
+    validate(value: unknown) {
+      return String(value).length > this.most ? { issues: [{ message: 'Too long' }] } : { value }
+    }
+  }
+  const result = await handleBodies({ '~standard': new Lengths() }, ['"abc"', '"ab"'])
+  t.strictSame(result.got, ['ab'])
+  t.strictSame(result.failed, ['m0'])
+})
+
 t.test('a handler gets the output of the schema', async (t) => {
   const zod = z.object({ id: z.coerce.number(), at: z.string().transform((text) => new Date(text)) })
   const result = await handleBodies(zod, ['{"id":"7","at":"2026-01-01"}', '{"id":"7"}'])
