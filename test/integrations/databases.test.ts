@@ -87,6 +87,9 @@ t.test('a transaction for each record undoes all of its changes, and no other', 
   await logged(async () => t.strictSame(failed(await transactions(event, {} as Context)), ['m0', 'm2']))
   t.strictSame(await column('SELECT id FROM orders ORDER BY id'), ['o1', 'o2', 'o3'])
   t.strictSame(await column('SELECT id FROM messages ORDER BY id'), ['m1', 'm3'])
+  // A second delivery of a message changes nothing, and does not fail.
+  await logged(async () => t.strictSame(failed(await transactions(event, {} as Context)), ['m0', 'm2']))
+  t.strictSame(await column('SELECT id FROM orders ORDER BY id'), ['o1', 'o2', 'o3'])
 })
 
 t.test('a transaction around a batch: after an error, COMMIT throws nothing and undoes everything', async (t) => {
