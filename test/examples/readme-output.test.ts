@@ -1,4 +1,4 @@
-/** The README has what `doctor` and `local` really print. WRITE_DOCS=1 writes it. */
+/** The READMEs have what `doctor` and `local` really print. WRITE_DOCS=1 writes it. */
 
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
@@ -8,10 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { wrapWords } from '../../cli/src/shared/wrap.ts'
 import { blockOf, CLI, read, run, sampleOf } from '../support/pages.ts'
-import { close, listen } from '../support/services.ts'
+import { close, listen, startDownstream } from '../support/services.ts'
 
-const README = new URL('../../README.md', import.meta.url)
-const BLOCK = /^(<!-- output: .* -->\n```console\n)[\s\S]*?^```$/m
+const ROOT = new URL('../../', import.meta.url)
 const URL_OF_SAMPLE = 'https://example.com/orders'
 /** Each run has other message ids. */
 const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g
@@ -74,15 +73,59 @@ async function localOutput(t: Test): Promise<string> {
   return pick(shown, ['warning | 1 invocation', 'failed: '])
 }
 
+/** Compares the block after this comment of a page with a new output, or writes it. `mask` removes what varies. */
+function checkOutput(t: Test, page: string, comment: string, output: string, mask = (text: string) => text): void {
+  const block = new RegExp(`^(<!-- ${comment}: .* -->\\n\`\`\`console\\n)([\\s\\S]*?)^\`\`\`$`, 'm')
+  const [, , shown = ''] = block.exec(read(page)) ?? []
+  if (!process.env.WRITE_DOCS) {
+    t.equal(mask(shown), mask(output), `${page}: after a change, run: WRITE_DOCS=1 with this test`)
+  } else if (mask(shown) !== mask(output)) {
+    writeFileSync(
+      new URL(page, ROOT),
+      read(page).replace(block, (_block, start) => `${start}${output}\`\`\``),
+    )
+  }
+}
+
 t.test('the README has the output of doctor and of local', async (t) => {
-  const block = [
+  const output = [
     '$ npx bounded-sqs-batch doctor template.yaml',
     await doctorOutput(t),
     '$ npx bounded-sqs-batch local src/handler.ts --messages 1',
     await localOutput(t),
     '',
   ].join('\n')
-  const expected = read('README.md').replace(BLOCK, (_block, start) => `${start}${block}\`\`\``)
-  if (process.env.WRITE_DOCS) writeFileSync(README, expected)
-  else t.equal(read('README.md'), expected, 'after a change, run: WRITE_DOCS=1 with this test')
+  checkOutput(t, 'README.md', 'output', output)
+})
+
+t.test('the README of the tool has the output of doctor', async (t) => {
+  const template = blockOf('docs/sam.md', 'yaml')
+    .replace(setting, '')
+    .replace('maxReceiveCount: 15', 'maxReceiveCount: 3')
+  const folder = project(t, { 'template.yaml': template, 'dist/handler.mjs': handler })
+  const output = wrapWords((await print(folder, 'doctor', 'template.yaml')).trimEnd(), 110, 4)
+  checkOutput(t, 'cli/README.md', 'output of doctor', `$ npx bounded-sqs-batch doctor template.yaml\n${output}\n`)
+})
+
+t.test('the README of the tool has the output of local', async (t) => {
+  const refused = new Set<string>()
+  const service = await startDownstream(({ body }) => {
+    const { number } = JSON.parse(body)
+    const isRefused = number % 200 === 0 || (number % 50 === 1 && !refused.has(body))
+    refused.add(body)
+    return isRefused ? 503 : 200
+  })
+  t.teardown(service.close)
+  const code = sampleOf('README.md', 'start').replace(URL_OF_SAMPLE, service.url)
+  const folder = project(t, { 'src/handler.ts': code })
+  const printed = await print(folder, 'local', 'src/handler.ts', '--messages', '2000', '--quiet')
+  const lines = wrapWords(printed.replaceAll(UUID, MESSAGE_ID), 110).split('\n')
+  const output = lines
+    .slice(lines.findIndex((line) => line.startsWith('┌')))
+    .join('\n')
+    .trimEnd()
+  const command = '$ npx bounded-sqs-batch local src/handler.ts --messages 2000'
+  // The times, and the number of invocations, vary.
+  const mask = (text: string) => text.replaceAll(/^(│ (?:invocations|wall time|processed per)[^│]*│).*$/gm, '$1')
+  checkOutput(t, 'cli/README.md', 'output of local', `${command}\n…\n${output}\n`, mask)
 })
