@@ -32,10 +32,10 @@ export const FINDS: Readonly<Record<string, string>> = {
   'dead-letter-retention':
     'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
   'sns-envelope-filter':
-    'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message.',
+    'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message. An info if it is not known whether SNS wraps the messages.',
   'tenant-isolation': 'The function has tenant isolation.',
   'commonjs-handler':
-    'A CommonJS file that is not bundled loads this package with `require()`. TypeScript is not checked.',
+    'A CommonJS file that is not bundled loads this package with `require()`. A warning if `NODE_OPTIONS` is not known. TypeScript is not checked.',
   'invalid-value':
     'AWS rejects a value. Examples: a number that is out of range, a dead-letter queue of the other type (FIFO or standard), more than 10 filters.',
   acceptance: 'An accepted finding has no reason, or there is no such finding.',

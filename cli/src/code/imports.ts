@@ -27,7 +27,7 @@ export function sourcesIn(folder: string, most = MAX_FILES, found: string[] = []
     if (NEVER_SEARCHED.test(entry.name) || found.length >= most) continue
     const path = join(folder, entry.name)
     if (entry.isDirectory()) sourcesIn(path, most, found)
-    else if (SOURCE.test(entry.name)) found.push(path)
+    else if (SOURCE.test(entry.name) && isFile(path)) found.push(path)
   }
   return found
 }
@@ -111,9 +111,9 @@ function pnpmPatterns(root: string): string[] {
 /** The folders of a pattern such as `packages/*`. */
 function workspaceFolders(root: string, pattern: string): string[] {
   const parent = resolve(root, pattern.replace(/\/?\*.*/, ''))
-  if (!pattern.includes('*')) return [parent]
   if (folderAt(parent) === undefined) return []
-  return readdirSync(parent).map((name) => join(parent, name))
+  if (!pattern.includes('*')) return [parent]
+  return readdirSync(parent).flatMap((name) => folderAt(join(parent, name)) ?? [])
 }
 
 /** The path, if it is a folder. */

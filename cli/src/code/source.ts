@@ -77,7 +77,7 @@ const MINIFIED = /.{1000}/
 
 /** Searches the code of a function. */
 export function searchCode(code: Code, workingFolder = process.cwd()): Source {
-  const { places = [], inline, reason, handler, folder } = code
+  const { places = [], inline, reason, handler, runtime, folder } = code
   const shown = (path: string) => relative(workingFolder, path) || 'this folder'
   const inTemplate = { shown: 'the code in the template', isScript: true, isCommonJs: true }
   if (inline !== undefined) return findIn([{ ...inTemplate, text: inline }])
@@ -93,14 +93,20 @@ export function searchCode(code: Code, workingFolder = process.cwd()): Source {
   const nowhere =
     first === undefined ? 'the input does not say where the code is' : `there is no code at ${shown(first)}`
   const noHandler = root === undefined ? nowhere : `no source of the handler ${handler} was found in ${shown(root)}`
-  return { missing: reason ?? noHandler, reports: dependencyNear(first ?? folder ?? workingFolder, shown) }
+  const near = isOfNode(runtime) ? dependencyNear(first ?? folder ?? workingFolder, shown) : undefined
+  return { missing: reason ?? noHandler, reports: near }
+}
+
+/** Whether the runtime is Node.js, or is not known. */
+function isOfNode(runtime: string | undefined): boolean {
+  return runtime?.startsWith('nodejs') ?? true
 }
 
 /** The script of the handler with all local files that it imports; in other languages, all files of the function. */
 function filesOf({ runtime, handler = '', entries = [], layers = [] }: Code, root: string): string[] {
   const names = [...withoutFolders(handler.replace(/\.[^./]*$/, '')), ...entries]
   const main = names.map((name) => scriptAt(join(root, name))).find((path) => path !== undefined)
-  if (main !== undefined && (runtime?.startsWith('nodejs') ?? true)) return withImports(main)
+  if (main !== undefined && isOfNode(runtime)) return withImports(main)
   if (runtime?.startsWith('nodejs')) return []
   const sources = [root, ...layers].flatMap((folder) => (folderAt(folder) ? sourcesIn(folder) : []))
   // The file of the handler first, because findings name the first file with evidence.

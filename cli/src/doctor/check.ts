@@ -113,7 +113,9 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: read
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
   const { resource, setting, position, what, reason, source = rule.source, why = rule.why } = worst
   const { fix, assignment } = resource.isMadeBySam ? { fix: MADE_BY_SAM, assignment: undefined } : worst
-  const resources = unique(same.map((problem) => problem.resource.id))
+  // A finding is accepted for all that is wrong with the setting, also for other instances with a less severe problem.
+  const wrong = group.filter((problem) => (problem.reason === undefined) === (reason === undefined))
+  const resources = unique(wrong.map((problem) => problem.resource.id))
   const whats = unique(same.map((problem) => problem.what))
   const section = setting?.section
   // For example, a macro can add several settings at the same place.
@@ -135,7 +137,7 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: read
     severity,
     resource: section ?? resource.id,
   }
-  const scopes = same.map((problem) => {
+  const scopes = wrong.map((problem) => {
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
     const ids = [problem.resource.id, section, ...around].flatMap((id) => id ?? [])

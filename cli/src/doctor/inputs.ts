@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import type { Model } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
-import { decode, readText } from '../shared/text-file.ts'
+import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { CONFIGURATION, isOfSst, refuseConfiguration } from '../template/other-tools.ts'
 import { parametersOf, parseTemplate, readCases, type Template } from '../template/read-template.ts'
@@ -71,7 +71,7 @@ async function readFolder(folder: string): Promise<Input[]> {
     const path = join(folder, entry.name)
     if (NOT_SEARCHED.test(entry.name) || entry.name === SERVERLESS_STATE) continue
     if (entry.isDirectory()) inputs.push(...(await readFolder(path)))
-    else if (/\.(ya?ml|json|template)$/.test(entry.name)) {
+    else if (/\.(ya?ml|json|template)$/.test(entry.name) && isFile(path)) {
       const text = readText(path)
       const isPlan = /^\s*{\s*"format_version"/.test(text)
       if (looksLikeTemplate(text) || isPlan) inputs.push(await readOne(path))

@@ -80,7 +80,8 @@ function ofSharedQueue(model: FixOfModel, { queue }: Mapping, mappings: readonly
 function ofQueueOf(model: FixOfModel, mapping: Mapping): Problem[] {
   const { queue } = mapping
   if (queue.unreadReason !== undefined) {
-    const fifo = queue.fifo.state === 'unknown' ? ', and whether it is a FIFO queue' : ''
+    const fifo =
+      queue.fifo.state === 'unknown' ? ', whether it is a FIFO queue, and whether other mappings read it' : ''
     const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
     return [{ ...notChecked(model, mapping, what, queue.unreadReason), setting: queue.redrive }]
   }

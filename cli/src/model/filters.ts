@@ -34,8 +34,8 @@ const MAX_FILTERS = 10
 export type FilterPattern = Record<string, unknown>
 
 /**
- * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern without spaces between its
- * parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
+ * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern with sorted keys, and without
+ * spaces between its parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
  */
 export type Pattern =
   | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
@@ -64,12 +64,16 @@ export function patternSetting(text: Setting<unknown>): Setting<Pattern> {
   const { value, position } = text
   try {
     const pattern = parse(value)
-    return known<Pattern>({ forms: compile(pattern).forms, json: JSON.stringify(pattern) }, position)
+    return known<Pattern>({ forms: compile(pattern).forms, json: JSON.stringify(pattern, sortKeys) }, position)
   } catch (error) {
     if (error instanceof UnknownOperatorError) return unknown(error.message, position)
     if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)
     throw error
   }
+}
+
+function sortKeys(_key: string, value: unknown): unknown {
+  return isObject(value) ? Object.fromEntries(Object.entries(value).sort()) : value
 }
 
 function parse(text: unknown): unknown {

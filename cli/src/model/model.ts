@@ -43,8 +43,8 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   code?: Code
   /** Only set if a template shows it. */
   environment?: Environment
-  /** The variable NODE_OPTIONS, if it is known. */
-  nodeOptions?: string | undefined
+  /** The variable NODE_OPTIONS. Missing if the input does not show it. */
+  nodeOptions?: Setting<string>
 }
 
 /** An SQS event source mapping, enabled or not, with its function and its queue. */

@@ -10,7 +10,7 @@ export function mayBeNode({ runtime }: LambdaFunction): boolean {
 /** Whether `require()` of an ES module fails in the function. */
 export function refusesRequire(lambdaFunction: LambdaFunction): boolean {
   // Node separates the options by spaces.
-  const options = lambdaFunction.nodeOptions?.split(' ')
+  const options = lambdaFunction.nodeOptions && valueIn(lambdaFunction.nodeOptions)?.split(' ')
   return mayBeNode(lambdaFunction) && !options?.includes('--experimental-require-module')
 }
 
@@ -34,12 +34,17 @@ export const FUNCTION_RULES: readonly Rule[] = [
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
     check: ({ function: lambdaFunction }) => {
-      if (!refusesRequire(lambdaFunction)) return undefined
+      const { nodeOptions, unreadReason, aliasOf, code = aliasOf?.code } = lambdaFunction
+      // A bundler includes this package in the file.
+      if (!refusesRequire(lambdaFunction) || code?.isBuilt) return undefined
       const { requiresPackage: file } = sourceOf(lambdaFunction)
       if (file === undefined) return undefined
       const what = `${file} loads this package with require()`
       const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'
-      return { resource: lambdaFunction, position: lambdaFunction.position, what, fix }
+      const found = { resource: lambdaFunction, position: lambdaFunction.position, what, fix }
+      const reason = unreadReason ?? (nodeOptions?.state === 'unknown' ? nodeOptions.reason : undefined)
+      if (reason === undefined) return found
+      return { ...found, what: `${what}, and NODE_OPTIONS is not known: ${reason}`, severity: 'warning' }
     },
   },
 ]

@@ -144,7 +144,9 @@ function hasFilters(mapping: Mapping) {
 /** The filters as text, which is equal for equal filters. Undefined if they are not completely known. */
 function filterText(mapping: Mapping): string | undefined {
   const patterns = patternsOf(mapping).map((pattern) => valueIn(pattern)?.json)
-  return mapping.filters.state === 'unknown' || patterns.includes(undefined) ? undefined : patterns.sort().join()
+  return mapping.filters.state === 'unknown' || patterns.includes(undefined)
+    ? undefined
+    : [...new Set(patterns)].sort().join()
 }
 
 /** Whether the filters of two of these mappings are known to differ. */
@@ -184,10 +186,10 @@ function outageOf({ queue, function: lambdaFunction }: Mapping, receives: number
     if (Number.isNaN(seconds))
       return 'How long an outage a message survives is not known, as the visibility timeout is not'
     const without = mayBeNode(lambdaFunction) ? 'Without retryBackoff(), a' : 'A'
-    return `${without} message survives an outage of at least ${minutes(seconds)}`
+    return `${without} message survives an outage of up to ${minutes(seconds)}`
   }
   const who =
-    backoff.jitter === 'full' ? '99 % of the messages survive an outage of' : 'a message survives an outage of at least'
+    backoff.jitter === 'full' ? '99 % of the messages survive an outage of' : 'a message survives an outage of up to'
   return `With retryBackoff(), ${who} ${minutes(outageSeconds(backoff, receives))}`
 }
 

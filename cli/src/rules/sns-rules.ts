@@ -2,7 +2,7 @@ import { isAlternatives, type Pattern } from '../model/filters.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { isObject } from '../shared/json.ts'
-import { joinNames, LAMBDA_GUIDE, patternsOf, type Rule } from './rule.ts'
+import { joinNames, LAMBDA_GUIDE, type Problem, patternsOf, type Rule } from './rule.ts'
 
 /** The keys of the JSON in which SNS wraps a message. `Message` is a text, even if the message is JSON. */
 const ENVELOPE: ReadonlySet<string> = new Set([
@@ -37,6 +37,8 @@ function mayMatchEnvelope(pattern: Setting<Pattern>): boolean {
   return json === undefined || matchesEnvelope(JSON.parse(json))
 }
 
+const WRAPPED = 'If it does, no filter matches them, and Lambda deletes every message of the topic.'
+
 export const SNS_RULES: readonly Rule[] = [
   {
     id: 'sns-envelope-filter',
@@ -44,15 +46,24 @@ export const SNS_RULES: readonly Rule[] = [
     why: 'The body of such a message is the JSON of SNS, with keys such as Message. No filter matches it, so Lambda deletes every message of the topic.',
     source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
     check: (mapping) => {
-      const wrapped = (mapping.queue.subscriptions ?? []).filter(({ isRaw }) => valueIn(isRaw) === false)
-      const [subscription] = wrapped
+      const { subscriptions = [] } = mapping.queue
       const patterns = patternsOf(mapping).filter((pattern) => valueIn(pattern)?.error === undefined)
-      if (!subscription || patterns.length === 0 || patterns.some(mayMatchEnvelope)) return undefined
+      if (patterns.length === 0 || patterns.some(mayMatchEnvelope)) return undefined
+      const { position } = mapping.filters
+      const wrapped = subscriptions.filter(({ isRaw }) => valueIn(isRaw) === false)
+      if (wrapped.length === 0) {
+        return subscriptions.flatMap(({ id, isRaw }): Problem[] => {
+          if (isRaw.state !== 'unknown') return []
+          const what = `The filters match the message itself, and it is not known whether SNS wraps the messages of ${id}: ${isRaw.reason}`
+          const fix = `Make sure that ${id} sets RawMessageDelivery to true, or filter with keys of the envelope of SNS.`
+          return [{ resource: mapping, position, what, fix, severity: 'info', why: WRAPPED }]
+        })
+      }
       const ids = joinNames(wrapped.map(({ id }) => id))
       const what = `The filters match the message itself, but ${ids} does not set RawMessageDelivery`
       const fix = `Set RawMessageDelivery of ${ids} to true, or filter with keys of the envelope of SNS.`
       const assignment = { row: SUBSCRIPTION_SETTINGS.isRaw, value: true }
-      return { resource: mapping, position: mapping.filters.position, what, fix, assignment }
+      return { resource: mapping, position, what, fix, assignment }
     },
   },
 ]

@@ -1,5 +1,5 @@
 import { type Environment, type LambdaFunction, otherVersion, unreadFunction } from '../model/model.ts'
-import { type Position, type Setting, valueIn } from '../model/setting.ts'
+import { absent, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, type Row } from '../model/settings.ts'
 import { codeOfFunction } from './code.ts'
 import { entriesOf } from './document.ts'
@@ -63,22 +63,28 @@ function propertyOfFunction(scope: Scope, id: string, path: Path): { resolved: R
 /** The environment variables. SAM merges those of Globals with those of the function. */
 function environmentOf(scope: Scope, id: string): Environment {
   const variables: Record<string, string> = {}
-  const unknown = new Map<string | undefined, string>()
+  const open = new Map<string | undefined, string>()
   const inherited = usesGlobals(scope, id, 'Environment') ? [globalsOf(scope)] : []
   for (const properties of [...inherited, propertiesOf(scope, id)]) {
     const declared = property(scope, properties, 'Environment', 'Variables')
-    if (declared.kind === 'unknown') unknown.set(undefined, declared.reason)
+    if (declared.kind === 'unknown') open.set(undefined, declared.reason)
     if (declared.kind !== 'map') continue
     for (const [name, node] of declared.entries) {
       const value = textOf(resolve(scope, node))
       delete variables[name]
-      unknown.delete(name)
+      open.delete(name)
       if (value.state === 'known') variables[name] = value.value
-      if (value.state === 'unknown') unknown.set(name, value.reason)
+      if (value.state === 'unknown') open.set(name, value.reason)
     }
   }
-  const reasons = Array.from(unknown, ([name, reason]) => (name === undefined ? { reason } : { name, reason }))
+  const reasons = Array.from(open, ([name, reason]) => (name === undefined ? { reason } : { name, reason }))
   return { variables, unknown: reasons }
+}
+
+function nodeOptionsIn({ variables, unknown: open }: Environment): Setting<string> {
+  const reason = open.find(({ name = 'NODE_OPTIONS' }) => name === 'NODE_OPTIONS')?.reason
+  if (reason !== undefined) return unknown(reason)
+  return variables.NODE_OPTIONS === undefined ? absent : known(variables.NODE_OPTIONS)
 }
 
 export function functionWithId(scope: Scope, id: string): LambdaFunction {
@@ -100,7 +106,7 @@ function readFunction(scope: Scope, id: string): LambdaFunction {
     ...settingsIn(scope, FUNCTION_SETTINGS, id, propertiesOf(scope, id), get),
     code: codeOfFunction(scope, id, (...path) => propertyOfFunction(scope, id, path).resolved),
     environment,
-    nodeOptions: environment.variables.NODE_OPTIONS,
+    nodeOptions: nodeOptionsIn(environment),
   }
 }
 

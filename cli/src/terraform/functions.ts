@@ -47,7 +47,7 @@ function functionOfInstance(plan: Plan, instance: Instance): LambdaFunction {
     id: instance.address,
     ...settingsAt(FUNCTION_SETTINGS, instance),
     code: codeOfFunction(instance, plan.instances),
-    nodeOptions: valueIn(textAt(instance, 'environment', 0, 'variables', 'NODE_OPTIONS')),
+    nodeOptions: textAt(instance, 'environment', 0, 'variables', 'NODE_OPTIONS'),
   }
   plan.functions.set(instance, lambdaFunction)
   return lambdaFunction

@@ -10,22 +10,14 @@ import { absent, invalid, known, type Setting, unknown, valueIn } from '../model
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS, readTable, SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { parseObject } from '../shared/json.ts'
 import type { Instance, Plan } from './plan.ts'
-import { declares, findReferenced, type Lookup, referencesOf } from './references.ts'
+import { declares, findReferenced, type Lookup, referencesIn } from './references.ts'
 import { AFTER_APPLY, identified, settingsAt, textAt } from './values.ts'
 
 export const QUEUE = 'aws_sqs_queue'
 export const ELSEWHERE = 'it is not in this plan or state'
 
 /** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
-const DEAD_LETTER_ARGUMENTS = [
-  'redrive_policy',
-  'dead_letter_config',
-  'dead_letter_queue',
-  'dead_letter_arn',
-  'destination_config',
-  'target',
-  'on_failure',
-]
+const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|on_failure)$/
 
 function isManagedQueue({ mode, type }: Instance) {
   return mode === 'managed' && type === QUEUE
@@ -110,25 +102,34 @@ function redriveOf(plan: Plan, queue: Instance): Setting<RedrivePolicy> {
   return open ? unknown(`${open.policy.address} may set it. Its queue is not certain: ${open.found.reason}`) : absent
 }
 
+/** What is below names of dead-letter queues and of destinations of failures, in values or in expressions. */
+function deadLettersIn(parts: unknown): unknown[] {
+  if (typeof parts !== 'object' || parts === null) return []
+  return Object.entries(parts).flatMap(([name, part]) => (NAMES_DEAD_LETTERS.test(name) ? [part] : deadLettersIn(part)))
+}
+
 /** Whether a redrive policy, or a dead-letter setting of another resource, refers to the queue. */
 function isDeadLetterQueue({ instances }: Plan, queue: Instance): boolean {
   const arn = JSON.stringify(queue.values.arn)?.slice(1, -1)
-  return instances.some((referrer) =>
-    DEAD_LETTER_ARGUMENTS.some((argument) => {
-      const text = String(JSON.stringify(referrer.values[argument]))
-      const mentionsArn = text.match(/arn:[^"\\]+/g)?.some((one) => one === arn)
-      return referrer !== queue && (mentionsArn || referencesOf(referrer, argument).instances.has(queue))
-    }),
-  )
+  return instances.some((referrer) => {
+    if (referrer === queue) return false
+    const arns = JSON.stringify(deadLettersIn(referrer.values)).match(/arn:[^"\\]+/g)
+    const expressions = deadLettersIn(referrer.config?.expressions)
+    return arns?.some((one) => one === arn) || referencesIn(referrer, expressions).instances.has(queue)
+  })
 }
 
-/** The subscriptions of a queue to SNS topics. */
+/** The subscriptions of a queue to SNS topics, and those whose queue is not known. */
 function subscriptionsOf(plan: Plan, queue: Instance): Subscription[] {
   const all = plan.instances.filter(
     (one) => one.type === 'aws_sns_topic_subscription' && valueIn(textAt(one, 'protocol')) === 'sqs',
   )
-  const own = all.filter((one) => findQueue(plan, one, 'endpoint').instance === queue)
-  return own.map((one) => ({ id: one.address, ...settingsAt(SUBSCRIPTION_SETTINGS, one) }))
+  return all.flatMap((one) => {
+    const { instance, arn, reason } = findQueue(plan, one, 'endpoint')
+    const { isRaw } = settingsAt(SUBSCRIPTION_SETTINGS, one)
+    if (instance ? instance !== queue : arn !== undefined || valueIn(isRaw)) return []
+    return [{ id: one.address, isRaw: instance ? isRaw : unknown(`its endpoint is not known: ${reason}`) }]
+  })
 }
 
 /** Reads a managed queue. */

@@ -27,10 +27,10 @@ interface Place {
 }
 
 /** The references of an expression. Those of a block are in its arguments. */
-function referencesIn(expression: unknown): readonly string[] {
+function namesIn(expression: unknown): readonly string[] {
   if (typeof expression !== 'object' || expression === null) return []
   const { references } = expression as Expression
-  return references ?? ('constant_value' in expression ? [] : Object.values(expression).flatMap(referencesIn))
+  return references ?? ('constant_value' in expression ? [] : Object.values(expression).flatMap(namesIn))
 }
 
 /** Terraform lists `a.b[0].c`, `a.b[0]` and `a.b` for one reference. The longest one has all information. */
@@ -47,11 +47,16 @@ function instancesOf(module: Module, mode: string, type: string | undefined, nam
 
 /** Follows the references of an argument through variables, outputs and `for_each`, to resources and data sources. */
 export function referencesOf(instance: Instance, argument: string): References {
+  return referencesIn(instance, instance.config?.expressions?.[argument])
+}
+
+/** The same for an expression, or for several. */
+export function referencesIn(instance: Instance, expression: unknown): References {
   const { config, module, address, key } = instance
   const found: References = { instances: new Set(), unresolved: new Set(), followed: new Set() }
   const keys = instancesOf(module, instance.mode, instance.type, instance.name).map((one) => one.key)
   const place = { module, name: address, key, keys, forEach: config?.for_each_expression }
-  follow(found, config?.expressions?.[argument], place)
+  follow(found, expression, place)
   return found
 }
 
@@ -59,7 +64,7 @@ function follow(found: References, expression: unknown, place: Place, isForEach 
   const { module, name, key, keys, forEach } = place
   if (found.followed.has(name)) return
   found.followed.add(name)
-  const references = longest(referencesIn(expression))
+  const references = longest(namesIn(expression))
   // An expression with its own key, or a `for_each` of a single resource, selects the instance of the same key.
   const hasOwnKey = references.some((one) => one === 'each.key' || one === 'count.index')
   const isKeyed = isForEach ? references.length === 1 : hasOwnKey

@@ -120,6 +120,12 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
       ]
     },
   ),
+  [
+    'no code of a function in Go, and a library in package.json',
+    { 'package.json': BATCH },
+    { ...NODE, runtime: 'provided.al2023' },
+    undefined,
+  ],
   ['a handler that throws', { 'src/app.mjs': 'throw 1', 'package.json': BATCH }, NODE, undefined],
   ['only comments', { 'src/app.mjs': '// batchItemFailures\n  * batchItemFailures' }, NODE, undefined],
   ['only a comment, in Python', { 'src/app.py': '# batchItemFailures' }, PYTHON, undefined],

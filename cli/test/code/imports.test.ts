@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { test } from 'tap'
 import { importsOf, sourcesIn } from '../../src/code/imports.ts'
@@ -113,6 +114,27 @@ for (const [title, files, text, found] of IMPORTS) {
     )
   })
 }
+
+test('files beside the packages of a workspace are no packages', async (t) => {
+  const root = filesIn(t, {
+    'package.json': '{ "workspaces": ["README.md", "packages/*"] }',
+    'README.md': '',
+    'packages/README.md': '',
+    'packages/work/package.json': '{ "name": "work" }',
+    'packages/work/a.js': '',
+  })
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'node:fs'\nimport 'work'"), [join(root, 'packages/work/a.js')])
+})
+
+test('a link to a source file that does not exist is no source file', async (t) => {
+  const root = filesIn(t, { 'a.py': '' })
+  symlinkSync(join(root, 'a.py'), join(root, 'b.py'))
+  symlinkSync(join(root, 'gone.py'), join(root, 'c.py'))
+  t.strictSame(
+    sourcesIn(root).map((path) => relative(root, path)),
+    ['a.py', 'b.py'],
+  )
+})
 
 test('the source files in a folder', async (t) => {
   const sources = ['a.mts', 'b.py', 'tests-of-orders/c.rs', 'd.d.tsx']

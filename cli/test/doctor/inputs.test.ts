@@ -1,3 +1,4 @@
+import { symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type Test, test } from 'tap'
@@ -99,6 +100,7 @@ test('a folder: its templates and those of its subfolders, without node_modules 
     'infra/package.json': '{}',
     'infra/broken.yaml': 'Resources:\n  A: { Type: AWS::SQS::Queue',
   })
+  symlinkSync(join(root, 'gone.yaml'), join(root, 'infra/gone.yaml'))
   const { code, findings, inputs, stderr } = await run(t, root, 'infra')
   t.strictSame([code, findings], [1, ['report-batch-item-failures infra/deep/b.yaml']])
   t.strictSame(inputs, [

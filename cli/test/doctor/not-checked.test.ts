@@ -156,7 +156,9 @@ for (const [title, mappings, found] of [
 test('a queue that could not be read: its settings are one finding of the mapping', (t) => {
   const queue = unreadQueue('Q', 'x')
   const what = 'the visibility timeout, redrive policy and retention of Q'
-  t.strictSame(messages([mappingOf({ queue })]), [`Orders: ${what}, and whether it is a FIFO queue. Reason: x.`])
+  t.strictSame(messages([mappingOf({ queue })]), [
+    `Orders: ${what}, whether it is a FIFO queue, and whether other mappings read it. Reason: x.`,
+  ])
   t.strictSame(messages([mappingOf({ queue: { ...queue, fifo: known(false) } })]), [`Orders: ${what}. Reason: x.`])
   t.end()
 })

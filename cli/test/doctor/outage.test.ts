@@ -61,10 +61,10 @@ async function findingOf(t: Parameters<typeof filesIn>[0], maxReceiveCount: numb
 
 const IMPORT = "import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'\n"
 for (const [code, said] of [
-  ['retryBackoff({ client })', 'With retryBackoff(), a message survives an outage of at least 3.7 minutes'],
+  ['retryBackoff({ client })', 'With retryBackoff(), a message survives an outage of up to 3.7 minutes'],
   [
     "retryBackoff({ client, base: 1_0, factor: 3, max: 50, jitter: 'none' })",
-    'With retryBackoff(), a message survives an outage of at least 2.3 minutes',
+    'With retryBackoff(), a message survives an outage of up to 2.3 minutes',
   ],
   [
     "retryBackoff({ client, jitter: 'full', delay: ({ error }) => error.retryAfter })",
@@ -90,7 +90,7 @@ test('max-receive-count without retryBackoff(): the visibility timeout decides',
   const code = 'export async function handler() { function retryBackoff(options) {} }'
   t.match(
     (await findingOf(t, 4, code))?.message,
-    'maxReceiveCount is 4. Without retryBackoff(), a message survives an outage of at least 9.2 minutes.',
+    'maxReceiveCount is 4. Without retryBackoff(), a message survives an outage of up to 9.2 minutes.',
   )
   t.equal(await findingOf(t, 5, code), undefined)
   t.match(
@@ -105,7 +105,7 @@ test('max-receive-count of a function for another language does not name retryBa
   }
   const python = { Runtime: 'python3.14', InlineCode: 'def handler(event, context): raise Exception' }
   const [finding] = await findingsIn(t, sam({ queue, function: python }))
-  t.match(finding?.message, 'maxReceiveCount is 4. A message survives an outage of at least 9.2 minutes.')
+  t.match(finding?.message, 'maxReceiveCount is 4. A message survives an outage of up to 9.2 minutes.')
 })
 
 test('max-receive-count of code that was not read, or is minified: not known', async (t) => {

@@ -300,6 +300,23 @@ test('two mappings of a queue in another stack are compared by its ARN', async (
   t.notOk((await findingsIn(t, twoReaders({}, {}, imported))).some(({ rule }) => rule === 'competing-filters'))
 })
 
+test('two mappings of a queue have the same filters, with other keys first, or twice: a warning', async (t) => {
+  const one = '{"body":{"kind":["a"],"type":["b"]}}'
+  const same = '{ "body": { "type": ["b"], "kind": ["a"] } }'
+  for (const second of [filters(same), filters(same, one)]) {
+    const found = ids(await findingsIn(t, cloudFormation({ mapping: filters(one), second })))
+    t.strictSame(found, ['shared-queue Queue', 'filter-criteria Orders', 'filter-criteria Second'])
+  }
+  const [other] = await findingsIn(
+    t,
+    cloudFormation({
+      mapping: filters('{"body":{"n":[{"numeric":[">",1]}]}}'),
+      second: filters('{"body":{"n":[{"numeric":["<",1]}]}}'),
+    }),
+  )
+  t.equal(other?.rule, 'competing-filters')
+})
+
 test('two mappings of a queue, of which one may have filters: a warning, and the filters are not checked', async (t) => {
   const second = { FilterCriteria: { 'Fn::ImportValue': 'x' } }
   t.strictSame(ids(await findingsIn(t, cloudFormation({ second }))), ['shared-queue Queue', 'not-checked Second'])

@@ -40,21 +40,41 @@ test('a file loads this package with require(): the text and the fix', (t) => {
 test('a function whose Node.js accepts require() of an ES module may load this package with it', (t) => {
   const code = { inline: LOADS }
   t.equal(inFunction('commonjs-handler', { code }).length, 1)
-  t.strictSame(inFunction('commonjs-handler', { code, nodeOptions: '--experimental-require-module' }), [])
+  t.strictSame(inFunction('commonjs-handler', { code, nodeOptions: known('--experimental-require-module') }), [])
+  t.end()
+})
+
+test('a file loads this package with require(), and NODE_OPTIONS is not known: a warning', (t) => {
+  const code = { inline: LOADS }
+  const warningOf = (settings: Partial<LambdaFunction>) => {
+    const mapping = mappingOf({ function: functionOf({ code, ...settings }) })
+    return problemsOf('commonjs-handler', mapping).map(({ severity, what }) => [severity, what])
+  }
+  const what = 'the code in the template loads this package with require(), and NODE_OPTIONS is not known: x'
+  t.strictSame(warningOf({ nodeOptions: unknown('x') }), [['warning', what]])
+  t.strictSame(warningOf({ unreadReason: 'x' }), [['warning', what]])
+  t.end()
+})
+
+test('a bundler includes this package, so its source may load it with require()', (t) => {
+  const code = { inline: LOADS, isBuilt: true }
+  t.strictSame(inFunction('commonjs-handler', { code }), [])
+  t.strictSame(inFunction('commonjs-handler', { aliasOf: functionOf({ code }) }), [])
   t.end()
 })
 
 test('whether require() of an ES module fails, by the runtime and NODE_OPTIONS', (t) => {
   for (const [runtime, nodeOptions, fails] of [
-    [known('nodejs24.x'), undefined, true],
-    [unknown('x'), undefined, true],
-    [absent, undefined, true],
-    [known('python3.14'), undefined, false],
-    [known('nodejs24.x'), '--experimental-require-module', false],
-    [known('nodejs24.x'), '--enable-source-maps --experimental-require-module --inspect', false],
-    [known('nodejs24.x'), '--no-experimental-require-module', true],
+    [known('nodejs24.x'), absent, true],
+    [unknown('x'), absent, true],
+    [absent, absent, true],
+    [known('python3.14'), absent, false],
+    [known('nodejs24.x'), unknown('x'), true],
+    [known('nodejs24.x'), known('--experimental-require-module'), false],
+    [known('nodejs24.x'), known('--enable-source-maps --experimental-require-module --inspect'), false],
+    [known('nodejs24.x'), known('--no-experimental-require-module'), true],
   ] as const) {
-    t.equal(refusesRequire(functionOf({ runtime, nodeOptions })), fails, `${JSON.stringify(runtime)} ${nodeOptions}`)
+    t.equal(refusesRequire(functionOf({ runtime, nodeOptions })), fails, JSON.stringify([runtime, nodeOptions]))
   }
   t.end()
 })
@@ -168,7 +188,15 @@ test('sns-envelope-filter names the subscriptions whose messages SNS wraps', (t)
       ['RawMessageDelivery', true],
     ],
   ])
-  t.strictSame(found(known(true), unknown('x')), [])
+  t.strictSame(found(known(true), unknown('x')), [
+    [
+      'The filters match the message itself, and it is not known whether SNS wraps the messages of S1: x',
+      'Make sure that S1 sets RawMessageDelivery to true, or filter with keys of the envelope of SNS.',
+    ],
+  ])
+  const subscriptions = [subscription('S', unknown('x'))]
+  const [open] = problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf({ subscriptions }) })
+  t.match(open, { severity: 'info', why: /^If it does, no filter matches them, / })
   t.strictSame(found(), [])
   t.strictSame(problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf() }), [])
   t.end()

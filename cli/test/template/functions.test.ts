@@ -1,6 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import type { LambdaFunction } from '../../src/model/model.ts'
+import { known as setTo, unknown } from '../../src/model/setting.ts'
 import { entriesOf, parseDocument } from '../../src/template/document.ts'
 import { functionAt, functionWithId } from '../../src/template/functions.ts'
 import { resolve, scopeOf } from '../../src/template/resolve.ts'
@@ -46,13 +47,13 @@ Resources:
     tenantIsolation: absent,
     recursiveLoop: absent,
     environment: { variables: { NODE_OPTIONS: '--enable-source-maps' }, unknown: [] },
-    nodeOptions: '--enable-source-maps',
+    nodeOptions: setTo('--enable-source-maps'),
   })
 })
 
 test('a function without properties has the defaults of AWS', async (t) => {
   const { timeout, memory, nodeOptions } = functionIn('Resources: { Handler: { Type: AWS::Serverless::Function } }')
-  t.strictSame([timeout, memory, nodeOptions], [byDefault(3, 'timeout'), byDefault(128, 'memory'), undefined])
+  t.strictSame([timeout, memory, nodeOptions], [byDefault(3, 'timeout'), byDefault(128, 'memory'), absent])
 })
 
 test('the variables of Globals are merged, and a variable of the function replaces one of them', async (t) => {
@@ -98,14 +99,25 @@ Resources:
   })
 })
 
-test('NODE_OPTIONS is not known if a part of it is not', async (t) => {
+test('NODE_OPTIONS is not known if a part of it is not, or if the variables are not', async (t) => {
   const { nodeOptions } = functionIn(`
 Resources:
   Handler:
     Type: AWS::Lambda::Function
     Properties: { Environment: { Variables: { NODE_OPTIONS: !Sub '--title=\${AWS::StackName}' } } }
 `)
-  t.equal(nodeOptions, undefined)
+  t.strictSame(
+    nodeOptions,
+    unknown('AWS::StackName is known only after deployment (set it with --parameter AWS::StackName=…)'),
+  )
+  const { nodeOptions: inherited } = functionIn(`
+Globals: { Function: { Environment: { Variables: { NODE_OPTIONS: --inspect } } } }
+Resources:
+  Handler:
+    Type: AWS::Serverless::Function
+    Properties: { Environment: { Variables: !ImportValue variables } }
+`)
+  t.strictSame(inherited, unknown('Fn::ImportValue variables comes from another stack'))
 })
 
 for (const [title, properties, globals, expected] of [

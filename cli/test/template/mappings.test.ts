@@ -25,7 +25,7 @@ test('a queue in another stack: the rest of the mapping is checked', async (t) =
   ])
   t.equal(
     findings[2]?.message,
-    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue. Reason: ' +
+    'Not checked: the visibility timeout, redrive policy and retention of its queue, whether it is a FIFO queue, and whether other mappings read it. Reason: ' +
       'Fn::ImportValue x comes from another stack.',
   )
 })

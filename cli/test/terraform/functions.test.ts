@@ -56,7 +56,7 @@ const VALUES = {
   filename: 'work.zip',
   reserved_concurrent_executions: -1,
 }
-const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: undefined }
+const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: absent }
 
 test('the function of a state', async (t) => {
   t.strictSame(inState({ function_name: 'work' }, { [WORK]: VALUES }), READ)
@@ -85,7 +85,7 @@ test('the settings of a function', async (t) => {
     timeout: withId('timeout', known(5400)),
     reservedConcurrency: withId('reservedConcurrency', known(5)),
     tenantIsolation: withId('tenantIsolation', known('PER_TENANT')),
-    nodeOptions: '--experimental-require-module',
+    nodeOptions: known('--experimental-require-module'),
   })
 })
 

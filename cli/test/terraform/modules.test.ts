@@ -23,7 +23,7 @@ test('the Lambda module with mappings of several services: the queue of a mappin
   t.match(finding, { rule: 'not-checked', resource: MAPPING })
   t.equal(
     finding?.message,
-    'Not checked: the visibility timeout, redrive policy and retention of its queue, and whether it is a FIFO queue. Reason: ' +
+    'Not checked: the visibility timeout, redrive policy and retention of its queue, whether it is a FIFO queue, and whether other mappings read it. Reason: ' +
       'it is known only after apply whether it is aws_sqs_queue.parcels or aws_sqs_queue.failed.',
   )
   t.equal(finding?.fix, 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -')

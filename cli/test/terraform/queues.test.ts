@@ -229,15 +229,7 @@ for (const [title, references, reason] of [
   })
 }
 
-for (const argument of [
-  'redrive_policy',
-  'dead_letter_config',
-  'dead_letter_queue',
-  'dead_letter_arn',
-  'destination_config',
-  'target',
-  'on_failure',
-]) {
+for (const argument of ['redrive_policy', 'dead_letter_config', 'dead_letter_queue', 'dead_letter_arn', 'on_failure']) {
   test(`a queue that ${argument} mentions is a dead-letter queue`, async (t) => {
     for (const value of [arnOf('one'), POLICY.replace(':dead', ':one'), [{ topic: 'arn:a', arn: arnOf('one') }]]) {
       t.equal(queueIn(state({ [ONE]: queue('one'), 'aws_x.one': { [argument]: value } })).isDeadLetterQueue, true)
@@ -247,6 +239,21 @@ for (const argument of [
     t.equal(queueIn(shownPlan({ resources: [planned(ONE), referrer] })).isDeadLetterQueue, true)
     const other = state({ [ONE]: queue('one'), 'aws_x.one': { [argument]: `${arnOf('one')}-2 ${urlOf('one')}` } })
     t.equal(queueIn(other).isDeadLetterQueue, false)
+  })
+}
+
+for (const [block, part, expected] of [
+  ['target', 'dead_letter_config', true],
+  ['target', 'sqs_parameters', false],
+  ['destination_config', 'on_failure', true],
+  ['destination_config', 'on_success', false],
+] as const) {
+  test(`a queue that ${part} in ${block} mentions is ${expected ? 'a' : 'no'} dead-letter queue`, async (t) => {
+    const values = { [block]: [{ arn: 'arn:a', [part]: [{ arn: arnOf('one') }] }] }
+    t.equal(queueIn(state({ [ONE]: queue('one'), 'aws_x.one': values })).isDeadLetterQueue, expected)
+    const expressions = { [block]: [{ [part]: [{ arn: { references: ref(`${ONE}.arn`) } }] }] }
+    const referrer = { address: 'aws_x.one', values: {}, unknown: [block], expressions }
+    t.equal(queueIn(shownPlan({ resources: [planned(ONE), referrer] })).isDeadLetterQueue, expected)
   })
 }
 
@@ -325,4 +332,18 @@ test('the subscriptions of a queue', async (t) => {
   t.strictSame(queueIn(shown({ protocol: 'lambda' })).subscriptions, [])
   t.strictSame(queueIn(shown({ endpoint: arnOf('far') })).subscriptions, [])
   t.strictSame(queueIn(state({ [ONE]: queue('one'), 'aws_x.x': SUBSCRIPTION })).subscriptions, [])
+})
+
+test('a subscription whose queue is known only after apply may be one of the queue', async (t) => {
+  const subscribed = (raw: boolean) => ({
+    address: 'aws_sns_topic_subscription.x',
+    values: { protocol: 'sqs', raw_message_delivery: raw },
+    unknown: ['endpoint'],
+    expressions: { endpoint: { references: ['local.orders'] } },
+  })
+  const found = (raw: boolean) => queueIn(shownPlan({ resources: [planned(ONE), subscribed(raw)] })).subscriptions
+  const reason =
+    'its endpoint is not known: it is known only after apply, and depends on local.orders, which a plan does not show'
+  t.strictSame(found(false), [{ id: 'aws_sns_topic_subscription.x', isRaw: unknown(reason) }])
+  t.strictSame(found(true), [])
 })
