@@ -34,7 +34,7 @@ t.test('README: the table has the figures of docs/batch-size.md', (t) => {
   for (const row of [
     '| records in a batch | 10 | 100 | 1,000 | 10,000 |',
     `| cost of a million messages | ${costs.join(' | ')} |`,
-    `| messages that a crash takes along | ${sizes.map((records) => grouped(records - 1)).join(' | ')} |`,
+    `| good messages in a crashed batch | ${sizes.map((records) => grouped(records - 1)).join(' | ')} |`,
   ]) {
     t.ok(readme.includes(row), row)
   }
