@@ -500,7 +500,19 @@ export const EQUIVALENT: Readonly<
       'An operator that is not in the table has ended the check. TypeScript needs the check.',
     ],
   ],
+  'cli/src/terraform/queues.ts': [
+    [
+      "if (typeof parts !== 'object' || parts === null) return []",
+      ['if (typeof parts !== \'object\' || parts === null) return ["Stryker was here"]'],
+      'It is no ARN, and no expression.',
+    ],
+  ],
   'cli/src/code/imports.ts': [
+    [
+      'return readdirSync(parent).flatMap((name) => folderAt(join(parent, name)) ?? [])',
+      ['return readdirSync(parent).flatMap((name) => folderAt(join(parent, name)) ?? ["Stryker was here"])'],
+      'There is no package at this path.',
+    ],
     [
       'for (const { pattern, target } of config === undefined ? [] : aliasesOf(config)) {',
       ['for (const { pattern, target } of false ? [] : aliasesOf(config)) {'],

@@ -113,6 +113,36 @@ test('one setting breaks two rules: one finding, with the problem of the first r
   t.end()
 })
 
+test('one setting breaks two rules in one of two cases: the finding says in which it breaks the first rule', (t) => {
+  const queue = queueOf({ fifo: known(true), redrive: absent, isDeadLetterQueue: true })
+  const ofFifo = mappingOf({ batchSize: known(TOO_BIG, AT), queue })
+  const [finding, ...more] = check([modelOf([ofFifo], { label: 'with a' }), sized('with b', TOO_BIG)])
+  t.strictSame(more, [])
+  t.equal(finding?.rule, 'fifo-batch-size')
+  t.match(finding?.message, / This is so with a\.$/)
+  t.end()
+})
+
+test('an acceptance of what is wrong does not need what was not checked at the same place', (t) => {
+  const open = { ...unknown('x'), id: 'added by a macro' }
+  const [{ finding, scopes } = {}, ...more] = detect([
+    modelOf([
+      mappingOf({ reportBatchItemFailures: open, queue: queueOf({ redrive: absent, isDeadLetterQueue: true }) }),
+      mappingOf({
+        id: 'Others',
+        batchSize: open,
+        function: functionOf({ id: 'Other' }),
+        queue: queueOf({ id: 'Second', redrive: absent, isDeadLetterQueue: true }),
+      }),
+    ]),
+  ])
+  t.strictSame(more, [])
+  t.equal(finding?.rule, 'report-batch-item-failures')
+  t.notMatch(finding?.message, 'It applies to')
+  t.strictSame(scopes, [['Orders', 'Orders', 'Handler', 'Queue']])
+  t.end()
+})
+
 test('the findings are sorted by severity, then by mapping and rule', (t) => {
   const one = mappingOf({
     id: 'One',

@@ -191,6 +191,12 @@ test('at most 10 filters', async (t) => {
   })
 })
 
+test('the text of a pattern has sorted keys, and its lists keep their order', async (t) => {
+  const given = '{ "body": { "b": ["z", "a"], "a": [{ "numeric": [">", 1, "<", 5] }] } }'
+  const setting = patternSetting(known(given))
+  t.match(setting, { value: { json: '{"body":{"a":[{"numeric":[">",1,"<",5]}],"b":["z","a"]}}' } })
+})
+
 test('the finding names the messages that are deleted', async (t) => {
   async function said(...patterns: string[]) {
     const findings = await findingsIn(t, sam({ mapping: filters(...patterns) }))

@@ -118,6 +118,13 @@ Resources:
     Properties: { Environment: { Variables: !ImportValue variables } }
 `)
   t.strictSame(inherited, unknown('Fn::ImportValue variables comes from another stack'))
+  const { nodeOptions: beside } = functionIn(`
+Resources:
+  Handler:
+    Type: AWS::Lambda::Function
+    Properties: { Environment: { Variables: { TABLE: !ImportValue table, NODE_OPTIONS: --inspect } } }
+`)
+  t.strictSame(beside, setTo('--inspect'))
 })
 
 for (const [title, properties, globals, expected] of [

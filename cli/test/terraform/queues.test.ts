@@ -276,7 +276,13 @@ test('the settings of a redrive policy, and a queue that is not known', async (t
 })
 
 test('a queue that another argument mentions is not a dead-letter queue', async (t) => {
-  const values = { event_source_arn: arnOf('one'), targets: [arnOf('one')], dead_letter: 'undefined' }
+  const values = {
+    event_source_arn: arnOf('one'),
+    targets: [arnOf('one')],
+    dead_letter: 'undefined',
+    not_on_failure: [arnOf('one')],
+    on_failure_of: [arnOf('one')],
+  }
   t.equal(queueIn(state({ [ONE]: queue('one'), 'aws_x.one': values })).isDeadLetterQueue, false)
   t.equal(
     queueIn(shownPlan({ resources: [planned(ONE), { address: 'aws_x.one', values: { target: 'arn:x' } }] }))
@@ -330,7 +336,11 @@ test('the subscriptions of a queue', async (t) => {
     { id, isRaw: withId('isRaw', { state: 'known', value: false, isDefault: true }, id) },
   ])
   t.strictSame(queueIn(shown({ protocol: 'lambda' })).subscriptions, [])
-  t.strictSame(queueIn(shown({ endpoint: arnOf('far') })).subscriptions, [])
+  for (const endpoint of [arnOf('far'), arnOf('dead')]) {
+    const values = { ...SUBSCRIPTION, endpoint, raw_message_delivery: false }
+    const all = { [ONE]: queue('one'), [DEAD]: queue('dead'), [id]: values }
+    t.strictSame(queueIn(state(all)).subscriptions, [])
+  }
   t.strictSame(queueIn(state({ [ONE]: queue('one'), 'aws_x.x': SUBSCRIPTION })).subscriptions, [])
 })
 
