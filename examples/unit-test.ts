@@ -1,6 +1,8 @@
 // How to test a handler without AWS: `node examples/unit-test.ts`.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { Clock } from 'clock-mock'
 import { invoke, sqsEvent } from 'middy-bounded-sqs-batch/testing'
 
 // The handler reads the variable when it is loaded, so the import() must come after this line.
@@ -37,8 +39,17 @@ test('aborts the request that is still open when the time budget ends, and only 
       })
     })
   })
+  // The five seconds of the function pass at once.
+  const clock = new Clock()
+  clock.enter()
+  t.after(() => clock.exit())
   const event = sqsEvent(['one', 'two', 'three'])
-  const { failed } = await invoke(handler, event, { timeout: 5000 })
+  const invocation = invoke(handler, event, { timeout: 5000 })
+  for (let elapsed = 0; elapsed < 5000; elapsed += 50) {
+    await setImmediate()
+    clock.advance(50)
+  }
+  const { failed } = await invocation
   assert.deepEqual(failed, [event.Records[1]])
   assert.ok(aborted)
 })
