@@ -6,6 +6,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { deadLetter } from '../../src/sqs/index.ts'
+import { mockClock, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, testContext, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
@@ -80,14 +81,18 @@ function cached(): BatchHandler {
   }
 }
 
-async function timeoutError(): Promise<string> {
+async function timeoutError(t: Test): Promise<string> {
+  const clock = mockClock(t)
   const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
     .use(boundedSqsBatch({ logger: false }))
     .handler(() => new Promise(() => {}))
-  return handler(standardEvent('a'), timedContext(20)).then(
+  const message = handler(standardEvent('a'), timedContext(1_000)).then(
     () => 'no error',
     (error) => error.message,
   )
+  await settled()
+  clock.advance(1_000)
+  return message
 }
 
 function promiseError(t: Test): string {
@@ -122,7 +127,7 @@ async function ownErrors(t: Test): Promise<string[]> {
     await errorOf({ inner: cached() }),
     await errorOf({ inner: async (event, context) => inner({ ...event }, context) }),
     await errorOf({ before: (request) => boundedSqsBatch().before(request) }),
-    await timeoutError(),
+    await timeoutError(t),
     promiseError(t),
   ]
 }
