@@ -8,8 +8,9 @@ import type { YieldTimer } from './yield-timer.ts'
 type DispatchedJobs = Pick<WorkerLoop, 'nextCount' | 'enqueue' | 'free' | 'takeJob' | 'runJob' | 'isOver'>
 
 /**
- * Starts the jobs of a batch when there is a slot and the rate limit allows it. Call `dispatch()` when a job may be
- * ready. Call `leave()` when no more jobs may start: it removes the batch from the queue of the rate limit.
+ * Returns a function that starts the jobs of a batch when there is a slot and the rate limit allows it. Call it when a
+ * job may be ready. When no more jobs may start, call `rateLimit.leave()`: it removes the batch from the queue of the
+ * rate limit.
  */
 export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, slots: Slots, yieldTimer: YieldTimer) {
   let isDispatching = false
@@ -37,7 +38,7 @@ export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, sl
         return dispatch()
       }
       if (now > yieldTimer.yieldAt) {
-        await yieldTimer.yieldToEventLoop()
+        await yieldTimer.yield()
         continue
       }
       const recordCount = run.nextCount()
@@ -58,5 +59,5 @@ export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, sl
     isDispatching = false
   }
 
-  return { dispatch, leave: () => rateLimit.leave(run) }
+  return dispatch
 }

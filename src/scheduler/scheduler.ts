@@ -51,15 +51,16 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     let stopWatching: (() => void) | undefined
     const loop = createWorkerLoop(jobs, deadlines.drainAt, shared, { started, ended })
     const dispatch = rateLimit && createRateDispatch(loop, rateLimit, slots, yieldTimer)
-    const start = limiter.bind(dispatch?.dispatch ?? loop.startWorkers)
+    const start = limiter.bind(dispatch ?? loop.startWorkers)
+    const leave = () => rateLimit?.leave(loop)
 
     function started(): void {
-      stopWatching ??= watch(loop, deadlines, dispatch?.leave)
+      stopWatching ??= watch(loop, deadlines, leave)
     }
 
     function ended(failures: JobFailure[]): void {
       stopWatching?.()
-      dispatch?.leave()
+      leave()
       active.delete(start)
       resolve(failures)
     }

@@ -77,13 +77,13 @@ export function createWatches(recordTimeout: number, slots: Slots, limiter: Limi
    * @param drained is called when no more jobs may start
    * @returns stops the watch
    */
-  function watch(run: WatchedJobs, { drainAt, abortAt }: Deadlines, drained?: () => void): () => void {
+  function watch(run: WatchedJobs, { drainAt, abortAt }: Deadlines, drained: () => void): () => void {
     function check(): void {
       const now = performance.now()
       if (now >= abortAt) run.end()
       else if (now >= drainAt) {
         run.drain()
-        drained?.()
+        drained()
       }
       let next = now < drainAt ? drainAt : abortAt
       if (recordTimeout < Infinity) {

@@ -118,7 +118,7 @@ export function createWorkerLoop(
       if (handlersWait) continue
       await null // two
       handlersWait = durations.length === settled
-      if (!handlersWait) await yieldTimer.yieldToEventLoop()
+      if (!handlersWait) await yieldTimer.yield()
       work?.batch.started()
     }
     isStartingWorkers = false
@@ -130,7 +130,7 @@ export function createWorkerLoop(
     let mustGiveUp = false
     while (!mustGiveUp) {
       if (work && now > yieldTimer.yieldAt) {
-        await yieldTimer.yieldToEventLoop()
+        await yieldTimer.yield()
         // Only if the limit has become smaller. If other workers just wait for a slot, this one first runs a job.
         mustGiveUp = slots.isOverLimit()
         now = performance.now()

@@ -5,9 +5,15 @@ const MAX_TIME_WITHOUT_YIELD = 10
 
 export type YieldTimer = Readonly<ReturnType<typeof createYieldTimer>>
 
-/** Yields to the event loop while handlers use the CPU, so timers and other invocations can run. */
+/**
+ * Yields to the event loop while handlers use the CPU, so timers and other invocations can run.
+ *
+ * Those that wait continue in the order in which they asked. Otherwise one worker could use the whole time of each
+ * iteration, and the batches of the others would start only after its batch.
+ */
 export function createYieldTimer() {
-  let isYielding = false
+  const waiting: (() => void)[] = [] // as many as immediates are scheduled
+  let isFirstScheduled = false
   const yieldTimer = {
     /** Code that starts jobs yields after this time, on the clock of `performance.now()`. */
     yieldAt: 0,
@@ -15,23 +21,28 @@ export function createYieldTimer() {
     reset() {
       yieldTimer.yieldAt = performance.now() + MAX_TIME_WITHOUT_YIELD
     },
-    // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
-    // time before the next worker reads the clock. With one immediate for all, every worker would read the clock and
-    // start its record first, and all handlers would use their CPU time afterwards.
-    yieldToEventLoop() {
-      const isFirst = !isYielding
-      isYielding = true
+    yield() {
       return new Promise<void>((resolve) => {
-        setImmediate(() => {
-          // The time of the yield is set once for all workers that yielded together.
-          if (isFirst) {
-            isYielding = false
-            yieldTimer.reset()
-          }
-          resolve()
-        })
+        waiting.push(resolve)
+        schedule()
       })
     },
   }
+
+  // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
+  // time before the next worker reads the clock. With one immediate for all, every worker would read the clock and
+  // start its record first, and all handlers would use their CPU time afterwards.
+  function schedule(): void {
+    const isFirst = !isFirstScheduled
+    isFirstScheduled = true
+    setImmediate(() => {
+      if (isFirst) {
+        isFirstScheduled = false
+        yieldTimer.reset()
+      } else if (performance.now() > yieldTimer.yieldAt) return schedule()
+      ;(waiting.shift() as () => void)()
+    })
+  }
+
   return yieldTimer
 }

@@ -328,9 +328,9 @@ t.test('a batch that has ended is no longer searched for handlers that ignore th
     end() {},
     isOver: () => false,
   })
-  const stopFirst = watch(batchOf('first'), NO_DEADLINES)
+  const stopFirst = watch(batchOf('first'), NO_DEADLINES, () => {})
   clock.advance(50)
-  const stopSecond = watch(batchOf('second'), NO_DEADLINES)
+  const stopSecond = watch(batchOf('second'), NO_DEADLINES, () => {})
   reads.length = 0
   clock.advance(1) // only the second batch is due
   t.ok(reads.includes('first'), 'all batches that run are searched')
