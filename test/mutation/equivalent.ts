@@ -88,11 +88,6 @@ export const EQUIVALENT: Readonly<
       'An additional worker finds no job and frees its slot.',
     ],
     [
-      'if (work && now > yieldTimer.yieldAt) {',
-      ['if (work && now >= yieldTimer.yieldAt) {'],
-      'At exactly this time, the worker yields once more.',
-    ],
-    [
       'mustGiveUp = (!isFixed || active.size > 1) && slots.isContended()',
       [
         'mustGiveUp = (true) && slots.isContended()',
