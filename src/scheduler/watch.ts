@@ -72,7 +72,7 @@ export function createWatches(recordTimeout: number, slots: Slots, limiter: Limi
   }
 
   /**
-   * Watches a batch from the next iteration of the event loop on.
+   * Watches a batch. Its first check is in the next iteration of the event loop, or later.
    *
    * @param drained is called when no more jobs may start
    * @returns stops the watch

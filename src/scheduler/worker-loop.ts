@@ -118,8 +118,8 @@ export function createWorkerLoop(
       if (handlersWait) continue
       await null // two
       handlersWait = durations.length === settled
+      work?.batch.started() // before the yield, which can last long while other batches use the CPU
       if (!handlersWait) await yieldTimer.yield()
-      work?.batch.started()
     }
     isStartingWorkers = false
   }

@@ -8,11 +8,11 @@ export type YieldTimer = Readonly<ReturnType<typeof createYieldTimer>>
 /**
  * Yields to the event loop while handlers use the CPU, so timers and other invocations can run.
  *
- * Those that wait continue in the order in which they asked. Otherwise one worker could use the whole time of each
- * iteration, and the batches of the others would start only after its batch.
+ * Workers continue in the order in which they yielded. Otherwise one worker could use all the time of each iteration, and
+ * other batches would start only after its batch.
  */
 export function createYieldTimer() {
-  const waiting: (() => void)[] = [] // as many as immediates are scheduled
+  const waiting: (() => void)[] = [] // each has an immediate
   let isFirstScheduled = false
   const yieldTimer = {
     /** Code that starts jobs yields after this time, on the clock of `performance.now()`. */
@@ -29,7 +29,7 @@ export function createYieldTimer() {
     },
   }
 
-  // Uses one immediate for each worker. Node runs all microtasks between two immediates, so a handler uses its CPU
+  // Uses one immediate for each waiting worker. Node runs all microtasks between two immediates, so a handler uses its CPU
   // time before the next worker reads the clock. With one immediate for all, every worker would read the clock and
   // start its record first, and all handlers would use their CPU time afterwards.
   function schedule(): void {
@@ -38,8 +38,10 @@ export function createYieldTimer() {
     setImmediate(() => {
       if (isFirst) {
         isFirstScheduled = false
-        yieldTimer.reset()
-      } else if (performance.now() > yieldTimer.yieldAt) return schedule()
+        yieldTimer.reset() // once in each iteration
+      } else if (performance.now() > yieldTimer.yieldAt) {
+        return schedule() // the next worker waits for the next iteration
+      }
       ;(waiting.shift() as () => void)()
     })
   }

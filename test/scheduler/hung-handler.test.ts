@@ -7,7 +7,7 @@ import { NO_DEADLINES } from '../../src/scheduler/deadlines.ts'
 import { FIXED } from '../../src/scheduler/limiter.ts'
 import { createSlots } from '../../src/scheduler/slots.ts'
 import { createWatches } from '../../src/scheduler/watch.ts'
-import { activeTimers, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
+import { activeTimers, mockClock, openTimers, passingClock, passTime, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -340,6 +340,22 @@ t.test('a batch that has ended is no longer searched for handlers that ignore th
   t.strictSame([...new Set(reads)], ['second'])
   stopSecond()
   t.end()
+})
+
+t.test('the recordTimeout of a batch is watched before the batch yields to the event loop', async (t) => {
+  const clock = mockClock(t)
+  const handle = handlerOf(
+    async ({ messageId }) => {
+      if (messageId === 'b') await new Promise(() => {})
+    },
+    { recordTimeout: 100 },
+  )
+  const result = handle(standardEvent('a', 'b'))
+  for (let microtask = 0; microtask < 100; microtask++) await null
+  t.equal(openTimers(clock), 1)
+  clock.advance(1)
+  clock.advance(100)
+  t.strictSame(failed(await result), ['b'])
 })
 
 t.test('no timer is left after the response', async (t) => {
