@@ -19,8 +19,8 @@ t.test('dead-letters.ts dead-letters permanent failures with the reason, and del
   const { handler } = await import('../../examples/dead-letters.ts')
 
   for (let order = 0; order < 30; order++) sqs.fauxqs.sendMessage('orders', String(order))
-  const messages = await sqs.receiveAll(source.url)
   const start = Date.now()
+  const messages = await sqs.receiveAll(source.url)
   let response = { batchItemFailures: [] }
   const log = await logged(async () => {
     const event = { Records: messages.map((message) => toRecord(message, source.arn)) }

@@ -47,16 +47,16 @@ function project(t: Test, files: Record<string, string>): string {
 }
 
 /** What a command prints. The shell removes NODE_OPTIONS, because tap's hooks change the stacks that `local` reads. */
-async function print(folder: string, ...args: string[]): Promise<string> {
+function print(folder: string, ...args: string[]) {
   const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, CLI, ...args]
-  const { stdout, stderr } = await run(folder, 'sh', shell)
-  return `${stdout}\n${stderr}`
+  return run(folder, 'sh', shell)
 }
 
 async function doctorOutput(t: Test): Promise<string> {
   const template = blockOf('docs/sam.md', 'yaml').replace(setting, '')
   const folder = project(t, { 'template.yaml': template, 'dist/handler.mjs': handler })
-  return pick(await print(folder, 'doctor', 'template.yaml'), ['template.yaml:', '  Fix: '])
+  const { stdout } = await print(folder, 'doctor', 'template.yaml')
+  return pick(stdout, ['template.yaml:', '  Fix: '])
 }
 
 async function localOutput(t: Test): Promise<string> {
@@ -68,8 +68,8 @@ async function localOutput(t: Test): Promise<string> {
   const url = await listen(server)
   t.teardown(() => close(server))
   const folder = project(t, { 'src/handler.ts': handler.replace(URL_OF_SAMPLE, url) })
-  const output = await print(folder, 'local', 'src/handler.ts', '--messages', '1')
-  const shown = output.replaceAll(url, new URL(URL_OF_SAMPLE).origin).replaceAll(UUID, MESSAGE_ID)
+  const { stdout, stderr } = await print(folder, 'local', 'src/handler.ts', '--messages', '1')
+  const shown = `${stdout}\n${stderr}`.replaceAll(url, new URL(URL_OF_SAMPLE).origin).replaceAll(UUID, MESSAGE_ID)
   return pick(shown, ['warning | 1 invocation', 'failed: '])
 }
 
@@ -103,7 +103,8 @@ t.test('the README of the tool has the output of doctor', async (t) => {
     .replace(setting, '')
     .replace('maxReceiveCount: 15', 'maxReceiveCount: 3')
   const folder = project(t, { 'template.yaml': template, 'dist/handler.mjs': handler })
-  const output = wrapWords((await print(folder, 'doctor', 'template.yaml')).trimEnd(), 110, 4)
+  const { stdout } = await print(folder, 'doctor', 'template.yaml')
+  const output = wrapWords(stdout.trimEnd(), 110, 4)
   checkOutput(t, 'cli/README.md', 'output of doctor', `$ npx bounded-sqs-batch doctor template.yaml\n${output}\n`)
 })
 
@@ -118,8 +119,8 @@ t.test('the README of the tool has the output of local', async (t) => {
   t.teardown(service.close)
   const code = sampleOf('README.md', 'start').replace(URL_OF_SAMPLE, service.url)
   const folder = project(t, { 'src/handler.ts': code })
-  const printed = await print(folder, 'local', 'src/handler.ts', '--messages', '2000', '--quiet')
-  const lines = wrapWords(printed.replaceAll(UUID, MESSAGE_ID), 110).split('\n')
+  const { stdout } = await print(folder, 'local', 'src/handler.ts', '--messages', '2000', '--quiet')
+  const lines = wrapWords(stdout.replaceAll(UUID, MESSAGE_ID), 110).split('\n')
   const output = lines
     .slice(lines.findIndex((line) => line.startsWith('┌')))
     .join('\n')

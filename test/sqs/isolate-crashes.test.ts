@@ -207,7 +207,7 @@ t.test('the calls go to the queue in the ARN of the record, or to sourceQueueUrl
   queue('elsewhere')
   const sourceQueueUrl = `${endpoint}/000000000000/elsewhere`
   await linesOf(t, () =>
-    isolateCrashes({ client: client(), sourceQueueUrl }).before({ event: eventOf(2), context: contextWith(1000) }),
+    isolateCrashes({ client: client(), sourceQueueUrl }).before({ event: eventOf(2), context: contextWith(LONG) }),
   )
   t.strictSame(
     calls.map(({ input }) => input.QueueUrl),

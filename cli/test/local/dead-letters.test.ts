@@ -5,7 +5,7 @@ import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { inProcess } from '../support/in-process.ts'
-import { counts, folder, received, runHandler } from '../support/runs.ts'
+import { counts, folder, heldTimers, received, runHandler } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 const queue = { visibilityTimeout: 40, maxReceives: 1 }
@@ -55,7 +55,8 @@ test('messages that the queue moves while their batch is gathered count as dead-
   writeFileSync(file, 'export const handler = async () => {}')
   const ledger = await runHandler('', {
     queue: { visibilityTimeout: 1, maxReceives: 1 },
-    function: { file, timeout: 1000 },
+    // At most the visibility timeout. It does not pass.
+    function: { file, timeout: 1000, startTimer: heldTimers().startTimer },
     messages: numberedMessages(10),
     mapping: { batchSize: 100, windowMs: 2000 },
     idle: 3, // longer than the window, because the queue is empty once it has moved the messages

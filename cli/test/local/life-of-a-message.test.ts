@@ -37,8 +37,8 @@ test('a message that ends the process takes its batch to the dead-letter queue, 
 test('deletes of a process that has ended are not lost, however late they arrive', async (t) => {
   const ledger = await runHandler('deletes-and-ends.mjs', {
     messages: numberedMessages(1000),
-    // Not earlier: a delete counts only until the next delivery.
-    mapping: { batchSize: 1000, windowMs: 1000, retryAfter: undefined },
+    // Not earlier: a delete counts only until the next delivery. The window ends when all messages are gathered.
+    mapping: { batchSize: 1000, windowMs: 20_000, retryAfter: undefined },
     idle: 1,
   })
   const { processed, deadLettered, lost, remaining, crashes } = counts(ledger)

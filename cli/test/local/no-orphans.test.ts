@@ -84,8 +84,9 @@ async function interruptTwice(child: ChildProcess, output: Result) {
   child.kill('SIGINT')
   await until(() => output.stderr.includes(FINISHING))
   await until(() => {
+    if (output.stderr.includes('stopping immediately')) return true
     child.kill('SIGTERM')
-    return output.stderr.includes('stopping immediately')
+    return false
   })
 }
 
