@@ -46,13 +46,18 @@ const MAX_DEVIATION = 0.25
 /** The rounds of each combination of the grid are as long as those of a `tune` that takes three minutes. */
 const GRID_TIME = 180_000
 const GRID_ROUNDS = 3
-/** How often the best combination of the grid and the recommended ones are measured. */
-const ROUNDS_OF_BEST = 4 * GRID_ROUNDS
+/** How often the best combination of the grid is measured before it counts as the best. */
+const ROUNDS_OF_BEST = 2 * GRID_ROUNDS
+/** How often it and the recommended combination are measured again, to be compared. */
+const ROUNDS_COMPARED = 4 * GRID_ROUNDS
 
 interface Point {
   memory: number
   concurrency: number
 }
+
+/** The rounds of combinations, by their names. */
+type Measured = Map<string, Point & { rounds: Round[] }>
 
 interface Case {
   file: string
@@ -184,11 +189,12 @@ async function compare(name: string, known: Case, folder: string, url = ''): Pro
   const limited = limitedBy(quotas, start, (memory) => memory / MEMORY_OF_ONE_CPU)
   const grid = openRounds({ ...common, start: limited, time: GRID_TIME }, environments)
   const tuned = options.busy ? start : limitedBy(quotas, start, () => Number.POSITIVE_INFINITY)
-  const measured = new Map<string, Point & { rounds: Round[] }>()
-  async function add(point: Point) {
-    const { rounds } = measured.get(nameOf(point)) ?? { rounds: [] as Round[] }
+  const measured: Measured = new Map()
+  async function add({ memory, concurrency }: Point, to = measured) {
+    const point = { memory, concurrency }
+    const { rounds } = to.get(nameOf(point)) ?? { rounds: [] as Round[] }
     for (let count = 0; count < GRID_ROUNDS; count += 1) rounds.push(await grid.measure({ ...point, collects: false }))
-    measured.set(nameOf(point), { ...point, rounds })
+    to.set(nameOf(point), { ...point, rounds })
   }
   console.log(`\n${name}. Known optimum: ${known.known}. Load ${loadavg()[0]?.toFixed(1)}`)
   try {
@@ -208,22 +214,26 @@ async function compare(name: string, known: Case, folder: string, url = ''): Pro
       runs.push({ result, ms: performance.now() - runAt })
       console.log(`  tune: ${result.recommendation} ${result.warnings.join(' ')}`)
     }
-    // The best of many single figures is often a lucky one. So the best combination and the recommended ones are
-    // measured in turn, until the best one has enough rounds.
-    const isOpen = (point: Point) => (measured.get(nameOf(point))?.rounds.length ?? 0) < ROUNDS_OF_BEST
-    let optimum = bestOf(scoresOf([...measured.values()], plan))
-    while (isOpen(optimum)) {
-      const points = [optimum, ...runs.flatMap(({ result }) => result.best ?? [])]
-      for (const { memory, concurrency } of new Map(points.map((each) => [nameOf(each), each])).values()) {
-        if (isOpen({ memory, concurrency })) await add({ memory, concurrency })
-      }
-      optimum = bestOf(scoresOf([...measured.values()], plan))
+    // The best of few rounds is often a lucky one.
+    let optimum = bestOf(scoresOf(measured, plan))
+    while ((measured.get(nameOf(optimum))?.rounds.length ?? 0) < ROUNDS_OF_BEST) {
+      await add(optimum)
+      optimum = bestOf(scoresOf(measured, plan))
     }
-    const scores = scoresOf([...measured.values()], plan)
+    const scores = scoresOf(measured, plan)
     console.log(`  grid: ${textOf(optimum)}; ${scores.length} combinations, ${seconds(gridMs)}; ${plan.optimize}`)
+    // The rounds that chose the best combination favour it. New ones compare it with the recommended ones, in turn,
+    // because the speed of the machine changes.
+    const compared: Measured = new Map()
+    const points = new Map(
+      [optimum, ...runs.flatMap(({ result }) => result.best ?? [])].map((each) => [nameOf(each), each]),
+    )
+    for (let rounds = 0; rounds < ROUNDS_COMPARED; rounds += GRID_ROUNDS) {
+      for (const point of points.values()) await add(point, compared)
+    }
     const allowed = time * MAX_TIME + (functionOptions.timeout ?? 0)
     return runs.map(({ result, ms }, index) =>
-      rowOf(name, known, index + 1, result, ms, time, allowed, scores, optimum),
+      rowOf(name, known, index + 1, result, ms, time, allowed, scores, scoresOf(compared, plan)),
     )
   } finally {
     await grid.close()
@@ -289,9 +299,10 @@ function createQuota(name: string): Quota {
   return quota
 }
 
-function scoresOf(measured: readonly (Point & { rounds: Round[] })[], { workload, optimize }: Plan): Scored[] {
-  const all = measured.map(({ concurrency, rounds }) => toMeasurement(concurrency, rounds))
-  return measured.map(({ memory, concurrency }, index) => {
+function scoresOf(measured: Measured, { workload, optimize }: Plan): Scored[] {
+  const points = [...measured.values()]
+  const all = points.map(({ concurrency, rounds }) => toMeasurement(concurrency, rounds))
+  return points.map(({ memory, concurrency }, index) => {
     const measurement = all[index] as (typeof all)[number]
     const { goodput, failedShare, problem, peakMemory } = measurement
     const cost = costPerMillion(memory, goodput, failedShare, workload) ?? Number.POSITIVE_INFINITY
@@ -305,7 +316,12 @@ function bestOf(scores: readonly Scored[]): Scored {
   return scores.reduce((best, each) => (each.score < best.score ? each : best))
 }
 
-/** Prints the deviations of the predictions, and returns a row of the table. */
+/**
+ * Prints the deviations of the predictions, and returns a row of the table.
+ *
+ * @param scores of the grid
+ * @param compared of the best combination, which is the first one, and of the recommended ones
+ */
 function rowOf(
   name: string,
   { isKnown }: Case,
@@ -315,11 +331,10 @@ function rowOf(
   time: number,
   allowed: number,
   scores: readonly Scored[],
-  optimum: Scored,
+  compared: readonly Scored[],
 ): string {
-  const inGrid = (point: Point | null) => scores.find((each) => point !== null && nameOf(each) === nameOf(point))
   for (const predicted of combinations) {
-    const actual = inGrid(predicted)
+    const actual = scores.find((each) => nameOf(each) === nameOf(predicted))
     if (!actual || predicted.problem !== undefined || actual.score === Number.POSITIVE_INFINITY) continue
     const deviation = predicted.goodput / actual.goodput - 1
     if (Math.abs(deviation) > MAX_DEVIATION) {
@@ -328,7 +343,8 @@ function rowOf(
       )
     }
   }
-  const chosen = inGrid(best)
+  const [optimum] = compared as [Scored]
+  const chosen = compared.find((each) => best !== null && nameOf(each) === nameOf(best))
   const ratio = (chosen?.score ?? Number.POSITIVE_INFINITY) / optimum.score
   const verdicts = [
     [best && isKnown(best), 'not the known optimum'],
