@@ -55,7 +55,7 @@ test('messages that the queue moves while their batch is gathered count as dead-
   writeFileSync(file, 'export const handler = async () => {}')
   const ledger = await runHandler('', {
     queue: { visibilityTimeout: 1, maxReceives: 1 },
-    // At most the visibility timeout. It does not pass.
+    // A longer timeout than the visibility timeout is refused. Its timer never fires.
     function: { file, timeout: 1000, startTimer: heldTimers().startTimer },
     messages: numberedMessages(10),
     mapping: { batchSize: 100, windowMs: 2000 },
