@@ -10,7 +10,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { EQUIVALENT } from './equivalent.ts'
+import { functionFinder, readEquivalent } from './equivalent.ts'
 import { TESTS, testFilesOf, testFolderOf } from './tests.ts'
 
 /** Percent of the mutants that are not equivalent. */
@@ -22,6 +22,7 @@ interface Mutant {
   readonly status: string
   /** The output of the tests that detected the mutant. */
   readonly statusReason?: string
+  readonly mutatorName: string
   readonly replacement: string
   readonly location: Record<'start' | 'end', { readonly line: number; readonly column: number }>
 }
@@ -41,6 +42,10 @@ const sources = Object.keys(TESTS).filter(
   (source) => positionals.length === 0 || positionals.some((path) => source === path || source.startsWith(`${path}/`)),
 )
 if (sources.length === 0) throw new Error(`test/mutation/tests.ts has no tests for ${positionals.join(' and ')}`)
+const equivalentMutants = readEquivalent()
+for (const source of equivalentMutants.keys()) {
+  if (!TESTS[source]) throw new Error(`${source} is in equivalent.txt, but not in tests.ts`)
+}
 mkdirSync('reports/mutation', { recursive: true })
 for (const source of sources) mutate(source)
 const results = sources.map(readResult)
@@ -113,9 +118,11 @@ function hashOf(files: readonly string[]): string {
 function readResult(source: string): Result {
   const { mutants, detected, survivors, missing } = readReport(source)
   if (mutants === 0) console.log(`\n${source} has no mutants`)
-  for (const { location, change } of survivors) console.log(`\n${source}:${location.start.line} survived\n${change}`)
-  for (const change of missing) {
-    console.log(`\n${source}: remove this from equivalent.ts, because it does not survive or does not exist\n${change}`)
+  for (const { location, change, entry } of survivors) {
+    console.log(`\n${source}:${location.start.line} survived\n${change}\n${entry}`)
+  }
+  for (const entry of missing) {
+    console.log(`\n${source}: remove this from equivalent.txt, because it does not survive or does not exist\n${entry}`)
     process.exitCode = 1
   }
   return { source, mutants, detected, equivalent: mutants - detected - survivors.length }
@@ -125,7 +132,6 @@ function readResult(source: string): Result {
 function readReport(source: string) {
   // A file without mutants is not in the report.
   const report = JSON.parse(readFileSync(reportOf(source), 'utf8')).files[source] ?? { source: '', mutants: [] }
-  const lines: string[] = report.source.split('\n')
   const mutants: Mutant[] = report.mutants
   if (mutants.some(({ statusReason }) => statusReason?.includes('ERR_MODULE_NOT_FOUND'))) {
     throw new Error(`${source}: some runs did not find a module, so they say nothing about mutants. Use --force`)
@@ -133,21 +139,35 @@ function readReport(source: string) {
   // `RuntimeError`: the process of the tests ended, because the mutant threw an error that nobody catches.
   const detected = ['Killed', 'Timeout', 'RuntimeError']
   const undetected = mutants.filter(({ status }) => !detected.includes(status))
-  const missing = (EQUIVALENT[source] ?? []).flatMap(([before, afters]) =>
-    afters.map((after) => `- ${before}\n+ ${after}`),
-  )
-  const survivors = undetected.flatMap((mutant) => {
-    const change = changeOf(mutant, lines)
-    const place = missing.indexOf(change)
-    if (place < 0) return { ...mutant, change }
-    missing.splice(place, 1)
-    return []
+  const sameKey = Map.groupBy(undetected, keysOf(report.source))
+  const equivalent = equivalentMutants.get(source) ?? new Map<string, number>()
+  // If more mutants survive than the list has of a key, nothing says which of them are in the list.
+  const survivors = [...sameKey].flatMap(([key, mutants]) => {
+    const known = equivalent.get(key) ?? 0
+    if (mutants.length <= known) return []
+    const entry = known > 0 ? `${key} (${known} of ${mutants.length} in equivalent.txt)` : key
+    return mutants.map((mutant) => ({ ...mutant, entry, change: changeOf(mutant, report.source) }))
+  })
+  const missing = [...equivalent].flatMap(([key, count]) => {
+    const surplus = count - (sameKey.get(key)?.length ?? 0)
+    return surplus > 0 ? `${surplus} × ${key}` : []
   })
   return { mutants: mutants.length, detected: mutants.length - undetected.length, survivors, missing }
 }
 
+/** Makes the key of a mutant, as equivalent.txt has it. */
+function keysOf(source: string): (mutant: Mutant) => string {
+  const functionAt = functionFinder(source)
+  return ({ location: { start }, mutatorName, replacement }) => {
+    const before = source.split('\n').slice(0, start.line - 1)
+    const position = sum(before.map((line) => line.length + 1)) + start.column - 1
+    return `${functionAt(position)}: ${mutatorName} → ${oneLine(replacement)}`
+  }
+}
+
 /** The lines of a mutant as they are, and as the mutant has them, each in one line. */
-function changeOf({ location: { start, end }, replacement }: Mutant, lines: readonly string[]): string {
+function changeOf({ location: { start, end }, replacement }: Mutant, source: string): string {
+  const lines = source.split('\n')
   const before = lines.slice(start.line - 1, end.line).join('\n')
   const left = before.slice(0, start.column - 1)
   const right = (lines[end.line - 1] as string).slice(end.column - 1)
