@@ -22,8 +22,8 @@ const DARK: typeof COLOURS = {
 
 export async function drawChart(cases: readonly HttpCase[]): Promise<void> {
   const svg = await new View(parse(compile(spec(cases)).spec)).toSVG()
-  const adaptive = svg.replace('>', `><style>@media (prefers-color-scheme: dark) {${darkRules()}}</style>`)
-  await writeFile(join(import.meta.dirname, 'results', 'http-over-concurrency.svg'), `${adaptive}\n`)
+  const themed = svg.replace('>', `><style>@media (prefers-color-scheme: dark) {${darkRules()}}</style>`)
+  await writeFile(join(import.meta.dirname, 'results', 'http-over-concurrency.svg'), `${themed}\n`)
 }
 
 /** Vega writes colours as attributes, over which CSS takes precedence. */

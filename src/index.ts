@@ -20,7 +20,6 @@ export type {
   ChunkHandler,
   ChunkOptions,
   ChunkResult,
-  ConcurrencySummary,
   FailureHandler,
   FailureLogger,
   FailureRequest,

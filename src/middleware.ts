@@ -6,9 +6,9 @@ import { provideRunBatch } from './handlers/run-batch.ts'
 import { createInvocation, type Invocation } from './invocation.ts'
 import { checkOptions, type Settings } from './options.ts'
 import { isTraced } from './report/tracing.ts'
-import { fitDescriptors } from './scheduler/descriptors.ts'
+import { checkDescriptors } from './scheduler/descriptors.ts'
 import { createRateLimit } from './scheduler/rate-limit.ts'
-import { createScheduler, type Limits } from './scheduler/scheduler.ts'
+import { createScheduler } from './scheduler/scheduler.ts'
 import { isObject } from './shared/describe.ts'
 import { safely } from './shared/safely.ts'
 import { checkSqsEvent } from './sqs-event.ts'
@@ -170,10 +170,10 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
   refuseReplacedPromise()
   const settings = checkOptions(options)
   const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
-  const schedule = createScheduler({ ...settings, ...createLimits(settings.concurrency), rateLimit })
-  // A rate limit would count the record of the warm-up batch, and adaptive concurrency would measure it.
-  const countsRecords = rateLimit || typeof settings.concurrency !== 'number'
-  const warmUpSchedule = countsRecords ? createScheduler({ concurrency: 1 }) : schedule
+  checkDescriptors(settings.concurrency)
+  const schedule = createScheduler({ ...settings, rateLimit })
+  // A rate limit would count the record of the warm-up batch.
+  const warmUpSchedule = rateLimit ? createScheduler({ concurrency: 1 }) : schedule
   // Not if the channels have subscribers, because they would receive the warm-up batch.
   if (!isTraced()) warmUp(settings, warmUpSchedule).catch(() => {})
 
@@ -244,16 +244,6 @@ function refuseReplacedPromise(): void {
   throw new TypeError(
     'Something has replaced the global Promise, so Middy does not await hooks. Remove it (Bluebird, zone.js)',
   )
-}
-
-function createLimits(concurrency: Settings['concurrency']): Limits {
-  if (typeof concurrency === 'number') {
-    fitDescriptors(concurrency, true)
-    return { concurrency }
-  }
-  const { max, createSearch, createLimiter } = concurrency
-  const search = createSearch(fitDescriptors(max, false))
-  return { concurrency: search.limit, createLimiter: (...args) => createLimiter(search, ...args) }
 }
 
 /**

@@ -1,13 +1,12 @@
 import { isMultiConcurrent } from './scheduler/deadlines.ts'
-import type { AdaptiveSettings } from './scheduler/limiter.ts'
 import { type Check, COUNT, check, DURATION, isCount, show } from './shared/check.ts'
-import { isFunction, isObject, isPlainObject } from './shared/describe.ts'
+import { isFunction, isPlainObject } from './shared/describe.ts'
 import { warn } from './shared/warn.ts'
 import type { BoundedSqsBatchOptions, FailureHandler, RateLimitOption, TimeBudget } from './types.ts'
 
 /** The checked options, with the defaults that are not `undefined` or `false`. */
 export interface Settings extends Omit<BoundedSqsBatchOptions, 'onFailure'> {
-  readonly concurrency: number | AdaptiveSettings
+  readonly concurrency: number
   readonly fifoFailure: 'group' | 'batch'
   /** The option `onFailure`. */
   readonly failureHandlers: readonly FailureHandler[]
@@ -23,10 +22,7 @@ const RESERVE: Check = [
 ]
 
 const CHECKS: Record<keyof BoundedSqsBatchOptions, Check> = {
-  concurrency: [
-    (value) => isCount(value) || (isObject(value) && 'createSearch' in value),
-    'a positive integer or the result of adaptiveConcurrency()',
-  ],
+  concurrency: COUNT,
   recordTimeout: DURATION,
   timeBudget: [
     (value) => value === false || isPlainObject(value),
@@ -57,7 +53,7 @@ export function checkOptions(given: BoundedSqsBatchOptions = {}): Settings {
   const { timeBudget, rateLimit } = options
   return {
     ...options,
-    concurrency: concurrencyOfEnvironment() ?? (options.concurrency as number | AdaptiveSettings | undefined) ?? 100,
+    concurrency: concurrencyOfEnvironment() ?? options.concurrency ?? 100,
     timeBudget: timeBudget && check(CALLER, timeBudget, BUDGET_CHECKS, [], 'timeBudget.'),
     rateLimit: rateLimit && check(CALLER, rateLimit, RATE_CHECKS, ['limit', 'interval'], 'rateLimit.'),
     fifoFailure: options.fifoFailure ?? 'group',

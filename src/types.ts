@@ -163,11 +163,9 @@ export interface BoundedSqsBatchOptions {
    *
    * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a
    * positive integer is ignored, with a warning.
-   *
-   * With the result of `adaptiveConcurrency()`, the number is searched for while records run (experimental).
    * @default 100
    */
-  readonly concurrency?: number | AdaptiveConcurrency | undefined
+  readonly concurrency?: number | undefined
   /**
    * Milliseconds, more than 0. If a handler runs longer, its signal aborts and its record (or chunk) is reported as
    * failed. Its slot stays occupied until the handler settles or the batch ends. A handler that still runs after the
@@ -229,35 +227,6 @@ export interface BoundedSqsBatchOptions {
   readonly onSummary?: SummaryHandler | undefined
 }
 
-/** What a failure says about the downstream. */
-export type FailureClass = 'throttle' | 'overload' | 'failure'
-
-/** Why the limit last changed. */
-export type LimitReason = 'initial' | 'probe' | 'gain' | 'no-gain' | 'throttle' | 'overload' | 'idle'
-
-/** What `adaptiveConcurrency()` of `middy-bounded-sqs-batch/adaptive` returns. Experimental. */
-export interface AdaptiveConcurrency {
-  /** The option `max`, or its default. */
-  readonly max: number
-}
-
-/** The limit at the end of a batch. */
-export interface ConcurrencySummary {
-  /** How many handlers may run at once. */
-  readonly limit: number
-  /**
-   * Why the limit last changed:
-   *
-   * - `'initial'`: it has not changed
-   * - `'probe'`: it is being tried
-   * - `'gain'`: more records succeed per second, or as many with fewer handlers
-   * - `'no-gain'`: a tried or lowered limit had no advantage, so the limit is the previous one or slightly more
-   * - `'throttle'`, `'overload'`: records failed with errors of this class (see `classify`)
-   * - `'idle'`: the environment had been idle
-   */
-  readonly reason: LimitReason
-}
-
 /** The result of a batch in numbers. */
 export interface BatchSummary {
   /** Records in the batch: the sum of `succeeded`, `failed`, `timedOut`, `aborted`, `blocked` and `notStarted`. */
@@ -283,8 +252,6 @@ export interface BatchSummary {
   readonly peakInFlight: number
   /** Milliseconds from the summary to the function's timeout; 0 after it. `undefined` if the context has no value. */
   readonly timeLeft: number | undefined
-  /** The limit at the end of the batch. Only present with `adaptiveConcurrency()`. Experimental. */
-  readonly concurrency?: ConcurrencySummary
 }
 
 /**

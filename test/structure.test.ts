@@ -9,7 +9,7 @@ const ORDER = [
   ['index'],
   ['middleware'],
   ['invocation'],
-  ['report', 'adaptive', 'sqs', 'testing'],
+  ['report', 'sqs', 'testing'],
   ['handlers'],
   ['options'],
   ['sqs-event'],

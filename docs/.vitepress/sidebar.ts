@@ -24,16 +24,7 @@ export const SIDEBAR: Group[] = [
     'from-powertools-batch',
   ]),
   group('Failures', ['failures', 'outages', 'crashes', 'dead-letters', 'failure-handlers']),
-  group('Speed', [
-    'batch-size',
-    'concurrency',
-    'rate-limit',
-    'databases',
-    'time-budget',
-    'tune',
-    'adaptive-concurrency',
-    'benchmarks',
-  ]),
+  group('Speed', ['batch-size', 'concurrency', 'rate-limit', 'databases', 'time-budget', 'tune', 'benchmarks']),
   group('Sources', ['validation', 'envelopes', 'fifo']),
   group('Testing', ['testing', 'local', 'simulators', 'reliability', 'on-aws']),
   group('Operations', [

@@ -18,7 +18,6 @@ export function summarize(
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
   const outcome = memoizeOne(outcomeOf)
-  const concurrency = jobRun?.concurrency
   for (const { reason } of failures) outcomes[outcome(reason) ?? 'failed']++
   return {
     records,
@@ -29,7 +28,6 @@ export function summarize(
     durations: percentilesOf(Float64Array.from(jobRun?.durations ?? []).sort()),
     peakInFlight: jobRun?.peakInFlight() ?? 0,
     timeLeft: timeLeft < Infinity ? timeLeft : undefined,
-    ...(concurrency && { concurrency: { limit: concurrency.limit, reason: concurrency.reason } }),
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { safely } from '../shared/safely.ts'
 import { warn } from '../shared/warn.ts'
-import type { AdaptiveConcurrency, FailureHandler, TimeBudget } from '../types.ts'
+import type { FailureHandler, TimeBudget } from '../types.ts'
 
 /** When an invocation must stop starting records, and when its batch must end, on the clock of `performance.now()`. */
 export interface Deadlines {
@@ -72,7 +72,7 @@ function abortReserve(share: number, end: number, left: number, handlers: readon
 /** An instance passes the same object for each invocation, so the object identifies the instance. */
 interface BudgetSettings {
   readonly timeBudget?: TimeBudget | false | undefined
-  readonly concurrency: number | Pick<AdaptiveConcurrency, 'max'>
+  readonly concurrency: number
   readonly cpuShare: number
   readonly failureHandlers: readonly FailureHandler[]
 }
@@ -92,8 +92,7 @@ export function deadlines(
   const { timeBudget, concurrency, cpuShare, failureHandlers } = settings
   // On Managed Instances, the time left can be 0. No record starts then, even without a budget.
   if (timeBudget === false && left > 0) return NO_DEADLINES
-  const inFlight = Math.min(typeof concurrency === 'number' ? concurrency : concurrency.max, jobs)
-  const end = timeToEnd(cpuShare, records, inFlight)
+  const end = timeToEnd(cpuShare, records, Math.min(concurrency, jobs))
   const { abort = abortReserve(cpuShare, end, left, failureHandlers), drain = Math.min(1000, 0.2 * left) } =
     timeBudget || {}
   const reserve = Math.max(drain, abort)

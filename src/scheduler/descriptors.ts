@@ -6,23 +6,15 @@ import { warn } from '../shared/warn.ts'
  * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). The limit is read from the process itself,
  * because it is different in containers and on test machines. The threads of a process share its descriptors, but each
  * thread only checks its own concurrency.
- *
- * @param isFixed whether the caller keeps the concurrency even if it does not fit
- * @returns the concurrency that fits, at most the given one
  */
-export function fitDescriptors(concurrency: number, isFixed: boolean): number {
+export function checkDescriptors(concurrency: number): void {
   const free = safely(freeDescriptors) ?? Infinity // no limit, not Linux, no /proc, or Node before 22.3
-  if (concurrency <= free) return concurrency
-  const fitting = Math.max(1, free)
-  const consequence = isFixed
-    ? 'If each handler opens one, some will fail with EMFILE. Lower the concurrency'
-    : `adaptiveConcurrency() uses at most ${fitting}`
+  if (concurrency <= free) return
   warn(
     'BOUNDED_SQS_BATCH_DESCRIPTORS',
-    `The concurrency is ${isFixed ? '' : 'at most '}${concurrency}, but this process can open only ${free} more files and ` +
-      `sockets. ${consequence}`,
+    `The concurrency is ${concurrency}, but this process can open only ${free} more files and sockets. If each handler ` +
+      'opens one, some will fail with EMFILE. Lower the concurrency',
   )
-  return fitting
 }
 
 /** Throws if the limit is not known, or if there is none. */

@@ -1,5 +1,4 @@
 import type { RateLimit } from './rate-limit.ts'
-import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
 import type { WorkerLoop } from './worker-loop.ts'
 import type { YieldTimer } from './yield-timer.ts'
@@ -12,7 +11,7 @@ type DispatchedJobs = Pick<WorkerLoop, 'nextCount' | 'enqueue' | 'free' | 'takeJ
  * job may be ready. When no more jobs may start, call `rateLimit.leave()`: it removes the batch from the queue of the
  * rate limit.
  */
-export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, slots: Slots, yieldTimer: YieldTimer) {
+export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, yieldTimer: YieldTimer) {
   let isDispatching = false
 
   /**
@@ -31,12 +30,6 @@ export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, sl
       isDue ||= await rateLimit.waitUntilDue(run, run.nextCount)
       const now = performance.now()
       if (!isDue) break
-      if (slots.isOverLimit()) {
-        // Waits for another slot, and lets the next invocation continue.
-        isDispatching = false
-        rateLimit.leave(run)
-        return dispatch()
-      }
       if (now > yieldTimer.yieldAt) {
         await yieldTimer.yield()
         continue

@@ -1,10 +1,8 @@
-import type { ConcurrencySummary } from '../types.ts'
 import type { Deadlines } from './deadlines.ts'
 import type { JobFailure } from './job-states.ts'
-import { FIXED, type Limiter } from './limiter.ts'
 import { createRateDispatch } from './rate-dispatch.ts'
 import type { RateLimit } from './rate-limit.ts'
-import { createSlots, type Slots } from './slots.ts'
+import { createSlots } from './slots.ts'
 import { createWatches } from './watch.ts'
 import { createWorkerLoop, type Jobs } from './worker-loop.ts'
 import { createYieldTimer } from './yield-timer.ts'
@@ -19,39 +17,30 @@ export interface JobRun {
   readonly durations: readonly number[]
   /** The maximum number of handlers of this invocation that were in flight at once. */
   peakInFlight(): number
-  /** `undefined` if the concurrency is a fixed number. */
-  readonly concurrency: ConcurrencySummary | undefined
 }
 
 export interface Limits {
-  /** How many slots there are: at first, or always if there is no `createLimiter`. */
+  /** How many slots there are. */
   readonly concurrency: number
   /** Milliseconds. */
   readonly recordTimeout?: number | undefined
   readonly rateLimit?: RateLimit | undefined
-  /** Makes the limiter. `undefined` if the concurrency is fixed. */
-  readonly createLimiter?: ((slots: Slots, startWorkers: () => void) => Limiter) | undefined
 }
 
 /** Makes the scheduler of a middleware instance: a function that runs the jobs of one invocation. */
-export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit, createLimiter }: Limits) {
+export function createScheduler({ concurrency, recordTimeout = Infinity, rateLimit }: Limits) {
   const slots = createSlots(concurrency)
   const yieldTimer = createYieldTimer()
-  const active = new Set<() => void>() // for each batch that has not ended, what starts its jobs
-  const limiter = createLimiter?.(slots, startAll) ?? FIXED
-  const shared = { slots, yieldTimer, limiter, active }
-  const watch = createWatches(recordTimeout, slots, limiter)
-
-  function startAll(): void {
-    for (const start of active) start()
-  }
+  const active = new Set<object>() // the batches that have not ended
+  const shared = { slots, yieldTimer, active }
+  const watch = createWatches(recordTimeout, slots)
 
   function schedule(jobs: Jobs, deadlines: Deadlines): JobRun {
     const { promise: done, resolve } = Promise.withResolvers<JobFailure[]>()
     let stopWatching: (() => void) | undefined
     const loop = createWorkerLoop(jobs, deadlines.drainAt, shared, { started, ended })
-    const dispatch = rateLimit && createRateDispatch(loop, rateLimit, slots, yieldTimer)
-    const start = limiter.bind(dispatch ?? loop.startWorkers)
+    const dispatch = rateLimit && createRateDispatch(loop, rateLimit, yieldTimer)
+    const start = dispatch ?? loop.startWorkers
     const leave = () => rateLimit?.leave(loop)
 
     function started(): void {
@@ -61,17 +50,17 @@ export function createScheduler({ concurrency, recordTimeout = Infinity, rateLim
     function ended(failures: JobFailure[]): void {
       stopWatching?.()
       leave()
-      active.delete(start)
+      active.delete(loop)
       resolve(failures)
     }
 
     if (active.size === 0) yieldTimer.reset()
-    active.add(start)
+    active.add(loop)
     loop.endIfDone()
     // Without a rate limit, the timer starts after the first worker: a batch that this worker finishes needs none.
     if (dispatch && !loop.isOver()) started()
-    start()
-    return { done, end: loop.end, ...loop.measures, concurrency: limiter.current }
+    void start()
+    return { done, end: loop.end, ...loop.measures }
   }
   return schedule
 }

@@ -24,39 +24,19 @@ const MAX_KEPT_SLOTS = 1_000
 export function createSlots(limit: number) {
   const queue = new PQueue({ concurrency: limit })
   const kept: (() => void)[] = [] // for each free slot, what ends its task
-  /** How many slots workers hold. `queue.pending` also counts the tasks that have just ended. */
-  let held = 0
   const makeSlot = AsyncLocalStorage.bind(() => {
     void queue.add(() => new Promise<void>((endTask) => void kept.push(endTask)))
   })
 
   for (let slot = 0; slot < Math.min(limit, FIRST_SLOTS); slot++) makeSlot()
 
-  /** Whether more slots are held than there are, because the limit has become smaller. */
-  const isOverLimit = () => held > limit
-  /** Whether a holder should free its slot, because another worker waits for one or the limit has become smaller. */
-  const isContended = () => queue.size > 0 || isOverLimit()
-
-  function hold(start: (release: () => void) => void, free: () => void): void {
-    held++
-    start(() => {
-      free()
-      held--
-    })
-  }
+  /** Whether a holder should free its slot, because another worker waits for one. */
+  const isContended = () => queue.size > 0
 
   return {
-    /** How many slots there are. A smaller limit takes effect as slots are freed. */
-    get limit() {
-      return limit
-    },
-    set limit(value) {
-      limit = value
-      queue.concurrency = value
-      for (const endTask of kept.splice(Math.max(0, limit - held))) endTask()
-    },
+    /** How many slots there are. */
+    limit,
     isContended,
-    isOverLimit,
     /** Calls `start` when there is a free slot, immediately if there is one. `release` frees the slot: call it once. */
     enqueue(start: (release: () => void) => void): void {
       // 2: p-queue starts the task at once, because none waits. While p-queue starts tasks that have waited, a handler can
@@ -64,8 +44,8 @@ export function createSlots(limit: number) {
       if (kept.length === 0 && queue.size === 0 && queue.pending < limit) makeSlot()
       const endTask = kept.pop() // 1, or the new one
       if (endTask) {
-        hold(start, () => (isContended() || kept.length === MAX_KEPT_SLOTS ? endTask() : void kept.push(endTask)))
-      } else void queue.add(() => new Promise<void>((endTask) => hold(start, endTask))) // 3
+        start(() => (isContended() || kept.length === MAX_KEPT_SLOTS ? endTask() : void kept.push(endTask)))
+      } else void queue.add(() => new Promise<void>(start)) // 3
     },
   }
 }

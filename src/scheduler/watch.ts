@@ -4,7 +4,6 @@ import { warn } from '../shared/warn.ts'
 import type { Deadlines } from './deadlines.ts'
 import { abort, type LazyJobOptions } from './job-options.ts'
 import { rejected } from './job-states.ts'
-import type { Limiter } from './limiter.ts'
 import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
 import type { WorkerLoop } from './worker-loop.ts'
@@ -18,7 +17,7 @@ type WatchedJobs = Pick<WorkerLoop, 'workers' | 'isRunning' | 'settle' | 'drain'
  *
  * @param recordTimeout milliseconds, or `Infinity`
  */
-export function createWatches(recordTimeout: number, slots: Slots, limiter: Limiter) {
+export function createWatches(recordTimeout: number, slots: Slots) {
   const watched = new Set<WatchedJobs>()
 
   /**
@@ -26,7 +25,7 @@ export function createWatches(recordTimeout: number, slots: Slots, limiter: Limi
    * occupy all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
-    const limit = limiter.current?.limit ?? slots.limit // a raised limit reaches the slots in a microtask
+    const { limit } = slots
     let count = 0
     for (const run of watched) count += countUnresponsive(run, now)
     if (count < limit) return
@@ -65,7 +64,6 @@ export function createWatches(recordTimeout: number, slots: Slots, limiter: Limi
   /** Reports the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
   function expire(run: WatchedJobs, worker: Worker, now: number): void {
     const error = new RecordTimeoutError(recordTimeout)
-    limiter.timedOut(worker, error, now)
     worker.timedOutAt = now
     run.settle(worker, rejected(error), now)
     abort(worker.options as LazyJobOptions, error)

@@ -3,7 +3,6 @@ import { isObject } from '../shared/describe.ts'
 import type { RecordOptions } from '../types.ts'
 import { abort, LazyJobOptions } from './job-options.ts'
 import { createJobStates, FULFILLED, type JobFailure, type JobNumber, rejected } from './job-states.ts'
-import type { Limiter } from './limiter.ts'
 import type { ReadyQueue } from './ready-queue.ts'
 import type { Slots } from './slots.ts'
 import type { Worker } from './worker.ts'
@@ -25,9 +24,8 @@ export interface Jobs {
 export interface Shared {
   readonly slots: Slots
   readonly yieldTimer: YieldTimer
-  readonly limiter: Limiter
-  /** For each batch that has not ended, a function that starts its jobs. */
-  readonly active: ReadonlySet<() => void>
+  /** The batches that have not ended. */
+  readonly active: ReadonlySet<object>
 }
 
 export interface BatchHooks {
@@ -51,14 +49,13 @@ export type WorkerLoop = ReturnType<typeof createWorkerLoop>
 export function createWorkerLoop(
   jobs: Jobs,
   drainAt: number,
-  { slots, yieldTimer, limiter, active }: Shared,
+  { slots, yieldTimer, active }: Shared,
   batch: BatchHooks,
 ) {
   const { maxInFlight } = jobs.ready
-  // `classify` and tracing subscribers run at the end of a job, and can take long. The worker then reads the clock
-  // again before the next job.
-  const isFixed = limiter.current === undefined
-  const isObserved = !isFixed || jobs.settled !== undefined
+  // Tracing subscribers run at the end of a job, and can take long. The worker then reads the clock again before the
+  // next job.
+  const isObserved = jobs.settled !== undefined
   const durations: number[] = [] // of each settled job
   const workers = new Set<Worker>() // those that hold a slot
   // Everything that refers to the batch. `undefined` after the end, so that a handler that hangs does not keep the
@@ -86,7 +83,6 @@ export function createWorkerLoop(
         startedAt: 0,
         timedOutAt: Infinity,
         options: undefined,
-        token: undefined,
       }
       workers.add(worker)
       start(worker)
@@ -131,8 +127,6 @@ export function createWorkerLoop(
     while (!mustGiveUp) {
       if (work && now > yieldTimer.yieldAt) {
         await yieldTimer.yield()
-        // Only if the limit has become smaller. If other workers just wait for a slot, this one first runs a job.
-        mustGiveUp = slots.isOverLimit()
         now = performance.now()
         continue
       }
@@ -148,12 +142,10 @@ export function createWorkerLoop(
         result = rejected(error)
       }
       now = finishJob(worker, result)
-      // With a fixed limit and no other batch, the workers that wait for a slot belong to batches that have ended.
-      mustGiveUp = (!isFixed || active.size > 1) && slots.isContended()
+      // Without another batch, the workers that wait for a slot belong to batches that have ended.
+      mustGiveUp = active.size > 1 && slots.isContended()
     }
-    // If the limit has become smaller, the batch may have more workers than there are slots.
-    const hasTooManyWorkers = workerCount > slots.limit
-    if (mustGiveUp && hasWaitingJobs() && !hasTooManyWorkers) enqueue(runJobs)
+    if (mustGiveUp && hasWaitingJobs()) enqueue(runJobs)
     else workerCount--
     free(worker)
   }
@@ -188,7 +180,6 @@ export function createWorkerLoop(
     worker.options = new LazyJobOptions(job, jobs.receiveCounts?.[job] ?? 1)
     states.start(job)
     if (++inFlight > peakInFlight) peakInFlight = inFlight
-    limiter.started(worker, now, states.waiting)
     return jobs.run(job, worker.options)
   }
 
@@ -197,7 +188,6 @@ export function createWorkerLoop(
     const now = performance.now()
     inFlight--
     worker.options = undefined
-    limiter.finished(worker, result, now)
     settle(worker, result, now)
     return isObserved ? performance.now() : now
   }
@@ -240,7 +230,6 @@ export function createWorkerLoop(
         jobs.settled?.(worker.job, result)
         abort(worker.options, aborted)
       }
-      limiter.ended(worker, now)
       free(worker) // its handler may still hang
     }
     batch.ended(states.end())
@@ -260,6 +249,6 @@ export function createWorkerLoop(
     settle,
     endIfDone,
     drain,
-    end: limiter.bind(end), // another invocation can end the batch
+    end,
   }
 }

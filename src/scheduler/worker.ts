@@ -15,6 +15,4 @@ export interface Worker {
   timedOutAt: number
   /** `undefined` while no job runs. */
   options: LazyJobOptions | undefined
-  /** What the limit search returned for the job. `undefined` while no job runs, and if the concurrency is fixed. */
-  token: object | undefined
 }

@@ -2,7 +2,6 @@
 import { tracingChannel } from 'node:diagnostics_channel'
 import { globSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import * as adaptive from '../../src/adaptive/index.ts'
 import * as library from '../../src/index.ts'
 import * as sqs from '../../src/sqs/index.ts'
 import * as testing from '../../src/testing/index.ts'
@@ -57,7 +56,7 @@ t.test('each function that is exported, and each error class with its code', (t)
   const { default: boundedSqsBatch, ...named } = library
   t.equal(boundedSqsBatch, library.boundedSqsBatch)
   t.match(sections.get('boundedSqsBatch()'), 'default export')
-  for (const [name, value] of Object.entries({ ...named, ...sqs, ...adaptive, ...testing })) {
+  for (const [name, value] of Object.entries({ ...named, ...sqs, ...testing })) {
     if (isErrorClass(value)) t.match(sections.get(name), new RegExp(`^Code: \`${new value([]).code}\`\n`), name)
     else assertSections(t, [`${name}()`])
   }
@@ -65,7 +64,7 @@ t.test('each function that is exported, and each error class with its code', (t)
 })
 
 t.test('each type that is exported', (t) => {
-  const names = ['src/index.ts', 'src/sqs/index.ts', 'src/adaptive/index.ts', 'src/testing/index.ts'].flatMap((path) =>
+  const names = ['src/index.ts', 'src/sqs/index.ts', 'src/testing/index.ts'].flatMap((path) =>
     Array.from(read(path).matchAll(/export (type )?\{([^}]*)\}/g)).flatMap(([, isType, list = '']) =>
       list.split(',').flatMap((item) => {
         const [, prefix, name] = /^(type )?(\w+)/.exec(item.trim()) ?? []
@@ -73,7 +72,7 @@ t.test('each type that is exported', (t) => {
       }),
     ),
   )
-  t.ok(names.includes('BoundedSqsBatchOptions') && names.includes('AdaptiveConcurrencyOptions'), 'types are found')
+  t.ok(names.includes('BoundedSqsBatchOptions') && names.includes('DeadLetterOptions'), 'types are found')
   for (const name of names) t.ok(reference.includes(name), `the reference names the type ${name}`)
   t.end()
 })
@@ -94,7 +93,6 @@ t.test('each option', async (t) => {
     deadLetter: sqs.deadLetter,
     retryBackoff: sqs.retryBackoff,
     isolateCrashes: sqs.isolateCrashes,
-    adaptiveConcurrency: adaptive.adaptiveConcurrency,
     sqsEvent: (options) => testing.sqsEvent([], options),
     sqsContext: testing.sqsContext,
     invoke: (options) => testing.invoke(handlerOf(handle), standardEvent('a'), options),
@@ -112,7 +110,7 @@ t.test('each option', async (t) => {
   )
 })
 
-t.test('each field of a summary with a fixed concurrency', async (t) => {
+t.test('each field of a summary', async (t) => {
   const fields: string[] = []
   await handlerOf(() => {}, { onSummary: (summary) => void fields.push(...Object.keys(summary)) })(standardEvent('a'))
   assertSections(t, fields)

@@ -158,16 +158,6 @@ testSample('start', 'posts each record', async (t) => {
   t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream returned 503 \[m1, m3\]/)
 })
 
-testSample('adaptive', 'passes the status of each refused record to the search', async (t) => {
-  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
-  const [text] = await logged(async () => {
-    t.strictSame(await run('adaptive', ['a', 'refuse', 'b', 'refuse']), ['m1', 'm3'])
-  })
-  t.match(text, /2 × Error: downstream returned 503 \[m1, m3\]/)
-})
-
 testSample('flush', 'flushes what succeeded, and fails the invocation if it cannot flush', async (t) => {
   const lines = await consoleLines(() => logged(async () => t.strictSame(await run('flush', ['a', '', 'b']), ['m1'])))
   t.strictSame(lines, [['a b']])

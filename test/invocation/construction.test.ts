@@ -5,7 +5,6 @@ import { boundedSqsBatch } from '../../src/index.ts'
 import { passingClock } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failed, handlerOf, timedContext } from '../support/handlers.ts'
-import { steered } from '../support/steered.ts'
 
 const CHANNELS = ['batch:start', 'batch:asyncEnd', 'record:start', 'record:asyncEnd'].map(
   (event) => `tracing:middy-bounded-sqs-batch:${event}`,
@@ -46,11 +45,4 @@ t.test('a rate limit counts no record of the construction', async (t) => {
   const { until } = passingClock(t)
   const handle = handlerOf(() => {}, { rateLimit: { limit: 1, interval: 60_000 } })
   t.strictSame(failed(await until(handle(standardEvent('a', 'b'), timedContext(1_000)))), ['b'])
-})
-
-t.test('adaptive concurrency measures no record of the construction', async (t) => {
-  const { concurrency, calls } = steered(1)
-  boundedSqsBatch({ concurrency })
-  await setImmediate()
-  t.strictSame(calls, [])
 })

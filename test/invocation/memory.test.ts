@@ -5,7 +5,6 @@ import { ids, standardEvent } from '../support/events.ts'
 
 const index = fileURLToPath(new URL('../../src/index.ts', import.meta.url))
 const rateLimit = fileURLToPath(new URL('../../src/scheduler/rate-limit.ts', import.meta.url))
-const adaptive = fileURLToPath(new URL('../../src/adaptive/index.ts', import.meta.url))
 
 /**
  * Processes 100 events of 1,000 records. Returns by how many bytes the heap grew in this time, without garbage that a
@@ -65,7 +64,6 @@ function heapGrowthOfEnded(option: string): number {
   const program = `
     import middy from '@middy/core'
     import { boundedSqsBatch, eachRecord } from ${JSON.stringify(index)}
-    import { adaptiveConcurrency } from ${JSON.stringify(adaptive)}
 
     const event = ${JSON.stringify(JSON.stringify(standardEvent(...ids(10))))}
     const handler = middy()
@@ -96,7 +94,6 @@ for (const option of [
   'recordTimeout: 1_000',
   'rateLimit: { limit: 1_000, interval: 1 }',
   'onFailure: (failures) => failures',
-  'concurrency: adaptiveConcurrency()',
 ]) {
   t.test(`with ${option}, a full garbage collection frees all of the ended invocations`, (t) => {
     const growth = heapGrowthOfEnded(option)

@@ -27,16 +27,13 @@ const IN_PROCESS = {
 
 export default {
   ...(MUTATED_SOURCE.startsWith('cli/') ? IN_PROCESS : FRESH_PROCESS),
-  // The tests of the search for the limit use the simulator in bench/adaptive, and those of `doctor` read a page.
+  // The tests of `doctor` read a page.
   ignorePatterns: [
     '/*',
     '!/src',
     '!/test',
     '!/cli',
     '/cli/dist',
-    '!/bench',
-    '/bench/*',
-    '!/bench/adaptive',
     '!/docs',
     '/docs/*',
     '!/docs/outages.md',

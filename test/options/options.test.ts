@@ -8,9 +8,7 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
   const bad: [options: unknown, ...message: RegExp[]][] = [
     [
       { concurrency: 0 },
-      /^boundedSqsBatch\(\): expected option concurrency/,
-      /a positive integer/,
-      /got 0 \(a number\)/,
+      /^boundedSqsBatch\(\): expected option concurrency to be a positive integer, got 0 \(a number\)$/,
     ],
     [{ concurrency: NaN }, /got NaN/],
     [{ concurrency: 1.5 }, /got 1.5/],
@@ -19,6 +17,7 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
     [{ concurrency: '100' }, /got "100" \(a string\)/],
     [{ concurrency: null }, /got null$/],
     [{ concurrency: 100n }, /got 100 \(a bigint\)/],
+    [{ concurrency: { max: 10 } }, /got an object/],
     [{ recordTimeout: 0 }, /option recordTimeout/, /milliseconds, more than 0/],
     [{ recordTimeout: NaN }, /got NaN/],
     [{ recordTimeout: Infinity }, /got Infinity/],

@@ -19,7 +19,7 @@ import { serveRegistry } from '../support/registry.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 /** The files of dist/ that esbuild writes. The others are declarations. */
-const ENTRIES = ['index', 'sqs/index', 'adaptive/index', 'testing/index']
+const ENTRIES = ['index', 'sqs/index', 'testing/index']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 const TOOL_CONSUMER = join(import.meta.dirname, 'tool-consumer')
 const CDK_CONSUMER = join(import.meta.dirname, 'cdk-consumer')
@@ -92,7 +92,7 @@ async function checkPackage(): Promise<void> {
           runConsumer(node, project, file, ...LAMBDA_FLAGS),
         )
       }
-      for (const file of ['require.cjs', 'testing.mjs', 'adaptive.mjs']) {
+      for (const file of ['require.cjs', 'testing.mjs']) {
         await check(`Node ${version}, ${middy}, ${file}`, () => runConsumer(node, project, file))
       }
     }

@@ -26,7 +26,7 @@ t.test('after the callbacks, 100 ms are kept, or more with many records or littl
 /** Five records in a function with one vCPU and a timeout of ten seconds. */
 const BATCH = {
   timeBudget: undefined as Parameters<typeof deadlines>[0]['timeBudget'],
-  concurrency: 100 as Parameters<typeof deadlines>[0]['concurrency'],
+  concurrency: 100,
   cpuShare: 1,
   failureHandlers: [] as FailureHandler[],
   records: 5,
@@ -65,8 +65,6 @@ t.test('a batch drains and is aborted this long before the timeout, by default a
     ['a tenth and 100 records in 10 chunks', { records: 100, jobs: 10, cpuShare: 0.1 }, 1000, 533],
     ['a tenth and 400 records in 40 chunks', { records: 400, jobs: 40, cpuShare: 0.1 }, 1000, 632],
     ['a concurrency of 800', { ...large, concurrency: 800, cpuShare: 0.25 }, 1320, 1320],
-    ['adaptive concurrency up to 800', { ...large, concurrency: { max: 800 }, cpuShare: 0.25 }, 1320, 1320],
-    ['adaptive concurrency and few records', { concurrency: { max: 800 }, cpuShare: 0.1 }, 1000, 512.9],
     ['a twentieth of a vCPU', { ...large, cpuShare: 0.05 }, 3100, 3100],
     ['a twentieth in a short time', { ...large, cpuShare: 0.05, left: 3000 }, 1500, 1500],
   ] as const) {

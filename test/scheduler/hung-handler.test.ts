@@ -4,7 +4,6 @@ import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
 import { NO_DEADLINES } from '../../src/scheduler/deadlines.ts'
-import { FIXED } from '../../src/scheduler/limiter.ts'
 import { createSlots } from '../../src/scheduler/slots.ts'
 import { createWatches } from '../../src/scheduler/watch.ts'
 import { activeTimers, mockClock, openTimers, passingClock, passTime, settled } from '../support/clock.ts'
@@ -315,7 +314,7 @@ t.test('handlers that ignored their signal do not count against the next invocat
 
 t.test('a batch that has ended is no longer searched for handlers that ignore their signal', (t) => {
   const clock = mockClock(t)
-  const watch = createWatches(100, createSlots(1), FIXED)
+  const watch = createWatches(100, createSlots(1))
   const reads: string[] = []
   const batchOf = (name: string) => ({
     get workers() {

@@ -79,34 +79,6 @@ t.test('at most `limit` holders have a slot, and they get slots in order', async
   t.equal(slots.isContended(), false)
 })
 
-t.test('those that wait start when the limit grows', async (t) => {
-  const { slots, started, enqueue } = slotsOf(1)
-  enqueue('a', 'b', 'c')
-  t.strictSame(started, ['a'])
-  slots.limit = 3
-  await setImmediate()
-  t.strictSame(started, ['a', 'b', 'c'])
-  t.equal(slots.limit, 3)
-})
-
-t.test('a smaller limit sets isContended and isOverLimit, and is not exceeded when slots become free', async (t) => {
-  const { slots, started, enqueue, free } = slotsOf(3)
-  enqueue('a', 'b', 'c')
-  t.equal(slots.isContended(), false)
-  slots.limit = 1
-  t.equal(slots.isContended(), true)
-  t.equal(slots.isOverLimit(), true)
-  enqueue('d')
-  free('a', 'b')
-  await setImmediate()
-  t.strictSame(started, ['a', 'b', 'c'])
-  t.equal(slots.isOverLimit(), false)
-  t.equal(slots.isContended(), true, 'd waits')
-  free('c')
-  await setImmediate()
-  t.strictSame(started, ['a', 'b', 'c', 'd'])
-})
-
 t.test('at most ten slots exist after the construction, and the others are made when they are needed', (t) => {
   for (const [limit, first] of [
     [1, 1],
@@ -204,86 +176,49 @@ t.test('at most 1,000 free slots are kept', async (t) => {
   t.equal(started.length, 2_400)
 })
 
-t.test('a smaller limit ends free slots at once', async (t) => {
-  const { slots, holding, enqueue, free } = slotsOf(5)
-  enqueue('a', 'b')
-  slots.limit = 3
-  t.equal(slots.isContended(), false, 'two are held, and nobody waits')
-  enqueue('c', 'd')
-  t.strictSame(holding(), ['a', 'b', 'c'])
-  free('a')
-  await setImmediate()
-  t.strictSame(holding(), ['b', 'c', 'd'])
-  free('b', 'c', 'd')
-  slots.limit = 1
-  enqueue('e', 'f')
-  t.strictSame(holding(), ['e'])
-  free('e')
-  await setImmediate()
-  t.strictSame(holding(), ['f'])
-})
-
-t.test('free slots stay kept if the limit grows', async (t) => {
+t.test('no slot is lost if a holder takes another slot when it starts', async (t) => {
   const { slots, holding, enqueue, free } = slotsOf(2)
   enqueue('a', 'b')
-  free('a', 'b')
-  slots.limit = 3
-  const tasks = countTasks(t)
-  enqueue('c', 'd')
-  t.strictSame(holding(), ['c', 'd'])
-  t.equal(tasks(), 0)
-})
-
-t.test('no slot is lost if a holder that starts takes another one while p-queue starts those that wait', async (t) => {
-  const { slots, holding, enqueue, free } = slotsOf(1)
-  enqueue('a')
   slots.enqueue((release) => {
-    enqueue('d') // c waits, although one slot more exists now
+    enqueue('d')
     release()
   })
   enqueue('c')
-  slots.limit = 3
+  free('a')
   await setImmediate()
-  t.strictSame(holding(), ['a', 'c', 'd'])
-  free('a', 'c')
+  t.strictSame(holding(), ['b', 'c'], 'd waits behind c')
+  free('b')
   await setImmediate()
-  slots.limit = 1
-  enqueue('e')
-  free('d')
+  t.strictSame(holding(), ['c', 'd'])
+  free('c', 'd')
   await setImmediate()
-  t.strictSame(holding(), ['e'])
+  enqueue('e', 'f', 'g')
+  t.strictSame(holding(), ['e', 'f'])
 })
 
-// p-queue counts a task down in a microtask after its end. `held` of the `initial` slots are held, the others are free.
+// p-queue counts a task down in a microtask after its end.
 for (const pause of ['before', 'after'] as const) {
   t.test(
-    `the limit can change twice ${pause} p-queue has counted down: it is never exceeded, and no slot is lost`,
+    `when holders ask ${pause} p-queue has counted freed slots down, the limit is not exceeded and no slot is lost`,
     async (t) => {
-      const limits = [1, 2, 4]
-      for (const initial of [1, 3, 4]) {
-        for (const first of limits) {
-          for (const second of limits) {
-            for (let held = 0; held <= initial; held++) {
-              const { slots, holding, started, enqueue, free } = slotsOf(initial)
-              const about = `${held} of ${initial} slots held, limits ${first} and ${second}`
-              enqueue(...names(initial, 'a'))
-              free(...names(initial, 'a').slice(held))
-              slots.limit = first
-              if (pause === 'after') await setImmediate()
-              enqueue('b')
-              const before = holding().length
-              slots.limit = second
-              enqueue(...names(5, 'c'))
+      for (const limit of [1, 2, 4]) {
+        for (const waiting of [0, 1, 3]) {
+          for (let freed = 0; freed <= limit; freed++) {
+            const { holding, started, enqueue, free } = slotsOf(limit)
+            const about = `${freed} of ${limit} slots freed, ${waiting} holders waited`
+            enqueue(...names(limit, 'a'), ...names(waiting, 'b'))
+            free(...names(freed, 'a'))
+            if (pause === 'after') await setImmediate()
+            enqueue(...names(5, 'c'))
+            await setImmediate()
+            t.equal(holding().length, limit, about)
+            while (holding().length > 0) {
+              free(holding()[0] as string)
               await setImmediate()
-              t.equal(holding().length, Math.max(second, before), about)
-              while (holding().length > 0) {
-                free(holding()[0] as string)
-                await setImmediate()
-              }
-              t.strictSame(started, [...names(initial, 'a'), 'b', ...names(5, 'c')], about)
-              enqueue(...names(second + 1, 'd'))
-              t.strictSame(holding(), names(second, 'd'), `${about}: all slots can be used at once`)
             }
+            t.strictSame(started, [...names(limit, 'a'), ...names(waiting, 'b'), ...names(5, 'c')], about)
+            enqueue(...names(limit + 1, 'd'))
+            t.strictSame(holding(), names(limit, 'd'), `${about}: all slots can be used at once`)
           }
         }
       }

@@ -1,7 +1,6 @@
 // This file is never run. `npm run typecheck` compiles it.
 
 import type { SQSRecord } from 'aws-lambda'
-import { adaptiveConcurrency } from '../../src/adaptive/index.ts'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, type FailureLogger, type TimeBudget } from '../../src/index.ts'
 import { type Equal, expect } from './expect.ts'
 
@@ -21,9 +20,6 @@ boundedSqsBatch({
 })
 boundedSqsBatch({ timeBudget: false, fifoFailure: 'group', logger: false })
 boundedSqsBatch({ rateLimit: { limit: 14, interval: 1_000 } })
-boundedSqsBatch({ concurrency: adaptiveConcurrency({ max: 200, classify: () => 'throttle' }) })
-// @ts-expect-error not a class of failures
-adaptiveConcurrency({ classify: () => 'slow' })
 boundedSqsBatch({ timeBudget: { drain: 500 }, logger: async () => {} })
 // An option may be undefined, also in projects with exactOptionalPropertyTypes.
 boundedSqsBatch({

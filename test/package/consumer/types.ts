@@ -2,7 +2,6 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSHandler } from 'aws-lambda'
 import boundedSqsBatch, { type BoundedSqsBatchOptions, eachRecord, RecordTimeoutError } from 'middy-bounded-sqs-batch'
-import { type AdaptiveConcurrencyOptions, adaptiveConcurrency } from 'middy-bounded-sqs-batch/adaptive'
 import { invoke, sqsContext, sqsEvent } from 'middy-bounded-sqs-batch/testing'
 import { z } from 'zod'
 
@@ -23,14 +22,10 @@ const handleNumber = eachRecord(({ body }) => body.toFixed(), { body: z.string()
 
 export const handler = middy().use(boundedSqsBatch(options)).handler(handleText)
 export const withTypeArguments = middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(handleNumber)
-const adaptive: AdaptiveConcurrencyOptions = { max: 200, classify: () => 'throttle' }
-export const withAdaptiveConcurrency = middy()
-  .use(boundedSqsBatch({ concurrency: adaptiveConcurrency(adaptive) }))
-  .handler(handleText)
 export const ownHandler = middy()
   .use([{ before() {} }, boundedSqsBatch()])
   .handler(async (event, context, options) => handleText(event, context, options))
-export const deployed: SQSHandler[] = [handler, withTypeArguments, withAdaptiveConcurrency, ownHandler]
+export const deployed: SQSHandler[] = [handler, withTypeArguments, ownHandler]
 
 export async function unitTest(): Promise<boolean> {
   const event: SQSEvent = sqsEvent(['text', { orderId: 7 }], { groups: ['a', 'b'] })
