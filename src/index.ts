@@ -11,11 +11,12 @@ export {
 } from './errors.ts'
 export { eachChunk } from './handlers/each-chunk.ts'
 export { eachRecord } from './handlers/each-record.ts'
-export { boundedSqsBatch, boundedSqsBatch as default } from './middleware.ts'
+export { type BoundedSqsBatchMiddleware, boundedSqsBatch, boundedSqsBatch as default } from './middleware.ts'
 export type {
   BatchHandler,
   BatchSummary,
   BatchTrace,
+  BodyOption,
   BoundedSqsBatchOptions,
   ChunkHandler,
   ChunkOptions,
@@ -23,10 +24,12 @@ export type {
   FailureHandler,
   FailureLogger,
   FailureRequest,
+  NotEmptyResults,
   ParsedRecord,
   RateLimitOption,
   RecordFailure,
   RecordHandler,
+  RecordOf,
   RecordOptions,
   RecordTrace,
   SummaryHandler,

@@ -1,10 +1,9 @@
 import type { Context, SQSBatchResponse } from 'aws-lambda'
 import { FullBatchFailureError } from './errors.ts'
-import type { Failure, RecordJobs } from './handlers/jobs.ts'
-import { readBatchResult } from './handlers/returned.ts'
-import type { RunBatch } from './handlers/run-batch.ts'
+import type { Failure } from './handlers/jobs.ts'
+import { readBatchResult } from './handlers/results.ts'
+import type { CreateJobs, RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
-import { type CallbackTime, callOnSummary } from './report/callbacks.ts'
 import { handleFailures } from './report/failure-handlers.ts'
 import { logCallback, logFailures, logRedelivery } from './report/failure-log.ts'
 import {
@@ -12,18 +11,58 @@ import {
   idsOf,
   isUnchanged,
   mergeReported,
-  readReplacement,
   toReport,
   toResponse,
   withBlocked,
 } from './report/response.ts'
 import { summarize } from './report/summary.ts'
+import { type CallbackTime, callOnSummary } from './report/time-limit.ts'
 import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
-import type { createScheduler, JobRun } from './scheduler/scheduler.ts'
+import type { Run } from './scheduler/run.ts'
+import type { Schedule } from './scheduler/scheduler.ts'
 import { safely } from './shared/safely.ts'
 import type { Batch } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
+
+/** One invocation, from the checked event to the response. The inner handler is the function in Middy's `.handler()`. */
+export interface Invocation {
+  /** Runs a handler on every record and returns the report. The inner handler calls it. */
+  readonly runBatch: RunBatch
+  /**
+   * Reads what the inner handler returned. A later middleware can change it in place, so `respond()` reads it again. A
+   * record that failed in either reading is reported.
+   *
+   * @throws {TypeError} that says what was received and what to return
+   */
+  receive(returned: unknown): Received
+  /** Ends the batch, and makes the response. The invocation can fail during each `await`. */
+  respond(received: Received): Promise<SQSBatchResponse>
+  /** @throws if an error fails the invocation, even if the inner handler caught it, or if the response was removed */
+  assertNotFailed(): void
+  /** A response with which SQS redelivers the whole batch. */
+  allFailed(): SQSBatchResponse
+  /** Ends the invocation without a response, and logs what this costs. Does not throw. */
+  abandon(received: Received | undefined): void
+  /** Publishes the error of a failed invocation to the tracing channel. Does not throw. */
+  traceError(error: unknown): void
+}
+
+/** What the inner handler returned, and the failures that it had listed at that time. */
+export interface Received {
+  readonly returned: unknown
+  readonly failures: readonly Failure[]
+}
+
+/** What the invocation knows once its records have started. */
+interface Started {
+  readonly signal: AbortSignal | undefined
+  run?: Run
+  /** The records that failed, in record order. Empty until all have a result. */
+  failures: readonly Failure[]
+  /** The report that the inner handler was given, and the ids that it had at that time. */
+  given?: { readonly report: SQSBatchResponse; readonly ids: readonly string[] }
+}
 
 /** The reports of all invocations. A WeakSet, unlike the values of a WeakMap, keeps nothing else in memory. */
 const REPORTS = new WeakSet<object>()
@@ -31,50 +70,24 @@ const REPORTS = new WeakSet<object>()
 /** In the last milliseconds before the timeout, a response may be that of Middy's early timeout (5 ms by default). */
 const EARLY_TIMEOUT = 20
 
-/** What the invocation knows once its records have started. */
-interface Started {
-  readonly jobRun: JobRun
-  /** Resolves with every failed record, in record order, when all records have a result. */
-  readonly failures: Promise<readonly Failure[]>
-  /** Middy's abort signal. `undefined` if the inner handler did not pass it on. */
-  readonly signal: AbortSignal | undefined
-  /** The report that `run()` returned to the inner handler, and the ids that it had at that time. */
-  givenReport?: { readonly response: SQSBatchResponse; readonly ids: readonly string[] }
-}
-
-export type Invocation = ReturnType<typeof createInvocation>
-
-/**
- * One invocation, from the checked event to the response. The inner handler is the function that was passed to Middy's
- * `.handler()`.
- */
-export function createInvocation(
-  batch: Batch,
-  context: Context,
-  settings: Settings,
-  schedule: ReturnType<typeof createScheduler>,
-) {
+export function createInvocation(batch: Batch, context: Context, settings: Settings, schedule: Schedule): Invocation {
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
-  /**
-   * The function's timeout, on the clock of `performance.now()`. `timeLeft()` is called here and in `start()`, and not
-   * later: after the timeout, it returns `Infinity`.
-   */
+  // On the clock of `performance.now()`. `timeLeft()` is called here and at the start of the records, and not later:
+  // after the timeout, it returns `Infinity`.
   let timeoutAt = performance.now() + timeLeft(context)
-  let canRun = true // `false` from the call of `run()`, and after the end
   let started: Started | undefined
-  /** The failures that the inner handler reported. `undefined` until it has returned. */
-  let reported: readonly Failure[] | undefined
-  let readReported: () => readonly Failure[]
-  /** The failures in the response. */
-  let remaining: readonly Failure[]
+  let isOver = false
   /** Why the invocation fails, even if the inner handler caught it. */
   let fatal: TypeError | undefined
 
-  /** Runs a handler on every record and returns the report. The inner handler calls it. */
-  const run: RunBatch = async (createJobs, handler, context, signal) => {
-    if (!canRun) {
+  async function runBatch(
+    createJobs: CreateJobs,
+    givenContext: unknown,
+    signal: AbortSignal | undefined,
+  ): Promise<SQSBatchResponse> {
+    if (started || isOver) {
       // The caller of a second run may have discarded the first results. After the end, nobody would receive them.
       const error = new TypeError(
         'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
@@ -83,36 +96,31 @@ export function createInvocation(
       fatal ??= error
       throw error
     }
-    canRun = false // set before any record handler runs, because a record handler could call `run()` again
-    started = start(traceJobs(createJobs(batch, handler, settings), batch, trace), context, signal)
-    const ids = idsOf(batch, await started.failures)
-    const response = toReport(ids)
-    REPORTS.add(response)
-    started.givenReport = { response, ids }
-    return response
-  }
-
-  function start(jobs: RecordJobs, context: unknown, signal: AbortSignal | undefined): Started {
+    const own: Started = { signal, failures: [] }
+    started = own // before any record handler runs, because a record handler could call this again
     const now = performance.now()
-    timeoutAt = Math.min(timeoutAt, now + timeLeft(context))
-    const running = schedule(jobs, deadlines(settings, size, jobs.count, remainingTime(), now))
-    return {
-      jobRun: running,
-      // Only chunks of a FIFO queue need it: it adds the records that follow a failed one in its chunk, and sorts.
-      failures: running.done.then((failures) => withBlocked(batch, jobs.failedRecords(failures))),
-      signal,
-    }
+    timeoutAt = Math.min(timeoutAt, now + timeLeft(givenContext))
+    const jobs = traceJobs(createJobs(batch, settings), batch, trace)
+    const times = deadlines(settings, size, jobs.count, Math.max(0, timeoutAt - now), now)
+    await new Promise<void>((resolve) => {
+      own.run = schedule(jobs, times, (failures) => {
+        // Only chunks of a FIFO queue need `withBlocked()`: it adds the records that follow a failed one in its chunk,
+        // and sorts.
+        if (failures.length > 0) own.failures = withBlocked(batch, jobs.failedRecords(failures))
+        resolve()
+      })
+    })
+    const ids = idsOf(batch, own.failures)
+    const report = toReport(ids)
+    REPORTS.add(report)
+    own.given = { report, ids }
+    return report
   }
 
-  /**
-   * Reads what the inner handler returned. A later middleware can change it in place, so `createResponse()` reads it again. A
-   * record that failed in either reading is reported.
-   *
-   * @throws {TypeError} that says what was received and what to return
-   */
-  function receive(returned: unknown): void {
-    const isOwn = returned === started?.givenReport?.response && returned !== undefined
-    if (isEarlyTimeout(isOwn)) {
+  function receive(returned: unknown): Received {
+    const isOwn = isOwnReport(returned)
+    // Whether the response comes from Middy's early timeout, and not from the inner handler.
+    if (started?.signal?.aborted || (!isOwn && timeoutAt - performance.now() <= EARLY_TIMEOUT)) {
       throw new TypeError(
         'timeoutEarlyResponse may have responded, which would delete unfinished messages: let it throw. An inner handler ' +
           'that does not pass its third argument to eachRecord() must respond 20 ms before the timeout',
@@ -121,47 +129,37 @@ export function createInvocation(
     if (!isOwn && REPORTS.has(returned as object)) {
       throw new TypeError('The handler returned the report of another invocation')
     }
-    readReported = () => {
-      const report = started?.givenReport
-      // The inner handler may have added ids to the report, even if it then returned something else.
-      const added = !report || isUnchanged(report.response, report.ids) ? [] : readBatchResult(report.response, batch)
-      return isOwn ? added : [...added, ...readBatchResult(returned, batch)]
-    }
-    reported = readReported()
+    return { returned, failures: read(returned) }
   }
 
-  /** Whether the response comes from Middy's early timeout, and not from the inner handler. */
-  const isEarlyTimeout = (isOwn: boolean) =>
-    started?.signal?.aborted || (timeoutAt - performance.now() <= EARLY_TIMEOUT && !isOwn)
+  const isOwnReport = (returned: unknown) => returned !== undefined && returned === started?.given?.report
 
-  /**
-   * Ends the invocation: no further record starts. If the inner handler did not wait for all records, those that are
-   * still running are aborted.
-   */
-  function end(): void {
-    canRun = false
-    started?.jobRun.end()
+  function read(returned: unknown): readonly Failure[] {
+    const given = started?.given
+    // The inner handler may have added ids to the report, even if it then returned something else.
+    const added = !given || isUnchanged(given.report, given.ids) ? [] : readBatchResult(given.report, batch)
+    return isOwnReport(returned) ? added : [...added, ...readBatchResult(returned, batch)]
   }
 
-  const collectFailures = async () => mergeReported(batch, (await started?.failures) ?? [], reported ?? [])
-
   /**
-   * Ends the batch, and makes the response from what the inner handler returned. `receive()` was called before. During
-   * each `await`, `run()` can be called, or a middleware can remove the response.
+   * Ends the batch: no further record starts. If the inner handler did not wait for all records, those that are still
+   * running are aborted.
+   *
+   * @param reported the failures that the inner handler has listed
+   * @returns all failures, in record order
    */
-  async function createResponse(): Promise<SQSBatchResponse> {
-    const { logger, failureHandlers, onSummary, throwOnFullBatchFailure } = settings
-    end()
-    reported = [...(reported as readonly Failure[]), ...readReported()]
-    const failures = await collectFailures()
+  function end(reported: readonly Failure[]): readonly Failure[] {
+    isOver = true
+    started?.run?.end()
+    return mergeReported(batch, started?.failures ?? [], reported)
+  }
+
+  async function respond({ returned, failures: reported }: Received): Promise<SQSBatchResponse> {
+    const { logger, onSummary, throwOnFullBatchFailure } = settings
+    const failures = end([...reported, ...read(returned)])
     assertNotFailed()
-    remaining = failures
-    if (failures.length > 0 && failureHandlers.length > 0) {
-      const log = (error: unknown) => logCallback(logger, 'onFailure', error)
-      remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log, () => !!fatal)
-      assertNotFailed()
-    }
-    const summary = () => summarize(size, failures, remaining.length, started?.jobRun, remainingTime())
+    const remaining = failures.length === 0 ? failures : await callFailureHandlers(failures)
+    const summary = () => summarize(size, failures, remaining.length, started?.run, remainingTime())
     if (tracedOutcome) safely(() => Reflect.set(trace, 'summary', summary()))
     logFailures(logger, batch, failures, summary)
     if (onSummary) {
@@ -172,38 +170,35 @@ export function createInvocation(
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All records of the batch failed (${size})`)
     }
-    const response = await toResponse(batch, remaining)
+    const response = remaining.length === 0 ? freezeResponse(toReport([])) : await toResponse(batch, remaining)
     assertNotFailed()
     tracedOutcome?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response
   }
 
-  /** @throws if an error fails the invocation, even if the inner handler caught it, or if the response was removed */
+  /** Returns the failures that stay reported. */
+  async function callFailureHandlers(failures: readonly Failure[]): Promise<readonly Failure[]> {
+    const { logger, failureHandlers } = settings
+    if (failureHandlers.length === 0) return failures
+    const log = (error: unknown) => logCallback(logger, 'onFailure', error)
+    const isFailed = () => fatal !== undefined
+    const remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log, isFailed)
+    assertNotFailed()
+    return remaining
+  }
+
   function assertNotFailed(): void {
     if (fatal) throw fatal
   }
 
-  /**
-   * Reads a response that a middleware sets after `createResponse()`.
-   *
-   * @returns a new response with the same ids, because the given object can change later
-   * @throws {TypeError} unless it lists at least the failures of this invocation
-   */
-  const acceptReplacement = (response: unknown) => freezeResponse(toReport(readReplacement(response, batch, remaining)))
-
-  /** A response with which SQS redelivers the whole batch. */
-  const allFailed = () => toReport([...new Set(batch.ids)])
-
-  /** Ends the invocation without a response, and logs what this costs. Does not throw. */
-  function abandon(): void {
+  function abandon(received: Received | undefined): void {
+    // Thrown if nothing else has thrown: a middleware has set `undefined`.
     fatal ??= new TypeError(
       'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
     )
-    end()
+    const failures = end(received?.failures ?? [])
     // If no result is known, nothing succeeded.
-    if (started || reported) {
-      void collectFailures().then((failures) => logRedelivery(settings.logger, size, size - failures.length))
-    }
+    if (started || received) logRedelivery(settings.logger, size, size - failures.length)
   }
 
   /** Milliseconds until the function's timeout, at least 0; Infinity without one. */
@@ -215,8 +210,13 @@ export function createInvocation(
     return { left, reserve: responseReserve(settings.cpuShare, size, left) }
   }
 
-  /** Publishes the error of a failed invocation to the tracing channel. Does not throw. */
-  const traceError = (error: unknown) => tracedOutcome?.reject(error)
-
-  return { run, receive, createResponse, acceptReplacement, allFailed, assertNotFailed, abandon, traceError }
+  return {
+    runBatch,
+    receive,
+    respond,
+    assertNotFailed,
+    allFailed: () => toReport([...new Set(batch.ids)]),
+    abandon,
+    traceError: (error) => tracedOutcome?.reject(error),
+  }
 }

@@ -2,13 +2,13 @@ import type middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { DurableContextError } from './errors.ts'
 import { recordJobs } from './handlers/jobs.ts'
-import { provideRunBatch } from './handlers/run-batch.ts'
-import { createInvocation, type Invocation } from './invocation.ts'
+import { type CreateJobs, provideRunBatch } from './handlers/run-batch.ts'
+import { createInvocation, type Invocation, type Received } from './invocation.ts'
 import { checkOptions, type Settings } from './options.ts'
 import { isTraced } from './report/tracing.ts'
 import { checkDescriptors } from './scheduler/descriptors.ts'
 import { createRateLimit } from './scheduler/rate-limit.ts'
-import { createScheduler } from './scheduler/scheduler.ts'
+import { createScheduler, type Schedule } from './scheduler/scheduler.ts'
 import { isObject } from './shared/describe.ts'
 import { safely } from './shared/safely.ts'
 import { checkSqsEvent } from './sqs-event.ts'
@@ -20,8 +20,8 @@ const nativePromise = (async () => {})()
 
 type MiddyRequest = middy.Request<SQSEvent, SQSBatchResponse>
 
-/** The declared type of the middleware, so that the types of this file do not become public. */
-interface Middleware {
+/** What `boundedSqsBatch()` returns. Pass it to Middy's `.use()`. */
+export interface BoundedSqsBatchMiddleware {
   before: (request: MiddyRequest) => void
   after: (request: MiddyRequest) => Promise<void>
   onError: (request: MiddyRequest) => void
@@ -32,116 +32,75 @@ type Request = MiddyRequest & { readonly [STATE]?: State }
 type GuardedRequest = Request & { readonly [STATE]: State }
 
 interface State {
-  /**
-   * - `running`: the inner handler has not responded yet
-   * - `received`: it has
-   * - `responded`: the response is ours. A middleware can only add failures to it
-   * - `failed`: the response was set to `undefined`. Middy does this when something throws. This phase is final
-   */
-  phase: 'running' | 'received' | 'responded' | 'failed'
-  event: unknown
-  response?: unknown
   /** Missing if there is no valid event. */
   invocation?: Invocation
+  /** The value of `request.response`: what the inner handler returned, then ours. */
+  response?: unknown
+  received?: Received | undefined
+  /** The copy of the event that the inner handler receives. */
+  event?: SQSEvent
   /**
-   * `request.error` when our response was removed. While it is the same, nothing shows that something has thrown: a hook
-   * may have removed the response.
+   * - `open`: the response is that of the inner handler, or not there yet
+   * - `responded`: it is ours
+   * - `removed`: it was ours, and was set to `undefined`: by Middy, because something has thrown, or by a hook
+   * - `failed`: Middy throws `request.error`, or our `after` throws
    */
-  removal?: { readonly error: unknown } | undefined
-}
-
-/** What happens if something sets `request.response` to a value, by phase. `undefined` goes to `removeResponse()`. */
-const SET_RESPONSE: Readonly<Record<State['phase'], (request: GuardedRequest, response: unknown) => void>> = {
-  /** Middy sets what the inner handler returned, or a later middleware responds. */
-  running(request, response) {
-    if ('earlyResponse' in request) throw laterResponseError()
-    const state = request[STATE]
-    state.invocation?.receive(response)
-    state.phase = 'received'
-    state.response = response
-  },
-  /** A later middleware responds, or Middy sets the response a second time. */
-  received() {
-    throw laterResponseError()
-  },
-  /** An `after` hook of an earlier middleware sets a response. */
-  responded(request, response) {
-    // After an early response, Middy skips the hooks of earlier middlewares, for example COMMIT.
-    if ('earlyResponse' in request) {
-      throw new TypeError('A middleware returned a value from after. Set request.response instead')
-    }
-    const state = request[STATE]
-    state.response = state.invocation?.acceptReplacement(response)
-  },
-  /** What an `onError` hook sets or returns is ignored: a failure stays a failure. */
-  failed(request) {
-    // Without an error, a hook responds early, and Middy would skip our `after`.
-    if ('earlyResponse' in request && request.error === undefined) throw laterResponseError()
-  },
+  status: 'open' | 'responded' | 'removed' | 'failed'
 }
 
 /**
- * Something sets `request.response` to `undefined`: Middy does this when something has thrown, or when the inner handler
- * returned nothing. It must not throw, because Middy would not call the `onError` hooks.
+ * The property `request.response` is a latch: the response is the inner handler's, then ours, and never anything else.
+ * Otherwise, a middleware could respond with fewer failures, and Lambda would delete failed messages. `undefined` closes
+ * it: the invocation fails. All requests share these functions, because V8 makes a hidden class for each new pair.
  */
-function removeResponse(request: GuardedRequest): void {
-  if (request[STATE].phase === 'responded') {
-    // A hook after ours may have set `undefined`. With `earlyResponse`, Middy calls no further hook and reads the
-    // response: the getter throws. If Middy itself has set `undefined`, it deletes `earlyResponse` and sets the error.
-    request.earlyResponse = undefined
-    request[STATE].removal = { error: request.error }
-  }
-  fail(request)
-}
-
-function laterResponseError(): TypeError {
-  return new TypeError('A later middleware responded. Make boundedSqsBatch() the last .use()')
-}
-
-/**
- * The properties `request.event` and `request.response`. They keep other middlewares from replacing the event before our
- * `after`, and the response by one that lists fewer failures.
- *
- * All requests share these functions, because V8 makes a hidden class for each new pair. The properties exist already,
- * so they stay enumerable.
- */
-const GUARDS = {
-  event: {
-    configurable: false,
-    get(this: GuardedRequest): unknown {
-      return this[STATE].event
-    },
-    set(this: GuardedRequest, event: unknown): void {
-      const state = this[STATE]
-      const isGuarded = state.phase === 'running' || state.phase === 'received'
-      if (isGuarded && event !== state.event) {
-        throw new TypeError(
-          'A later middleware replaced request.event. Change its records in place, or move it before boundedSqsBatch()',
-        )
-      }
-      state.event = event
-    },
-  },
-  response: {
-    configurable: false,
-    get(this: GuardedRequest): unknown {
-      const { phase, response, invocation, removal } = this[STATE]
-      if (phase === 'responded') invocation?.assertNotFailed() // Middy reads the response last
-      if (phase !== 'failed') return response
-      // Something has thrown, or our `after` will throw. Middy then throws `request.error`, because the response is
-      // `undefined`. `onError` hooks can read it, too. After a removal, hooks may also have set the error, and Middy would
-      // respond with what it reads: the whole batch is redelivered.
-      const throws = !removal || removal.error !== this.error
-      if (throws && !('earlyResponse' in this)) return removal && invocation?.allFailed()
-      // Middy would respond with `undefined`, and Lambda would delete the batch.
+const LATCH = {
+  configurable: false,
+  get(this: GuardedRequest): unknown {
+    const { status, response, invocation } = this[STATE]
+    if (status === 'responded') invocation?.assertNotFailed() // Middy reads the response last
+    if (status === 'open' || status === 'responded') return response
+    // Middy calls no further hook, and responds with what it reads. `undefined` would delete the batch.
+    if ('earlyResponse' in this || (status === 'removed' && this.error === undefined)) {
       if (this.error === undefined) invocation?.assertNotFailed()
       throw this.error
-    },
-    set(this: GuardedRequest, response: unknown): void {
-      if (response === undefined) removeResponse(this)
-      else SET_RESPONSE[this[STATE].phase](this, response)
-    },
+    }
+    // An `onError` hook reads the response, or a hook has set `request.error` without throwing. Then Middy responds with
+    // this, and the whole batch is redelivered.
+    return status === 'removed' ? invocation?.allFailed() : undefined
   },
+  set(this: GuardedRequest, response: unknown): void {
+    const state = this[STATE]
+    if (response === undefined) close(this)
+    else if (state.status === 'open' || state.status === 'responded') {
+      // With an early response, Middy skips the hooks of earlier middlewares, for example COMMIT.
+      const isFirst = state.response === undefined
+      if ('earlyResponse' in this || (!isFirst && response !== state.response)) throw otherResponseError()
+      if (isFirst) state.received = state.invocation?.receive(response)
+      state.response = response
+    }
+    // Once it is closed, a value is ignored, so that every `onError` hook runs.
+  },
+}
+
+function otherResponseError(): TypeError {
+  return new TypeError(
+    'Another middleware responded. Make boundedSqsBatch() the last .use(), and do not change its response in a middleware',
+  )
+}
+
+/** Fails the invocation for good. Does not throw: if it did, Middy would not call the `onError` hooks. */
+function close(request: GuardedRequest): void {
+  const state = request[STATE]
+  const { status, invocation } = state
+  // After a microtask, because Middy sets `request.error` next. If a later `onError` hook throws or responds, Middy does not
+  // call ours, so the error is published here, too.
+  queueMicrotask(() => {
+    if (request.error !== undefined) invocation?.traceError(request.error)
+  })
+  if (status === 'removed' || status === 'failed') return
+  state.status = status === 'open' ? 'failed' : 'removed'
+  setEvent(request, request.event, true)
+  invocation?.abandon(state.received)
 }
 
 /**
@@ -166,16 +125,17 @@ const GUARDS = {
  *   .use(boundedSqsBatch({ concurrency: 100 }))
  *   .handler(eachRecord(async (record) => { await save(record.body) }))
  */
-export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
+export function boundedSqsBatch(options?: BoundedSqsBatchOptions): BoundedSqsBatchMiddleware {
   refuseReplacedPromise()
   const settings = checkOptions(options)
-  const rateLimit = settings.rateLimit && createRateLimit(settings.rateLimit)
   checkDescriptors(settings.concurrency)
-  const schedule = createScheduler({ ...settings, rateLimit })
-  // A rate limit would count the record of the warm-up batch.
-  const warmUpSchedule = rateLimit ? createScheduler({ concurrency: 1 }) : schedule
-  // Not if the channels have subscribers, because they would receive the warm-up batch.
-  if (!isTraced()) warmUp(settings, warmUpSchedule).catch(() => {})
+  const schedule = createScheduler({
+    ...settings,
+    rateLimit: settings.rateLimit && createRateLimit(settings.rateLimit),
+  })
+
+  // Not if the channels have subscribers, because they would receive the warm-up batch. A rate limit would count its record.
+  if (!settings.rateLimit && !isTraced()) warmUp(settings, schedule).catch(() => {})
 
   function boundedSqsBatchBefore(request: Request): void {
     refuseReplacedPromise()
@@ -183,24 +143,27 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
     const state = guard(request)
     refuseDurableContext(request.context)
     const batch = checkSqsEvent(request.event)
-    const invocation = createInvocation(batch, request.context, settings, schedule)
-    provideRunBatch(batch.event, invocation.run)
-    state.invocation = invocation
+    state.invocation = createInvocation(batch, request.context, settings, schedule)
+    provideRunBatch(batch.event, state.invocation.runBatch)
     state.event = batch.event
+    setEvent(request, batch.event, false)
   }
 
   function boundedSqsBatchAfter(request: Request): Promise<void> {
     refuseReplacedPromise() // not in an async function, because Middy would not notice its rejection
-    return setOwnResponse((request as GuardedRequest)[STATE]) // Middy calls this only after `before`
+    const state = (request as GuardedRequest)[STATE] // Middy calls this only after `before`
+    if (request.event !== state.event) throw new TypeError('A later middleware has redefined request.event')
+    setEvent(request, request.event, true)
+    return respond(state)
   }
 
-  /** Synchronous, and never throws: Middy would skip the `onError` hooks of earlier middlewares, such as a rollback. */
+  /** Synchronous, and does not throw: Middy would skip the `onError` hooks of earlier middlewares, such as a rollback. */
   function boundedSqsBatchOnError(request: Request): void {
     // `before` did not run if an earlier middleware threw.
     const state = request[STATE] ?? safely(() => guard(request))
-    if (!state) return // another middleware has sealed the request
-    state.removal = undefined // something has thrown
-    fail(request as GuardedRequest)
+    // An earlier middleware has sealed the request, so another `onError` hook could respond: Lambda would delete the batch.
+    if (!state) throw request.error
+    state.status = 'failed'
     state.invocation?.traceError(request.error)
   }
 
@@ -208,32 +171,26 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): Middleware {
 }
 
 function guard(request: Request): State {
-  const state: State = { phase: 'running', event: request.event }
+  const state: State = { status: 'open' }
   Object.defineProperty(request, STATE, { value: state }) // not enumerable, so that no log or copy contains it
-  Object.defineProperties(request, GUARDS)
+  Object.defineProperty(request, 'response', LATCH)
   return state
 }
 
-/** Replaces what the inner handler returned by the response of this package. */
-async function setOwnResponse(state: State): Promise<void> {
-  const invocation = state.invocation as Invocation
-  if (state.response === undefined) invocation.receive(undefined) // throws: the inner handler returned nothing
-  const response = await invocation.createResponse()
-  invocation.assertNotFailed() // a middleware can remove the response until here
-  state.response = response
-  state.phase = 'responded'
+/** While records run, a middleware cannot set `request.event`: results belong to records by their position. */
+function setEvent(request: Request, event: SQSEvent, writable: boolean): void {
+  // Throws if a later middleware has sealed the request. The event then stays as it is.
+  safely(() => Object.defineProperty(request, 'event', { value: event, writable }))
 }
 
-/** Ends the invocation: what follows cannot turn it into a success. */
-function fail(request: GuardedRequest): void {
-  const state = request[STATE]
-  // Middy sets `request.error` after the response. If a later `onError` hook throws or responds, ours is not called.
-  queueMicrotask(() => {
-    if (request.error !== undefined) state.invocation?.traceError(request.error)
-  })
-  if (state.phase === 'failed') return
-  state.phase = 'failed'
-  state.invocation?.abandon()
+/** Replaces what the inner handler returned by the response of this package. */
+async function respond(state: State): Promise<void> {
+  const invocation = state.invocation as Invocation
+  // Nothing was received if the inner handler returned `undefined`. Then this throws.
+  const response = await invocation.respond(state.received ?? invocation.receive(undefined))
+  invocation.assertNotFailed() // a middleware can remove the response until here
+  state.response = response
+  state.status = 'responded'
 }
 
 /**
@@ -247,31 +204,25 @@ function refuseReplacedPromise(): void {
 }
 
 /**
- * Runs a batch of one record that does nothing, so that V8 compiles the code now. Otherwise, compiling would take half
- * of the time of the first batch (measured). While a function starts, Lambda gives it a whole CPU, even if it has less
- * than 1,769 MB of memory.
- *
- * One batch, and not ten. Ten would make each of the first twenty batches about 15 % faster, but take more time at the
- * start than this saves (measured).
- *
- * @param schedule if possible, the scheduler of the middleware. V8 collects type feedback for each closure. With this
- * feedback, the first batch is about 8 % faster (measured)
+ * Runs a batch that does nothing, so that V8 compiles the code now. Otherwise, the first batch would take twice as long
+ * (measured). While a function starts, Lambda gives it a whole CPU, whatever its memory is. Two records: with one, the
+ * code that lets the event loop run would not be compiled.
  */
-async function warmUp(settings: Settings, schedule: ReturnType<typeof createScheduler>): Promise<void> {
-  const batch = checkSqsEvent({ Records: [{ messageId: 'warm-up' }] })
-  const warmUpSettings = { ...settings, onSummary: undefined }
-  const { run, receive, createResponse } = createInvocation(batch, {} as Context, warmUpSettings, schedule)
-  receive(await run(recordJobs, () => {}, {}, undefined))
-  await createResponse()
+async function warmUp(settings: Settings, schedule: Schedule): Promise<void> {
+  const batch = checkSqsEvent({ Records: [{ messageId: '1' }, { messageId: '2' }] })
+  const context = {} as Context
+  const invocation = createInvocation(batch, context, { ...settings, onSummary: undefined }, schedule)
+  const createJobs: CreateJobs = () => recordJobs(batch, async () => {}, context, settings)
+  await invocation.respond(invocation.receive(await invocation.runBatch(createJobs, context, undefined)))
 }
 
 function refuseDurableContext(context: object): void {
-  // A context that throws when it is read is not the context of a durable execution.
-  const isDurable = safely(() => {
+  try {
     const { lambdaContext, executionContext, step } = context as Record<string, unknown>
-    return isObject(lambdaContext) && (isObject(executionContext) || typeof step === 'function')
-  })
-  if (!isDurable) return
+    if (!isObject(lambdaContext) || !(isObject(executionContext) || typeof step === 'function')) return
+  } catch {
+    return // a context that throws when it is read is not the context of a durable execution
+  }
   throw new DurableContextError(
     'boundedSqsBatch() cannot be used in a durable function, because a redelivery has no checkpoints. ' +
       'Use a regular function that starts an execution named after each message id',

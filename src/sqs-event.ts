@@ -52,7 +52,9 @@ function readEvent(event: unknown): Batch {
   const ids: string[] = []
   const receiveCounts: number[] = []
   const groups: (string | undefined)[] = []
+  let arn: unknown
   let isFifo = false
+  let hasFifo = false
   for (let index = 0; index < size; index++) {
     const record: SQSRecord | undefined = given[index]
     if (!isObject(record)) {
@@ -73,9 +75,14 @@ function readEvent(event: unknown): Batch {
     ids.push(messageId)
     const count = Number(record.attributes?.ApproximateReceiveCount)
     receiveCounts.push(count >= 1 && count < Infinity ? count : 1)
-    const group = fifoGroup(record)
-    groups.push(group)
-    isFifo ||= group !== undefined
+    // Only the name shows that a queue is a FIFO queue: records of a standard queue can have a MessageGroupId, too (fair
+    // queues). Every record of a FIFO queue has a group. Records without one, in events made by hand, form one group.
+    if (record.eventSourceARN !== arn) {
+      arn = record.eventSourceARN
+      isFifo = typeof arn === 'string' && arn.endsWith('.fifo')
+      hasFifo ||= isFifo
+    }
+    groups.push(isFifo ? String(record.attributes?.MessageGroupId ?? '') : undefined)
   }
   const Records = Object.freeze(records) as SQSRecord[]
   return {
@@ -83,15 +90,6 @@ function readEvent(event: unknown): Batch {
     records,
     ids,
     receiveCounts,
-    groups: isFifo ? groups : undefined,
+    groups: hasFifo ? groups : undefined,
   }
-}
-
-/**
- * Only the name shows that a queue is a FIFO queue: records of a standard queue can have a MessageGroupId, too (fair
- * queues). Every record of a FIFO queue has a group. Records without one, in events made by hand, form one group.
- */
-function fifoGroup(record: SQSRecord): string | undefined {
-  const arn: unknown = record.eventSourceARN
-  return typeof arn === 'string' && arn.endsWith('.fifo') ? String(record.attributes?.MessageGroupId ?? '') : undefined
 }

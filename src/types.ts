@@ -1,3 +1,4 @@
+import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 
 /** The third argument of a record handler. */
@@ -21,7 +22,13 @@ export interface RecordOptions {
 
 /**
  * Processes one record. Returning means success, whatever the value. Throwing or rejecting means failure, whatever is
- * thrown. `TContext` is the context type that the middlewares of the Middy handler produce.
+ * thrown.
+ *
+ * `TContext` is the context type that the middlewares of the Middy handler produce. Annotate it: Middy's type of
+ * `.handler()` is a conditional type, from which TypeScript infers nothing.
+ *
+ * @example
+ * const handleRecord = eachRecord((record, context: Context & { apiKey: string }) => send(record, context.apiKey))
  */
 export type RecordHandler<TRecord = SQSRecord, TContext extends Context = Context> = (
   record: TRecord,
@@ -31,6 +38,16 @@ export type RecordHandler<TRecord = SQSRecord, TContext extends Context = Contex
 
 /** A record with a parsed `body`. */
 export type ParsedRecord<TBody> = Omit<SQSRecord, 'body'> & { readonly body: TBody }
+
+/** The option `body`: text as it is (`undefined`), parsed JSON, or JSON that is validated with a Standard Schema. */
+export type BodyOption = 'json' | StandardSchemaV1 | undefined
+
+/** The record that a handler receives, by the option `body`. A promise as the output of a schema is awaited. */
+export type RecordOf<TBody extends BodyOption> = TBody extends StandardSchemaV1
+  ? ParsedRecord<Awaited<StandardSchemaV1.InferOutput<TBody>>>
+  : TBody extends 'json'
+    ? ParsedRecord<unknown>
+    : SQSRecord
 
 /** The third argument of a chunk handler. */
 export interface ChunkOptions {

@@ -17,9 +17,10 @@ export function bodyParserOf(caller: string, options: unknown): BodyParser | und
     const parsed = parseJson(body)
     // If the schema throws, the record fails with that error, as if the handler had thrown it.
     const result = schema.validate(parsed)
-    return isPromiseLike(result)
+    const output = isPromiseLike<Result>(result)
       ? Promise.resolve(result).then((result) => outputOf(result, parsed))
       : outputOf(result, parsed)
+    return isPromiseLike(output) ? Promise.resolve(output) : output // the output of a schema can be a promise, too
   }
 }
 
@@ -38,7 +39,7 @@ function parseJson(body: unknown): unknown {
 
 type Result = StandardSchemaV1.Result<unknown>
 
-function isPromiseLike(value: unknown): value is PromiseLike<Result> {
+function isPromiseLike<T>(value: unknown): value is PromiseLike<T> {
   return isObject(value) && typeof (value as { then?: unknown }).then === 'function'
 }
 

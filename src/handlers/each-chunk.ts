@@ -1,14 +1,21 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Context, SQSRecord } from 'aws-lambda'
-import { rejected } from '../scheduler/job-states.ts'
+import type { Context } from 'aws-lambda'
+import { rejected } from '../scheduler/job.ts'
 import { isCount } from '../shared/check.ts'
 import { isFunction, kindOf } from '../shared/describe.ts'
-import type { BatchHandler, ChunkHandler, ChunkResult, NotEmptyResults, ParsedRecord, RecordOptions } from '../types.ts'
-import { addBlocked } from './blocked.ts'
+import type {
+  BatchHandler,
+  BodyOption,
+  ChunkHandler,
+  ChunkResult,
+  NotEmptyResults,
+  ParsedRecord,
+  RecordOf,
+  RecordOptions,
+} from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
-import { type Chunk, chunkJobs } from './jobs.ts'
-import { readChunkResult } from './returned.ts'
-import { runBatchOf } from './run-batch.ts'
+import { type Chunk, chunkJobs, type HandleChunk } from './jobs.ts'
+import { addBlocked, readChunkResult } from './results.ts'
+import { type CreateJobs, runBatchOf } from './run-batch.ts'
 
 /**
  * Turns a chunk handler, which processes several records at once, into an inner handler: the function for Middy's
@@ -39,23 +46,11 @@ import { runBatchOf } from './run-batch.ts'
  *     return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
  *   }))
  */
-export function eachChunk<TContext extends Context, TResult extends ChunkResult>(
+export function eachChunk<TContext extends Context, TResult extends ChunkResult, TBody extends BodyOption = undefined>(
   size: number,
-  chunkHandler: ChunkHandler<SQSRecord, TContext, TResult> & NotEmptyResults<TResult>,
-  options?: { readonly body?: undefined },
-): BatchHandler<TContext>
-export function eachChunk<TContext extends Context, TResult extends ChunkResult>(
-  size: number,
-  chunkHandler: ChunkHandler<ParsedRecord<unknown>, TContext, TResult> & NotEmptyResults<TResult>,
-  options: { readonly body: 'json' },
-): BatchHandler<TContext>
-export function eachChunk<TSchema extends StandardSchemaV1, TContext extends Context, TResult extends ChunkResult>(
-  size: number,
-  chunkHandler: ChunkHandler<ParsedRecord<StandardSchemaV1.InferOutput<TSchema>>, TContext, TResult> &
-    NotEmptyResults<TResult>,
-  options: { readonly body: TSchema },
-): BatchHandler<TContext>
-export function eachChunk(size: number, chunkHandler: unknown, options: unknown = {}): BatchHandler {
+  chunkHandler: ChunkHandler<RecordOf<TBody>, TContext, TResult> & NotEmptyResults<TResult>,
+  options: { readonly body?: TBody } = {},
+): BatchHandler<TContext> {
   if (!isCount(size)) {
     const received = typeof size === 'number' ? size : kindOf(size)
     throw new TypeError(`eachChunk(): expected size to be a positive integer, got ${received}`)
@@ -66,10 +61,10 @@ export function eachChunk(size: number, chunkHandler: unknown, options: unknown 
   const handle = chunkHandler as ChunkHandler<unknown>
   const parse = bodyParserOf('eachChunk', options)
   return async function eachChunkHandler(event, context, middyOptions) {
-    const run = runBatchOf(event, 'eachChunk')
-    const runChunk = (chunk: Chunk, chunkOptions: RecordOptions) =>
-      handleChunk(chunk, handle, parse, context, chunkOptions)
-    return run(chunkJobs, { size, run: runChunk }, context, middyOptions?.signal)
+    const runBatch = runBatchOf(event, 'eachChunk')
+    const handleOne: HandleChunk = (chunk, options) => handleChunk(chunk, handle, parse, context, options)
+    const createJobs: CreateJobs = (batch, settings) => chunkJobs(batch, size, handleOne, settings)
+    return runBatch(createJobs, context, middyOptions?.signal)
   }
 }
 

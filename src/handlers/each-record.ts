@@ -1,10 +1,9 @@
-import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { Context, SQSRecord } from 'aws-lambda'
+import type { Context } from 'aws-lambda'
 import { isFunction, kindOf } from '../shared/describe.ts'
-import type { BatchHandler, ParsedRecord, RecordHandler } from '../types.ts'
+import type { BatchHandler, BodyOption, RecordHandler, RecordOf } from '../types.ts'
 import { type BodyParser, bodyParserOf } from './body.ts'
-import { type RecordRunner, recordJobs } from './jobs.ts'
-import { runBatchOf } from './run-batch.ts'
+import { recordJobs } from './jobs.ts'
+import { type CreateJobs, runBatchOf } from './run-batch.ts'
 
 /**
  * Turns a record handler, which processes one record, into an inner handler: the function for Middy's `.handler()`. The
@@ -34,27 +33,18 @@ import { runBatchOf } from './run-batch.ts'
  *     if (!response.ok) throw new Error(`downstream returned ${response.status}`)
  *   }))
  */
-export function eachRecord<TContext extends Context>(
-  recordHandler: RecordHandler<SQSRecord, TContext>,
-  options?: { readonly body?: undefined },
-): BatchHandler<TContext>
-export function eachRecord<TContext extends Context>(
-  recordHandler: RecordHandler<ParsedRecord<unknown>, TContext>,
-  options: { readonly body: 'json' },
-): BatchHandler<TContext>
-export function eachRecord<TSchema extends StandardSchemaV1, TContext extends Context>(
-  recordHandler: RecordHandler<ParsedRecord<StandardSchemaV1.InferOutput<TSchema>>, TContext>,
-  options: { readonly body: TSchema },
-): BatchHandler<TContext>
-export function eachRecord(recordHandler: unknown, options: unknown = {}): BatchHandler {
+export function eachRecord<TContext extends Context, TBody extends BodyOption = undefined>(
+  recordHandler: RecordHandler<RecordOf<TBody>, TContext>,
+  options: { readonly body?: TBody } = {},
+): BatchHandler<TContext> {
   if (!isFunction(recordHandler)) {
     throw new TypeError(`eachRecord(): expected recordHandler to be a function, got ${kindOf(recordHandler)}`)
   }
   const handle = withParsedBody(recordHandler as RecordHandler<unknown>, bodyParserOf('eachRecord', options))
   return async function eachRecordHandler(event, context, middyOptions) {
-    const run = runBatchOf(event, 'eachRecord')
-    const handleRecord: RecordRunner = (record, recordOptions) => handle(record, context, recordOptions)
-    return run(recordJobs, handleRecord, context, middyOptions?.signal)
+    const runBatch = runBatchOf(event, 'eachRecord')
+    const createJobs: CreateJobs = (batch, settings) => recordJobs(batch, handle, context, settings)
+    return runBatch(createJobs, context, middyOptions?.signal)
   }
 }
 

@@ -1,17 +1,13 @@
-import type { SQSRecord } from 'aws-lambda'
+import type { Context, SQSRecord } from 'aws-lambda'
 import type { Settings } from '../options.ts'
-import type { JobFailure, JobNumber } from '../scheduler/job-states.ts'
+import type { JobFailure, JobNumber } from '../scheduler/job.ts'
 import { createReadyQueue } from '../scheduler/ready-queue.ts'
-import type { Jobs } from '../scheduler/worker-loop.ts'
+import type { Jobs } from '../scheduler/run.ts'
 import type { Batch } from '../sqs-event.ts'
-import type { RecordOptions } from '../types.ts'
+import type { RecordHandler, RecordOptions } from '../types.ts'
 
-export type RecordRunner = (record: SQSRecord, options: RecordOptions) => unknown
-
-export interface ChunkRunner {
-  readonly size: number
-  run(chunk: Chunk, options: RecordOptions): Promise<void>
-}
+/** Calls the handler of a chunk and reads its result. */
+export type HandleChunk = (chunk: Chunk, options: RecordOptions) => Promise<void>
 
 /** Records that one call of a chunk handler processes. */
 export interface Chunk {
@@ -44,12 +40,17 @@ export interface RecordJobs extends Jobs {
 }
 
 /** One job for each record. */
-export function recordJobs(batch: Batch, handler: RecordRunner, { fifoFailure }: Settings): RecordJobs {
+export function recordJobs(
+  batch: Batch,
+  handle: RecordHandler,
+  context: Context,
+  { fifoFailure }: Settings,
+): RecordJobs {
   const { records } = batch
   return {
     count: records.length,
-    ready: createReadyQueue(records.length, batch.groups, fifoFailure),
-    run: (job, options) => handler(records[recordOf(job)] as SQSRecord, options),
+    ready: batch.groups && createReadyQueue(batch.groups, fifoFailure),
+    start: (job, options) => handle(records[recordOf(job)] as SQSRecord, context, options),
     receiveCounts: batch.receiveCounts,
     sizeOf: () => 1,
     recordsIn: (job) => [recordOf(job)],
@@ -66,14 +67,19 @@ function recordOf(job: JobNumber): RecordPosition {
  * One job for each chunk of up to `size` records. On a FIFO queue, the records of a chunk belong to one message group;
  * records of other groups may lie between them.
  */
-export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit, fifoFailure }: Settings): RecordJobs {
+export function chunkJobs(
+  batch: Batch,
+  size: number,
+  handle: HandleChunk,
+  { rateLimit, fifoFailure }: Settings,
+): RecordJobs {
   const chunks = toChunks(batch, Math.min(size, rateLimit?.limit ?? Infinity))
   const started: Chunk[] = []
   const groupOf = (chunk: readonly RecordPosition[]) => batch.groups?.[chunk[0] as number]
   return {
     count: chunks.length,
-    ready: createReadyQueue(chunks.length, batch.groups && chunks.map(groupOf), fifoFailure),
-    run(job, options) {
+    ready: batch.groups && createReadyQueue(chunks.map(groupOf), fifoFailure),
+    start(job, options) {
       const indices = chunks[job] as RecordPosition[]
       const chunk: Chunk = {
         records: indices.map((index) => batch.records[index] as SQSRecord),
@@ -83,7 +89,7 @@ export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit,
         isDone: false,
       }
       started[job] = chunk
-      return runChunk(run, chunk, options)
+      return finish(handle, chunk, options)
     },
     sizeOf: (job) => (chunks[job] as RecordPosition[]).length,
     recordsIn: (job) => chunks[job] as RecordPosition[],
@@ -99,8 +105,8 @@ export function chunkJobs(batch: Batch, { size, run }: ChunkRunner, { rateLimit,
 }
 
 /** If this were a closure of `chunkJobs`, a chunk that hangs would keep the whole batch in memory. */
-async function runChunk(run: ChunkRunner['run'], chunk: Chunk, options: RecordOptions): Promise<void> {
-  await run(chunk, options)
+async function finish(handle: HandleChunk, chunk: Chunk, options: RecordOptions): Promise<void> {
+  await handle(chunk, options)
   chunk.isDone = true
   // If one record failed, the job fails, so that the rest of its message group does not start.
   for (const position of chunk.records.keys()) if (chunk.failed.has(position)) throw chunk.failed.get(position)

@@ -4,16 +4,18 @@ import { isObject } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { RecordJobs } from './jobs.ts'
 
+/** `eachRecord()` and `eachChunk()` differ in it. So a bundle contains only the kind of jobs that it needs. */
+export type CreateJobs = (batch: Batch, settings: Settings) => RecordJobs
+
 /**
  * Runs a handler on every record of the batch and returns the report. The middleware provides this function, and the
  * inner handler calls it.
  *
- * @param createJobs `recordJobs()` or `chunkJobs()`. It comes from the caller, so that a bundle contains only the one
- * that it needs
+ * @param context as the inner handler received it, or has replaced it. Its remaining time counts, too
+ * @param signal Middy's abort signal. `undefined` if the inner handler did not pass it on
  */
-export type RunBatch = <THandler>(
-  createJobs: (batch: Batch, handler: THandler, settings: Settings) => RecordJobs,
-  handler: THandler,
+export type RunBatch = (
+  createJobs: CreateJobs,
   context: unknown,
   signal: AbortSignal | undefined,
 ) => Promise<SQSBatchResponse>

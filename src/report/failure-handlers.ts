@@ -5,7 +5,7 @@ import { failureHandlerCompleted } from '../scheduler/deadlines.ts'
 import { kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, RecordFailure } from '../types.ts'
-import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './callbacks.ts'
+import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './time-limit.ts'
 
 /** Milliseconds that a failure handler has after its signal aborted, to return what it has done so far. */
 const GRACE = 25

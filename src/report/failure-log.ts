@@ -4,7 +4,7 @@ import { isObject } from '../shared/describe.ts'
 import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
-import { promiseTry } from './callbacks.ts'
+import { promiseTry } from './time-limit.ts'
 
 const PREFIX = 'middy-bounded-sqs-batch:'
 const MAX_GROUPS = 10

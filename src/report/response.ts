@@ -1,8 +1,7 @@
 import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
-import { addBlocked } from '../handlers/blocked.ts'
 import type { Failure } from '../handlers/jobs.ts'
-import { readList } from '../handlers/returned.ts'
+import { addBlocked } from '../handlers/results.ts'
 import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 
@@ -12,7 +11,7 @@ const REJECTED = { status: 'rejected' }
 
 /** The ids of the failed records, in record order. Each once: two records of a batch can have the same id. */
 export function idsOf({ ids }: Batch, failures: readonly Failure[]): readonly string[] {
-  return [...new Set(failures.map(({ index }) => ids[index] as string))]
+  return failures.length === 0 ? [] : [...new Set(failures.map(({ index }) => ids[index] as string))]
 }
 
 /** The response with exactly these failures. A new object each time, and frozen with its list. */
@@ -48,24 +47,6 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
       Array.isArray(list) && list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)
     )
   })
-}
-
-/**
- * Reads a response that a middleware sets in place of the one with these failures. It may list more failures. On a FIFO
- * queue, it must then also list the records that follow them in their groups.
- *
- * @returns the listed ids, in record order
- * @throws {TypeError} unless it is a list with at least these failures
- */
-export function readReplacement(response: unknown, batch: Batch, failures: readonly Failure[]): readonly string[] {
-  const listed = safely(() => readList(response, batch.ids, 'batch') as Failure[])
-  const ids = listed && idsOf(batch, listed)
-  // The merged list contains every id of `ids`. If it is not longer, `ids` lacks no failure.
-  if (ids?.length === idsOf(batch, mergeReported(batch, failures, listed ?? [])).length) return ids
-  throw new TypeError(
-    'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and on a FIFO ' +
-      'queue also add the later records of a group',
-  )
 }
 
 /** Adds the records that failures block on a FIFO queue. In record order. */

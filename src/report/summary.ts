@@ -1,6 +1,6 @@
 import { memoizeOne, outcomeOf } from '../errors.ts'
 import type { Failure } from '../handlers/jobs.ts'
-import type { JobRun } from '../scheduler/scheduler.ts'
+import type { Run } from '../scheduler/run.ts'
 import type { BatchSummary } from '../types.ts'
 
 /**
@@ -13,7 +13,7 @@ export function summarize(
   records: number,
   failures: readonly Failure[],
   reported: number,
-  jobRun: JobRun | undefined,
+  run: Run | undefined,
   timeLeft: number,
 ): BatchSummary {
   const outcomes = { failed: 0, timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
@@ -25,8 +25,8 @@ export function summarize(
     ...outcomes,
     handled: failures.length - reported,
     reported,
-    durations: percentilesOf(Float64Array.from(jobRun?.durations ?? []).sort()),
-    peakInFlight: jobRun?.peakInFlight() ?? 0,
+    durations: percentilesOf(Float64Array.from(run?.durations ?? []).sort()),
+    peakInFlight: run?.peakInFlight() ?? 0,
     timeLeft: timeLeft < Infinity ? timeLeft : undefined,
   }
 }

@@ -2,7 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { tracingChannel } from 'node:diagnostics_channel'
 import type { SQSRecord } from 'aws-lambda'
 import type { RecordJobs, RecordPosition } from '../handlers/jobs.ts'
-import type { JobNumber } from '../scheduler/job-states.ts'
+import type { JobNumber } from '../scheduler/job.ts'
 import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchTrace, RecordOptions, RecordTrace } from '../types.ts'
@@ -34,7 +34,7 @@ export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): Re
   const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []
   return {
     ...jobs,
-    run(job: JobNumber, options: RecordOptions): unknown {
+    start(job: JobNumber, options: RecordOptions): unknown {
       const recordAt = (index: RecordPosition) => batch.records[index] as SQSRecord
       const message: RecordTrace = { batch: trace, records: jobs.recordsIn(job).map(recordAt) }
       return recordChannel.start.runStores(message, () => {
@@ -50,7 +50,7 @@ export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): Re
           recordChannel.asyncEnd.publish(message)
         })
         try {
-          return jobs.run(job, options)
+          return jobs.start(job, options)
         } finally {
           recordChannel.end.publish(message)
         }

@@ -1,5 +1,4 @@
 import type { Context } from 'aws-lambda'
-import { safely } from '../shared/safely.ts'
 import { warn } from '../shared/warn.ts'
 import type { FailureHandler, TimeBudget } from '../types.ts'
 
@@ -113,7 +112,10 @@ export function deadlines(
  * Elsewhere, Lambda would have stopped the function. So the context was made by hand, and this returns `Infinity`.
  */
 export function timeLeft(context: unknown): number {
-  const left: unknown = safely(() => (context as Context).getRemainingTimeInMillis())
+  let left: unknown
+  try {
+    left = (context as Context).getRemainingTimeInMillis()
+  } catch {} // the same as no value
   if (!Number.isFinite(left)) return Infinity
   if ((left as number) > 0) return left as number
   return isMultiConcurrent() ? 0 : Infinity

@@ -1,17 +1,13 @@
 import type { RateLimit } from './rate-limit.ts'
-import type { Worker } from './worker.ts'
-import type { WorkerLoop } from './worker-loop.ts'
-import type { YieldTimer } from './yield-timer.ts'
-
-/** The jobs of one invocation, as the dispatch sees them. */
-type DispatchedJobs = Pick<WorkerLoop, 'nextCount' | 'enqueue' | 'free' | 'takeJob' | 'runJob' | 'isOver'>
+import type { Run, Shared } from './run.ts'
+import type { Slot } from './slots.ts'
 
 /**
  * Returns a function that starts the jobs of a batch when there is a slot and the rate limit allows it. Call it when a
  * job may be ready. When no more jobs may start, call `rateLimit.leave()`: it removes the batch from the queue of the
  * rate limit.
  */
-export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, yieldTimer: YieldTimer) {
+export function createRateDispatch(run: Run, rateLimit: RateLimit, { slots, yieldTimer }: Shared): () => void {
   let isDispatching = false
 
   /**
@@ -21,35 +17,28 @@ export function createRateDispatch(run: DispatchedJobs, rateLimit: RateLimit, yi
   function dispatch(): void {
     if (isDispatching || run.nextCount() === 0) return
     isDispatching = true
-    run.enqueue((worker) => void runWhenDue(worker).then(() => run.free(worker)))
+    run.watch()
+    const slot = slots.take()
+    if (slot) void startWhenDue(slot)
+    else slots.wait(startWhenDue)
   }
 
-  async function runWhenDue(worker: Worker): Promise<void> {
-    let isDue = false
-    while (!run.isOver()) {
-      isDue ||= await rateLimit.waitUntilDue(run, run.nextCount)
-      const now = performance.now()
-      if (!isDue) break
-      if (now > yieldTimer.yieldAt) {
-        await yieldTimer.yield()
-        continue
-      }
+  async function startWhenDue(slot: Slot): Promise<void> {
+    while (await rateLimit.waitUntilDue(run, run.nextCount)) {
       const recordCount = run.nextCount()
-      if (!rateLimit.mayStart(recordCount)) {
-        isDue = false // the next job has more records now, or another invocation has started some: wait again
-        continue
-      }
-      const job = run.takeJob(now) // `undefined` if no job is ready or may start
-      const running = job === undefined ? undefined : run.runJob(worker, job, now)
-      isDispatching = false
+      // The next job has more records now, or another invocation has started some: wait again.
+      if (!rateLimit.mayStart(recordCount)) continue
+      const mayStart = run.mayStart(performance.now())
+      void run.work(slot) // starts the job before it returns
       // Counts all records of the job, and only now. If the process paused between counting and starting, the next
       // records could start too soon.
-      rateLimit.countStarts(job === undefined ? 0 : recordCount)
-      dispatch()
-      await running
-      return dispatch() // the next job of a FIFO group may be ready now; does nothing if another worker already waits
+      rateLimit.countStarts(mayStart ? recordCount : 0)
+      // Lets the event loop run, also if the handler uses the CPU after microtasks.
+      await yieldTimer.yield()
+      isDispatching = false
+      return dispatch()
     }
-    isDispatching = false
+    slots.free(slot) // no more jobs may start
   }
 
   return dispatch

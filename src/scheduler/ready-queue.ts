@@ -1,46 +1,25 @@
-import type { JobNumber } from './job-states.ts'
+import type { JobNumber } from './job.ts'
 
 /**
- * Which job may start next. All jobs of a standard queue may run at once. On a FIFO queue, the jobs of a message group
- * run one at a time, in order. After a failure, no further job of the group (or of the batch) starts. `take()` always
- * returns the first job of the batch that may start.
+ * Which job of a FIFO queue may start next. The jobs of a message group run one at a time, in order. After a failure, no
+ * further job of the group (or of the batch) starts. `take()` always returns the first job of the batch that may start.
  */
 export interface ReadyQueue {
-  /** The maximum number of jobs that can ever be in flight at once: on a FIFO queue, one for each message group. */
-  readonly maxInFlight: number
   /** The job that `take()` would return. */
   peek(): JobNumber | undefined
   /** Removes and returns the next job that may start; `undefined` if none may start now. */
   take(): JobNumber | undefined
-  /** Only of a FIFO queue. Call it when a job that was taken has succeeded: the next job of its group may start. */
-  advanceGroup?(job: JobNumber): void
-  /** Only of a FIFO queue. Call it when a job has failed: removes and returns the jobs that must not start. */
-  removeBlockedBy?(job: JobNumber): readonly JobNumber[]
+  /** Call it when a job that was taken has succeeded: the next job of its group may start. */
+  advanceGroup(job: JobNumber): void
+  /** Call it when a job has failed: removes and returns the jobs that must not start. */
+  removeBlockedBy(job: JobNumber): readonly JobNumber[]
 }
 
 /**
- * @param count how many jobs the batch has
- * @param groups the message group of each job on a FIFO queue; a job without a group does not wait for other jobs
+ * @param groups the message group of each job; a job without a group does not wait for other jobs
  * @param fifoFailure what a failure blocks: the rest of its group, or everything that has not started
  */
-export function createReadyQueue(
-  count: number,
-  groups: readonly (string | undefined)[] | undefined,
-  fifoFailure: 'group' | 'batch',
-): ReadyQueue {
-  return groups === undefined ? inOrder(count) : byGroup(groups, fifoFailure)
-}
-
-function inOrder(count: number): ReadyQueue {
-  let next = 0
-  return {
-    maxInFlight: count,
-    peek: () => (next < count ? (next as JobNumber) : undefined),
-    take: () => (next < count ? (next++ as JobNumber) : undefined),
-  }
-}
-
-function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' | 'batch'): ReadyQueue {
+export function createReadyQueue(groups: readonly (string | undefined)[], fifoFailure: 'group' | 'batch'): ReadyQueue {
   // The waiting jobs of each group. A job without a group gets a group of its own. The loop below reverses each list,
   // so `pop()` returns the next job.
   const jobs = groups.keys() as Iterable<JobNumber>
@@ -57,7 +36,6 @@ function byGroup(groups: readonly (string | undefined)[], fifoFailure: 'group' |
   ready.reverse()
 
   return {
-    maxInFlight: waiting.length,
     peek: () => ready.at(-1),
     take: () => ready.pop(),
     advanceGroup(job) {

@@ -107,7 +107,7 @@ t.test('warmup must be used before boundedSqsBatch(): a warm-up event is not an 
   await t.rejects(handlerOf('after')(warmUp, lambdaContext()), { code: 'ERR_INVALID_SQS_EVENT' })
 })
 
-t.test('an earlier middleware may set a response with all failures, but none may return from `after`', async (t) => {
+t.test('no middleware may set a response or return one from `after`', async (t) => {
   const withSeen = (response: unknown) => ({ ...(response as SQSBatchResponse), seen: true })
   const setsInAfter: middy.MiddlewareObj = {
     after: (request) => {
@@ -119,16 +119,12 @@ t.test('an earlier middleware may set a response with all failures, but none may
     middy<SQSEvent>()
       .use(inPlace(place, other))
       .handler((event) => Promise.allSettled(event.Records.map((record) => failIfB(record.messageId))))
-  const right = await handlerOf('before', setsInAfter)(standardEvent('a', 'b'), lambdaContext())
-  t.strictSame(right, { batchItemFailures: [{ itemIdentifier: 'b' }] })
-  // Lambda would treat these responses of the later middleware as success and delete b.
-  for (const [place, other, message] of [
-    ['before', returnsFromAfter, /returned a value from after/],
-    ['after', returnsFromAfter, /Make boundedSqsBatch\(\) the last \.use\(\)/],
-    ['after', setsInAfter, /Make boundedSqsBatch\(\) the last \.use\(\)/],
-  ] as const) {
-    const result = handlerOf(place, other)(standardEvent('a', 'b'), lambdaContext())
-    await t.rejects(result, { name: 'TypeError', message }, place)
+  // Lambda would treat the responses of the later middleware as success and delete b.
+  for (const place of places) {
+    for (const other of [setsInAfter, returnsFromAfter]) {
+      const result = handlerOf(place, other)(standardEvent('a', 'b'), lambdaContext())
+      await t.rejects(result, { name: 'TypeError', message: /Make boundedSqsBatch\(\) the last \.use\(\)/ }, place)
+    }
   }
 })
 

@@ -113,13 +113,6 @@ function promiseError(t: Test): string {
 
 async function ownErrors(t: Test): Promise<string[]> {
   return [
-    await errorOf({
-      before: (request) => {
-        request.event = structuredClone(request.event)
-      },
-    }),
-    await errorOf({ before: () => true }),
-    await errorOf({ earlier: () => true }),
     await errorOf({ earlier: set({ batchItemFailures: [] }) }),
     await errorOf({ earlier: set(undefined) }),
     await errorOf({ inner: async () => undefined as never }),
@@ -151,7 +144,7 @@ t.test('each TypeError in middleware.ts and invocation.ts has a row', (t) => {
   const literals = Array.from(calls).flatMap(([, code = '']) =>
     Array.from(code.matchAll(/'([^']{20,})'|"([^"]{20,})"/g), ([, single, double]) => single ?? double ?? ''),
   )
-  t.equal(literals.length, 8)
+  t.equal(literals.length, 6)
   for (const literal of literals)
     t.ok(
       texts.some((text) => literal.startsWith(text)),
@@ -182,10 +175,11 @@ t.test("each example of V8's errors causes the error", async (t) => {
 
 t.test('in sloppy mode, assignments and delete have no effect, and methods of arrays throw', async (t) => {
   function outcome(code: string): Promise<string> {
-    const run = new Function('event', code)
-    return errorOf({ before: ({ event }) => void run(event) })
+    const run = new Function('request', 'event', code)
+    return errorOf({ before: (request) => void run(request, request.event) })
   }
   for (const code of [
+    'request.event = {}',
     'event.Records = []',
     'event.Records[0] = {}',
     'event.Records.length = 0',

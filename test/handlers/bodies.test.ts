@@ -2,10 +2,11 @@ import { inspect } from 'node:util'
 import middy from '@middy/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { type } from 'arktype'
+import type { Context, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import * as v from 'valibot'
 import * as z from 'zod'
-import { boundedSqsBatch, eachRecord, InvalidBodyError } from '../../src/index.ts'
+import { boundedSqsBatch, eachChunk, eachRecord, InvalidBodyError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed, testContext, timedContext } from '../support/handlers.ts'
@@ -259,6 +260,45 @@ t.test('a handler does not start if its batch ended while the body was validated
   resolve()
   await settled()
   t.equal(started, 0)
+})
+
+t.test('with a synchronous schema, synchronous handlers run before eachRecord() returns', async (t) => {
+  let started = 0
+  const inner = eachRecord(() => started++, { body: v.object({ a: v.number() }) })
+  const handler = middy()
+    .use(boundedSqsBatch())
+    .handler((event: SQSEvent, context: Context) => {
+      const report = inner(event, context)
+      t.equal(started, 2)
+      return report
+    })
+  const Records = ['m0', 'm1'].map((id) => sqsRecord(id, { body: '{"a":1}' }))
+  t.strictSame(failed(await handler({ Records }, testContext())), [])
+})
+
+t.test('a promise or a thenable as the output of a schema is awaited', async (t) => {
+  const outputs: Record<string, unknown> = {
+    a: Promise.resolve('a'),
+    b: Promise.reject(new Error('refused')),
+    c: { then: (resolve: (value: string) => void) => resolve('c') },
+  }
+  const schema = {
+    '~standard': { version: 1, vendor: 'test', validate: (name: string) => ({ value: outputs[name] }) },
+  } as StandardSchemaV1<string, Promise<string>>
+  const bodies: unknown[] = []
+  const note = ({ body }: { readonly body: string }) => void bodies.push(body)
+  const handlers = [
+    eachRecord(note, { body: schema }),
+    eachChunk(3, (records) => records.forEach(note), { body: schema }),
+  ]
+  for (const inner of handlers) {
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(inner)
+    const Records = Object.keys(outputs).map((id) => sqsRecord(id, { body: JSON.stringify(id) }))
+    t.strictSame(failed(await handler({ Records }, testContext())), ['b'])
+  }
+  t.strictSame(bodies, ['a', 'c', 'a', 'c'])
 })
 
 t.test('a schema whose result violates the Standard Schema specification fails the record', async (t) => {

@@ -84,6 +84,14 @@ t.test('a record without eventSource is accepted, for hand-made test events', as
   t.strictSame(failed(await handle(event)), ['b'])
 })
 
+t.test('a record without an ARN, in an event made by hand, belongs to no message group', async (t) => {
+  const event = { Records: [{ messageId: 'a' }, { messageId: 'b', eventSourceARN: 'arn:of-a-queue.fifo' }] } as never
+  const handle = handlerOf(({ messageId }) => {
+    if (messageId === 'a') throw new Error('a')
+  })
+  t.strictSame(failed(await handle(event)), ['a'])
+})
+
 t.test('messageId is read once, so the reported value is the checked one', async (t) => {
   let reads = 0
   const changing = {

@@ -10,19 +10,16 @@ import { heldRecords } from '../support/held.ts'
 
 type Request = middy.Request<SQSEvent, SQSBatchResponse>
 
-const REPLACED = {
-  name: 'TypeError',
-  message:
-    'A later middleware replaced request.event. Change its records in place, or move it before boundedSqsBatch()',
-}
+/** Of V8, because `request.event` is a property that cannot be written. */
+const REPLACED = { name: 'TypeError', message: /^Cannot assign to read only property 'event'/ }
 
-/** Counts the records that start, in each of the three kinds of inner handlers. */
-function inners() {
+/** Calls a later `before` hook and each of the three kinds of inner handlers. Returns the errors, and what started. */
+async function withLater(before: (request: Request) => void) {
   const started: string[] = []
   function handle({ messageId }: SQSRecord): void {
     started.push(messageId)
   }
-  const handlers: BatchHandler[] = [
+  const inners: BatchHandler[] = [
     eachRecord(handle),
     async ({ Records }) => Promise.allSettled(Records.map(async (record) => handle(record))) as never,
     async ({ Records }) => {
@@ -30,101 +27,95 @@ function inners() {
       return listOf()
     },
   ]
-  return { started, handlers }
+  const errors: unknown[] = []
+  for (const inner of inners) {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .before(before)
+      .handler(inner)
+    await handler(standardEvent('a', 'b', 'c'), testContext()).catch((error) => errors.push(error))
+  }
+  return { errors, started }
 }
 
 const changes: [what: string, change: (records: SQSRecord[]) => unknown][] = [
   ['reverses', (records) => records.reverse()],
-  ['sorts', (records) => records.sort((a, b) => b.messageId.localeCompare(a.messageId))],
-  ['empties', (records) => records.splice(0)],
   ['takes one out of', (records) => records.pop()],
   ['adds one to', (records) => records.push(sqsRecord('d'))],
-  ['deletes one from', (records) => delete records[1]],
   ['replaces one in', (records) => (records[1] = sqsRecord('d'))],
-  ['shortens', (records) => (records.length = 2)],
 ]
 for (const [what, change] of changes) {
   t.test(`a later middleware that ${what} event.Records gets a TypeError before any record starts`, async (t) => {
-    const { started, handlers } = inners()
-    for (const inner of handlers) {
-      const handler = middy<SQSEvent, SQSBatchResponse>()
-        .use(boundedSqsBatch({ logger: false }))
-        .before(({ event }) => void change(event.Records))
-        .handler(inner)
-      await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { name: 'TypeError', message: /object/ })
-    }
+    const { errors, started } = await withLater(({ event }) => void change(event.Records))
+    const error = { name: 'TypeError', message: /object/ }
+    t.match(errors, [error, error, error])
     t.strictSame(started, [])
   })
 }
 
-const replacements: [what: string, replace: (request: Request) => unknown][] = [
-  ['a copy', ({ event }) => ({ ...event })],
-  ['copies of the records', ({ event }) => ({ Records: event.Records.map((record) => ({ ...record })) })],
-  ['reversed records', ({ event }) => ({ Records: event.Records.toReversed() })],
-  ['fewer records', ({ event }) => ({ Records: event.Records.slice(1) })],
-  ['an object that inherits from it', ({ event }) => Object.create(event)],
-  ['an object without records', () => ({})],
-  ['null', () => null],
-  ['undefined', () => undefined],
-]
-for (const [what, replace] of replacements) {
-  t.test(
-    `a later middleware that replaces the event by ${what} gets a TypeError before any record starts`,
-    async (t) => {
-      const { started, handlers } = inners()
-      for (const inner of handlers) {
-        const handler = middy<SQSEvent, SQSBatchResponse>()
-          .use(boundedSqsBatch({ logger: false }))
-          .before((request) => {
-            request.event = replace(request) as SQSEvent
-          })
-          .handler(inner)
-        await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), REPLACED)
-      }
-      t.strictSame(started, [])
-    },
-  )
-}
+t.test('a later before hook that replaces the event gets a TypeError before any record starts', async (t) => {
+  const replacements: ((event: SQSEvent) => unknown)[] = [
+    (event) => ({ ...event }),
+    ({ Records }) => ({ Records: Records.toReversed() }),
+    () => undefined,
+  ]
+  for (const replace of replacements) {
+    const { errors, started } = await withLater((request) => {
+      request.event = replace(request.event) as SQSEvent
+    })
+    t.match(errors, [REPLACED, REPLACED, REPLACED])
+    t.strictSame(started, [])
+  }
+})
 
-t.test('event.Records and the properties of the request cannot be replaced, redefined or deleted', async (t) => {
-  const attempts: ((request: Request) => unknown)[] = [
-    ({ event }) => {
+t.test('a later hook that redefines or deletes request.event fails the invocation', async (t) => {
+  const changes: Record<string, (request: Request) => unknown> = {
+    redefines: (request) =>
+      Object.defineProperty(request, 'event', { value: { Records: request.event.Records.toReversed() } }),
+    deletes: (request) => delete (request as Partial<Request>).event,
+  }
+  const error = { name: 'TypeError', message: 'A later middleware has redefined request.event' }
+  for (const [what, change] of Object.entries(changes)) {
+    for (const hook of ['before', 'after']) {
+      const handler = middy<SQSEvent, SQSBatchResponse>()
+        .use(boundedSqsBatch({ logger: false }))
+        .use({ [hook]: (request: Request) => void change(request) } as middy.MiddlewareObj)
+        .handler(async () => listOf())
+      await t.rejects(handler(standardEvent('a', 'b'), testContext()), error, `${what} in ${hook}`)
+    }
+  }
+})
+
+t.test('a later middleware cannot replace, redefine or delete event.Records', async (t) => {
+  const attempts: ((event: SQSEvent) => unknown)[] = [
+    (event) => {
       event.Records = []
     },
-    ({ event }) => delete (event as Partial<SQSEvent>).Records,
-    ({ event }) => Object.defineProperty(event, 'Records', { value: [] }),
-    (request) => Object.defineProperty(request, 'event', { value: standardEvent('b') }),
-    (request) => delete (request as Partial<Request>).event,
-    (request) => Object.defineProperty(request, 'response', { value: listOf() }),
+    (event) => delete (event as Partial<SQSEvent>).Records,
+    (event) => Object.defineProperty(event, 'Records', { value: [] }),
   ]
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .before((request) => {
-      for (const attempt of attempts) t.throws(() => attempt(request), { name: 'TypeError' })
-    })
-    .handler(
-      async ({ Records }) => Promise.allSettled(Records.map(({ messageId }) => Promise.reject(messageId))) as never,
-    )
-  t.strictSame(failed(await handler(standardEvent('a'), testContext())), ['a'])
+  for (const attempt of attempts) {
+    const { errors, started } = await withLater(({ event }) => void attempt(event))
+    t.match(errors, [{ name: 'TypeError' }, { name: 'TypeError' }, { name: 'TypeError' }])
+    t.strictSame(started, [])
+  }
 })
 
 t.test(
   'an inner handler that changes event.Records while records run fails, and those records are aborted',
   async (t) => {
-    for (const [what, change] of changes) {
-      const held = heldRecords()
-      const handler = middy<SQSEvent, SQSBatchResponse>()
-        .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
-        .handler(async (event, context) => {
-          const report = eachRecord(held.handle)(event, context)
-          await settled()
-          change(event.Records)
-          return report
-        })
-      await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { name: 'TypeError' }, what)
-      t.strictSame(held.started, ['a'], what)
-      t.equal(held.signalOf('a')?.aborted, true, what)
-    }
+    const held = heldRecords()
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
+      .handler(async (event, context) => {
+        const report = eachRecord(held.handle)(event, context)
+        await settled()
+        event.Records.reverse()
+        return report
+      })
+    await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { name: 'TypeError' })
+    t.strictSame(held.started, ['a'])
+    t.equal(held.signalOf('a')?.aborted, true)
   },
 )
 
@@ -147,25 +138,13 @@ t.test('a later middleware can parse bodies in place and add properties to the e
   t.strictSame(seen, [{ parsed: 'body of a' }, { parsed: 'body of b' }])
 })
 
-t.test('a middleware can copy the request, and can set request.event to the same object', async (t) => {
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .before((request) => {
-      const { event } = request
-      t.equal({ ...request }.event, event)
-      request.event = event
-    })
-    .after((request) => {
-      t.strictSame({ ...request }.response, listOf())
-    })
-    .handler(eachRecord(() => {}))
-  t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])
-})
-
-t.test('another middleware that copies or logs the request does not see the state of this one', async (t) => {
+t.test('a middleware that copies or logs the request sees its event and its response, but not our state', async (t) => {
   const shown: string[] = []
   function show(request: Request): void {
-    t.strictSame(Object.getOwnPropertySymbols({ ...request }), [])
+    const copy = { ...request }
+    t.equal(copy.event, request.event)
+    t.equal(copy.response, request.response)
+    t.strictSame(Object.getOwnPropertySymbols(copy), [])
     shown.push(inspect(request, { depth: 10, getters: true }))
   }
   const handler = middy<SQSEvent, SQSBatchResponse>()
@@ -178,11 +157,11 @@ t.test('another middleware that copies or logs the request does not see the stat
   t.equal(shown.length, 3)
   for (const text of shown) {
     t.match(text, /messageId: 'a'/)
-    t.notMatch(text, /Symbol\(|invocation|phase|createResponse/)
+    t.notMatch(text, /Symbol\(|invocation|status/)
   }
 })
 
-t.test('a later middleware cannot replace the event in its after hook', async (t) => {
+t.test('a later after hook that replaces the event gets a TypeError', async (t) => {
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .use(boundedSqsBatch({ logger: false }))
     .after((request) => {
@@ -215,39 +194,16 @@ t.test('an earlier middleware can replace the event before the batch, and restor
   t.equal(events[0], outer)
 })
 
-t.test('after an error, earlier and later middlewares can replace the event in onError', async (t) => {
+t.test('after an error, an earlier onError hook can replace the event, as in plain Middy', async (t) => {
   const replacement = standardEvent('b')
-  const seen: SQSEvent[] = []
-  function onError(request: Request): void {
-    request.event = replacement
-    seen.push(request.event)
-  }
+  let seen: unknown
   const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use({ onError })
-    .use(boundedSqsBatch({ logger: false }))
-    .use({ onError })
-    .handler(async () => {
-      throw new Error('of the handler')
+    .onError((request) => {
+      request.event = replacement
+      seen = request.event
     })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(() => Promise.reject(new Error('of the handler')))
   await t.rejects(handler(standardEvent('a'), testContext()), { message: 'of the handler' })
-  t.ok(seen.length === 2 && seen.every((event) => event === replacement))
-})
-
-t.test('if an earlier before hook throws, its onError hook can replace the event', async (t) => {
-  const seen: SQSEvent[] = []
-  const replacement = standardEvent('b')
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use({
-      before() {
-        throw new Error('of the earlier middleware')
-      },
-      onError(request) {
-        request.event = replacement
-        seen.push(request.event)
-      },
-    })
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(() => t.fail('started')))
-  await t.rejects(handler(standardEvent('a'), testContext()), { message: 'of the earlier middleware' })
-  t.equal(seen[0], replacement)
+  t.equal(seen, replacement)
 })

@@ -1,455 +1,343 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { fifoEvent, standardEvent } from '../support/events.ts'
+import { standardEvent } from '../support/events.ts'
 import { failing } from '../support/failures.ts'
-import { failed, listOf, testContext } from '../support/handlers.ts'
+import { listOf, testContext } from '../support/handlers.ts'
 
 type Request = middy.Request<SQSEvent, SQSBatchResponse>
 type Hook = (request: Request) => unknown
+type Hooks = Partial<Record<'before' | 'after' | 'onError', Hook>>
 
-const ok = { status: 'fulfilled', value: 1 }
-const no = { status: 'rejected', reason: new Error('x') }
-const INCOMPLETE = {
+const OTHER = {
   name: 'TypeError',
   message:
-    'A middleware set a response without all failures of boundedSqsBatch(). Keep its batchItemFailures, and on a FIFO ' +
-    'queue also add the later records of a group',
+    'Another middleware responded. Make boundedSqsBatch() the last .use(), and do not change its response in a middleware',
 }
-const RETURNED = {
+const REMOVED = {
   name: 'TypeError',
-  message: 'A middleware returned a value from after. Set request.response instead',
+  message: 'request.response is undefined. Return a report in the inner handler, and keep it in middlewares',
 }
-const LATER = {
-  name: 'TypeError',
-  message: 'A later middleware responded. Make boundedSqsBatch() the last .use()',
-}
-const NOTHING = { name: 'TypeError', message: /^The handler returned undefined; return what eachRecord\(\) returns/ }
-
-// Inner handlers for which `x` fails and the other records succeed.
-const inners: [name: string, inner: BatchHandler][] = [
-  ['eachRecord()', eachRecord(failing)],
-  ['settled results', async ({ Records }) => Records.map(({ messageId }) => (messageId === 'x' ? no : ok)) as never],
-  ['a list of failures', async () => listOf('x')],
-]
 
 interface Chain {
-  readonly earlier?: Record<string, Hook>
-  readonly later?: Record<string, Hook>
+  readonly earlier?: Hooks
+  readonly later?: Hooks
   readonly inner?: BatchHandler
   readonly event?: unknown
 }
 
-function invoke({ earlier, later, inner = eachRecord(failing), event = standardEvent('a', 'x', 'b') }: Chain) {
-  const handler = middy<SQSEvent, SQSBatchResponse>()
+/** Invokes a chain in which `x` fails. Its first middleware is a transaction, and `steps` has what that did. */
+async function invoke({ earlier, later, inner = eachRecord(failing), event = standardEvent('a', 'x', 'b') }: Chain) {
+  const steps: string[] = []
+  const handler = middy<SQSEvent, SQSBatchResponse>().use({
+    before: () => void steps.push('BEGIN'),
+    after: () => void steps.push('COMMIT'),
+    onError: () => void steps.push('ROLLBACK'),
+  })
   if (earlier) handler.use(earlier as never)
   handler.use(boundedSqsBatch({ logger: false }))
   if (later) handler.use(later as never)
-  return handler.handler(inner)(event as SQSEvent, testContext())
+  const [outcome] = await Promise.allSettled([handler.handler(inner)(event as SQSEvent, testContext())])
+  return { outcome, steps }
 }
 
-const set =
-  (response: unknown): Hook =>
-  (request) => {
+async function succeeds(t: Test, chain: Chain, ids: string[], what = ''): Promise<void> {
+  const { outcome, steps } = await invoke(chain)
+  t.strictSame(outcome, { status: 'fulfilled', value: listOf(...ids) }, what)
+  t.strictSame(steps, ['BEGIN', 'COMMIT'], what)
+}
+
+async function fails(t: Test, chain: Chain, error: object, expected: string[], what = ''): Promise<void> {
+  const { outcome, steps } = await invoke(chain)
+  t.match(outcome, { status: 'rejected', reason: error }, what)
+  t.strictSame(steps, expected, what)
+}
+
+function set(response: unknown): Hook {
+  return (request) => {
     request.response = response as SQSBatchResponse
   }
+}
 
-const replies: [what: string, response: unknown][] = [
-  ['true', true],
-  ['an object', { ok: true }],
-  ['an HTTP response', { statusCode: 200 }],
-  ['an empty list', listOf()],
-  ['a list of another record', listOf('a')],
-  ['a list with an unknown id', listOf('x', 'unknown')],
-  ['a list with an entry that is null', { batchItemFailures: [{ itemIdentifier: 'x' }, null] }],
-  ['settled results', [ok, no, ok]],
-  ['null', null],
-]
-for (const [what, response] of replies) {
-  t.test(`an earlier after hook cannot set ${what} as the response`, async (t) => {
-    for (const [, inner] of inners) await t.rejects(invoke({ earlier: { after: set(response) }, inner }), INCOMPLETE)
-  })
-
-  t.test(`an earlier after hook cannot return ${what}`, async (t) => {
-    for (const [, inner] of inners) {
-      await t.rejects(invoke({ earlier: { after: () => response }, inner }), RETURNED)
-      await t.rejects(invoke({ earlier: { after: async () => response }, inner }), RETURNED)
-    }
-  })
-
-  t.test(`a later hook cannot respond early with ${what}`, async (t) => {
-    for (const [, inner] of inners) {
-      for (const hook of ['before', 'after']) {
-        await t.rejects(invoke({ later: { [hook]: () => response }, inner }), LATER, hook)
-        await t.rejects(invoke({ later: { [hook]: async () => response }, inner }), LATER, hook)
-        const setsEarly: Hook = (request) => {
-          request.earlyResponse = response as never
-        }
-        await t.rejects(invoke({ later: { [hook]: setsEarly }, inner }), LATER, hook)
-      }
-    }
-  })
-
-  t.test(`a later after hook cannot set ${what} as the response`, async (t) => {
-    for (const [, inner] of inners) await t.rejects(invoke({ later: { after: set(response) }, inner }), LATER)
-  })
-
-  t.test(`a later after hook cannot set ${what} if the inner handler returned nothing`, async (t) => {
-    await t.rejects(invoke({ later: { after: set(response) }, inner: async () => undefined as never }), NOTHING)
-    await t.rejects(invoke({ later: { after: () => response }, inner: async () => undefined as never }), LATER)
-  })
-
-  for (const position of ['earlier', 'later'] as const) {
-    t.test(`an onError hook of an ${position} middleware cannot turn an error into ${what}`, async (t) => {
-      const fails: [Chain, RegExp][] = [
-        [{ inner: async () => Promise.reject(new Error('flush')) }, /^flush$/],
-        [{ event: { detail: 'not of SQS' } }, /^Expected an SQS event/],
-        [{ inner: async () => ({}) as never }, /^The handler returned an object/],
-      ]
-      for (const [chain, error] of fails) {
-        const calls: string[] = []
-        const responding: Hook[] = [
-          set(response),
-          () => response,
-          async () => response,
-          (request) => {
-            request.earlyResponse = response as never
-          },
-        ]
-        for (const onError of responding) {
-          const hook: Hook = (request) => {
-            calls.push((request.error as Error).name)
-            return onError(request)
-          }
-          await t.rejects(invoke({ ...chain, [position]: { onError: hook } }), error)
-        }
-        t.equal(calls.length, responding.length)
-      }
-    })
+function throws(error: unknown): Hook {
+  return () => {
+    throw error
   }
 }
 
-t.test('a thenable that a later hook returns is an early response', async (t) => {
-  const thenable = { then: (resolve: (value: unknown) => void) => resolve(listOf()) }
-  await t.rejects(invoke({ later: { after: () => thenable } }), LATER)
-  await t.rejects(invoke({ later: { before: () => thenable } }), LATER)
+const setsEarly: Hook = (request) => {
+  request.earlyResponse = listOf() as never
+}
+const setsEarlyUndefined: Hook = (request) => {
+  request.earlyResponse = undefined as never
+}
+const setsItAgain: Hook = (request) => {
+  const { response } = request
+  request.response = response
+}
+const removesAndSetsItAgain: Hook = (request) => {
+  const { response } = request
+  request.response = undefined as never
+  request.response = response
+}
+
+const responding: [what: string, chain: Chain][] = [
+  ['an earlier after hook that sets a list without the failures', { earlier: { after: set(listOf()) } }],
+  ['an earlier after hook that sets a list with more failures', { earlier: { after: set(listOf('a', 'x')) } }],
+  ['an earlier after hook that sets null', { earlier: { after: set(null) } }],
+  ['an earlier after hook that returns a value', { earlier: { after: () => ({ statusCode: 200 }) } }],
+  [
+    'an earlier after hook that returns our response, so that Middy would skip COMMIT',
+    { earlier: { after: (r) => r.response } },
+  ],
+  ['a later after hook that sets a list without the failures', { later: { after: set(listOf()) } }],
+  ['a later after hook that returns a value', { later: { after: () => listOf() } }],
+  ['a later after hook that resolves with a value', { later: { after: async () => true } }],
+  ['a later after hook that returns a thenable', { later: { after: () => ({ then() {} }) } }],
+  ['a later after hook that sets request.earlyResponse', { later: { after: setsEarly } }],
+  ['a later before hook that returns a value, so that no record would start', { later: { before: () => listOf() } }],
+  ['a later before hook that sets a list', { later: { before: set(listOf()) } }],
+]
+for (const [what, chain] of responding) {
+  t.test(`${what}: a TypeError fails the invocation, and ROLLBACK runs`, (t) =>
+    fails(t, chain, OTHER, ['BEGIN', 'ROLLBACK']),
+  )
+}
+
+t.test('a hook can set the same response again, ours and that of the inner handler', async (t) => {
+  await succeeds(t, { later: { after: setsItAgain }, earlier: { after: setsItAgain } }, ['x'])
 })
 
-t.test('an early response of undefined fails the invocation', async (t) => {
-  const early: Hook = (request) => {
-    request.earlyResponse = undefined as never
+t.test('an earlier after hook that changes our response in place: a TypeError, and ROLLBACK runs', async (t) => {
+  const changes: Record<string, (response: SQSBatchResponse) => void> = {
+    'empties the list': ({ batchItemFailures }) => batchItemFailures.splice(0),
+    'adds to the list': ({ batchItemFailures }) => batchItemFailures.push({ itemIdentifier: 'a' }),
+    'replaces the list': (response) => {
+      response.batchItemFailures = []
+    },
+    'changes an id': ({ batchItemFailures: [first] }) => Object.assign(first as object, { itemIdentifier: 'b' }),
   }
-  const message = /^request\.response is undefined/
-  await t.rejects(invoke({ later: { before: early } }), { name: 'TypeError', message })
-  await t.rejects(invoke({ later: { after: early } }), { name: 'TypeError', message })
-  await t.rejects(invoke({ earlier: { after: early } }), { name: 'TypeError', message })
-})
-
-t.test('a middleware that sets the response to undefined fails the invocation', async (t) => {
-  const message = /^request\.response is undefined/
-  await t.rejects(invoke({ later: { after: set(undefined) } }), { name: 'TypeError', message })
-  await t.rejects(invoke({ earlier: { after: set(undefined) } }), { name: 'TypeError', message })
-  const restores: Hook = (request) => {
-    const { response } = request
-    request.response = undefined as never
-    request.response = response
+  for (const [what, change] of Object.entries(changes)) {
+    const after: Hook = ({ response }) => change(response as SQSBatchResponse)
+    await fails(t, { earlier: { after } }, { name: 'TypeError', message: /object/ }, ['BEGIN', 'ROLLBACK'], what)
   }
-  await t.rejects(invoke({ later: { after: restores } }), { name: 'TypeError' })
-  await t.rejects(invoke({ earlier: { after: restores } }), { name: 'TypeError' })
+  const adds: Hook = ({ response }) => response?.batchItemFailures.push({ itemIdentifier: 'a' })
+  const error = { name: 'TypeError', message: /object/ }
+  await fails(
+    t,
+    { earlier: { after: adds }, inner: eachRecord(() => {}) },
+    error,
+    ['BEGIN', 'ROLLBACK'],
+    'an empty list',
+  )
 })
 
-t.test(
-  'a later onError hook can read the response after an earlier after hook threw, and the other hooks follow',
-  async (t) => {
-    const thrown = new Error('COMMIT failed')
-    const seen: unknown[] = []
-    const earlier: Record<string, Hook> = {
-      after() {
-        throw thrown
-      },
-      onError: (request) => void seen.push(request.error),
+// What inner handlers return if only `x` fails.
+const inners: [what: string, makeInner: () => BatchHandler][] = [
+  ['a report', () => eachRecord(failing)],
+  ['a list', () => async () => listOf('x')],
+  [
+    'settled results',
+    () =>
+      async ({ Records }) =>
+        Records.map(({ messageId }) => ({ status: messageId === 'x' ? 'rejected' : 'fulfilled' })) as never,
+  ],
+]
+for (const [what, makeInner] of inners) {
+  t.test(`a later middleware can add failures to ${what} of the inner handler, but not remove any`, async (t) => {
+    const replaces: Hook = ({ response }) => {
+      if (!Array.isArray(response)) response?.batchItemFailures.splice(0, 1, { itemIdentifier: 'b' })
+      else for (const [index, result] of response.entries()) result.status = index === 2 ? 'rejected' : 'fulfilled'
     }
-    const later: Record<string, Hook> = { onError: (request) => void seen.push(request.response) }
-    t.equal(await invoke({ earlier, later }).catch((error) => error), thrown)
-    t.strictSame(seen, [listOf('a', 'x', 'b'), thrown])
-  },
-)
-
-t.test(
-  'after hooks that remove the response and set an error: Middy responds, and the whole batch is redelivered',
-  async (t) => {
+    await succeeds(t, { later: { after: replaces }, inner: makeInner() }, ['x', 'b'])
     const removes: Hook = (request) => {
-      request.response = undefined as never
-      delete request.earlyResponse
+      const { response } = request
+      if (!Array.isArray(response)) response?.batchItemFailures.splice(0)
+      else for (const result of response) result.status = 'fulfilled'
+      request.response = response
     }
-    const setsError: Hook = (request) => {
-      request.error = new Error('set')
-    }
-    const both: Hook = (request) => {
-      removes(request)
-      setsError(request)
-    }
-    const event = standardEvent('a', 'x', 'b', 'a')
-    t.strictSame(await invoke({ event, earlier: { after: both } }), listOf('a', 'x', 'b'))
-    const { Records } = event
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use({ after: setsError as never })
-      .use({ after: removes as never })
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(eachRecord(failing))
-    t.strictSame(await handler({ Records }, testContext()), listOf('a', 'x', 'b'))
-  },
-)
+    await succeeds(t, { later: { after: removes }, inner: makeInner() }, ['x'])
+  })
+}
 
-t.test(
-  'an onError hook that removes the error of an event that was refused does not turn it into a success',
-  async (t) => {
-    const onError: Hook = (request) => {
-      request.error = undefined as never
-      request.earlyResponse = undefined as never
+t.test('a later middleware that replaces the list of the report by no list fails the invocation', async (t) => {
+  for (const list of ['', { length: 0 }, { length: 1, 0: { itemIdentifier: 'x' } }]) {
+    const after: Hook = ({ response }) => void Object.assign(response as object, { batchItemFailures: list })
+    for (const inner of [eachRecord(() => {}), eachRecord(failing)]) {
+      await fails(t, { later: { after }, inner }, { name: 'TypeError' }, ['BEGIN', 'ROLLBACK'])
     }
-    const refused = invoke({ earlier: { onError }, event: {} })
-    t.strictSame(await refused.catch((error) => ['rejected', error]), ['rejected', undefined])
-  },
-)
-
-t.test('a middleware that removes our response, and that Middy stops, fails the invocation', async (t) => {
-  const removes: Hook = (request) => {
-    request.response = undefined as never
-    delete request.earlyResponse
-  }
-  const others: Record<string, Hook> = {
-    'at once': removes,
-    'in an async hook': async (request) => {
-      await null
-      removes(request)
-    },
-    'after it has noted an error': (request) => {
-      request.error = new Error('noted')
-      removes(request)
-    },
-    'and sets an empty list': (request) => {
-      removes(request)
-      request.response = listOf()
-    },
-  }
-  for (const [name, after] of Object.entries(others)) {
-    const outcome = await invoke({ earlier: { after } }).catch((error) => error)
-    t.ok(outcome instanceof Error, name)
   }
 })
 
-t.test(
-  'a middleware that sets the response to undefined and then request.error, without throwing, fails the invocation',
-  async (t) => {
-    const setsError: Hook = (request) => {
-      request.response = undefined as never
-      request.error = new Error('set')
-    }
-    const setsErrorAndResponds: Hook = (request) => {
-      setsError(request)
-      return true
-    }
-    await t.rejects(invoke({ earlier: { after: setsError } }), { message: 'set' })
-    await t.rejects(invoke({ earlier: { after: setsErrorAndResponds } }), { message: 'set' })
-    for (const hook of ['before', 'after']) {
-      await t.rejects(invoke({ later: { [hook]: setsError } }), { name: 'TypeError' })
-      await t.rejects(invoke({ later: { [hook]: setsErrorAndResponds } }), { message: 'set' })
-    }
-  },
-)
-
-t.test('request.response cannot be redefined or deleted', async (t) => {
-  const attempts: Hook[] = [
-    (request) => Object.defineProperty(request, 'response', { value: listOf() }),
-    (request) => delete (request as Partial<Request>).response,
-  ]
+t.test('a middleware cannot redefine or delete request.response', async (t) => {
+  let attempts = 0
   const attempt: Hook = (request) => {
-    for (const change of attempts) t.throws(() => change(request), { name: 'TypeError' })
+    attempts++
+    t.throws(() => Object.defineProperty(request, 'response', { value: listOf() }), { name: 'TypeError' })
+    t.throws(() => delete (request as Partial<Request>).response, { name: 'TypeError' })
   }
-  t.strictSame(failed(await invoke({ later: { before: attempt, after: attempt }, earlier: { after: attempt } })), ['x'])
+  await succeeds(t, { later: { before: attempt, after: attempt }, earlier: { after: attempt } }, ['x'])
+  t.equal(attempts, 3)
 })
+
+// Middy calls no `onError` hook if it is the last reading of the response that throws.
+const removing: [what: string, chain: Chain, steps: string[]][] = [
+  ['a later after hook that sets undefined', { later: { after: set(undefined) } }, ['ROLLBACK']],
+  ['a later after hook that sets undefined and then a list', { later: { after: removesAndSetsItAgain } }, ['ROLLBACK']],
+  ['an earlier after hook that sets undefined', { earlier: { after: set(undefined) } }, ['COMMIT']],
+  [
+    'an earlier after hook that sets undefined and then a list',
+    { earlier: { after: removesAndSetsItAgain } },
+    ['COMMIT'],
+  ],
+  ['a later before hook that responds early with undefined', { later: { before: setsEarlyUndefined } }, []],
+  ['a later after hook that responds early with undefined', { later: { after: setsEarlyUndefined } }, []],
+  ['an earlier after hook that responds early with undefined', { earlier: { after: setsEarlyUndefined } }, []],
+]
+for (const [what, chain, steps] of removing) {
+  t.test(`${what} fails the invocation`, (t) => fails(t, chain, REMOVED, ['BEGIN', ...steps]))
+}
+
+t.test('a hook that sets request.error and responds early with undefined fails the invocation', async (t) => {
+  const error = new Error('not thrown')
+  const hook: Hook = (request) => {
+    request.error = error
+    setsEarlyUndefined(request)
+  }
+  for (const chain of [{ later: { before: hook } }, { later: { after: hook } }, { earlier: { after: hook } }]) {
+    const { outcome } = await invoke(chain)
+    t.strictSame(outcome, { status: 'rejected', reason: error })
+  }
+})
+
+t.test('a later before hook that sets undefined fails the invocation before any record starts', async (t) => {
+  const inner = eachRecord(() => t.fail('started'))
+  await fails(t, { later: { before: set(undefined) }, inner }, { name: 'TypeError' }, ['BEGIN', 'ROLLBACK'])
+})
+
+t.test(
+  'an earlier after hook that removes our response and sets request.error without throwing: all messages are redelivered',
+  async (t) => {
+    const after: Hook = (request) => {
+      request.response = undefined as never
+      request.error = new Error('not thrown')
+    }
+    await succeeds(t, { earlier: { after }, event: standardEvent('a', 'x', 'b', 'a') }, ['a', 'x', 'b'])
+  },
+)
+
+t.test('a hook that sets request.error without throwing changes nothing', async (t) => {
+  const sets: Hook = (request) => {
+    request.error = new Error('not thrown')
+  }
+  await succeeds(t, { later: { before: sets, after: sets }, earlier: { before: sets, after: sets } }, ['x'])
+})
+
+const flush = new Error('cannot flush')
+const commit = new Error('cannot commit')
+const failures: [what: string, chain: Chain, error: unknown][] = [
+  ['the inner handler threw', { inner: () => Promise.reject(flush) }, flush],
+  ['an earlier after hook threw', { earlier: { after: throws(commit) } }, commit],
+  ['our before threw', { event: { detail: 'not of SQS' } }, { name: 'InvalidSqsEventError' }],
+  ['our after threw', { inner: async () => ({}) as never }, { message: /^The handler returned an object/ }],
+]
+const responders: [what: string, onError: Hook, isEarly: boolean][] = [
+  ['sets a list', set(listOf()), false],
+  ['sets an object', set({ statusCode: 500 }), false],
+  ['sets undefined', set(undefined), false],
+  ['returns a list', () => listOf(), true],
+  ['resolves with an object', async () => ({ statusCode: 500 }), true],
+  ['sets request.earlyResponse', setsEarly, true],
+]
+for (const [what, respond, isEarly] of responders) {
+  t.test(`an onError hook that ${what} does not hide the error${isEarly ? '' : ', and ROLLBACK runs'}`, async (t) => {
+    let calls = 0
+    const onError: Hook = (request) => {
+      calls++
+      return respond(request)
+    }
+    for (const [when, chain, error] of failures) {
+      for (const position of ['earlier', 'later'] as const) {
+        const { outcome, steps } = await invoke({ ...chain, [position]: { ...chain[position], onError } })
+        if (error instanceof Error) t.equal((outcome as PromiseRejectedResult).reason, error, `${when}, ${position}`)
+        else t.match(outcome, { status: 'rejected', reason: error }, `${when}, ${position}`)
+        t.strictSame(steps, isEarly ? ['BEGIN'] : ['BEGIN', 'ROLLBACK'], `${when}, ${position}`) // Middy skips the others
+      }
+    }
+    t.equal(calls, 2 * failures.length)
+  })
+}
 
 t.test('an onError hook that removes the error does not make the invocation succeed', async (t) => {
-  const removes: Hook = (request) => {
-    request.error = undefined as never
-    request.response = listOf()
-  }
-  for (const position of ['earlier', 'later'] as const) {
-    const result = invoke({ inner: async () => Promise.reject(new Error('flush')), [position]: { onError: removes } })
-    t.equal(
-      await result.then(
-        () => 'responded',
-        () => 'failed',
-      ),
-      'failed',
-    )
-  }
-})
-
-t.test('an error that a middleware notes in request.error without throwing changes nothing', async (t) => {
-  const notes: Hook = (request) => {
-    request.error = new Error('noted')
-  }
-  for (const position of ['earlier', 'later'] as const) {
-    for (const hook of ['before', 'after']) {
-      t.strictSame(failed(await invoke({ [position]: { [hook]: notes } })), ['x'])
+  for (const [what, chain] of failures) {
+    for (const respond of [set(listOf()), setsEarlyUndefined]) {
+      for (const position of ['earlier', 'later'] as const) {
+        const onError: Hook = (request) => {
+          request.error = undefined as never
+          respond(request)
+        }
+        const { outcome } = await invoke({ ...chain, [position]: { ...chain[position], onError } })
+        // An early response of `undefined` gets an error of ours, unless there is no batch.
+        if (respond === setsEarlyUndefined && !chain.event)
+          t.match(outcome, { status: 'rejected', reason: REMOVED }, what)
+        else t.strictSame(outcome, { status: 'rejected', reason: undefined }, `${what}, ${position}`)
+      }
     }
   }
 })
 
-t.test('the onError hooks of earlier middlewares run after an early response of a later one', async (t) => {
-  const calls: string[] = []
-  const earlier = { after: () => void calls.push('COMMIT'), onError: () => void calls.push('ROLLBACK') }
-  await t.rejects(invoke({ earlier, later: { after: () => true } }), LATER)
-  t.strictSame(calls, ['ROLLBACK'])
-})
+t.test(
+  'if an earlier after hook threw, a later onError hook reads a list of all records, and ROLLBACK runs',
+  async (t) => {
+    const seen: unknown[] = []
+    const later: Hooks = { onError: ({ response }) => void seen.push(response) }
+    await fails(t, { earlier: { after: throws(commit) }, later }, commit, ['BEGIN', 'ROLLBACK'])
+    t.strictSame(seen, [listOf('a', 'x', 'b')])
+  },
+)
 
-t.test('if an earlier before hook throws, an earlier onError hook cannot respond', async (t) => {
-  const earlier = {
-    before: () => {
-      throw new Error('no connection')
-    },
-    onError: () => ({ statusCode: 500 }),
-  }
-  await t.rejects(invoke({ earlier }), { message: 'no connection' })
-})
-
-t.test('if an earlier before hook throws, a later onError hook can set a response, and it is ignored', async (t) => {
-  const earlier = {
-    before: () => {
-      throw new Error('no connection')
-    },
-  }
-  await t.rejects(invoke({ earlier, later: { onError: set({ statusCode: 500 }) } }), { message: 'no connection' })
-})
-
-t.test('an earlier after hook can set a list with at least the failures', async (t) => {
-  for (const [, inner] of inners) {
-    t.strictSame(failed(await invoke({ earlier: { after: set(listOf('x')) }, inner })), ['x'])
-    t.strictSame(failed(await invoke({ earlier: { after: set(listOf('b', 'x')) }, inner })), ['x', 'b'])
-    const adds: Hook = (request) => {
-      const { batchItemFailures } = request.response as SQSBatchResponse
-      request.response = { batchItemFailures: [...batchItemFailures, { itemIdentifier: 'a' }] }
-    }
-    t.strictSame(failed(await invoke({ earlier: { after: adds }, inner })), ['a', 'x'])
+const connect = new Error('no connection')
+t.test('if an earlier before hook threw, an earlier onError hook cannot respond', async (t) => {
+  for (const onError of [set(listOf()), () => listOf()]) {
+    const { outcome } = await invoke({ earlier: { before: throws(connect), onError } })
+    t.strictSame(outcome, { status: 'rejected', reason: connect })
   }
 })
 
-t.test('on a FIFO queue, a record that is added needs the later records of its group', async (t) => {
-  const event = fifoEvent('a1', 'b1', 'a2', 'b2')
-  const inner = eachRecord(() => {})
-  await t.rejects(invoke({ earlier: { after: set(listOf('a1')) }, inner, event }), INCOMPLETE)
-  t.strictSame(failed(await invoke({ earlier: { after: set(listOf('a1', 'a2')) }, inner, event })), ['a1', 'a2'])
-  t.strictSame(failed(await invoke({ earlier: { after: set(listOf('a2')) }, inner, event })), ['a2'])
-})
-
-t.test('a second replacement needs at least the failures of boundedSqsBatch()', async (t) => {
-  const twice: Hook = (request) => {
-    request.response = listOf('x', 'a')
-    request.response = listOf('x')
-  }
-  t.strictSame(failed(await invoke({ earlier: { after: twice } })), ['x'])
-  const removes: Hook = (request) => {
-    request.response = listOf('x', 'a')
-    request.response = listOf('a')
-  }
-  await t.rejects(invoke({ earlier: { after: removes } }), INCOMPLETE)
-})
-
-t.test('the response, its list and the entries are frozen, ours and one that an earlier middleware sets', async (t) => {
-  const changes: Hook[] = [
-    ({ response }) => void (response as SQSBatchResponse).batchItemFailures.splice(0),
-    ({ response }) => {
-      ;(response as SQSBatchResponse).batchItemFailures = []
-    },
-    ({ response }) => {
-      for (const entry of (response as SQSBatchResponse).batchItemFailures) entry.itemIdentifier = 'b'
-    },
-  ]
-  for (const change of changes) {
-    for (const [, inner] of inners) {
-      await t.rejects(invoke({ earlier: { after: change }, inner }), { name: 'TypeError', message: /object/ })
-    }
-    const setsThenChanges: Hook = (request) => {
-      request.response = listOf('x')
-      change(request)
-    }
-    await t.rejects(invoke({ earlier: { after: setsThenChanges } }), { name: 'TypeError', message: /object/ })
-  }
-  const response = await invoke({ event: standardEvent('a') })
-  t.ok(Object.isFrozen(response) && Object.isFrozen(response.batchItemFailures), 'also if it is empty')
-})
-
-t.test('what an earlier middleware sets is read once, so it cannot change later', async (t) => {
-  const list = listOf('x', 'a')
-  const live: Hook = (request) => {
-    request.response = list
-    list.batchItemFailures.length = 0
-  }
-  t.strictSame(failed(await invoke({ earlier: { after: live } })), ['a', 'x'])
-  const toJson: Hook = set({ ...listOf('x'), toJSON: () => ({}) })
-  t.strictSame(JSON.parse(JSON.stringify(await invoke({ earlier: { after: toJson } }))), listOf('x'))
-  class Response {
-    get batchItemFailures() {
-      return listOf('x').batchItemFailures
-    }
-  }
-  t.strictSame(JSON.parse(JSON.stringify(await invoke({ earlier: { after: set(new Response()) } }))), listOf('x'))
-})
-
-t.test('a later middleware cannot remove failures from what the inner handler returned', async (t) => {
-  const changes: Hook[] = [
-    ({ response }) => void (response as SQSBatchResponse).batchItemFailures?.splice(0),
-    ({ response }) => {
-      if (Array.isArray(response)) response[1] = ok
-      else (response as SQSBatchResponse).batchItemFailures = []
-    },
-    ({ response }) => {
-      for (const result of Array.isArray(response) ? response : []) result.status = 'fulfilled'
-    },
-  ]
-  for (const change of changes) {
-    const copies: BatchHandler[] = [
-      eachRecord(failing),
-      async () => [{ ...ok }, { ...no }, { ...ok }] as never,
-      async () => listOf('x'),
-    ]
-    for (const inner of copies) t.strictSame(failed(await invoke({ later: { after: change }, inner })), ['x'])
-  }
-})
-
-t.test('failures that a later middleware adds in place are reported', async (t) => {
-  const rejects: Hook = ({ response }) => {
-    ;(response as never as { status: string }[])[0] = no
-  }
-  t.strictSame(failed(await invoke({ later: { after: rejects }, inner: async () => [ok, no, ok] as never })), [
-    'a',
-    'x',
+t.test('if an earlier before hook threw, what a later onError hook sets is ignored, and ROLLBACK runs', async (t) => {
+  await fails(t, { earlier: { before: throws(connect) }, later: { onError: set(listOf()) } }, connect, [
+    'BEGIN',
+    'ROLLBACK',
   ])
-  const adds: Hook = ({ response }) =>
-    void (response as SQSBatchResponse).batchItemFailures.push({ itemIdentifier: 'b' })
-  t.strictSame(failed(await invoke({ later: { after: adds }, inner: async () => listOf('x') })), ['x', 'b'])
-  t.strictSame(failed(await invoke({ later: { after: adds } })), ['x', 'b'])
 })
 
-t.test('a report whose list is replaced by something else fails the invocation', async (t) => {
-  const lists = ['', { length: 0 }, { length: 1, 0: { itemIdentifier: 'x' } }]
-  for (const list of lists) {
-    const replaces: Hook = ({ response }) => void Object.assign(response as object, { batchItemFailures: list })
-    for (const inner of [eachRecord(() => {}), eachRecord(failing)]) {
-      await t.rejects(invoke({ later: { after: replaces }, inner: inner as never }), { name: 'TypeError' })
+t.test(
+  'if an earlier before hook sealed the request, our onError throws, so no onError hook can respond',
+  async (t) => {
+    const error = { name: 'TypeError', message: /not extensible/ }
+    for (const seal of [Object.seal, Object.preventExtensions]) {
+      const before: Hook = (request) => void seal(request)
+      for (const onError of [set({}), () => ({}), async () => listOf()]) {
+        await fails(t, { earlier: { before, onError } }, error, ['BEGIN'], 'an earlier one')
+        await fails(t, { earlier: { before }, later: { onError } }, error, ['BEGIN'], 'a later one')
+      }
     }
-  }
-})
+    const sealsAndThrows: Hook = (request) => {
+      Object.seal(request)
+      throw connect
+    }
+    const { outcome } = await invoke({ earlier: { before: sealsAndThrows, onError: set(listOf()) } })
+    t.strictSame(outcome, { status: 'rejected', reason: connect }, 'our onError throws the original error')
+  },
+)
 
 t.test('an inner handler can return the same list in each invocation', async (t) => {
   const list = listOf('x')
-  for (const _ of [1, 2]) t.strictSame(failed(await invoke({ inner: async () => list })), ['x'])
+  for (const _ of [1, 2]) await succeeds(t, { inner: async () => list }, ['x'])
 })
 
-t.test('an early response of an earlier middleware is not changed', async (t) => {
+t.test('an earlier before hook can respond early to an event without messages', async (t) => {
   const handler = middy<SQSEvent>()
     .before(() => 'warm')
     .use(boundedSqsBatch())

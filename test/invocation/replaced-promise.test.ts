@@ -38,12 +38,14 @@ t.test('if the global Promise is replaced later, the invocation fails before any
   await t.rejects(handler(standardEvent('a'), testContext()), REFUSED)
 })
 
-t.test('if the inner handler replaces the global Promise, the invocation fails', async (t) => {
+t.test('if the inner handler replaces the global Promise, the invocation fails, and ROLLBACK runs', async (t) => {
   restoring(t)
+  const steps: string[] = []
   const inner = eachRecord(({ messageId }) => {
     if (messageId === 'x') throw new Error('x failed')
   })
   const handler = middy<SQSEvent, SQSBatchResponse>()
+    .onError(() => void steps.push('ROLLBACK')) // Middy takes the promise of an async hook for an early response
     .use(boundedSqsBatch({ logger: false }))
     .handler(async (event, context) => {
       const report = await inner(event, context)
@@ -51,4 +53,5 @@ t.test('if the inner handler replaces the global Promise, the invocation fails',
       return report
     })
   await t.rejects(handler(standardEvent('a', 'x'), testContext()), REFUSED)
+  t.strictSame(steps, ['ROLLBACK'])
 })

@@ -1,6 +1,5 @@
 // The slow tests are last in each list.
 const SCHEDULER = [
-  'scheduler/job-states',
   'scheduler/fifo',
   'scheduler/record-errors',
   'scheduler/bound',
@@ -77,7 +76,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'report/failure-handlers',
     'handlers/each-record-arguments',
   ],
-  'src/scheduler/job-states.ts': SCHEDULER,
   'src/scheduler/ready-queue.ts': [
     'scheduler/ready-queue',
     'scheduler/fifo',
@@ -93,15 +91,16 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/rate-limit',
     ...TRACING,
   ],
-  'src/handlers/returned.ts': [
+  'src/handlers/results.ts': [
     'invocation/other-inner-handlers',
     'handlers/chunk-results',
-    'report/replacement',
     'handlers/chunks',
+    'scheduler/fifo',
+    'handlers/chunk-fifo',
+    'handlers/chunk-bodies',
     'invocation/failed-invocation',
   ],
   'src/report/response.ts': [
-    'report/replacement',
     'invocation/other-inner-handlers',
     'invocation/other-responses',
     'handlers/chunk-results',
@@ -111,7 +110,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/failed-invocation',
     'scheduler/time-budget',
   ],
-  'src/handlers/blocked.ts': ['scheduler/fifo', 'handlers/chunk-fifo', 'handlers/chunk-bodies', 'report/replacement'],
   'src/scheduler/scheduler.ts': [
     'scheduler/bound',
     'scheduler/hung-handler',
@@ -122,16 +120,22 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/concurrent-invocations',
     'scheduler/rate-limit-shared',
   ],
-  'src/scheduler/worker-loop.ts': [
+  'src/scheduler/run.ts': [
     'scheduler/fifo',
     'scheduler/bound',
+    'scheduler/shared-slots',
     'scheduler/hung-handler',
     'invocation/bad-event',
     ...SCHEDULER,
     ...TRACING,
   ],
-  'src/scheduler/rate-dispatch.ts': ['scheduler/rate-limit', 'scheduler/rate-limit-end', 'scheduler/rate-limit-shared'],
-  'src/scheduler/watch.ts': [
+  'src/scheduler/rate-dispatch.ts': [
+    'scheduler/rate-limit',
+    'scheduler/rate-limit-end',
+    'scheduler/shared-slots',
+    'scheduler/rate-limit-shared',
+  ],
+  'src/scheduler/timeouts.ts': [
     'scheduler/hung-handler',
     'scheduler/rate-limit',
     'scheduler/rate-limit-end',
@@ -183,8 +187,13 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/other-inner-handlers',
     'invocation/concurrent-invocations',
   ],
-  'src/report/callbacks.ts': [...FAILURE_HANDLERS, 'report/callbacks', 'report/on-summary'],
-  'src/scheduler/job-options.ts': ['handlers/each-record-arguments', 'invocation/other-inner-handlers', ...SCHEDULER],
+  'src/report/time-limit.ts': [...FAILURE_HANDLERS, 'report/time-limit', 'report/on-summary'],
+  'src/scheduler/job.ts': [
+    'handlers/each-record-arguments',
+    'invocation/other-inner-handlers',
+    ...TRACING,
+    ...SCHEDULER,
+  ],
   'src/scheduler/yield-timer.ts': [
     'scheduler/yield-timer',
     'scheduler/time-budget',
@@ -214,7 +223,12 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/rate-limit-shared',
     'invocation/memory',
   ],
-  'src/scheduler/slots.ts': ['scheduler/slots', 'scheduler/bound', 'invocation/concurrent-invocations'],
+  'src/scheduler/slots.ts': [
+    'scheduler/slots',
+    'scheduler/bound',
+    'scheduler/shared-slots',
+    'invocation/concurrent-invocations',
+  ],
   'src/shared/check.ts': ['options/options', 'testing/context', 'testing/event', 'sqs/options'],
   'src/shared/describe.ts': [
     'options/options',
@@ -225,7 +239,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/durable-context',
     'handlers/anything-thrown',
   ],
-  'src/shared/safely.ts': ['options/descriptors', 'scheduler/time-budget', 'report/callbacks', 'report/log'],
+  'src/shared/safely.ts': ['options/descriptors', 'scheduler/time-budget', 'report/time-limit', 'report/log'],
   'src/middleware.ts': [
     'invocation/second-use',
     'invocation/durable-context',
@@ -239,6 +253,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/event-unchanged',
     'report/tracing',
     'invocation/construction',
+    'report/log',
     'options/options',
     'scheduler/time-budget',
     'options/descriptors',

@@ -342,6 +342,7 @@ async function compileConsumer(
     process.execPath,
     tsc,
     '--noEmit',
+    '--declaration', // each type that a declaration of the consumer needs must have a name
     '--strict',
     '--target',
     'es2023',

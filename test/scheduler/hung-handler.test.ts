@@ -3,9 +3,6 @@ import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
-import { NO_DEADLINES } from '../../src/scheduler/deadlines.ts'
-import { createSlots } from '../../src/scheduler/slots.ts'
-import { createWatches } from '../../src/scheduler/watch.ts'
 import { activeTimers, mockClock, openTimers, passingClock, passTime, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -310,35 +307,6 @@ t.test('handlers that ignored their signal do not count against the next invocat
   t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w ignores its signal, and z is in flight')
   held.succeed('z')
   t.strictSame(failed(await second), ['w'])
-})
-
-t.test('a batch that has ended is no longer searched for handlers that ignore their signal', (t) => {
-  const clock = mockClock(t)
-  const watch = createWatches(100, createSlots(1))
-  const reads: string[] = []
-  const batchOf = (name: string) => ({
-    get workers() {
-      reads.push(name)
-      return new Set<never>()
-    },
-    isRunning: () => false,
-    settle() {},
-    drain() {},
-    end() {},
-    isOver: () => false,
-  })
-  const stopFirst = watch(batchOf('first'), NO_DEADLINES, () => {})
-  clock.advance(50)
-  const stopSecond = watch(batchOf('second'), NO_DEADLINES, () => {})
-  reads.length = 0
-  clock.advance(1) // only the second batch is due
-  t.ok(reads.includes('first'), 'all batches that run are searched')
-  stopFirst()
-  reads.length = 0
-  clock.advance(200)
-  t.strictSame([...new Set(reads)], ['second'])
-  stopSecond()
-  t.end()
 })
 
 t.test('the recordTimeout of a batch is watched before the batch yields to the event loop', async (t) => {

@@ -263,7 +263,7 @@ t.test('a worker that waits for the rate limit does not time out the record of a
   ])
 })
 
-t.test('under a rate limit, workers yield to the event loop every 10 ms if handlers block the thread', async (t) => {
+t.test('under a rate limit, handlers that block the thread let the event loop run every 10 ms', async (t) => {
   const keepBusy = busyClock(t)
   const records = iterationCounter(t)
   const handle = handlerOf(
@@ -274,5 +274,5 @@ t.test('under a rate limit, workers yield to the event loop every 10 ms if handl
     { concurrency: 3, rateLimit: { limit: 1000, interval: 1000 } },
   )
   t.strictSame(failed(await handle(standardEvent(...ids(100)))), [])
-  t.ok(records.max >= 2 && records.max <= 4, `${records.max} records of 4 ms in one iteration`)
+  t.ok(records.max <= 3, `${records.max} records of 4 ms in one iteration`)
 })

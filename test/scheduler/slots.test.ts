@@ -2,34 +2,38 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { setImmediate } from 'node:timers/promises'
 import PQueue from 'p-queue'
 import t, { type Test } from 'tap'
-import { createSlots } from '../../src/scheduler/slots.ts'
+import { createSlots, type Slot } from '../../src/scheduler/slots.ts'
 
 const { add } = PQueue.prototype
 
 /** Slots, and holders that keep their slot until the test frees it. */
 function slotsOf(limit: number) {
   const slots = createSlots(limit)
-  const holders = new Map<string, () => void>()
+  const holders = new Map<string, Slot>()
   const started: string[] = []
+  function enqueue(...names: string[]): void {
+    for (const name of names) {
+      const slot = slots.take()
+      if (slot) hold(name, slot)
+      else slots.wait((slot) => hold(name, slot))
+    }
+  }
+  function hold(name: string, slot: Slot): void {
+    if (holders.size >= slots.limit) throw new Error(`${name} starts, and ${[...holders.keys()]} hold slots`)
+    started.push(name)
+    holders.set(name, slot)
+  }
   return {
     slots,
     /** The names of the holders, in the order of their start. */
     started,
     holding: () => [...holders.keys()],
-    enqueue(...names: string[]): void {
-      for (const name of names) {
-        slots.enqueue((release) => {
-          if (holders.size >= slots.limit) throw new Error(`${name} starts, and ${[...holders.keys()]} hold slots`)
-          started.push(name)
-          holders.set(name, release)
-        })
-      }
-    },
+    enqueue,
     free(...names: string[]): void {
       for (const name of names) {
-        const release = holders.get(name) as () => void
+        const slot = holders.get(name) as Slot
         holders.delete(name)
-        release()
+        slots.free(slot)
       }
     },
   }
@@ -51,8 +55,8 @@ function countTasks(t: Test): () => number {
 
 t.test('p-queue starts a task synchronously if a slot is free, as createSlots() requires', async (t) => {
   const consequence =
-    'p-queue starts a task after add() has returned. createSlots() then keeps a slot that no worker takes: with a ' +
-    'concurrency of 1, no record of some batches starts. Keep the older p-queue, or change enqueue() in slots.ts'
+    'p-queue starts a task after add() has returned. take() in slots.ts then finds no slot, and some batches wait for ' +
+    'ever. Keep the older p-queue, or change take()'
   const queue = new PQueue({ concurrency: 1 })
   for (const name of ['the first task', 'a task of an idle queue']) {
     let hasStarted = false
@@ -85,7 +89,6 @@ t.test('at most ten slots exist after the construction, and the others are made 
     [9, 9],
     [10, 10],
     [11, 10],
-    [500, 10],
     [Infinity, 10],
   ] as const) {
     const tasks = countTasks(t)
@@ -179,9 +182,9 @@ t.test('at most 1,000 free slots are kept', async (t) => {
 t.test('no slot is lost if a holder takes another slot when it starts', async (t) => {
   const { slots, holding, enqueue, free } = slotsOf(2)
   enqueue('a', 'b')
-  slots.enqueue((release) => {
+  slots.wait((slot) => {
     enqueue('d')
-    release()
+    slots.free(slot)
   })
   enqueue('c')
   free('a')

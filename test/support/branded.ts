@@ -1,5 +1,5 @@
 import type { RecordPosition } from '../../src/handlers/jobs.ts'
-import type { JobNumber } from '../../src/scheduler/job-states.ts'
+import type { JobNumber } from '../../src/scheduler/job.ts'
 
 // These types are numbers that a test cannot mix up by mistake: job(0) is not record(0).
 

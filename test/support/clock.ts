@@ -37,7 +37,7 @@ export function passTime(clock: Clock, milliseconds: number): void {
 
 /** Waits until all pending work that needs no time is done, also with a mocked clock. */
 export async function settled(): Promise<void> {
-  for (let iteration = 0; iteration < 4; iteration++) {
+  for (let iteration = 0; iteration < 8; iteration++) {
     await new Promise((resolve) => trueImmediate(resolve))
     mock?.advance(0)
   }

@@ -48,6 +48,9 @@ eachRecord(async ({ body }) => expect<Output<typeof body>>(), { body: valibotAsy
 eachRecord(async ({ body }) => expect<Output<typeof body>>(), { body: arktypeOrder })
 eachRecord(async ({ body }) => expect<Equal<typeof body, Order>>(), { body: handWritten })
 eachRecord(({ body }) => expect<Equal<typeof body, number>>(), { body: z.string().transform(Number) })
+// A promise as the output is awaited.
+declare const promised: StandardSchemaV1<string, Promise<Order>>
+eachRecord(({ body }) => expect<Equal<typeof body, Order>>(), { body: promised })
 eachRecord(({ body }) => expect<Equal<typeof body, 'a' | { readonly n: number } | null>>(), {
   body: z.union([z.literal('a'), z.object({ n: z.number() }).readonly(), z.null()]),
 })

@@ -1,12 +1,14 @@
 // This file is never run. `npm run typecheck` compiles it.
 import type { Failure, RecordJobs, RecordPosition } from '../../src/handlers/jobs.ts'
-import type { createJobStates, JobFailure, JobNumber } from '../../src/scheduler/job-states.ts'
+import type { JobFailure, JobNumber } from '../../src/scheduler/job.ts'
+import type { ReadyQueue } from '../../src/scheduler/ready-queue.ts'
 import { type Equal, expect } from './expect.ts'
 
 declare const job: JobNumber
 declare const position: RecordPosition
 declare const jobs: RecordJobs
-declare const states: ReturnType<typeof createJobStates>
+declare const ready: ReadyQueue
+declare const jobFailures: JobFailure[]
 const reason = new Error('refused')
 
 // Both are numbers, so they can be an index.
@@ -15,7 +17,7 @@ expect<Equal<ReturnType<typeof jobs.sizeOf>, number>>()
 expect<Equal<ReturnType<typeof jobs.recordsIn>, readonly RecordPosition[]>>()
 jobs.sizeOf(job)
 jobs.recordsIn(job)
-states.start(job)
+ready.advanceGroup(job)
 export const failures: [JobFailure, Failure] = [
   { job, reason },
   { index: position, reason },
@@ -37,9 +39,9 @@ export const wrongFailure: Failure = { index: job, reason }
 jobs.sizeOf(position)
 // @ts-expect-error records are in jobs, not in records
 jobs.recordsIn(position)
-// @ts-expect-error jobs start
-states.start(position)
+// @ts-expect-error jobs have ended
+ready.advanceGroup(position)
 // @ts-expect-error the failures of jobs are not the failures of records
-export const wrongFailures: Failure[] = states.end()
+export const wrongFailures: Failure[] = jobFailures
 // @ts-expect-error failedRecords() takes the failures of jobs
 jobs.failedRecords([{ index: position, reason }])

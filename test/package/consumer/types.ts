@@ -1,7 +1,12 @@
 // Code of a TypeScript project. It is compiled against the package as it is published.
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSHandler } from 'aws-lambda'
-import boundedSqsBatch, { type BoundedSqsBatchOptions, eachRecord, RecordTimeoutError } from 'middy-bounded-sqs-batch'
+import boundedSqsBatch, {
+  type BoundedSqsBatchOptions,
+  eachChunk,
+  eachRecord,
+  RecordTimeoutError,
+} from 'middy-bounded-sqs-batch'
 import { invoke, sqsContext, sqsEvent } from 'middy-bounded-sqs-batch/testing'
 import { z } from 'zod'
 
@@ -19,6 +24,11 @@ const handleText = eachRecord(async (record, context, { signal }) => {
 })
 
 const handleNumber = eachRecord(({ body }) => body.toFixed(), { body: z.string().transform(Number) })
+
+export const batch = boundedSqsBatch()
+export const handleChunk = eachChunk(10, async (records) => void records.map(({ body }) => body.toFixed()), {
+  body: z.number(),
+})
 
 export const handler = middy().use(boundedSqsBatch(options)).handler(handleText)
 export const withTypeArguments = middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch()).handler(handleNumber)

@@ -1,6 +1,6 @@
 import t from 'tap'
 import type { BatchSummary } from '../../src/index.ts'
-import { callOnSummary, createDeadline } from '../../src/report/callbacks.ts'
+import { callOnSummary, createDeadline } from '../../src/report/time-limit.ts'
 import { activeTimers, busyClock } from '../support/clock.ts'
 import { testContext } from '../support/handlers.ts'
 

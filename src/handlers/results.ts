@@ -1,3 +1,4 @@
+import { RecordBlockedError } from '../errors.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { Failure } from './jobs.ts'
@@ -64,7 +65,7 @@ function readSettled(results: readonly unknown[], size: number, whole: 'batch' |
 }
 
 /** Reads `{ batchItemFailures }`. @throws unless it is a list of these ids */
-export function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk'): Listed[] {
+function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk'): Listed[] {
   if (!isObject(response)) throw new RefusedResponseError(kindOf(response))
   const list = (response as { batchItemFailures?: unknown }).batchItemFailures
   if (!Array.isArray(list)) throw new RefusedResponseError(`an object whose batchItemFailures is ${kindOf(list)}`)
@@ -83,4 +84,22 @@ export function readList(response: unknown, ids: readonly string[], whole: 'batc
     throw new RefusedResponseError(`a batchItemFailures whose entry ${index} is not a record of the ${whole}`)
   }
   return failures
+}
+
+/**
+ * Adds the blocked records to `failed`. On a FIFO queue, the records that follow a failed one in its message group must
+ * be redelivered after it.
+ *
+ * @param groups the message group of each record; `undefined` for a record without a group
+ * @param failed why records failed, by their position in `groups`
+ */
+export function addBlocked(groups: readonly (string | undefined)[], failed: Map<number, unknown>): void {
+  const causes = new Map<string, unknown>() // why the first failed record of each group failed
+  for (const [index, group] of groups.entries()) {
+    if (group === undefined) continue
+    const isBlocked = causes.has(group)
+    if (!failed.has(index)) {
+      if (isBlocked) failed.set(index, new RecordBlockedError({ cause: causes.get(group) }))
+    } else if (!isBlocked) causes.set(group, failed.get(index))
+  }
 }
