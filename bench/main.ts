@@ -18,7 +18,7 @@ Prints the tables and writes bench/results/, with README.md for readers.
   --help   prints this help
 
 With BENCH_PACKAGE=/path/to/dist/index.js in the environment, it also measures that build of this package, named
-"${BASELINE}", and writes nothing.`
+"${BASELINE}", and writes nothing. That build loads p-queue from its own node_modules.`
 
 const { options, names } = readCommandLine()
 if (options.help) {

@@ -9,6 +9,8 @@ import manifest from '../package.json' with { type: 'json' }
 import type { HttpClient } from './http-clients.ts'
 import {
   BARE_LOOP,
+  BASELINE,
+  BENCH_PACKAGE,
   MIDDY_IDIOM,
   nodePeers,
   OURS,
@@ -32,6 +34,8 @@ export const PARTS = {
   http: measureHttp,
   fifo: measureFifo,
   heap: measureHeap,
+  overlap: measureOverlap,
+  timeout: measureTimeout,
   bundle: measureBundles,
   noop: (isShort: boolean) => measureLambda(false, [OURS, POWERTOOLS], isShort),
 }
@@ -68,7 +72,7 @@ async function measureLambda(waits: boolean, shortRunPeers: readonly string[], i
   // A short run measures only what has a target. On a busy machine, other processes interrupt batches: a first batch
   // once took 79 times as long as that of Powertools. So a short run takes the fastest batch of a process and the CPU
   // time of the first. V8 optimizes the code over time, so a short run has as many batches per process as a full run.
-  const typical = isShort ? (batches: readonly number[]) => Math.min(...batches) : median
+  const typical = isShort ? fastest : median
   const of10 = await measure(10, 100)
   const of100 = await measure(100, 100)
   const of1000 = await measure(1_000, 60)
@@ -85,6 +89,10 @@ async function measureLambda(waits: boolean, shortRunPeers: readonly string[], i
   cases[CASE.of10000] = each(await measure(10_000, 15), ({ batches }) => typical(batches) / 10)
   if (waits) cases[CASE.at1000] = each(await measure(10_000, 15, 1_000), ({ batches }) => typical(batches) / 10)
   return cases
+}
+
+function fastest(batches: readonly number[]): number {
+  return Math.min(...batches)
 }
 
 function each<T>(samples: Samples<T>, value: (sample: T) => number): Samples {
@@ -167,7 +175,7 @@ function measureHttp(isShort: boolean): Promise<HttpCase[]> {
     }
 
     await run({ ...task(BARE_LOOP, 100), records: 1_000 }) // warms the server up
-    const peers = isShort ? [OURS, BARE_LOOP] : [...nodePeers, ...(go ? [GO] : [])]
+    const peers = isShort ? withBaseline([OURS, BARE_LOOP]) : [...nodePeers, ...(go ? [GO] : [])]
     const cases = await measure(
       'HTTP, concurrency 100',
       isShort ? 2 : 7,
@@ -179,21 +187,55 @@ function measureHttp(isShort: boolean): Promise<HttpCase[]> {
   })
 }
 
+const OURS_AND_POWERTOOLS = withBaseline([OURS, POWERTOOLS])
+
 /** Milliseconds per batch of 10 records of 10 ms in 10 message groups. */
 function measureFifo(isShort: boolean): Promise<Samples> {
-  return inRounds('FIFO', isShort ? 1 : 5, [OURS, POWERTOOLS], (peer) => runProcess('fifo.ts', { peer }))
+  return inRounds('FIFO', isShort ? 1 : 5, OURS_AND_POWERTOOLS, (peer) => runProcess('fifo.ts', { peer }))
 }
 
 /** Bytes of heap that a peer uses in the middle of a batch of 10,000 records. */
 function measureHeap(isShort: boolean): Promise<Samples> {
-  return inRounds('heap', isShort ? 1 : 3, [OURS, POWERTOOLS], (peer) => runProcess('heap.ts', { peer }, '--expose-gc'))
+  return inRounds('heap', isShort ? 1 : 3, OURS_AND_POWERTOOLS, (peer) =>
+    runProcess('heap.ts', { peer }, '--expose-gc'),
+  )
+}
+
+/** The titles of the cases of `overlap`. The keys are the tasks of `overlap.ts`. */
+export const OVERLAP = {
+  apart: 'two batches of 5,000, one after another',
+  together: 'two batches of 5,000 at the same time',
+  alone: 'a batch of 5,000 alone',
+  beside: 'a batch of 5,000 beside a record that waits',
+}
+
+/** Milliseconds for all records of a case. */
+async function measureOverlap(isShort: boolean): Promise<{ cpu: Cases; time: Cases }> {
+  const tasks = Object.entries(OVERLAP)
+  const rounds = await inRounds('overlapping batches', isShort ? 3 : 9, withBaseline([OURS]), async (peer) => {
+    const costs: Record<string, Costs> = {}
+    for (const [task, title] of tasks) costs[title] = await runProcess('overlap.ts', { peer, task })
+    return costs
+  })
+  const typical = isShort ? fastest : median
+  const casesOf = (cost: keyof Costs): Cases =>
+    Object.fromEntries(tasks.map(([, title]) => [title, each(rounds, (costs) => typical(costs[title]?.[cost] ?? []))]))
+  return { cpu: casesOf('cpu'), time: casesOf('time') }
+}
+
+/** Milliseconds until the timeout of the function. */
+export const TIMEOUT = 3_000
+
+/** Milliseconds until the response to a batch that cannot be finished before the timeout. */
+function measureTimeout(isShort: boolean): Promise<Samples> {
+  return inRounds('asynchronous schema', isShort ? 1 : 3, withBaseline([OURS]), (peer) =>
+    runProcess('timeout.ts', { peer, timeout: TIMEOUT }),
+  )
 }
 
 const ENTRIES = {
-  [OURS]: `
-    import middy from '@middy/core'
-    import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
-    export const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async () => {}))`,
+  [OURS]: oursFrom(OURS),
+  ...(BENCH_PACKAGE && { [BASELINE]: oursFrom(BENCH_PACKAGE) }),
   [`${OURS}, eachChunk()`]: `
     import middy from '@middy/core'
     import { boundedSqsBatch, eachChunk } from 'middy-bounded-sqs-batch'
@@ -219,6 +261,13 @@ const ENTRIES = {
   '@middy/core alone': `
     import middy from '@middy/core'
     export const handler = middy().handler(() => {})`,
+}
+
+function oursFrom(source: string): string {
+  return `
+    import middy from '@middy/core'
+    import { boundedSqsBatch, eachRecord } from '${source}'
+    export const handler = middy().use(boundedSqsBatch()).handler(eachRecord(async () => {}))`
 }
 
 /** The entry points for functions. `./testing` is for unit tests. */

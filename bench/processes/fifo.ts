@@ -1,7 +1,7 @@
 // One FIFO batch of 10 records of 10 ms in 10 message groups: `node fifo.ts '{"peer":…}'` prints milliseconds.
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
-import { type BatchHandler, OURS, peers } from '../peers.ts'
+import { type BatchHandler, type NodePeer, POWERTOOLS, peers } from '../peers.ts'
 import { median } from '../rounds.ts'
 import { assertExact, context, sqsEvent } from '../sqs-event.ts'
 
@@ -17,7 +17,7 @@ async function handle({ messageId }: SQSRecord) {
   ran.push(messageId)
 }
 
-const handler = peer === OURS ? await peers[OURS](handle, 100) : await powertoolsFifo()
+const handler = await (peer === POWERTOOLS ? powertoolsFifo() : peers[peer as NodePeer](handle, 100))
 for (let batch = 0; batch < WARM_UP + BATCHES; batch++) {
   ran = []
   const start = performance.now()
