@@ -1,5 +1,4 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { safely } from './shared/safely.ts'
 
 /**
  * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal
@@ -141,13 +140,23 @@ const OUTCOMES = [
   [RecordNotStartedError, 'notStarted'],
 ] as const
 
+/** Whether this package made the error. Handlers throw a `PermanentError`. Does not throw. */
+export function isOwnError(error: unknown): boolean {
+  try {
+    return error instanceof SqsBatchError && !(error instanceof PermanentError)
+  } catch {
+    return false // a proxy that throws when it is read
+  }
+}
+
 /**
  * Returns why a record failed, from the class of its error. It is `undefined` if the handler failed, the body was not
  * valid, or an inner handler reported the record.
  */
 export function outcomeOf(error: unknown) {
-  // `error` can be a proxy that throws when it is read.
-  return safely(() => OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1])
+  // First, because this is called several times for each failed record, and nearly all errors are those of handlers.
+  if (!isOwnError(error)) return undefined
+  return OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1]
 }
 
 /**

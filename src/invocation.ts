@@ -6,17 +6,9 @@ import type { CreateJobs, RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
 import { handleFailures } from './report/failure-handlers.ts'
 import { logCallback, logFailures, logRedelivery } from './report/failure-log.ts'
-import {
-  freezeResponse,
-  idsOf,
-  isUnchanged,
-  mergeReported,
-  toReport,
-  toResponse,
-  withBlocked,
-} from './report/response.ts'
+import { freezeResponse, idsOf, isUnchanged, mergeReported, toReport, toResponse } from './report/response.ts'
 import { summarize } from './report/summary.ts'
-import { type CallbackTime, callOnSummary } from './report/time-limit.ts'
+import { type CallbackTime, callInTime } from './report/time-limit.ts'
 import { traceBatch, traceJobs } from './report/tracing.ts'
 import { deadlines, responseReserve, timeLeft } from './scheduler/deadlines.ts'
 import type { Run } from './scheduler/run.ts'
@@ -104,9 +96,9 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
     const times = deadlines(settings, size, jobs.count, Math.max(0, timeoutAt - now), now)
     await new Promise<void>((resolve) => {
       own.run = schedule(jobs, times, (failures) => {
-        // Only chunks of a FIFO queue need `withBlocked()`: it adds the records that follow a failed one in its chunk,
+        // Only chunks of a FIFO queue need `mergeReported()`: it adds the records that follow a failed one in its chunk,
         // and sorts.
-        if (failures.length > 0) own.failures = withBlocked(batch, jobs.failedRecords(failures))
+        if (failures.length > 0) own.failures = mergeReported(batch, jobs.failedRecords(failures), [])
         resolve()
       })
     })
@@ -160,11 +152,12 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
     assertNotFailed()
     const remaining = failures.length === 0 ? failures : await callFailureHandlers(failures)
     const summary = () => summarize(size, failures, remaining.length, started?.run, remainingTime())
-    if (tracedOutcome) safely(() => Reflect.set(trace, 'summary', summary()))
-    logFailures(logger, batch, failures, summary)
+    if (tracedOutcome) safely(() => Object.assign(trace, { summary: summary(), failures: withRecords(failures) }))
+    if (failures.length > 0) await logFailures(logger, batch, failures, summary, callbackTime)
+    assertNotFailed()
     if (onSummary) {
       const log = (error: unknown) => logCallback(logger, 'onSummary', error)
-      await callOnSummary(onSummary, summary, context, callbackTime(), log)
+      await callInTime(() => onSummary(summary(), context), callbackTime(), 'onSummary', log)
     }
     if (throwOnFullBatchFailure && size > 0 && remaining.length === size) {
       const reasons = remaining.map(({ reason }) => reason)
@@ -175,6 +168,9 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
     tracedOutcome?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response
   }
+
+  const withRecords = (failures: readonly Failure[]) =>
+    failures.map(({ index, reason }) => ({ record: batch.records[index], error: reason }))
 
   /** Returns the failures that stay reported. */
   async function callFailureHandlers(failures: readonly Failure[]): Promise<readonly Failure[]> {

@@ -57,15 +57,15 @@ const LATCH = {
   configurable: false,
   get(this: GuardedRequest): unknown {
     const { status, response, invocation } = this[STATE]
-    if (status === 'responded') invocation?.assertNotFailed() // Middy reads the response last
+    if (status === 'responded') invocation?.assertNotFailed() // Middy reads the response after all hooks
     if (status === 'open' || status === 'responded') return response
     // Middy calls no further hook, and responds with what it reads. `undefined` would delete the batch.
     if ('earlyResponse' in this || (status === 'removed' && this.error === undefined)) {
       if (this.error === undefined) invocation?.assertNotFailed()
       throw this.error
     }
-    // An `onError` hook reads the response, or a hook has set `request.error` without throwing. Then Middy responds with
-    // this, and the whole batch is redelivered.
+    // An `onError` hook reads the response, or a hook has set `request.error` without throwing. Then Middy
+    // responds with this list of all ids, and the whole batch is redelivered.
     return status === 'removed' ? invocation?.allFailed() : undefined
   },
   set(this: GuardedRequest, response: unknown): void {
@@ -113,7 +113,7 @@ function close(request: GuardedRequest): void {
  * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
  *
  * Make it the last `.use()`. Every error of the inner handler or of another middleware fails the invocation, and SQS
- * redelivers the whole batch. What completes the batch, such as COMMIT, belongs into your inner handler, after `eachRecord()`.
+ * redelivers the whole batch. What completes the batch, such as COMMIT, belongs in your inner handler, after `eachRecord()`.
  *
  * Create one instance, outside of the handler function: all invocations of the instance share `concurrency`.
  *
@@ -134,7 +134,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): BoundedSqsBat
     rateLimit: settings.rateLimit && createRateLimit(settings.rateLimit),
   })
 
-  // Not if the channels have subscribers, because they would receive the warm-up batch. A rate limit would count its record.
+  // No warm-up if the channels have subscribers, which would receive its batch, or if a rate limit would count its records.
   if (!settings.rateLimit && !isTraced()) warmUp(settings, schedule).catch(() => {})
 
   function boundedSqsBatchBefore(request: Request): void {
@@ -157,7 +157,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): BoundedSqsBat
     return respond(state)
   }
 
-  /** Synchronous, and does not throw: Middy would skip the `onError` hooks of earlier middlewares, such as a rollback. */
+  /** Synchronous, and throws only if it must: Middy then skips the `onError` hooks of earlier middlewares, such as a rollback. */
   function boundedSqsBatchOnError(request: Request): void {
     // `before` did not run if an earlier middleware threw.
     const state = request[STATE] ?? safely(() => guard(request))
@@ -186,7 +186,7 @@ function setEvent(request: Request, event: SQSEvent, writable: boolean): void {
 /** Replaces what the inner handler returned by the response of this package. */
 async function respond(state: State): Promise<void> {
   const invocation = state.invocation as Invocation
-  // Nothing was received if the inner handler returned `undefined`. Then this throws.
+  // Nothing was received if the inner handler returned `undefined`. Then `receive()` throws.
   const response = await invocation.respond(state.received ?? invocation.receive(undefined))
   invocation.assertNotFailed() // a middleware can remove the response until here
   state.response = response

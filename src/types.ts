@@ -120,8 +120,11 @@ export interface RateLimitOption {
   readonly interval: number
 }
 
-/** Called once for each record that did not succeed, even if a failure handler removes it from the failures. */
-export type FailureLogger = (error: unknown, record: SQSRecord) => void
+/**
+ * Called once for each record that did not succeed, even if a failure handler removes it from the failures. Its promises
+ * are awaited together, for at most 5 s and within the time budget.
+ */
+export type FailureLogger = (error: unknown, record: SQSRecord) => unknown
 
 /** Called once for each batch, after the failure handlers. */
 export type SummaryHandler = (summary: BatchSummary, context: Context) => unknown
@@ -280,6 +283,10 @@ export interface BatchTrace {
   readonly context: Context
   /** Set before the event `asyncStart` is published. Missing if your inner handler or a later middleware failed. */
   summary?: BatchSummary
+  /**
+   * The records that did not succeed, each with its error, before the failure handlers. Set and missing like `summary`.
+   */
+  failures?: readonly { readonly record: SQSRecord; readonly error: unknown }[]
   /** A copy of the response. Set before the event `asyncStart` is published. */
   result?: SQSBatchResponse
   /**

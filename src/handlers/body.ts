@@ -13,15 +13,19 @@ export function bodyParserOf(caller: string, options: unknown): BodyParser | und
   if (option === undefined) return undefined
   if (option === 'json') return parseJson
   const schema = option['~standard']
-  return (body) => {
-    const parsed = parseJson(body)
-    // If the schema throws, the record fails with that error, as if the handler had thrown it.
-    const result = schema.validate(parsed)
-    const output = isPromiseLike<Result>(result)
-      ? Promise.resolve(result).then((result) => outputOf(result, parsed))
-      : outputOf(result, parsed)
-    return isPromiseLike(output) ? Promise.resolve(output) : output // the output of a schema can be a promise, too
+  const parser = {
+    // The log recognises the frames of this package by the name of this function.
+    boundedSqsBatchJob(body: unknown): unknown {
+      const parsed = parseJson(body)
+      // If the schema throws, the record fails with that error, as if the handler had thrown it.
+      const result = schema.validate(parsed)
+      const output = isPromiseLike<Result>(result)
+        ? Promise.resolve(result).then((result) => outputOf(result, parsed))
+        : outputOf(result, parsed)
+      return isPromiseLike(output) ? Promise.resolve(output) : output // the output of a schema can be a promise, too
+    },
   }
+  return parser.boundedSqsBatchJob
 }
 
 function isBodyOption(value: unknown): boolean {

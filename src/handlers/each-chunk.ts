@@ -91,7 +91,11 @@ async function handleChunk(
   const original = [...valid.values()] as readonly ParsedRecord<unknown>[]
   const received = original.slice() // the handler can change this array
   const { signal } = options
-  const returned: unknown = await handle(received, context, { signal })
+  // The log recognises the frames of this package by the name of this function.
+  const called = {
+    boundedSqsBatchJob: async () => await handle(received, context, { signal }),
+  }
+  const returned: unknown = await called.boundedSqsBatchJob()
   signal.throwIfAborted() // if it has aborted, the whole chunk is already reported as failed
   // An entry may be replaced by a copy with the same messageId.
   const isChanged = (record: unknown, index: number) =>

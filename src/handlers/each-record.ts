@@ -51,12 +51,15 @@ export function eachRecord<TContext extends Context, TBody extends BodyOption = 
 function withParsedBody(handle: RecordHandler<unknown>, parse: BodyParser | undefined): RecordHandler {
   if (!parse) return handle
   return (record, context, options) => {
-    const handleParsed = (body: unknown) => handle({ ...record, body }, context, options) // the event is never modified
+    // The log recognises the frames of this package by the name of this function.
+    const parsed = {
+      boundedSqsBatchJob: (body: unknown) => handle({ ...record, body }, context, options), // the event is never modified
+    }
     const body = parse(record.body)
-    if (!(body instanceof Promise)) return handleParsed(body)
+    if (!(body instanceof Promise)) return parsed.boundedSqsBatchJob(body)
     return body.then((body) => {
       options.signal.throwIfAborted() // the record may have timed out, or the batch may have ended
-      return handleParsed(body)
+      return parsed.boundedSqsBatchJob(body)
     })
   }
 }

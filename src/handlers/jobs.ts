@@ -50,7 +50,7 @@ export function recordJobs(
   return {
     count: records.length,
     ready: batch.groups && createReadyQueue(batch.groups, fifoFailure),
-    start: (job, options) => handle(records[recordOf(job)] as SQSRecord, context, options),
+    boundedSqsBatchJob: (job, options) => handle(records[recordOf(job)] as SQSRecord, context, options),
     receiveCounts: batch.receiveCounts,
     sizeOf: () => 1,
     recordsIn: (job) => [recordOf(job)],
@@ -79,7 +79,7 @@ export function chunkJobs(
   return {
     count: chunks.length,
     ready: batch.groups && createReadyQueue(chunks.map(groupOf), fifoFailure),
-    start(job, options) {
+    boundedSqsBatchJob(job, options) {
       const indices = chunks[job] as RecordPosition[]
       const chunk: Chunk = {
         records: indices.map((index) => batch.records[index] as SQSRecord),

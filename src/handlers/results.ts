@@ -1,4 +1,4 @@
-import { RecordBlockedError } from '../errors.ts'
+import { RecordBlockedError, withoutStack } from '../errors.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { Failure } from './jobs.ts'
@@ -42,7 +42,8 @@ function read(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk
   } catch (error) {
     const isOurs = error instanceof RefusedResponseError
     const received = isOurs ? error.message : 'an object that throws when it is read'
-    throw new TypeError(`The handler returned ${received}; return ${expected}`, isOurs ? undefined : { cause: error })
+    const options = isOurs ? undefined : { cause: error }
+    throw withoutStack(() => new TypeError(`The handler returned ${received}; return ${expected}`, options))
   }
 }
 
@@ -56,7 +57,7 @@ function readSettled(results: readonly unknown[], size: number, whole: 'batch' |
     const status: unknown = result?.status
     if (status === 'rejected') failures.push({ index, reason: (result as PromiseRejectedResult).reason })
     else if (whole === 'batch' && (result === undefined || result === null)) {
-      failures.push({ index, reason: new Error('The handler returned no result for the record') })
+      failures.push({ index, reason: withoutStack(() => new Error('The handler returned no result for the record')) })
     } else if (status !== 'fulfilled') {
       throw new RefusedResponseError(`an array whose entry ${index} is not a PromiseSettledResult`)
     }
@@ -75,7 +76,7 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
   const listed = new Set<unknown>() // an id that is listed twice counts once
   for (let index = 0; index < length; index++) listed.add(list[index]?.itemIdentifier)
   // Does not make a set of all ids: in a batch with 1 % failures, that took half of the time.
-  const reason = new Error('The handler reported the record as failed')
+  const reason = withoutStack(() => new Error('The handler reported the record as failed'))
   const failures: Listed[] = []
   for (let index = 0; index < ids.length; index++) if (listed.has(ids[index])) failures.push({ index, reason })
   const known = new Set<unknown>(failures.map(({ index }) => ids[index]))

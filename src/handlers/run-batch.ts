@@ -4,7 +4,7 @@ import { isObject } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { RecordJobs } from './jobs.ts'
 
-/** `eachRecord()` and `eachChunk()` differ in it. So a bundle contains only the kind of jobs that it needs. */
+/** `eachRecord()` and `eachChunk()` differ in it. So a bundle without `eachChunk()` does not contain the code of chunks. */
 export type CreateJobs = (batch: Batch, settings: Settings) => RecordJobs
 
 /**

@@ -1,37 +1,37 @@
-import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
+import type { SQSRecord } from 'aws-lambda'
+import { isOwnError } from '../errors.ts'
 import type { Failure } from '../handlers/jobs.ts'
 import { isObject } from '../shared/describe.ts'
 import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
-import { promiseTry } from './time-limit.ts'
+import { type ErrorGroup, type ErrorText, groupErrors, readError, shorten } from './error-groups.ts'
+import { type CallbackTime, callInTime } from './time-limit.ts'
 
 const PREFIX = 'middy-bounded-sqs-batch:'
-const MAX_GROUPS = 10
-const MAX_IDS = 3
-const MAX_FRAMES = 10
-const MAX_TEXT = 400
-/** How much of a text is read, so that a huge one does not take long. */
-const MAX_READ = 800
+const MAX_FRAMES = 5
+/** Milliseconds that the promises of a `logger` have. */
+const MAX_LOGGER_TIME = 5_000
 
 type Logger = FailureLogger | false | undefined
 
 /**
- * Writes one log entry for a batch, or calls the `logger` once for each failed record. The entry has message ids, and
- * the names, messages and stacks of errors. It adds no bodies, attributes or receipt handles, but the message of a
- * handler's error can quote a body.
+ * Writes one log entry for a batch, or calls the `logger` once for each failed record and waits for its promises. The
+ * entry has message ids, and the names, messages, codes, causes and stacks of errors. It adds no bodies, attributes or
+ * receipt handles, but the message of a handler's error can quote a body.
  *
  * @param summary makes the summary. It is called only if an entry is written
+ * @param time makes the time limit. It is called only if there are promises
  */
-export function logFailures(
+export async function logFailures(
   logger: Logger,
   batch: Batch,
   failures: readonly Failure[],
   summary: () => BatchSummary,
-): void {
-  if (failures.length === 0 || logger === false) return
-  if (logger) callLogger(logger, batch, failures)
-  else write(() => entryOf(summary(), groupsOf(batch, failures)))
+  time: () => CallbackTime,
+): Promise<void> {
+  if (logger) await callLogger(logger, batch, failures, time)
+  else if (logger !== false) write(() => entryOf(summary(), batch, failures))
 }
 
 /** Logs what the failure of the invocation costs. The error itself is logged by Lambda. */
@@ -48,17 +48,34 @@ export function logRedelivery(logger: Logger, records: number, succeeded: number
  */
 export function logCallback(logger: Logger, source: string, error: unknown): void {
   if (logger === false) return
-  write(() => [`${PREFIX} ${source}: ${shorten(textOf(error))}`, ...framesOf(error)].join('\n  '))
+  write(() => [`${PREFIX} ${source}: ${lineOf(readError(error))}`, ...framesOf(error)].join('\n  '))
 }
 
-function callLogger(logger: FailureLogger, batch: Batch, failures: readonly Failure[]): void {
+/** No function in it refers to the batch: a promise that never settles would keep it in memory. */
+async function callLogger(
+  logger: FailureLogger,
+  batch: Batch,
+  failures: readonly Failure[],
+  time: () => CallbackTime,
+): Promise<void> {
   let isWritten = false
   function writeOnce(error: unknown): void {
     if (!isWritten) logCallback(logger, 'the logger failed', error)
     isWritten = true
   }
-  // The rejection of an async logger would end the process.
-  for (const { index, reason } of failures) promiseTry(logger, reason, batch.records[index] as never).catch(writeOnce)
+  const promises: Promise<unknown>[] = []
+  for (const { index, reason } of failures) {
+    try {
+      const result = logger(reason, batch.records[index] as SQSRecord)
+      if (isObject(result)) promises.push(Promise.resolve(result).catch(writeOnce))
+    } catch (error) {
+      writeOnce(error)
+    }
+  }
+  if (promises.length === 0) return
+  const { left, reserve } = time()
+  const limit = { left: Math.min(left, MAX_LOGGER_TIME + reserve), reserve }
+  await callInTime(() => Promise.all(promises), limit, 'the logger', writeOnce)
 }
 
 /** An error while the entry is made, or of the console, must not change the response. */
@@ -67,21 +84,54 @@ function write(makeEntry: () => unknown): void {
 }
 
 /** A text, or an object if Lambda's log format is JSON. Lambda puts the object into the `message` field of the log line. */
-function entryOf(summary: BatchSummary, groups: readonly Group[]): unknown {
-  const errors = groups.slice(0, MAX_GROUPS).map(({ first, ...group }) => ({ ...group, stack: framesOf(first) }))
-  const message = `${PREFIX} ${headline(summary)}`
-  const omittedGroups = groups.length - errors.length
-  if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') return { message, ...summary, errors, omittedGroups }
-  const lines = [`${message}; ${measuresIn(summary)}`]
-  for (const { error, count, ids, stack } of errors) {
-    const more = count > ids.length ? ', …' : ''
-    lines.push([`  ${count} × ${error} [${ids.join(', ')}${more}]`, ...stack].join('\n    '))
+function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, failures: readonly Failure[]): unknown {
+  const failed = failures.map(({ index, reason }) => ({
+    id: ids[index] as string,
+    error: reason,
+    receiveCount: receiveCounts[index] as number,
+  }))
+  const queue = safely(() => (records[0] as { eventSourceARN: string }).eventSourceARN.split(':').at(-1))
+  const receiveCount = failed.reduce((highest, one) => Math.max(highest, one.receiveCount), 0)
+  const { groups, omittedGroups, omittedRecords } = groupErrors(failed)
+  const message = `${PREFIX} ${headline(summary, queue)}; highest receive count: ${receiveCount}`
+  const errors = groups.map(toFields)
+  if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
+    return { message, queue, receiveCount, ...summary, errors, omittedGroups, omittedRecords }
   }
-  if (omittedGroups > 0) lines.push(`  groups of errors omitted: ${omittedGroups}`)
+  const lines = [`${message}; ${measuresIn(summary)}`, ...errors.map(toLines)]
+  if (omittedGroups > 0) lines.push(`  ${omittedRecords} × other errors, in ${omittedGroups} more groups`)
   return lines.join('\n')
 }
 
-function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, handled }: BatchSummary): string {
+/** What a query of the log can use. */
+function toFields({ errors, kind, ...group }: ErrorGroup) {
+  const causes = group.causes.map((cause) => ({ error: lineOf(cause), ...cause, message: shorten(cause.message) }))
+  const [ids, message] = [group.ids.map(shorten), shorten(group.message)]
+  return { error: lineOf(group), ...group, ids, message, causes, stack: stackOf(errors) }
+}
+
+function toLines({ error, causes, count, ids, receiveCount, messages, stack }: ReturnType<typeof toFields>): string {
+  const different = messages > 1 ? ` (one of ${messages} different messages)` : ''
+  const more = count > ids.length ? ', …' : ''
+  return [
+    `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}`,
+    ...causes.map((cause) => `caused by ${cause.error}`),
+    ...stack,
+  ].join('\n    ')
+}
+
+/** Name, message, code and status in one line. Code and status are omitted if the message contains them. */
+function lineOf({ name, message, code, status }: ErrorText): string {
+  const text = shorten(message)
+  const has = (value: string | number | undefined) => value === undefined || text.includes(String(value))
+  const details = join(', ', [!has(code) && `code ${code}`, !has(status) && `status ${status}`])
+  return join(' ', [join(': ', [shorten(name), text]), details && `(${details})`])
+}
+
+function headline(
+  { records, succeeded, timedOut, aborted, blocked, notStarted, handled }: BatchSummary,
+  queue: string | undefined,
+): string {
   const details = join(', ', [
     timedOut && `${timedOut} timed out`,
     aborted && `${aborted} aborted`,
@@ -89,7 +139,8 @@ function headline({ records, succeeded, timedOut, aborted, blocked, notStarted, 
     notStarted && `${notStarted} not started`,
     handled && `${handled} handled by onFailure`,
   ])
-  return `${records - succeeded} of ${records} records failed${details && ` (${details})`}`
+  const source = queue ? ` of ${queue}` : ''
+  return `${records - succeeded} of ${records} records${source} failed${details && ` (${details})`}`
 }
 
 function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string {
@@ -105,84 +156,33 @@ function join(separator: string, parts: readonly (string | number | false | unde
   return parts.filter(Boolean).join(separator)
 }
 
-/** Errors whose texts are equal, apart from numbers and UUIDs. */
-interface Group {
-  /** The text of the first error. */
-  readonly error: string
-  count: number
-  readonly ids: string[]
-  readonly first: unknown
+/** The first frames of the error, then the first one of its innermost cause. Only stacks that are shown are read. */
+function stackOf(errors: readonly unknown[]): string[] {
+  const ofCause = errors.length > 1 ? framesOf(errors.at(-1)).slice(0, 1) : []
+  const ofError = framesOf(errors[0]).slice(0, MAX_FRAMES - ofCause.length)
+  return [...new Set([...ofError, ...ofCause])]
 }
 
-const UUID = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/gi
-const NUMBER = /\d+([.,]\d+)*/g
+/** Frames of Node and of packages. In a bundle, the frames of packages cannot be told from those of the handler. */
+const OTHER_FRAMES = /[( ]node:|\/node_modules\//
 
-/** The most frequent errors first. */
-function groupsOf(batch: Batch, failures: readonly Failure[]): Group[] {
-  const groups = new Map<string, Group>()
-  const groupOf = memoizeOne((error) => {
-    if (isBlockedOrNotStarted(error)) return undefined // such a record has no error of its own
-    const text = textOf(error)
-    // Numbers and UUIDs are replaced before the text is cut. Otherwise, the length of a number would move the cut, or
-    // half a UUID would remain, and each would make a separate group.
-    const key = text.replace(UUID, '#').replace(NUMBER, '#').slice(0, MAX_TEXT)
-    const group = groups.get(key) ?? { error: shorten(text), count: 0, ids: [], first: error }
-    groups.set(key, group)
-    return group
-  })
-  for (const { index, reason } of failures) {
-    const group = groupOf(reason)
-    if (group && ++group.count <= MAX_IDS) group.ids.push(shorten(batch.ids[index] as string))
-  }
-  return [...groups.values()].sort((a, b) => b.count - a.count)
-}
+/** The functions of this package that call or await a handler. They are properties, so minification keeps their names. */
+const OWN_FRAME = /boundedSqsBatch(Job|Worker)\b/
 
 /**
- * The name, message and code of an error. The code is that of the error, of its cause or of its first inner error. For
- * example, the error of a failed `fetch()` has no code, but its cause has one.
- */
-function textOf(error: unknown): string {
-  const text = safely(() => {
-    if (!isObject(error)) return join(': ', [`thrown ${typeof error}`, String(error)])
-    // biome-ignore lint/suspicious/noExplicitAny: it can have any properties
-    const { name, code, cause, errors } = error as any
-    const message = messageOf(error)
-    const foundCode = [code, cause?.code, errors?.[0]?.code].find(isCode)
-    const details = join(' ', [message, foundCode && !message.includes(foundCode) && `(${foundCode})`])
-    return join(': ', [typeof name === 'string' && name ? name : 'an object', details])
-  })
-  return (text ?? 'an error that throws when it is read').slice(0, MAX_READ)
-}
-
-function messageOf({ message }: { readonly message?: unknown }): string {
-  return typeof message === 'string' ? message : ''
-}
-
-/** Like `ECONNREFUSED`. Not a code that begins with `ERR_`: most of them only repeat the name or the message. */
-function isCode(code: unknown): code is string {
-  return typeof code === 'string' && /^(?!ERR_)[A-Z][A-Z0-9_]{1,40}$/.test(code)
-}
-
-/**
- * Frames of Node, and of this package and p-queue unless they are bundled. They do not help to find a defect in a
- * handler.
- */
-const OTHER_FRAMES = /[( ]node:|\/node_modules\/(middy-bounded-sqs-batch|p-queue)\//
-
-/**
- * The frames of a stack. V8 begins a stack with the whole message, which this function removes. Call it only for
- * errors that are shown. V8 formats a stack when it is first read, which takes longer than all other work for a record.
+ * The frames of the handler's own code. V8 begins a stack with the whole message, which this function removes. V8 formats a
+ * stack when it is first read, which takes longer than all other work for a record.
  */
 function framesOf(error: unknown): string[] {
+  if (isOwnError(error)) return [] // its frames are those of this package
   const lines = safely(() => {
-    const { stack } = error as { stack?: unknown }
-    return typeof stack === 'string' ? stack.replace(messageOf(error as object), '').split('\n', 100) : []
+    const { stack, message } = error as { readonly stack?: unknown; readonly message?: unknown }
+    return typeof stack === 'string'
+      ? stack.replace(typeof message === 'string' ? message : '', '').split('\n', 100)
+      : []
   })
-  const frames = lines?.filter((line) => /^\s+at /.test(line) && !OTHER_FRAMES.test(line)) ?? []
-  return frames.slice(0, MAX_FRAMES).map((line) => shorten(line.trim()))
-}
-
-function shorten(text: string): string {
-  const line = text.slice(0, MAX_READ).replace(/\s+/g, ' ')
-  return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line
+  const frames = (lines ?? []).filter((line) => /^\s+at /.test(line))
+  const end = frames.findIndex((line) => OWN_FRAME.test(line))
+  const own = (end < 0 ? frames : frames.slice(0, end)).filter((line) => !OTHER_FRAMES.test(line))
+  return own.slice(0, MAX_FRAMES).map((line) => shorten(line.trim()))
 }

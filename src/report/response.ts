@@ -49,11 +49,6 @@ export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): b
   })
 }
 
-/** Adds the records that failures block on a FIFO queue. In record order. */
-export function withBlocked(batch: Batch, failures: readonly Failure[]): readonly Failure[] {
-  return mergeReported(batch, failures, [])
-}
-
 /** Adds what a handler reported to the failures that are known, and what all of these block. In record order. */
 export function mergeReported(
   batch: Batch,

@@ -1,7 +1,5 @@
-import type { Context } from 'aws-lambda'
 import { withoutStack } from '../errors.ts'
 import { startTimer } from '../shared/timers.ts'
-import type { BatchSummary, SummaryHandler } from '../types.ts'
 
 /** The time that callbacks have, in milliseconds. */
 export interface CallbackTime {
@@ -72,19 +70,18 @@ export function raceWithSignal(signal: AbortSignal, result: Promise<unknown>, gr
 }
 
 /**
- * Makes the summary, calls `onSummary` and waits for its promise.
+ * Calls a callback and waits for its promise, until the time is over.
  *
- * @param log is called with the error if any of this fails
+ * @param name of the callback, for the error
+ * @param log is called with the error if the callback fails, or if the time is over
  */
-export async function callOnSummary(
-  onSummary: SummaryHandler,
-  summary: () => BatchSummary,
-  context: Context,
+export async function callInTime(
+  callback: () => unknown,
   time: CallbackTime,
+  name: string,
   log: (error: unknown) => void,
 ): Promise<void> {
-  const deadline = createDeadline(time, 'onSummary')
-  const called = promiseTry(() => onSummary(summary(), context))
-  await raceWithSignal(deadline.signal, called).catch(log)
+  const deadline = createDeadline(time, name)
+  await raceWithSignal(deadline.signal, promiseTry(callback)).catch(log)
   deadline.clear()
 }

@@ -34,7 +34,7 @@ export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): Re
   const ends: ((result: PromiseSettledResult<undefined>) => void)[] = []
   return {
     ...jobs,
-    start(job: JobNumber, options: RecordOptions): unknown {
+    boundedSqsBatchJob(job: JobNumber, options: RecordOptions): unknown {
       const recordAt = (index: RecordPosition) => batch.records[index] as SQSRecord
       const message: RecordTrace = { batch: trace, records: jobs.recordsIn(job).map(recordAt) }
       return recordChannel.start.runStores(message, () => {
@@ -50,7 +50,7 @@ export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): Re
           recordChannel.asyncEnd.publish(message)
         })
         try {
-          return jobs.start(job, options)
+          return jobs.boundedSqsBatchJob(job, options)
         } finally {
           recordChannel.end.publish(message)
         }

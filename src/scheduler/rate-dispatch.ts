@@ -29,7 +29,7 @@ export function createRateDispatch(run: Run, rateLimit: RateLimit, { slots, yiel
       // The next job has more records now, or another invocation has started some: wait again.
       if (!rateLimit.mayStart(recordCount)) continue
       const mayStart = run.mayStart(performance.now())
-      void run.work(slot) // starts the job before it returns
+      void run.boundedSqsBatchWorker(slot) // starts the job before it returns
       // Counts all records of the job, and only now. If the process paused between counting and starting, the next
       // records could start too soon.
       rateLimit.countStarts(mayStart ? recordCount : 0)

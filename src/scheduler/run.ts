@@ -14,8 +14,8 @@ export interface Jobs {
   readonly count: number
   /** Which job may start next on a FIFO queue. `undefined` if all may: they start in order. */
   readonly ready?: ReadyQueue | undefined
-  /** Calls the handler. */
-  start(job: JobNumber, options: RecordOptions): unknown
+  /** Calls the handler. The log recognises the frames of this package by this name and by `boundedSqsBatchWorker`. */
+  boundedSqsBatchJob(job: JobNumber, options: RecordOptions): unknown
   /** How many records a job has. The rate limit counts them. */
   sizeOf(job: JobNumber): number
   /** How often the record of each job has been received. `undefined` for chunks. */
@@ -43,8 +43,8 @@ export interface Worker {
   /** The last job that it started; -1 before the first. */
   job: JobNumber
   startedAt: number
-  /** The number of the last group of workers at the start of the job. */
-  group: number
+  /** The value of `turns` when the job started. */
+  turn: number
   /**
    * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this is later
    * than `startedAt` + `recordTimeout`.
@@ -72,17 +72,17 @@ export interface Run {
   /** Starts what may start. Call it when a job may be ready. */
   start(): void
   /** Takes one job after another in this slot, and frees it. */
-  work(slot: Slot): Promise<void>
+  boundedSqsBatchWorker(slot: Slot): Promise<void>
   settle(worker: Worker, result: PromiseSettledResult<undefined>, now: number): void
   /** Starts the timer that drains and ends the run at its deadlines, and reports jobs that have run too long. */
   watch(): void
   endIfDone(): void
-  /** Ends the run now: the running jobs are aborted, and the waiting ones are not started. */
+  /** Ends the run now: the running jobs are aborted, and no further one starts. */
   end(): void
 }
 
 /** Everything that refers to the batch. A run drops it at its end, so that a handler that hangs does not keep it in memory. */
-interface Batch {
+interface Work {
   readonly jobs: Jobs
   /** `undefined` for a job that has not started. */
   readonly results: (PromiseSettledResult<unknown> | undefined)[]
@@ -90,13 +90,13 @@ interface Batch {
 }
 
 const FULFILLED: PromiseFulfilledResult<undefined> = { status: 'fulfilled', value: undefined }
-/** The result of a job that runs. */
+/** Marks a job that runs. It is compared by identity, and its content is never read. */
 const RUNNING = rejected(undefined)
 /** While all handlers wait, each group of workers is this many times as large as the one before. */
 const GROWTH = 4
 
 /**
- * Makes the run of one invocation: which job is next, what each job came to, its workers and its timer. A job counts as
+ * Makes the run of one invocation: which job is next, the result of each job, its workers and its timer. A job counts as
  * failed unless it was fulfilled before the end.
  *
  * This is one closure, because cold code runs in V8's interpreter: private fields made the first twenty batches of ten
@@ -113,20 +113,20 @@ export function createRun(
   const { slots, yieldTimer, rateLimit, recordTimeout, expireJobs, active } = shared
   const durations: number[] = []
   const workers = new Set<Worker>()
-  let batch: Batch | undefined = { jobs, results: new Array(jobs.count), ended }
+  let work: Work | undefined = { jobs, results: new Array(jobs.count), ended }
   let { ready } = jobs
   let next = 0 // the job that starts next on a standard queue
-  let waiting = jobs.count // how many jobs are neither started nor blocked. 0 after `drain()`
+  let unstarted = jobs.count // how many jobs are neither started nor blocked. 0 after `drain()`
   let running = 0 // how many jobs are started and have no result
   let inFlight = 0 // how many handlers have started and not settled
   let peakInFlight = 0
   let isStarting = false // whether workers start, or the run waits for a slot
   let isWaiting = false
-  let group = 0 // the number of the group of workers that has started last
-  let computingGroup = 0 // the last group during which a job has started and settled
+  let turns = 0 // changes with each group of workers
+  let grows = true // whether the groups grow: no job has started and settled in one turn
   let timer: NodeJS.Timeout | undefined
 
-  const isReady = () => waiting > 0 && (ready === undefined || ready.peek() !== undefined)
+  const isReady = () => unstarted > 0 && (ready === undefined || ready.peek() !== undefined)
   const canStart = () => isReady() && workers.size < slots.limit
 
   /**
@@ -135,33 +135,34 @@ export function createRun(
    *
    * The first group has one worker, and the groups grow while all handlers wait. If a job settles before the turn, its
    * handler does no I/O, and more workers would not help: from then on, each group has one worker. So handlers that use
-   * the CPU after several microtasks, for example after an asynchronous schema, do not all run in the same turn.
+   * the CPU after several microtasks, for example after an asynchronous schema, run in a turn each. If the first ones wait
+   * for I/O, at most one group of others runs in the same turn.
    *
-   * @param given a slot that the run has waited for
+   * @param given a slot that the run has waited for. If the next one is not free either, the run waits again at once, so
+   * that other runs see this when their handlers finish together
    */
   async function startWorkers(given?: Slot): Promise<void> {
     isStarting = true
-    let slot = given
-    let size = 1
-    let grows = true
-    while (canStart()) {
-      group++
+    turns++
+    grows = true
+    if (given) {
+      void run.boundedSqsBatchWorker(given)
+      await null
+    }
+    for (let size = 1; canStart(); size = grows ? size * GROWTH : 1) {
       // Begins before the group, so that a handler that waits for `setImmediate()` settles after it.
-      const turn = waiting > size ? yieldTimer.yield() : undefined
+      const turn = unstarted > size ? yieldTimer.yield() : undefined
       for (let count = 0; count < size && canStart(); count++) {
-        slot ??= slots.take()
+        const slot = slots.take()
         if (!slot) return waitForSlot()
-        void work(slot)
-        slot = undefined
+        void run.boundedSqsBatchWorker(slot)
         await null
       }
       watch()
       await turn // this can last long while other batches use the CPU
-      grows &&= computingGroup !== group
-      size = grows ? size * GROWTH : 1
+      turns++
     }
     isStarting = false
-    if (slot) slots.free(slot)
   }
 
   function waitForSlot(): void {
@@ -176,42 +177,6 @@ export function createRun(
   function mayStart(now: number): boolean {
     if (now >= drainAt) drain()
     return isReady()
-  }
-
-  async function work(slot: Slot): Promise<void> {
-    const worker: Worker = {
-      slot,
-      job: -1 as JobNumber,
-      startedAt: 0,
-      group: 0,
-      timedOutAt: Infinity,
-      options: undefined,
-    }
-    workers.add(worker)
-    let now = performance.now()
-    while (true) {
-      if (now > yieldTimer.yieldAt && batch && !rateLimit) {
-        await yieldTimer.yield()
-        now = performance.now()
-        continue
-      }
-      if (!mayStart(now)) break
-      let result: PromiseSettledResult<undefined> = FULFILLED
-      try {
-        const value = startJob(worker, now)
-        if (isObject(value)) await value
-      } catch (error) {
-        result = rejected(error)
-      }
-      now = performance.now()
-      inFlight--
-      worker.options = undefined
-      settle(worker, result, now)
-      if (batch?.jobs.settled) now = performance.now() // a subscriber of the tracing channel can take long
-      if (rateLimit || mustShare()) break
-    }
-    if (workers.delete(worker)) slots.free(slot) // `end()` may have freed it
-    if (isReady()) run.start()
   }
 
   /**
@@ -229,30 +194,30 @@ export function createRun(
 
   /** Starts the next job, which must be ready. Returns what its handler returned. */
   function startJob(worker: Worker, now: number): unknown {
-    const { jobs, results } = batch as Batch
+    const { jobs, results } = work as Work
     const job = (ready ? ready.take() : next++) as JobNumber
     const options = new JobOptions(job, jobs.receiveCounts?.[job] ?? 1)
     worker.job = job
     worker.startedAt = now
-    worker.group = group
+    worker.turn = turns
     worker.timedOutAt = Infinity
     worker.options = options
     results[job] = RUNNING
-    waiting--
+    unstarted--
     running++
     if (++inFlight > peakInFlight) peakInFlight = inFlight
-    return jobs.start(job, options)
+    return jobs.boundedSqsBatchJob(job, options)
   }
 
   /** Ignores a result if the job already has one, or if the run has ended. */
   function settle(worker: Worker, result: PromiseSettledResult<undefined>, now: number): void {
     const { job } = worker
-    if (batch?.results[job] !== RUNNING) return
-    const { jobs, results } = batch
+    if (work?.results[job] !== RUNNING) return
+    const { jobs, results } = work
     results[job] = result
     running--
     durations.push(now - worker.startedAt)
-    if (worker.group === group) computingGroup = group
+    if (worker.turn === turns) grows = false
     jobs.settled?.(job, result)
     if (ready) {
       if (result.status === 'fulfilled') ready.advanceGroup(job)
@@ -262,30 +227,30 @@ export function createRun(
   }
 
   /** Marks jobs that must not start, because another job failed with `cause`. */
-  function block(results: Batch['results'], jobs: readonly JobNumber[], cause: unknown): void {
+  function block(results: Work['results'], jobs: readonly JobNumber[], cause: unknown): void {
     if (jobs.length === 0) return
     const blocked = rejected(new RecordBlockedError({ cause }))
     for (const job of jobs) results[job] = blocked
-    waiting = Math.max(0, waiting - jobs.length) // after `drain()` it is 0 already
+    unstarted = Math.max(0, unstarted - jobs.length) // after `drain()` it is 0 already
   }
 
   function endIfDone(): void {
-    if (running === 0 && waiting === 0) end()
+    if (running === 0 && unstarted === 0) end()
   }
 
   /** From now on, no job starts. */
   function drain(): void {
-    waiting = 0
+    unstarted = 0
     rateLimit?.leave(run)
     endIfDone()
   }
 
   function end(): void {
-    if (!batch) return
-    const { jobs, results, ended } = batch
-    batch = undefined
+    if (!work) return
+    const { jobs, results, ended } = work
+    work = undefined
     ready = undefined
-    waiting = 0
+    unstarted = 0
     clearTimeout(timer)
     active.delete(run)
     rateLimit?.leave(run)
@@ -308,13 +273,13 @@ export function createRun(
   }
 
   function watch(): void {
-    if (!timer && batch) startWatchTimer(performance.now(), Infinity)
+    if (!timer && work) startWatchTimer(performance.now(), Infinity)
   }
 
   function startWatchTimer(now: number, nextExpiry: number): void {
     // A job that starts after now expires no earlier than now + recordTimeout.
     const at = Math.min(now < drainAt ? drainAt : abortAt, nextExpiry, now + recordTimeout)
-    if (at < Infinity && batch) timer = startTimer(check, at - now)
+    if (at < Infinity && work) timer = startTimer(check, at - now)
   }
 
   function check(): void {
@@ -329,13 +294,47 @@ export function createRun(
     workers,
     peakInFlight: () => peakInFlight,
     isWaiting: () => isWaiting,
-    isRunning: ({ job }) => batch?.results[job] === RUNNING,
-    nextCount: () => (batch && isReady() ? batch.jobs.sizeOf(ready?.peek() ?? (next as JobNumber)) : 0),
+    isRunning: ({ job }) => work?.results[job] === RUNNING,
+    nextCount: () => (work && isReady() ? work.jobs.sizeOf(ready?.peek() ?? (next as JobNumber)) : 0),
     mayStart,
     start() {
       if (!isStarting) void startWorkers()
     },
-    work,
+    async boundedSqsBatchWorker(slot) {
+      const worker: Worker = {
+        slot,
+        job: -1 as JobNumber,
+        startedAt: 0,
+        turn: 0,
+        timedOutAt: Infinity,
+        options: undefined,
+      }
+      workers.add(worker)
+      let now = performance.now()
+      while (true) {
+        if (now > yieldTimer.yieldAt && work && !rateLimit) {
+          await yieldTimer.yield()
+          now = performance.now()
+          continue
+        }
+        if (!mayStart(now)) break
+        let result: PromiseSettledResult<undefined> = FULFILLED
+        try {
+          const value = startJob(worker, now)
+          if (isObject(value)) await value
+        } catch (error) {
+          result = rejected(error)
+        }
+        now = performance.now()
+        inFlight--
+        worker.options = undefined
+        settle(worker, result, now)
+        if (work?.jobs.settled) now = performance.now() // a subscriber of the tracing channel can take long
+        if (rateLimit || mustShare()) break
+      }
+      if (workers.delete(worker)) slots.free(slot) // `end()` may have freed it
+      if (isReady()) run.start()
+    },
     settle,
     watch,
     endIfDone,
@@ -345,7 +344,7 @@ export function createRun(
 }
 
 /** The jobs that did not succeed. */
-function failuresOf(results: Batch['results']): JobFailure[] {
+function failuresOf(results: Work['results']): JobFailure[] {
   const failures: JobFailure[] = []
   let notStarted: Error | undefined // one error for all: to make one costs as much as ten records
   for (let job = 0; job < results.length; job++) {

@@ -16,11 +16,11 @@ export interface Slot {
 export interface Slots {
   /** How many slots there are. */
   readonly limit: number
-  /** Whether a batch waits for a slot. */
+  /** Whether a run waits for a slot. */
   isContended(): boolean
-  /** Takes a slot if one is free and no batch waits. */
+  /** Takes a slot if one is free. While a run waits, none is: no slot is kept then, and p-queue is full. */
   take(): Slot | undefined
-  /** Calls `start` when there is a slot. Batches that wait receive slots in order. */
+  /** Calls `start` when there is a slot. Runs that wait receive slots in order. */
   wait(start: (slot: Slot) => void): void
   free(slot: Slot): void
 }
@@ -33,14 +33,14 @@ export interface Slots {
  *
  * A slot comes from one of three places, in this order:
  * 1. It is free and was kept, because a `queue.add()` for each worker costs more than the rest of a small batch.
- * 2. Fewer than `limit` tasks exist: a new one is made, in the async context of the construction. It can be kept.
- * 3. The batch waits in p-queue until a slot is freed. This slot is not kept: p-queue keeps the async context of `add()`
+ * 2. Fewer than `limit` tasks exist: a new one is made, in the async context in which the middleware was made. It can be kept.
+ * 3. The run waits in p-queue until a slot is freed. This slot is not kept: p-queue keeps the async context of `add()`
  *    until the task ends. Here this is the context of an invocation, with its AsyncLocalStorage stores.
  */
 export function createSlots(limit: number): Slots {
   const queue = new PQueue({ concurrency: limit })
   const kept: Slot[] = []
-  let waiting = 0 // like `queue.size`, which takes longer
+  let waitingRuns = 0 // like `queue.size`, which takes longer
   // p-queue starts the task at once, because fewer than `limit` tasks exist.
   const makeSlot = AsyncLocalStorage.bind(() => {
     void queue.add(() => new Promise<void>((endTask) => void kept.push({ endTask, isReusable: true })))
@@ -50,20 +50,20 @@ export function createSlots(limit: number): Slots {
 
   return {
     limit,
-    isContended: () => waiting > 0,
+    isContended: () => waitingRuns > 0,
     take() {
       if (kept.length === 0 && queue.pending < limit) makeSlot() // 2
       return kept.pop() // 1, or the new one
     },
     wait(start) {
-      waiting++
+      waitingRuns++
       void queue.add(() => {
-        waiting--
+        waitingRuns--
         return new Promise<void>((endTask) => start({ endTask, isReusable: false })) // 3
       })
     },
     free(slot) {
-      if (slot.isReusable && waiting === 0 && kept.length < MAX_KEPT_SLOTS) kept.push(slot)
+      if (slot.isReusable && waitingRuns === 0 && kept.length < MAX_KEPT_SLOTS) kept.push(slot)
       else slot.endTask()
     },
   }

@@ -3,9 +3,9 @@ import { warn } from '../shared/warn.ts'
 import { abort, type JobOptions, rejected } from './job.ts'
 import type { Run, Shared, Worker } from './run.ts'
 
-/** Makes the function that reports jobs that have run too long, for the runs of a middleware instance. */
+/** Makes the function that fails jobs that have run too long, for the runs of a middleware instance. */
 export function createTimeouts(recordTimeout: number, limit: number, active: ReadonlySet<Run>): Shared['expireJobs'] {
-  /** Reports the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
+  /** Fails the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
   function expire(run: Run, worker: Worker, now: number): void {
     const error = new RecordTimeoutError(recordTimeout)
     worker.timedOutAt = now
@@ -18,14 +18,16 @@ export function createTimeouts(recordTimeout: number, limit: number, active: Rea
    * occupy all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
-    const unresponsive = [...active].map((run) => ({ run, count: countUnresponsive(run, now - recordTimeout) }))
-    if (unresponsive.reduce((sum, { count }) => sum + count, 0) < limit) return
+    const before = now - recordTimeout
+    let count = 0
+    for (const run of active) count += countUnresponsive(run, before)
+    if (count < limit) return
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
       `Handlers that ignore their signal occupy all ${limit} slots: each still runs ${recordTimeout} ms ` +
         '(recordTimeout) after its signal aborted. Their batches end now. Pass `signal` to every call that a handler awaits',
     )
-    for (const { run, count } of unresponsive) if (count > 0) run.end()
+    for (const run of active) if (countUnresponsive(run, before) > 0) run.end()
   }
 
   return (run, now) => {

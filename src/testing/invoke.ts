@@ -1,7 +1,9 @@
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import { check, DURATION } from '../shared/check.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 import { startTimer } from '../shared/timers.ts'
+import type { BatchTrace } from '../types.ts'
 import { DEFAULT_TIMEOUT, sqsContext } from './context.ts'
 
 /**
@@ -9,6 +11,8 @@ import { DEFAULT_TIMEOUT, sqsContext } from './context.ts'
  * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
  */
 const MAX_RESPONSE_BYTES = 6_291_556
+
+const CHANNEL = 'tracing:middy-bounded-sqs-batch:batch:asyncStart'
 
 /** A Middy handler, or a plain Lambda handler. Its middlewares may add to the context, so it can expect any context. */
 export type TestedHandler<TReturn = unknown> = (event: SQSEvent, context: never, options: never) => TReturn
@@ -31,6 +35,11 @@ export interface InvokeResult<TResponse = unknown> {
   readonly succeeded: readonly SQSRecord[]
   /** The records of the event that SQS redelivers. */
   readonly failed: readonly SQSRecord[]
+  /**
+   * The records of the event that did not succeed, each with its error, also if a failure handler has handled them. Empty
+   * if the handler does not use `boundedSqsBatch()`.
+   */
+  readonly failures: readonly { readonly record: SQSRecord; readonly error: unknown }[]
 }
 
 /**
@@ -58,13 +67,30 @@ export async function invoke<TReturn>(
     throw new TypeError(`invoke(): expected an event with a Records array, got Records: ${kindOf(records)}`)
   }
   const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: DURATION })
-  const response = await respondInTime(handler, JSON.stringify(event), timeout)
+  const context = sqsContext({ timeout })
+  const failures = collectFailures(context, event.Records)
+  const response = await respondInTime(handler, JSON.stringify(event), context, timeout).finally(failures.stop)
   const failedIds = readAsLambda(response, new Set(event.Records.map(({ messageId }) => messageId)))
   return {
     response,
     succeeded: event.Records.filter(({ messageId }) => !failedIds.has(messageId)),
     failed: event.Records.filter(({ messageId }) => failedIds.has(messageId)),
+    failures: failures.found,
   }
+}
+
+/** Listens to the batch of one invocation, which has this context. */
+function collectFailures(context: Context, records: readonly SQSRecord[]) {
+  const found: { record: SQSRecord; error: unknown }[] = []
+  function listen(message: unknown): void {
+    const { failures = [], ...trace } = message as BatchTrace
+    if (trace.context !== context) return
+    for (const { record, error } of failures) {
+      found.push({ record: records[trace.event.Records.indexOf(record)] as SQSRecord, error })
+    }
+  }
+  subscribe(CHANNEL, listen)
+  return { found, stop: () => unsubscribe(CHANNEL, listen) }
 }
 
 function checkHandler(handler: unknown): void {
@@ -82,9 +108,9 @@ function checkHandler(handler: unknown): void {
 async function respondInTime<TReturn>(
   handler: TestedHandler<TReturn>,
   event: string,
+  context: Context,
   timeout: number,
 ): Promise<Awaited<TReturn>> {
-  const context = sqsContext({ timeout })
   const timedOut = new Error(
     `invoke(): SQS would redeliver the whole batch, because the handler did not respond within its timeout of ${timeout} ms`,
   )

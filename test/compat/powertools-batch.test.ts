@@ -243,7 +243,7 @@ difference('Failed records are not logged.', async (t) => {
   t.strictSame(await logged(() => there(fail, standardEvent('x1', 'x2'))), [])
   const handler = middy().use(boundedSqsBatch()).handler(eachRecord(fail))
   const lines = await logged(() => handler(standardEvent('x1', 'x2'), lambdaContext()))
-  t.match(lines, [/^middy-bounded-sqs-batch: 2 of 2 records failed/])
+  t.match(lines, [/^middy-bounded-sqs-batch: 2 of 2 records of orders failed/])
   t.equal(lines.length, 1)
   t.notMatch(lines[0], 'body of')
 })

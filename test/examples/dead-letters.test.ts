@@ -31,7 +31,7 @@ t.test('dead-letters.ts dead-letters permanent failures with the reason, and del
   const reported = [5, 10, 15, 18, 20, 25] // 0, 1, 6, 12, 18 and 24 fail permanently, but the queue refused 18
   t.strictSame(new Set(failed(response)), new Set(reported.map((order) => idOf.get(order))))
   t.equal(response.batchItemFailures.length, reported.length)
-  t.match(log.join('\n'), /11 of 30 records failed \(5 handled by onFailure\)/)
+  t.match(log.join('\n'), /11 of 30 records of orders failed \(5 handled by onFailure\)/)
   t.match(
     log.join('\n'),
     /deadLetter\(\): 1 of 6 records could not be sent to orders-dead and stay failed: 1 × InternalError/,

@@ -58,7 +58,7 @@ t.test('dynamodb-chunks.ts writes up to 25 items per call and reports unprocesse
     response = await handler(event, timedContext(LONG))
   })
   t.strictSame(failed(response), ['m2', 'm4', 'm20', 'm21', 'm30', 'm53', 'm59'])
-  t.match(log[0], '7 of 60 records failed')
+  t.match(log[0], '7 of 60 records of orders failed')
   const sizes = calls.map((puts) => puts.length).sort((a, b) => a - b)
   t.strictSame(sizes, [9, 22, 25]) // 10 without m53; 25 without m4 and two keys that occur twice; 25
   const { r2, r20, r30, r59, ...processed } = expected

@@ -72,7 +72,7 @@ t.test(
       sizes.sort((a, b) => a - b),
       [10, 23, 25],
     )
-    t.match(log, /25 × ResourceNotFoundException: no table \[m25, m26, m27, …\]/)
+    t.match(log, /25 × ResourceNotFoundException: no table \(status 400\) \[m25, m26, m27, …\]/)
     t.match(log, /1 × Error: the profile service returned 404 \[m3\]/)
     t.match(log, /1 × ZodError: .*\[m7\]/s)
     t.match(log, /1 × Error: DynamoDB did not write the order \[m55\]/)

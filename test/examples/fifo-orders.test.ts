@@ -33,7 +33,10 @@ t.test('fifo-orders.ts keeps the order of events per customer, and a failure blo
     '/customers/b/events': ['body of b1', 'body of b2'],
     '/customers/c/events': ['body of c1', 'body of c2'],
   })
-  t.match(log[0], /3 of 10 records failed \(2 blocked\); [^\n]+\n {2}1 × Error: the order service returned 500 \[b2\]/)
+  t.match(
+    log[0],
+    /3 of 10 records of orders\.fifo failed \(2 blocked\); [^\n]+\n {2}1 × Error: the order service returned 500 \[b2\]/,
+  )
 
   refused.clear()
   t.strictSame(await handler(fifoEvent('b2', 'b3', 'b4'), timedContext(LONG)), { batchItemFailures: [] })

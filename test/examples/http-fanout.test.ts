@@ -36,7 +36,10 @@ t.test(
     )
     t.equal(peakInFlight, 100)
     t.equal(log.length, 1)
-    t.match(log[0], /3 of 250 records failed; [^\n]+\n {2}3 × Error: downstream returned 503 \[m7, m120, m249\]/)
+    t.match(
+      log[0],
+      /3 of 250 records of orders failed; [^\n]+\n {2}3 × Error: downstream returned 503 \[m7, m120, m249\]/,
+    )
   },
 )
 

@@ -24,7 +24,7 @@ t.test('rate-limited.ts: two instances send at most 14 per second and report the
   t.strictSame(await until(Promise.all([one(14, 30_000), other(14, 30_000)])), [[], []])
   // The timeout is 2 s, and no record starts in its last 0.4 s. So only seven records start, 1 s after the last seven.
   const log = await logged(async () => t.strictSame(await until(one(20, 2000)), ids(20).slice(7)))
-  t.match(log[0], '13 of 20 records failed (13 not started)')
+  t.match(log[0], '13 of 20 records of orders failed (13 not started)')
 
   const expected = [...ids(14), ...ids(14), ...ids(7)].map((id) => `body of ${id}`)
   t.strictSame(bodies.toSorted(), expected.toSorted())

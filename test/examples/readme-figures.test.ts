@@ -70,7 +70,7 @@ t.test('the texts that compare this package with Powertools have the figures of 
     const [least = '', most = ''] = [difference(one), difference(other)].sort()
     return `${least.replace(' ms', '')} to ${most}`
   }
-  const times = (name: string) => (cpuOf(name, OURS) / cpuOf(name, POWERTOOLS)).toFixed(1)
+  const times = (name: string) => (cpuOf(name, OURS) / cpuOf(name, POWERTOOLS)).toFixed(2)
   const [early10, later10] = callCases({ size: 10, client: 'node:http' })
   const [early100, later100] = callCases({ size: 100, client: 'node:http' })
   const sentences = [

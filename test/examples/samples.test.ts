@@ -1,4 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mock } from 'node:test'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -53,12 +55,13 @@ function testSample(name: string, title: string, test: (t: Test) => Promise<void
 
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
-async function importSample<T = { handler: Handler }>(name: string): Promise<T> {
-  return import(pathToFileURL(`${folder}/${name}.ts`).href)
+async function importSample<T = { handler: Handler }>(name: string, query = ''): Promise<T> {
+  return import(pathToFileURL(`${folder}/${name}.ts`).href + query)
 }
 
-async function run(name: string, bodies: string[], receiveCount = 1): Promise<string[]> {
-  const { handler } = await importSample(name)
+/** `query` loads the sample once more. */
+async function run(name: string, bodies: string[], receiveCount = 1, query = ''): Promise<string[]> {
+  const { handler } = await importSample(name, query)
   const attributes = { ...sqsRecord('').attributes, ApproximateReceiveCount: String(receiveCount) }
   const Records = bodies.map((body, index) => sqsRecord(`m${index}`, { body, attributes }))
   return failed(await handler({ Records }, {} as Context))
@@ -155,7 +158,7 @@ testSample('start', 'posts each record', async (t) => {
   const [text] = await logged(async () => {
     t.strictSame(await run('start', ['a', 'refuse', 'b', 'refuse']), ['m1', 'm3'])
   })
-  t.match(text, /2 of 4 records failed[^\n]*\n {2}2 × Error: downstream returned 503 \[m1, m3\]/)
+  t.match(text, /2 of 4 records of orders failed[^\n]*\n {2}2 × Error: downstream returned 503 \[m1, m3\]/)
 })
 
 testSample('flush', 'flushes what succeeded, and fails the invocation if it cannot flush', async (t) => {
@@ -487,6 +490,48 @@ testSample('engine', 'runs a handler file, and its assertions hold', async (t) =
 
 testSample('testing', 'its assertion holds', async (t) => {
   await t.resolves(import(pathToFileURL(`${folder}/testing.ts`).href))
+})
+
+testSample('tracer', 'makes a subsegment for each record, or none without tracing', async (t) => {
+  // Receives what Lambda's X-Ray daemon would receive.
+  const daemon = createSocket('udp4').bind(0, '127.0.0.1')
+  await once(daemon, 'listening')
+  t.teardown(() => daemon.close())
+  const { env } = process
+  t.teardown(() => {
+    process.env = env
+  })
+  process.env = {
+    ...env,
+    AWS_EXECUTION_ENV: 'AWS_Lambda_nodejs24.x',
+    AWS_XRAY_DAEMON_ADDRESS: `127.0.0.1:${daemon.address().port}`,
+    LAMBDA_TASK_ROOT: '/var/task',
+    POWERTOOLS_TRACER_CAPTURE_HTTPS_REQUESTS: 'false',
+    _HANDLER: 'index.handler',
+    _X_AMZN_TRACE_ID: 'Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1',
+  }
+  await logged(async () => {
+    const received = Promise.withResolvers<void>()
+    const segments: { name: string; id: string; parent_id: string }[] = []
+    daemon.on('message', (message) => {
+      segments.push(JSON.parse(String(message).split('\n')[1] as string))
+      if (segments.length === 3) received.resolve()
+    })
+    t.strictSame(await run('tracer', ['a', '']), ['m1'])
+    await received.promise
+    const id = segments.find(({ name }) => name === '## index.handler')?.id
+    const ofRecords = segments.filter(({ parent_id }) => parent_id === id)
+    t.match(ofRecords, [
+      { name: 'record', annotations: { messageId: 'm0' }, fault: undefined },
+      { name: 'record', annotations: { messageId: 'm1' }, fault: true, cause: { exceptions: [{ message: 'empty' }] } },
+    ])
+    t.equal(ofRecords.length, 2)
+    process.env.POWERTOOLS_TRACE_ENABLED = 'false'
+    t.strictSame(await run('tracer', ['a', ''], 1, '?off'), ['m1'])
+    delete process.env.POWERTOOLS_TRACE_ENABLED
+    delete process.env.AWS_EXECUTION_ENV
+    t.strictSame(await run('tracer', ['a', ''], 1, '?outside'), ['m1'])
+  })
 })
 
 // This sample runs last, because its subscription stays.

@@ -40,7 +40,7 @@ t.test(
       const { failed } = await until(invoke(handler, event))
       t.strictSame(failed, [refused])
     })
-    t.match(result[0], /1 of 12 records failed/)
+    t.match(result[0], /1 of 12 records of my-queue failed/)
     t.match(result[0], /1 × InvalidRequestContentException/)
     const started = Records.filter((record) => record !== refused).map(({ messageId, body }) => [messageId, body])
     t.strictSame(new Set(executions), new Set(started))

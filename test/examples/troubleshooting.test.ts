@@ -114,6 +114,10 @@ function promiseError(t: Test): string {
 async function ownErrors(t: Test): Promise<string[]> {
   return [
     await errorOf({ earlier: set({ batchItemFailures: [] }) }),
+    await errorOf({
+      before: (request) => void Object.defineProperty(request, 'event', { value: {} }),
+      inner: async () => ({ batchItemFailures: [] }),
+    }),
     await errorOf({ earlier: set(undefined) }),
     await errorOf({ inner: async () => undefined as never }),
     await errorOf({ inner: twice }),
@@ -144,7 +148,7 @@ t.test('each TypeError in middleware.ts and invocation.ts has a row', (t) => {
   const literals = Array.from(calls).flatMap(([, code = '']) =>
     Array.from(code.matchAll(/'([^']{20,})'|"([^"]{20,})"/g), ([, single, double]) => single ?? double ?? ''),
   )
-  t.equal(literals.length, 6)
+  t.equal(literals.length, 7)
   for (const literal of literals)
     t.ok(
       texts.some((text) => literal.startsWith(text)),

@@ -37,7 +37,7 @@ t.test(
       refused: { to: 'edsger@example.com', template: 'welcome-free', seats: 1 },
     })
     t.equal(log.length, 1)
-    t.match(log[0], /^middy-bounded-sqs-batch: 4 of 6 records failed; [^\n]+\n/)
+    t.match(log[0], /^middy-bounded-sqs-batch: 4 of 6 records of orders failed; [^\n]+\n/)
     t.match(log[0], /InvalidBodyError: The body is not valid JSON \[not-json\]/)
     t.match(log[0], /InvalidBodyError: The body does not match the schema: 1 issue at email \[bad-email\]/)
     t.match(log[0], /InvalidBodyError: The body does not match the schema: 1 issue at seats \[bad-seats\]/)

@@ -251,7 +251,7 @@ t.test('the log entry says why the chunk failed', async (t) => {
     t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['a', 'b', 'c'])
   })
   t.equal(lines.length, 1)
-  t.match(lines[0], /3 of 3 records failed/)
+  t.match(lines[0], /3 of 3 records of orders failed/)
   t.match(
     lines[0],
     /3 × TypeError: The handler returned a batchItemFailures whose entry 0 is not a record of the chunk/,

@@ -242,7 +242,7 @@ t.test('an earlier after hook that removes our response and throws: one line say
       .handler(failingRecords)
     await t.rejects(handler(standardEvent('a', 'x', 'b'), testContext()), { message: 'of after' })
   })
-  t.match(lines[0], /1 of 3 records failed/)
+  t.match(lines[0], /1 of 3 records of orders failed/)
   t.strictSame(lines.slice(1), [REDELIVERED])
 })
 
@@ -302,7 +302,7 @@ t.test('if the response is removed while onSummary runs, the invocation fails, a
     },
   }))
   t.match(outcome, REMOVED)
-  t.match(lines[0], /1 of 3 records failed/)
+  t.match(lines[0], /1 of 3 records of orders failed/)
   t.strictSame(lines.slice(1), [REDELIVERED])
   t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
   t.strictSame(trace.heard().at(-1), 'batch asyncEnd summary error', 'the trace has an error and no result')

@@ -151,7 +151,7 @@ t.test(
       t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
     })
     t.equal(lines.length, 1)
-    t.match(lines[0], /2 of 3 records failed/)
+    t.match(lines[0], /2 of 3 records of orders failed/)
     t.match(lines[0], /1 × Error: b failed \[b\]/)
     t.match(lines[0], /1 × Error: The handler reported the record as failed \[a\]/)
   },
@@ -372,7 +372,7 @@ t.test('failures that another inner handler reports are logged', async (t) => {
     .use(boundedSqsBatch())
     .handler(async () => [ok, no] as never)
   const [line, ...more] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
-  t.match(line, /1 of 2 records failed/)
+  t.match(line, /1 of 2 records of orders failed/)
   t.match(line, /1 × Error: x \[b\]/)
   t.strictSame(more, [])
 })

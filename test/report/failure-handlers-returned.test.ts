@@ -28,7 +28,7 @@ for (const [what, result] of accepted) {
       t.strictSame(failed(response), ['x2', 'x3'])
     })
     t.equal(lines.length, 1)
-    t.match(lines[0], /^middy-bounded-sqs-batch: 3 of 4 records failed \(1 handled by onFailure\); /)
+    t.match(lines[0], /^middy-bounded-sqs-batch: 3 of 4 records of orders failed \(1 handled by onFailure\); /)
   })
 }
 

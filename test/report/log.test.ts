@@ -1,6 +1,9 @@
-import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { SourceMap } from 'node:module'
+import { pathToFileURL } from 'node:url'
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import { build } from 'esbuild'
 import t, { type Test } from 'tap'
 import {
   type BatchSummary,
@@ -8,594 +11,20 @@ import {
   boundedSqsBatch,
   eachChunk,
   eachRecord,
+  InvalidBodyError,
+  PermanentError,
+  type RecordHandler,
 } from '../../src/index.ts'
 import { logFailures } from '../../src/report/failure-log.ts'
 import { checkSqsEvent } from '../../src/sqs-event.ts'
 import { record } from '../support/branded.ts'
-import { mockClock, passTime, settled } from '../support/clock.ts'
+import { mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { temporaryFolder } from '../support/folder.ts'
 import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { revoked, throwingOn } from '../support/hostile.ts'
-import { logged, unhandledRejections, warned } from '../support/output.ts'
-
-/** Handles records with the default log. Returns the log entries without their measured values. */
-async function logOf(handle: Parameters<typeof handlerOf>[0], event: Parameters<ReturnType<typeof handlerOf>>[0]) {
-  const lines = await logged(() => handlerOf(handle, { logger: undefined })(event))
-  return lines.map(withoutMeasures)
-}
-
-function withoutMeasures(entry: string): string {
-  return entry.replace(
-    /; (handler durations: p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?peak in flight: \d+(; time left: \d+ ms)?(?=\n)/,
-    '',
-  )
-}
-
-const SUMMARY: BatchSummary = {
-  records: 20,
-  succeeded: 5,
-  failed: 3,
-  timedOut: 1,
-  aborted: 2,
-  blocked: 4,
-  notStarted: 5,
-  handled: 6,
-  reported: 9,
-  durations: undefined,
-  peakInFlight: 1,
-  timeLeft: undefined,
-}
-
-/** The lines of the entry about a batch in which each record failed for one of these reasons. */
-async function linesFor(...reasons: unknown[]): Promise<string[]> {
-  const batch = checkSqsEvent(standardEvent(...ids(reasons.length)))
-  const failures = reasons.map((reason, index) => ({ index: record(index), reason }))
-  const [entry] = await logged(() => logFailures(undefined, batch, failures, () => SUMMARY))
-  return (entry as string).split('\n')
-}
-
-/** The groups of errors with these messages. */
-async function groupsFor(...messages: string[]): Promise<string[]> {
-  const errors = messages.map((message) => Object.assign(new Error(message), { stack: undefined }))
-  const [, ...groups] = await linesFor(...errors)
-  return groups
-}
-
-t.test('the first line has the counts of the summary', async (t) => {
-  const [head] = await linesFor('x')
-  t.equal(
-    head,
-    'middy-bounded-sqs-batch: 15 of 20 records failed ' +
-      '(1 timed out, 2 aborted, 4 blocked, 5 not started, 6 handled by onFailure); peak in flight: 1',
-  )
-})
-
-t.test('nothing is logged if no record failed', async (t) => {
-  t.strictSame(await logOf(() => {}, standardEvent('a', 'b')), [])
-})
-
-t.test('a batch logs one entry: counts, and groups by name and message, the largest first', async (t) => {
-  const lines = await logOf(
-    (_record, _context, { index }) => {
-      if (index % 100 === 0) throw new TypeError('rare')
-      if (index % 2 === 0) throw new Error(`order ${index} of d9428888-122b-11e1-b85c-61cd3cbb3210 took 1.5 s`)
-    },
-    standardEvent(...ids(1000)),
-  )
-  t.equal(lines.length, 1)
-  const text = lines[0] as string
-  const [head, first, ...rest] = text.split('\n')
-  t.equal(head, 'middy-bounded-sqs-batch: 500 of 1000 records failed')
-  t.equal(first, '  490 × Error: order 2 of d9428888-122b-11e1-b85c-61cd3cbb3210 took 1.5 s [m2, m4, m6, …]')
-  t.match(rest[0], /^ {4}at .*report\/log/)
-  t.ok(rest.includes('  10 × TypeError: rare [m0, m100, m200, …]'))
-  t.equal(rest.filter((line) => line.startsWith('  ') && !line.startsWith('    ')).length, 1)
-})
-
-t.test('numbers and UUIDs do not make a new group, also in long messages', async (t) => {
-  const lines = await logOf(
-    (_record, _context, { index }) => {
-      throw new Error(`order ${'9'.repeat(1 + (index % 50))} ${'x'.repeat(385)} ${randomUUID()} ${'y'.repeat(300)}`)
-    },
-    standardEvent(...ids(500)),
-  )
-  t.match(lines[0], /\n {2}500 × Error: order /)
-})
-
-t.test('the values of numbers and UUIDs make no difference, but their presence does', async (t) => {
-  const uuids = ['aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee', 'FEDCBAFE-DCBA-FEDC-BAFE-DCBAFEDCBAFE']
-  t.strictSame(await groupsFor(...uuids), [`  2 × Error: ${uuids[0]} [m0, m1]`])
-  t.strictSame(await groupsFor('1 ms', '22 ms', '3.55 ms', '1,000,000.25 ms'), ['  4 × Error: 1 ms [m0, m1, m2, …]'])
-  t.strictSame(await groupsFor('id', 'id7', `id${uuids[0]}`, 'id-'), [
-    '  2 × Error: id7 [m1, m2]',
-    '  1 × Error: id [m0]',
-    '  1 × Error: id- [m3]',
-  ])
-})
-
-t.test('only the beginning of a text is read and shown', async (t) => {
-  const x = (count: number) => 'x'.repeat(count)
-  t.strictSame(await groupsFor(x(393)), [`  1 × Error: ${x(393)} [m0]`])
-  t.strictSame(await groupsFor(x(394)), [`  1 × Error: ${x(392)}… [m0]`])
-  t.strictSame(await groupsFor(`${x(393)}a`, `${x(393)}b`), [`  2 × Error: ${x(392)}… [m0, m1]`])
-  t.equal((await groupsFor(`${'9'.repeat(800)}a`, `${'9'.repeat(800)}b`)).length, 1)
-  const batch = checkSqsEvent(standardEvent(`${' '.repeat(800)}x`))
-  const [entry] = await logged(() => logFailures(undefined, batch, [{ index: record(0), reason: 'no' }], () => SUMMARY))
-  t.match(entry, /\n {2}1 × thrown string: no \[ \]$/)
-})
-
-t.test('records that timed out, were blocked or not started are counted', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  let lines: readonly string[] = []
-  async function run() {
-    const handle = handlerOf(held.handle, { logger: undefined, concurrency: 2, recordTimeout: 100 })
-    const result = handle(fifoEvent('a1', 'b1', 'a2', 'a3', 'b2', 'c1', 'd1'), timedContext(10_000))
-    await settled()
-    clock.advance(50)
-    held.fail('b1', new Error('b1 failed'))
-    await settled()
-    t.strictSame(held.running(), ['a1', 'c1'])
-    passTime(clock, 250)
-    t.equal(failed(await result).length, 7)
-  }
-  const warnings = await warned(async () => {
-    lines = await logged(run)
-  })
-  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
-  t.equal(lines.length, 1)
-  const text = withoutMeasures(lines[0] as string)
-  t.match(text, /7 of 7 records failed \(2 timed out, 3 blocked, 1 not started\)\n/)
-  t.match(
-    text,
-    /\n {2}2 × RecordTimeoutError: The handler did not finish within the recordTimeout of 100 ms \[a1, c1\]\n/,
-  )
-  t.match(text, /\n {2}1 × Error: b1 failed \[b1\]\n/)
-  t.notMatch(text, 'RecordBlockedError')
-  t.notMatch(text, 'RecordNotStartedError')
-})
-
-t.test('a revoked proxy as an error changes nothing in the response', async (t) => {
-  const { proxy, revoke } = Proxy.revocable({}, {})
-  revoke()
-  const handle = handlerOf(({ messageId }) => (messageId === 'b' ? Promise.reject(proxy) : undefined), {
-    logger: undefined,
-  })
-  const lines = await logged(async () => t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['b']))
-  t.match(lines.map(withoutMeasures), [/1 of 3 records failed\n {2}1 × an error that throws when it is read \[b\]/])
-})
-
-t.test('an error that throws when it is read does not change what is logged of the others', async (t) => {
-  const thrown: Record<string, unknown> = {
-    a: revoked(),
-    b: new Error('b failed'),
-    c: throwingOn(new Error(), 'message'),
-  }
-  const [text] = await logOf(({ messageId }) => Promise.reject(thrown[messageId]), standardEvent('a', 'b', 'c'))
-  const groups = text?.split('\n').filter((line) => / × /.test(line))
-  t.strictSame(groups, ['  2 × an error that throws when it is read [a, c]', '  1 × Error: b failed [b]'])
-})
-
-t.test('if the entry cannot be made, nothing is logged and nothing is thrown', async (t) => {
-  const batch = checkSqsEvent(standardEvent('a', 'b', 'c'))
-  function summary(): never {
-    throw new Error('no summary')
-  }
-  const failures = [{ index: record(1), reason: new Error('b failed') }]
-  t.strictSame(await logged(() => logFailures(undefined, batch, failures, summary)), [])
-})
-
-t.test('an entry has at most ten groups', async (t) => {
-  const names = 'abcdefghijklmno'.split('')
-  const lines = await logOf(
-    ({ messageId }) => {
-      throw new Error(`kind ${messageId}`)
-    },
-    standardEvent(...names),
-  )
-  const groups = (lines[0] as string).split('\n').filter((line) => / × /.test(line))
-  t.equal(groups.length, 10)
-  t.match(lines[0], /\n {2}groups of errors omitted: 5$/)
-})
-
-t.test('an entry has no body, attribute, receipt handle or cause, and shortens long messages', async (t) => {
-  const event = {
-    Records: [
-      sqsRecord('a', {
-        body: 'SECRET-body',
-        receiptHandle: 'SECRET-handle',
-        messageAttributes: { x: { dataType: 'String', stringValue: 'SECRET-attribute' } },
-      }),
-    ],
-  }
-  const long = `first line\n    at SECRET-in-message (a:1:1)\n${'x'.repeat(1000)}SECRET-tail`
-  const [text] = await logOf(() => {
-    throw new Error(long, { cause: new Error('SECRET-cause') })
-  }, event)
-  t.match(text, /1 × Error: first line at SECRET-in-message \(a:1:1\) x+… \[a\]\n {4}at /)
-  t.equal(text?.match(/SECRET/g)?.length, 1, 'of the secrets, only the one in the error message is logged')
-  for (const line of (text as string).split('\n')) t.ok(line.length < 430, `${line.length} characters`)
-})
-
-t.test('thrown values that are not errors, or that throw when they are read, have a line each', async (t) => {
-  const frameless = Object.assign(new Error('no stack'), { stack: undefined })
-  const thrown: [unknown, string][] = [
-    ['a text', '1 × thrown string: a text [a]'],
-    [undefined, '1 × thrown undefined: undefined [a]'],
-    [null, '1 × thrown object: null [a]'],
-    [Symbol('s'), '1 × thrown symbol: Symbol(s) [a]'],
-    [{ code: 5 }, '1 × an object [a]'],
-    [frameless, '1 × Error: no stack [a]'],
-    [{ name: 'Named', message: 7 }, '1 × Named [a]'],
-    [{ name: 5, message: 'no name' }, '1 × an object: no name [a]'],
-    [{ name: '', message: 'no name' }, '1 × an object: no name [a]'],
-    [{ message: 'no stack', stack: { replace: () => '\n    at SECRET' } }, '1 × an object: no stack [a]'],
-    [
-      {
-        get message() {
-          throw new Error('SECRET')
-        },
-      },
-      '1 × an error that throws when it is read [a]',
-    ],
-    [throwingOn(new Error('no stack'), 'stack'), '1 × Error: no stack [a]'],
-    ['', '1 × thrown string [a]'],
-  ]
-  for (const [value, expected] of thrown) {
-    const [text] = await logOf(() => Promise.reject(value), standardEvent('a'))
-    t.equal(text, `middy-bounded-sqs-batch: 1 of 1 records failed\n  ${expected}`)
-  }
-})
-
-t.test(
-  'the code of the error, of its cause or of its first inner error is added if the message does not contain it',
-  async (t) => {
-    const coded = (code: unknown, message = 'no') => Object.assign(new Error(message), { code })
-    const thrown: [unknown, string][] = [
-      [new TypeError('fetch failed', { cause: coded('ECONNREFUSED') }), 'TypeError: fetch failed (ECONNREFUSED)'],
-      [new AggregateError([coded('ENOTFOUND'), coded('EMFILE')], ''), 'AggregateError: (ENOTFOUND)'],
-      [coded('EMFILE', 'too many open files'), 'Error: too many open files (EMFILE)'],
-      [coded('EMFILE', 'open EMFILE'), 'Error: open EMFILE'],
-      [{ code: 'E_X' }, 'an object: (E_X)'],
-      [coded('ERR_INVALID_URL', 'Invalid URL'), 'Error: Invalid URL'],
-      [coded('some text, perhaps of a body'), 'Error: no'],
-      [coded('A'.repeat(50)), 'Error: no'],
-      [coded(7), 'Error: no'],
-      [coded(['EMFILE']), 'Error: no'],
-      [new Error('no', { cause: null }), 'Error: no'],
-      [new Error('no', { cause: 'EMFILE' }), 'Error: no'],
-      [Object.assign(new Error('no'), { errors: [] }), 'Error: no'],
-    ]
-    for (const [error, expected] of thrown) {
-      const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
-      t.equal(text?.split('\n')[1], `  1 × ${expected} [a]`)
-    }
-  },
-)
-
-t.test('errors that differ only in their codes make different groups', async (t) => {
-  const codes: Record<string, string> = { a: 'EMFILE', b: 'ECONNREFUSED', c: 'EMFILE' }
-  const [text] = await logOf(
-    ({ messageId }) => Promise.reject(new TypeError('fetch failed', { cause: { code: codes[messageId] } })),
-    standardEvent('a', 'b', 'c'),
-  )
-  const groups = text?.split('\n').filter((line) => / × /.test(line))
-  t.strictSame(groups, [
-    '  2 × TypeError: fetch failed (EMFILE) [a, c]',
-    '  1 × TypeError: fetch failed (ECONNREFUSED) [b]',
-  ])
-})
-
-t.test('stack frames of Node, p-queue and this package are omitted', async (t) => {
-  const error = new Error('no')
-  error.stack = [
-    'Error: no',
-    '    at save (/var/task/handler.mjs:14:31)',
-    '    at handleRecord (/var/task/node_modules/middy-bounded-sqs-batch/dist/index.js:1:1)',
-    '    at /var/task/node_modules/p-queue/dist/index.js:1:1',
-    '    at AsyncLocalStorage.run (node:internal/async_local_storage/async_context_frame:63:14)',
-    '    at node:internal/main/run_main_module:33:47',
-    '    at async all (file:///var/task/node_modules/p-queue-like/index.js:1:1)',
-  ].join('\n')
-  const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
-  t.strictSame(text?.split('\n').slice(2), [
-    '    at save (/var/task/handler.mjs:14:31)',
-    '    at async all (file:///var/task/node_modules/p-queue-like/index.js:1:1)',
-  ])
-})
-
-t.test('an entry has at most ten stack frames of an error', async (t) => {
-  const frames = ids(12).map((id) => `    at ${id} (/var/task/handler.mjs:14:31)`)
-  const error = Object.assign(new Error('no'), { stack: ['Error: no', ...frames].join('\n') })
-  const [, , ...shown] = await linesFor(error)
-  t.strictSame(shown, frames.slice(0, 10))
-})
-
-t.test('all frames of a stack without a first line are logged', async (t) => {
-  const frames = ['    at save (/var/task/save.js:1:2)', '    at run (/var/task/run.js:3:4)']
-  const [, , ...shown] = await linesFor(Object.assign(new Error(''), { stack: frames.join('\n') }))
-  t.strictSame(shown, frames)
-})
-
-t.test('stack frames are logged without the message if the stack has an older message', async (t) => {
-  const error = new Error('SECRET at noon')
-  t.match(error.stack, 'SECRET') // a stack is written when it is first read
-  error.message = 'rewritten'
-  const [text] = await logOf(() => Promise.reject(error), standardEvent('a'))
-  t.match(text, /1 × Error: rewritten \[a\]\n {4}at /)
-  t.notMatch(text, 'SECRET')
-})
-
-const fails = () => Promise.reject(new Error('x'))
-
-/** Runs an inner handler that must fail the invocation, and returns the log. */
-async function failureLogOf(
-  t: Test,
-  inner: (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>,
-  event: SQSEvent,
-  options: BoundedSqsBatchOptions = {},
-): Promise<string[]> {
-  return logged(async () => {
-    const handler = middy<SQSEvent, SQSBatchResponse>().use(boundedSqsBatch(options)).handler(inner)
-    await t.rejects(handler(event, testContext()))
-    await settled()
-  })
-}
-
-t.test(
-  'if an invocation fails, one line says how many messages are redelivered, and how many had succeeded',
-  async (t) => {
-    function failsAfter(records: ReturnType<typeof eachRecord>) {
-      return async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
-        await records(event, context)
-        throw new Error('flush')
-      }
-    }
-    const failB = failsAfter(
-      eachRecord(({ messageId }) => {
-        if (messageId === 'b') throw new Error('b failed')
-      }),
-    )
-    const line =
-      'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 3 messages, of which 2 had succeeded'
-    const abc = standardEvent('a', 'b', 'c')
-    t.strictSame(await failureLogOf(t, failB, abc), [line])
-
-    const errors: unknown[] = []
-    t.strictSame(await failureLogOf(t, failB, abc, { logger: (error) => errors.push(error) }), [line])
-    t.strictSame(errors, [], 'the logger is not called')
-
-    t.strictSame(await failureLogOf(t, failB, abc, { logger: false }), [])
-
-    const nothing = failsAfter(eachRecord(fails))
-    t.strictSame(await failureLogOf(t, nothing, abc), [], 'nothing had succeeded')
-
-    const chunks = failsAfter(eachChunk(2, ([first]) => (first?.messageId === 'c' ? fails() : undefined)))
-    t.strictSame(await failureLogOf(t, chunks, standardEvent('a', 'b', 'c', 'd', 'e')), [
-      'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 5 messages, of which 3 had succeeded',
-    ])
-
-    const many = failsAfter(eachRecord((_record, _context, { index }) => (index === 77 ? fails() : undefined)))
-    t.strictSame(await failureLogOf(t, many, standardEvent(...ids(10_000))), [
-      'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 10000 messages, of which 9999 had succeeded',
-    ])
-  },
-)
-
-t.test('records of which it is not known that they succeeded do not count in this line', async (t) => {
-  const held = heldRecords()
-  const whileRecordsRun = async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
-    void eachRecord(held.handle)(event, context)
-    await settled()
-    held.succeed('a')
-    held.fail('b')
-    await settled()
-    throw new Error('the other half failed')
-  }
-  const lines = await failureLogOf(t, whileRecordsRun, standardEvent(...'abcde'), { concurrency: 2 })
-  t.strictSame(lines, [
-    'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 5 messages, of which 1 had succeeded',
-  ])
-  t.strictSame(held.running(), ['c', 'd'])
-
-  const blocked = async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
-    const report = await eachRecord(({ messageId }) => (messageId === 'a1' ? fails() : undefined))(event, context)
-    t.strictSame(failed(report), ['a1', 'a2'])
-    throw new Error('flush')
-  }
-  t.strictSame(await failureLogOf(t, blocked, fifoEvent('a1', 'b1', 'a2', 'b2', 'c1')), [
-    'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 5 messages, of which 3 had succeeded',
-  ])
-})
-
-t.test('the failures that another inner handler returned count in this line', async (t) => {
-  const later = {
-    after() {
-      throw new Error('later')
-    },
-  }
-  const settledResults = (event: SQSEvent) =>
-    Promise.allSettled(event.Records.map(({ messageId }) => (messageId === 'b' ? fails() : undefined)))
-  for (const [inner, expected] of [
-    [settledResults, [/SQS redelivers all 3 messages, of which 2 had succeeded$/]],
-    [async () => listOf('a', 'c'), [/SQS redelivers all 3 messages, of which 1 had succeeded$/]],
-    [async () => listOf('a', 'b', 'c'), []],
-    [async () => listOf('z'), []], // refused, so nobody knows what succeeded
-    [() => fails(), []],
-  ] as const) {
-    const lines = await logged(async () => {
-      const handler = middy<SQSEvent>().use(boundedSqsBatch()).use(later).handler(inner)
-      await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()))
-      await settled()
-    })
-    t.match(lines, expected)
-    t.equal(lines.length, expected.length)
-  }
-})
-
-t.test('the line follows the entry of a batch that has responded, and is written once', async (t) => {
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .after(() => {
-      throw new Error('COMMIT')
-    })
-    .onError(() => {
-      throw new Error('ROLLBACK')
-    })
-    .use(boundedSqsBatch())
-    .handler(eachRecord(({ messageId }) => (messageId === 'b' ? fails() : undefined)))
-  const lines = await logged(async () => {
-    await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { message: 'ROLLBACK' })
-    await settled()
-  })
-  t.match(lines, [
-    /^middy-bounded-sqs-batch: 1 of 3 records failed; /,
-    /^middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 3 messages, of which 2 had succeeded$/,
-  ])
-  t.equal(lines.length, 2)
-})
-
-t.test('a batch whose records all failed has its entry only, also with throwOnFullBatchFailure', async (t) => {
-  const lines = await logged(async () => {
-    const handle = handlerOf(fails, { throwOnFullBatchFailure: true, logger: undefined })
-    await t.rejects(handle(standardEvent('a', 'b')), { name: 'FullBatchFailureError' })
-    await settled()
-  })
-  t.match(lines, [/^middy-bounded-sqs-batch: 2 of 2 records failed; /])
-  t.equal(lines.length, 1)
-})
-
-t.test('a console that throws does not change the error of the invocation', async (t) => {
-  const { error } = console
-  console.error = () => {
-    throw new Error('EPIPE')
-  }
-  t.teardown(() => {
-    console.error = error
-  })
-  const unhandled = unhandledRejections(t)
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch())
-    .handler(async (event, context) => {
-      await eachRecord(() => {})(event, context)
-      throw new Error('flush')
-    })
-  await t.rejects(handler(standardEvent('a'), testContext()), { message: 'flush' })
-  await settled()
-  t.strictSame(unhandled, [])
-})
-
-t.test('logger: false logs nothing, also if onFailure and onSummary fail', async (t) => {
-  const options = { logger: false, onFailure: fails, onSummary: fails } as const
-  t.strictSame(await logged(() => handlerOf(fails, options)(standardEvent('a'))), [])
-})
-
-t.test('a logger is called once for each failed record, with the error and the record', async (t) => {
-  const calls: [unknown, unknown][] = []
-  const event = standardEvent('a', 'b', 'c', 'd')
-  const lines = await logged(() =>
-    handlerOf(
-      ({ messageId }) => {
-        if (messageId !== 'b') throw messageId
-      },
-      { logger: (error, record) => calls.push([error, record]) },
-    )(event),
-  )
-  t.strictSame(
-    calls.map(([error]) => error),
-    ['a', 'c', 'd'],
-  )
-  t.ok(calls.every(([error, record]) => event.Records.find(({ messageId }) => messageId === error) === record))
-  t.strictSame(lines, [])
-})
-
-t.test('a logger that throws or rejects changes nothing, and its error is logged', async (t) => {
-  let calls = 0
-  function throws() {
-    calls++
-    throw new Error('the log is full')
-  }
-  const [line, ...more] = await logged(async () => {
-    t.strictSame(failed(await handlerOf(fails, { logger: throws })(standardEvent('a', 'b'))), ['a', 'b'])
-  })
-  t.equal(calls, 2)
-  t.match(line, /the logger failed: Error: the log is full/)
-  t.strictSame(more, [])
-
-  const unhandled = unhandledRejections(t)
-  const rejects = (async () => {
-    throw new Error('the log is unavailable')
-  }) as () => void
-  const rejections = await logged(async () => {
-    t.strictSame(failed(await handlerOf(fails, { logger: rejects })(standardEvent('a'))), ['a'])
-    await settled()
-  })
-  t.match(rejections, [/the logger failed: Error: the log is unavailable/])
-  t.strictSame(unhandled, [])
-})
-
-t.test("the entry about a logger's error has a shortened message in one line, then the stack", async (t) => {
-  function throws() {
-    throw new Error(`first\nsecond ${'x'.repeat(1000)}`)
-  }
-  const [entry] = await logged(() => handlerOf(fails, { logger: throws })(standardEvent('a')))
-  const [head, ...frames] = (entry as string).split('\n')
-  t.equal(head, `middy-bounded-sqs-batch: the logger failed: Error: first second ${'x'.repeat(379)}…`)
-  t.match(frames[0], /^ {2}at throws .*report\/log/)
-  t.ok(frames.every((frame) => frame.startsWith('  at ')))
-
-  const unreadable = () => Promise.reject(revoked())
-  t.strictSame(await logged(() => handlerOf(fails, { logger: unreadable })(standardEvent('a'))), [
-    'middy-bounded-sqs-batch: the logger failed: an error that throws when it is read',
-  ])
-})
-
-t.test('a console that throws changes nothing', async (t) => {
-  const { error } = console
-  console.error = () => {
-    throw new Error('EPIPE')
-  }
-  t.teardown(() => {
-    console.error = error
-  })
-  const handle = handlerOf(() => Promise.reject(new Error('x')), { logger: undefined })
-  t.strictSame(failed(await handle(standardEvent('a'))), ['a'])
-})
-
-t.test('the entry says how long handlers took, how many were in flight and how much time is left', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(1)
-  const [entry] = await logged(async () => {
-    const handle = handlerOf(held.handle, { logger: undefined, concurrency: 3, recordTimeout: 4_000, onFailure })
-    const result = handle(fifoEvent('a1', 'b1', 'c1', 'd1', 'a2', 'e1'), timedContext(10_000))
-    await settled()
-    clock.advance(1_000)
-    held.fail('a1')
-    held.succeed('b1')
-    await settled()
-    clock.advance(2_000)
-    held.succeed('d1')
-    await settled()
-    clock.advance(1_000)
-    clock.advance(1_000)
-    t.strictSame(failed(await result), ['c1', 'a2', 'e1'])
-  })
-  const head = (entry as string).split('\n')[0]
-  t.equal(
-    head,
-    'middy-bounded-sqs-batch: 4 of 6 records failed (2 timed out, 1 blocked, 1 handled by onFailure); ' +
-      'handler durations: p50 2000 ms, p95 4000 ms, max 4000 ms; peak in flight: 3; time left: 5000 ms',
-  )
-})
-
-t.test('the entry has no durations if no handler ran, and no remaining time if the context has none', async (t) => {
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch())
-    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a' }] }))
-  const [entry] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
-  t.match(entry, /^middy-bounded-sqs-batch: 1 of 2 records failed; peak in flight: 0\n/)
-})
+import { logged, unhandledRejections } from '../support/output.ts'
 
 /** The arguments of each call of `console.error` with this log format of Lambda. */
 async function entriesIn(format: string, run: () => unknown): Promise<unknown[][]> {
@@ -614,28 +43,159 @@ async function entriesIn(format: string, run: () => unknown): Promise<unknown[][
   return calls
 }
 
-function plain(value: unknown) {
-  return JSON.parse(JSON.stringify(value))
+/** The only entry about this event, as text without measured values, and as what is left of it in JSON. */
+async function entryOf(handle: RecordHandler, event: SQSEvent) {
+  const run = () => handlerOf(handle, { logger: undefined })(event)
+  const [[text]] = (await entriesIn('Text', run)) as [[string]]
+  const [[fields]] = (await entriesIn('JSON', run)) as [[object]]
+  const [head = '', ...lines] = text.split('\n')
+  return { lines: [head.replace(MEASURES, ''), ...lines], fields: JSON.parse(JSON.stringify(fields)) }
 }
 
-t.test("if Lambda's log format is JSON, the entry is one object", async (t) => {
+const MEASURES =
+  /; (handler durations: p50 \d+ ms, p95 \d+ ms, max \d+ ms; )?peak in flight: \d+(; time left: \d+ ms)?$/
+
+const fails = () => Promise.reject(new Error('x'))
+
+const isFrame = (line: string) => /^ {4}at /.test(line)
+
+const SUMMARY: BatchSummary = {
+  records: 20,
+  succeeded: 5,
+  failed: 3,
+  timedOut: 1,
+  aborted: 2,
+  blocked: 4,
+  notStarted: 5,
+  handled: 6,
+  reported: 9,
+  durations: undefined,
+  peakInFlight: 1,
+  timeLeft: undefined,
+}
+
+/** The lines of the entry about records that failed for these reasons. */
+async function linesOf(event: SQSEvent, summary: () => BatchSummary, ...reasons: unknown[]): Promise<string[]> {
+  const failures = reasons.map((reason, index) => ({ index: record(index), reason }))
+  const time = () => ({ left: Infinity, reserve: 0 })
+  const entries = await logged(() => logFailures(undefined, checkSqsEvent(event), failures, summary, time))
+  return entries.flatMap((entry) => entry.split('\n'))
+}
+
+/** The lines below the headline. */
+async function linesFor(...reasons: unknown[]): Promise<string[]> {
+  const [, ...lines] = await linesOf(standardEvent(...ids(reasons.length)), () => SUMMARY, ...reasons)
+  return lines
+}
+
+function withFields(error: Error, fields: object): Error {
+  return Object.assign(error, fields)
+}
+
+const CUSTOMERS = 'acme globex initech umbrella hooli stark wayne wonka cyberdyne tyrell soylent oscorp'.split(' ')
+
+/** What the record with this index throws, and the entry without its frames. The records are called m0, m1 … */
+const CASES: Record<string, { records: number; receives?: number; error: (index: number) => Error; entry: string }> = {
+  'HTTP statuses': {
+    records: 80,
+    error: (index) => new Error(`downstream returned ${index < 50 ? 503 : index < 70 ? 429 : 400}`),
+    entry: `middy-bounded-sqs-batch: 80 of 80 records of orders failed; highest receive count: 1
+  50 × Error: downstream returned 503 [m0, m1, m2, …]; highest receive count: 1
+  20 × Error: downstream returned 429 [m50, m51, m52, …]; highest receive count: 1
+  10 × Error: downstream returned 400 [m70, m71, m72, …]; highest receive count: 1`,
+  },
+  causes: {
+    records: 10,
+    error: (index) => {
+      let cause: Error = new TypeError("Cannot read properties of undefined (reading 'id')")
+      if (index < 8) cause = withFields(new Error('connect ECONNREFUSED 10.0.0.1:5432'), { code: 'ECONNREFUSED' })
+      if (index < 5) cause = withFields(new Error('duplicate key'), { name: 'DatabaseError', code: '23505' })
+      return withFields(new Error('could not save the order', { cause }), { name: 'OrderError' })
+    },
+    entry: `middy-bounded-sqs-batch: 10 of 10 records of orders failed; highest receive count: 1
+  5 × OrderError: could not save the order [m0, m1, m2, …]; highest receive count: 1
+    caused by DatabaseError: duplicate key (code 23505)
+  3 × OrderError: could not save the order [m5, m6, m7]; highest receive count: 1
+    caused by Error: connect ECONNREFUSED 10.0.0.1:5432
+  2 × OrderError: could not save the order [m8, m9]; highest receive count: 1
+    caused by TypeError: Cannot read properties of undefined (reading 'id')`,
+  },
+  'a message for each customer': {
+    records: 12,
+    error: (index) => new Error(`customer ${CUSTOMERS[index]} is blocked`),
+    entry: `middy-bounded-sqs-batch: 12 of 12 records of orders failed; highest receive count: 1
+  12 × Error: customer acme is blocked (one of 12 different messages) [m0, m1, m2, …]; highest receive count: 1`,
+  },
+  'messages that were received before': {
+    records: 5,
+    receives: 14,
+    error: () => new Error('the partner is down'),
+    entry: `middy-bounded-sqs-batch: 5 of 5 records of orders failed; highest receive count: 14
+  5 × Error: the partner is down [m0, m1, m2, …]; highest receive count: 14`,
+  },
+  'long hexadecimal texts': {
+    records: 3,
+    error: (index) => new Error(`token ${'ab01'.repeat(190)}${index} expired`),
+    entry: `middy-bounded-sqs-batch: 3 of 3 records of orders failed; highest receive count: 1
+  3 × Error: token ${'ab01'.repeat(98)}a… [m0, m1, m2]; highest receive count: 1`,
+  },
+  'an error of the AWS SDK': {
+    records: 4,
+    error: () =>
+      withFields(new Error('Rate exceeded'), { name: 'ThrottlingException', $metadata: { httpStatusCode: 400 } }),
+    entry: `middy-bounded-sqs-batch: 4 of 4 records of orders failed; highest receive count: 1
+  4 × ThrottlingException: Rate exceeded (status 400) [m0, m1, m2, …]; highest receive count: 1`,
+  },
+}
+
+interface LoggedGroup {
+  readonly count: number
+  readonly error: string
+  readonly causes: { readonly error: string }[]
+  readonly stack: string[]
+}
+
+for (const [what, { records, receives = 1, error, entry }] of Object.entries(CASES)) {
+  t.test(`the entry about ${what} has these lines and the frames of this file, and as JSON the same`, async (t) => {
+    const event = standardEvent(...ids(records))
+    for (const { attributes } of event.Records) attributes.ApproximateReceiveCount = String(receives)
+    const { lines, fields } = await entryOf((_record, _context, { index }) => {
+      throw error(index)
+    }, event)
+    t.equal(lines.filter((line) => !isFrame(line)).join('\n'), entry)
+    t.ok(lines.filter(isFrame).every((line) => /^ {4}at .*\/report\/log\.test\.ts:/.test(line)))
+    const inFields = fields.errors.flatMap(({ count, error, causes, stack }: LoggedGroup) => [
+      `  ${count} × ${error}`,
+      ...causes.map(({ error }) => `    caused by ${error}`),
+      ...stack.map((line) => `    ${line}`),
+    ])
+    t.ok(lines.every((line, index) => line.startsWith([fields.message, ...inFields][index])))
+  })
+}
+
+t.test("if Lambda's log format is JSON, the entry is one object with these fields", async (t) => {
   const clock = mockClock(t)
   const event = standardEvent(...ids(25))
-  const calls = await entriesIn('JSON', async () => {
-    function fails(_record: unknown, _context: unknown, { index }: { index: number }) {
-      clock.advance(2)
-      if (index % 2 === 0) throw index === 4 ? new TypeError('rare') : new Error(`order ${index} failed`)
-    }
-    const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(3)
-    await handlerOf(fails, { logger: undefined, concurrency: 1, onFailure })(event, timedContext(1000))
-  })
+  ;(event.Records[6] as { attributes: object }).attributes = { ApproximateReceiveCount: '3' }
+  const cause = withFields(new TypeError('fetch\nfailed'), { code: 'EPIPE', statusCode: 502 })
+  const handle: RecordHandler = (_record, _context, { index }) => {
+    clock.advance(2)
+    if (index === 4) throw withFields(new RangeError('too\nlarge'), { code: 22003 })
+    if (index % 2 === 0) throw new Error(`order ${index} returned 503`, { cause })
+  }
+  const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(3)
+  const handler = handlerOf(handle, { logger: undefined, concurrency: 1, onFailure })
+  const calls = await entriesIn('JSON', () => handler(event, timedContext(1000)))
   t.equal(calls.length, 1)
-  const [entry, ...more] = calls[0] as [Record<string, unknown>, ...unknown[]]
+  const [entry, ...more] = calls[0] as [object, ...unknown[]]
   t.strictSame(more, [])
   t.equal(Object.getPrototypeOf(entry), Object.prototype)
-  const { errors, ...rest } = plain(entry)
+  const { errors, ...rest } = JSON.parse(JSON.stringify(entry))
   t.strictSame(rest, {
-    message: 'middy-bounded-sqs-batch: 13 of 25 records failed (3 handled by onFailure)',
+    message:
+      'middy-bounded-sqs-batch: 13 of 25 records of orders failed (3 handled by onFailure); highest receive count: 3',
+    queue: 'orders',
+    receiveCount: 3,
     records: 25,
     succeeded: 12,
     failed: 13,
@@ -649,68 +209,446 @@ t.test("if Lambda's log format is JSON, the entry is one object", async (t) => {
     peakInFlight: 1,
     timeLeft: 950,
     omittedGroups: 0,
+    omittedRecords: 0,
   })
-  t.match(errors, [
-    { error: 'Error: order 0 failed', count: 12, ids: ['m0', 'm2', 'm6'], stack: [/^at .*report\/log/] },
-    { error: 'TypeError: rare', count: 1, ids: ['m4'], stack: [/^at .*report\/log/] },
-  ])
-  t.equal(errors.length, 2)
-  for (const { stack } of errors) t.ok(stack.length <= 10)
-  t.notMatch(JSON.stringify(entry), 'body of')
-})
-
-t.test('the JSON entry has at most ten groups', async (t) => {
-  const handle = handlerOf(
-    ({ messageId }) => Promise.reject(new Error(`kind ${messageId}`, { cause: new Error('SECRET') })),
-    { logger: undefined },
-  )
-  const calls = await entriesIn('JSON', () => handle(standardEvent(...'abcdefghijklm')))
-  t.equal(calls.length, 1)
-  const entry = plain(calls[0]?.[0])
-  t.match(entry, { message: 'middy-bounded-sqs-batch: 13 of 13 records failed', omittedGroups: 3 })
+  for (const { stack } of errors) t.match(stack, [/^at .*report\/log\.test/])
   t.strictSame(
-    entry.errors.map(({ error }: { error: string }) => error),
-    [...'abcdefghij'].map((id) => `Error: kind ${id}`),
+    errors.map(({ stack, ...group }: { stack: unknown }) => group),
+    [
+      {
+        error: 'Error: order 0 returned 503',
+        name: 'Error',
+        message: 'order 0 returned 503',
+        status: 503,
+        causes: [
+          {
+            error: 'TypeError: fetch failed (code EPIPE, status 502)',
+            name: 'TypeError',
+            message: 'fetch failed',
+            code: 'EPIPE',
+            status: 502,
+          },
+        ],
+        count: 12,
+        ids: ['m0', 'm2', 'm6'],
+        receiveCount: 3,
+        messages: 1,
+      },
+      {
+        error: 'RangeError: too large (code 22003)',
+        name: 'RangeError',
+        message: 'too large',
+        code: 22003,
+        causes: [],
+        count: 1,
+        ids: ['m4'],
+        receiveCount: 1,
+        messages: 1,
+      },
+    ],
   )
-  t.notOk('timeLeft' in entry)
-  t.notMatch(JSON.stringify(entry), 'SECRET')
-})
-
-t.test('the JSON entry can be serialized, whatever was thrown', async (t) => {
-  const { proxy, revoke } = Proxy.revocable({}, {})
-  revoke()
-  const circular = Object.assign(new Error('circular'), { toJSON: () => circular })
-  const frameless = Object.assign(new Error('no stack'), { stack: 5n })
-  const thrown: [unknown, string][] = [
-    [undefined, 'thrown undefined: undefined'],
-    [null, 'thrown object: null'],
-    [1n, 'thrown bigint: 1'],
-    [Symbol('s'), 'thrown symbol: Symbol(s)'],
-    [proxy, 'an error that throws when it is read'],
-    [circular, 'Error: circular'],
-    [frameless, 'Error: no stack'],
-    [new Error('half a pair \ud800, "quotes" and\nlines'), 'Error: half a pair \ud800, "quotes" and lines'],
-    [new Error('x'.repeat(10_000)), `Error: ${'x'.repeat(392)}…`],
-  ]
-  for (const [value, expected] of thrown) {
-    const fails = () => Promise.reject(value)
-    const calls = await entriesIn('JSON', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
-    t.equal(calls.length, 1)
-    t.match(plain(calls[0]?.[0]).errors, [{ error: expected, count: 1, ids: ['a'] }])
-    t.equal(plain(calls[0]?.[0]).errors[0].error, expected)
-  }
 })
 
 t.test('in any other log format of Lambda the entry is text, and logger: false logs nothing', async (t) => {
+  const run = (logger: false | undefined, handle: RecordHandler) => handlerOf(handle, { logger })(standardEvent('a'))
   for (const format of ['Text', '']) {
-    const calls = await entriesIn(format, () => handlerOf(fails, { logger: undefined })(standardEvent('a')))
-    t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records failed; /]])
+    const calls = await entriesIn(format, () => run(undefined, fails))
+    t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records of orders failed; /]])
   }
   // AWS's runtime client ignores the case of the format's name.
-  const [[entry]] = (await entriesIn('Json', () => handlerOf(fails, { logger: undefined })(standardEvent('a')))) as [
-    [object],
-  ]
-  t.match(entry, { reported: 1 })
-  t.strictSame(await entriesIn('JSON', () => handlerOf(fails, { logger: false })(standardEvent('a'))), [])
-  t.strictSame(await entriesIn('JSON', () => handlerOf(() => {}, { logger: undefined })(standardEvent('a'))), [])
+  t.match(await entriesIn('Json', () => run(undefined, fails)), [[{ reported: 1 }]])
+  t.strictSame(await entriesIn('JSON', () => run(false, fails)), [])
+  t.strictSame(await entriesIn('JSON', () => run(undefined, () => {})), [])
+})
+
+t.test('nothing is logged if no record failed', async (t) => {
+  t.strictSame(await logged(() => handlerOf(() => {}, { logger: undefined })(standardEvent('a', 'b'))), [])
+})
+
+t.test('the headline has the counts of the summary, and the name of the queue if it is known', async (t) => {
+  const counts = '(1 timed out, 2 aborted, 4 blocked, 5 not started, 6 handled by onFailure)'
+  for (const [eventSourceARN, source] of [
+    ['arn:aws:sqs:eu-west-1:123456789012:orders.fifo', ' of orders.fifo'],
+    ['orders', ' of orders'],
+    ['', ''],
+    [undefined, ''],
+    [5, ''],
+  ] as const) {
+    const event = { Records: [sqsRecord('a', { eventSourceARN: eventSourceARN as string })] }
+    const [head] = await linesOf(event, () => SUMMARY, 'x')
+    t.equal(
+      head,
+      `middy-bounded-sqs-batch: 15 of 20 records${source} failed ${counts}; highest receive count: 1; peak in flight: 1`,
+    )
+  }
+})
+
+t.test('the highest receive count is that of a failed record, also of one that was blocked', async (t) => {
+  const event = fifoEvent('a1', 'a2', 'b1', 'c1')
+  for (const [index, { attributes }] of event.Records.entries())
+    attributes.ApproximateReceiveCount = ['2', '5', '3', '9'][index] as string
+  const { lines, fields } = await entryOf(({ messageId }) => {
+    if (messageId !== 'c1') throw new Error('no')
+  }, event)
+  t.match(lines, [
+    /failed \(1 blocked\); highest receive count: 5$/,
+    /^ {2}2 × Error: no \[a1, b1\]; highest receive count: 3$/,
+  ])
+  t.match(fields, { receiveCount: 5, errors: [{ receiveCount: 3 }] })
+})
+
+t.test('the headline has how long handlers took, how many were in flight and how much time is left', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(1)
+  const [entry] = await logged(async () => {
+    const handle = handlerOf(held.handle, { logger: undefined, concurrency: 3, recordTimeout: 4_000, onFailure })
+    const result = handle(fifoEvent('a1', 'b1', 'c1', 'd1', 'a2', 'e1'), timedContext(10_000))
+    await settled()
+    clock.advance(1_000)
+    held.fail('a1')
+    held.succeed('b1')
+    await settled()
+    clock.advance(2_000)
+    held.succeed('d1')
+    await settled()
+    clock.advance(1_000)
+    clock.advance(1_000)
+    t.strictSame(failed(await result), ['c1', 'a2', 'e1'])
+  })
+  t.equal(
+    entry?.split('\n')[0],
+    'middy-bounded-sqs-batch: 4 of 6 records of orders.fifo failed (2 timed out, 1 blocked, 1 handled by onFailure); ' +
+      'highest receive count: 1; ' +
+      'handler durations: p50 2000 ms, p95 4000 ms, max 4000 ms; peak in flight: 3; time left: 5000 ms',
+  )
+})
+
+t.test('the headline has no durations if no handler ran, and no remaining time if the context has none', async (t) => {
+  const handler = middy()
+    .use(boundedSqsBatch())
+    .handler(async () => listOf('a'))
+  const [entry] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
+  t.match(entry, /1 of 2 records of orders failed; highest receive count: 1; peak in flight: 0\n/)
+})
+
+t.test('the last line counts what ten groups do not show', async (t) => {
+  const event = standardEvent(...ids(14))
+  const { lines, fields } = await entryOf((_record, _context, { index }) => {
+    throw withFields(new Error('no'), { name: `Kind${Math.max(0, index - 1)}` })
+  }, event)
+  const groups = lines.filter((line) => !isFrame(line))
+  t.equal(groups.length, 12)
+  t.equal(groups[1], '  2 × Kind0: no [m0, m1]; highest receive count: 1')
+  t.equal(groups.at(-1), '  3 × other errors, in 3 more groups')
+  t.match(fields, { errors: { length: 10 }, omittedGroups: 3, omittedRecords: 3 })
+})
+
+t.test('an error has one line: name, message, and a code and a status that the message does not contain', async (t) => {
+  const x = (count: number) => 'x'.repeat(count)
+  for (const [fields, expected] of [
+    [{ name: 'Error', message: 'no' }, 'Error: no'],
+    [{ name: 'Error', message: '' }, 'Error'],
+    [{ name: 'Error', message: '', code: 'EPIPE' }, 'Error (code EPIPE)'],
+    [{ name: 'Error', message: 'no', code: 23505, status: 503 }, 'Error: no (code 23505, status 503)'],
+    [{ name: 'Error', message: 'open EPIPE', code: 'EPIPE', status: 503 }, 'Error: open EPIPE (status 503)'],
+    [{ name: 'Error', message: 'got a 503', code: 'EPIPE', status: 503 }, 'Error: got a 503 (code EPIPE)'],
+    [{ name: 'A\n  B', message: ' first\n\n\tsecond\u2028 ' }, 'A B:  first second '],
+    [{ name: 'Error', message: x(400) }, `Error: ${x(400)}`],
+    [{ name: 'Error', message: x(401) }, `Error: ${x(399)}…`],
+    [{ name: 'Error', message: `${' '.repeat(500)}${x(500)}` }, `Error:  ${x(300)}`],
+    [undefined, 'thrown undefined: undefined'],
+    [revoked(), 'an error that throws when it is read'],
+  ] as const) {
+    t.strictSame(await linesFor(fields), [`  1 × ${expected} [m0]; highest receive count: 1`])
+  }
+})
+
+t.test('an entry has no body, attribute or receipt handle, and a message cannot look like a frame', async (t) => {
+  const event = {
+    Records: [
+      sqsRecord('a', {
+        body: 'SECRET-body',
+        receiptHandle: 'SECRET-handle',
+        messageId: `${'x'.repeat(500)}\n`,
+        messageAttributes: { x: { dataType: 'String', stringValue: 'SECRET-attribute' } },
+      }),
+    ],
+  }
+  const { lines, fields } = await entryOf(() => {
+    throw new Error(`first line\n    at SECRET-in-message (a:1:1)\n${'x'.repeat(1000)}SECRET-tail`)
+  }, event)
+  t.match(lines[1], /1 × Error: first line at SECRET-in-message \(a:1:1\) x+… \[x{399}…\]; /)
+  t.equal(lines.join('\n').match(/SECRET/g)?.length, 1)
+  t.equal(JSON.stringify(fields).match(/SECRET/g)?.length, 2, 'in `error` and in `message`')
+})
+
+const frame = (name: string, file = 'handler.mjs') => `    at ${name} (/var/task/${file}:14:31)`
+const stackOf = (...lines: string[]) => withFields(new Error('no'), { stack: ['Error: no', ...lines].join('\n') })
+
+t.test("frames of Node, of packages and behind this package's first one are omitted", async (t) => {
+  const own = [frame('save'), '    at async all (file:///var/task/node_modules-like/index.js:1:1)', frame('of node:fs')]
+  const error = stackOf(
+    own[0] as string,
+    frame('handleRecord', 'node_modules/middy-bounded-sqs-batch/dist/index.js'),
+    '    at /var/task/node_modules/p-queue/dist/index.js:1:1',
+    '    at AsyncLocalStorage.run (node:internal/async_local_storage/async_context_frame:63:14)',
+    '    at node:internal/main/run_main_module:33:47',
+    'not a frame',
+    'at no indentation',
+    'a text at the end',
+    own[1] as string,
+    frame('boundedSqsBatchJobs'),
+  )
+  t.strictSame((await linesFor(error)).slice(1), [own[0], own[1], frame('boundedSqsBatchJobs')])
+  for (const name of ['Object.boundedSqsBatchJob', 'async Object.boundedSqsBatchWorker']) {
+    t.strictSame((await linesFor(stackOf(frame('save'), frame(name), frame('later')))).slice(1), [frame('save')])
+    t.strictSame((await linesFor(stackOf(frame(name), frame('later')))).slice(1), [])
+  }
+})
+
+t.test('an entry has five frames of an error, and the last one is the first of the innermost cause', async (t) => {
+  const frames = ids(100).map((id) => frame(id))
+  t.strictSame((await linesFor(stackOf(...frames))).slice(1), frames.slice(0, 5))
+  const innermost = stackOf(frame('connect'), frame('open'))
+  const error = stackOf(...frames)
+  error.cause = withFields(stackOf(frame('middle')), { cause: innermost })
+  const framesFor = async (...errors: unknown[]) => (await linesFor(...errors)).filter(isFrame)
+  t.strictSame(await framesFor(error), [...frames.slice(0, 4), frame('connect')])
+  for (const [cause, expected] of [
+    [stackOf(frame('m0')), frames.slice(0, 4)], // the same frame once
+    [stackOf('no frame'), frames.slice(0, 5)],
+    ['a text', frames.slice(0, 5)],
+  ] as const) {
+    error.cause = cause
+    t.strictSame(await framesFor(error), expected)
+  }
+})
+
+t.test('frames come from a stack without its message, and not from an error of this package', async (t) => {
+  const [one, two] = [frame('save'), frame('run')]
+  for (const [error, expected] of [
+    [withFields(new Error(''), { stack: `${one}\n${two}` }), [one, two]],
+    [withFields(new Error(`a\n${one}`), { stack: `Error: a\n${one}\n${two}` }), [two]],
+    [withFields(new Error('renamed'), { stack: `Error: before\n${one}` }), [one]],
+    [{ message: 14, stack: one }, [one]],
+    [withFields(new Error('no'), { stack: `Error: no\n    at ${'x'.repeat(500)}` }), [`    at ${'x'.repeat(396)}…`]],
+    [withFields(new Error('no'), { stack: `Error: no\n${'-\n'.repeat(98)}${one}\n${two}` }), [one]],
+    [withFields(new Error('no'), { stack: undefined }), []],
+    [{ message: 'no', stack: { replace: () => one } }, []],
+    [throwingOn(new Error('no'), 'stack'), []],
+    [withFields(new PermanentError('no'), { stack: one }), [one]],
+    [withFields(new InvalidBodyError('no'), { stack: one }), []], // the frames of this package
+  ] as const) {
+    t.strictSame((await linesFor(error)).slice(1), expected)
+  }
+})
+
+t.test('only the stacks that are shown are read', async (t) => {
+  const reads: string[] = []
+  const errors = ids(40).map((id, index) =>
+    Object.defineProperty(withFields(new Error('no'), { name: `Kind${index % 13}` }), 'stack', {
+      get: () => reads.push(id),
+    }),
+  )
+  await linesFor(...errors)
+  t.strictSame(reads, ids(10))
+})
+
+/** A bundled handler for each way to fail, in a line of its own. */
+const PROGRAM = `
+import middy from '@middy/core'
+import { boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+const standard = (validate) => ({ '~standard': { version: 1, vendor: 'test', validate } })
+const schema = standard((value) => ({ value }))
+const later = standard(async (value) => ({ value }))
+const handlerOf = (inner, options) => middy().use(boundedSqsBatch(options)).handler(inner)
+function save() { throw new Error('not saved') }
+async function saveLater() { await null; save() }
+export const handlers = {
+  'at once': handlerOf(eachRecord(() => save())),
+  'after an await': handlerOf(eachRecord(async () => { await null; save() })),
+  'in a function that it awaits': handlerOf(eachRecord(async () => { await saveLater() })),
+  'in a chunk': handlerOf(eachChunk(2, () => save())),
+  'in a chunk, after an await': handlerOf(eachChunk(2, async () => { await null; save() })),
+  'with a schema': handlerOf(eachRecord(() => save(), { body: schema })),
+  'with a schema, after an await': handlerOf(eachRecord(async () => { await null; save() }, { body: schema })),
+  'with an asynchronous schema': handlerOf(eachRecord(() => save(), { body: later })),
+  'with both': handlerOf(eachRecord(async () => { await null; save() }, { body: later })),
+  'in a chunk, with an asynchronous schema': handlerOf(eachChunk(2, () => save(), { body: later })),
+  'with a rate limit': handlerOf(eachRecord(() => save()), { rateLimit: { limit: 10, interval: 1000 } }),
+}`
+const lineOf = (start: string) => PROGRAM.split('\n').findIndex((line) => line.trim().startsWith(start)) + 1
+
+type Handlers = Record<string, (event: SQSEvent, context: Context) => unknown>
+
+/** Bundles the program. Returns its handlers, and a function for the lines of the program in the frames of an entry. */
+async function bundle(t: Test, minify: boolean) {
+  const outfile = `${temporaryFolder(t)}/handler.mjs`
+  const stdin = { contents: PROGRAM, resolveDir: import.meta.dirname, sourcefile: 'handler.js' }
+  await build({ stdin, bundle: true, minify, platform: 'node', format: 'esm', sourcemap: 'external', outfile })
+  const map = new SourceMap(JSON.parse(readFileSync(`${outfile}.map`, 'utf8')))
+  const { handlers } = (await import(pathToFileURL(outfile).href)) as { handlers: Handlers }
+  async function framesOf(handler: Handlers[string] | undefined): Promise<unknown[]> {
+    const event = { Records: ['a', 'b'].map((id) => sqsRecord(id, { body: '{}' })) }
+    const [entry = ''] = await logged(() => handler?.(event, testContext()))
+    return entry
+      .split('\n')
+      .filter(isFrame)
+      .map((line) => {
+        const [, row, column] = /:(\d+):(\d+)\)?$/.exec(line) ?? []
+        const found = map.findEntry(Number(row) - 1, Number(column) - 1)
+        if (!('originalSource' in found) || !found.originalSource.endsWith('handler.js')) return line
+        return found.originalLine + 1
+      })
+  }
+  return { handlers, framesOf }
+}
+
+for (const minify of [false, true]) {
+  const kind = minify ? 'a minified bundle' : 'a bundle'
+  t.test(`in ${kind}, the frames are those of the handler that has failed`, async (t) => {
+    const { handlers, framesOf } = await bundle(t, minify)
+    for (const [way, handler] of Object.entries(handlers)) {
+      const between = way === 'in a function that it awaits' ? [lineOf('async function saveLater')] : []
+      t.strictSame(await framesOf(handler), [lineOf('function save'), ...between, lineOf(`'${way}'`)], way)
+    }
+  })
+}
+
+t.test('the entry can be serialized, whatever was thrown', async (t) => {
+  const circular = withFields(new Error('circular'), { toJSON: () => circular })
+  for (const thrown of [undefined, 1n, Symbol('s'), revoked(), circular, withFields(new Error('no'), { stack: 5n })]) {
+    const { fields } = await entryOf(() => Promise.reject(thrown), standardEvent('a'))
+    t.match(fields.errors, [{ count: 1, ids: ['a'] }])
+  }
+})
+
+t.test('if the entry cannot be made, nothing is logged and nothing is thrown', async (t) => {
+  function summary(): never {
+    throw new Error('no summary')
+  }
+  t.strictSame(await linesOf(standardEvent('a'), summary, new Error('a failed')), [])
+})
+
+t.test('a console that throws changes neither the response nor the error of the invocation', async (t) => {
+  const { error } = console
+  console.error = () => {
+    throw new Error('EPIPE')
+  }
+  t.teardown(() => {
+    console.error = error
+  })
+  const unhandled = unhandledRejections(t)
+  t.strictSame(failed(await handlerOf(fails, { logger: undefined })(standardEvent('a'))), ['a'])
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch())
+    .handler(async (event, context) => {
+      await eachRecord(() => {})(event, context)
+      throw new Error('flush')
+    })
+  await t.rejects(handler(standardEvent('a'), testContext()), { message: 'flush' })
+  await settled()
+  t.strictSame(unhandled, [])
+})
+
+/** Ends an inner handler after its records. */
+function thenThrow(records: ReturnType<typeof eachRecord>) {
+  return async (event: SQSEvent, context: Context): Promise<SQSBatchResponse> => {
+    await records(event, context)
+    throw new Error('flush')
+  }
+}
+
+const failB = eachRecord(({ messageId }) => (messageId === 'b' ? fails() : undefined))
+const failA1 = eachRecord(({ messageId }) => (messageId === 'a1' ? fails() : undefined))
+const failM77 = eachRecord((_record, _context, { index }) => (index === 77 ? fails() : undefined))
+const failC = eachChunk(2, ([first]) => (first?.messageId === 'c' ? fails() : undefined))
+const [three, five] = [standardEvent(...'abc'), standardEvent(...'abcde')]
+const later = {
+  after() {
+    throw new Error('later')
+  },
+}
+const settledResults = ({ Records }: SQSEvent) =>
+  Promise.allSettled(Records.map(({ messageId }) => (messageId === 'b' ? fails() : undefined)))
+
+for (const [what, inner, event, succeeded, options] of [
+  ['a failed record', thenThrow(failB), three, 2],
+  ['a failed record and a logger', thenThrow(failB), three, 2, { logger: () => t.fail('it is called') }],
+  ['a failed record and logger: false', thenThrow(failB), three, undefined, { logger: false }],
+  ['only failed records', thenThrow(eachRecord(fails)), three, undefined],
+  ['a failed chunk', thenThrow(failC), five, 3],
+  ['10,000 records', thenThrow(failM77), standardEvent(...ids(10_000)), 9_999],
+  ['a blocked record', thenThrow(failA1), fifoEvent('a1', 'b1', 'a2', 'b2', 'c1'), 3],
+  ['settled results', settledResults, three, 2],
+  ['a list of failures', async () => listOf('a', 'c'), three, 1],
+  ['a list of all records', async () => listOf('a', 'b', 'c'), three, undefined],
+  ['a list that is not valid', async () => listOf('z'), three, undefined],
+  ['no result', fails, three, undefined],
+] as const) {
+  t.test(`an invocation that fails with ${what}: the log says if records had succeeded`, async (t) => {
+    const handler = middy<SQSEvent>()
+      .use(boundedSqsBatch(options as BoundedSqsBatchOptions | undefined))
+      .use(later)
+      .handler(inner as never)
+    const lines = await logged(async () => {
+      await t.rejects(handler(event, testContext()))
+      await settled()
+    })
+    const messages = `all ${event.Records.length} messages, of which ${succeeded} had succeeded`
+    const line = `middy-bounded-sqs-batch: the invocation failed: SQS redelivers ${messages}`
+    t.strictSame(lines, succeeded === undefined ? [] : [line])
+  })
+}
+
+t.test('records that had not ended when the invocation failed do not count as successes', async (t) => {
+  const held = heldRecords()
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(boundedSqsBatch({ concurrency: 2 }))
+    .handler(async (event, context) => {
+      void eachRecord(held.handle)(event, context)
+      await settled()
+      held.succeed('a')
+      held.fail('b')
+      await settled()
+      throw new Error('the other half failed')
+    })
+  const lines = await logged(async () => {
+    await t.rejects(handler(five, testContext()))
+    await settled()
+  })
+  t.match(lines, [/the invocation failed: SQS redelivers all 5 messages, of which 1 had succeeded$/])
+  t.strictSame(held.running(), ['c', 'd'])
+})
+
+t.test('the line follows the entry of a batch that has responded, and is written once', async (t) => {
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .after(() => {
+      throw new Error('COMMIT')
+    })
+    .onError(() => {
+      throw new Error('ROLLBACK')
+    })
+    .use(boundedSqsBatch())
+    .handler(failB)
+  const lines = await logged(async () => {
+    await t.rejects(handler(three, testContext()), { message: 'ROLLBACK' })
+    await settled()
+  })
+  t.match(lines, [
+    /: 1 of 3 records of orders failed; /,
+    /: the invocation failed: .* 3 messages, of which 2 had succeeded$/,
+  ])
+  t.equal(lines.length, 2)
+})
+
+t.test('a batch whose records all failed has its entry only, also with throwOnFullBatchFailure', async (t) => {
+  const lines = await logged(async () => {
+    const handle = handlerOf(fails, { throwOnFullBatchFailure: true, logger: undefined })
+    await t.rejects(handle(standardEvent('a', 'b')), { name: 'FullBatchFailureError' })
+    await settled()
+  })
+  t.match(lines, [/: 2 of 2 records of orders failed; /])
+  t.equal(lines.length, 1)
 })

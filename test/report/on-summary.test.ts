@@ -102,7 +102,7 @@ t.test('an error in onSummary is logged and changes nothing', async (t) => {
       t.strictSame(failed(await handle(standardEvent('a', 'x'))), ['x'])
     })
     t.equal(lines.length, 2)
-    t.match(lines[0], /1 of 2 records failed/)
+    t.match(lines[0], /1 of 2 records of orders failed/)
     t.match(lines[1], /^middy-bounded-sqs-batch: onSummary: Error: no metrics/)
   }
 })

@@ -1,8 +1,6 @@
 import t from 'tap'
-import type { BatchSummary } from '../../src/index.ts'
-import { callOnSummary, createDeadline } from '../../src/report/time-limit.ts'
+import { callInTime, createDeadline } from '../../src/report/time-limit.ts'
 import { activeTimers, busyClock } from '../support/clock.ts'
-import { testContext } from '../support/handlers.ts'
 
 const MESSAGE = 'The time for the failure handlers is over: the response needs the last 100 ms before the timeout'
 
@@ -43,30 +41,15 @@ t.test('without a known timeout there is no timer', (t) => {
   t.end()
 })
 
-t.test('onSummary is not called if the summary cannot be made, and the error is logged', async (t) => {
-  const errors: unknown[] = []
-  let calls = 0
-  await callOnSummary(
-    () => calls++,
-    () => {
-      throw 'no summary'
-    },
-    testContext(),
-    { left: Infinity, reserve: 100 },
-    (error) => errors.push(error),
-  )
-  t.strictSame(errors, ['no summary'])
-  t.equal(calls, 0)
-})
-
-t.test('the timer of onSummary ends when it has returned', async (t) => {
+t.test('the timer of a callback ends when the callback has settled, and a rejection is logged', async (t) => {
   const before = activeTimers()
-  await callOnSummary(
-    () => t.equal(activeTimers(), before + 1),
-    () => ({}) as BatchSummary,
-    testContext(),
-    { left: 10_000, reserve: 100 },
-    () => t.fail('nothing to log'),
-  )
+  const errors: unknown[] = []
+  const time = { left: 10_000, reserve: 100 }
+  function rejects() {
+    t.equal(activeTimers(), before + 1)
+    return Promise.reject('refused')
+  }
+  await callInTime(rejects, time, 'onSummary', (error) => errors.push(error))
   t.equal(activeTimers(), before)
+  t.strictSame(errors, ['refused'])
 })

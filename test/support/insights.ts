@@ -40,10 +40,11 @@ function aggregate(rows: readonly Row[], text: string): Row[] {
   return [...groups.values()].map((members) => {
     const key = fields.map((field) => [field, fieldOf(members[0] as Row, field)])
     const values = listOf(aggregates).map((expression) => {
-      const [, called, field = '', name] = /^(sum|count)\(([\w.@*]+)\) as (\w+)$/.exec(expression) ?? []
+      const [, called, field = '', name] = /^(sum|count|max)\(([\w.@*]+)\) as (\w+)$/.exec(expression) ?? []
       if (!name) throw new Error(`Expected an aggregate that the evaluator supports, received: ${expression}`)
-      const sum = members.reduce((total, row) => total + Number(fieldOf(row, field)), 0)
-      return [name, called === 'count' ? members.length : sum]
+      const numbers = members.map((row) => Number(fieldOf(row, field)))
+      if (called === 'max') return [name, Math.max(...numbers)]
+      return [name, called === 'count' ? members.length : numbers.reduce((total, number) => total + number, 0)]
     })
     return Object.fromEntries([...key, ...values])
   })

@@ -1,30 +1,87 @@
+import { hasSubscribers } from 'node:diagnostics_channel'
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, InvalidSqsEventError } from '../../src/index.ts'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
-import { activeTimers, busyClock, mockClock, passingClock } from '../support/clock.ts'
+import { activeTimers, busyClock, mockClock, passingClock, settled } from '../support/clock.ts'
 import { listOf } from '../support/handlers.ts'
-import { unhandledRejections } from '../support/output.ts'
+import { heldRecords } from '../support/held.ts'
+import { unhandledRejections, warned } from '../support/output.ts'
 
 const event = sqsEvent(['a', 'b', 'c'].map((id) => ({ messageId: id, body: `body of ${id}` })))
 const [a, b, c] = event.Records
 
-t.test('invoke() returns the response, the records that succeeded and those that failed', async (t) => {
+t.test(
+  'invoke() returns the response, the records that succeeded, and those that failed with their errors',
+  async (t) => {
+    const refused = new Error('refused')
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(
+        eachRecord(({ body }) => {
+          if (body === 'body of b') throw refused
+        }),
+      )
+    const { response, succeeded, failed, failures, ...rest } = await invoke(handler, event)
+    t.strictSame(response, listOf('b'))
+    t.strictSame([succeeded.length, failed.length], [2, 1])
+    t.equal(succeeded[0], a)
+    t.equal(succeeded[1], c)
+    t.equal(failed[0], b)
+    t.strictSame(failures, [{ record: b, error: refused }])
+    t.strictSame([failures[0]?.record === b, failures[0]?.error === refused], [true, true])
+    t.strictSame(rest, {})
+  },
+)
+
+t.test('`failures` has the error of each record that did not succeed, also of one that was handled', async (t) => {
+  const clock = passingClock(t)
+  const held = heldRecords()
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false, concurrency: 2, recordTimeout: 100, onFailure: ([, ...others]) => others }))
+    .handler(eachRecord(held.handle))
+  const groups = ['a', 'a', 'b', 'c', 'd']
+  const fifo = sqsEvent(
+    groups.map((group, index) => ({ messageId: `${group}${index}`, body: 'text' })),
+    { fifo: true, groups },
+  )
+  await warned(async () => {
+    const result = invoke(handler, fifo)
+    await settled()
+    held.fail('a0', new Error('refused'))
+    const { failed, failures } = await clock.until(result)
+    t.strictSame(failed, fifo.Records.slice(1))
+    t.match(
+      failures.map(({ record, error }) => [record, (error as Error).name]),
+      [
+        [fifo.Records[0], 'Error'],
+        [fifo.Records[1], 'RecordBlockedError'],
+        [fifo.Records[2], 'RecordTimeoutError'],
+        [fifo.Records[3], 'RecordTimeoutError'],
+        [fifo.Records[4], 'RecordNotStartedError'],
+      ],
+    )
+    t.equal(failures.length, 5)
+  })
+})
+
+t.test('`failures` is empty without boundedSqsBatch(), and has no failure of another invocation', async (t) => {
+  t.strictSame((await invoke(async () => listOf('a'), event)).failures, [])
   const handler = middy()
     .use(boundedSqsBatch({ logger: false }))
-    .handler(
-      eachRecord(({ body }) => {
-        if (body === 'body of b') throw new Error('refused')
-      }),
-    )
-  const { response, succeeded, failed, ...rest } = await invoke(handler, event)
-  t.strictSame(response, listOf('b'))
-  t.strictSame([succeeded.length, failed.length], [2, 1])
-  t.equal(succeeded[0], a)
-  t.equal(succeeded[1], c)
-  t.equal(failed[0], b)
-  t.strictSame(rest, {})
+    .handler(eachRecord(({ messageId }) => (messageId === 'b' ? Promise.reject(messageId) : undefined)))
+  const [one, other] = await Promise.all([invoke(handler, event), invoke(handler, sqsEvent(['x', 'y']))])
+  t.strictSame([one.failures, other.failures], [[{ record: b, error: 'b' }], []])
+})
+
+t.test('nobody listens to the batches of a handler after its invocation', async (t) => {
+  const name = 'tracing:middy-bounded-sqs-batch:batch:asyncStart'
+  await invoke(async () => {
+    t.ok(hasSubscribers(name))
+  }, event)
+  await invoke(() => Promise.reject(new Error('no')), event).catch(() => {})
+  t.notOk(hasSubscribers(name))
 })
 
 t.test('the handler gets a copy of the event, and a context with the given timeout', async (t) => {

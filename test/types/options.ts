@@ -21,6 +21,8 @@ boundedSqsBatch({
 boundedSqsBatch({ timeBudget: false, fifoFailure: 'group', logger: false })
 boundedSqsBatch({ rateLimit: { limit: 14, interval: 1_000 } })
 boundedSqsBatch({ timeBudget: { drain: 500 }, logger: async () => {} })
+boundedSqsBatch({ logger: (error, { messageId }) => [messageId, error] })
+expect<Equal<ReturnType<FailureLogger>, unknown>>()
 // An option may be undefined, also in projects with exactOptionalPropertyTypes.
 boundedSqsBatch({
   concurrency: process.env.CI ? 1 : undefined,

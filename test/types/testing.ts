@@ -10,7 +10,7 @@ import type {
   SQSRecord,
   SQSRecordAttributes,
 } from 'aws-lambda'
-import { boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+import { type BatchTrace, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
 import { type InvokeResult, invoke, type SqsEventOptions, sqsContext, sqsEvent } from '../../src/testing/index.ts'
 import { type Equal, expect } from './expect.ts'
 
@@ -69,15 +69,18 @@ invoke(async () => {}, event)
 invoke(async (event: SQSEvent, context: Context) => [event.Records, context.awsRequestId], event)
 declare const anyHandler: Handler
 invoke(anyHandler, event)
+type Failure = { readonly record: SQSRecord; readonly error: unknown }
 declare const ofQueue: Handler<SQSEvent, SQSBatchResponse>
 export async function result() {
-  const { response, succeeded, failed } = await invoke(
+  const { response, succeeded, failed, failures } = await invoke(
     async (): Promise<SQSBatchResponse> => ({ batchItemFailures: [] }),
     event,
   )
   expect<Equal<typeof response, SQSBatchResponse>>()
   expect<Equal<typeof succeeded, readonly SQSRecord[]>>()
   expect<Equal<typeof failed, readonly SQSRecord[]>>()
+  expect<Equal<typeof failures, readonly Failure[]>>()
+  expect<Equal<BatchTrace['failures'], readonly Failure[] | undefined>>()
   const ofPlain = await invoke(ofQueue, event)
   // biome-ignore lint/suspicious/noConfusingVoidType: AWS's type of a handler contains void, for handlers with a callback
   expect<Equal<typeof ofPlain.response, void | SQSBatchResponse>>()

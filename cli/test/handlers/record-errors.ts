@@ -70,11 +70,12 @@ const failsAsAWhole = middy()
     }),
   )
 
-/** An earlier middleware replaces the response of the library with a copy. */
-export const replaced = middy<SQSEvent, SQSBatchResponse>()
-  .after((request) => {
-    request.response = structuredClone(request.response)
-  })
+/** The function responds with a copy of the response of the library. */
+export async function replaced(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
+  return structuredClone(await failsFirst(event, context))
+}
+
+const failsFirst = middy<SQSEvent, SQSBatchResponse>()
   .use(boundedSqsBatch({ logger: false }))
   .handler(
     eachRecord(async ({ body }) => {

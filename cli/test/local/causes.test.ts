@@ -123,7 +123,7 @@ for (const [exportName, expected] of unfinished) {
   }
 }
 
-test('if a middleware replaces the response of the library, the records that succeeded are processed', async (t) => {
+test('if the function responds with a copy of the response of the library, the records that succeeded are processed', async (t) => {
   const ledger = await runHandler('record-errors.ts', {
     queue: { visibilityTimeout: 40, maxReceives: 1 },
     function: { exportName: 'replaced' },

@@ -1,0 +1,207 @@
+import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
+import { isObject } from '../shared/describe.ts'
+
+const MAX_GROUPS = 10
+const MAX_IDS = 3
+const MAX_CAUSES = 3
+/** How many characters of a text are shown. */
+const MAX_TEXT = 400
+const MAX_NAME = 80
+/** How many characters of the messages of a batch are compared. In the worst case, this takes 10 ms of a whole CPU. */
+const MAX_COMPARED = 400_000
+
+/** A failed record, as the log sees it. */
+export interface LoggedFailure {
+  readonly id: string
+  readonly error: unknown
+  readonly receiveCount: number
+}
+
+/** What is shown of an error or of a cause. */
+export interface ErrorText {
+  name: string
+  message: string
+  /** Of the operating system, a database or a service. */
+  code: string | number | undefined
+  /** The HTTP status. */
+  status: number | undefined
+}
+
+/** Records that failed with equal errors. */
+export interface ErrorGroup extends ErrorText {
+  /** At most three. */
+  readonly causes: readonly ErrorText[]
+  /** How many records it has. */
+  count: number
+  /** The ids of up to three of them. */
+  readonly ids: string[]
+  /** The highest receive count of these records. */
+  receiveCount: number
+  /** How many different messages their errors have. More than 1 only if there were more than ten groups. */
+  messages: number
+  /** The first error, then its causes. */
+  readonly errors: readonly unknown[]
+  /** The same for groups that become one if there are more than ten. */
+  readonly kind: string
+}
+
+/**
+ * Groups the errors of a batch, the largest group first. Errors are of one group if name, code, HTTP status, message and
+ * causes are equal, apart from numbers, UUIDs and hexadecimal texts. If there are more than ten groups, or too many
+ * different messages to compare, groups of the same name, code and status become one if their causes have equal names and
+ * codes.
+ *
+ * Omits blocked records and those that were not started: they have no error of their own.
+ *
+ * @returns at most ten groups, and how many groups and records are not among them
+ */
+export function groupErrors(failures: readonly LoggedFailure[]) {
+  const equal = new Map<string, ErrorGroup>()
+  const comparison = createComparison()
+  const groupOf = memoizeOne((error) =>
+    isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, comparison),
+  )
+  for (const { id, error, receiveCount } of failures) {
+    const group = groupOf(error)
+    if (group) add(group, 1, [id], receiveCount)
+  }
+  const isMerged = equal.size > MAX_GROUPS || comparison.isOver()
+  const groups = [...(isMerged ? mergeKinds(equal.values()) : equal).values()]
+  const omitted = groups.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
+  return {
+    groups,
+    omittedGroups: omitted.length,
+    omittedRecords: omitted.reduce((sum, { count }) => sum + count, 0),
+  }
+}
+
+type Comparison = ReturnType<typeof createComparison>
+
+function createComparison() {
+  const compared = new Map<string, string>()
+  let left = MAX_COMPARED
+  return {
+    /** Whether messages were not compared, because there are too many. */
+    isOver: () => left < 0,
+    /** The part of a message that equal errors have in common. */
+    common(message: string): string {
+      if (left < 0) return '' // groups of the same kind become one in any case
+      const known = compared.get(message)
+      if (known !== undefined) return known
+      left -= message.length
+      // Cut after the replacement, so that the length of a number does not move the end.
+      const common = message.replace(VARIABLE, '#').slice(0, MAX_TEXT)
+      compared.set(message, common)
+      return common
+    },
+  }
+}
+
+function findGroup(groups: Map<string, ErrorGroup>, error: unknown, { common, isOver }: Comparison): ErrorGroup {
+  const errors = [error]
+  const causes: ErrorText[] = []
+  const text = readError(error, errors)
+  text.status ??= statusIn(text.message)
+  let kind = `${text.name}\n${text.code}\n${text.status}`
+  let messages = common(text.message)
+  for (let index = 1; index < errors.length; index++) {
+    const cause = readError(errors[index], errors)
+    if (!isOver()) cause.status ??= statusIn(cause.message)
+    causes.push(cause)
+    kind += `\n${cause.name}\n${cause.code}\n${cause.status}`
+    messages += `\n${common(cause.message)}`
+  }
+  const key = `${kind}\n\n${messages}`
+  let group = groups.get(key)
+  if (!group) {
+    group = { ...text, causes, count: 0, ids: [], receiveCount: 0, messages: 1, errors, kind }
+    groups.set(key, group)
+  }
+  return group
+}
+
+function add(group: ErrorGroup, count: number, ids: readonly string[], receiveCount: number): void {
+  group.count += count
+  if (group.ids.length < MAX_IDS) group.ids.push(...ids.slice(0, MAX_IDS - group.ids.length))
+  group.receiveCount = Math.max(group.receiveCount, receiveCount)
+}
+
+function mergeKinds(groups: Iterable<ErrorGroup>): Map<string, ErrorGroup> {
+  const kinds = new Map<string, ErrorGroup>()
+  for (const group of groups) {
+    const known = kinds.get(group.kind)
+    if (known) {
+      add(known, group.count, group.ids, group.receiveCount)
+      known.messages++
+    } else kinds.set(group.kind, group)
+  }
+  return kinds
+}
+
+/**
+ * Reads an error, which can throw when it is read. One function without closures: it is called for each failed record,
+ * by code that V8 has not compiled yet.
+ *
+ * @param found receives up to three causes: what the properties `cause` and `errors` contain
+ */
+export function readError(error: unknown, found: unknown[] = []): ErrorText {
+  const read: ErrorText = { name: `thrown ${typeof error}`, message: '', code: undefined, status: undefined }
+  try {
+    if (!isObject(error)) {
+      read.message = cut(String(error))
+      return read
+    }
+    // biome-ignore lint/suspicious/noExplicitAny: it can have any properties
+    const { name, message, code, status, statusCode, $metadata, cause, errors } = error as any
+    read.name = typeof name === 'string' && name !== '' ? name.slice(0, MAX_NAME) : 'an object'
+    if (typeof message === 'string') read.message = cut(message)
+    if (isCode(code)) read.code = code
+    read.status = [status, statusCode, $metadata?.httpStatusCode].find(isStatus)
+    if (cause !== undefined) addCause(found, cause)
+    if (Array.isArray(errors)) for (const inner of errors.slice(0, MAX_CAUSES)) addCause(found, inner)
+  } catch {
+    read.name = 'an error that throws when it is read'
+  }
+  return read
+}
+
+function addCause(found: unknown[], cause: unknown): void {
+  if (cause !== undefined && cause !== null && found.length <= MAX_CAUSES && !found.includes(cause)) found.push(cause)
+}
+
+/** Like `ECONNREFUSED`, `23505` or 11000. Not a code that begins with `ERR_`: most only repeat the name or the message. */
+function isCode(code: unknown): code is string | number {
+  return Number.isSafeInteger(code) || (typeof code === 'string' && /^(?!ERR_)[A-Z0-9][A-Z0-9_]{1,40}$/.test(code))
+}
+
+function isStatus(status: unknown): status is number {
+  return Number.isInteger(status) && (status as number) >= 100 && (status as number) <= 599
+}
+
+/** How many characters of a message are searched for a status. */
+const MAX_STATUS = 200
+const STATUS =
+  /\b(?:HTTP(?:\/[\d.]{1,3})?|status(?:[ _]?code)?|returned|responded(?: with)?|response)\W{1,3}([45]\d\d)\b/i
+
+/** The status of a failed request that the message mentions, such as `returned 503`. */
+function statusIn(message: string): number | undefined {
+  const status = STATUS.exec(message.slice(0, MAX_STATUS))?.[1]
+  return status === undefined ? undefined : Number(status)
+}
+
+/**
+ * UUIDs, hexadecimal texts and numbers. Each part begins at a word or at a number, and none can match the same characters
+ * in two ways. So the time grows with the length of the text, whatever it is.
+ */
+const VARIABLE = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8,}\b|\d+(?:[.,]\d+)*/gi
+
+/** The part of a text that is read. A huge text must not take long. */
+function cut(text: string): string {
+  return text.length > 2 * MAX_TEXT ? text.slice(0, 2 * MAX_TEXT) : text
+}
+
+/** The beginning of a text in one line. */
+export function shorten(text: string): string {
+  const line = cut(text).replace(/\s+/g, ' ')
+  return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line
+}

@@ -1,0 +1,232 @@
+import middy from '@middy/core'
+import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import t from 'tap'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { mockClock, openTimers, settled } from '../support/clock.ts'
+import { standardEvent } from '../support/events.ts'
+import { failing } from '../support/failures.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { heldRecords } from '../support/held.ts'
+import { revoked, throwingOn } from '../support/hostile.ts'
+import { collectReferences } from '../support/memory.ts'
+import { logged, unhandledRejections } from '../support/output.ts'
+
+const fails = () => Promise.reject(new Error('x'))
+const throws = () => {
+  throw new Error('the log is full')
+}
+const hangs = () => new Promise(() => {})
+const FULL = 'middy-bounded-sqs-batch: the logger failed: Error: the log is full'
+const OVER = 'middy-bounded-sqs-batch: the logger failed: Error: The time for the logger is over'
+
+/** The first lines of the entries that a batch writes in which each of these records fails. */
+async function linesWith(options: BoundedSqsBatchOptions, ...ids: string[]): Promise<(string | undefined)[]> {
+  const entries = await logged(async () => {
+    t.strictSame(failed(await handlerOf(fails, options)(standardEvent(...ids))), ids)
+    await settled()
+  })
+  return entries.map((entry) => entry.split('\n')[0])
+}
+
+t.test('a logger is called once for each failed record, with the error and the record', async (t) => {
+  const calls: [unknown, SQSRecord][] = []
+  const event = standardEvent('a', 'b', 'c', 'd')
+  const handle = handlerOf(
+    ({ messageId }) => {
+      if (messageId !== 'b') throw messageId
+    },
+    {
+      logger: (...call) => calls.push(call),
+      onFailure(failures) {
+        t.strictSame(calls, [], 'it is called after the failure handlers')
+        return failures.slice(1)
+      },
+    },
+  )
+  const lines = await logged(async () => t.strictSame(failed(await handle(event)), ['c', 'd']))
+  const [a, , c, d] = event.Records
+  t.strictSame(calls, [
+    ['a', a],
+    ['c', c],
+    ['d', d],
+  ])
+  t.strictSame(
+    calls.map(([, record]) => event.Records.indexOf(record)),
+    [0, 2, 3],
+  )
+  t.strictSame(lines, [])
+})
+
+t.test('logger: false logs nothing, also if onFailure and onSummary fail', async (t) => {
+  t.strictSame(await linesWith({ logger: false, onFailure: fails, onSummary: fails }, 'a'), [])
+  t.end()
+})
+
+t.test('the promises of a logger are awaited together, before onSummary and the response', async (t) => {
+  const held = heldRecords()
+  const steps: string[] = []
+  const handle = handlerOf(failing, {
+    logger: (_error, record) => held.handle(record, testContext(), {} as never),
+    onSummary: () => steps.push('summary'),
+  })
+  const result = handle(standardEvent('x1', 'a', 'x2')).then((response) => {
+    steps.push('response')
+    return response
+  })
+  await settled()
+  t.strictSame(held.running(), ['x1', 'x2'])
+  held.succeed('x2')
+  await settled()
+  t.strictSame(steps, [])
+  held.succeed('x1')
+  t.strictSame(failed(await result), ['x1', 'x2'])
+  t.strictSame(steps, ['summary', 'response'])
+})
+
+for (const [what, logger, expected] of [
+  ['throws', throws, FULL],
+  ['rejects', async () => throws(), FULL],
+  [
+    'rejects a thenable',
+    () => ({ then: (_: unknown, reject: (error: Error) => void) => reject(new Error('no')) }),
+    /: Error: no$/,
+  ],
+  ['returns what throws', () => throwingOn({}, 'then'), /: the logger failed: Error: trap$/],
+  [
+    'rejects with what throws when it is read',
+    () => Promise.reject(revoked()),
+    /: an error that throws when it is read$/,
+  ],
+] as const) {
+  t.test(`a logger that ${what} for each of three records: one line, and the same response`, async (t) => {
+    const unhandled = unhandledRejections(t)
+    let calls = 0
+    const counted = () => {
+      calls++
+      return logger()
+    }
+    const lines = await linesWith({ logger: counted }, 'a', 'b', 'c')
+    t.match(lines, [expected])
+    t.strictSame([lines.length, calls, unhandled], [1, 3, []])
+  })
+}
+
+t.test("the entry about a logger's error has a shortened message in one line, then five frames", async (t) => {
+  const frames = Array.from({ length: 9 }, (_, index) => `at save (/var/task/handler.mjs:${index}:1)`)
+  const error = new Error(`first\nsecond ${'x'.repeat(1000)}`)
+  error.stack = ['Error', ...frames.map((frame) => `    ${frame}`)].join('\n')
+  const [entry] = await logged(() => handlerOf(fails, { logger: () => Promise.reject(error) })(standardEvent('a')))
+  const line = `middy-bounded-sqs-batch: the logger failed: Error: first second ${'x'.repeat(386)}…`
+  t.strictSame(entry?.split('\n  '), [line, ...frames.slice(0, 5)])
+})
+
+for (const [what, context, time] of [
+  ['5 s, if the function has more time', timedContext, 5_000],
+  ['5 s, if the timeout of the function is not known', testContext, 5_000],
+  ['100 ms before the timeout of the function', () => timedContext(1_000), 900],
+] as const) {
+  t.test(`a logger that hangs is awaited until ${what}`, async (t) => {
+    const clock = mockClock(t)
+    const timers = openTimers(clock)
+    const steps: string[] = []
+    const entries = await logged(async () => {
+      const handle = handlerOf(failing, { logger: hangs, onSummary: () => steps.push('summary') })
+      const result = handle(standardEvent('x1', 'x2'), context(60_000)).then((response) => failed(response))
+      await settled()
+      clock.advance(time - 1)
+      await settled()
+      t.strictSame(steps, [])
+      clock.advance(1)
+      t.strictSame(await result, ['x1', 'x2'])
+    })
+    t.strictSame(steps, ['summary'])
+    t.equal(entries.length, 1)
+    t.match(entries[0], OVER)
+    t.equal(openTimers(clock), timers)
+  })
+}
+
+t.test('a rejection before the time is over is the only line, and one after it is ignored', async (t) => {
+  const clock = mockClock(t)
+  const unhandled = unhandledRejections(t)
+  for (const [isEarly, expected] of [
+    [true, FULL],
+    [false, OVER],
+  ] as const) {
+    const held = heldRecords()
+    const entries = await logged(async () => {
+      const handle = handlerOf(failing, {
+        logger: (_error, record) => held.handle(record, testContext(), {} as never),
+      })
+      const result = handle(standardEvent('x1', 'x2'), timedContext(60_000))
+      await settled()
+      if (isEarly) held.fail('x1', new Error('the log is full'))
+      await settled()
+      clock.advance(5_000)
+      t.strictSame(failed(await result), ['x1', 'x2'])
+      held.fail('x2')
+      await settled()
+    })
+    t.equal(entries.length, 1)
+    t.match(entries[0], expected)
+  }
+  t.strictSame(unhandled, [])
+})
+
+t.test('no timer is left after a logger that settles', async (t) => {
+  const clock = mockClock(t)
+  const before = openTimers(clock)
+  let during = 0
+  const logger = async () => {
+    during = openTimers(clock)
+    await settled()
+    during = openTimers(clock)
+  }
+  await handlerOf(fails, { logger })(standardEvent('a'))
+  t.strictSame([during, openTimers(clock)], [before + 1, before])
+})
+
+t.test('if the invocation fails while a logger is awaited, onSummary is not called', async (t) => {
+  const handleAgain = eachRecord(failing)
+  let repeat: (() => unknown) | undefined
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(
+      boundedSqsBatch({
+        logger: () => Promise.resolve(repeat?.()).catch(() => {}),
+        onSummary: () => t.fail('it is called'),
+      }),
+    )
+    .handler((event, context) => {
+      repeat = () => handleAgain(event, context)
+      return handleAgain(event, context)
+    })
+  await logged(() => t.rejects(handler(standardEvent('x'), testContext()), { message: /called twice/ }))
+})
+
+t.test('a logger that returns at once has no error if no time is left', async (t) => {
+  const clock = mockClock(t)
+  const handle = handlerOf(hangs, { timeBudget: { abort: 10 }, logger: () => {} })
+  const entries = await logged(async () => {
+    const result = handle(standardEvent('a'), timedContext(1000))
+    await settled()
+    clock.advance(990)
+    t.strictSame(failed(await result), ['a'])
+  })
+  t.strictSame(entries, [])
+})
+
+t.test('a logger that hangs does not keep the records in memory', async (t) => {
+  const clock = mockClock(t)
+  const forever: (() => void)[] = []
+  const handle = handlerOf(failing, { logger: () => new Promise<void>((resolve) => forever.push(resolve)) })
+  let event: SQSEvent | undefined = standardEvent('x')
+  const record = new WeakRef(event.Records[0] as SQSRecord)
+  const result = handle(event)
+  event = undefined
+  await settled()
+  clock.advance(5_000)
+  await logged(async () => t.strictSame(failed(await result), ['x']))
+  await collectReferences(record)
+  t.equal(record.deref(), undefined)
+  t.equal(forever.length, 1)
+})
