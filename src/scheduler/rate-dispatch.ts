@@ -1,6 +1,7 @@
 import type { RateLimit } from './rate-limit.ts'
 import type { Run, Shared } from './run.ts'
 import type { Slot } from './slots.ts'
+import { microtasksDone } from './yield-timer.ts'
 
 /**
  * Returns a function that starts the jobs of a batch when there is a slot and the rate limit allows it. Call it when a
@@ -25,16 +26,16 @@ export function createRateDispatch(run: Run, rateLimit: RateLimit, { slots, yiel
 
   async function startWhenDue(slot: Slot): Promise<void> {
     while (await rateLimit.waitUntilDue(run, run.nextCount)) {
+      if (performance.now() > yieldTimer.yieldAt) await yieldTimer.yield()
       const recordCount = run.nextCount()
       // The next job has more records now, or another invocation has started some: wait again.
       if (!rateLimit.mayStart(recordCount)) continue
       const mayStart = run.mayStart(performance.now())
-      void run.boundedSqsBatchWorker(slot) // starts the job before it returns
+      void run.boundedSqsBatchWorker(slot) // with a rate limit, it starts a job before it returns
       // Counts all records of the job, and only now. If the process paused between counting and starting, the next
       // records could start too soon.
       rateLimit.countStarts(mayStart ? recordCount : 0)
-      // Lets the event loop run, also if the handler uses the CPU after microtasks.
-      await yieldTimer.yield()
+      await microtasksDone() // a handler that uses the CPU after microtasks does this before the next one starts
       isDispatching = false
       return dispatch()
     }

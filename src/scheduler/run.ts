@@ -7,7 +7,7 @@ import { abort, type JobFailure, type JobNumber, JobOptions, rejected } from './
 import type { RateLimit } from './rate-limit.ts'
 import type { ReadyQueue } from './ready-queue.ts'
 import type { Slot, Slots } from './slots.ts'
-import type { YieldTimer } from './yield-timer.ts'
+import { microtasksDone, type YieldTimer } from './yield-timer.ts'
 
 /** What a run does: its jobs. A job is a record or a chunk. */
 export interface Jobs {
@@ -43,8 +43,6 @@ export interface Worker {
   /** The last job that it started; -1 before the first. */
   job: JobNumber
   startedAt: number
-  /** The value of `turns` when the job started. */
-  turn: number
   /**
    * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this is later
    * than `startedAt` + `recordTimeout`.
@@ -92,8 +90,8 @@ interface Work {
 const FULFILLED: PromiseFulfilledResult<undefined> = { status: 'fulfilled', value: undefined }
 /** Marks a job that runs. It is compared by identity, and its content is never read. */
 const RUNNING = rejected(undefined)
-/** While all handlers wait, each group of workers is this many times as large as the one before. */
-const GROWTH = 4
+/** How many workers start between two times at which all microtasks run. */
+const GROUP = 4
 
 /**
  * Makes the run of one invocation: which job is next, the result of each job, its workers and its timer. A job counts as
@@ -122,47 +120,46 @@ export function createRun(
   let peakInFlight = 0
   let isStarting = false // whether workers start, or the run waits for a slot
   let isWaiting = false
-  let turns = 0 // changes with each group of workers
-  let grows = true // whether the groups grow: no job has started and settled in one turn
   let timer: NodeJS.Timeout | undefined
 
   const isReady = () => unstarted > 0 && (ready === undefined || ready.peek() !== undefined)
   const canStart = () => isReady() && workers.size < slots.limit
 
   /**
-   * Starts workers in groups. Within a group, a microtask after each worker lets a handler that uses the CPU after one
-   * `await` do this before the next worker reads the clock. After each group, the event loop gets a turn.
+   * Starts workers one after another, while each worker has a handler in flight. A worker that has none waits for its
+   * turn to use the CPU, and another one would not help.
    *
-   * The first group has one worker, and the groups grow while all handlers wait. If a job settles before the turn, its
-   * handler does no I/O, and more workers would not help: from then on, each group has one worker. So handlers that use
-   * the CPU after several microtasks, for example after an asynchronous schema, run in a turn each. If the first ones wait
-   * for I/O, at most one group of others runs in the same turn.
+   * All microtasks run after the first start, and then after each group of four. So a handler that uses the CPU after many
+   * microtasks, for example after an asynchronous schema, does this before others start, and at most one group of them
+   * runs in the same turn of the event loop.
    *
-   * @param given a slot that the run has waited for. If the next one is not free either, the run waits again at once, so
-   * that other runs see this when their handlers finish together
+   * @param given a slot that the run has waited for
    */
   async function startWorkers(given?: Slot): Promise<void> {
     isStarting = true
-    turns++
-    grows = true
-    if (given) {
-      void run.boundedSqsBatchWorker(given)
-      await null
-    }
-    for (let size = 1; canStart(); size = grows ? size * GROWTH : 1) {
-      // Begins before the group, so that a handler that waits for `setImmediate()` settles after it.
-      const turn = unstarted > size ? yieldTimer.yield() : undefined
-      for (let count = 0; count < size && canStart(); count++) {
-        const slot = slots.take()
-        if (!slot) return waitForSlot()
-        void run.boundedSqsBatchWorker(slot)
-        await null
+    let slot = given
+    let started = 0
+    while (canStart()) {
+      if (inFlight < workers.size) {
+        await yieldTimer.yield()
+        continue
       }
-      watch()
-      await turn // this can last long while other batches use the CPU
-      turns++
+      slot ??= slots.take()
+      if (!slot) return waitForSlot()
+      void run.boundedSqsBatchWorker(slot)
+      slot = undefined
+      started++
+      // Waiting for all microtasks after each worker would make batches of 100 a third slower.
+      if (started > 1 && started % GROUP > 0) {
+        await null
+        continue
+      }
+      await microtasksDone()
+      watch() // before a yield, which can last long while other batches use the CPU
     }
+    watch()
     isStarting = false
+    if (slot) slots.free(slot)
   }
 
   function waitForSlot(): void {
@@ -180,15 +177,16 @@ export function createRun(
   }
 
   /**
-   * Whether another run waits for a slot, and holds less than its share of the slots. With fewer slots than runs, the
+   * Whether another run waits for a slot and holds less than its share of the slots. With fewer slots than runs, the
    * share is one slot, so each run waits for its turn. Comparing with the share keeps two large batches from giving
-   * slots to each other after each record, which took 8 times the CPU.
+   * slots to each other after each record, which took 8 times the CPU. A run below its share gives slots up only for one
+   * that has at least two fewer.
    */
   function mustShare(): boolean {
     if (!slots.isContended()) return false
     const share = Math.max(1, Math.floor(slots.limit / active.size))
-    if (workers.size < share) return false
-    for (const other of active) if (other.isWaiting() && other.workers.size < share) return true
+    const least = workers.size >= share ? share : Math.max(1, workers.size - 1)
+    for (const other of active) if (other.isWaiting() && other.workers.size < least) return true
     return false
   }
 
@@ -199,7 +197,6 @@ export function createRun(
     const options = new JobOptions(job, jobs.receiveCounts?.[job] ?? 1)
     worker.job = job
     worker.startedAt = now
-    worker.turn = turns
     worker.timedOutAt = Infinity
     worker.options = options
     results[job] = RUNNING
@@ -217,7 +214,6 @@ export function createRun(
     results[job] = result
     running--
     durations.push(now - worker.startedAt)
-    if (worker.turn === turns) grows = false
     jobs.settled?.(job, result)
     if (ready) {
       if (result.status === 'fulfilled') ready.advanceGroup(job)
@@ -273,7 +269,10 @@ export function createRun(
   }
 
   function watch(): void {
-    if (!timer && work) startWatchTimer(performance.now(), Infinity)
+    if (timer || !work) return
+    let expiry = Infinity
+    for (const { startedAt } of workers) expiry = Math.min(expiry, startedAt + recordTimeout)
+    startWatchTimer(performance.now(), expiry)
   }
 
   function startWatchTimer(now: number, nextExpiry: number): void {
@@ -305,7 +304,6 @@ export function createRun(
         slot,
         job: -1 as JobNumber,
         startedAt: 0,
-        turn: 0,
         timedOutAt: Infinity,
         options: undefined,
       }

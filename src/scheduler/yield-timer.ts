@@ -3,6 +3,16 @@ import { setImmediate } from 'node:timers' // the real one, even if a test mocks
 /** A worker yields if this many milliseconds have passed since the last yield. Waiting counts, too. */
 const MAX_TIME_WITHOUT_YIELD = 10
 
+/**
+ * Resolves when all microtasks have run, before the event loop continues. Node calls the functions of `nextTick()` when
+ * the queue of microtasks is empty (https://nodejs.org/api/process.html#processnexttickcallback-args). If it is not called
+ * in a microtask, these functions are called first.
+ */
+export async function microtasksDone(): Promise<void> {
+  await null
+  await new Promise<void>((resolve) => process.nextTick(resolve))
+}
+
 export type YieldTimer = Readonly<ReturnType<typeof createYieldTimer>>
 
 /**

@@ -477,6 +477,10 @@ export const handlers = {
   'with both': handlerOf(eachRecord(async () => { await null; save() }, { body: later })),
   'in a chunk, with an asynchronous schema': handlerOf(eachChunk(2, () => save(), { body: later })),
   'with a rate limit': handlerOf(eachRecord(() => save()), { rateLimit: { limit: 10, interval: 1000 } }),
+  'in a schema': handlerOf(eachRecord(() => {}, { body: standard(() => save()) })),
+  'none: a body that does not match': handlerOf(eachRecord(() => {}, { body: standard(() => ({ issues: [] })) })),
+  'none: another value of a chunk handler': handlerOf(eachChunk(2, () => 5)),
+  'none: a list of failures': handlerOf(async () => ({ batchItemFailures: [{ itemIdentifier: 'a' }] })),
 }`
 const lineOf = (start: string) => PROGRAM.split('\n').findIndex((line) => line.trim().startsWith(start)) + 1
 
@@ -511,7 +515,8 @@ for (const minify of [false, true]) {
     const { handlers, framesOf } = await bundle(t, minify)
     for (const [way, handler] of Object.entries(handlers)) {
       const between = way === 'in a function that it awaits' ? [lineOf('async function saveLater')] : []
-      t.strictSame(await framesOf(handler), [lineOf('function save'), ...between, lineOf(`'${way}'`)], way)
+      const frames = [lineOf('function save'), ...between, lineOf(`'${way}'`)]
+      t.strictSame(await framesOf(handler), way.startsWith('none: ') ? [] : frames, way)
     }
   })
 }

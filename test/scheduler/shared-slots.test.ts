@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
+import type { SQSBatchResponse } from 'aws-lambda'
 import PQueue from 'p-queue'
 import t from 'tap'
 import { busyClock, iterationCounter, mockClock, passingClock, settled } from '../support/clock.ts'
@@ -148,6 +149,31 @@ for (const waits of [true, false]) {
   )
 }
 
+t.test('a batch that holds less than its share gives no slot up', async (t) => {
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 9 })
+  const succeedOf = async (batch: string) => {
+    held.succeed(held.running().find((id) => id.startsWith(batch)) as string)
+    await settled()
+  }
+  const results: Promise<SQSBatchResponse>[] = []
+  for (const batch of 'abc') {
+    results.push(handle(standardEvent(...idsOf(batch, 30))))
+    await settled()
+  }
+  while ((countsOf(held.running(), 'a')[0] as number) > 5) await succeedOf('a')
+  t.strictSame(countsOf(held.running(), 'abc'), [5, 2, 2], 'the share of each is three')
+  for (const batch of 'bcbc') {
+    await succeedOf(batch)
+    t.strictSame(countsOf(held.running(), 'abc'), [5, 2, 2])
+  }
+  while (held.running().length > 0) {
+    for (const id of held.running()) held.succeed(id)
+    await settled()
+  }
+  for (const result of results) t.strictSame(failed(await result), [])
+})
+
 t.test('a batch that ended while it waited for a slot frees the slot that it receives', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -214,23 +240,71 @@ t.test('when a batch has ended, the other one uses its slots', async (t) => {
   t.strictSame(failed(await first), [])
 })
 
-t.test(
-  'if the first record waits and the others use the CPU after microtasks, few of them run in one turn',
-  async (t) => {
-    const pass = busyClock(t)
-    const records = iterationCounter(t)
-    const first = Promise.withResolvers<void>()
-    const handle = handlerOf(
-      async ({ messageId }) => {
-        if (messageId === 'm0') return first.promise
-        for (let passed = 0; passed < 40; passed++) await null
-        pass(200)
-        records.count()
-        if (messageId === 'm99') first.resolve()
-      },
-      { concurrency: 100 },
-    )
-    t.strictSame(failed(await handle(standardEvent(...ids(100)))), [])
-    t.ok(records.max <= 4, `${records.max} records of 200 ms in one turn`)
-  },
-)
+for (const waiting of [1, 5, 21]) {
+  t.test(
+    `if ${waiting} records wait, and the others use the CPU after 40 microtasks, at most four of them run in a turn`,
+    async (t) => {
+      const pass = busyClock(t)
+      const records = iterationCounter(t)
+      const first = Promise.withResolvers<void>()
+      const handle = handlerOf(
+        async (_record, _context, { index }) => {
+          if (index < waiting) return first.promise
+          for (let passed = 0; passed < 40; passed++) await null
+          pass(200)
+          records.count()
+          if (index === 99) first.resolve()
+        },
+        { concurrency: 100 },
+      )
+      t.strictSame(failed(await handle(standardEvent(...ids(100)))), [])
+      t.ok(records.max <= 4, `${records.max} records of 200 ms in one turn`)
+    },
+  )
+}
+
+t.test('a record does not wait for a batch that holds less than its share', async (t) => {
+  const held = heldRecords()
+  const handle = handlerOf(
+    (record, context, options) => {
+      if (record.messageId.startsWith('b')) return setImmediate()
+      return held.handle(record, context, options)
+    },
+    { concurrency: 10 },
+  )
+  const hangs = handle(standardEvent(...idsOf('a', 8)))
+  await settled()
+  let isDone = false
+  const large = handle(standardEvent(...idsOf('b', 2_000))).finally(() => {
+    isDone = true
+  })
+  await settled()
+  const small = handle(standardEvent('c0'))
+  while (!held.running().includes('c0') && !isDone) await setImmediate()
+  t.equal(isDone, false)
+  for (const id of held.running()) held.succeed(id)
+  for (const result of [hangs, large, small]) t.strictSame(failed(await result), [])
+})
+
+t.test('a batch that waits for I/O starts its records beside one that uses the CPU', async (t) => {
+  const pass = busyClock(t)
+  const held = heldRecords()
+  let isDone = false
+  const handle = handlerOf(
+    (record, context, options) => {
+      if (record.messageId.startsWith('b')) return held.handle(record, context, options)
+      pass(11)
+    },
+    { concurrency: 100 },
+  )
+  const large = handle(standardEvent(...idsOf('a', 1_000))).finally(() => {
+    isDone = true
+  })
+  for (let turn = 0; turn < 50; turn++) await setImmediate()
+  const waits = handle(standardEvent(...idsOf('b', 99)))
+  for (let turn = 0; turn < 250; turn++) await setImmediate()
+  t.strictSame(held.running(), idsOf('b', 99))
+  t.equal(isDone, false)
+  for (const id of held.running()) held.succeed(id)
+  for (const result of [large, waits]) t.strictSame(failed(await result), [])
+})
