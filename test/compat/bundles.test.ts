@@ -39,6 +39,9 @@ for (const format of ['esm', 'cjs'] as const) {
     t.match(lines[0], { message: 'refused', messageId: 'b', function_request_id: 'request-1' })
     t.match(lines[1], { refused: 1 })
     t.strictSame(lines.slice(2), [{ batchItemFailures: [{ itemIdentifier: 'b' }] }])
-    t.match(stderr, /^middy-bounded-sqs-batch: 1 of 3 records of orders failed; [^\n]+\n {2}1 × Error: b failed \[b\]; /)
+    t.match(
+      stderr,
+      /^middy-bounded-sqs-batch: 1 of 3 records of orders failed; [^\n]+\n {2}1 × Error: b failed \[b\]; /,
+    )
   })
 }

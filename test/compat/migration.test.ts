@@ -242,7 +242,10 @@ difference('Each failed record is logged with its body.', async (t) => {
   const there = /^Error: x1 failed\n[\s\S]*body: 'body of x1'[\s\S]*body: 'body of x2'/
   t.match(await written(sqsPartialBatchFailure), there)
   const here = await written(boundedSqsBatch)
-  t.match(here, /^middy-bounded-sqs-batch: 2 of 3 records of orders failed[^\n]*\n {2}2 × Error: x1 failed \[x1, x2\]; /)
+  t.match(
+    here,
+    /^middy-bounded-sqs-batch: 2 of 3 records of orders failed[^\n]*\n {2}2 × Error: x1 failed \[x1, x2\]; /,
+  )
   t.notMatch(here, 'body of')
 })
 

@@ -63,6 +63,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/failed-invocation',
     'scheduler/hung-handler',
     'report/summary',
+    'report/error-groups',
     'report/log',
     'scheduler/time-budget',
   ],

@@ -66,14 +66,24 @@ t.test('`failures` has the error of each record that did not succeed, also of on
   })
 })
 
-t.test('`failures` is empty without boundedSqsBatch(), and has no failure of another invocation', async (t) => {
-  t.strictSame((await invoke(async () => listOf('a'), event)).failures, [])
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(({ messageId }) => (messageId === 'b' ? Promise.reject(messageId) : undefined)))
-  const [one, other] = await Promise.all([invoke(handler, event), invoke(handler, sqsEvent(['x', 'y']))])
-  t.strictSame([one.failures, other.failures], [[{ record: b, error: 'b' }], []])
-})
+t.test(
+  '`failures` is empty without boundedSqsBatch() or its response, and has no failure of another invocation',
+  async (t) => {
+    t.strictSame((await invoke(async () => listOf('a'), event)).failures, [])
+    const throwing = middy()
+      .use(boundedSqsBatch())
+      .handler(() => {
+        throw new Error('no')
+      })
+    const caught = await invoke((...call: [SQSEvent, Context]) => throwing(...call).catch(() => {}), event)
+    t.strictSame(caught.failures, [])
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(eachRecord(({ messageId }) => (messageId === 'b' ? Promise.reject(messageId) : undefined)))
+    const [one, other] = await Promise.all([invoke(handler, event), invoke(handler, sqsEvent(['x', 'y']))])
+    t.strictSame([one.failures, other.failures], [[{ record: b, error: 'b' }], []])
+  },
+)
 
 t.test('nobody listens to the batches of a handler after its invocation', async (t) => {
   const name = 'tracing:middy-bounded-sqs-batch:batch:asyncStart'
