@@ -76,7 +76,7 @@ export function equal(what: string, actual: unknown, expected: unknown): void {
 
 export type Outcome = { readonly response: unknown } | { readonly error: unknown }
 
-/** The outcomes of these invocations. `pass` lets time pass. Throws if there are none after 25 steps. */
+/** The outcomes of these invocations. `pass` lets time pass. Throws if there are none after 125 steps, more than the time of a logger. */
 export async function outcomesOf(results: Promise<unknown>[], pass = () => {}): Promise<Outcome[]> {
   let outcomes: Outcome[] | undefined
   void Promise.allSettled(results).then((settled) => {
@@ -84,12 +84,12 @@ export async function outcomesOf(results: Promise<unknown>[], pass = () => {}): 
       return result.status === 'fulfilled' ? { response: result.value } : { error: result.reason }
     })
   })
-  for (let step = 0; step < 25; step++) {
+  for (let step = 0; step < 125; step++) {
     await settled()
     if (outcomes) return outcomes
     pass()
   }
-  throw new Error('Expected the invocations to end within 25 steps')
+  throw new Error('Expected the invocations to end within 125 steps')
 }
 
 export async function outcomeOf(result: Promise<unknown>, pass = () => {}): Promise<Outcome> {
