@@ -96,7 +96,8 @@ function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, 
   const message = `${PREFIX} ${headline(summary, queue)}; highest receive count: ${receiveCount}`
   const errors = groups.map(toFields)
   if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
-    return { message, queue, receiveCount, ...summary, errors, omittedGroups, omittedRecords }
+    // The errors are last, because Logs Insights finds only the first 200 fields of an entry.
+    return { message, queue, receiveCount, ...summary, omittedGroups, omittedRecords, errors }
   }
   const lines = [`${message}; ${measuresIn(summary)}`, ...errors.map(toLines)]
   if (omittedGroups > 0) lines.push(`  ${omittedRecords} × other errors, in ${omittedGroups} more groups`)
@@ -163,8 +164,8 @@ function stackOf(errors: readonly unknown[]): string[] {
   return [...new Set([...ofError, ...ofCause])]
 }
 
-/** Frames of Node and of packages. In a bundle, the frames of packages cannot be told from those of the handler. */
-const OTHER_FRAMES = /[( ]node:|\/node_modules\//
+/** Frames of Node, of V8's own functions and of packages. In a bundle, the frames of packages cannot be told from those of the handler. */
+const OTHER_FRAMES = /[( ]node:|\/node_modules\/|\(<anonymous>\)$/
 
 /** The functions of this package that call or await a handler. They are properties, so minification keeps their names. */
 const OWN_FRAME = /boundedSqsBatch(Job|Worker)\b/
