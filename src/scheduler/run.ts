@@ -157,7 +157,6 @@ export function createRun(
       await microtasksDone()
       watch() // before a yield, which can last long while other batches use the CPU
     }
-    watch()
     isStarting = false
     if (slot) slots.free(slot)
   }
@@ -179,13 +178,13 @@ export function createRun(
   /**
    * Whether another run waits for a slot and holds less than its share of the slots. With fewer slots than runs, the
    * share is one slot, so each run waits for its turn. Comparing with the share keeps two large batches from giving
-   * slots to each other after each record, which took 8 times the CPU. A run below its share gives slots up only for one
-   * that has at least two fewer.
+   * slots to each other after each record, which took 8 times the CPU. A run that holds no more than its share gives
+   * slots up only for one that has at least two fewer.
    */
   function mustShare(): boolean {
     if (!slots.isContended()) return false
     const share = Math.max(1, Math.floor(slots.limit / active.size))
-    const least = workers.size >= share ? share : Math.max(1, workers.size - 1)
+    const least = workers.size > share ? share : Math.max(1, workers.size - 1)
     for (const other of active) if (other.isWaiting() && other.workers.size < least) return true
     return false
   }

@@ -325,6 +325,41 @@ t.test('the recordTimeout of a batch is watched before the batch yields to the e
   t.strictSame(failed(await result), ['b'])
 })
 
+t.test('the recordTimeout of a batch is watched while the batch waits for the CPU', async (t) => {
+  const clock = mockClock(t)
+  function process({ messageId }: SQSRecord) {
+    if (messageId === 'a') return new Promise(() => {})
+    clock.advance(20)
+  }
+  const result = handlerOf(process, { recordTimeout: 100 })(standardEvent('a', 'b', 'c', 'd', 'e', 'f'))
+  for (let tick = 0; tick < 5; tick++) await new Promise<void>((resolve) => globalThis.process.nextTick(resolve)) // no turn
+  t.equal(openTimers(clock), 1)
+  await settled()
+  clock.advance(100)
+  t.strictSame(failed(await result), ['a'])
+})
+
+t.test('the recordTimeout begins before a handler that first uses the CPU', async (t) => {
+  const clock = mockClock(t)
+  let isDone = false
+  const handle = handlerOf(
+    () => {
+      clock.advance(60)
+      return new Promise(() => {})
+    },
+    { recordTimeout: 100 },
+  )
+  const result = handle(standardEvent('a')).finally(() => {
+    isDone = true
+  })
+  await settled()
+  passTime(clock, 39)
+  await settled()
+  t.equal(isDone, false)
+  passTime(clock, 1)
+  t.strictSame(failed(await result), ['a'])
+})
+
 t.test('no timer is left after the response', async (t) => {
   const before = activeTimers()
   const handle = handlerOf(() => settled(), { recordTimeout: 60_000 })

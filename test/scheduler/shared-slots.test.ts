@@ -167,6 +167,11 @@ t.test('a batch that holds less than its share gives no slot up', async (t) => {
     await succeedOf(batch)
     t.strictSame(countsOf(held.running(), 'abc'), [5, 2, 2])
   }
+  while ((countsOf(held.running(), 'a')[0] as number) > 4) await succeedOf('a')
+  const counts = countsOf(held.running(), 'abc')
+  t.strictSame(counts.toSorted(), [2, 3, 4])
+  await succeedOf(counts[1] === 3 ? 'b' : 'c') // the one that holds exactly its share
+  t.strictSame(countsOf(held.running(), 'abc'), counts)
   while (held.running().length > 0) {
     for (const id of held.running()) held.succeed(id)
     await settled()
@@ -262,6 +267,31 @@ for (const waiting of [1, 5, 21]) {
     },
   )
 }
+
+t.test('a batch below its share gives slots up for one that has at least two fewer', async (t) => {
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 13 })
+  const results: Promise<SQSBatchResponse>[] = []
+  for (const [batch, count] of [
+    ['a', 8],
+    ['b', 30],
+    ['c', 30],
+  ] as const) {
+    results.push(handle(standardEvent(...idsOf(batch, count))))
+    await settled()
+  }
+  t.strictSame(countsOf(held.running(), 'abc'), [8, 5, 0])
+  for (let count = 0; count < 6; count++) {
+    held.succeed(held.running().find((id) => id.startsWith('b')) as string)
+    await settled()
+  }
+  t.strictSame(countsOf(held.running(), 'abc'), [8, 3, 2])
+  while (held.running().length > 0) {
+    for (const id of held.running()) held.succeed(id)
+    await settled()
+  }
+  for (const result of results) t.strictSame(failed(await result), [])
+})
 
 t.test('a record does not wait for a batch that holds less than its share', async (t) => {
   const held = heldRecords()
