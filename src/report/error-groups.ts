@@ -37,8 +37,8 @@ export interface ErrorGroup extends ErrorText {
   readonly ids: string[]
   /** The highest receive count of these records. */
   receiveCount: number
-  /** How many different messages their errors have. More than 1 only if there were more than ten groups. */
-  messages: number
+  /** How many different texts their errors and causes have. More than 1 only if there were more than ten groups. */
+  texts: number
   /** The first error, then its causes. */
   readonly errors: readonly unknown[]
   /** The same for groups that become one if there are more than ten. */
@@ -70,6 +70,8 @@ export function groupErrors(failures: readonly LoggedFailure[]) {
   const omitted = groups.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
   return {
     groups,
+    /** If not, there are more different texts than the groups have. */
+    areAllCompared: !comparison.isOver(),
     omittedGroups: omitted.length,
     omittedRecords: omitted.reduce((sum, { count }) => sum + count, 0),
   }
@@ -114,7 +116,7 @@ function findGroup(groups: Map<string, ErrorGroup>, error: unknown, { common, is
   const key = `${kind}\n\n${messages}`
   let group = groups.get(key)
   if (!group) {
-    group = { ...text, causes, count: 0, ids: [], receiveCount: 0, messages: 1, errors, kind }
+    group = { ...text, causes, count: 0, ids: [], receiveCount: 0, texts: isOver() ? 0 : 1, errors, kind }
     groups.set(key, group)
   }
   return group
@@ -132,7 +134,7 @@ function mergeKinds(groups: Iterable<ErrorGroup>): Map<string, ErrorGroup> {
     const known = kinds.get(group.kind)
     if (known) {
       add(known, group.count, group.ids, group.receiveCount)
-      known.messages++
+      known.texts += group.texts
     } else kinds.set(group.kind, group)
   }
   return kinds

@@ -124,7 +124,7 @@ const CASES: Record<string, { records: number; receives?: number; error: (index:
     records: 12,
     error: (index) => new Error(`customer ${CUSTOMERS[index]} is blocked`),
     entry: `middy-bounded-sqs-batch: 12 of 12 records of orders failed; highest receive count: 1
-  12 × Error: customer acme is blocked (one of 12 different messages) [m0, m1, m2, …]; highest receive count: 1`,
+  12 × Error: customer acme is blocked (one of 12 different texts) [m0, m1, m2, …]; highest receive count: 1`,
   },
   'messages that were received before': {
     records: 5,
@@ -232,7 +232,7 @@ t.test("if Lambda's log format is JSON, the entry is one object with these field
         count: 12,
         ids: ['m0', 'm2', 'm6'],
         receiveCount: 3,
-        messages: 1,
+        texts: 1,
       },
       {
         error: 'RangeError: too large (code 22003)',
@@ -243,7 +243,7 @@ t.test("if Lambda's log format is JSON, the entry is one object with these field
         count: 1,
         ids: ['m4'],
         receiveCount: 1,
-        messages: 1,
+        texts: 1,
       },
     ],
   )
@@ -344,6 +344,16 @@ t.test('the last line counts what ten groups do not show', async (t) => {
   t.match(fields, { errors: { length: 10 }, omittedGroups: 3, omittedRecords: 3 })
 })
 
+t.test('if not all messages were compared, the entry gives the least number of different texts', async (t) => {
+  // 501 messages of 800 characters: one more than is compared.
+  const letters = (index: number) => Array.from(index.toString(2), (bit) => 'xy'[Number(bit)]).join('')
+  const errors = Array.from({ length: 501 }, (_, index) => new Error(letters(index).padEnd(800, 'z')))
+  const [line] = await linesFor(...errors.slice(0, 12))
+  t.match(line, '(one of 12 different texts)')
+  const [cut] = await linesFor(...errors, new Error('one more'))
+  t.match(cut, / {2}502 × Error: [xyz]+… \(one of at least 500 different texts\) \[m0, m1, m2, …\]/)
+})
+
 t.test('an error has one line: name, message, and a code and a status that the message does not contain', async (t) => {
   const x = (count: number) => 'x'.repeat(count)
   for (const [fields, expected] of [
@@ -352,6 +362,10 @@ t.test('an error has one line: name, message, and a code and a status that the m
     [{ name: 'Error', message: '', code: 'EPIPE' }, 'Error (code EPIPE)'],
     [{ name: 'Error', message: 'no', code: 23505, status: 503 }, 'Error: no (code 23505, status 503)'],
     [{ name: 'Error', message: 'open EPIPE', code: 'EPIPE', status: 503 }, 'Error: open EPIPE (status 503)'],
+    [
+      { name: 'Error', message: 'order 15032 of EPIPE2', code: 'EPIPE', status: 503 },
+      'Error: order 15032 of EPIPE2 (code EPIPE, status 503)',
+    ],
     [{ name: 'Error', message: 'got a 503', code: 'EPIPE', status: 503 }, 'Error: got a 503 (code EPIPE)'],
     [{ name: 'A\n  B', message: ' first\n\n\tsecond\u2028 ' }, 'A B:  first second '],
     [{ name: 'Error', message: x(400) }, `Error: ${x(400)}`],

@@ -11,7 +11,7 @@ const finished = []
 const stages = {}
 let logEntries = 0
 
-const works = { hang, fetch: callFetch, http: callHttp }
+const works = { hang, throw: throwLongText, fetch: callFetch, http: callHttp }
 const onFailures = { none: undefined, returns: returnFailures, sqs: onFailure === 'sqs' && (await sqsHandlers()) }
 
 const handler = middy()
@@ -20,14 +20,23 @@ const handler = middy()
 
 function processRecord(record, _context, { signal, index }) {
   if (index < permanent) throw new PermanentError('the order is not valid')
-  if (index === permanent) signal.addEventListener('abort', () => enter('signals'), { once: true })
-  return (works[work] ?? finishLater)(record, signal)
+  if (index === (work === 'throw' ? THROWING : permanent)) signal.addEventListener('abort', () => enter('signals'), { once: true })
+  return (works[work] ?? finishLater)(record, signal, index)
 }
 
 /** Listens to its signal, as `fetch()` does, and never settles. */
 function hang(_record, signal) {
   signal.addEventListener('abort', () => {}, { once: true })
   return new Promise(() => {})
+}
+
+const HEXADECIMAL = 'ab01'.repeat(190)
+const THROWING = 6900
+
+/** Most records fail, each with another message of 760 hexadecimal digits. The others hang. */
+function throwLongText(record, signal, index) {
+  if (index < THROWING) throw new Error(`the token ${index.toString(16)}${HEXADECIMAL} is not valid`)
+  return hang(record, signal)
 }
 
 /** Resolves after the time of a record, or rejects when its signal aborts. */

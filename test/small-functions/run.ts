@@ -32,8 +32,11 @@ interface Case {
   readonly memory: number
   /** The function's timeout in seconds. */
   readonly timeout: number
-  /** What a record does: it takes this many milliseconds, hangs, or calls a server that never responds. */
-  readonly work: number | 'hang' | 'fetch' | 'http'
+  /**
+   * What a record does: it takes this many milliseconds, hangs, throws an error with a long text (the first 6,900; the
+   * others hang), or calls a server that never responds.
+   */
+  readonly work: number | 'hang' | 'throw' | 'fetch' | 'http'
   readonly concurrency: number
   /** The number of records. */
   readonly size: number
@@ -45,6 +48,7 @@ const DEFAULTS: Case = { memory: 128, timeout: 3, work: 'hang', concurrency: 100
 
 const CASES: readonly Case[] = [
   ...combine({ work: ['hang', 2500, 100], memory: [128, 256], timeout: [3, 6, 30], onFailure: ['none', 'returns'] }),
+  ...combine({ work: ['throw'], memory: [128, 256], timeout: [3, 6] }),
   // The records of larger batches get so much time at the end that these cases would not show the time of the handlers.
   ...combine({ work: ['fetch', 'http'], memory: [128], concurrency: [100], timeout: [3, 6], size: [1000] }),
   ...combine({ work: ['fetch', 'http'], memory: [256], concurrency: [300], timeout: [3, 6], size: [1000] }),
@@ -312,7 +316,12 @@ function verdictOf(runs: readonly Run[]): string {
 }
 
 function nameOf({ memory, timeout, work, concurrency, size, onFailure }: Case): string {
-  const what = { hang: 'records hang', fetch: `${concurrency} × fetch`, http: `${concurrency} × node:http` }
+  const what = {
+    hang: 'records hang',
+    throw: 'long error texts',
+    fetch: `${concurrency} × fetch`,
+    http: `${concurrency} × node:http`,
+  }
   return [
     `${memory} MB`,
     `${timeout} s`,
