@@ -39,6 +39,8 @@ export interface ErrorGroup extends ErrorText {
   receiveCount: number
   /** How many different texts their errors and causes have. More than 1 only if there were more than ten groups. */
   texts: number
+  /** Whether its messages differ in numbers, UUIDs or hexadecimal texts. */
+  numbersDiffer: boolean
   /** The first error, then its causes. */
   readonly errors: readonly unknown[]
   /** The same for groups that become one if there are more than ten. */
@@ -116,9 +118,20 @@ function findGroup(groups: Map<string, ErrorGroup>, error: unknown, { common, is
   const key = `${kind}\n\n${messages}`
   let group = groups.get(key)
   if (!group) {
-    group = { ...text, causes, count: 0, ids: [], receiveCount: 0, texts: isOver() ? 0 : 1, errors, kind }
+    group = {
+      ...text,
+      causes,
+      count: 0,
+      ids: [],
+      receiveCount: 0,
+      texts: isOver() ? 0 : 1,
+      numbersDiffer: false,
+      errors,
+      kind,
+    }
     groups.set(key, group)
   }
+  if (group.message !== text.message) group.numbersDiffer = true
   return group
 }
 

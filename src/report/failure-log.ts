@@ -110,11 +110,12 @@ function toFields({ errors, kind, ...group }: ErrorGroup) {
 }
 
 function toLines(group: ReturnType<typeof toFields>, areAllCompared: boolean): string {
-  const { error, causes, count, ids, receiveCount, texts, stack } = group
+  const { error, causes, count, ids, receiveCount, texts, numbersDiffer, stack } = group
   const different = texts > 1 ? ` (one of ${areAllCompared ? '' : 'at least '}${texts} different texts)` : ''
+  const example = numbersDiffer ? '; ids or numbers in the text differ' : ''
   const more = count > ids.length ? ', …' : ''
   return [
-    `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}`,
+    `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}${example}`,
     ...causes.map((cause) => `caused by ${cause.error}`),
     ...stack,
   ].join('\n    ')
@@ -161,7 +162,8 @@ function join(separator: string, parts: readonly (string | number | false | unde
 function stackOf(errors: readonly unknown[]): string[] {
   const ofCause = errors.length > 1 ? framesOf(errors.at(-1)).slice(0, 1) : []
   const ofError = framesOf(errors[0]).slice(0, MAX_FRAMES - ofCause.length)
-  return [...new Set([...ofError, ...ofCause])]
+  const others = ofCause.filter((frame) => !ofError.includes(frame))
+  return [...ofError, ...others.map((frame) => `caused ${frame}`)]
 }
 
 /** Frames of Node, of V8's own functions and of packages. In a bundle, the frames of packages cannot be told from those of the handler. */

@@ -20,7 +20,8 @@ const handler = middy()
 
 function processRecord(record, _context, { signal, index }) {
   if (index < permanent) throw new PermanentError('the order is not valid')
-  if (index === (work === 'throw' ? THROWING : permanent)) signal.addEventListener('abort', () => enter('signals'), { once: true })
+  if (index === (work === 'throw' ? THROWING : permanent))
+    signal.addEventListener('abort', () => enter('signals'), { once: true })
   return (works[work] ?? finishLater)(record, signal, index)
 }
 
