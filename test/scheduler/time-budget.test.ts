@@ -591,6 +591,7 @@ t.test('a small function keeps exactly the `abort` option, and the default on Ma
 })
 
 t.test('on Managed Instances a function without time left starts nothing and reports everything', async (t) => {
+  mockClock(t) // Middy would end the invocation immediately
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
   for (const left of [0, -5]) {
     const errors: unknown[] = []
@@ -612,6 +613,7 @@ t.test('on Managed Instances a function without time left starts nothing and rep
 })
 
 t.test('on Managed Instances a function without time left starts nothing even if timeBudget is false', async (t) => {
+  mockClock(t) // Middy would end the invocation immediately
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
   const handle = handlerOf(() => t.fail('started'), { timeBudget: false })
   const context = { getRemainingTimeInMillis: () => 0 } as Context
