@@ -1,7 +1,9 @@
+import type { SQSRecord } from 'aws-lambda'
 import t, { type Test } from 'tap'
-import type { RecordFailure } from '../../src/index.ts'
-import { type RetryBackoffOptions, retryBackoff } from '../../src/sqs/index.ts'
-import { ids } from '../support/events.ts'
+import type { FailureRequest, RecordFailure } from '../../src/index.ts'
+import { isolateCrashes, type RetryBackoffOptions, retryBackoff } from '../../src/sqs/index.ts'
+import { ids, sqsRecord } from '../support/events.ts'
+import { timedContext } from '../support/handlers.ts'
 import { unhandledRejections } from '../support/output.ts'
 import { createClient, type Faults, failure, failureRequest, holdCalls, REGION, startSqs } from '../support/sqs.ts'
 
@@ -15,6 +17,7 @@ async function setUp(t: Test, options: Partial<RetryBackoffOptions> = {}, faults
   return {
     ...sqs,
     url,
+    arn,
     /** Sends and receives a message for each receive count, and returns a failure for each. */
     async inFlight(...receiveCounts: number[]): Promise<RecordFailure[]> {
       for (const id of ids(receiveCounts.length)) sqs.fauxqs.sendMessage('orders', id, { region: REGION })
@@ -24,8 +27,8 @@ async function setUp(t: Test, options: Partial<RetryBackoffOptions> = {}, faults
         return failure(`m${index}`, no, { receiveCount, receiptHandle, eventSourceARN: arn })
       })
     },
-    async handle(failures: readonly RecordFailure[]) {
-      const { request, lines } = failureRequest()
+    async handle(failures: readonly RecordFailure[], blocked?: FailureRequest['blocked']) {
+      const { request, lines } = failureRequest(undefined, blocked)
       return { remaining: await handle(failures, request), lines }
     },
     delays: () => sqs.calls.flatMap(({ input }) => input.Entries).map(({ VisibilityTimeout }) => VisibilityTimeout),
@@ -165,7 +168,6 @@ t.test('if delay() throws or returns no usable time, the record gets the backoff
   const results: [result: () => unknown, reason: string][] = [
     [() => -1, '-1'],
     [() => NaN, 'NaN'],
-    [() => Infinity, 'Infinity'],
     [() => secret, 'a string'],
     [() => null, 'null'],
     [() => true, 'a boolean'],
@@ -336,4 +338,78 @@ t.test('without a failure, SQS is not called', async (t) => {
   const { handle, calls } = await setUp(t)
   t.strictSame((await handle([])).remaining, [])
   t.strictSame(calls, [])
+})
+
+t.test(
+  'records behind a failure get its delay in the same call, and those of a failure that was taken over do not',
+  async (t) => {
+    const { handle, inFlight, calls } = await setUp(t, { jitter: 'none' })
+    const all = await inFlight(1, 2, 1, 1, 5)
+    const [a1, b1, a2, a3, b2] = all as [RecordFailure, ...RecordFailure[]]
+    const recordsOf = (...failures: (RecordFailure | undefined)[]) => failures.map((one) => one?.record as SQSRecord)
+    const taken = failure('c1', no)
+    const { lines } = await handle(
+      [a1, b1 as RecordFailure],
+      [
+        { failure: taken, records: [sqsRecord('c2')] },
+        { failure: a1, records: recordsOf(a2, a3) },
+        { failure: b1 as RecordFailure, records: recordsOf(b2) },
+      ],
+    )
+    t.strictSame(lines, [])
+    t.equal(calls.length, 1)
+    const entries = calls[0]?.input.Entries as { ReceiptHandle: string; VisibilityTimeout: number }[]
+    t.strictSame(
+      entries.map(({ ReceiptHandle, VisibilityTimeout }) => [
+        all.find(({ record }) => record.receiptHandle === ReceiptHandle)?.record.messageId,
+        VisibilityTimeout,
+      ]),
+      [
+        ['m0', 30],
+        ['m2', 30],
+        ['m3', 30],
+        ['m1', 60],
+        ['m4', 60],
+      ],
+    )
+  },
+)
+
+t.test('an infinite delay() is the longest one', async (t) => {
+  const { handle, inFlight, delays } = await setUp(t, { delay: () => Infinity })
+  const { lines } = await handle(await inFlight(1, 3))
+  t.strictSame(delays(), [42_000, 42_000])
+  t.strictSame(lines, [])
+})
+
+t.test('after isolateCrashes(), the line about a refused delay names the delay that the messages keep', async (t) => {
+  const faults: Faults = {
+    entry: ({ VisibilityTimeout }) => (Number(VisibilityTimeout) < 100 ? 'InternalError' : undefined),
+  }
+  const { inFlight, client, arn } = await setUp(t, {}, faults)
+  const failures = await inFlight(1, 2)
+  const records = failures.map(({ record, receiveCount }) => ({
+    ...record,
+    eventSourceARN: arn,
+    attributes: { ...record.attributes, ApproximateReceiveCount: String(receiveCount) },
+  }))
+  async function lineFor(...indexes: number[]): Promise<string | undefined> {
+    const { request, lines } = failureRequest()
+    const event = { Records: records }
+    await isolateCrashes({ client: client() }).before({ event, context: timedContext(60_000) })
+    const given = indexes.map((index) => ({
+      ...(failures[index] as RecordFailure),
+      record: records[index] as SQSRecord,
+    }))
+    await retryBackoff({ client: client(), base: 1 })(given, request)
+    return lines[0]?.split(': 1 ×')[0]?.split(': 2 ×')[0]
+  }
+  const line = (count: number) =>
+    `retryBackoff(): SQS did not confirm the delay of ${count} of ${count} records. They may keep`
+  t.equal(await lineFor(0), `${line(1)} the visibility timeout of their queue`)
+  t.equal(await lineFor(1), `${line(1)} the delay that isolateCrashes() has set`)
+  t.equal(
+    await lineFor(0, 1),
+    `${line(2)} the visibility timeout of their queue or the delay that isolateCrashes() has set`,
+  )
 })

@@ -1,6 +1,6 @@
 import type { SQSMessageAttribute } from 'aws-lambda'
 import type { Test } from 'tap'
-import { PermanentError, type RecordFailure } from '../../src/index.ts'
+import { type FailureRequest, PermanentError, type RecordFailure } from '../../src/index.ts'
 import { type DeadLetterOptions, deadLetter } from '../../src/sqs/index.ts'
 import { type Faults, failureRequest, startSqs } from './sqs.ts'
 
@@ -42,8 +42,8 @@ export async function setUp(t: Test, { faults, name = 'dead', attributes, option
   const handle = deadLetter({ client: sqs.client(), queueUrl: url, ...options })
   return {
     ...sqs,
-    async handle(failures: readonly RecordFailure[]) {
-      const { request, lines } = failureRequest()
+    async handle(failures: readonly RecordFailure[], blocked?: FailureRequest['blocked'], signal?: AbortSignal) {
+      const { request, lines } = failureRequest(signal, blocked)
       return { remaining: await handle(failures, request), lines }
     },
     /** The messages in the queue, by their bodies. */

@@ -22,7 +22,7 @@ export async function deliver(
   client: SQSClient,
   queue: { readonly url: string; readonly arn: string },
   handler: Handler,
-  { batchSize, isDone }: { batchSize: number; isDone: () => boolean },
+  { batchSize, isDone, timeout = 30_000 }: { batchSize: number; isDone: () => boolean; timeout?: number | undefined },
 ): Promise<Delivery[]> {
   const deliveries: Delivery[] = []
   while (!isDone()) {
@@ -33,9 +33,11 @@ export async function deliver(
     }
     const at = Date.now()
     deliveries.push(...Records.map((record) => ({ record, at })))
-    const end = at + 30_000
+    const end = at + timeout
     const context = { getRemainingTimeInMillis: () => end - Date.now() } as Context
-    const { batchItemFailures } = await handler({ Records }, context)
+    const response = await handler({ Records }, context).catch(() => undefined)
+    if (!response) continue // the invocation has failed: all messages return
+    const { batchItemFailures } = response
     const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier))
     await remove(
       client,
@@ -58,6 +60,7 @@ async function gather(
       MaxNumberOfMessages: 10,
       MessageAttributeNames: ['All'],
       MessageSystemAttributeNames: ['All'],
+      AttributeNames: ['All'], // moto reads only this
     })
     const { Messages = [] } = await client.send(command)
     if (Messages.length === 0) break

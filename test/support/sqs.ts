@@ -41,33 +41,42 @@ export interface Faults {
   respond?(response: any, call: Call): unknown
 }
 
-/** Starts SQS with its wire protocol on loopback. A proxy notes each call and produces the faults. */
-export async function startSqs(t: Test, faults: Faults = {}) {
-  const fauxqs = await startFauxqs({ port: 0, logger: false, defaultRegion: REGION })
+/** Starts a proxy for an SQS at this address. It notes each call and produces the faults. */
+export async function startProxy(t: Test, target: string, faults: Faults = {}) {
   const calls: Call[] = []
   let abandoned = 0
   const server = createServer((request, response) => {
     response.on('close', () => {
       if (!response.writableEnded) abandoned++
     })
-    return respond(fauxqs.address, faults, calls, request, response)
+    return respond(target, faults, calls, request, response)
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  t.teardown(async () => {
+  t.teardown(() => {
     server.closeAllConnections()
     server.close()
-    await fauxqs.stop()
   })
   return {
-    fauxqs,
     endpoint,
     /** All calls, in the order of their arrival. */
     calls,
     /** How many calls the client has aborted. */
     abandoned: () => abandoned,
     client: (config: SQSClientConfig = {}) => createClient(t, { endpoint, ...config }),
+  }
+}
+
+/** Starts SQS with its wire protocol on loopback, behind a proxy. */
+export async function startSqs(t: Test, faults?: Faults) {
+  const fauxqs = await startFauxqs({ port: 0, logger: false, defaultRegion: REGION })
+  t.teardown(() => fauxqs.stop())
+  const proxy = await startProxy(t, fauxqs.address, faults)
+  const { endpoint } = proxy
+  return {
+    ...proxy,
+    fauxqs,
     /** Creates a queue. Returns its URL and the ARN of its records. */
     queue(name: string, attributes: Record<string, string> = {}) {
       fauxqs.createQueue(name, { region: REGION, attributes })
