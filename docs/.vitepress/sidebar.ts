@@ -24,7 +24,16 @@ export const SIDEBAR: Group[] = [
     'from-powertools-batch',
   ]),
   group('Failures', ['failures', 'outages', 'crashes', 'dead-letters', 'failure-handlers']),
-  group('Speed', ['batch-size', 'concurrency', 'rate-limit', 'databases', 'time-budget', 'tune', 'benchmarks']),
+  group('Speed', [
+    'settings',
+    'batch-size',
+    'concurrency',
+    'rate-limit',
+    'databases',
+    'time-budget',
+    'tune',
+    'benchmarks',
+  ]),
   group('Sources', ['validation', 'envelopes', 'fifo']),
   group('Testing', ['testing', 'local', 'simulators', 'reliability', 'on-aws']),
   group('Operations', [

@@ -71,7 +71,7 @@ t.test('each link between pages leads to a page and a heading that exist', async
     for (const [, href = ''] of text.matchAll(/<a [^>]*href="([^"]+)"/g)) {
       if (/^(https?:|mailto:)/.test(href)) continue
       links += 1
-      const [path = '', anchor] = href.split('#')
+      const [path = '', anchor] = href.replace(/\?[^#]*/, '').split('#')
       const target = path === '' ? page : path.replace(/^\.?\//, '') || 'index'
       const isKnown = html.has(target) && (!anchor || idsOf(target).has(decodeURIComponent(anchor)))
       if (!isKnown) t.fail(`${page}: ${href}`)
@@ -195,7 +195,17 @@ const SEARCHES = {
   'report-batch-item-failures': 'doctor-rules#report-batch-item-failures',
 }
 
-const PAGES = ['', 'options', 'troubleshooting', 'doctor-rules', 'log-ids', 'databases', 'outages']
+const PAGES = [
+  '',
+  'settings',
+  'no-such-page',
+  'options',
+  'troubleshooting',
+  'doctor-rules',
+  'log-ids',
+  'databases',
+  'outages',
+]
 const WIDTHS = [390, 768, 1280]
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
@@ -293,6 +303,8 @@ t.test('in Chromium', async (t) => {
         page.on('pageerror', (error) => errors.push(String(error)))
         for (const path of PAGES) {
           await page.goto(`${site.address}/${path}`, { waitUntil: 'networkidle' })
+          // The script that runs last names this button.
+          await page.locator('.VPSwitchAppearance:not([title=""])').first().waitFor({ state: 'attached' })
           await page.evaluate(axe)
           const serious = await page.evaluate(`axe.run().then(({ violations }) => violations
             .filter(({ impact }) => impact === 'serious' || impact === 'critical')
