@@ -190,6 +190,7 @@ t.test('the problems that a result names', (t) => {
   t.strictSame(of({ p95: 500_000, rate: 0.1 }), [
     'A slow record may not end before the longest timeout of Lambda, which is 900 s.',
   ])
+  t.match(of({ rate: 100_000, p50: 5_000, p95: 10_000 }), [/use more than one queue\.$/])
   t.strictSame(of({ limitKind: 'calls at once', limit: 1, rate: 1 }), [
     'MaximumConcurrency is at least 2, so two calls can run at once.',
   ])
@@ -254,7 +255,10 @@ t.test('the six typical cases are those of the module, as a table', (t) => {
 })
 
 t.test('each setting of a result has a reason', (t) => {
-  for (const { workload } of CASES) {
+  for (const workload of [
+    ...CASES.map(({ workload }) => workload),
+    ...fc.sample(workloads, { numRuns: 50, seed: 1 }),
+  ]) {
     const rows = settingRows(workload, recommend(workload))
     t.equal(rows.length, workload.limitKind === 'calls per second' ? 8 : 7)
     t.ok(rows.every(({ value, reason }) => value !== '' && !/undefined|NaN/.test(value + reason)))

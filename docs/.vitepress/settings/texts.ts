@@ -88,9 +88,13 @@ function reasonForBatchSize(workload: Workload, concurrency: number, batchSize: 
 export function problems(workload: Workload, { settings, estimate }: Recommendation): string[] {
   const found: string[] = []
   if (estimate.backlog === Infinity) {
+    const help =
+      workload.limitKind === 'none'
+        ? 'A mapping runs at most 1,000 invocations: use more than one queue.'
+        : 'Raise the limit of the downstream, or send less.'
     found.push(
       `The queue grows: ${rounded(workload.rate)} messages arrive in a second, and at most about ` +
-        `${rounded(estimate.capacity)} are processed. Raise the limit of the downstream, or send less.`,
+        `${rounded(estimate.capacity)} are processed. ${help}`,
     )
   }
   if ((2 * workload.p95) / 1000 + 1 > settings.timeout) {
