@@ -97,7 +97,7 @@ export function problems(workload: Workload, { settings, estimate }: Recommendat
         `${rounded(estimate.capacity)} are processed. ${help}`,
     )
   }
-  if ((2 * workload.p95) / 1000 + 1 > settings.timeout) {
+  if ((2 * Math.max(workload.p95, workload.cpu)) / 1000 + 1 > settings.timeout) {
     found.push('A slow record may not end before the longest timeout of Lambda, which is 900 s.')
   }
   if (workload.limitKind === 'calls at once' && workload.limit < settings.maximumConcurrency * settings.concurrency) {
