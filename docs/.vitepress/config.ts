@@ -36,6 +36,7 @@ export default defineConfig({
   },
   themeConfig: {
     version,
+    logo: { src: '/favicon.svg', alt: '' },
     nav: [
       { text: 'Start', link: '/' },
       { text: 'Settings', link: '/settings' },
