@@ -61,11 +61,12 @@ t.test('an address shows its workload, and each change is in the address', async
 
 t.test('a wrong input is named, and the last result stays', async (t) => {
   const page = await open()
-  const before = await page.locator('.result').textContent()
+  const before = await page.locator('.rows').textContent()
   await page.getByLabel('Timeout').fill('901')
   t.equal(await page.locator('#timeout-problem').textContent(), 'Enter a whole number from 1 to 900.')
   t.equal(await page.getByLabel('Timeout').getAttribute('aria-invalid'), 'true')
-  t.equal(await page.locator('.result').textContent(), before)
+  t.equal(await page.locator('.rows').textContent(), before)
+  t.equal(await page.locator('.caption').first().textContent(), 'Estimated for the last valid input')
   await page.getByLabel('Timeout').fill('')
   t.equal(await page.locator('#timeout-problem').textContent(), 'Enter a whole number from 1 to 900.')
   await page.getByLabel('Timeout').fill('120')
