@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { defineConfig } from 'vitepress'
 import llmstxt from 'vitepress-plugin-llms'
 import { OTHER_WORDS } from './other-words.ts'
+import { writeRedirects } from './redirects.ts'
 import { REPOSITORY, repositoryUrl, slugify } from './repository.ts'
 import { SIDEBAR } from './sidebar.ts'
 
@@ -59,7 +60,7 @@ export default defineConfig({
             fuzzy: (term) => term.length > 6 && 0.2,
             // Guides come before the rules and the flags, unless the words are the name of a rule or a flag.
             boostDocument: (id) =>
-              /on-aws/.test(id) ? 0.5 : /doctor-rules|local-reference/.test(id) ? 0.75 : /-flags/.test(id) ? 0.85 : 1,
+              /on-aws/.test(id) ? 0.5 : /doctor-rules|reference/.test(id) ? 0.75 : /flags/.test(id) ? 0.85 : 1,
           },
         },
       },
@@ -74,6 +75,7 @@ export default defineConfig({
   vite: { plugins: [llmstxt()] },
   // The plugin knows neither the other files of the repository, nor the base of the addresses.
   buildEnd({ outDir, site: { base } }) {
+    writeRedirects(outDir, base)
     for (const file of globSync('*.{md,txt}', { cwd: outDir })) {
       const path = join(outDir, file)
       const text = readFileSync(path, 'utf8')
