@@ -31,6 +31,12 @@ export const SIDEBAR: (Item | { readonly items: Item[] })[] = [
   group('local', ['local-reference', 'doctor', 'doctor-rules', 'tune', 'flags']),
 ]
 
+/** All entries, without groups. */
+export const ENTRIES: Item[] = SIDEBAR.flatMap((group) => [
+  ...('link' in group ? [page(group.link.slice(1))] : []),
+  ...(group.items ?? []),
+])
+
 function group(name: string, others: readonly string[]): Item {
   return { ...page(name), collapsed: true, items: others.map(page) }
 }

@@ -126,11 +126,13 @@ t.test('each warning', (t) => {
 
 t.test('each diagnostics channel', (t) => {
   const names = inSource(/tracingChannel<[^>]*>\('([^']+)'\)/g)
-  assertSections(t, names)
+  const section = sections.get('Channels')
+  t.ok(names.length > 1)
   for (const name of names) {
+    t.match(section, `\`${name}\`: a [`)
     const { start, end, asyncStart, asyncEnd, error } = tracingChannel(name)
     for (const channel of [start, end, asyncStart, asyncEnd, error]) {
-      t.match(sections.get(name), `- \`${String(channel.name)}\`: `)
+      t.match(section, `| \`${String(channel.name).split(':').at(-1)}\` |`)
     }
   }
   t.end()

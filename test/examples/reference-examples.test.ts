@@ -38,7 +38,7 @@ t.test('each function and each option of boundedSqsBatch() has an example', asyn
   const [functions = '', options = '', sqs = '', testing = ''] = page.split(/^## /m).slice(1)
   const sections = [functions, options, sqs, testing].flatMap((part) => part.split(/^### /m).slice(1))
   t.equal(sections.length, 18)
-  for (const section of sections) t.match(section, '<!-- fragment: example -->', section.split('\n', 1)[0])
+  for (const section of sections) t.match(section, '<!-- fragment: example -->', String(section.split('\n', 1)[0]))
 })
 
 t.test('the examples compile', async (t) => {

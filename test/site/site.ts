@@ -26,7 +26,7 @@ export async function startSite() {
       const content = readFileSync(join(DIST, path))
       response.setHeader('content-type', TYPES[extname(path)] ?? 'application/octet-stream').end(content)
     } catch {
-      response.writeHead(404).end()
+      response.writeHead(404, { 'content-type': 'text/html' }).end(readFileSync(join(DIST, '404.html')))
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
