@@ -3,9 +3,10 @@ import { join } from 'node:path'
 import { defineConfig, type HeadConfig } from 'vitepress'
 import llmstxt from 'vitepress-plugin-llms'
 import { OTHER_WORDS } from './other-words.ts'
+import { writeRedirects } from './redirects.ts'
 import { REPOSITORY, repositoryUrl, SITE, slugify } from './repository.ts'
 import { casesAsMarkdown } from './settings/cases.ts'
-import { SIDEBAR } from './sidebar.ts'
+import { ENTRIES, SIDEBAR } from './sidebar.ts'
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
 
@@ -41,7 +42,7 @@ export default defineConfig({
       { text: 'Start', link: '/' },
       { text: 'Settings', link: '/settings' },
       { text: 'Examples', link: `${REPOSITORY}/blob/main/examples/README.md` },
-      { text: 'Reference', link: '/options' },
+      { text: 'Reference', link: '/reference' },
     ],
     footer: {
       message: `Version ${version} · <a href="${REPOSITORY}/blob/main/CHANGELOG.md">Changelog</a> · <a href="${REPOSITORY}/blob/main/SECURITY.md">Security</a> · <a href="${REPOSITORY}/blob/main/LICENSE">MIT license</a>`,
@@ -79,7 +80,7 @@ export default defineConfig({
             fuzzy: (term) => term.length > 6 && 0.2,
             // Guides come before the rules and the flags, unless the words are the name of a rule or a flag.
             boostDocument: (id) =>
-              /on-aws/.test(id) ? 0.5 : /doctor-rules|local-reference/.test(id) ? 0.75 : /-flags/.test(id) ? 0.85 : 1,
+              /on-aws/.test(id) ? 0.5 : /doctor-rules|reference/.test(id) ? 0.75 : /flags/.test(id) ? 0.85 : 1,
           },
         },
       },
@@ -105,9 +106,11 @@ export default defineConfig({
       ...Object.entries(preview).map(([property, content]): HeadConfig => ['meta', { property, content }]),
     ]
   },
-  vite: { plugins: [llmstxt()] },
+  // For programs, each page once: the plugin would leave out the pages of groups.
+  vite: { plugins: [llmstxt({ sidebar: [{ items: ENTRIES.filter(({ link }) => link.startsWith('/')) }] })] },
   // The plugin knows neither the other files of the repository, nor the base of the addresses, nor components.
   buildEnd({ outDir, site: { base } }) {
+    writeRedirects(outDir, base)
     for (const file of globSync('*.{md,txt}', { cwd: outDir })) {
       const path = join(outDir, file)
       const text = readFileSync(path, 'utf8')

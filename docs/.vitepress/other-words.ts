@@ -19,21 +19,21 @@ export const OTHER_WORDS: Record<string, string> = {
   'rate-limit#how-do-i-limit-the-rate': 'requests per second, throttle calls, limit API calls, quota',
   'databases#how-many-database-connections-do-i-need':
     'remaining connection slots are reserved, thousands of concurrent Lambdas, MySQL',
-  'validation#validation-of-message-bodies': 'malformed JSON, one bad message fails the batch',
+  'envelopes#how-do-i-read-and-validate-messages': 'malformed JSON, one bad message fails the batch',
   'local#local-test-locally-without-aws':
     'production queue by accident, serverless-offline SQS, run on my machine, several environments, batch size, concurrent invocations',
-  'simulators#localstack-elasticmq-moto-aws-emulator-or-sam': 'emulator, mock SQS',
-  'reliability#reliability': 'production ready, safe, tested',
+  'testing#localstack-elasticmq-moto-aws-emulator-or-sam': 'emulator, mock SQS',
+  'versioning#is-it-safe-in-production': 'production ready, safe, tested',
   'operations#pause-the-queue': 'stop consuming, stop processing for a while, disable the trigger',
   'operations#redrive-after-the-fix': 'reprocess DLQ, replay, move back dead letters, dead-letter queue',
   'operations#strictly-one-message-at-a-time': 'only one concurrent execution, one by one',
   'operations#a-fixed-number-of-retries':
     'try again after 5 minutes three times, retry count, wait before the next attempt',
   'monitoring#how-do-failed-records-get-into-sentry-datadog-or-new-relic': 'error tracking, APM',
-  'log-ids#how-do-i-get-an-id-on-every-log-line': 'correlation id, request id, trace of the wrong message',
+  'observability#an-id-on-every-log-line': 'correlation id, request id, appendKeys, trace of the wrong message',
   'not-invoked#why-does-lambda-not-read-my-queue': 'trigger not firing, Lambda does not start',
   'not-invoked#kms-no-kmsdecrypt-or-access-denied-by-a-queue-policy': 'KMSAccessDeniedException, encrypted',
-  'deployment-errors#queue-visibility-timeout-30-seconds-is-less-than-function-timeout-60-seconds':
+  'troubleshooting#queue-visibility-timeout-30-seconds-is-less-than-function-timeout-60-seconds':
     'InvalidParameterValueException',
   'troubleshooting#records-are-dead-lettered-without-an-attempt':
     'throttled, reserved concurrency, dead-letter queue without a log line',

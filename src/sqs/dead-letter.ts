@@ -39,7 +39,8 @@ import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
  *   onFailure: deadLetter({
  *     client: new SQSClient(),
  *     queueUrl: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead',
- *     when: ({ error }) => error instanceof PermanentError || error instanceof InvalidBodyError,
+ *     when: ({ error }) =>
+ *       error instanceof PermanentError || error instanceof InvalidBodyError,
  *   }),
  * })
  */

@@ -24,7 +24,7 @@ import { randomSeconds, setVisibilityTimeouts } from './visibility.ts'
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example
- * boundedSqsBatch({ onFailure: [deadLetter({ client, queueUrl }), retryBackoff({ client, base: 10, max: 3600 })] })
+ * boundedSqsBatch({ onFailure: retryBackoff({ client, base: 10, max: 3600 }) })
  */
 export function retryBackoff(options: RetryBackoffOptions) {
   const { base = 30, factor = 2, max = 900, jitter = 'equal', delay, ...queue } = checkRetryBackoffOptions(options)
