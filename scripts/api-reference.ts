@@ -271,6 +271,8 @@ function withLinks(parts: readonly string[]): string[] {
       return name === undefined ? [] : [[name, name.toLowerCase().replaceAll(/\W/g, '')] as const]
     }),
   )
+  for (const [owner, type] of Object.entries(OPTIONS)) anchors.set(type, owner.toLowerCase())
+  anchors.set('BoundedSqsBatchOptions', 'options')
   let linked = new Set<string>()
   return parts.map((part) => {
     if (part.startsWith('#')) linked = new Set([/`([^`]+)`/.exec(part)?.[1] ?? ''])

@@ -10,8 +10,8 @@ interface Item {
 }
 
 /**
- * One entry for each page, with its title. The other entries of a group are visible on its pages, or when it is opened. Each
- * group is a page, too: VitePress makes a button in a button of a group without one.
+ * One entry for each page. The entries of a group are visible on its pages, or when it is opened. Each group is a page, too:
+ * VitePress makes a button in a button of a group without one.
  */
 export const SIDEBAR: (Item | { readonly items: Item[] })[] = [
   {
@@ -22,13 +22,16 @@ export const SIDEBAR: (Item | { readonly items: Item[] })[] = [
       page('reference'),
     ],
   },
-  group('deploy', ['cdk', 'modules']),
-  group('envelopes', ['other-middlewares', 'from-sqs-partial-batch-failure', 'from-powertools-batch']),
-  { ...group('failures', ['outages', 'crashes', 'dead-letters', 'failure-handlers', 'fifo']), collapsed: false },
-  group('batch-size', ['rate-limit', 'databases', 'time-budget']),
-  group('testing', ['on-aws', 'versioning']),
-  group('operations', ['observability', 'monitoring', 'not-invoked', 'troubleshooting']),
-  group('local', ['local-reference', 'doctor', 'doctor-rules', 'tune', 'flags']),
+  group('Deploy', 'deploy', ['cdk', 'modules']),
+  group('Messages', 'envelopes', ['other-middlewares', 'from-sqs-partial-batch-failure', 'from-powertools-batch']),
+  {
+    ...group('Failures', 'failures', ['outages', 'crashes', 'dead-letters', 'failure-handlers', 'fifo']),
+    collapsed: false,
+  },
+  group('Speed and limits', 'batch-size', ['rate-limit', 'databases', 'time-budget']),
+  group('Tests', 'testing', ['on-aws', 'versioning']),
+  group('Operations', 'operations', ['observability', 'monitoring', 'not-invoked', 'troubleshooting']),
+  group('Command-line tool', 'local', ['local-reference', 'doctor', 'doctor-rules', 'tune', 'flags']),
 ]
 
 /** All entries, without groups. */
@@ -37,8 +40,8 @@ export const ENTRIES: Item[] = SIDEBAR.flatMap((group) => [
   ...(group.items ?? []),
 ])
 
-function group(name: string, others: readonly string[]): Item {
-  return { ...page(name), collapsed: true, items: others.map(page) }
+function group(text: string, name: string, others: readonly string[]): Item {
+  return { text, link: `/${name}`, collapsed: true, items: others.map(page) }
 }
 
 function page(name: string): Item {

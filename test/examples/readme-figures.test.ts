@@ -86,6 +86,14 @@ t.test('the texts that compare this package with Powertools have the figures of 
   }
 })
 
+t.test('the README has the size of our own code in a bundle', async (t) => {
+  const row = read(RESULTS)
+    .split('\n')
+    .find((line) => line.startsWith('| our own code in a bundle'))
+  const [kilobytes = ''] = /\d+\.\d/.exec(row ?? '') ?? []
+  t.ok(read('README.md').includes(`this package adds ${Math.round(Number(kilobytes))} kB`), kilobytes)
+})
+
 t.test('the front page of the site has figures of the benchmark and of docs/batch-size.md', async (t) => {
   const failed = (peer: string) => measured(HTTP, peer).get('failed')
   const costs = rowsOf('docs/batch-size.md', /^\| records in a batch/)

@@ -225,28 +225,6 @@ testSample(
   },
 )
 
-testSample('isolate-crashes', 'delays redelivered records before they start', async (t) => {
-  const sqs = await startSqs(t)
-  useEndpoint('SQS', sqs.endpoint)
-  const { handler } = await importSample('isolate-crashes')
-  const attributes = { ...sqsRecord('').attributes, ApproximateReceiveCount: '2' }
-  const Records = [sqsRecord('m0', { body: '{"id":"o0"}' }), sqsRecord('m1', { body: '{"id":"o1"}', attributes })]
-  let callsAtStart = 0
-  const lines = await consoleLines(async () => {
-    const { log } = console
-    console.log = (...parts) => {
-      callsAtStart ||= sqs.calls.length
-      log(...parts)
-    }
-    await logged(async () => t.strictSame(failed(await handler({ Records }, timedContext(60_000))), []))
-  })
-  t.strictSame(lines, [['o0'], ['o1']])
-  t.equal(callsAtStart, 1)
-  const entries = sqs.calls.flatMap(({ input }) => input.Entries)
-  t.equal(entries.length, 1)
-  t.ok(entries[0].VisibilityTimeout >= 450 && entries[0].VisibilityTimeout <= 960, `${entries[0].VisibilityTimeout}`)
-})
-
 testSample('rate-limit', 'starts seven records, and the eighth a second later', async (t) => {
   const { handler } = await importSample('rate-limit')
   const { now, until } = passingClock(t)
