@@ -1,5 +1,7 @@
 /** The samples and the claims of docs/databases.md, on a real PostgreSQL. */
+import { cpSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { sqsEvent } from '../../src/testing/index.ts'
@@ -25,7 +27,9 @@ Object.assign(process.env, env)
 
 const folder = folderOf(t, 'docs/databases.md')
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
-const { handler, transactions } = (await import(`${folder}/orders.ts`)) as { handler: Handler; transactions: Handler }
+cpSync(join(import.meta.dirname, '../../examples/transactions.ts'), join(folder, 'transactions.ts'))
+const { handler } = (await import(`${folder}/orders.ts`)) as { handler: Handler }
+const { handler: transactions } = (await import(`${folder}/transactions.ts`)) as { handler: Handler }
 
 const db = new pg.Client(url)
 await db.connect()

@@ -1,8 +1,4 @@
-# Terraform
-
-[Build `dist/handler.mjs`](index.md#start) with esbuild. It also works with OpenTofu. A test parses this code, and checks it with `doctor`, but does not apply it.
-
-```hcl
+# With your provider, and the role of the function.
 resource "aws_sqs_queue" "dead" {
   name                      = "orders-dead"
   message_retention_seconds = 1209600
@@ -43,15 +39,3 @@ resource "aws_lambda_event_source_mapping" "orders" {
   maximum_batching_window_in_seconds = 5 # at least 1 for more than 10 records
   scaling_config { maximum_concurrency = 10 } # invocations at a time
 }
-```
-
-## Check the settings
-
-[`doctor`](doctor.md) checks a plan of Terraform:
-
-```sh
-terraform plan -out plan.out
-terraform show -json plan.out | npx bounded-sqs-batch doctor -
-```
-
-`terraform show -json` without a file prints the state. `doctor` reads all modules, and each instance of `count` and `for_each`. What it does not know gives a `not-checked` finding. These are values known only after apply, expressions with several resources, resources in other states, aliases of older versions, CloudFormation stacks, and the provider `awscc`. So run `doctor` on the state after the apply, too.
