@@ -35,6 +35,7 @@ const FAILURE_HANDLERS = [
   'report/failure-handlers-once',
   'report/failure-handlers-time',
   'report/failure-handlers-returned',
+  'report/blocked-records',
 ]
 const TRACING = ['report/tracing', 'report/tracing-listeners']
 const RULES = [
@@ -190,7 +191,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'invocation/other-inner-handlers',
     'invocation/concurrent-invocations',
   ],
-  'src/report/time-limit.ts': [...FAILURE_HANDLERS, 'report/time-limit', 'report/on-summary'],
+  'src/report/time-limit.ts': [...FAILURE_HANDLERS, 'report/time-limit', 'report/on-summary', 'report/logger'],
   'src/scheduler/job.ts': [
     'handlers/each-record-arguments',
     'invocation/other-inner-handlers',
@@ -204,13 +205,20 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/rate-limit-shared',
   ],
   'src/sqs/batch-calls.ts': ['sqs/batch-calls', 'sqs/dead-letter', 'sqs/unreachable'],
-  'src/sqs/dead-letter.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/unreachable', 'sqs/dead-letter-message'],
+  'src/sqs/dead-letter.ts': [
+    'sqs/dead-letter',
+    'sqs/options',
+    'sqs/unreachable',
+    'sqs/dead-letter-message',
+    'sqs/release-blocked',
+  ],
   'src/sqs/dead-letter-message.ts': ['sqs/dead-letter-message', 'sqs/dead-letter'],
   'src/sqs/isolate-crashes.ts': ['sqs/isolate-crashes', 'sqs/options'],
   'src/sqs/options.ts': ['sqs/options'],
   'src/sqs/retry-backoff.ts': ['sqs/retry-backoff', 'sqs/options', 'sqs/unreachable'],
+  'src/sqs/release-blocked.ts': ['sqs/release-blocked'],
   'src/sqs/reasons.ts': ['sqs/reasons', 'sqs/dead-letter', 'sqs/dead-letter-message'],
-  'src/sqs/visibility.ts': ['sqs/retry-backoff', 'sqs/isolate-crashes', 'sqs/unreachable'],
+  'src/sqs/visibility.ts': ['sqs/retry-backoff', 'sqs/isolate-crashes', 'sqs/unreachable', 'sqs/release-blocked'],
   'src/sqs/source-queue.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/retry-backoff', 'sqs/unreachable'],
   'src/handlers/body.ts': [
     'handlers/bodies',
