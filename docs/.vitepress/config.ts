@@ -10,9 +10,9 @@ import { ENTRIES, SIDEBAR } from './sidebar.ts'
 
 const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
 
-/** What style.css needs to know of a page, and that it has no outline beside it. */
+/** What the theme needs to know of two pages, which have no outline beside them. */
 const WIDE_PAGES: Record<string, object> = {
-  'index.md': { layout: 'home', pageClass: 'front', titleTemplate: 'bounded SQS batches for Lambda' },
+  'index.md': { layout: 'home', pageClass: 'front' },
   'settings.md': { pageClass: 'settings', aside: false },
 }
 
@@ -37,6 +37,7 @@ export default defineConfig({
   },
   themeConfig: {
     version,
+    logo: { src: '/favicon.svg', alt: '' },
     nav: [
       { text: 'Start', link: '/' },
       { text: 'Settings', link: '/settings' },

@@ -4,7 +4,7 @@
  */
 export const OTHER_WORDS: Record<string, string> = {
   'index#when-not': 'alternatives, need Middy, framework',
-  'settings#which-settings': 'which settings, calculator',
+  'settings#which-settings': 'calculator, which settings, estimate costs, how full are batches',
   'deploy#functionresponsetypes-reportbatchitemfailures':
     'batchItemFailures ignored, failed messages were deleted, data loss',
   'from-powertools-batch#moving-from-aws-lambda-powertoolsbatch': 'migrate from Powertools',

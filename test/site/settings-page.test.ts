@@ -4,7 +4,7 @@ import { CASE_ROWS } from '../../docs/.vitepress/settings/cases.ts'
 import { recommend } from '../../docs/.vitepress/settings/recommend.ts'
 import { codeFor, FORMATS, type Format } from '../../docs/.vitepress/settings/templates.ts'
 import { INITIAL, toQuery, type Workload } from '../../docs/.vitepress/settings/workload.ts'
-import { startChromium, startSite } from './site.ts'
+import { seriousProblems, startChromium, startSite } from './site.ts'
 
 const site = await startSite()
 const browser = await startChromium()
@@ -61,11 +61,12 @@ t.test('an address shows its workload, and each change is in the address', async
 
 t.test('a wrong input is named, and the last result stays', async (t) => {
   const page = await open()
-  const before = await page.locator('.result').textContent()
+  const before = await page.locator('.rows').textContent()
   await page.getByLabel('Timeout').fill('901')
   t.equal(await page.locator('#timeout-problem').textContent(), 'Enter a whole number from 1 to 900.')
   t.equal(await page.getByLabel('Timeout').getAttribute('aria-invalid'), 'true')
-  t.equal(await page.locator('.result').textContent(), before)
+  t.equal(await page.locator('.rows').textContent(), before)
+  t.equal(await page.locator('.caption').first().textContent(), 'Estimated for the last valid input')
   await page.getByLabel('Timeout').fill('')
   t.equal(await page.locator('#timeout-problem').textContent(), 'Enter a whole number from 1 to 900.')
   await page.getByLabel('Timeout').fill('120')
@@ -108,6 +109,17 @@ t.test('with the keyboard alone: fields, formats, the button that copies, and th
   await page.waitForURL(`${site.address}/settings${CASE_ROWS[5]?.query}`)
   t.equal(await page.locator('#p95').inputValue(), '20000')
   await context.close()
+})
+
+t.test('problems and wrong inputs are readable in both schemes', async (t) => {
+  for (const colorScheme of ['light', 'dark'] as const) {
+    const page = await browser.newPage({ colorScheme })
+    await page.goto(`${site.address}/settings?limitKind=calls+at+once&limit=1`, { waitUntil: 'networkidle' })
+    t.match(await page.locator('.result > .problem').first().textContent(), /^The queue grows: /)
+    await page.getByLabel('Timeout').fill('0')
+    t.strictSame(await seriousProblems(page), [], colorScheme)
+    await page.close()
+  }
 })
 
 t.test('at 390 px, nothing is cut: the form, the figures, the settings, the table', async (t) => {

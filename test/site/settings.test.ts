@@ -44,7 +44,7 @@ const workloads: fc.Arbitrary<Workload> = fc
     timeout: fc.integer({ min: 1, max: 900 }),
     limitKind: fc.constantFrom(...LIMIT_KINDS),
     limit: fc.oneof(fc.integer({ min: 1, max: 200 }), fc.integer({ min: 1, max: 100_000 })),
-    cpu: fc.double({ min: 0, max: 100, noNaN: true }),
+    cpu: fc.oneof(fc.double({ min: 0, max: 10, noNaN: true }), fc.integer({ min: 0, max: 60_000 })),
     backlog: fc.integer({ min: 1, max: 1_000_000_000 }),
   })
   .map(({ spread, ...workload }) => ({ ...workload, p95: Math.min(600_000, workload.p50 * spread) }))
@@ -57,6 +57,12 @@ t.test('every result has values that AWS accepts, and respects the limit of the 
       const { concurrency, rateLimit, batchSize, window, maximumConcurrency, timeout } = settings
       const isWithin = (value: number, min: number, max: number) =>
         Number.isInteger(value) && value >= min && value <= max
+      // Milliseconds for each record, if all are slow. A batch takes half of the time at most.
+      const slowest = Math.max(
+        workload.p95 / concurrency,
+        workload.cpu,
+        rateLimit ? rateLimit.interval / rateLimit.limit : 0,
+      )
       const checks = {
         concurrency: isWithin(concurrency, 1, 100),
         batchSize: isWithin(batchSize, 1, 10_000),
@@ -65,6 +71,7 @@ t.test('every result has values that AWS accepts, and respects the limit of the 
         timeout: isWithin(timeout, 1, 900) && timeout >= workload.timeout,
         visibilityTimeout: settings.visibilityTimeout === 6 * timeout + window,
         eventFits: batchSize * (workload.body + 710) <= 6 * 1024 * 1024,
+        endsInTime: batchSize === 1 || (batchSize * slowest) / 1000 <= timeout / 2,
         batch: isWithin(estimate.batch, 1, batchSize),
         cost: estimate.cost > 0 && Number.isFinite(estimate.cost),
         backlog: estimate.backlog > 0 && estimate.backlog < Infinity === estimate.capacity > workload.rate,
@@ -116,15 +123,9 @@ t.test('the visibility timeout is that of each row of the SAM template', (t) => 
 
 t.test('the formula and the examples of docs/batch-size.md', (t) => {
   const page = read('docs/batch-size.md')
-  const limits = { concurrency: 100, perSecond: Infinity, timeout: 60 }
-  for (const [p95, records] of [
-    [1_000, 5_900],
-    [5_000, 1_180],
-  ] as const) {
-    t.equal(recordsInTime(100, { ...limits, p95 }), records)
-    // The page has half of it, as a margin.
-    t.ok(page.includes((records / 2).toLocaleString('en-US')), `${records / 2}`)
-  }
+  const limits = { concurrency: 100, perSecond: Infinity, timeout: 60, cpu: 0.58 }
+  t.equal(recordsInTime(100, { ...limits, p95: 1_000 }), 5_900)
+  t.match(page, '100 × 59 ÷ 1 = 5,900 records of 1 s. With the margin, choose 2,950')
   t.equal(recordsThatFit(500), 5_199)
   t.ok(page.includes('about 5,200 records with bodies of 500 bytes'))
   t.match(page, 'Start with the value of `concurrency`')
@@ -146,7 +147,7 @@ t.test('the costs of docs/batch-size.md: a record takes 100 ms on average, and 1
 t.test('the example of docs/rate-limit.md: a service that takes 14 records a second', (t) => {
   const settings = settingsFor({ limitKind: 'calls per second', limit: 14, p50: 500, p95: 2_000, rate: 10 })
   t.match(settings, { maximumConcurrency: 2, rateLimit: { limit: 7, interval: 1_000 }, concurrency: 14 })
-  const most = recordsInTime(413, { concurrency: 14, perSecond: 7, timeout: 60, p95: 2_000 })
+  const most = recordsInTime(413, { concurrency: 14, perSecond: 7, timeout: 60, p95: 2_000, cpu: 0.58 })
   t.equal(most, 413)
   t.match(read('docs/rate-limit.md'), '7 × 59 = 413')
   t.ok(settings.batchSize <= most / 2, `${settings.batchSize}`)
@@ -160,6 +161,8 @@ t.test('slow records, large bodies, much CPU, and a limit of calls', (t) => {
   t.match(settingsFor({ body: 1_048_576 }), { batchSize: 5 })
   t.match(settingsFor({ cpu: 5 }), { memory: 1_769 })
   t.match(settingsFor({ cpu: 2 }), { memory: 1_024 })
+  // 29.5 s of CPU time.
+  t.match(settingsFor({ cpu: 1_000 }), { batchSize: 29, memory: 1_769 })
   t.match(settingsFor({ limitKind: 'calls at once', limit: 20 }), { concurrency: 10, maximumConcurrency: 2 })
   // Two environments with 100 calls each are enough for 100 messages a second, but not for 5,000.
   t.match(settingsFor({ limitKind: 'calls at once', limit: 1_000 }), { concurrency: 100, maximumConcurrency: 2 })

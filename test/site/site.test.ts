@@ -1,5 +1,4 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { doctorCommand, localCommand, tuneCommand } from '../../cli/src/program.ts'
@@ -8,7 +7,7 @@ import { REDIRECTS } from '../../docs/.vitepress/redirects.ts'
 import { ENTRIES, SIDEBAR } from '../../docs/.vitepress/sidebar.ts'
 import { ALL_RULES } from '../../scripts/reference-pages.ts'
 import * as library from '../../src/index.ts'
-import { DIST, search, startChromium, startSite } from './site.ts'
+import { DIST, search, seriousProblems, startChromium, startSite } from './site.ts'
 
 const root = join(import.meta.dirname, '../..')
 const html = new Map(
@@ -229,7 +228,6 @@ const PAGES = [
   'outages',
 ]
 const WIDTHS = [390, 768, 1280]
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 t.test('in Chromium', async (t) => {
   const site = await startSite()
@@ -327,11 +325,7 @@ t.test('in Chromium', async (t) => {
           await page.goto(`${site.address}/${path}`, { waitUntil: 'networkidle' })
           // The script that runs last names this button.
           await page.locator('.VPSwitchAppearance:not([title=""])').first().waitFor({ state: 'attached' })
-          await page.evaluate(axe)
-          const serious = await page.evaluate(`axe.run().then(({ violations }) => violations
-            .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-            .map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map(({ html }) => html.slice(0, 200))]))`)
-          t.strictSame(serious, [], `/${path}`)
+          t.strictSame(await seriousProblems(page), [], `/${path}`)
           const overflow = await page.evaluate('document.documentElement.scrollWidth - window.innerWidth')
           t.ok((overflow as number) <= 0, `/${path} is ${overflow} px too wide`)
           const isDark = await page.evaluate(`document.documentElement.classList.contains('dark')`)

@@ -67,7 +67,7 @@ export function recommend(workload: Workload): Recommendation {
   const timeout = timeoutFor(workload)
   const { environments, concurrency, rateLimit } = limitsFor(workload)
   const perSecond = rateLimit ? (1000 * rateLimit.limit) / rateLimit.interval : Infinity
-  const batchSize = batchSizeFor({ concurrency, perSecond, timeout, p95, body })
+  const batchSize = batchSizeFor({ concurrency, perSecond, timeout, p95, cpu, body })
   const window = Math.min(LONGEST_WINDOW, Math.max(1, Math.ceil((POLLERS * batchSize) / rate)))
 
   const latency = latencyOf(p50, p95, 1000 * timeout)
@@ -82,7 +82,7 @@ export function recommend(workload: Workload): Recommendation {
   let batch = Math.max(1, Math.round(Math.min(batchSize, (rate * window) / POLLERS)))
   // If the environments are too slow with such batches, messages wait, and the next batches are larger.
   while (batch < batchSize && environments * throughput(batch) < rate) {
-    batch = Math.min(batchSize, Math.ceil(1.25 * batch))
+    batch = Math.min(batchSize, Math.ceil(1.1 * batch))
   }
   const invocations = rate / throughput(batch)
   const needed = Math.max(LEAST_INVOCATIONS, Math.ceil(HEADROOM * invocations))
@@ -111,8 +111,8 @@ export function recommend(workload: Workload): Recommendation {
 }
 
 /** A slow record fits twice, and about a second is left for the end of the batch. */
-function timeoutFor({ timeout, p95 }: Workload): number {
-  return Math.min(LONGEST_TIMEOUT, Math.max(timeout, Math.ceil((2 * p95) / 1000 + 1)))
+function timeoutFor({ timeout, p95, cpu }: Workload): number {
+  return Math.min(LONGEST_TIMEOUT, Math.max(timeout, Math.ceil((2 * Math.max(p95, cpu)) / 1000 + 1)))
 }
 
 /** The most environments, and what each of them may do, so that all together respect the limit of the downstream. */
@@ -139,6 +139,7 @@ interface BatchLimits {
   readonly perSecond: number
   readonly timeout: number
   readonly p95: number
+  readonly cpu: number
 }
 
 /** As many as run at the same time. With a rate limit, as many as start in ten times the duration of a slow record. */
@@ -150,15 +151,15 @@ function batchSizeFor(limits: BatchLimits & { readonly body: number }): number {
   return Math.max(1, Math.min(wanted, Math.floor(recordsInTime(wanted, limits) / 2)))
 }
 
-/** The largest batch of slow records that all start before the time budget ends the batch. */
-export function recordsInTime(records: number, { concurrency, perSecond, timeout, p95 }: BatchLimits): number {
+/** The largest batch of slow records that all start before the time budget ends the batch, on a whole CPU. */
+export function recordsInTime(records: number, { concurrency, perSecond, timeout, p95, cpu }: BatchLimits): number {
   const settings = { concurrency, cpuShare: LEAST_MEMORY / WHOLE_CPU, failureHandlers: [] }
   const { drainAt } = deadlines(settings, records, records, 1000 * timeout, 0)
-  return Math.floor(drainAt * Math.min(concurrency / p95, perSecond / 1000))
+  return Math.floor(drainAt * Math.min(concurrency / p95, perSecond / 1000, 1 / cpu))
 }
 
-/** Milliseconds that the CPU needs for so many records. */
-const cpuTime = (records: number, cpu: number, memory: number) => (records * cpu * WHOLE_CPU) / memory
+/** Milliseconds that so many records need, because a function has memory ÷ 1,769 MB of a CPU. */
+export const cpuTime = (records: number, cpu: number, memory: number) => (records * cpu * WHOLE_CPU) / memory
 
 function costOf(memory: number, goodput: number, batchSize: number, { body, timeout }: Workload): number {
   const workload = { environments: 1, batchSize, bodyBytes: body, fifo: false, timeout }

@@ -25,7 +25,6 @@ interface Row {
 /** The settings, each with its reason. */
 export function settingRows(workload: Workload, { settings, estimate }: Recommendation): Row[] {
   const { concurrency, rateLimit, batchSize, window, maximumConcurrency, timeout, visibilityTimeout, memory } = settings
-  const isLimited = workload.limitKind !== 'none'
   const limit = count(workload.limit)
   const rows = [
     {
@@ -33,7 +32,7 @@ export function settingRows(workload: Workload, { settings, estimate }: Recommen
       value: count(concurrency),
       reason: {
         none: 'the default',
-        'calls at once': `at most ${limit} calls ÷ MaximumConcurrency`,
+        'calls at once': `${limit} calls at once ÷ MaximumConcurrency`,
         'calls per second': 'so many records run at this rate, if each takes as long as p95',
       }[workload.limitKind],
     },
@@ -53,9 +52,11 @@ export function settingRows(workload: Workload, { settings, estimate }: Recommen
     {
       name: 'MaximumConcurrency',
       value: count(maximumConcurrency),
-      reason: isLimited
-        ? `with ${rateLimit ? 'this rate limit' : 'this concurrency'}, at most ${limit} ${workload.limitKind} in total`
-        : `${HEADROOM} × the ${rounded(estimate.invocations)} invocations that run on average, at least 2`,
+      reason: {
+        none: `${HEADROOM} × the ${rounded(estimate.invocations)} invocations that run on average, at least 2`,
+        'calls at once': `at most ${count(concurrency * maximumConcurrency)} calls at once in total`,
+        'calls per second': `with this rate limit, at most ${limit} calls per second in total`,
+      }[workload.limitKind],
     },
     {
       name: 'Timeout',
@@ -97,7 +98,7 @@ export function problems(workload: Workload, { settings, estimate }: Recommendat
         `${rounded(estimate.capacity)} are processed. ${help}`,
     )
   }
-  if ((2 * workload.p95) / 1000 + 1 > settings.timeout) {
+  if ((2 * Math.max(workload.p95, workload.cpu)) / 1000 + 1 > settings.timeout) {
     found.push('A slow record may not end before the longest timeout of Lambda, which is 900 s.')
   }
   if (workload.limitKind === 'calls at once' && workload.limit < settings.maximumConcurrency * settings.concurrency) {
