@@ -421,11 +421,11 @@ testSample('ssm', 'has the parameter and the secret in the context', async (t) =
   ])
 })
 
-testSample('engine', 'runs a handler file, and its assertions hold', async (t) => {
+t.test('examples/simulation.ts runs a handler file, and its assertions hold', async (t) => {
   useFolder(t)
   mkdirSync('src')
   writeFileSync('src/handler.ts', 'export const handler = async () => ({ batchItemFailures: [] })')
-  await t.resolves(import(pathToFileURL(`${folder}/engine.ts`).href))
+  await t.resolves(import('../../examples/simulation.ts'))
 })
 
 testSample('testing', 'its assertion holds', async (t) => {

@@ -18,7 +18,7 @@ interface Client {
 }
 const pg: { Client: new (url: string) => Client } = createRequire(import.meta.url)('pg')
 
-const MAX_CONNECTIONS = 12
+const MAX_CONNECTIONS = 14
 const page = read('docs/databases.md')
 const url = await startPostgres(t, MAX_CONNECTIONS)
 const { hostname, port } = new URL(url)
@@ -75,6 +75,19 @@ t.test(
     t.equal(await connections(), 5)
   },
 )
+
+t.test('the variable sets the size of the pool and the concurrency', async (t) => {
+  await createTables()
+  process.env.BOUNDED_SQS_BATCH_CONCURRENCY = '2'
+  t.teardown(() => {
+    delete process.env.BOUNDED_SQS_BATCH_CONCURRENCY
+  })
+  const before = await connections()
+  const { handler: withVariable } = (await import(`${folder}/orders.ts?two`)) as { handler: Handler }
+  const event = records(Array.from({ length: 1_000 }, (_, index) => ({ id: `o${index}`, amount: 1 })))
+  t.strictSame(failed(await withVariable(event, {} as Context)), [])
+  t.equal((await connections()) - before, 2)
+})
 
 t.test('an error that is not about data fails the whole chunk', async (t) => {
   await createTables()
