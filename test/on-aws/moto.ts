@@ -1,4 +1,4 @@
-// `npm run test:proof-moto` makes the calls of the proof on moto, which imitates all services of AWS that it needs.
+// `.ci/moto` makes the calls of the proof on moto, which imitates all services of AWS that it needs.
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import {
