@@ -6,7 +6,7 @@ import { boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord, type RecordH
 import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
-import { seed } from '../support/seed.ts'
+import { seeded } from '../support/seed.ts'
 
 // Compares random batches with a model that has no queues, workers or promises. No two events fall on the same
 // millisecond, because their order would not be defined. Handlers take multiples of 20 ms. Timeouts come 5 and 10 ms
@@ -220,7 +220,7 @@ t.test(
         }
         if (run.peakRunning() > scenario.concurrency) throw new Error(`${run.peakRunning()} ran at once`)
       }),
-      { numRuns: runs, seed },
+      { numRuns: runs, ...seeded },
     )
     const rare = Object.entries(seen).filter(([, count]) => count < runs / 100)
     t.strictSame(rare, [], `${runs} scenarios, and at least 1 % of each kind: ${JSON.stringify(seen)}`)

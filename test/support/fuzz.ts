@@ -6,7 +6,7 @@ import t, { type Test } from 'tap'
 import { settled } from './clock.ts'
 import { failed } from './handlers.ts'
 import { logged } from './output.ts'
-import { seed } from './seed.ts'
+import { seeded } from './seed.ts'
 
 const DEFAULT_RUNS = 10_000
 const RUNS = Number(process.env.FUZZ_RUNS ?? DEFAULT_RUNS)
@@ -46,7 +46,7 @@ export async function check<T>(share: number, cases: fc.Arbitrary<T>, run: (inpu
     if (unhandled.length > 0) throw new Error('An error was not handled', { cause: unhandled.splice(0) })
     if (lines.some((line) => line.includes(SECRET))) throw new Error('The log contains a body')
   })
-  await fc.assert(property, { numRuns: Math.ceil(share * RUNS), seed })
+  await fc.assert(property, { numRuns: Math.ceil(share * RUNS), ...seeded })
 }
 
 /**
