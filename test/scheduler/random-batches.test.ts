@@ -214,6 +214,7 @@ t.test(
             await settled()
           }
         }
+        if (end === undefined) throw new Error('Expected a response 20 ms after the abort')
         const actual = { reported: failed(await result), started: run.started, end }
         if (JSON.stringify(actual) !== JSON.stringify(expected)) {
           throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`)
