@@ -83,20 +83,6 @@ const asyncSchema: StandardSchemaV1<unknown, string> = {
   },
 }
 
-t.test('the validation of a schema can use `this`', async (t) => {
-  class Lengths {
-    version = 1 as const
-    vendor = 'test'
-    most = 2
-    validate(value: unknown) {
-      return String(value).length > this.most ? { issues: [{ message: 'Too long' }] } : { value }
-    }
-  }
-  const result = await handleBodies({ '~standard': new Lengths() }, ['"abc"', '"ab"'])
-  t.strictSame(result.got, ['ab'])
-  t.strictSame(result.failed, ['m0'])
-})
-
 t.test('a handler gets the output of the schema', async (t) => {
   const zod = z.object({ id: z.coerce.number(), at: z.string().transform((text) => new Date(text)) })
   const result = await handleBodies(zod, ['{"id":"7","at":"2026-01-01"}', '{"id":"7"}'])
@@ -231,16 +217,6 @@ t.test('the message shows paths that consist of keys or of objects with a key', 
   const validate = () => ({ issues: [{ message: 'x', path }, { message: 'y' }] })
   const given = await handleBodies({ '~standard': { version: 1, vendor: 'test', validate } }, ['{"a":["x",1]}'])
   t.match(given.errors.get('m0'), { message: /2 issues at a\.1\.…\.b\$_$/ })
-})
-
-t.test('a body with 50,000 nested arrays fails its record if the schema refuses it', async (t) => {
-  const deep = '['.repeat(50_000) + ']'.repeat(50_000)
-  const never: StandardSchemaV1 = {
-    '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'Too deep' }] }) },
-  }
-  const result = await handleBodies(never, [deep])
-  t.strictSame(result.failed, ['m0'])
-  t.ok(result.errors.get('m0') instanceof InvalidBodyError)
 })
 
 t.test('a handler does not start if its batch ended while the body was validated', async (t) => {

@@ -115,23 +115,6 @@ t.test('the results of a chunk belong to its records with valid bodies', async (
   }
 })
 
-t.test('a body that is not text, or an invalid result of a schema, is a bad body', async (t) => {
-  const got: string[] = []
-  const note: Parameters<typeof bodyHandler>[1] = (records) => {
-    got.push(records.map(({ messageId }) => messageId).join(' '))
-  }
-  const json = bodyHandler('json', note)
-  t.strictSame(failed(await json.run([undefined, GOOD, { n: 1 }])), ['m0', 'm2'])
-  t.strictSame(json.names(), ['m0 InvalidBodyError', 'm2 InvalidBodyError'])
-  t.strictSame(got, ['m1'])
-  for (const validate of [() => ({ issues: [] }), () => undefined]) {
-    const { run, names } = bodyHandler({ '~standard': { version: 1, vendor: 'test', validate } } as never, note)
-    t.strictSame(failed(await run([GOOD, GOOD])), ['m0', 'm1'])
-    t.strictSame(names(), ['m0 InvalidBodyError', 'm1 InvalidBodyError'])
-  }
-  t.strictSame(got, ['m1'])
-})
-
 t.test('no handler gets a record whose body is invalid or whose schema fails', async (t) => {
   const validates: [validate: () => unknown, name: string][] = [
     [() => ({ issues: [] }), 'InvalidBodyError'],

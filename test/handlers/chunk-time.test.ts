@@ -1,20 +1,13 @@
 import middy from '@middy/core'
-import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import {
-  boundedSqsBatch,
-  type ChunkResult,
-  eachChunk,
-  RecordAbortedError,
-  RecordNotStartedError,
-  RecordTimeoutError,
-} from '../../src/index.ts'
+import { boundedSqsBatch, type ChunkResult, eachChunk, RecordTimeoutError } from '../../src/index.ts'
 import { mockClock, passTime, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
-import { unhandledRejections, warned } from '../support/output.ts'
+import { unhandledRejections } from '../support/output.ts'
 
 t.test(
   'recordTimeout applies to a chunk: all its records are reported, its signal aborts, other chunks go on',
@@ -55,16 +48,7 @@ t.test(
 
 /** Results of handlers that respect or ignore their signal. All of them come too late. */
 const lateResults: [what: string, settle: (reason: unknown) => ChunkResult][] = [
-  ['nothing', () => undefined],
   ['a list', () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] })],
-  ['an invalid result', () => ({}) as never],
-  [
-    'Promise.allSettled() of calls that respect the signal',
-    (reason) => [
-      { status: 'fulfilled', value: 1 },
-      { status: 'rejected', reason },
-    ],
-  ],
   [
     'the reason of its signal',
     (reason) => {
@@ -129,39 +113,6 @@ for (const [what, settle] of lateResults) {
     )
   })
 }
-
-t.test('after the drain no chunk starts, and at the abort the response is sent', async (t) => {
-  const clock = mockClock(t)
-  const errors = new Map<string, unknown>()
-  const held = heldChunks()
-  const begin = performance.now()
-  const handle = chunkHandlerOf(2, held.handle, {
-    concurrency: 2,
-    timeBudget: { drain: 400, abort: 100 },
-    logger: (error, { messageId }) => errors.set(messageId, error),
-  })
-  const result = handle(standardEvent(...ids(7)), timedContext(1000))
-  await settled()
-  clock.advance(600)
-  held.succeed('m0 m1')
-  await settled()
-  t.strictSame(held.running(), ['m2 m3'], 'm4 does not start')
-  clock.advance(300)
-  t.equal(held.signalOf('m2 m3')?.aborted, true)
-  t.ok(held.signalOf('m2 m3')?.reason instanceof RecordAbortedError)
-  t.strictSame(failed(await result), ['m2', 'm3', 'm4', 'm5', 'm6'])
-  t.equal(performance.now() - begin, 900)
-  t.strictSame(
-    [...errors].map(([id, error]) => [id, (error as Error).constructor]),
-    [
-      ['m2', RecordAbortedError],
-      ['m3', RecordAbortedError],
-      ['m4', RecordNotStartedError],
-      ['m5', RecordNotStartedError],
-      ['m6', RecordNotStartedError],
-    ],
-  )
-})
 
 t.test('a signal that is first read after the timeout is already aborted, also in a copy of the options', async (t) => {
   const clock = mockClock(t)
@@ -233,17 +184,3 @@ for (const body of [undefined, 'json'] as const) {
     t.equal(forever.length, 1)
   })
 }
-
-t.test('if the time budget leaves no time, no chunk starts and all records are reported', async (t) => {
-  const errors: unknown[] = []
-  const handle = chunkHandlerOf(2, () => t.fail('started') as never, {
-    timeBudget: { drain: 5000 },
-    logger: (error) => errors.push(error),
-  })
-  const context = { getRemainingTimeInMillis: () => 3000 } as Context
-  await warned(async () => {
-    t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'), context)), ['a', 'b', 'c'])
-  })
-  t.equal(errors.length, 3)
-  t.ok(errors.every((error) => error instanceof RecordNotStartedError))
-})

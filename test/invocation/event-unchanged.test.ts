@@ -53,14 +53,3 @@ t.test('the event is unchanged after the invocation, and handlers get its record
     )
   }
 })
-
-t.test('other fields of the event reach the inner handler', async (t) => {
-  const event = { ...standardEvent('a'), extra: { from: 'a test' } }
-  const handler = middy<typeof event>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event, context) => {
-      t.strictSame(event.extra, { from: 'a test' })
-      return eachRecord(() => {})(event, context)
-    })
-  t.strictSame(failed(await handler(event, testContext())), [])
-})

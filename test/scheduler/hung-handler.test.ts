@@ -54,28 +54,6 @@ t.test('a timed-out record keeps its slot until its handler settles', async (t) 
   t.strictSame(failed(await result), ['a'], 'the success of a after its timeout does not count')
 })
 
-t.test('a handler that respects its signal frees its slot at the timeout', async (t) => {
-  const clock = mockClock(t)
-  const started: string[] = []
-  const handle = handlerOf(
-    ({ messageId }, _context, { signal }) => {
-      started.push(messageId)
-      if (messageId !== 'a') return undefined
-      return new Promise((_resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason))
-      })
-    },
-    { recordTimeout: 100, concurrency: 1 },
-  )
-  const result = handle(standardEvent('a', 'b', 'c'))
-  await settled()
-  t.strictSame(started, ['a'])
-  clock.advance(100)
-  await settled()
-  t.strictSame(started, ['a', 'b', 'c'])
-  t.strictSame(failed(await result), ['a'])
-})
-
 t.test('a signal that is first read after the timeout is already aborted', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -162,21 +140,6 @@ t.test('a handler that ignores its signal causes fewer than 25 timers in nine ti
   t.ok(timers < 25, `${timers} timers in nine times the timeout`)
 })
 
-t.test('the batch goes on as long as one slot has no unresponsive handler', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  const result = handle(standardEvent(...ids(6)))
-  await settled()
-  for (const id of ['m1', 'm2', 'm3', 'm4', 'm5']) {
-    t.strictSame(held.running(), ['m0', id])
-    clock.advance(90)
-    held.succeed(id)
-    await settled()
-  }
-  t.strictSame(failed(await result), ['m0'])
-})
-
 t.test('the time for which a worker waits between two records does not count towards the recordTimeout', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -213,65 +176,6 @@ for (const [deadline, options, context] of [
   )
 }
 
-t.test('a handler that settles long after its timeout frees its slot', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  const result = handle(standardEvent(...ids(6)))
-  await settled()
-  clock.advance(90)
-  held.succeed('m1')
-  await settled()
-  clock.advance(90)
-  held.succeed('m2')
-  await settled()
-  clock.advance(90)
-  t.strictSame(held.running(), ['m0', 'm3'], 'm0 ignores its signal, so it keeps its slot')
-  held.fail('m0')
-  await settled()
-  t.strictSame(held.running(), ['m3', 'm4'])
-  passTime(clock, 199)
-  held.succeed('m4')
-  await settled()
-  t.strictSame(held.running(), ['m3', 'm5'], 'the batch goes on, because only m3 ignores its signal')
-  held.succeed('m5')
-  t.strictSame(failed(await result), ['m0', 'm3', 'm4'])
-})
-
-t.test('a record that hangs does not delay the response once the others are done', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const begin = performance.now()
-  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b'))
-  await settled()
-  held.succeed('b')
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a'])
-  t.equal(performance.now() - begin, 100)
-})
-
-t.test('after an invocation has ended, the next one has the full concurrency', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 3 })
-  const first = handle(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
-  await settled()
-  clock.advance(950)
-  t.strictSame(failed(await first), ['a', 'b', 'c', 'd'])
-  const second = handle(standardEvent('x', 'y', 'z'))
-  await settled()
-  t.strictSame(held.running(), ['a', 'b', 'c', 'x', 'y', 'z'])
-  held.fail('a')
-  held.succeed('b')
-  held.succeed('x')
-  held.fail('y')
-  held.succeed('z')
-  await settled()
-  t.strictSame(failed(await second), ['y'])
-  t.strictSame(held.started, ['a', 'b', 'c', 'x', 'y', 'z'], 'd never starts')
-})
-
 t.test('late rejections and results cause no unhandled rejections', async (t) => {
   const clock = mockClock(t)
   const unhandled = unhandledRejections(t)
@@ -285,28 +189,6 @@ t.test('late rejections and results cause no unhandled rejections', async (t) =>
   held.fail('c', undefined)
   await settled()
   t.strictSame(unhandled, [])
-})
-
-t.test('handlers that ignored their signal do not count against the next invocation', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  const first = handle(standardEvent('a', 'b', 'c'))
-  await settled()
-  passTime(clock, 200)
-  t.strictSame(failed(await first), ['a', 'b', 'c'])
-  const second = handle(standardEvent('w', 'x', 'y', 'z'))
-  await settled()
-  clock.advance(90)
-  held.succeed('x')
-  await settled()
-  clock.advance(90)
-  held.succeed('y')
-  await settled()
-  clock.advance(90)
-  t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w ignores its signal, and z is in flight')
-  held.succeed('z')
-  t.strictSame(failed(await second), ['w'])
 })
 
 t.test('the recordTimeout of a batch is watched before the batch yields to the event loop', async (t) => {
@@ -410,26 +292,6 @@ t.test(
   },
 )
 
-t.test('a handler that hangs for ever does not keep records in memory beside a handler that threw', async (t) => {
-  const clock = mockClock(t)
-  const forever: (() => void)[] = []
-  const handle = handlerOf(({ messageId }) => {
-    if (messageId === 'b') throw new Error('at once')
-    return messageId === 'a' ? new Promise<void>((resolve) => forever.push(resolve)) : undefined
-  })
-  let event: SQSEvent | undefined = standardEvent('a', 'b', 'c')
-  const last = new WeakRef(event.Records[2] as SQSRecord)
-  const result = handle(event, timedContext(1000))
-  event = undefined
-  await settled()
-  clock.advance(950)
-  t.strictSame(failed(await result), ['a', 'b'])
-  await settled()
-  await collectReferences(last)
-  t.equal(last.deref(), undefined)
-  t.equal(forever.length, 1)
-})
-
 t.test('a recordTimeout that is too long for a timer causes no warning of Node', async (t) => {
   const held = heldRecords()
   const warnings = await warned(async () => {
@@ -497,26 +359,6 @@ t.test('a slot counts as occupied again if a later handler in it also ignores it
   })
   t.match(warnings, [{ name: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
   t.strictSame(held.started, ids(5))
-})
-
-t.test('a record that started later times out at its own time, and the response follows at once', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const start = performance.now()
-  const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })(standardEvent('a', 'b', 'c'))
-  await settled()
-  clock.advance(50)
-  held.succeed('a')
-  await settled()
-  t.strictSame(held.running(), ['b', 'c'])
-  clock.advance(50) // b times out
-  clock.advance(49)
-  t.equal(held.signalOf('c')?.aborted, false)
-  clock.advance(1)
-  t.equal(held.signalOf('c')?.aborted, true)
-  t.strictSame(failed(await result), ['b', 'c'])
-  t.equal(performance.now() - start, 150)
-  t.strictSame([...clock.timers.values()].flat(), [], 'no timer is left')
 })
 
 for (const [what, recordTimeout, from, to] of [

@@ -11,8 +11,8 @@ import {
 } from '../../src/index.ts'
 import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
-import { fifoEvent, ids, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { warned } from '../support/output.ts'
 
@@ -49,26 +49,6 @@ t.test(
   },
 )
 
-t.test('if little time remains, nothing starts in the last 20 %, and the response is sent at 95 %', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { concurrency: 2 })(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
-  await settled()
-  clock.advance(799)
-  held.succeed('a')
-  await settled()
-  t.strictSame(held.running(), ['b', 'c'])
-  clock.advance(1)
-  held.succeed('b')
-  await settled()
-  t.strictSame(held.running(), ['c'], 'd does not start')
-  clock.advance(149)
-  await settled()
-  t.equal(held.signalOf('c')?.aborted, false)
-  clock.advance(1)
-  t.strictSame(failed(await result), ['c', 'd'])
-})
-
 t.test('the time budget is that of the context that the inner handler passes on', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -82,19 +62,6 @@ t.test('the time budget is that of the context that the inner handler passes on'
   await settled()
   clock.advance(900)
   t.strictSame(failed(await result), ['a'])
-})
-
-t.test('the response does not wait if no record is in flight after the drain', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 1, timeBudget: { drain: 600, abort: 100 } })
-  const result = handle(standardEvent('a', 'b'), timedContext(1000))
-  await settled()
-  clock.advance(500)
-  held.succeed('a')
-  await settled()
-  t.strictSame(failed(await result), ['b'])
-  t.equal(held.started.length, 1)
 })
 
 t.test('without a budget or a usable remaining time, records run until they are done', async (t) => {
@@ -352,31 +319,6 @@ t.test(
   },
 )
 
-t.test(
-  'an inner handler that returns correct results 16 ms before the timeout gets an error with both possible causes',
-  async (t) => {
-    const clock = mockClock(t)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async ({ Records }) => {
-        await promise
-        return Promise.allSettled(Records.map(async () => {})) as never
-      })
-    const result = handler(standardEvent('a', 'b'), timedContext(1000))
-    await settled()
-    clock.advance(984)
-    resolve()
-    const { name, message } = (await result.catch((error) => error)) as Error
-    t.equal(name, 'TypeError')
-    t.match(message, /^timeoutEarlyResponse may have responded, .*: let it throw\. /)
-    t.match(
-      message,
-      /\. An inner handler that does not pass its third argument .* must respond 20 ms before the timeout$/,
-    )
-  },
-)
-
 t.test('an early timeout before the inner handler has called eachRecord() is a TypeError', async (t) => {
   const clock = mockClock(t)
   const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
@@ -385,23 +327,6 @@ t.test('an early timeout before the inner handler has called eachRecord() is a T
   const result = handler(standardEvent('a'), timedContext(1000))
   await settled()
   clock.advance(995)
-  await t.rejects(result, EARLY_TIMEOUT_ERROR)
-})
-
-t.test('the 20 ms are those of the context that the inner handler passes on', async (t) => {
-  const clock = mockClock(t)
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event) => {
-      await eachRecord(() => {})(event, timedContext(500))
-      await promise
-      return { batchItemFailures: [] }
-    })
-  const result = handler(standardEvent('a'), timedContext(1000))
-  await settled()
-  clock.advance(485)
-  resolve()
   await t.rejects(result, EARLY_TIMEOUT_ERROR)
 })
 
@@ -427,65 +352,6 @@ for (const [what, passesSignal] of [
     else t.strictSame(failed(await result), ['a'])
   })
 }
-
-t.test('a budget that leaves no time starts nothing and emits a warning', async (t) => {
-  mockClock(t)
-  const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
-  const context = { getRemainingTimeInMillis: () => 3000 } as Context
-  const warnings = await warned(async () => {
-    t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
-  })
-  t.match(warnings, [
-    { code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /has 3000 ms left, and timeBudget reserves 5000 ms/ },
-  ])
-})
-
-t.test('the warning about a budget that leaves no time is emitted once for each instance', async (t) => {
-  mockClock(t)
-  const context = { getRemainingTimeInMillis: () => 3000 } as Context
-  const warnings = await warned(async () => {
-    for (const drain of [4000, 5000]) {
-      const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain } })
-      for (const id of ['a', 'b', 'c']) t.strictSame(failed(await handle(standardEvent(id), context)), [id])
-    }
-  })
-  t.strictSame(
-    warnings.map(({ message }) => message.match(/reserves \d+ ms/)?.[0]),
-    ['reserves 4000 ms', 'reserves 5000 ms'],
-  )
-})
-
-t.test('an error of the inner handler fails the invocation and ends its batch', async (t) => {
-  const held = heldRecords()
-  const handler = middy()
-    .use(boundedSqsBatch({ concurrency: 2, logger: false }))
-    .handler(async (event, context) => {
-      void eachRecord(held.handle)(event, context)
-      await settled()
-      held.succeed('a')
-      await settled()
-      throw new Error('set-up for the second half failed')
-    })
-  const result = handler(standardEvent('a', 'b', 'c', 'd'), testContext())
-  await t.rejects(result, { message: 'set-up for the second half failed' })
-  for (const id of ['b', 'c']) t.ok(held.signalOf(id)?.reason instanceof RecordAbortedError, id)
-  held.succeed('b')
-  await settled()
-  t.strictSame(held.started, ['a', 'b', 'c'], 'd never starts')
-})
-
-t.test('a FIFO group does not go on after the drain', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { timeBudget: { drain: 500, abort: 100 } })
-  const result = handle(fifoEvent('a1', 'a2', 'b1', 'b2'), timedContext(1000))
-  await settled()
-  clock.advance(500)
-  held.succeed('a1')
-  held.fail('b1')
-  await settled()
-  t.strictSame(failed(await result), ['a2', 'b1', 'b2'])
-})
 
 t.test('the early timeout of one invocation does not affect another', async (t) => {
   const clock = mockClock(t)
@@ -611,16 +477,6 @@ t.test('on Managed Instances a function without time left starts nothing and rep
   }
 })
 
-t.test('on Managed Instances a function without time left starts nothing even if timeBudget is false', async (t) => {
-  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
-  const handle = handlerOf(() => t.fail('started'), { timeBudget: false })
-  const context = { getRemainingTimeInMillis: () => 0 } as Context
-  const warnings = await warned(async () => {
-    t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
-  })
-  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET' }])
-})
-
 t.test('the warning about a budget that leaves no time has a type and a code, and says what to do', async (t) => {
   const context = { getRemainingTimeInMillis: () => 3000 } as Context
   for (const [timeBudget, isTooMuch] of [
@@ -645,13 +501,4 @@ t.test('the warning about a budget that leaves no time has a type and a code, an
       isTooMuch ? [expected] : [],
     )
   }
-})
-
-t.test('a remaining time of Infinity is not a usable one', async (t) => {
-  const left: unknown[] = []
-  const handler = middy({ timeoutEarlyInMillis: 0 })
-    .use(boundedSqsBatch({ onSummary: ({ timeLeft }) => left.push(timeLeft) }))
-    .handler(eachRecord(() => {}))
-  t.strictSame(failed(await handler(standardEvent('a'), { getRemainingTimeInMillis: () => Infinity } as Context)), [])
-  t.strictSame(left, [undefined])
 })
