@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
-import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { ids, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
 
 t.test('chunks are consecutive records of the given size, and the last one holds the rest', async (t) => {
@@ -49,35 +49,6 @@ t.test('a handler that changes its array does not change the report or the event
   })
   t.strictSame(failed(await handle(event)), ['a'])
   t.strictSame(event, standardEvent('a', 'b', 'c'))
-})
-
-t.test('failure handlers get each record of a chunk with its own error and receive count', async (t) => {
-  const Records = [3, 1, 2].map((count, index) => {
-    const { attributes } = sqsRecord('m')
-    return sqsRecord(`m${index}`, { attributes: { ...attributes, ApproximateReceiveCount: `${count}` } })
-  })
-  const got: unknown[] = []
-  const handle = chunkHandlerOf(
-    2,
-    (records) => {
-      if (records.length === 1) throw 'alone'
-      return [
-        { status: 'rejected', reason: undefined },
-        { status: 'fulfilled', value: undefined },
-      ]
-    },
-    {
-      onFailure(failures) {
-        for (const { record, error, receiveCount } of failures) got.push([record.messageId, error, receiveCount])
-        return failures.slice(1)
-      },
-    },
-  )
-  t.strictSame(failed(await handle({ Records })), ['m2'])
-  t.strictSame(got, [
-    ['m0', undefined, 3],
-    ['m2', 'alone', 2],
-  ])
 })
 
 t.test('eachChunk() without the middleware throws an error that says so', async (t) => {

@@ -1,10 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import middy from '@middy/core'
 import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { busyClock, iterationCounter, settled } from '../support/clock.ts'
-import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
@@ -19,20 +17,6 @@ async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: strin
     await settled()
   }
 }
-
-t.test('after a pause, a batch starts its records before the next iteration of the event loop', async (t) => {
-  const pass = busyClock(t)
-  let isNextIteration = false
-  const started: boolean[] = []
-  const handle = handlerOf(() => void started.push(isNextIteration))
-  await handle(standardEvent('a'))
-  pass(1000)
-  setImmediate(() => {
-    isNextIteration = true
-  })
-  await handle(standardEvent('b'))
-  t.strictSame(started, [false, false])
-})
 
 t.test(
   'invocations that arrive every few milliseconds do not keep a batch from yielding to the event loop',
@@ -88,23 +72,6 @@ t.test('if invocations share event and context, each failure is in exactly one r
   const reported = responses.map(failed)
   t.equal(reported.flat().length, 5, 'each of the five failures is in one report')
   t.not(responses[0], responses[1])
-})
-
-t.test('invocations with the same ids but different outcomes get their own reports', async (t) => {
-  const handle = handlerOf(async (record) => {
-    await settled()
-    if (record.body === 'bad') throw new Error('bad')
-  })
-  const eventOf = (...bad: string[]) => ({
-    Records: ids(20).map((id) => sqsRecord(id, { body: bad.includes(id) ? 'bad' : 'good' })),
-  })
-  const context = testContext()
-  const responses = await Promise.all([
-    handle(eventOf('m1', 'm19'), context),
-    handle(eventOf(), context),
-    handle(eventOf('m0', 'm7'), context),
-  ])
-  t.strictSame(responses.map(failed), [['m1', 'm19'], [], ['m0', 'm7']])
 })
 
 t.test(
@@ -183,16 +150,3 @@ for (const concurrency of [2, 25]) {
     },
   )
 }
-
-t.test('one instance may serve two handlers', async (t) => {
-  const shared = boundedSqsBatch({ logger: false })
-  const fails = middy()
-    .use(shared)
-    .handler(eachRecord(() => Promise.reject(new Error('x'))))
-  const succeeds = middy()
-    .use(shared)
-    .handler(eachRecord(() => {}))
-  const event = standardEvent('a')
-  const responses = await Promise.all([fails(event, testContext()), succeeds(event, testContext())])
-  t.strictSame(responses.map(failed), [['a'], []])
-})

@@ -2,7 +2,6 @@ import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import {
-  type BoundedSqsBatchOptions,
   boundedSqsBatch,
   eachChunk,
   eachRecord,
@@ -286,25 +285,4 @@ t.test('the request of a failure handler has the event, the context, a signal an
     t.equal(request?.signal.aborted, false)
     t.strictSame(failureHandlerLines(lines), expected === 1 ? ['Error: queue q is unknown'] : [])
   }
-})
-
-t.test('a logger is called for each failed record, also for handled ones', async (t) => {
-  const calls: unknown[] = []
-  const logger: BoundedSqsBatchOptions['logger'] = (error, { messageId }) => calls.push([messageId, String(error)])
-  const response = await handlerOf(failing, { onFailure: keep('x2'), logger })(standardEvent('x1', 'a', 'x2'))
-  t.strictSame(failed(response), ['x2'])
-  t.strictSame(calls, [
-    ['x1', 'Error: x1 failed'],
-    ['x2', 'Error: x2 failed'],
-  ])
-})
-
-t.test('a failure handler may return every third of 10,000 failures', async (t) => {
-  const all = ids(10_000).map((id) => `x${id}`)
-  const onFailure: FailureHandler = (failures) => failures.filter((_failure, index) => index % 3 === 0)
-  const response = await handlerOf(failing, { onFailure })(standardEvent(...all))
-  t.strictSame(
-    failed(response),
-    all.filter((_id, index) => index % 3 === 0),
-  )
 })

@@ -6,12 +6,11 @@ import {
   eachChunk,
   eachRecord,
   FullBatchFailureError,
-  InvalidBodyError,
   RecordAbortedError,
   RecordTimeoutError,
 } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
-import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
+import { fifoEvent, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { listenToTraces } from '../support/tracing.ts'
@@ -140,18 +139,6 @@ t.test('a chunk publishes one trace with its records', async (t) => {
   t.strictSame(failures, [['b: The handler reported the record as failed'], ['c: c', 'd: c'], []])
 })
 
-t.test('a bad body is published as a failed record', async (t) => {
-  const heard = listenToTraces(t)
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(() => {}, { body: 'json' }))
-  await handler({ Records: [sqsRecord('bad', { body: '{' })] }, testContext())
-  t.strictSame(heard.of('bad'), [
-    ...['bad start', 'bad end', 'bad failed error', 'bad failed asyncStart', 'bad failed asyncEnd'],
-  ])
-  t.match([...heard.records][0]?.error, InvalidBodyError)
-})
-
 t.test('a batch that fails its invocation publishes the error', async (t) => {
   const failing = eachRecord(() => Promise.reject(new Error('x')))
   const FAILS = ['batch error error', 'batch asyncStart error', 'batch asyncEnd error']
@@ -269,12 +256,6 @@ for (const [what, onError] of [
   )
 }
 
-t.test('an event that is not an SQS event has no trace', async (t) => {
-  const heard = listenToTraces(t)
-  await t.rejects(handlerOf(() => {})({} as never), { name: 'InvalidSqsEventError' })
-  t.strictSame(heard.heard(), [])
-})
-
 t.test(
   "Middy's early timeout publishes its error, and ends the traces of the records before that of the batch",
   async (t) => {
@@ -311,13 +292,3 @@ t.test(
     t.strictSame([...heard.batches][0]?.result, { batchItemFailures: [] })
   },
 )
-
-t.test('the batch of another inner handler is traced', async (t) => {
-  const heard = listenToTraces(t)
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] }))
-  await handler(standardEvent('a', 'b'), testContext())
-  t.strictSame(heard.heard(), [...BEGINS, ...RESPONDS])
-  t.match([...heard.batches][0]?.summary, { succeeded: 1, failed: 1, durations: undefined, peakInFlight: 0 })
-})
