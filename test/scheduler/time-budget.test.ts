@@ -430,22 +430,6 @@ t.test('a small function reserves more time for its response if it has more reco
   await checkAbort(t, 250, { records: 8000, timeout: 1000, onFailure })
 })
 
-t.test('the more handlers can be in flight, the more time is reserved to abort them', async (t) => {
-  // (2,000 records × 0.008 ms + the handlers in flight × 0.25 ms + 50 ms) × 10
-  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '176.9' })
-  const batch = { records: 2000, timeout: 30_000 }
-  await checkAbort(t, 30_000 - 910, { ...batch, concurrency: 100 })
-  await checkAbort(t, 30_000 - 1660, { ...batch, concurrency: 400 })
-  await checkAbort(t, 30_000 - 1160, { ...batch, concurrency: 900, chunkSize: 10 })
-})
-
-t.test('a small function keeps exactly the `abort` option, and the default on Managed Instances', async (t) => {
-  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128', AWS_LAMBDA_MAX_CONCURRENCY: undefined })
-  await checkAbort(t, 9_900, { records: 2000, timeout: 10_000, timeBudget: { abort: 100 } })
-  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
-  await checkAbort(t, 9_750, { records: 2000, timeout: 10_000 })
-})
-
 t.test('on Managed Instances a function without time left starts nothing and reports everything', async (t) => {
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
   for (const left of [0, -5]) {
