@@ -1,10 +1,9 @@
-import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, type ChunkResult, eachChunk, RecordTimeoutError } from '../../src/index.ts'
+import { type ChunkResult, eachChunk, RecordTimeoutError } from '../../src/index.ts'
 import { mockClock, passTime, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
 import { unhandledRejections } from '../support/output.ts'
@@ -166,9 +165,7 @@ for (const body of [undefined, 'json'] as const) {
     const clock = mockClock(t)
     const forever: (() => void)[] = []
     const hang = () => new Promise<void>((resolve) => forever.push(resolve))
-    const handler = middy()
-      .use(boundedSqsBatch({ concurrency: 1, logger: false }))
-      .handler(eachChunk(1, hang, { body: body as 'json' }))
+    const handler = batchHandlerOf(eachChunk(1, hang, { body: body as 'json' }), { concurrency: 1 })
     let event: SQSEvent | undefined = { Records: ['a', 'b'].map((id) => sqsRecord(id, { body: '{}' })) }
     const last = new WeakRef(event.Records[1] as SQSRecord)
     const list = new WeakRef(event.Records)

@@ -1,9 +1,8 @@
-import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
+import { type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
 
 t.test('chunks are consecutive records of the given size, and the last one holds the rest', async (t) => {
   const sizes: [size: number, ...chunks: string[]][] = [
@@ -68,12 +67,10 @@ t.test('running the records of a batch a second time, as chunks or as records, f
     [each, chunks],
   ] as const) {
     got.length = 0
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async (event: SQSEvent, context, options) => {
-        await first(event, context, options)
-        return second(event, context, options)
-      })
+    const handler = batchHandlerOf(async (event: SQSEvent, context, options) => {
+      await first(event, context, options)
+      return second(event, context, options)
+    })
     await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
       name: 'TypeError',
       message: /called twice, or after/,
@@ -120,8 +117,6 @@ t.test('the handler of eachChunk() may be called with only the event and the con
   const inner = eachChunk(2, (records) => {
     if (records[0]?.messageId === 'a') throw new Error('a')
   })
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler((event, context) => inner(event, context))
+  const handler = batchHandlerOf((event, context) => inner(event, context))
   t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
 })

@@ -5,7 +5,7 @@ import t from 'tap'
 import { type BatchHandler, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
-import { failed, listOf, testContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
 type Request = middy.Request<SQSEvent, SQSBatchResponse>
@@ -72,14 +72,15 @@ t.test(
   'an inner handler that changes event.Records while records run fails, and those records are aborted',
   async (t) => {
     const held = heldRecords()
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
-      .handler(async (event, context) => {
+    const handler = batchHandlerOf(
+      async (event, context) => {
         const report = eachRecord(held.handle)(event, context)
         await settled()
         event.Records.reverse()
         return report
-      })
+      },
+      { concurrency: 1 },
+    )
     await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), { name: 'TypeError' })
     t.strictSame(held.started, ['a'])
     t.equal(held.signalOf('a')?.aborted, true)

@@ -191,7 +191,12 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'report/on-summary',
     'report/failure-handlers-time',
   ],
-  'src/handlers/each-chunk.ts': ['scheduler/random-batches', ...CHUNKS, 'scheduler/rate-limit'],
+  'src/handlers/each-chunk.ts': [
+    'scheduler/random-batches',
+    ...CHUNKS,
+    'scheduler/rate-limit',
+    'report/failure-handlers',
+  ],
   'src/handlers/run-batch.ts': [
     'handlers/chunks',
     'invocation/other-inner-handlers',

@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { Context, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import {
   boundedSqsBatch,
@@ -15,7 +15,7 @@ import {
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { logged, warned } from '../support/output.ts'
 
@@ -117,9 +117,7 @@ t.test('on a FIFO queue a failure handler gets only the first failed record of e
   ]
   for (const [what, handle] of inner) {
     const { calls, onFailure } = noteFailures(() => [])
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false, onFailure }))
-      .handler(handle as never)
+    const handler = batchHandlerOf(handle as never, { onFailure })
     t.strictSame(failed(await handler(event, testContext())), ['a2', 'a3', 'c2'], what)
     t.strictSame(calls, [['a1', 'c1']], what)
   }
@@ -157,9 +155,7 @@ t.test(
         errors.push(...failures.map(({ error }) => error))
         return failures.slice(0, 1)
       })
-      const handler = middy<SQSEvent, SQSBatchResponse>()
-        .use(boundedSqsBatch({ logger: false, onFailure }))
-        .handler(inner as never)
+      const handler = batchHandlerOf(inner as never, { onFailure })
       t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'], what)
       t.strictSame(calls, [['x', 'b']], what)
       const messages = { 'a list': /reported/, 'settled results': 'r' }[what] ?? /x failed/
@@ -203,16 +199,17 @@ t.test('a failure handler gets no record that the rate limit admitted but that d
   for (let waits = 0; waits < 10; waits++) {
     const started: string[] = []
     const { calls, onFailure } = noteFailures()
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false, onFailure, rateLimit: { limit: 100, interval: 1000 } }))
-      .handler(async (event: SQSEvent, context) => {
+    const handler = batchHandlerOf(
+      async (event: SQSEvent, context) => {
         void eachRecord(({ messageId }) => {
           started.push(messageId)
           return new Promise(() => {})
         })(event, context)
         for (let wait = 0; wait < waits; wait++) await null
         return { batchItemFailures: [] }
-      })
+      },
+      { onFailure, rateLimit: { limit: 100, interval: 1000 } },
+    )
     t.strictSame(failed(await handler(standardEvent(...ids(20)), testContext())), ids(20))
     t.ok(started.length > 0 && started.length < 20, `${started.length} started`)
     t.strictSame(calls, [started])

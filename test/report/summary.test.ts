@@ -1,11 +1,10 @@
 import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BatchSummary, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { RECORD, summaries } from '../support/tracing.ts'
 
@@ -135,16 +134,15 @@ t.test('a duration does not include the time that a tracing subscriber takes for
 t.test('with chunks, the summary counts records, and peakInFlight counts chunks', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
-    .handler(
-      eachChunk(3, async (records) => {
-        await settled()
-        clock.advance(5)
-        if (records[0]?.messageId === 'm3') return [records[1], records[2]].map(String) as never
-        return { batchItemFailures: records.slice(2).map(({ messageId }) => ({ itemIdentifier: messageId })) }
-      }),
-    )
+  const handler = batchHandlerOf(
+    eachChunk(3, async (records) => {
+      await settled()
+      clock.advance(5)
+      if (records[0]?.messageId === 'm3') return [records[1], records[2]].map(String) as never
+      return { batchItemFailures: records.slice(2).map(({ messageId }) => ({ itemIdentifier: messageId })) }
+    }),
+    { concurrency: 2 },
+  )
   t.strictSame(failed(await handler(standardEvent(...ids(7)), testContext())), ['m2', 'm3', 'm4', 'm5'])
   t.match(noted.get('m0'), { records: 7, succeeded: 3, failed: 4, reported: 4, handled: 0, peakInFlight: 2 })
 })
@@ -156,9 +154,7 @@ t.test('if no handler ran, the summary has no durations', async (t) => {
   await handlerOf(() => {})({ Records: [] })
   t.strictSame(noted.get(undefined), { records: 0, succeeded: 0, failed: 0, ...none, reported: 0, ...nothing })
 
-  const other = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'm1' }] }))
+  const other = batchHandlerOf(async () => ({ batchItemFailures: [{ itemIdentifier: 'm1' }] }))
   await other(standardEvent('m0', 'm1', 'm2'), testContext())
   t.strictSame(noted.get('m0'), { records: 3, succeeded: 2, failed: 1, ...none, reported: 1, ...nothing })
 

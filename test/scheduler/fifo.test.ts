@@ -1,10 +1,9 @@
-import middy from '@middy/core'
 import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, RecordBlockedError } from '../../src/index.ts'
+import { RecordBlockedError } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { fifoEvent, sqsRecord } from '../support/events.ts'
-import { failed, handlerOf, testContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
 t.test('records of one group run one after another, groups in parallel', async (t) => {
@@ -86,9 +85,7 @@ t.test('records of a FIFO queue without a group form one group; records of a sta
 
 t.test('if another inner handler reports a record, the rest of its message group is reported, too', async (t) => {
   function reportOf(returned: unknown) {
-    const handler = middy<never, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async () => returned as SQSBatchResponse)
+    const handler = batchHandlerOf(async () => returned as SQSBatchResponse)
     return handler(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3') as never, testContext())
   }
   const ok = { status: 'fulfilled', value: 1 }

@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
-import { activeTimers, mockClock, openTimers, passingClock, passTime, settled } from '../support/clock.ts'
+import { eachRecord, RecordTimeoutError } from '../../src/index.ts'
+import { activeTimers, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
-import { unhandledRejections, warned } from '../support/output.ts'
+import { warned } from '../support/output.ts'
 
 t.test('a record is reported at its timeout, its signal aborts, and other records go on', async (t) => {
   const clock = mockClock(t)
@@ -52,26 +51,6 @@ t.test('a timed-out record keeps its slot until its handler settles', async (t) 
   held.succeed('c')
   held.succeed('d')
   t.strictSame(failed(await result), ['a'], 'the success of a after its timeout does not count')
-})
-
-t.test('a signal that is first read after the timeout is already aborted', async (t) => {
-  const clock = mockClock(t)
-  const { promise, resolve } = Promise.withResolvers<void>()
-  let signal: AbortSignal | undefined
-  const handle = handlerOf(
-    async (_record, _context, options) => {
-      await promise
-      signal = options.signal
-    },
-    { recordTimeout: 100 },
-  )
-  const result = handle(standardEvent('a'))
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a'])
-  resolve()
-  await settled()
-  t.equal(signal?.aborted, true)
 })
 
 t.test('if handlers that ignore their signal fill every slot for another recordTimeout, the batch ends', async (t) => {
@@ -119,27 +98,6 @@ t.test('handlers that respect their signal do not end the batch if the thread wa
   t.strictSame(failed(await result), ['m0', 'm1'])
 })
 
-t.test('a handler that ignores its signal causes fewer than 25 timers in nine times the recordTimeout', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  const result = handle(standardEvent(...ids(11)))
-  const { setTimeout } = globalThis
-  let timers = 0
-  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
-    timers++
-    return setTimeout(...args)
-  }) as typeof setTimeout
-  t.teardown(() => Object.assign(globalThis, { setTimeout }))
-  for (const id of ids(11).slice(1)) {
-    await settled()
-    for (let passed = 0; passed < 90; passed += 10) clock.advance(10)
-    held.succeed(id)
-  }
-  t.strictSame(failed(await result), ['m0'])
-  t.ok(timers < 25, `${timers} timers in nine times the timeout`)
-})
-
 t.test('the time for which a worker waits between two records does not count towards the recordTimeout', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -175,51 +133,6 @@ for (const [deadline, options, context] of [
     },
   )
 }
-
-t.test('late rejections and results cause no unhandled rejections', async (t) => {
-  const clock = mockClock(t)
-  const unhandled = unhandledRejections(t)
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b', 'c'), timedContext(10_000))
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a', 'b', 'c'])
-  held.fail('a')
-  held.succeed('b')
-  held.fail('c', undefined)
-  await settled()
-  t.strictSame(unhandled, [])
-})
-
-t.test('the recordTimeout of a batch is watched before the batch yields to the event loop', async (t) => {
-  const clock = mockClock(t)
-  const handle = handlerOf(
-    async ({ messageId }) => {
-      if (messageId === 'b') await new Promise(() => {})
-    },
-    { recordTimeout: 100 },
-  )
-  const result = handle(standardEvent('a', 'b'))
-  for (let tick = 0; tick < 5; tick++) await new Promise<void>((resolve) => process.nextTick(resolve)) // no turn
-  t.equal(openTimers(clock), 1)
-  clock.advance(1)
-  clock.advance(100)
-  t.strictSame(failed(await result), ['b'])
-})
-
-t.test('the recordTimeout of a batch is watched while the batch waits for the CPU', async (t) => {
-  const clock = mockClock(t)
-  function process({ messageId }: SQSRecord) {
-    if (messageId === 'a') return new Promise(() => {})
-    clock.advance(20)
-  }
-  const result = handlerOf(process, { recordTimeout: 100 })(standardEvent('a', 'b', 'c', 'd', 'e', 'f'))
-  for (let tick = 0; tick < 5; tick++) await new Promise<void>((resolve) => globalThis.process.nextTick(resolve)) // no turn
-  t.equal(openTimers(clock), 1)
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a'])
-})
 
 t.test('the recordTimeout begins before a handler that first uses the CPU', async (t) => {
   const clock = mockClock(t)
@@ -273,13 +186,14 @@ t.test(
   async (t) => {
     const forever: (() => void)[] = []
     const handleRecord = eachRecord(() => new Promise<void>((resolve) => forever.push(resolve)))
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 1 }))
-      .handler(async (event: SQSEvent, context, options) => {
+    const handler = batchHandlerOf(
+      async (event: SQSEvent, context, options) => {
         void handleRecord(event, context, options)
         await settled()
         throw new Error('something else')
-      })
+      },
+      { timeBudget: false, concurrency: 1 },
+    )
     let event: SQSEvent | undefined = standardEvent('a', 'b')
     const last = new WeakRef(event.Records[1] as SQSRecord)
     const result = handler(event, testContext())
@@ -328,37 +242,6 @@ t.test('an Error.prepareStackTrace that throws does not prevent the response', (
   t.equal(stdout, '{"batchItemFailures":[{"itemIdentifier":"failed"},{"itemIdentifier":"hangs"}]}\n')
   t.match(stderr, /2 of 3 records failed/)
   t.end()
-})
-
-t.test('a slot counts as occupied again if a later handler in it also ignores its signal', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  let isOver = false
-  const result = handle(standardEvent(...ids(6))).finally(() => {
-    isOver = true
-  })
-  await settled()
-  passTime(clock, 150)
-  held.succeed('m1') // timed out, but not yet unresponsive
-  await settled()
-  clock.advance(60)
-  held.succeed('m0') // unresponsive since 200 ms
-  await settled()
-  t.strictSame(held.running(), ['m2', 'm3'], 'm2 started after 150 ms, and m3 after 210 ms')
-  passTime(clock, 130)
-  held.succeed('m2')
-  await settled()
-  t.strictSame(held.running(), ['m3', 'm4'], 'm4 started after 340 ms')
-  passTime(clock, 199)
-  await settled()
-  t.equal(isOver, false)
-  const warnings = await warned(async () => {
-    clock.advance(1)
-    t.strictSame(failed(await result), ids(6))
-  })
-  t.match(warnings, [{ name: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
-  t.strictSame(held.started, ids(5))
 })
 
 for (const [what, recordTimeout, from, to] of [

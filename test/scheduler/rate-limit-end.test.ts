@@ -1,11 +1,10 @@
-import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
+import { eachRecord, RecordNotStartedError } from '../../src/index.ts'
 import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { collectReferences } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
 
@@ -97,16 +96,17 @@ for (const [what, fails] of [
   t.test(`an invocation that ends early uses up no starts of the next one: ${what}`, async (t) => {
     const { now, until, delay } = passingClock(t)
     const started: string[] = []
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 100 } }))
-      .handler(async (event: SQSEvent, context, options): Promise<SQSBatchResponse> => {
+    const handler = batchHandlerOf(
+      async (event: SQSEvent, context, options): Promise<SQSBatchResponse> => {
         void eachRecord(({ messageId }) => {
           started.push(messageId)
         })(event, context, options)
         await delay(50)
         if (fails) throw new Error('another error')
         return { batchItemFailures: [] }
-      })
+      },
+      { rateLimit: { limit: 1, interval: 100 } },
+    )
     async function check(ids: string[], reported: string[]): Promise<void> {
       const result = until(handler(standardEvent(...ids), testContext()))
       if (fails) await t.rejects(result, { message: 'another error' })
@@ -126,13 +126,12 @@ for (const [what, fails] of [
 t.test("no timer is left after Middy's early timeout has failed an invocation", async (t) => {
   const clock = mockClock(t)
   const started: string[] = []
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
-    .handler(
-      eachRecord(({ messageId }) => {
-        started.push(messageId)
-      }),
-    )
+  const handler = batchHandlerOf(
+    eachRecord(({ messageId }) => {
+      started.push(messageId)
+    }),
+    { timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } },
+  )
   for (const event of [standardEvent('a', 'b', 'c'), standardEvent('d')]) {
     const result = handler(event, timedContext(55))
     await settled()

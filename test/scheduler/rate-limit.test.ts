@@ -1,18 +1,11 @@
-import middy from '@middy/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
-import {
-  type BoundedSqsBatchOptions,
-  boundedSqsBatch,
-  type ChunkHandler,
-  eachChunk,
-  eachRecord,
-} from '../../src/index.ts'
+import { type BoundedSqsBatchOptions, type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
 import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { busyClock, iterationCounter, mockClock, passingClock, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { warned } from '../support/output.ts'
 import { maxWithin } from '../support/starts.ts'
 
@@ -56,13 +49,14 @@ t.test('at most `limit` records start at once, and the next ones after the inter
 
 t.test('an interval may exceed the longest timer', async (t) => {
   const started: string[] = []
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 1e12 } }))
-    .handler(async (event: SQSEvent, context) => {
+  const handler = batchHandlerOf(
+    async (event: SQSEvent, context) => {
       void eachRecord(({ messageId }) => void started.push(messageId))(event, context)
       await settled()
       return { batchItemFailures: [] }
-    })
+    },
+    { rateLimit: { limit: 1, interval: 1e12 } },
+  )
   const warnings = await warned(async () => {
     t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
   })
@@ -123,9 +117,9 @@ for (const each of ['record', 'chunk'] as const) {
         if (body !== 'a schema') computeAtFirst()
       }
       const options = { body: (body === 'a schema' ? schema : body) as 'json' }
-      const handler = middy()
-        .use(boundedSqsBatch({ rateLimit: { limit: 10, interval: 100 }, logger: false }))
-        .handler(each === 'record' ? eachRecord(handle, options) : eachChunk(1, handle, options))
+      const handler = batchHandlerOf(each === 'record' ? eachRecord(handle, options) : eachChunk(1, handle, options), {
+        rateLimit: { limit: 10, interval: 100 },
+      })
       const event: SQSEvent = { Records: ids(30).map((id) => sqsRecord(id, { body: '{}' })) }
       t.strictSame(failed(await until(handler(event, testContext()))), [])
       t.equal(starts.length, 30)

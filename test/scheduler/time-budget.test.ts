@@ -12,7 +12,7 @@ import {
 import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { warned } from '../support/output.ts'
 
@@ -53,9 +53,9 @@ t.test('the time budget is that of the context that the inner handler passes on'
   const clock = mockClock(t)
   const held = heldRecords()
   const records = eachRecord(held.handle)
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false, timeBudget: { drain: 100, abort: 100 } }))
-    .handler((event) => records(event, timedContext(1000)))
+  const handler = batchHandlerOf((event) => records(event, timedContext(1000)), {
+    timeBudget: { drain: 100, abort: 100 },
+  })
   const result = handler(standardEvent('a', 'b'), timedContext(3000))
   await settled()
   held.succeed('b')
@@ -159,31 +159,10 @@ for (const [what, isAsync] of [
   })
 }
 
-t.test('handlers that block the thread after a microtask do not delay the response past the timeout', async (t) => {
-  const keepBusy = busyClock(t)
-  let finished = 0
-  const handle = handlerOf(
-    async () => {
-      await null
-      keepBusy(12)
-      finished++
-    },
-    { concurrency: 100 },
-  )
-  const records = ids(1000)
-  const response = await handle(standardEvent(...records), timedContext(3500))
-  t.ok(performance.now() < 1000 + 3500, 'the response goes out before the function times out')
-  t.strictSame(failed(response), records.slice(finished))
-  // Before the workers yield to the event loop for the first time, at most one record per worker starts.
-  t.ok(finished <= 2800 / 12 + 2, `${finished} records of 12 ms until 700 of 3,500 ms are left`)
-})
-
 t.test("Middy's early timeout fails the invocation, aborts the signals and frees the slots", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 2 }))
-    .handler(eachRecord(held.handle))
+  const handler = batchHandlerOf(eachRecord(held.handle), { timeBudget: false, concurrency: 2 })
   const result = handler(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
   await settled()
   held.succeed('b')
@@ -201,27 +180,6 @@ t.test("Middy's early timeout fails the invocation, aborts the signals and frees
   held.succeed('e')
   held.succeed('f')
   t.strictSame(failed(await next), [])
-})
-
-t.test('the time budget ends a batch before the early timeout of Middy, which then does not fire', async (t) => {
-  const clock = mockClock(t)
-  let timeouts = 0
-  function timeoutEarlyResponse(): never {
-    timeouts++
-    throw new Error('early')
-  }
-  const held = heldRecords()
-  const handler = middy({ timeoutEarlyResponse })
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(held.handle))
-  const result = handler(standardEvent('a', 'b'), timedContext(1000))
-  await settled()
-  held.succeed('b')
-  await settled()
-  clock.advance(950)
-  t.strictSame(failed(await result), ['a'])
-  clock.advance(50)
-  t.equal(timeouts, 0)
 })
 
 const EARLY_TIMEOUT_ERROR = {
@@ -291,13 +249,11 @@ t.test(
       const clock = mockClock(t)
       clock.advance(5000) // the process is older than the invocation
       const { promise, resolve } = Promise.withResolvers<void>()
-      const handler = middy()
-        .use(boundedSqsBatch({ logger: false }))
-        .handler(async (event: SQSEvent, context) => {
-          const report = await eachRecord(fails)(event, context)
-          await promise
-          return returns === 'the report' ? report : listOf('a')
-        })
+      const handler = batchHandlerOf(async (event: SQSEvent, context) => {
+        const report = await eachRecord(fails)(event, context)
+        await promise
+        return returns === 'the report' ? report : listOf('a')
+      })
       const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
       await settled()
       clock.advance(passed)
