@@ -1,7 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import diagnostics, { tracingChannel } from 'node:diagnostics_channel'
+import middy from '@middy/core'
 import t from 'tap'
-import { FullBatchFailureError, type RecordTrace } from '../../src/index.ts'
+import { boundedSqsBatch, eachRecord, FullBatchFailureError, type RecordTrace } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext } from '../support/handlers.ts'
@@ -51,6 +52,17 @@ t.test("a handler sees the store that is bound to its record's start, and the st
   t.strictSame(wrong, [])
   t.equal(new Set(ends).size, 6, 'asyncEnd is published for each record')
   t.equal(spans.getStore(), undefined)
+})
+
+t.test('a listener that freezes its messages does not change the response', async (t) => {
+  for (const channel of [RECORD, BATCH]) {
+    diagnostics.subscribe(`tracing:${channel}:start`, Object.freeze)
+    t.teardown(() => diagnostics.unsubscribe(`tracing:${channel}:start`, Object.freeze))
+  }
+  const handle = handlerOf(({ messageId }) => {
+    if (messageId === 'x') throw new Error('x failed')
+  })
+  t.strictSame(failed(await handle(standardEvent('a', 'x', 'b'))), ['x'])
 })
 
 t.test('concurrent invocations publish separate traces', async (t) => {
@@ -144,6 +156,24 @@ t.test('an error in a subscriber becomes an uncaught exception and does not chan
     for (const listener of listeners) process.on('uncaughtException', listener)
   }
   t.strictSame([...new Set(uncaught)].sort(), names.sort())
+})
+
+t.test('if a subscriber removes the response while a record starts, the invocation fails', async (t) => {
+  const held = heldRecords()
+  let request: { response?: unknown } | undefined
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .before((each) => {
+      request = each
+    })
+    .handler(eachRecord(held.handle))
+  function remove(message: unknown) {
+    if (request && (message as RecordTrace).records[0]?.messageId === 'b') request.response = undefined
+  }
+  diagnostics.subscribe(`tracing:${RECORD}:start`, remove)
+  t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:start`, remove))
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /^The handler returned undefined/ })
+  t.strictSame(held.started, ['a', 'b'], 'the handler is still called for b')
 })
 
 t.test('subscribers to records are checked once per invocation', async (t) => {

@@ -11,17 +11,17 @@ const finished = []
 const stages = {}
 let logEntries = 0
 
-const works = { hang, fetch: callFetch, http: callHttp }
+const works = { hang, fetch: callFetch, http: callHttp, compute, texts: failWithText }
 const onFailures = { none: undefined, returns: returnFailures, sqs: onFailure === 'sqs' && (await sqsHandlers()) }
 
 const handler = middy()
   .use(boundedSqsBatch({ concurrency, onFailure: onFailures[onFailure] }))
-  .handler(eachRecord(processRecord))
+  .handler(eachRecord(processRecord, work === 'compute' ? { body: asyncSchema() } : {}))
 
 function processRecord(record, _context, { signal, index }) {
   if (index < permanent) throw new PermanentError('the order is not valid')
   if (index === permanent) signal.addEventListener('abort', () => enter('signals'), { once: true })
-  return (works[work] ?? finishLater)(record, signal)
+  return (works[work] ?? finishLater)(record, signal, index)
 }
 
 /** Listens to its signal, as `fetch()` does, and never settles. */
@@ -50,6 +50,26 @@ function callHttp({ body }, signal) {
     })
     request.once('error', reject).end(body)
   })
+}
+
+/** Its validation takes microtasks only, so it does not let the event loop run. */
+function asyncSchema() {
+  const validate = async (value) => ({ value })
+  return { '~standard': { version: 1, vendor: 'test', validate } }
+}
+
+function compute({ messageId }) {
+  const end = cpuTime() + 200_000
+  while (cpuTime() < end);
+  finished.push(messageId)
+}
+
+/** So many records hang. The batch ends at its abort, and then writes its log entry. */
+const HANGING = 50
+
+function failWithText(record, signal, index) {
+  if (index < HANGING) return hang(record, signal)
+  throw new Error(`${index.toString(16).padStart(8, '0')}${'0123abcd'.repeat(94)}`)
 }
 
 async function returnFailures(failures) {

@@ -32,8 +32,11 @@ interface Case {
   readonly memory: number
   /** The function's timeout in seconds. */
   readonly timeout: number
-  /** What a record does: it takes this many milliseconds, hangs, or calls a server that never responds. */
-  readonly work: number | 'hang' | 'fetch' | 'http'
+  /**
+   * What a record does: it takes this many milliseconds, hangs, or calls a server that never responds. Or it uses 200 ms
+   * of the CPU after an asynchronous schema. Or all records fail with long texts, except for some that hang.
+   */
+  readonly work: number | 'hang' | 'fetch' | 'http' | 'compute' | 'texts'
   readonly concurrency: number
   /** The number of records. */
   readonly size: number
@@ -51,6 +54,8 @@ const CASES: readonly Case[] = [
   ...combine({ work: ['fetch', 'http'], memory: [512], concurrency: [800], timeout: [3, 6], size: [1000] }),
   ...combine({ work: ['fetch', 'http'], memory: [1769], timeout: [0.3], size: [100, 1000] }),
   ...combine({ work: ['fetch'], memory: [128, 512], timeout: [3, 6], size: [1000], onFailure: ['sqs'] }),
+  ...combine({ work: ['compute'], memory: [1769], timeout: [6], size: [1000] }),
+  ...combine({ work: ['texts'], memory: [128], timeout: [3, 6], size: [6900] }),
 ]
 
 /** Lambda gives a function with this memory one full core. */
@@ -272,7 +277,7 @@ function report(results: ReadonlyMap<Case, readonly Run[]>): void {
       ]),
     ),
   )
-  const hanging = [...results].filter(([{ work }]) => typeof work === 'string')
+  const hanging = [...results].filter(([{ work }]) => typeof work === 'string' && work !== 'compute')
   if (hanging.length > 0) {
     console.log('Median CPU time that ending took, in ms (no record finished):')
     console.table(Object.fromEntries(hanging.map(([each, runs]) => [nameOf(each), endingCost(runs)])))
@@ -312,7 +317,13 @@ function verdictOf(runs: readonly Run[]): string {
 }
 
 function nameOf({ memory, timeout, work, concurrency, size, onFailure }: Case): string {
-  const what = { hang: 'records hang', fetch: `${concurrency} × fetch`, http: `${concurrency} × node:http` }
+  const what = {
+    hang: 'records hang',
+    fetch: `${concurrency} × fetch`,
+    http: `${concurrency} × node:http`,
+    compute: '200 ms of CPU after an asynchronous schema',
+    texts: 'errors with 760 hexadecimal digits',
+  }
   return [
     `${memory} MB`,
     `${timeout} s`,
