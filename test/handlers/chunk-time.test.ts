@@ -1,12 +1,12 @@
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { type ChunkResult, eachChunk, RecordTimeoutError } from '../../src/index.ts'
+import { type ChunkResult, eachChunk, RecordNotStartedError, RecordTimeoutError } from '../../src/index.ts'
 import { mockClock, passTime, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { batchHandlerOf, chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
-import { unhandledRejections } from '../support/output.ts'
+import { unhandledRejections, warned } from '../support/output.ts'
 
 t.test(
   'recordTimeout applies to a chunk: all its records are reported, its signal aborts, other chunks go on',
@@ -181,3 +181,17 @@ for (const body of [undefined, 'json'] as const) {
     t.equal(forever.length, 1)
   })
 }
+
+t.test('if the time budget leaves no time, no chunk starts and all records are reported', async (t) => {
+  const errors: unknown[] = []
+  const handle = chunkHandlerOf(2, () => t.fail('started') as never, {
+    timeBudget: { drain: 5000 },
+    logger: (error) => errors.push(error),
+  })
+  const context = { getRemainingTimeInMillis: () => 3000 } as Context
+  await warned(async () => {
+    t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'), context)), ['a', 'b', 'c'])
+  })
+  t.equal(errors.length, 3)
+  t.ok(errors.every((error) => error instanceof RecordNotStartedError))
+})

@@ -23,13 +23,6 @@ t.test('chunks are consecutive records of the given size, and the last one holds
   }
 })
 
-t.test('for an empty batch, the chunk handler is not called', async (t) => {
-  const handle = chunkHandlerOf(10, () => {
-    throw new Error('was called')
-  })
-  t.strictSame(await handle(standardEvent()), { batchItemFailures: [] })
-})
-
 t.test('a handler gets the records of the event, the context and a signal', async (t) => {
   const event = standardEvent('a', 'b')
   const context = testContext()

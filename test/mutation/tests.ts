@@ -70,7 +70,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/time-budget',
   ],
   'src/sqs-event.ts': [
-    'fuzz/events',
     'invocation/bad-event',
     'invocation/guarded-event',
     'scheduler/fifo',
@@ -79,6 +78,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'handlers/chunk-fifo',
     'report/failure-handlers',
     'handlers/each-record-arguments',
+    'fuzz/events',
   ],
   'src/scheduler/ready-queue.ts': [
     'scheduler/random-batches',
@@ -234,13 +234,13 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'src/sqs/visibility.ts': ['sqs/retry-backoff', 'sqs/isolate-crashes', 'sqs/unreachable'],
   'src/sqs/source-queue.ts': ['sqs/dead-letter', 'sqs/options', 'sqs/retry-backoff', 'sqs/unreachable'],
   'src/handlers/body.ts': [
-    'fuzz/events',
     'handlers/bodies',
     'handlers/chunk-bodies',
     'handlers/chunks',
     'handlers/each-record-arguments',
     'invocation/other-inner-handlers',
     'scheduler/rate-limit',
+    'fuzz/events',
   ],
   'src/scheduler/rate-limit.ts': [
     'scheduler/rate-limit-random',
@@ -269,7 +269,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'src/shared/safely.ts': ['options/descriptors', 'scheduler/time-budget', 'report/time-limit', 'report/log'],
   'src/middleware.ts': [
     'fuzz/chains',
-    'fuzz/events',
     'invocation/second-use',
     'invocation/durable-context',
     'invocation/replaced-promise',
@@ -286,6 +285,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'options/options',
     'scheduler/time-budget',
     'options/descriptors',
+    'fuzz/events',
   ],
   'cli/src/local/command/verdict.ts': ['local/verdict'],
   'cli/src/local/simulator/ledger.ts': ['local/ledger'],
