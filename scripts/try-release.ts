@@ -39,7 +39,7 @@ if (isPrerelease) run('npx', 'changeset', 'pre', 'exit')
 run('npm', 'run', 'release:version')
 
 print('Texts that the release changes', run('git', 'status', '--short'))
-print('Their new text, without package-lock.json', run('git', 'diff', '--', '.', ':!package-lock.json'))
+print('Their new text, without package-lock.json', run('git', 'diff', '--', '.', ':!package-lock.json', ':!.changeset'))
 const manifests = PACKAGES.map((path) => JSON.parse(readFileSync(join(clone, path, 'package.json'), 'utf8')))
 for (const { name, version } of manifests) {
   const into = join(resolve(folder), name)
@@ -47,6 +47,7 @@ for (const { name, version } of manifests) {
   const npmTag = version.includes('-') ? 'next' : 'latest'
   print(`${name}@${version}, npm tag ${npmTag}: files`, run('tar', '-tvzf', tarball))
   print(`${name}@${version}: package.json`, run('tar', '-xzOf', tarball, 'package/package.json'))
+  print(`${name}@${version}: README.md`, run('tar', '-xzOf', tarball, 'package/README.md'))
   print(`${name}@${version}: text of the GitHub release`, readFileSync(join(into, 'notes.md'), 'utf8'))
 }
 print(
