@@ -123,18 +123,6 @@ const CASES: [name: string, found: Found, observed: string, asExpected: boolean]
   ],
   [
     stays,
-    { notes: [...setAndAgain(10, 60_200), ...setAndAgain(90, 90_000)] },
-    'set to 10 s: redelivered after 60.2 s; set to 90 s: redelivered after 90.0 s',
-    false,
-  ],
-  [
-    stays,
-    { notes: [...setAndAgain(10, 10_400), ...setAndAgain(90, 200)] },
-    'set to 10 s: redelivered after 10.4 s; set to 90 s: redelivered after 0.2 s',
-    false,
-  ],
-  [
-    stays,
     { notes: [...setAndAgain(10, 10_400), ...setAndAgain(90), { at: 91_000, bodies: [others] }] },
     'set to 10 s: redelivered after 10.4 s; set to 90 s: not redelivered',
     false,
@@ -257,7 +245,6 @@ const CASES: [name: string, found: Found, observed: string, asExpected: boolean]
   ['file descriptors', { responses: [{ limit: 65535, code: 'EMFILE' }] }, 'a limit of 65535, then EMFILE', false],
   ['CPU share at 128 MB', { responses: [{ share: 0.0724 }] }, '7.2 % of a CPU', true],
   ['CPU share at 128 MB', { responses: [{ share: 0.49 }] }, '49.0 % of a CPU', false],
-  ['CPU share at 128 MB', { responses: [{ share: 0.03 }] }, '3.0 % of a CPU', false],
   [
     'a timer after the response',
     { responses: [{}, { paused: 10_100, ticks: 20 }] },
@@ -275,12 +262,6 @@ const CASES: [name: string, found: Found, observed: string, asExpected: boolean]
     'the response {}',
     { notes: [{ title: 'the response {}' }], letters: [{ title: 'the response {}' }] },
     'redelivered',
-    false,
-  ],
-  [
-    'the response true',
-    { notes: [{ title: 'the response true' }], letters: [{ title: 'the response []' }] },
-    'deleted',
     false,
   ],
   [
