@@ -1,8 +1,8 @@
 import t from 'tap'
-import { busyClock, iterationCounter, settled } from '../support/clock.ts'
+import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf } from '../support/handlers.ts'
+import { failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
 t.test('at most `concurrency` handlers are in flight, and records start in record order', async (t) => {
@@ -59,6 +59,28 @@ for (const microtasks of [0, 1, 40]) {
     },
   )
 }
+
+t.test('a handler that settles after the end of its batch does not free the slot of another record', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 1, timeBudget: { drain: 100, abort: 100 } })
+  const first = handle(standardEvent('a'), timedContext(1000))
+  await settled()
+  clock.advance(900)
+  t.strictSame(failed(await first), ['a'])
+  const later = [handle(standardEvent('b')), handle(standardEvent('c'))]
+  await settled()
+  t.strictSame(held.running(), ['a', 'b'])
+  held.succeed('a')
+  later.push(handle(standardEvent('d')))
+  await settled()
+  t.strictSame(held.running(), ['b'], 'b holds the only slot')
+  for (const id of ['b', 'c', 'd']) {
+    held.succeed(id)
+    await settled()
+  }
+  t.strictSame((await Promise.all(later)).flatMap(failed), [])
+})
 
 t.test('invocations that share an instance share its bound', async (t) => {
   const held = heldRecords()
