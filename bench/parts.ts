@@ -18,6 +18,7 @@ import {
   P_MAP,
   POWERTOOLS,
   POWERTOOLS_ALONE,
+  POWERTOOLS_FIFO,
   withBaseline,
 } from './peers.ts'
 import type { Costs } from './processes/calls.ts'
@@ -36,6 +37,7 @@ export const PARTS = {
   heap: measureHeap,
   overlap: measureOverlap,
   timeout: measureTimeout,
+  log: measureLog,
   bundle: measureBundles,
   noop: (isShort: boolean) => measureLambda(false, [OURS, POWERTOOLS], isShort),
 }
@@ -52,7 +54,6 @@ export const CASE = {
   later100: '100, later',
   of1000: '1,000',
   of10000: '10,000',
-  at1000: '10,000, concurrency 1,000',
 }
 
 const LAMBDA_PEERS = [OURS, MIDDY_IDIOM, POWERTOOLS, POWERTOOLS_ALONE, P_LIMIT, P_MAP, BARE_LOOP]
@@ -63,10 +64,10 @@ const LAMBDA_PEERS = [OURS, MIDDY_IDIOM, POWERTOOLS, POWERTOOLS_ALONE, P_LIMIT, 
  */
 async function measureLambda(waits: boolean, shortRunPeers: readonly string[], isShort: boolean): Promise<Cases> {
   const peers = withBaseline(isShort ? shortRunPeers : LAMBDA_PEERS)
-  function measure(size: number, batches: number, concurrency = 100): Promise<Samples<Environment>> {
+  function measure(size: number, batches: number): Promise<Samples<Environment>> {
     const title = `${waits ? 'waiting' : 'no-op'} handler, batches of ${size}`
     return inRounds(title, isShort ? 3 : 9, peers, (peer) =>
-      runProcess('lambda.ts', { peer, waits, size, concurrency, batches }),
+      runProcess('lambda.ts', { peer, work: waits ? 'I/O' : 'nothing', size, batches }),
     )
   }
   // A short run measures only what has a target. On a busy machine, other processes interrupt batches: a first batch
@@ -87,7 +88,6 @@ async function measureLambda(waits: boolean, shortRunPeers: readonly string[], i
   }
   if (isShort && waits) return cases // these batches of 10,000 have no target
   cases[CASE.of10000] = each(await measure(10_000, 15), ({ batches }) => typical(batches) / 10)
-  if (waits) cases[CASE.at1000] = each(await measure(10_000, 15, 1_000), ({ batches }) => typical(batches) / 10)
   return cases
 }
 
@@ -190,8 +190,12 @@ function measureHttp(isShort: boolean): Promise<HttpCase[]> {
 const OURS_AND_POWERTOOLS = withBaseline([OURS, POWERTOOLS])
 
 /** Milliseconds per batch of 10 records of 10 ms in 10 message groups. */
-function measureFifo(isShort: boolean): Promise<Samples> {
-  return inRounds('FIFO', isShort ? 1 : 5, OURS_AND_POWERTOOLS, (peer) => runProcess('fifo.ts', { peer }))
+async function measureFifo(isShort: boolean): Promise<Samples> {
+  const rounds = await inRounds('FIFO', isShort ? 1 : 5, OURS_AND_POWERTOOLS, (peer): Promise<Environment> => {
+    const task = { work: 10, size: 10, groups: 10, batches: 9 }
+    return runProcess('lambda.ts', { ...task, peer: peer === POWERTOOLS ? POWERTOOLS_FIFO : peer })
+  })
+  return each(rounds, ({ batches }) => median(batches.slice(2)))
 }
 
 /** Bytes of heap that a peer uses in the middle of a batch of 10,000 records. */
@@ -233,13 +237,17 @@ function measureTimeout(isShort: boolean): Promise<Samples> {
   )
 }
 
+/** Milliseconds of CPU time that the log entry takes, in a batch of 6,900 failures with long texts. */
+function measureLog(isShort: boolean): Promise<Samples> {
+  return inRounds('log entry', isShort ? 5 : 15, withBaseline([OURS]), async (peer) => {
+    const without = await runProcess('log.ts', { peer, logs: false })
+    return (await runProcess('log.ts', { peer, logs: true })) - without
+  })
+}
+
 const ENTRIES = {
   [OURS]: oursFrom(OURS),
   ...(BENCH_PACKAGE && { [BASELINE]: oursFrom(BENCH_PACKAGE) }),
-  [`${OURS}, eachChunk()`]: `
-    import middy from '@middy/core'
-    import { boundedSqsBatch, eachChunk } from 'middy-bounded-sqs-batch'
-    export const handler = middy().use(boundedSqsBatch()).handler(eachChunk(10, async () => []))`,
   [`${OURS}, every export`]: `
     export { default as middy } from '@middy/core'
     ${everyEntry()
@@ -254,13 +262,6 @@ const ENTRIES = {
     import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
     const processor = new BatchProcessor(EventType.SQS)
     export const handler = middy((event) => processPartialResponse(event, () => {}, processor))`,
-  [POWERTOOLS_ALONE]: `
-    import { BatchProcessor, EventType, processPartialResponse } from '@aws-lambda-powertools/batch'
-    const processor = new BatchProcessor(EventType.SQS)
-    export const handler = (event) => processPartialResponse(event, () => {}, processor)`,
-  '@middy/core alone': `
-    import middy from '@middy/core'
-    export const handler = middy().handler(() => {})`,
 }
 
 function oursFrom(source: string): string {
@@ -317,23 +318,15 @@ function packageOf(path: string): string {
 
 export const GO = 'Go, buffered channel'
 
-/** `undefined` if Go is not installed. */
-export async function goVersion(): Promise<string | undefined> {
-  try {
-    return (await promisify(execFile)('go', ['env', 'GOVERSION'])).stdout.trim()
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw error
-  }
-}
-
 /** Builds the Go program and returns its path; `undefined` if Go is not installed. */
 async function buildGo(): Promise<string | undefined> {
-  if (!(await goVersion())) {
+  const program = join(import.meta.dirname, 'node_modules', '.cache', 'fanout')
+  try {
+    await promisify(execFile)('go', ['build', '-trimpath', '-o', program], { cwd: join(import.meta.dirname, 'go') })
+    return program
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
     process.stderr.write(`${GO}: omitted, because Go is not installed\n`)
     return undefined
   }
-  const program = join(import.meta.dirname, 'node_modules', '.cache', 'fanout')
-  await promisify(execFile)('go', ['build', '-trimpath', '-o', program, '.'], { cwd: join(import.meta.dirname, 'go') })
-  return program
 }

@@ -7,6 +7,7 @@ type Peer = (handle: RecordHandler, concurrency: number) => Promise<BatchHandler
 export const OURS = 'middy-bounded-sqs-batch'
 export const MIDDY_IDIOM = 'Middy idiom'
 export const POWERTOOLS = 'Powertools in Middy'
+export const POWERTOOLS_FIFO = 'Powertools for FIFO queues in Middy'
 export const POWERTOOLS_ALONE = 'Powertools alone'
 export const P_LIMIT = 'p-limit in Middy'
 export const P_MAP = 'p-map in Middy'
@@ -20,8 +21,8 @@ export const { BENCH_PACKAGE } = process.env
  * imported when its peer is called, so that a process loads only the peer that it measures.
  */
 export const peers = {
-  [OURS]: (handle, concurrency) => boundedBy('middy-bounded-sqs-batch', handle, concurrency),
-  [BASELINE]: (handle, concurrency) => boundedBy(BENCH_PACKAGE as string, handle, concurrency),
+  [OURS]: (handle, concurrency) => boundedBy(OURS, handle, concurrency),
+  [BASELINE]: (handle, concurrency) => boundedBy(BASELINE, handle, concurrency),
 
   async [MIDDY_IDIOM](handle) {
     const { default: middy } = await import('@middy/core')
@@ -34,6 +35,13 @@ export const peers = {
   /** For functions that use Middy, the documentation of Powertools wraps its handler in `middy()`. */
   async [POWERTOOLS](handle) {
     return inMiddy(await powertools(handle))
+  },
+
+  /** It processes one record after another, also if they are in different message groups. */
+  async [POWERTOOLS_FIFO](handle) {
+    const { processPartialResponse, SqsFifoPartialProcessorAsync } = await import('@aws-lambda-powertools/batch')
+    const processor = new SqsFifoPartialProcessorAsync()
+    return inMiddy((event, context) => processPartialResponse(event, handle, processor, { context }))
   },
 
   /** For functions without Middy. */
@@ -83,16 +91,23 @@ export const peers = {
 } satisfies Record<string, Peer>
 
 export type NodePeer = keyof typeof peers
-export const nodePeers = withBaseline(Object.keys(peers).filter((peer) => peer !== BASELINE))
+export const nodePeers = withBaseline(
+  Object.keys(peers).filter((peer) => peer !== BASELINE && peer !== POWERTOOLS_FIFO),
+)
 
 /** Adds the other build of this package to these peers, if there is one. */
 export function withBaseline(names: readonly string[]): readonly string[] {
   return BENCH_PACKAGE ? [...names, BASELINE] : names
 }
 
-async function boundedBy(source: string, handle: RecordHandler, concurrency: number): Promise<BatchHandler> {
+/** This build of the package, or the baseline. */
+export function ourPackage(peer: string): Promise<typeof import('middy-bounded-sqs-batch')> {
+  return import(peer === BASELINE ? (BENCH_PACKAGE as string) : OURS)
+}
+
+async function boundedBy(peer: string, handle: RecordHandler, concurrency: number): Promise<BatchHandler> {
   const { default: middy } = await import('@middy/core')
-  const { boundedSqsBatch, eachRecord }: typeof import('middy-bounded-sqs-batch') = await import(source)
+  const { boundedSqsBatch, eachRecord } = await ourPackage(peer)
   return middy().use(boundedSqsBatch({ concurrency })).handler(eachRecord(handle))
 }
 

@@ -214,7 +214,7 @@ function targetTable(results: Results, parts: readonly Part[], isShort: boolean)
           'The quartiles are those of the ratios of single rounds, so the measured value can lie outside of them. The FIFO batch has 10 ' +
           'records of 10 ms in 10 message groups. The heap is measured after a garbage collection. ' +
           'The batch with an asynchronous schema has 100 records, which Zod validates without I/O. The timeout is ' +
-          '3 s, and the figure is that of the slowest response.',
+          '3 s, and the figure is that of the slowest response. The log entry is compared with `logger: false`.',
     ['', 'measured', ...cell(hasBaseline, BASELINE), 'quartiles', ...cell(isShort, 'fastest'), 'target', 'gate', ''],
     found.map((verdict) => [
       verdict.title,

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, totalmem } from 'node:os'
 import { dirname, join } from 'node:path'
-import { goVersion, PARTS, type Part } from './parts.ts'
+import { PARTS, type Part } from './parts.ts'
 
 interface Result<P extends Part> {
   readonly measured: string
@@ -15,15 +15,14 @@ const FILE = join(import.meta.dirname, 'results', 'results.json')
 export async function measure(parts: readonly Part[], isShort: boolean): Promise<Results> {
   const results: Results = {}
   for (const part of parts) {
-    Object.assign(results, { [part]: { measured: await dateAndMachine(), data: await PARTS[part](isShort) } })
+    Object.assign(results, { [part]: { measured: dateAndMachine(), data: await PARTS[part](isShort) } })
   }
   return results
 }
 
-async function dateAndMachine(): Promise<string> {
+function dateAndMachine(): string {
   const machine = `${cpus()[0]?.model.trim()}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB`
-  const go = (await goVersion())?.replace('go', 'Go ') ?? 'without Go'
-  return `${new Date().toISOString().slice(0, 10)} (${machine}, ${process.platform}, Node ${process.versions.node}, ${go})`
+  return `${new Date().toISOString().slice(0, 10)} (${machine}, ${process.platform}, Node ${process.versions.node})`
 }
 
 export async function readResults(): Promise<Results> {

@@ -26,6 +26,16 @@ export function sqsEvent(size: number, groups = 0): SQSEvent {
 /** The remaining time is longer than any case takes. */
 export const context = { getRemainingTimeInMillis: () => 300_000 } as Context
 
+/** The response of an invocation, its milliseconds, and its CPU time: milliseconds of all threads. */
+export async function measured<T>(invoke: () => Promise<T>): Promise<{ response: T; time: number; cpu: number }> {
+  const cpuStart = process.cpuUsage()
+  const start = performance.now()
+  const response = await invoke()
+  const time = performance.now() - start
+  const { user, system } = process.cpuUsage(cpuStart)
+  return { response, time, cpu: (user + system) / 1_000 }
+}
+
 /** Throws unless every record ran once and the response reports exactly the failed records, in any order. */
 export function assertExact(
   { Records }: SQSEvent,

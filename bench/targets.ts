@@ -60,6 +60,10 @@ const TARGETS: readonly Target[] = [
   exact('timeout', 'asynchronous schema, then 200 ms of CPU per record: response ÷ timeout', 1, ({ timeout }, mine) =>
     highest(timeout?.data[mine]?.map((ms) => ms / TIMEOUT)),
   ),
+  target('log', 'log entry of 6,900 failures with 760 hexadecimal digits each, ms of CPU time', 30, ({ log }, mine) => [
+    log?.data[mine] ?? [],
+    (log?.data[mine] ?? []).map(() => 1),
+  ]),
   exact('bundle', 'our own code in a bundle by esbuild, minified, kB', 33, ({ bundle }, mine) =>
     highest([(bundle?.data[mine]?.packages[OURS] ?? Number.NaN) / 1_000]),
   ),

@@ -23,9 +23,8 @@ export function withoutStack<TError extends Error>(create: () => TError): TError
 }
 
 /**
- * The event is not an SQS event. It is not an object, or it has no `Records` array, or one of its records comes from
- * another source or has no `messageId`. Thrown before any record starts. The invocation fails, and SQS redelivers the
- * whole batch.
+ * The event is not an SQS event: not an object, without a `Records` array, or with a record that comes from another
+ * source or has no `messageId`. Thrown before any record starts. SQS redelivers the whole batch.
  */
 export class InvalidSqsEventError extends SqsBatchError {
   readonly code = 'ERR_INVALID_SQS_EVENT'

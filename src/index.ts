@@ -16,6 +16,7 @@ export type {
   BatchHandler,
   BatchSummary,
   BatchTrace,
+  BlockedRecords,
   BodyOption,
   BoundedSqsBatchOptions,
   ChunkHandler,

@@ -6,7 +6,7 @@ import type { CreateJobs, RunBatch } from './handlers/run-batch.ts'
 import type { Settings } from './options.ts'
 import { handleFailures } from './report/failure-handlers.ts'
 import { logCallback, logFailures, logRedelivery } from './report/failure-log.ts'
-import { freezeResponse, idsOf, isUnchanged, mergeReported, toReport, toResponse } from './report/response.ts'
+import { freezeResponse, idsOf, mergeReported, toReport, toResponse } from './report/response.ts'
 import { summarize } from './report/summary.ts'
 import { type CallbackTime, callInTime } from './report/time-limit.ts'
 import { traceBatch, traceJobs } from './report/tracing.ts'
@@ -52,8 +52,8 @@ interface Started {
   run?: Run
   /** The records that failed, in record order. Empty until all have a result. */
   failures: readonly Failure[]
-  /** The report that the inner handler was given, and the ids that it had at that time. */
-  given?: { readonly report: SQSBatchResponse; readonly ids: readonly string[] }
+  /** The report that the inner handler was given. It can add ids to it. */
+  report?: SQSBatchResponse
 }
 
 /** The reports of all invocations. A WeakSet, unlike the values of a WeakMap, keeps nothing else in memory. */
@@ -102,11 +102,9 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
         resolve()
       })
     })
-    const ids = idsOf(batch, own.failures)
-    const report = toReport(ids)
-    REPORTS.add(report)
-    own.given = { report, ids }
-    return report
+    own.report = toReport(idsOf(batch, own.failures))
+    REPORTS.add(own.report)
+    return own.report
   }
 
   function receive(returned: unknown): Received {
@@ -124,12 +122,11 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
     return { returned, failures: read(returned) }
   }
 
-  const isOwnReport = (returned: unknown) => returned !== undefined && returned === started?.given?.report
+  const isOwnReport = (returned: unknown) => returned !== undefined && returned === started?.report
 
   function read(returned: unknown): readonly Failure[] {
-    const given = started?.given
     // The inner handler may have added ids to the report, even if it then returned something else.
-    const added = !given || isUnchanged(given.report, given.ids) ? [] : readBatchResult(given.report, batch)
+    const added = started?.report ? readBatchResult(started.report, batch) : []
     return isOwnReport(returned) ? added : [...added, ...readBatchResult(returned, batch)]
   }
 
@@ -147,10 +144,16 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
   }
 
   async function respond({ returned, failures: reported }: Received): Promise<SQSBatchResponse> {
-    const { logger, onSummary, throwOnFullBatchFailure } = settings
+    const { logger, failureHandlers, onSummary, throwOnFullBatchFailure } = settings
     const failures = end([...reported, ...read(returned)])
     assertNotFailed()
-    const remaining = failures.length === 0 ? failures : await callFailureHandlers(failures)
+    let remaining = failures
+    if (failures.length > 0 && failureHandlers.length > 0) {
+      const log = (error: unknown) => logCallback(logger, 'onFailure', error)
+      const isFailed = () => fatal !== undefined
+      remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log, isFailed)
+      assertNotFailed()
+    }
     const summary = () => summarize(size, failures, remaining.length, started?.run, remainingTime())
     if (tracedOutcome) safely(() => Object.assign(trace, { summary: summary(), failures: withRecords(failures) }))
     if (failures.length > 0) await logFailures(logger, batch, failures, summary, callbackTime)
@@ -171,17 +174,6 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
 
   const withRecords = (failures: readonly Failure[]) =>
     failures.map(({ index, reason }) => ({ record: batch.records[index], error: reason }))
-
-  /** Returns the failures that stay reported. */
-  async function callFailureHandlers(failures: readonly Failure[]): Promise<readonly Failure[]> {
-    const { logger, failureHandlers } = settings
-    if (failureHandlers.length === 0) return failures
-    const log = (error: unknown) => logCallback(logger, 'onFailure', error)
-    const isFailed = () => fatal !== undefined
-    const remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log, isFailed)
-    assertNotFailed()
-    return remaining
-  }
 
   function assertNotFailed(): void {
     if (fatal) throw fatal

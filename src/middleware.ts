@@ -74,18 +74,16 @@ const LATCH = {
     else if (state.status === 'open' || state.status === 'responded') {
       // With an early response, Middy skips the hooks of earlier middlewares, for example COMMIT.
       const isFirst = state.response === undefined
-      if ('earlyResponse' in this || (!isFirst && response !== state.response)) throw otherResponseError()
+      if ('earlyResponse' in this || (!isFirst && response !== state.response)) {
+        throw new TypeError(
+          'Another middleware responded. Make boundedSqsBatch() the last .use(), and do not change its response',
+        )
+      }
       if (isFirst) state.received = state.invocation?.receive(response)
       state.response = response
     }
     // Once it is closed, a value is ignored, so that every `onError` hook runs.
   },
-}
-
-function otherResponseError(): TypeError {
-  return new TypeError(
-    'Another middleware responded. Make boundedSqsBatch() the last .use(), and do not change its response in a middleware',
-  )
 }
 
 /** Fails the invocation for good. Does not throw: if it did, Middy would not call the `onError` hooks. */
@@ -217,12 +215,12 @@ async function warmUp(settings: Settings, schedule: Schedule): Promise<void> {
 }
 
 function refuseDurableContext(context: object): void {
-  try {
+  // A context that throws when it is read is not the context of a durable execution.
+  const isDurable = safely(() => {
     const { lambdaContext, executionContext, step } = context as Record<string, unknown>
-    if (!isObject(lambdaContext) || !(isObject(executionContext) || typeof step === 'function')) return
-  } catch {
-    return // a context that throws when it is read is not the context of a durable execution
-  }
+    return isObject(lambdaContext) && (isObject(executionContext) || typeof step === 'function')
+  })
+  if (!isDurable) return
   throw new DurableContextError(
     'boundedSqsBatch() cannot be used in a durable function, because a redelivery has no checkpoints. ' +
       'Use a regular function that starts an execution named after each message id',

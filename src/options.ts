@@ -73,9 +73,8 @@ function concurrencyOfEnvironment(): number | undefined {
 }
 
 /**
- * A function with 1,769 MB has one vCPU. A smaller function has a proportional share
- * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html). It is 1 on Lambda Managed Instances, where
- * memory does not decide it, and if `AWS_LAMBDA_FUNCTION_MEMORY_SIZE` is not set.
+ * A function with 1,769 MB has one vCPU, and a smaller one a proportional share. 1 on Managed Instances and outside of Lambda
+ * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
  */
 function cpuShare(): number {
   const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE)

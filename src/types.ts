@@ -138,6 +138,17 @@ export interface RecordFailure {
   readonly receiveCount: number
 }
 
+/** A failure on a FIFO queue, and the records that wait for it. */
+export interface BlockedRecords {
+  /** One of the failures that the failure handlers of this invocation received, the same object. */
+  readonly failure: RecordFailure
+  /**
+   * The later records of its message group that are reported, whatever their own errors are. With `fifoFailure: 'batch'`,
+   * also the records of other groups that did not start because of this failure. In the order of the event.
+   */
+  readonly records: readonly SQSRecord[]
+}
+
 /** The second argument of a failure handler. */
 export interface FailureRequest {
   readonly event: SQSEvent
@@ -149,6 +160,11 @@ export interface FailureRequest {
   readonly signal: AbortSignal
   /** Writes an entry to the log, for example about a call that failed. Does nothing if `logger` is `false`. */
   readonly log: (error: unknown) => void
+  /**
+   * On a FIFO queue: which records wait for each failure, also for those that an earlier failure handler has taken over.
+   * The list is frozen, and all failure handlers of an invocation receive the same one. Empty on a standard queue.
+   */
+  readonly blocked: readonly BlockedRecords[]
 }
 
 /**

@@ -5,7 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { SQSRecord } from 'aws-lambda'
 import { HTTP_CLIENTS, type HttpClient } from '../http-clients.ts'
 import { type NodePeer, peers } from '../peers.ts'
-import { assertExact, context, sqsEvent } from '../sqs-event.ts'
+import { assertExact, context, measured, sqsEvent } from '../sqs-event.ts'
 
 /** A figure for each batch. */
 export interface Costs {
@@ -32,12 +32,9 @@ for (let batch = 0; batch < batches; batch++) {
   ran = []
   statuses = new Set()
   await pause(4)
-  const cpuStart = process.cpuUsage()
-  const start = performance.now()
-  const response = await handler(event, context)
-  costs.time.push(performance.now() - start)
-  const { user, system } = process.cpuUsage(cpuStart)
-  costs.cpu.push((user + system) / 1_000)
+  const { response, time, cpu } = await measured(() => handler(event, context))
+  costs.time.push(time)
+  costs.cpu.push(cpu)
   assertExact(event, { ran, failed: [] }, response)
   assert.deepEqual([...statuses], [200])
 }

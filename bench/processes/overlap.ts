@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import { type NodePeer, peers } from '../peers.ts'
-import { assertExact, context, sqsEvent } from '../sqs-event.ts'
+import { assertExact, context, measured, sqsEvent } from '../sqs-event.ts'
 import type { Costs } from './calls.ts'
 
 const SIZE = 5_000
@@ -34,14 +34,12 @@ for (let run = 0; run < WARM_UP + RUNS; run++) {
   ran = []
   batchEnded = Promise.withResolvers()
   await pause(4)
-  const cpuStart = process.cpuUsage()
-  const start = performance.now()
-  const responses =
-    task === 'apart' ? [await invoke(events[0]), await invoke(events[1])] : await Promise.all(events.map(invoke))
-  time.push(performance.now() - start)
-  const { user, system } = process.cpuUsage(cpuStart)
-  cpu.push((user + system) / 1_000)
-  const batchItemFailures = responses.flatMap((response) => response.batchItemFailures)
+  const cost = await measured(async () =>
+    task === 'apart' ? [await invoke(events[0]), await invoke(events[1])] : Promise.all(events.map(invoke)),
+  )
+  time.push(cost.time)
+  cpu.push(cost.cpu)
+  const batchItemFailures = cost.response.flatMap((response) => response.batchItemFailures)
   assertExact({ Records: events.flatMap((event) => event.Records) }, { ran, failed: [] }, { batchItemFailures })
 }
 console.log(JSON.stringify({ cpu: cpu.slice(WARM_UP), time: time.slice(WARM_UP) } satisfies Costs))

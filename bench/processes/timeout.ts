@@ -4,13 +4,12 @@ import assert from 'node:assert/strict'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import { z } from 'zod'
-import { BASELINE, type BatchHandler, BENCH_PACKAGE, OURS } from '../peers.ts'
+import { type BatchHandler, ourPackage } from '../peers.ts'
 import { sqsEvent } from '../sqs-event.ts'
 
 const CPU_PER_RECORD = 200
 const { peer, timeout } = JSON.parse(process.argv[2] as string)
-const source = peer === BASELINE ? (BENCH_PACKAGE as string) : OURS
-const { boundedSqsBatch, eachRecord }: typeof import('middy-bounded-sqs-batch') = await import(source)
+const { boundedSqsBatch, eachRecord } = await ourPackage(peer)
 const event = sqsEvent(100)
 const ran = new Set<string>()
 

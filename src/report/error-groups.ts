@@ -37,8 +37,10 @@ export interface ErrorGroup extends ErrorText {
   readonly ids: string[]
   /** The highest receive count of these records. */
   receiveCount: number
-  /** How many different messages their errors have. More than 1 only if there were more than ten groups. */
-  messages: number
+  /** How many different texts their errors and causes have. More than 1 only if there were more than ten groups. */
+  texts: number
+  /** Whether its messages differ in numbers, UUIDs or hexadecimal texts. */
+  numbersDiffer: boolean
   /** The first error, then its causes. */
   readonly errors: readonly unknown[]
   /** The same for groups that become one if there are more than ten. */
@@ -57,7 +59,7 @@ export interface ErrorGroup extends ErrorText {
  */
 export function groupErrors(failures: readonly LoggedFailure[]) {
   const equal = new Map<string, ErrorGroup>()
-  const comparison = createComparison()
+  const comparison: Comparison = { known: new Map(), left: MAX_COMPARED }
   const groupOf = memoizeOne((error) =>
     isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, comparison),
   )
@@ -65,58 +67,70 @@ export function groupErrors(failures: readonly LoggedFailure[]) {
     const group = groupOf(error)
     if (group) add(group, 1, [id], receiveCount)
   }
-  const isMerged = equal.size > MAX_GROUPS || comparison.isOver()
+  const areAllCompared = comparison.left >= 0
+  const isMerged = equal.size > MAX_GROUPS || !areAllCompared
   const groups = [...(isMerged ? mergeKinds(equal.values()) : equal).values()]
   const omitted = groups.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
   return {
     groups,
+    /** If not, there are more different texts than the groups have. */
+    areAllCompared,
     omittedGroups: omitted.length,
     omittedRecords: omitted.reduce((sum, { count }) => sum + count, 0),
   }
 }
 
-type Comparison = ReturnType<typeof createComparison>
-
-function createComparison() {
-  const compared = new Map<string, string>()
-  let left = MAX_COMPARED
-  return {
-    /** Whether messages were not compared, because there are too many. */
-    isOver: () => left < 0,
-    /** The part of a message that equal errors have in common. */
-    common(message: string): string {
-      if (left < 0) return '' // groups of the same kind become one in any case
-      const known = compared.get(message)
-      if (known !== undefined) return known
-      left -= message.length
-      // Cut after the replacement, so that the length of a number does not move the end.
-      const common = message.replace(VARIABLE, '#').slice(0, MAX_TEXT)
-      compared.set(message, common)
-      return common
-    },
-  }
+interface Comparison {
+  /** What each message that was compared has in common with equal ones. */
+  readonly known: Map<string, string>
+  /** How many characters may still be compared. If it is below 0, further messages are not compared. */
+  left: number
 }
 
-function findGroup(groups: Map<string, ErrorGroup>, error: unknown, { common, isOver }: Comparison): ErrorGroup {
+function common(message: string, comparison: Comparison): string {
+  const { known, left } = comparison
+  if (left < 0) return '' // groups of the same kind become one in any case
+  let text = known.get(message)
+  if (text === undefined) {
+    comparison.left -= message.length
+    // Cut after the replacement, so that the length of a number does not move the end.
+    text = message.replace(VARIABLE, '#').slice(0, MAX_TEXT)
+    known.set(message, text)
+  }
+  return text
+}
+
+function findGroup(groups: Map<string, ErrorGroup>, error: unknown, comparison: Comparison): ErrorGroup {
   const errors = [error]
   const causes: ErrorText[] = []
   const text = readError(error, errors)
   text.status ??= statusIn(text.message)
   let kind = `${text.name}\n${text.code}\n${text.status}`
-  let messages = common(text.message)
+  let messages = common(text.message, comparison)
   for (let index = 1; index < errors.length; index++) {
     const cause = readError(errors[index], errors)
-    if (!isOver()) cause.status ??= statusIn(cause.message)
+    if (comparison.left >= 0) cause.status ??= statusIn(cause.message)
     causes.push(cause)
     kind += `\n${cause.name}\n${cause.code}\n${cause.status}`
-    messages += `\n${common(cause.message)}`
+    messages += `\n${common(cause.message, comparison)}`
   }
   const key = `${kind}\n\n${messages}`
   let group = groups.get(key)
   if (!group) {
-    group = { ...text, causes, count: 0, ids: [], receiveCount: 0, messages: 1, errors, kind }
+    group = {
+      ...text,
+      causes,
+      count: 0,
+      ids: [],
+      receiveCount: 0,
+      texts: comparison.left < 0 ? 0 : 1,
+      numbersDiffer: false,
+      errors,
+      kind,
+    }
     groups.set(key, group)
   }
+  if (group.message !== text.message) group.numbersDiffer = true
   return group
 }
 
@@ -132,7 +146,7 @@ function mergeKinds(groups: Iterable<ErrorGroup>): Map<string, ErrorGroup> {
     const known = kinds.get(group.kind)
     if (known) {
       add(known, group.count, group.ids, group.receiveCount)
-      known.messages++
+      known.texts += group.texts
     } else kinds.set(group.kind, group)
   }
   return kinds

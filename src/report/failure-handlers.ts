@@ -1,10 +1,10 @@
 import type { Context, SQSRecord } from 'aws-lambda'
-import { isBlockedOrNotStarted, memoizeOne } from '../errors.ts'
+import { isBlockedOrNotStarted, memoizeOne, outcomeOf } from '../errors.ts'
 import type { Failure } from '../handlers/jobs.ts'
 import { failureHandlerCompleted } from '../scheduler/deadlines.ts'
 import { kindOf } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
-import type { FailureHandler, RecordFailure } from '../types.ts'
+import type { FailureHandler, FailureRequest, RecordFailure } from '../types.ts'
 import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './time-limit.ts'
 
 /** Milliseconds that a failure handler has after its signal aborted, to return what it has done so far. */
@@ -28,13 +28,17 @@ export async function handleFailures(
   isOver: () => boolean,
 ): Promise<readonly Failure[]> {
   const isOmitted = memoizeOne(isBlockedOrNotStarted)
-  let remaining = firstOfEachGroup(failures, batch).filter(({ reason }) => !isOmitted(reason))
+  const firstOf = firstOfEachGroup(failures, batch)
+  // A later record of a message group must not be removed from the queue before the first one.
+  const isFirst = (failure: Failure) => (firstOf.get(batch.groups?.[failure.index]) ?? failure) === failure
+  let remaining = failures.filter((failure) => isFirst(failure) && !isOmitted(failure.reason))
   if (remaining.length === 0) return failures
 
   const deadline = createDeadline(time, 'the failure handlers')
   const { signal } = deadline
-  const request = { event: batch.event, context, signal, log }
   const recordFailures = new Map(remaining.map((failure) => [failure, toRecordFailure(failure, batch)]))
+  const blocked = blockedBy(recordFailures, failures, batch, firstOf)
+  const request = { event: batch.event, context, signal, log, blocked }
   for (const handler of handlers) {
     if (remaining.length === 0 || isOver()) break
     try {
@@ -59,20 +63,32 @@ export async function handleFailures(
   return failures.filter((failure) => !recordFailures.has(failure) || reported.has(failure))
 }
 
-/**
- * On a FIFO queue, returns only the first failure of each message group. A later record must not be removed from the
- * queue before the first one.
- */
-function firstOfEachGroup(failures: readonly Failure[], { groups }: Batch): readonly Failure[] {
-  if (!groups) return failures
-  const failedGroups = new Set<string>()
-  return failures.filter(({ index }) => {
-    const group = groups[index]
-    if (group === undefined) return true
-    const isFirst = !failedGroups.has(group)
-    failedGroups.add(group)
-    return isFirst
+/** The first failure of each message group. Empty on a standard queue. */
+function firstOfEachGroup(failures: readonly Failure[], { groups }: Batch): ReadonlyMap<string | undefined, Failure> {
+  const firstOf = new Map(groups && failures.toReversed().map((failure) => [groups[failure.index], failure]))
+  firstOf.delete(undefined) // only records that tests make by hand have no group
+  return firstOf
+}
+
+/** On a FIFO queue: each failure that handlers receive, and the reported records that wait for it. */
+function blockedBy(
+  passed: ReadonlyMap<Failure, RecordFailure>,
+  failures: readonly Failure[],
+  { groups, records }: Batch,
+  firstOf: ReadonlyMap<string | undefined, Failure>,
+): FailureRequest['blocked'] {
+  function waitsFor(failure: Failure, other: Failure): boolean {
+    const first = firstOf.get(groups?.[other.index])
+    if (first === failure) return other !== failure
+    // With `fifoFailure: 'batch'`, a failure also blocks the records of groups that have no failure of their own.
+    const isOther = !passed.has(first as Failure) && outcomeOf(other.reason) === 'blocked'
+    return isOther && Object.is((other.reason as Error).cause, failure.reason)
+  }
+  const blocked = Array.from(groups ? passed : [], ([given, failure]) => {
+    const behind = failures.filter((other) => waitsFor(given, other))
+    return Object.freeze({ failure, records: Object.freeze(behind.map(({ index }) => records[index] as SQSRecord)) })
   })
+  return Object.freeze(blocked)
 }
 
 function toRecordFailure({ index, reason }: Failure, { records, receiveCounts }: Batch): RecordFailure {

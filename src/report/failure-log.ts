@@ -73,9 +73,7 @@ async function callLogger(
     }
   }
   if (promises.length === 0) return
-  const { left, reserve } = time()
-  const limit = { left: Math.min(left, MAX_LOGGER_TIME + reserve), reserve }
-  await callInTime(() => Promise.all(promises), limit, 'the logger', writeOnce)
+  await callInTime(() => Promise.all(promises), { ...time(), max: MAX_LOGGER_TIME }, 'the logger', writeOnce)
 }
 
 /** An error while the entry is made, or of the console, must not change the response. */
@@ -92,14 +90,14 @@ function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, 
   }))
   const queue = safely(() => (records[0] as { eventSourceARN: string }).eventSourceARN.split(':').at(-1))
   const receiveCount = failed.reduce((highest, one) => Math.max(highest, one.receiveCount), 0)
-  const { groups, omittedGroups, omittedRecords } = groupErrors(failed)
+  const { groups, areAllCompared, omittedGroups, omittedRecords } = groupErrors(failed)
   const message = `${PREFIX} ${headline(summary, queue)}; highest receive count: ${receiveCount}`
   const errors = groups.map(toFields)
   if (process.env.AWS_LAMBDA_LOG_FORMAT?.toUpperCase() === 'JSON') {
     // The errors are last, because Logs Insights finds only the first 200 fields of an entry.
     return { message, queue, receiveCount, ...summary, omittedGroups, omittedRecords, errors }
   }
-  const lines = [`${message}; ${measuresIn(summary)}`, ...errors.map(toLines)]
+  const lines = [`${message}; ${measuresIn(summary)}`, ...errors.map((group) => toLines(group, areAllCompared))]
   if (omittedGroups > 0) lines.push(`  ${omittedRecords} × other errors, in ${omittedGroups} more groups`)
   return lines.join('\n')
 }
@@ -111,20 +109,23 @@ function toFields({ errors, kind, ...group }: ErrorGroup) {
   return { error: lineOf(group), ...group, ids, message, causes, stack: stackOf(errors) }
 }
 
-function toLines({ error, causes, count, ids, receiveCount, messages, stack }: ReturnType<typeof toFields>): string {
-  const different = messages > 1 ? ` (one of ${messages} different messages)` : ''
+function toLines(group: ReturnType<typeof toFields>, areAllCompared: boolean): string {
+  const { error, causes, count, ids, receiveCount, texts, numbersDiffer, stack } = group
+  const different = texts > 1 ? ` (one of ${areAllCompared ? '' : 'at least '}${texts} different texts)` : ''
+  const example = numbersDiffer ? '; ids or numbers in the text differ' : ''
   const more = count > ids.length ? ', …' : ''
   return [
-    `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}`,
+    `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}${example}`,
     ...causes.map((cause) => `caused by ${cause.error}`),
     ...stack,
   ].join('\n    ')
 }
 
-/** Name, message, code and status in one line. Code and status are omitted if the message contains them. */
+/** Name, message, code and status in one line. Code and status are omitted if they are a word of the message. */
 function lineOf({ name, message, code, status }: ErrorText): string {
   const text = shorten(message)
-  const has = (value: string | number | undefined) => value === undefined || text.includes(String(value))
+  const words: readonly string[] = text.match(/\w+/g) ?? []
+  const has = (value: string | number | undefined) => value === undefined || words.includes(String(value))
   const details = join(', ', [!has(code) && `code ${code}`, !has(status) && `status ${status}`])
   return join(' ', [join(': ', [shorten(name), text]), details && `(${details})`])
 }
@@ -161,7 +162,8 @@ function join(separator: string, parts: readonly (string | number | false | unde
 function stackOf(errors: readonly unknown[]): string[] {
   const ofCause = errors.length > 1 ? framesOf(errors.at(-1)).slice(0, 1) : []
   const ofError = framesOf(errors[0]).slice(0, MAX_FRAMES - ofCause.length)
-  return [...new Set([...ofError, ...ofCause])]
+  const others = ofCause.filter((frame) => !ofError.includes(frame))
+  return [...ofError, ...others.map((frame) => `caused ${frame}`)]
 }
 
 /** Frames of Node, of V8's own functions and of packages. In a bundle, the frames of packages cannot be told from those of the handler. */

@@ -2,7 +2,6 @@ import sqsPartialBatchFailure from '@middy/sqs-partial-batch-failure'
 import type { SQSBatchResponse } from 'aws-lambda'
 import type { Failure } from '../handlers/jobs.ts'
 import { addBlocked } from '../handlers/results.ts'
-import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 
 // @middy/sqs-partial-batch-failure makes the response if records failed.
@@ -37,16 +36,6 @@ export function freezeResponse(response: SQSBatchResponse): SQSBatchResponse {
 /** The report that an inner handler receives, and may add to. */
 export function toReport(ids: readonly string[]): SQSBatchResponse {
   return { batchItemFailures: ids.map((itemIdentifier) => ({ itemIdentifier })) }
-}
-
-/** Whether a report still has exactly the ids that it was made with. `undefined` if it throws when it is read. */
-export function isUnchanged(report: SQSBatchResponse, ids: readonly string[]): boolean | undefined {
-  return safely(() => {
-    const { batchItemFailures: list } = report
-    return (
-      Array.isArray(list) && list.length === ids.length && ids.every((id, index) => list[index]?.itemIdentifier === id)
-    )
-  })
 }
 
 /** Adds what a handler reported to the failures that are known, and what all of these block. In record order. */

@@ -7,6 +7,8 @@ export interface CallbackTime {
   readonly left: number
   /** How long before the timeout they must be done, so that the response is sent in time. */
   readonly reserve: number
+  /** They have at most this time, also without a timeout. No limit by default. */
+  readonly max?: number
 }
 
 /**
@@ -17,13 +19,17 @@ export interface CallbackTime {
  *
  * @param callbacks names the callbacks in the error: 'the failure handlers' or 'onSummary'
  */
-export function createDeadline({ left, reserve }: CallbackTime, callbacks: string) {
+export function createDeadline({ left, reserve, max = Infinity }: CallbackTime, callbacks: string) {
   const controller = new AbortController()
   const signal: AbortSignal = controller.signal
-  const message = `The time for ${callbacks} is over: the response needs the last ${Math.round(reserve)} ms before the timeout`
+  const time = Math.min(left - reserve, max)
+  const limit =
+    time === max
+      ? `it has at most ${max} ms`
+      : `the response needs the last ${Math.round(reserve)} ms before the timeout`
+  const message = `The time for ${callbacks} is over: ${limit}`
   // Without a stack, because an error whose stack has not been read keeps its callers in memory, and so the batch.
   const expire = () => controller.abort(withoutStack(() => new Error(message)))
-  const time = left - reserve
   const endsAt = performance.now() + time
   const timer = time > 0 && time < Infinity ? startTimer(expire, time) : undefined
   if (time <= 0) expire()

@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda'
+import { safely } from '../shared/safely.ts'
 import { warn } from '../shared/warn.ts'
 import type { FailureHandler, TimeBudget } from '../types.ts'
 
@@ -13,17 +14,13 @@ export interface Deadlines {
   readonly abortAt: number
 }
 
-export const NO_DEADLINES: Deadlines = { drainAt: Infinity, abortAt: Infinity }
-
 /** Milliseconds that are kept for the response, after the failure handlers and `onSummary`. */
 const RESPONSE_RESERVE = 100
 
 /**
- * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU. In this time, running jobs are aborted and
- * the report, the log entry and the response are made. In fresh processes, where V8 has not compiled this code yet, it
- * takes 5 to 7 µs per record (`npm run test:small-functions`). Each `fetch` that is aborted takes 0.15 to 0.2 ms (0.1 ms
- * with node:http). With 1,000 records and 100 calls of `fetch`, these numbers give 83 ms. The end took 30 ms, and up to
- * 75 ms while other programs shared the core. So nearly all of `END_PER_BATCH` is a margin.
+ * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU: aborts, the report, the log entry and the
+ * response. In fresh processes, it takes 5 to 7 µs per record (`npm run test:small-functions`). Each `fetch` that is
+ * aborted takes 0.15 to 0.2 ms (0.1 ms with node:http). Nearly all of `END_PER_BATCH` is a margin.
  */
 const END_PER_RECORD = 0.008
 const END_PER_HANDLER = 0.25
@@ -90,7 +87,7 @@ export function deadlines(
 ): Deadlines {
   const { timeBudget, concurrency, cpuShare, failureHandlers } = settings
   // On Managed Instances, the time left can be 0. No record starts then, even without a budget.
-  if (timeBudget === false && left > 0) return NO_DEADLINES
+  if (timeBudget === false && left > 0) return { drainAt: Infinity, abortAt: Infinity }
   const end = timeToEnd(cpuShare, records, Math.min(concurrency, jobs))
   const { abort = abortReserve(cpuShare, end, left, failureHandlers), drain = Math.min(1000, 0.2 * left) } =
     timeBudget || {}
@@ -112,11 +109,8 @@ export function deadlines(
  * Elsewhere, Lambda would have stopped the function. So the context was made by hand, and this returns `Infinity`.
  */
 export function timeLeft(context: unknown): number {
-  let left: unknown
-  try {
-    left = (context as Context).getRemainingTimeInMillis()
-  } catch {} // the same as no value
-  if (!Number.isFinite(left)) return Infinity
-  if ((left as number) > 0) return left as number
+  const left = safely(() => (context as Context).getRemainingTimeInMillis())
+  if (left === undefined || !Number.isFinite(left)) return Infinity
+  if (left > 0) return left
   return isMultiConcurrent() ? 0 : Infinity
 }

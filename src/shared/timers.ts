@@ -1,7 +1,4 @@
-/**
- * Milliseconds, about 24 days. `setTimeout()` fires immediately if the delay is longer
- * (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args).
- */
+/** Milliseconds. A longer `setTimeout()` fires immediately (https://nodejs.org/api/timers.html#settimeoutcallback-delay-args). */
 const MAX_DELAY = 2 ** 31 - 1
 
 /**

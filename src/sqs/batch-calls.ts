@@ -1,8 +1,7 @@
 import { addReason, type Reasons, readError, reasonOf, toReason } from './reasons.ts'
 
 /**
- * How many calls run at once. An SDK client opens at most 50 sockets by default, and record handlers of other
- * invocations may use the same client.
+ * How many calls run at once. An SDK client opens at most 50 sockets by default, and others may use it, too
  * (https://docs.aws.amazon.com/sdk-for-javascript/v3/developer-guide/node-configuring-maxsockets.html)
  */
 const MAX_CALLS = 10

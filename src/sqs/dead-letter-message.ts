@@ -15,9 +15,7 @@ const MAX_VALUE_LENGTH = 1_000
  */
 const REFUSED_CHARACTERS = /[^\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}\u{10000}-\u{10FFFF}]/gu
 
-/**
- * The names of the added attributes, the most important one first. In this order, each is added if there is room.
- */
+/** The names of the added attributes. In this order, each is added if there is room. */
 const ADDED_ATTRIBUTES = [
   'DeadLetter.ErrorName',
   'DeadLetter.ErrorMessage',

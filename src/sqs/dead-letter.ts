@@ -7,6 +7,7 @@ import { type DeadLetterMessage, toDeadLetterMessage } from './dead-letter-messa
 import { checkDeadLetterOptions, type DeadLetterOptions } from './options.ts'
 import { addReason, errorWithoutStack, logReasons, type Reasons, reasonOf, wrongResult } from './reasons.ts'
 import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
+import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility.ts'
 
 /**
  * Makes a failure handler that sends records to a dead-letter queue immediately, before they reach the queue's
@@ -15,6 +16,8 @@ import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
  * A record is removed from the failures only after SQS has accepted its message in the dead-letter queue. Lambda then
  * deletes the message from the source queue. If SQS does not accept it, the record stays failed, and a line in the log
  * gives the reason. A message can arrive twice, for example if the response of SQS is lost.
+ *
+ * On a FIFO queue, the records behind a record that was sent become visible after 1 s, see `releaseBlocked()`.
  *
  * A record is never sent to the queue that it came from, because SQS would deliver it as a new message, without end.
  * The record stays failed, and the log says why. The region, the account and the name in `queueUrl` are compared with the
@@ -52,7 +55,7 @@ export function deadLetter(options: DeadLetterOptions) {
     failures: readonly RecordFailure[],
     request: FailureRequest,
   ): Promise<readonly RecordFailure[]> {
-    const { signal } = request
+    const { signal, log, blocked } = request
     const reasons: Reasons = new Map()
     const messages = failures.flatMap((failure): DeadLetterMessage | [] => {
       try {
@@ -72,7 +75,7 @@ export function deadLetter(options: DeadLetterOptions) {
       (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
       { reasons, signal },
     )
-    logReasons(request.log, reasons, (count) => {
+    logReasons(log, reasons, (count) => {
       const of = count + accepted.size
       return `deadLetter(): ${count} of ${of} records could not be sent to ${queue.name} and stay failed`
     })
@@ -80,9 +83,11 @@ export function deadLetter(options: DeadLetterOptions) {
     if (incomplete.length > 0) {
       const names = [...new Set(incomplete.flatMap(({ omitted }) => omitted))].join(', ')
       const text = `${incomplete.length} messages were sent to ${queue.name} without ${names}`
-      request.log(errorWithoutStack(`deadLetter(): ${text}: the limits of SQS leave no room for these attributes`))
+      log(errorWithoutStack(`deadLetter(): ${text}: the limits of SQS leave no room for these attributes`))
     }
     const sent = new Set(Array.from(accepted, ({ failure }) => failure))
+    const delays = delaysBehind(blocked, [...sent], RELEASE_DELAY)
+    await setVisibilityTimeouts('deadLetter', delays, { client, sourceQueueUrl, signal, log })
     return failures.filter((failure) => !sent.has(failure))
   }
 }

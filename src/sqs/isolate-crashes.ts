@@ -1,7 +1,8 @@
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
+import { check } from '../shared/check.ts'
 import { safely } from '../shared/safely.ts'
 import { startTimer } from '../shared/timers.ts'
-import { checkIsolateCrashesOptions, type IsolateCrashesOptions } from './options.ts'
+import { ISOLATE_CRASHES_CHECKS, type IsolateCrashesOptions } from './options.ts'
 import { errorWithoutStack, reasonOf } from './reasons.ts'
 import { randomSeconds, setVisibilityTimeouts } from './visibility.ts'
 
@@ -29,7 +30,7 @@ const MAX_SUSPECTS = 10
  * middy().use(isolateCrashes({ client })).use(boundedSqsBatch({ onFailure: retryBackoff({ client }) }))
  */
 export function isolateCrashes(options: IsolateCrashesOptions) {
-  const { spread = 900, ...queue } = checkIsolateCrashesOptions(options)
+  const { spread = 900, ...queue } = check('isolateCrashes', options, ISOLATE_CRASHES_CHECKS, ['client'])
 
   async function spreadOut(records: readonly SQSRecord[], left: number): Promise<void> {
     // Not shorter than the invocation: SQS would redeliver the record while its handler runs. At least half of `spread`,

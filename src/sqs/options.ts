@@ -5,16 +5,18 @@ import type { RecordFailure } from '../types.ts'
 import { canBeSame, queueOfUrl } from './source-queue.ts'
 
 /**
- * Seconds. SQS refuses to keep a message invisible for more than 12 hours (43,200 s) after it was received. Before the
- * delay begins, the batching window can use up to 300 s of this time, and the function up to 900 s. On Managed
- * Instances, the function can use up to 5,400 s. SQS then refuses the longest delays.
+ * Seconds. SQS keeps a message invisible for at most 12 hours (43,200 s) after it was received. The batching window and
+ * the function can use up to 1,200 s of this time, or 5,700 s on Managed Instances. SQS then refuses the longest delays.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
 export const MAX_DELAY_SECONDS = 42_000
 
 /** Options of `deadLetter()`. */
 export interface DeadLetterOptions {
-  /** A client with the permission `sqs:SendMessage` on the dead-letter queue. */
+  /**
+   * A client with the permission `sqs:SendMessage` on the dead-letter queue. If the records come from a FIFO queue, also
+   * in the region of this queue, with `sqs:ChangeMessageVisibility` on it.
+   */
   readonly client: SQSClient
   /**
    * The URL of the dead-letter queue, which must not be the queue that the records come from. A URL that ends in `.fifo`
@@ -28,7 +30,8 @@ export interface DeadLetterOptions {
    */
   readonly when?: ((failure: RecordFailure) => boolean | undefined) | undefined
   /**
-   * The URL of the queue that the records come from: the value of the attribute `DeadLetter.SourceQueue`.
+   * The URL of the queue that the records come from: the value of the attribute `DeadLetter.SourceQueue`, and the queue
+   * in which the records behind a failure become visible.
    * @default the ARN of that queue, from the record
    */
   readonly sourceQueueUrl?: string | undefined
@@ -49,9 +52,7 @@ export interface RetryBackoffOptions {
    */
   readonly factor?: number | undefined
   /**
-   * The limit of all delays: whole seconds, from 1 to 42,000. SQS allows 12 hours (43,200 s) after it delivered the
-   * message. The batching window and the function can have used up to 1,200 s of this time, or 5,700 s on Managed
-   * Instances.
+   * The limit of all delays: whole seconds, from 1 to 42,000. SQS allows 12 hours (43,200 s) after the delivery.
    * @default 900
    */
   readonly max?: number | undefined
@@ -73,6 +74,9 @@ export interface RetryBackoffOptions {
    */
   readonly sourceQueueUrl?: string | undefined
 }
+
+/** Options of `releaseBlocked()`. */
+export interface ReleaseBlockedOptions extends Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> {}
 
 /** Options of `isolateCrashes()`. */
 export interface IsolateCrashesOptions extends Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> {
@@ -111,7 +115,7 @@ const DEAD_LETTER_CHECKS: Record<keyof DeadLetterOptions, Check> = {
   sourceQueueUrl: QUEUE_URL_CHECK,
 }
 
-const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
+export const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
   client: CLIENT_CHECK,
   base: [(value) => isNumber(value) && value > 0, 'a number of seconds, more than 0'],
   factor: [(value) => isNumber(value) && value >= 1, 'a number of 1 or more'],
@@ -121,7 +125,12 @@ const RETRY_BACKOFF_CHECKS: Record<keyof RetryBackoffOptions, Check> = {
   sourceQueueUrl: QUEUE_URL_CHECK,
 }
 
-const ISOLATE_CRASHES_CHECKS: Record<keyof IsolateCrashesOptions, Check> = {
+export const RELEASE_BLOCKED_CHECKS: Record<keyof ReleaseBlockedOptions, Check> = {
+  client: CLIENT_CHECK,
+  sourceQueueUrl: QUEUE_URL_CHECK,
+}
+
+export const ISOLATE_CRASHES_CHECKS: Record<keyof IsolateCrashesOptions, Check> = {
   client: CLIENT_CHECK,
   spread: wholeSeconds(60, 21_600),
   sourceQueueUrl: QUEUE_URL_CHECK,
@@ -136,14 +145,4 @@ export function checkDeadLetterOptions(given: DeadLetterOptions): DeadLetterOpti
     throw new TypeError(`deadLetter(): expected option queueUrl ${expected}, got ${show(queueUrl)}`)
   }
   return options
-}
-
-/** @throws {TypeError} that names the option, the expected value and the received one */
-export function checkRetryBackoffOptions(given: RetryBackoffOptions): RetryBackoffOptions {
-  return check('retryBackoff', given, RETRY_BACKOFF_CHECKS, ['client'])
-}
-
-/** @throws {TypeError} that names the option, the expected value and the received one */
-export function checkIsolateCrashesOptions(given: IsolateCrashesOptions): IsolateCrashesOptions {
-  return check('isolateCrashes', given, ISOLATE_CRASHES_CHECKS, ['client'])
 }

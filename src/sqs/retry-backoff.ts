@@ -1,7 +1,8 @@
+import { check } from '../shared/check.ts'
 import type { FailureRequest, RecordFailure } from '../types.ts'
-import { checkRetryBackoffOptions, type RetryBackoffOptions } from './options.ts'
+import { RETRY_BACKOFF_CHECKS, type RetryBackoffOptions } from './options.ts'
 import { addReason, logReasons, type Reasons, reasonOf, wrongResult } from './reasons.ts'
-import { randomSeconds, setVisibilityTimeouts } from './visibility.ts'
+import { delaysBehind, randomSeconds, setVisibilityTimeouts } from './visibility.ts'
 
 /**
  * Makes a failure handler that delays the redelivery of failed records, longer with each delivery. It sets the
@@ -19,15 +20,23 @@ import { randomSeconds, setVisibilityTimeouts } from './visibility.ts'
  * All failures stay reported. If SQS refuses the change for a message, the message keeps the visibility timeout of its
  * queue. A line in the log gives the reason.
  *
- * A failure handler does not receive all failed records (see `FailureHandler`): the others keep the visibility timeout
- * of their queue. On a FIFO queue, SQS delivers no message of a group while an earlier one of the group is invisible.
+ * On a FIFO queue, SQS delivers no message of a group while another message of the group is invisible. So the records
+ * that wait for a failure (`request.blocked`) get the same delay. Other failed records that a failure handler does not
+ * receive (see `FailureHandler`) keep the visibility timeout of their queue.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example
  * boundedSqsBatch({ onFailure: [deadLetter({ client, queueUrl }), retryBackoff({ client, base: 10, max: 3600 })] })
  */
 export function retryBackoff(options: RetryBackoffOptions) {
-  const { base = 30, factor = 2, max = 900, jitter = 'equal', delay, ...queue } = checkRetryBackoffOptions(options)
+  const {
+    base = 30,
+    factor = 2,
+    max = 900,
+    jitter = 'equal',
+    delay,
+    ...queue
+  } = check('retryBackoff', options, RETRY_BACKOFF_CHECKS, ['client'])
 
   /** Never 0: SQS would redeliver the message during this invocation. */
   function backoffOf(receiveCount: number): number {
@@ -39,7 +48,7 @@ export function retryBackoff(options: RetryBackoffOptions) {
   function askedFor(failure: RecordFailure): number {
     const asked: unknown = delay?.(failure)
     if (asked === undefined) return 0
-    if (typeof asked === 'number' && asked >= 0 && asked < Infinity) {
+    if (typeof asked === 'number' && asked >= 0) {
       // Records that were refused together ask for the same time, so they are spread over that of a first backoff. The
       // backoff of a later delivery is mostly longer than `base`: limited to `base`, it would be the same for all.
       return Math.ceil(asked) + backoffOf(1)
@@ -51,16 +60,17 @@ export function retryBackoff(options: RetryBackoffOptions) {
     failures: readonly RecordFailure[],
     request: FailureRequest,
   ): Promise<readonly RecordFailure[]> {
-    const { signal, log } = request
+    const { signal, log, blocked } = request
     const reasons: Reasons = new Map()
-    const delays = failures.map((failure) => {
+    const delays = failures.flatMap((failure) => {
       let asked = 0
       try {
         asked = askedFor(failure)
       } catch (error) {
         addReason(reasons, reasonOf(error))
       }
-      return { record: failure.record, seconds: Math.max(backoffOf(failure.receiveCount), asked) }
+      const seconds = Math.max(backoffOf(failure.receiveCount), asked)
+      return [{ record: failure.record, seconds }, ...delaysBehind(blocked, [failure], seconds)]
     })
     logReasons(log, reasons, (count) => {
       return `retryBackoff(): delay() failed for ${count} of ${failures.length} records. They get the backoff`

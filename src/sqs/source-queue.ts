@@ -13,9 +13,7 @@ const REGION_IN_HOST =
 /** LocalStack can put the region into the path: `/queue/us-east-1/000000000000/orders`. */
 const REGION_IN_PATH = /^\/queue\/([a-z]+-[a-z-]+-\d)\//
 
-/**
- * Reads the URL of a queue. Some simulators of SQS have URLs without an account, such as `/queue/orders` of ElasticMQ.
- */
+/** Reads the URL of a queue. Some simulators have URLs without an account, such as `/queue/orders` of ElasticMQ. */
 export function queueOfUrl(url: string): Queue {
   const { hostname, pathname } = new URL(url)
   const path = pathname.split('/').filter(Boolean)

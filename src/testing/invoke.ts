@@ -6,10 +6,7 @@ import { startTimer } from '../shared/timers.ts'
 import type { BatchTrace } from '../types.ts'
 import { DEFAULT_TIMEOUT, sqsContext } from './context.ts'
 
-/**
- * Lambda's limit for the JSON of a response, in bytes
- * (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html).
- */
+/** Lambda's limit for a response in bytes (https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html). */
 const MAX_RESPONSE_BYTES = 6_291_556
 
 const CHANNEL = 'tracing:middy-bounded-sqs-batch:batch:asyncStart'
@@ -20,8 +17,7 @@ export type TestedHandler<TReturn = unknown> = (event: SQSEvent, context: never,
 /** Options of `invoke()`. */
 export interface InvokeOptions {
   /**
-   * The function's timeout: milliseconds, more than 0. Use several seconds. With a short timeout, the time budget
-   * reserves only a few milliseconds for the response, and a busy machine may need more.
+   * The function's timeout: milliseconds, more than 0. Use several seconds, because a busy machine may need them.
    * @default 30,000
    */
   readonly timeout?: number | undefined
@@ -95,7 +91,7 @@ function collectFailures(context: Context, records: readonly SQSRecord[]) {
 
 function checkHandler(handler: unknown): void {
   if (typeof handler !== 'function')
-    throw new TypeError(`invoke(): expected the handler to be a function, got ${kindOf(handler)}`)
+    throw new TypeError(`invoke(): expected a handler function, got ${kindOf(handler)}`)
   if (handler.length > 2) {
     throw new TypeError(
       `invoke(): expected a handler with the parameters event and context, got ${handler.length} parameters. Pass the ` +

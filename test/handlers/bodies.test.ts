@@ -214,6 +214,7 @@ t.test('a handler does not start if its batch ended while the body was validated
 })
 
 t.test('with a synchronous schema, synchronous handlers run before eachRecord() returns', async (t) => {
+  mockClock(t) // a worker yields after 10 ms
   let started = 0
   const inner = eachRecord(() => started++, { body: v.object({ a: v.number() }) })
   const handler = middy()
@@ -228,13 +229,13 @@ t.test('with a synchronous schema, synchronous handlers run before eachRecord() 
 })
 
 t.test('a promise or a thenable as the output of a schema is awaited', async (t) => {
-  const outputs: Record<string, unknown> = {
-    a: Promise.resolve('a'),
-    b: Promise.reject(new Error('refused')),
-    c: { then: (resolve: (value: string) => void) => resolve('c') },
+  const outputs: Record<string, () => unknown> = {
+    a: () => Promise.resolve('a'),
+    b: () => Promise.reject(new Error('refused')),
+    c: () => ({ then: (resolve: (value: string) => void) => resolve('c') }),
   }
   const schema = {
-    '~standard': { version: 1, vendor: 'test', validate: (name: string) => ({ value: outputs[name] }) },
+    '~standard': { version: 1, vendor: 'test', validate: (name: string) => ({ value: outputs[name]?.() }) },
   } as StandardSchemaV1<string, Promise<string>>
   const bodies: unknown[] = []
   const note = ({ body }: { readonly body: string }) => void bodies.push(body)

@@ -12,8 +12,7 @@ type Hooks = Partial<Record<'before' | 'after' | 'onError', Hook>>
 
 const OTHER = {
   name: 'TypeError',
-  message:
-    'Another middleware responded. Make boundedSqsBatch() the last .use(), and do not change its response in a middleware',
+  message: 'Another middleware responded. Make boundedSqsBatch() the last .use(), and do not change its response',
 }
 const REMOVED = {
   name: 'TypeError',

@@ -57,7 +57,7 @@ const MEASURES =
 
 const fails = () => Promise.reject(new Error('x'))
 
-const isFrame = (line: string) => /^ {4}at /.test(line)
+const isFrame = (line: string) => /^ {4}(caused )?at /.test(line)
 
 const SUMMARY: BatchSummary = {
   records: 20,
@@ -124,7 +124,7 @@ const CASES: Record<string, { records: number; receives?: number; error: (index:
     records: 12,
     error: (index) => new Error(`customer ${CUSTOMERS[index]} is blocked`),
     entry: `middy-bounded-sqs-batch: 12 of 12 records of orders failed; highest receive count: 1
-  12 × Error: customer acme is blocked (one of 12 different messages) [m0, m1, m2, …]; highest receive count: 1`,
+  12 × Error: customer acme is blocked (one of 12 different texts) [m0, m1, m2, …]; highest receive count: 1`,
   },
   'messages that were received before': {
     records: 5,
@@ -137,7 +137,7 @@ const CASES: Record<string, { records: number; receives?: number; error: (index:
     records: 3,
     error: (index) => new Error(`token ${'ab01'.repeat(190)}${index} expired`),
     entry: `middy-bounded-sqs-batch: 3 of 3 records of orders failed; highest receive count: 1
-  3 × Error: token ${'ab01'.repeat(98)}a… [m0, m1, m2]; highest receive count: 1`,
+  3 × Error: token ${'ab01'.repeat(98)}a… [m0, m1, m2]; highest receive count: 1; ids or numbers in the text differ`,
   },
   'an error of the AWS SDK': {
     records: 4,
@@ -163,7 +163,7 @@ for (const [what, { records, receives = 1, error, entry }] of Object.entries(CAS
       throw error(index)
     }, event)
     t.equal(lines.filter((line) => !isFrame(line)).join('\n'), entry)
-    t.ok(lines.filter(isFrame).every((line) => /^ {4}at .*\/report\/log\.test\.ts:/.test(line)))
+    t.ok(lines.filter(isFrame).every((line) => /^ {4}(caused )?at .*\/report\/log\.test\.ts:/.test(line)))
     const inFields = fields.errors.flatMap(({ count, error, causes, stack }: LoggedGroup) => [
       `  ${count} × ${error}`,
       ...causes.map(({ error }) => `    caused by ${error}`),
@@ -232,7 +232,8 @@ t.test("if Lambda's log format is JSON, the entry is one object with these field
         count: 12,
         ids: ['m0', 'm2', 'm6'],
         receiveCount: 3,
-        messages: 1,
+        texts: 1,
+        numbersDiffer: true,
       },
       {
         error: 'RangeError: too large (code 22003)',
@@ -243,7 +244,8 @@ t.test("if Lambda's log format is JSON, the entry is one object with these field
         count: 1,
         ids: ['m4'],
         receiveCount: 1,
-        messages: 1,
+        texts: 1,
+        numbersDiffer: false,
       },
     ],
   )
@@ -344,6 +346,16 @@ t.test('the last line counts what ten groups do not show', async (t) => {
   t.match(fields, { errors: { length: 10 }, omittedGroups: 3, omittedRecords: 3 })
 })
 
+t.test('if not all messages were compared, the entry gives the least number of different texts', async (t) => {
+  // 501 messages of 800 characters: one more than is compared.
+  const letters = (index: number) => Array.from(index.toString(2), (bit) => 'xy'[Number(bit)]).join('')
+  const errors = Array.from({ length: 501 }, (_, index) => new Error(letters(index).padEnd(800, 'z')))
+  const [line] = await linesFor(...errors.slice(0, 12))
+  t.match(line, '(one of 12 different texts)')
+  const [cut] = await linesFor(...errors, new Error('one more'))
+  t.match(cut, / {2}502 × Error: [xyz]+… \(one of at least 500 different texts\) \[m0, m1, m2, …\]/)
+})
+
 t.test('an error has one line: name, message, and a code and a status that the message does not contain', async (t) => {
   const x = (count: number) => 'x'.repeat(count)
   for (const [fields, expected] of [
@@ -352,6 +364,10 @@ t.test('an error has one line: name, message, and a code and a status that the m
     [{ name: 'Error', message: '', code: 'EPIPE' }, 'Error (code EPIPE)'],
     [{ name: 'Error', message: 'no', code: 23505, status: 503 }, 'Error: no (code 23505, status 503)'],
     [{ name: 'Error', message: 'open EPIPE', code: 'EPIPE', status: 503 }, 'Error: open EPIPE (status 503)'],
+    [
+      { name: 'Error', message: 'order 15032 of EPIPE2', code: 'EPIPE', status: 503 },
+      'Error: order 15032 of EPIPE2 (code EPIPE, status 503)',
+    ],
     [{ name: 'Error', message: 'got a 503', code: 'EPIPE', status: 503 }, 'Error: got a 503 (code EPIPE)'],
     [{ name: 'A\n  B', message: ' first\n\n\tsecond\u2028 ' }, 'A B:  first second '],
     [{ name: 'Error', message: x(400) }, `Error: ${x(400)}`],
@@ -407,23 +423,26 @@ t.test("frames of Node, of packages and behind this package's first one are omit
   }
 })
 
-t.test('an entry has five frames of an error, and the last one is the first of the innermost cause', async (t) => {
-  const frames = ids(100).map((id) => frame(id))
-  t.strictSame((await linesFor(stackOf(...frames))).slice(1), frames.slice(0, 5))
-  const innermost = stackOf(frame('connect'), frame('open'))
-  const error = stackOf(...frames)
-  error.cause = withFields(stackOf(frame('middle')), { cause: innermost })
-  const framesFor = async (...errors: unknown[]) => (await linesFor(...errors)).filter(isFrame)
-  t.strictSame(await framesFor(error), [...frames.slice(0, 4), frame('connect')])
-  for (const [cause, expected] of [
-    [stackOf(frame('m0')), frames.slice(0, 4)], // the same frame once
-    [stackOf('no frame'), frames.slice(0, 5)],
-    ['a text', frames.slice(0, 5)],
-  ] as const) {
-    error.cause = cause
-    t.strictSame(await framesFor(error), expected)
-  }
-})
+t.test(
+  'an entry has five frames of an error; with a cause, the last one is the first of the innermost cause, and says so',
+  async (t) => {
+    const frames = ids(100).map((id) => frame(id))
+    t.strictSame((await linesFor(stackOf(...frames))).slice(1), frames.slice(0, 5))
+    const innermost = stackOf(frame('connect'), frame('open'))
+    const error = stackOf(...frames)
+    error.cause = withFields(stackOf(frame('middle')), { cause: innermost })
+    const framesFor = async (...errors: unknown[]) => (await linesFor(...errors)).filter(isFrame)
+    t.strictSame(await framesFor(error), [...frames.slice(0, 4), frame('connect').replace('at', 'caused at')])
+    for (const [cause, expected] of [
+      [stackOf(frame('m0')), frames.slice(0, 4)], // the same frame once
+      [stackOf('no frame'), frames.slice(0, 5)],
+      ['a text', frames.slice(0, 5)],
+    ] as const) {
+      error.cause = cause
+      t.strictSame(await framesFor(error), expected)
+    }
+  },
+)
 
 t.test('frames come from a stack without its message, and not from an error of this package', async (t) => {
   const [one, two] = [frame('save'), frame('run')]

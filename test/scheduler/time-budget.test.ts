@@ -387,6 +387,7 @@ t.test('a small function reserves more time for its response if it has more reco
 })
 
 t.test('on Managed Instances a function without time left starts nothing and reports everything', async (t) => {
+  mockClock(t) // Middy would end the invocation immediately
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
   for (const left of [0, -5]) {
     const errors: unknown[] = []

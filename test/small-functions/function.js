@@ -11,7 +11,7 @@ const finished = []
 const stages = {}
 let logEntries = 0
 
-const works = { hang, fetch: callFetch, http: callHttp, compute, texts: failWithText }
+const works = { hang, throw: throwLongText, fetch: callFetch, http: callHttp, compute }
 const onFailures = { none: undefined, returns: returnFailures, sqs: onFailure === 'sqs' && (await sqsHandlers()) }
 
 const handler = middy()
@@ -20,7 +20,8 @@ const handler = middy()
 
 function processRecord(record, _context, { signal, index }) {
   if (index < permanent) throw new PermanentError('the order is not valid')
-  if (index === permanent) signal.addEventListener('abort', () => enter('signals'), { once: true })
+  if (index === (work === 'throw' ? THROWING : permanent))
+    signal.addEventListener('abort', () => enter('signals'), { once: true })
   return (works[work] ?? finishLater)(record, signal, index)
 }
 
@@ -28,6 +29,15 @@ function processRecord(record, _context, { signal, index }) {
 function hang(_record, signal) {
   signal.addEventListener('abort', () => {}, { once: true })
   return new Promise(() => {})
+}
+
+const HEXADECIMAL = 'ab01'.repeat(190)
+const THROWING = 6900
+
+/** Most records fail, each with another message of 760 hexadecimal digits. The others hang. */
+function throwLongText(record, signal, index) {
+  if (index < THROWING) throw new Error(`the token ${index.toString(16)}${HEXADECIMAL} is not valid`)
+  return hang(record, signal)
 }
 
 /** Resolves after the time of a record, or rejects when its signal aborts. */
@@ -62,14 +72,6 @@ function compute({ messageId }) {
   const end = cpuTime() + 200_000
   while (cpuTime() < end);
   finished.push(messageId)
-}
-
-/** So many records hang. The batch ends at its abort, and then writes its log entry. */
-const HANGING = 50
-
-function failWithText(record, signal, index) {
-  if (index < HANGING) return hang(record, signal)
-  throw new Error(`${index.toString(16).padStart(8, '0')}${'0123abcd'.repeat(94)}`)
 }
 
 async function returnFailures(failures) {

@@ -200,12 +200,16 @@ export function failure(
 }
 
 /** The second argument of a failure handler, and the lines that it logs. */
-export function failureRequest(signal: AbortSignal = new AbortController().signal) {
+export function failureRequest(
+  signal: AbortSignal = new AbortController().signal,
+  blocked: FailureRequest['blocked'] = [],
+) {
   const lines: string[] = []
   const request: FailureRequest = {
     event: { Records: [] },
     context: {} as Context,
     signal,
+    blocked,
     log: (error) => lines.push((error as Error).stack?.replace(/^Error: /, '') ?? ''),
   }
   return { request, lines }

@@ -271,7 +271,7 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
   const notAPromise =
     'invoke(): expected the handler to return a promise, got an object. On Node 22, Lambda ignores any other result and deletes the whole batch'
   for (const [args, message] of [
-    [[undefined, event], 'invoke(): expected the handler to be a function, got undefined'],
+    [[undefined, event], 'invoke(): expected a handler function, got undefined'],
     [
       [(_event: unknown, _context: unknown, _callback: unknown) => {}, event],
       'invoke(): expected a handler with the parameters event and context, got 3 parameters. Pass the Middy handler, not the one that eachRecord() or eachChunk() made. Lambda does not run handlers with a callback on Node 24 and newer',

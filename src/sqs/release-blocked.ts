@@ -1,0 +1,35 @@
+import { check } from '../shared/check.ts'
+import type { FailureRequest, RecordFailure } from '../types.ts'
+import { RELEASE_BLOCKED_CHECKS, type ReleaseBlockedOptions } from './options.ts'
+import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility.ts'
+
+/**
+ * Makes the records behind failures visible after 1 s. Call it in a failure handler for a FIFO queue, after the failures
+ * that it takes over are stored elsewhere. `deadLetter()` does this itself.
+ *
+ * SQS delivers no message of a group while another message of the group is invisible. Without this call, the records
+ * behind a failure keep the visibility timeout of their queue, and the group waits for it. The order is kept in any case:
+ * the group waits until Lambda has deleted the failure.
+ *
+ * It makes no call if no record waits. It does not reject if SQS refuses a change: a line in the log gives the reason,
+ * and the records keep their visibility timeout.
+ *
+ * @param failures those that the failure handler takes over
+ * @throws {TypeError} if an option is missing, unknown or not valid
+ * @example
+ * const storeFailures: FailureHandler = async (failures, request) => {
+ *   await store(failures.map(({ record }) => record))
+ *   await releaseBlocked(failures, request, { client })
+ *   return []
+ * }
+ */
+export async function releaseBlocked(
+  failures: readonly RecordFailure[],
+  request: FailureRequest,
+  options: ReleaseBlockedOptions,
+): Promise<void> {
+  const queue = check('releaseBlocked', options, RELEASE_BLOCKED_CHECKS, ['client'])
+  const { blocked, signal, log } = request
+  const delays = delaysBehind(blocked, failures, RELEASE_DELAY)
+  await setVisibilityTimeouts('releaseBlocked', delays, { ...queue, signal, log })
+}
