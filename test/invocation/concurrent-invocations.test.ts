@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { busyClock, iterationCounter, settled } from '../support/clock.ts'
+import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext } from '../support/handlers.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
 
@@ -150,3 +150,18 @@ for (const concurrency of [2, 25]) {
     },
   )
 }
+
+t.test('an invocation that still waits for slots at its drain is reported and starts nothing later', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 2 })
+  const first = handle(standardEvent('a', 'b', 'c'))
+  await settled()
+  const second = handle(standardEvent('x', 'y'), timedContext(1000))
+  await settled()
+  clock.advance(800)
+  t.strictSame(failed(await second), ['x', 'y'], 'the response is sent at the drain, because none of its records runs')
+  await settleAll(held, () => false)
+  t.strictSame(failed(await first), [])
+  t.strictSame(held.started, ['a', 'b', 'c'])
+})

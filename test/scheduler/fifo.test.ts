@@ -1,4 +1,5 @@
 import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
+import PQueue from 'p-queue'
 import t from 'tap'
 import { RecordBlockedError } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
@@ -20,6 +21,21 @@ t.test('records of one group run one after another, groups in parallel', async (
   await settled()
   t.strictSame(held.running(), ['c1', 'b2', 'a3'])
   for (const id of held.running()) held.succeed(id)
+  t.strictSame(failed(await result), [])
+})
+
+t.test('a worker that finds no record that may start does not wait for a slot again', async (t) => {
+  const held = heldRecords()
+  const result = handlerOf(held.handle, { concurrency: 5 })(fifoEvent('a1', 'a2', 'b1'))
+  await settled()
+  t.strictSame(held.running(), ['a1', 'b1'])
+  const added = t.capture(PQueue.prototype, 'add', PQueue.prototype.add)
+  held.succeed('b1')
+  await settled()
+  t.equal(added().length, 0)
+  held.succeed('a1')
+  await settled()
+  held.succeed('a2')
   t.strictSame(failed(await result), [])
 })
 

@@ -134,6 +134,49 @@ for (const [deadline, options, context] of [
   )
 }
 
+t.test('after an invocation has ended, the next one has the full concurrency', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { concurrency: 3 })
+  const first = handle(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
+  await settled()
+  clock.advance(950)
+  t.strictSame(failed(await first), ['a', 'b', 'c', 'd'])
+  const second = handle(standardEvent('x', 'y', 'z'))
+  await settled()
+  t.strictSame(held.running(), ['a', 'b', 'c', 'x', 'y', 'z'])
+  held.fail('a')
+  held.succeed('b')
+  held.succeed('x')
+  held.fail('y')
+  held.succeed('z')
+  await settled()
+  t.strictSame(failed(await second), ['y'])
+  t.strictSame(held.started, ['a', 'b', 'c', 'x', 'y', 'z'], 'd never starts')
+})
+
+t.test('handlers that ignored their signal do not count against the next invocation', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const first = handle(standardEvent('a', 'b', 'c'))
+  await settled()
+  passTime(clock, 200)
+  t.strictSame(failed(await first), ['a', 'b', 'c'])
+  const second = handle(standardEvent('w', 'x', 'y', 'z'))
+  await settled()
+  clock.advance(90)
+  held.succeed('x')
+  await settled()
+  clock.advance(90)
+  held.succeed('y')
+  await settled()
+  clock.advance(90)
+  t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w ignores its signal, and z is in flight')
+  held.succeed('z')
+  t.strictSame(failed(await second), ['w'])
+})
+
 t.test('the recordTimeout begins before a handler that first uses the CPU', async (t) => {
   const clock = mockClock(t)
   let isDone = false
@@ -242,6 +285,37 @@ t.test('an Error.prepareStackTrace that throws does not prevent the response', (
   t.equal(stdout, '{"batchItemFailures":[{"itemIdentifier":"failed"},{"itemIdentifier":"hangs"}]}\n')
   t.match(stderr, /2 of 3 records failed/)
   t.end()
+})
+
+t.test('a slot counts as occupied again if a later handler in it also ignores its signal', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  let isOver = false
+  const result = handle(standardEvent(...ids(6))).finally(() => {
+    isOver = true
+  })
+  await settled()
+  passTime(clock, 150)
+  held.succeed('m1') // timed out, but not yet unresponsive
+  await settled()
+  clock.advance(60)
+  held.succeed('m0') // unresponsive since 200 ms
+  await settled()
+  t.strictSame(held.running(), ['m2', 'm3'], 'm2 started after 150 ms, and m3 after 210 ms')
+  passTime(clock, 130)
+  held.succeed('m2')
+  await settled()
+  t.strictSame(held.running(), ['m3', 'm4'], 'm4 started after 340 ms')
+  passTime(clock, 199)
+  await settled()
+  t.equal(isOver, false)
+  const warnings = await warned(async () => {
+    clock.advance(1)
+    t.strictSame(failed(await result), ids(6))
+  })
+  t.match(warnings, [{ name: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
+  t.strictSame(held.started, ids(5))
 })
 
 for (const [what, recordTimeout, from, to] of [

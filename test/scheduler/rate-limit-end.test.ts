@@ -3,7 +3,7 @@ import t from 'tap'
 import { eachRecord, RecordNotStartedError } from '../../src/index.ts'
 import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
-import { ids, standardEvent } from '../support/events.ts'
+import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { collectReferences } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
@@ -158,6 +158,31 @@ t.test(
   },
 )
 
+t.test('if a record is blocked while it waits for the rate limit, the next invocation can start', async (t) => {
+  const { now, pass, until, delay } = passingClock(t)
+  const { starts, record } = noteStarts(now)
+  const handle = handlerOf(
+    async (...args) => {
+      record(...args)
+      const [{ messageId }] = args
+      if (messageId === 'b1') await delay(300)
+      if (messageId === 'a1') {
+        await delay(70)
+        throw new Error('a1 failed')
+      }
+    },
+    { concurrency: 3, fifoFailure: 'batch', rateLimit: { limit: 2, interval: 99 } },
+  )
+  t.strictSame(failed(await until(handle(fifoEvent('w1')))), [])
+  await pass(50)
+  const first = handle(fifoEvent('a1', 'b1', 'c1'))
+  await pass(60)
+  const second = handle(fifoEvent('x1'))
+  t.strictSame(failed(await until(second)), [])
+  t.strictSame(failed(await until(first)), ['a1', 'c1'])
+  t.strictSame(starts, ['w1 at 0', 'a1 at 50', 'b1 at 100', 'x1 at 150'])
+})
+
 t.test('waitUntilDue() resolves with false if its invocation leaves, and with true for the next one', async (t) => {
   const clock = mockClock(t)
   const rateLimit = createRateLimit({ limit: 1, interval: 99 })
@@ -184,4 +209,25 @@ t.test('a handler that hangs for ever does not keep the batch in memory under a 
   await collectReferences(last)
   t.equal(last.deref(), undefined)
   t.equal(forever.length, 1)
+})
+
+t.test('a job that finishes after the drain frees its slot without starting another job of its batch', async (t) => {
+  const { now, until, pass, delay } = passingClock(t)
+  const { starts, chunk } = noteStarts(now)
+  const handle = chunkHandlerOf(
+    2,
+    async (...args) => {
+      chunk(...args)
+      const id = args[0][0]?.messageId
+      if (id === 'a1') await delay(550)
+      if (id === 'a3') await delay(850)
+    },
+    { concurrency: 2, rateLimit: { limit: 5, interval: 5000 }, timeBudget: { drain: 500, abort: 100 } },
+  )
+  const first = handle(standardEvent('a1', 'a2', 'a3', 'a4', 'a5', 'a6'), timedContext(1000))
+  await pass(570)
+  t.strictSame(failed(await until(handle(standardEvent('b1')))), [])
+  t.equal(now(), 570)
+  t.strictSame(failed(await until(first)), ['a5', 'a6'])
+  t.strictSame(starts, ['a1 a2 at 0', 'a3 a4 at 0', 'b1 at 570'])
 })
