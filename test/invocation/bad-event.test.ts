@@ -1,7 +1,7 @@
 import middy from '@middy/core'
 import t from 'tap'
 import { boundedSqsBatch, InvalidSqsEventError } from '../../src/index.ts'
-import { sqsRecord } from '../support/events.ts'
+import { sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext } from '../support/handlers.ts'
 
 const good = sqsRecord('a')
@@ -86,6 +86,31 @@ t.test('a record without an ARN, in an event made by hand, belongs to no message
     if (messageId === 'a') throw new Error('a')
   })
   t.strictSame(failed(await handle(event)), ['a'])
+})
+
+t.test('messageId is read once, so the reported value is the checked one', async (t) => {
+  let reads = 0
+  const changing = {
+    get messageId() {
+      return reads++ === 0 ? 'true' : 'false'
+    },
+  }
+  const handle = handlerOf(() => {
+    throw new Error('x')
+  })
+  t.strictSame(failed(await handle({ Records: [changing] } as never)), ['true'])
+})
+
+t.test('receiveCount is 1 if the attribute is not a positive number', async (t) => {
+  const counts: number[] = []
+  const event = standardEvent('a', 'b', 'c', 'd')
+  const [a, b, c, d] = event.Records
+  if (d) d.attributes.ApproximateReceiveCount = 'Infinity'
+  if (c) c.attributes.ApproximateReceiveCount = '-5'
+  if (a) a.attributes.ApproximateReceiveCount = '17'
+  if (b) b.attributes.ApproximateReceiveCount = 'nonsense'
+  await handlerOf((_record, _context, { receiveCount }) => counts.push(receiveCount))(event)
+  t.strictSame(counts, [17, 1, 1, 1])
 })
 
 t.test('the cause of the error is what the event threw when it was read', async (t) => {

@@ -1,6 +1,6 @@
 import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
@@ -265,6 +265,29 @@ t.test('if the response is removed while the first record starts, the invocation
   t.equal(removals, 1, 'the removal does not throw')
 })
 
+t.test('of two misuses, the first one is the error: a removed response, and a call after the end', async (t) => {
+  const inner = eachRecord(() => {})
+  const removes = (request: { response?: unknown }) => {
+    request.response = undefined
+  }
+  const callsAgain = ({ event, context }: { event: unknown; context: unknown }) =>
+    inner(event as SQSEvent, context as Context).then(
+      () => {},
+      () => {},
+    )
+  for (const [first, second, message] of [
+    [removes, callsAgain, /^request\.response is undefined/],
+    [callsAgain, removes, /was called twice/],
+  ] as const) {
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(bounded())
+      .after(second as never)
+      .after(first as never)
+      .handler(inner)
+    await t.rejects(handler(standardEvent('a'), testContext()), { name: 'TypeError', message })
+  }
+})
+
 t.test('an inner handler that throws undefined ends the trace of its batch', async (t) => {
   const trace = listenToTraces(t)
   const handler = middy<SQSEvent, SQSBatchResponse>()
@@ -292,4 +315,19 @@ t.test("after Middy's signal has aborted, not even the report is accepted", asyn
   held.succeed('a')
   held.fail('b')
   await t.rejects(result, { name: 'TypeError', message: /^timeoutEarlyResponse may have responded/ })
+})
+
+t.test('a call that is refused while an earlier middleware runs fails the invocation', async (t) => {
+  const inner = eachRecord(() => t.fail('started'))
+  let late = Promise.resolve()
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .after(() => late)
+    .use(bounded())
+    .handler(async (event, context) => {
+      late = settled().then(async () => {
+        await inner(event, context).catch(() => {})
+      })
+      return listOf()
+    })
+  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation ended/ })
 })
