@@ -1,18 +1,40 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, maxMemory } from './environment.ts'
-import { IN_TIMER, type LeftWork } from './late-work.ts'
-import { openCounter } from './ledger.ts'
+import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'
 import type { Usage } from './usage.ts'
 
 const MAX_SHOWN = 5
+/** What is said about work that was left, as sentences before and after its names. */
+const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> = {
+  once: [
+    'after a response, an answer arrived for',
+    'If the handler needs it, await it. This does not fail the run, because it was seen in only one invocation of a process. ' +
+      'A client may have opened a connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size',
+  ],
+  telemetry: [
+    'telemetry was still being sent after a response:',
+    'Lambda freezes the environment then, so it is late or lost. Flush it before the response if you need it',
+  ],
+  timer: [
+    'timers of the handler had not fired at the end of the run:',
+    'On Lambda, a timer fires only while a later invocation runs, or never. Clear it, or await it if the handler needs it',
+  ],
+  interval: [
+    'intervals were started by several invocations, and not cleared:',
+    'Their number grows, and between invocations none of them runs. Clear them, or start one outside of the handler',
+  ],
+  module: [
+    'not judged: what is done in',
+    'On Lambda, an interval runs only during invocations, so what it still has to do after the last response is late or lost',
+  ],
+}
 const ENDS_EARLY = 'would end early on Lambda, and the rest of its batch would be redelivered'
 
 /** Collects what invocations used, and says at the end of the run what would go wrong on Lambda. */
 export function openFindings(options: FunctionOptions) {
   const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory } = options
-  const left = openLeft()
-  const weak = openLeft()
+  const left: LeftWork[] = []
   let hasChildren = false
   let invocationsWithLeftWork = 0
   let peakMemory = 0
@@ -34,16 +56,12 @@ export function openFindings(options: FunctionOptions) {
     }
     if (invocationsWithLeftWork > 0) {
       const whose = invocationsWithLeftWork === 1 ? 'its' : 'their'
-      const what = `${countOf(invocationsWithLeftWork, 'invocation')} responded before ${whose} work`
-      const names = left.names()
-      const advice = names.includes(IN_TIMER) ? 'Await it, or unref() the timer of work that may be late' : 'Await it'
-      yield `${what} had ended: ${names}. ` +
-        `Lambda freezes the environment after the response, so this work is late or lost. ${advice}`
+      yield `${countOf(invocationsWithLeftWork, 'invocation')} responded before ${whose} work had ended: ${namesOf(left, 'late')}. ` +
+        'Lambda freezes the environment after the response, so this work is late or lost. Await it'
     }
-    if (invocationsWithLeftWork === 0 && weak.names() !== '') {
-      yield `after a response, an answer arrived for ${weak.names()}. If the handler needs it, await it. ` +
-        'This does not fail the run, because it was seen in only one invocation of a process. A client may have opened a ' +
-        'connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size'
+    for (const [kind, [before, after]] of Object.entries(LEFT) as [LeftKind, [string, string]][]) {
+      const names = namesOf(left, kind)
+      if (names !== '' && !(kind === 'once' && invocationsWithLeftWork > 0)) yield `${before} ${names}. ${after}`
     }
   }
   function describe(cpu: number, needed: number, how = '') {
@@ -80,8 +98,8 @@ export function openFindings(options: FunctionOptions) {
     },
     /** Adds the work that an invocation left. Returns whether the run fails. */
     addLeft(work: readonly LeftWork[]): boolean {
-      for (const each of work) (each.isWeak ? weak : left).add(each)
-      const fails = work.some(({ isWeak }) => !isWeak)
+      for (const each of work) addTo(left, each)
+      const fails = work.some(({ kind }) => kind === 'late')
       if (fails) invocationsWithLeftWork += 1
       return fails
     },
@@ -89,22 +107,19 @@ export function openFindings(options: FunctionOptions) {
   }
 }
 
-/** Counts work that was left, and keeps one place of each kind: a line of the handler, if one is known. */
-function openLeft() {
-  const kinds = openCounter()
-  const places = new Map<string, string>()
-  return {
-    add({ what, place, count }: LeftWork) {
-      kinds.add(what, count)
-      const known = places.get(what)
-      if (place !== undefined && (known === undefined || known.includes('node_modules/'))) places.set(what, place)
-    },
-    names: () =>
-      Object.entries(kinds.counts())
-        .slice(0, MAX_SHOWN)
-        .map(([what, count]) => `${count} × ${what}${places.has(what) ? ` (${places.get(what)})` : ''}`)
-        .join(', '),
-  }
+/** Counts work of one kind together, and keeps one place of it: a line of the handler, if one is known. */
+function addTo(works: LeftWork[], { kind, what, place, count }: LeftWork) {
+  const isSame = (other: LeftWork) => other.kind === kind && other.what === what
+  const known = works.find((other) => isSame(other) && (kind === 'late' || kind === 'once' || other.place === place))
+  if (!known) return works.push({ kind, what, place, count })
+  known.count += count
+  if (place !== undefined && !isOfHandler(known.place)) known.place = place
+}
+
+function namesOf(works: readonly LeftWork[], wanted: LeftKind): string {
+  const found = works.filter(({ kind }) => kind === wanted).sort((a, b) => b.count - a.count)
+  const texts = found.map(({ what, place, count }) => `${count} × ${what}${place ? ` (${place})` : ''}`)
+  return texts.slice(0, MAX_SHOWN).join(', ')
 }
 
 function seconds(ms: number): string {

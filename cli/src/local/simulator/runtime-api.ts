@@ -3,8 +3,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { oneLine } from '../../shared/errors.ts'
-import { LEFT_HEADER, type LeftWork } from './late-work.ts'
 import type { InvocationMetrics } from './metrics.ts'
+import type { LeftWork } from './origin.ts'
+import { LEFT_HEADER } from './origin.ts'
 import type { RecordErrors } from './record-errors.ts'
 import { USAGE_HEADER, type Usage } from './usage.ts'
 

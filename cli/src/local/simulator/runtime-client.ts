@@ -1,9 +1,11 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
 // `node runtime-client.js <file> <export> [measure] [callbacks] [follow] [root=<folder>]`
 import { Agent, request } from 'node:http'
-import { END_OF_RUN, LEFT_HEADER, type LeftWork, openLateWork } from './late-work.ts'
+import { openLateWork } from './late-work.ts'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { openMetrics } from './metrics.ts'
+import type { LeftWork } from './origin.ts'
+import { END_OF_RUN, LEFT_HEADER } from './origin.ts'
 import { recordIdsOf, watchRecordErrors } from './record-errors.ts'
 import { openUsage, USAGE_HEADER } from './usage.ts'
 
@@ -111,7 +113,7 @@ async function serve(handler: Handler): Promise<never> {
     const { headers, text } = await call('GET', 'invocation/next', undefined, leftHeader(lateWork?.take()))
     const id = String(headers['lambda-runtime-aws-request-id'])
     if (text === END_OF_RUN) {
-      await call('POST', `invocation/${id}/response`, 'null', leftHeader(await lateWork?.fireTimers()))
+      await call('POST', `invocation/${id}/response`, 'null', leftHeader(lateWork?.leftTimers()))
       continue
     }
     metrics?.start()
