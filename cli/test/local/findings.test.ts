@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
-import { openFindings } from '../../src/local/simulator/findings.ts'
+import { Findings } from '../../src/local/simulator/findings.ts'
 import type { LeftKind, LeftWork } from '../../src/local/simulator/origin.ts'
 import type { Usage } from '../../src/local/simulator/usage.ts'
 
@@ -11,7 +11,7 @@ const NOTHING: Usage = { cpu: 10, peakMemory: 50, longestBlock: 0, hasChildren: 
 
 /** What the run says after invocations with this usage. */
 function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], options: object = {}) {
-  const findings = openFindings({ ...OPTIONS, ...options } as FunctionOptions)
+  const findings = new Findings({ ...OPTIONS, ...options } as FunctionOptions)
   const failures = usages.flatMap(
     ({ isOfLibrary = false, ...usage }) => findings.add({ ...NOTHING, ...usage }, isOfLibrary) ?? [],
   )
@@ -20,7 +20,7 @@ function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], 
 
 /** What the run says about this work of invocations, and whether each of them fails the run. */
 function afterLeft(invocations: readonly LeftWork[][]) {
-  const findings = openFindings(OPTIONS as FunctionOptions)
+  const findings = new Findings(OPTIONS as FunctionOptions)
   const fails = invocations.map((left) => findings.addLeft(left))
   return { lines: findings.lines(), fails }
 }
