@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
@@ -112,6 +113,7 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
       : undefined
     return {
       arn: Attributes.QueueArn ?? '',
+      fifo: (Attributes.QueueArn ?? '').endsWith('.fifo'),
       visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
       maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
       deadLetterUrl,
@@ -131,7 +133,6 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
     return {
       ...settings,
       queueUrl,
-      fifo: arn.endsWith('.fifo'),
       isPrivate: false,
       variables: {},
       // A call that is aborted would leave its messages invisible, so it ends by itself.
@@ -147,7 +148,12 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
         const { Messages = [] } = await guard(client.send(command))
         return Messages.map((message) => toReceived(message, arn))
       },
-      send: (Entries) => guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+      send(entries) {
+        // SQS would drop a message whose id it has had within five minutes, such as in the run before.
+        const withNewId = (entry: (typeof entries)[number]) => ({ ...entry, MessageDeduplicationId: randomUUID() })
+        const Entries = settings.fifo ? entries.map(withNewId) : entries
+        return guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries })))
+      },
       remove: (messages) =>
         callInTens(messages, (Entries) =>
           guard(client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
