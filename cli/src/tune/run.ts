@@ -1,7 +1,7 @@
 import { InitError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import { openRounds, type Round, type RoundOptions, toMeasurement } from './measure.ts'
-import { fitsInto, memoriesOf, type Plan } from './predict.ts'
+import { fitsInto, memoriesOf, type Plan, peakUpTo } from './predict.ts'
 import type { Growth, Run } from './recommend.ts'
 import type { Measurement } from './result.ts'
 import { kneeOf, type Range, search } from './search.ts'
@@ -30,7 +30,7 @@ export type Found = Pick<Run, 'measurements' | 'checks' | 'growth' | 'usedBatchS
 export async function findBest(options: RunOptions): Promise<Found> {
   const { plan, range, time, onRound = () => {}, now = () => performance.now() } = options
   const startedAt = now()
-  const rounds = openRounds(options, plan.workload.environments)
+  const rounds = openRounds(options, plan.workload)
   /** The search runs the handler with the heap of this memory size. */
   const full = Math.max(MEMORY_OF_ONE_CPU, ...plan.memories)
   const measured = new Map<number, Round[]>()
@@ -66,7 +66,8 @@ export async function findBest(options: RunOptions): Promise<Found> {
    * With a smaller heap, Node collects garbage earlier and needs less memory. So if a memory size seems to be too small,
    * the process runs again with its heap.
    */
-  async function checkMemory({ concurrency, peakMemory }: Measurement) {
+  async function checkMemory({ concurrency }: Measurement) {
+    const peakMemory = peakUpTo(concurrency, all())
     for (const memory of memoriesOf(plan, all()).toReversed()) {
       if (fitsInto(memory, { peakMemory })) continue
       if (!fits(concurrency, 1)) return

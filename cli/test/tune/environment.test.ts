@@ -103,6 +103,19 @@ for (const exportName of ['plain', 'respondsEarly']) {
   })
 }
 
+test('a handler that fails without the library is refused, too, with its error', async (t) => {
+  await t.rejects(run(t, { exportName: 'plainFails' }), {
+    name: 'UsageError',
+    message:
+      /^the handler failed \(Error: All records failed processing\. .*\) without middy-bounded-sqs-batch, so BOUNDED_SQS/,
+  })
+})
+
+test('control: once the library has received a batch, an error of an earlier middleware makes the batch fail', async (t) => {
+  const { results } = await run(t, { exportName: 'failsBefore' }, { batches: 2 })
+  t.match(results, [{ succeeded: 100 }, { failed: 100, causes: { 'Error: no secret': 100 }, problem: undefined }])
+})
+
 for (const [exportName, succeeded, ran] of [
   ['allSettled', 100, 0],
   ['keepsTen', 100, 10],

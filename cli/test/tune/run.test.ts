@@ -88,6 +88,8 @@ test('memory sizes that seem too small are checked with their heap, from the lar
   t.match(activities.join(), /concurrency \d+ with 1024 MB/)
   const smaller = await run({ memoryOf: ({ memory }) => (memory > 1500 ? 900 : 300) })
   t.strictSame([...smaller.checks.keys()], [1024, 512, 256])
+  const lower = await run({ memoryOf: ({ memory, concurrency }) => (memory > 1500 && concurrency === 10 ? 250 : 100) })
+  t.strictSame([...lower.checks.keys()], [256, 128], 'a lower concurrency needs more than the best one')
 })
 
 test('a memory that grows by 20 kB a record is noticed, and the check ends in time', async (t) => {

@@ -77,7 +77,7 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
   return true
 }
 
-function toEntry(message: InputMessage, index: number, fifo: boolean) {
+export function toEntry(message: InputMessage, index: number, fifo: boolean) {
   const { body, messageGroupId, messageAttributes, messageDeduplicationId = randomUUID() } = message
   return {
     Id: String(index),
