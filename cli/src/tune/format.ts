@@ -33,6 +33,4 @@ export function formatDuration(ms: number): string {
 }
 
 /** "a", "a and b", "a, b and c". */
-export function formatList(items: readonly string[]): string {
-  return new Intl.ListFormat('en-GB').format(items)
-}
+export const formatList = (items: readonly string[]) => new Intl.ListFormat('en-GB').format(items)

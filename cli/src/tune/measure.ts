@@ -23,12 +23,8 @@ export interface Round {
   readonly problem: string | undefined
 }
 
-/** Environments of one candidate that keep running. */
-interface Running {
-  /** Identifies the candidate. */
-  readonly key: string
-  readonly environments: readonly MeasuredEnvironment[]
-}
+/** Environments that keep running, and a text that identifies their candidate. */
+type Running = Readonly<{ key: string; environments: readonly MeasuredEnvironment[] }>
 
 /** The shortest and the longest round, in milliseconds. In a run of 3 minutes, a round takes a second. */
 const [MIN_ROUND_MS, MAX_ROUND_MS] = [500, 5000]

@@ -127,12 +127,11 @@ function textFor(best: Combination, knee: Measurement, equal: readonly Measureme
   const { memory, concurrency, goodput, costPerMillion, origin } = best
   const where = environments === 1 ? '' : ` in each of ${environments} environments`
   const rounds = `measured ${timesOf(knee.rounds)} with a full CPU: ${formatFigure(knee.lowest)} to ${formatFigure(knee.highest)}`
+  const names = formatList(equal.map((each) => formatFigure(each.concurrency)))
   const inFlight = concurrency * environments
   return [
     `${formatFigure(memory)} MB and a concurrency of ${formatFigure(concurrency)}${where}: ${formatFigure(goodput)} records/s for ${formatCost(costPerMillion)} per million messages (${origin === 'predicted' ? `predicted; ` : ''}${rounds}).`,
-    ...(equal.length > 1
-      ? [`Equal within 5 %: ${formatList(equal.map((each) => formatFigure(each.concurrency)))}.`]
-      : []),
+    ...(equal.length > 1 ? [`Equal within 5 %: ${names}.`] : []),
     `Up to ${formatFigure(inFlight)} records were in flight.${sharedLimitText(inFlight, workload)}`,
     `Prices: x86_64 in ${PRICES_OF}.`,
   ].join(' ')
