@@ -1,4 +1,4 @@
-import { openCounter } from '../local/simulator/ledger.ts'
+import { openCounter } from '../local/simulator/causes.ts'
 import type { Candidate, MeasuredBatch, MeasuredEnvironment, Start } from './environment.ts'
 import type { Workload } from './prices.ts'
 import type { Measurement } from './result.ts'
@@ -132,7 +132,7 @@ export function toMeasurement(concurrency: number, rounds: readonly Round[]): Me
   const cpu = sum(batches.map(({ metrics }) => metrics?.cpu ?? 0))
   const memory = batches.flatMap(({ metrics }) => metrics?.peakMemory ?? [])
   const causes = openCounter()
-  for (const [text, count] of batches.flatMap((batch) => Object.entries(batch.causes))) causes.add(text, count)
+  for (const group of batches.flatMap((batch) => batch.causes)) causes.add(group, group.count)
   return {
     concurrency,
     goodput: median(goodputs),

@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { openCounter } from '../../src/local/simulator/causes.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
 import type { InvocationMetrics } from '../../src/local/simulator/metrics.ts'
 import type { Candidate, MeasuredBatch } from '../../src/tune/environment.ts'
@@ -17,7 +18,13 @@ const METRICS: InvocationMetrics = {
 const AT_20: Candidate = { concurrency: 20, memory: 1769, collects: false }
 
 function batch(changes: Partial<MeasuredBatch> = {}): MeasuredBatch {
-  return { succeeded: 100, failed: 0, causes: {}, duration: 100, metrics: METRICS, problem: undefined, ...changes }
+  return { succeeded: 100, failed: 0, causes: [], duration: 100, metrics: METRICS, problem: undefined, ...changes }
+}
+
+function groupsOf(causes: Record<string, number>) {
+  const counter = openCounter()
+  for (const [text, count] of Object.entries(causes)) counter.add(text, count)
+  return counter.groups()
 }
 
 /**
@@ -155,7 +162,7 @@ test('goodput is the number of successful records of all environments ÷ the dur
 
 test('a measurement has the median, the lowest and the highest of its rounds, and the sums of their batches', async (t) => {
   const round = (goodput: number, ...batches: MeasuredBatch[]) => ({ goodput, batches, problem: undefined })
-  const failed = batch({ succeeded: 60, failed: 40, causes: { 'Error: a': 10, 'Error: b': 30 } })
+  const failed = batch({ succeeded: 60, failed: 40, causes: groupsOf({ 'Error: a': 10, 'Error: b': 30 }) })
   const large = batch({ metrics: { ...METRICS, peakMemory: 53 } })
   const measured = toMeasurement(7, [
     round(50, failed, batch({ metrics: undefined })),
@@ -177,4 +184,21 @@ test('a measurement has the median, the lowest and the highest of its rounds, an
   })
   t.match(toMeasurement(7, [round(0)]), { goodput: 0, failedShare: 0, cpuPerRecord: null, peakMemory: null })
   t.equal(toMeasurement(7, [round(50), round(100)]).goodput, 75)
+})
+
+test('the causes of all batches have the same groups as those of one batch', async (t) => {
+  const words = 'one two three four five six seven eight nine ten eleven twelve'.split(' ')
+  const missing = (some: readonly string[]) => Object.fromEntries(some.map((word) => [`Error: ${word} is missing`, 5]))
+  const kinds = { 'Error: HTTP 500': 9, 'Error: HTTP 503': 8 }
+  const batches = [{ ...missing(words), ...kinds }, missing(words.slice(0, 3)), kinds]
+  const rounds = batches.map((causes) => ({
+    goodput: 1,
+    batches: [batch({ failed: 1, causes: groupsOf(causes) })],
+    problem: undefined,
+  }))
+  t.strictSame(toMeasurement(20, rounds).causes, {
+    'Error: one is missing (one of 12 different messages)': 75,
+    'Error: HTTP 500': 18,
+    'Error: HTTP 503': 16,
+  })
 })

@@ -43,7 +43,7 @@ async function run({ time = 60_000, recordMs = 100, startMs = 300, memoryOf = ()
           inUse += leak * records.length
           const metrics = { isLibraryUsed: true, peakInFlight: 1, succeeded: 1, unfinished: 0, cpu: 1 }
           const memory = { peakMemory: memoryOf(candidate), memoryInUse: candidate.collects ? inUse : undefined }
-          const counts = { succeeded: records.length, failed: 0, causes: {}, problem: undefined }
+          const counts = { succeeded: records.length, failed: 0, causes: [], problem: undefined }
           return { ...counts, duration, metrics: { ...metrics, ...memory } }
         },
         async end() {

@@ -159,6 +159,7 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
           guard(client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
         ),
       setVisibility,
+      isDelayedByClient: () => false,
       release: (messages) => setVisibility(messages, 0),
       takeDeleted: () => new Set(),
       async counts() {

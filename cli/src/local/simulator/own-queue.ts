@@ -17,6 +17,8 @@ export interface OwnQueueOptions {
   visibilityTimeout: number
   /** Deliveries before a message goes to the dead-letter queue. */
   maxReceives: number
+  /** Whether a message that came back from its function 16 times is dead-lettered, as by Lambda; default true. */
+  stopsLoops?: boolean | undefined
   /** The share of messages that are delivered a second time after they were deleted; default 0. */
   duplicates?: number | undefined
   /** Selects these messages; default 1. */
@@ -40,9 +42,10 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     queues.set(name, queue)
     return queue
   }
-  const { contentBasedDeduplication = false } = options
+  const { contentBasedDeduplication = false, stopsLoops = true } = options
   const deadLetters = create(`local-dead-letters${suffix}`, { visibilityTimeout: 30, contentBasedDeduplication })
-  const queue = create(`local${suffix}`, { visibilityTimeout, contentBasedDeduplication, deadLetters, maxReceives })
+  const redrive = { deadLetters, maxReceives, stopsLoops }
+  const queue = create(`local${suffix}`, { visibilityTimeout, contentBasedDeduplication, ...redrive })
   const random = seededRandom(seed)
 
   // The calls of the event source mapping do not go through HTTP, which would take most of the time of a run.
@@ -79,6 +82,8 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     async setVisibility(messages, seconds) {
       for (const { receiptHandle } of messages) queue.setVisibility(receiptHandle, seconds)
     },
+    isDelayedByClient: (messages) =>
+      messages.some(({ receiptHandle }) => queue.inflightMessages.get(receiptHandle)?.isSetByClient),
     async release(messages) {
       for (const { receiptHandle } of messages) queue.release(receiptHandle)
     },
@@ -92,6 +97,7 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
         deadLetter: deadLetters.size,
         sentDeadLetters: deadLetters.sentByClients,
         sentByFunction: port === 0 ? queue.sentByClients : undefined,
+        stoppedLoops: queue.stoppedLoops,
         replacedTimeouts: queue.replacedTimeouts,
       }
     },
