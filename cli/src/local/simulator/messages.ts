@@ -154,21 +154,25 @@ interface Item {
 }
 
 /** Joins the lines of formatted JSON. Every other line is an item of its own. Empty lines are left out. */
-async function* itemsOf(lines: AsyncIterable<string>): AsyncGenerator<Item> {
+async function* itemsOf(chunks: AsyncIterable<readonly string[]>): AsyncGenerator<Item[]> {
   let number = 0
   const item: string[] = []
   let open = 0
   const take = () => ({ line: number - item.length + 1, text: item.splice(0).join('\n') })
-  for await (const line of lines) {
-    number += 1
-    if (item.length === 0 && line.trim() === '') continue
-    item.push(line)
-    if (/^\s*[{[]/.test(item[0] as string)) open += bracketsLeftOpen(line)
-    if (open > 0) continue
-    yield take()
-    open = 0
+  for await (const lines of chunks) {
+    const items: Item[] = []
+    for (const line of lines) {
+      number += 1
+      if (item.length === 0 && line.trim() === '') continue
+      item.push(line)
+      if (/^\s*[{[]/.test(item[0] as string)) open += bracketsLeftOpen(line)
+      if (open > 0) continue
+      items.push(take())
+      open = 0
+    }
+    yield items
   }
-  if (item.length > 0) yield take()
+  if (item.length > 0) yield [take()]
 }
 
 /** The JSON value of an item, or its text, if that does not look like JSON. */
@@ -186,8 +190,8 @@ function parseItem({ text, line }: Item): unknown {
   }
 }
 
-/** The lines of an input, which may be slow. Not with node:readline, which also breaks lines at U+2028. */
-async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
+/** The lines of each chunk of an input. Not with node:readline, which also breaks lines at U+2028. */
+async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string[]> {
   let decoder: InstanceType<typeof TextDecoder> | undefined
   let rest = ''
   try {
@@ -195,9 +199,9 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
       decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true })
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
       rest = lines.pop() as string
-      yield* lines
+      yield lines
     }
-    yield rest + (decoder?.decode() ?? '')
+    yield [rest + (decoder?.decode() ?? '')]
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
@@ -212,30 +216,36 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
  */
 async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
   let isEmpty = true
-  for await (const item of itemsOf(linesOf(input, name))) {
-    const line = `line ${formatNumber(item.line)} of ${name}`
-    let where = line
-    isEmpty = false
-    try {
-      const value = parseItem(item)
-      const list = listIn(value)
-      if (list?.length === 0) throw new Error(`is an empty list of messages. ${AS_TEXT}`)
-      if (!list && !isMessage(value) && item.text.includes('\n')) {
-        throw new Error(`is a body of several lines: ${ONE_LINE}`)
-      }
-      for (const [index, message] of (list ?? [value]).entries()) {
-        if (list) where = `message ${formatNumber(index + 1)} of the list in ${line}`
-        yield check(list ? readMessage(message) : toMessage(message, item.text.trim()), fifo, maxBytes)
-      }
-    } catch (error) {
-      throw new UsageError(`${where} ${(error as Error).message}`)
-    }
+  for await (const items of itemsOf(linesOf(input, name))) {
+    for (const item of items) yield* messagesIn(item, name, fifo, maxBytes)
+    isEmpty &&= items.length === 0
   }
   if (isEmpty) {
     throw new UsageError(
       `${name} has no messages: write one message per line, an SQS event, or the output of aws sqs receive-message, ` +
         'which is empty if no message is visible',
     )
+  }
+}
+
+function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number): Generator<InputMessage> {
+  /** In a list, from 1. */
+  let number = 0
+  try {
+    const value = parseItem(item)
+    const list = listIn(value)
+    if (list?.length === 0) throw new Error(`is an empty list of messages. ${AS_TEXT}`)
+    if (!list && !isMessage(value) && item.text.includes('\n')) {
+      throw new Error(`is a body of several lines: ${ONE_LINE}`)
+    }
+    if (!list) yield check(toMessage(value, item.text.trim()), fifo, maxBytes)
+    for (const message of list ?? []) {
+      number += 1
+      yield check(readMessage(message), fifo, maxBytes)
+    }
+  } catch (error) {
+    const where = number > 0 ? `message ${formatNumber(number)} of the list in ` : ''
+    throw new UsageError(`${where}line ${formatNumber(item.line)} of ${name} ${(error as Error).message}`)
   }
 }
 
