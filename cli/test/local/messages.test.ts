@@ -500,7 +500,7 @@ for (const [title, text, message] of [
     '1\n[{"Id":"1","MessageBody":"a"}]',
     `message 1 of the list in line 2 of FILE has a MessageBody: name it "body". ${AS_TEXT}`,
   ],
-  ['a body with the key Body', '{"Body":"a","From":"b"}', `line 1 of FILE has the key "from": ${KEYS}`],
+  ['a body with the key Body', '{"Body":"a","From":"b"}', `line 1 of FILE has the key "From": ${KEYS}`],
   ['a JSON list on several lines', '\n[\n1,\n2\n]\n', `line 2 of FILE is a body of several lines: ${ON_ONE_LINE}`],
   ['a JSON object on several lines', '{\n"a":1\n}\n', `line 1 of FILE is a body of several lines: ${ON_ONE_LINE}`],
   ['a second line that is not JSON', '1\n  {"a":x}\n', `line 2 of FILE is not valid JSON: ${ON_ONE_LINE}`],

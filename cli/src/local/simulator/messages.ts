@@ -26,10 +26,11 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
-/** The keys of an SQS event. The AWS CLI begins the same keys with capital letters, and `MD5` is one of them. */
+/** A key as in an SQS event. The AWS CLI begins the same keys with capital letters, such as `Body` and `MD5OfBody`. */
+const asInEvent = (key: string) => key.replace(/^(MD5|.)/, (start) => start.toLowerCase())
+
 function withKeysOfEvent(value: Record<string, unknown>): Record<string, unknown> {
-  const lower = (key: string) => key.replace(/^(MD5|.)/, (start) => start.toLowerCase())
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [lower(key), item]))
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [asInEvent(key), item]))
 }
 
 function toAttribute(value: unknown): MessageAttributeValue | undefined {
@@ -65,8 +66,9 @@ const ONE_LINE = `write each JSON body on one line. ${AS_TEXT}`
 function readMessage(value: unknown): InputMessage {
   if (!isMessage(value)) throw new Error('is not an object with a body')
   if ('MessageBody' in value) throw new Error(`has a MessageBody: name it "body". ${AS_TEXT}`)
-  const message = 'Body' in value ? withKeysOfEvent(value) : value
-  const unknown = Object.keys(message).find((key) => !KEYS.has(key))
+  const isFromCli = 'Body' in value
+  const message = isFromCli ? withKeysOfEvent(value) : value
+  const unknown = Object.keys(value).find((key) => !KEYS.has(isFromCli ? asInEvent(key) : key))
   if (unknown !== undefined) {
     const allowed = `${OWN_KEYS.slice(0, -1).join(', ')} and ${OWN_KEYS.at(-1)}`
     throw new Error(`has the key ${quote(unknown)}: only ${allowed} are allowed, and what SQS adds. ${AS_TEXT}`)
