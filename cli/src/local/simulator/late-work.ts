@@ -6,14 +6,25 @@ import type { ClientRequest } from 'node:http'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
-import { describe, framesOf, hasFile, type LeftKind, type LeftWork, type Origin, originOf } from './origin.ts'
+import {
+  describe,
+  framesOf,
+  hasFile,
+  isOfHandler,
+  type LeftKind,
+  type LeftWork,
+  type Origin,
+  originOf,
+} from './origin.ts'
 import { addTimer, context, firesWithin, type Invocation, leftTimers, type Timer, watchUnref } from './timers.ts'
 
 /** Hooks cost time, and a handler that forgets an `await` mostly does so always. So only the first invocations have them. */
 const MAX_FOLLOWED = 5
 const MAX_HOLDS = 3
-/** Of one invocation. Each needs some 10 µs. */
-const MAX_CAUSES = 1000
+/** Of one invocation. Each needs some 100 µs. */
+const MAX_CAUSES = 300
+/** In the first invocation, to follow promises. */
+const MAX_RECORDS = 2000
 /** Milliseconds for which a process may run on before it is frozen, if something is pending. */
 const MAX_HOLD = 1000
 /** The same in any case after the first response: chains of promises are not seen. */
@@ -36,6 +47,7 @@ const suspects = new WeakSet<Socket>()
 /** In which invocation work was first seen that fails the run only if it recurs. */
 const firstSeen = new Map<string, Invocation | undefined>()
 let isUndecided = false
+let isPlaceUnknown = false
 
 /** Whether the current invocation started the code. In the context of an earlier one, a client may serve the current one. */
 const isActive = () => current !== undefined && context.getStore()?.invocation === current
@@ -101,7 +113,10 @@ const hook = createHook({
   before: (id) => ended(id, isWork),
 })
 
-/** This needs CPU time, so it ends after the first promises of an invocation. */
+/**
+ * It ends after the first promises of the first invocation, and goes on in later ones if the line of the handler was not
+ * found. Not for large batches: once it was on, all promises of the process are slower.
+ */
 const promiseHook = createHook({ init: addCause })
 
 /** HTTP clients publish their requests. Once the headers of the response are there, a request has ended. */
@@ -192,13 +207,15 @@ export function openLateWork() {
   return { run, responded, hold, take, leftTimers }
 }
 
-function run<T>(handler: () => T): T {
+function run<T>(handler: () => T, records: number): T {
   causes.clear()
   const invocation = { hasResponded: false }
   current = invocation
   invocations += 1
   isFollowing = invocations <= MAX_FOLLOWED && holds < MAX_HOLDS
-  for (const each of [hook, promiseHook]) isFollowing ? each.enable() : each.disable()
+  isFollowing ? hook.enable() : hook.disable()
+  const knowsPromises = isPlaceUnknown || (invocations === 1 && records <= MAX_RECORDS)
+  isFollowing && knowsPromises ? promiseHook.enable() : promiseHook.disable()
   return context.run({ invocation, isInTimer: false }, handler)
 }
 
@@ -229,6 +246,7 @@ function take(): LeftWork[] {
   if (current?.hasResponded) addPending()
   late.forEach(decide)
   const left = describe(late)
+  isPlaceUnknown ||= left.some(({ place }) => !isOfHandler(place))
   late = []
   pending.clear()
   return left

@@ -120,15 +120,19 @@ function leftHeader(left: LeftWork[] = []) {
   return left.length > 0 ? { [LEFT_HEADER]: encodeURIComponent(JSON.stringify(left)) } : {}
 }
 
-/** The handler has mostly read all records in the first invocations, or it never does. */
-const MAX_READS_WATCHED = 5
-let readsWatched = 0
+/** A handler that reads all records of the first events mostly always does so. */
+const MAX_EVENTS_WATCHED = 5
+const MAX_RECORDS_WATCHED = 1000
+let eventsWatched = 0
+let recordsWatched = 0
 let hasUnread = false
 
 /** Looks at what the handler reads of an event. It goes on if the handler has not read all records. */
 function watchReadsOf(event: object, ids: readonly string[]) {
-  if (!lateWork || (readsWatched >= MAX_READS_WATCHED && !hasUnread)) return undefined
-  readsWatched += 1
+  const isOver = eventsWatched >= MAX_EVENTS_WATCHED || recordsWatched >= MAX_RECORDS_WATCHED
+  if (!lateWork || (isOver && !hasUnread)) return undefined
+  eventsWatched += 1
+  recordsWatched += ids.length
   const takeUnread = watchReads(event, ids)
   return () => {
     const unread = takeUnread()
@@ -140,10 +144,10 @@ function watchReadsOf(event: object, ids: readonly string[]) {
 const doesCallBack = modes.includes('callbacks')
 
 /** Runs the handler. Returns its response or error for the Runtime API. */
-async function invoke(handler: Handler, event: object, context: ReturnType<typeof contextOf>) {
+async function invoke(handler: Handler, event: { Records?: unknown[] }, context: ReturnType<typeof contextOf>) {
   const run = () => (doesCallBack ? runWithCallback(handler, event, context) : handler(event, context))
   try {
-    const result = await (lateWork ? lateWork.run(run) : run())
+    const result = await (lateWork ? lateWork.run(run, event.Records?.length ?? 0) : run())
     const payload = JSON.stringify(result) ?? 'null'
     lateWork?.responded() // before the calls that follow, in which work could end that the handler has not awaited
     return { kind: 'response', payload }
