@@ -6,16 +6,8 @@ import type { ClientRequest } from 'node:http'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
-import {
-  describe,
-  framesOf,
-  hasFile,
-  isOfHandler,
-  type LeftKind,
-  type LeftWork,
-  type Origin,
-  originOf,
-} from './origin.ts'
+import { isWork, nameOf, ON_FILE, OPERATION, OVER_HTTP2 } from './operations.ts'
+import { describe, isOfHandler, type LeftKind, type LeftWork, type Origin, originOf } from './origin.ts'
 import { addTimer, context, firesWithin, type Invocation, leftTimers, type Timer, watchUnref } from './timers.ts'
 
 /** Hooks cost time, and a handler that forgets an `await` mostly does so always. So only the first invocations have them. */
@@ -55,31 +47,6 @@ const isActive = () => current !== undefined && context.getStore()?.invocation =
 /** The start of work. What a timer starts can be work of a client, too. */
 const newOrigin = (what: string, kind: LeftKind = 'late'): Origin =>
   originOf(context.getStore()?.isInTimer ? 'once' : kind, what, causes.get(executionAsyncId()))
-
-/** Operations of Node that do something once, in contrast to handles that stay open. */
-const OPERATION =
-  /^(FSREQ.*|GET(ADDR|NAME)INFOREQWRAP|QUERYWRAP|ZLIB|HTTP2STREAM|(TCP|PIPE)CONNECTWRAP|(?!HTTP)[A-Z0-9]+REQUEST)$/
-const CONNECTING = 'a connection'
-const ON_FILE = 'a file operation'
-const OVER_HTTP2 = 'a call over HTTP/2'
-
-function nameOf(type: string): string {
-  if (type === 'HTTP2STREAM') return OVER_HTTP2
-  if (type.startsWith('FS')) return ON_FILE
-  return type.endsWith('WRAP') ? CONNECTING : 'work in the thread pool'
-}
-
-/** Whether the handler needs the operation. Node also closes what was used, and reads ahead. A connection is no work yet. */
-function isWork(operation: Origin): boolean {
-  if (operation.what === OVER_HTTP2) return true
-  // Only the stack tells what is done with a file.
-  const frames = framesOf(operation)
-  const top = frames.slice(0, 3).join()
-  if (operation.what === CONNECTING || /at (\S+\.)?_?(close|destroy) /.test(top)) return false
-  if (top.includes('WriteStream.')) return true
-  // Loggers use these with a callback for stdout. A line that is late is no lost work.
-  return !/at (\S+\.)?(write|fsync) \(node:fs:/.test(frames[0] ?? '') && hasFile(operation)
-}
 
 function started(key: unknown, origin: Origin, counts = true) {
   if (current?.hasResponded && counts) late.push(origin)

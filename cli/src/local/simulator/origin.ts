@@ -35,7 +35,7 @@ export const END_OF_RUN = 'end of the run'
 const MAX_LEFT = 10
 const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
 const MACHINERY =
-  /new Promise|node:internal\/async_hooks|simulator\/(late-work|origin|timers|runtime-client|load-handler)/
+  /new Promise|node:internal\/async_hooks|simulator\/(late-work|operations|origin|timers|reads|record-errors|runtime-client|load-handler)/
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
 const TELEMETRY =
   /\/node_modules\/(@opentelemetry|@sentry|@datadog|dd-trace|datadog-lambda-js|newrelic|elastic-apm-node|applicationinsights|pino|thread-stream|winston|bunyan)[/-]/

@@ -6,7 +6,7 @@ import { oneLine } from '../../shared/errors.ts'
 import type { InvocationMetrics } from './metrics.ts'
 import type { LeftWork } from './origin.ts'
 import { LEFT_HEADER } from './origin.ts'
-import type { Unread } from './reads.ts'
+import { READS_HEADER, type Unread } from './reads.ts'
 import type { RecordErrors } from './record-errors.ts'
 import { USAGE_HEADER, type Usage } from './usage.ts'
 
@@ -224,7 +224,8 @@ function serveInvocation(
   invocations: Invocations,
   invocation: Invocation,
   kind: string,
-  { body, usage }: { body: Buffer; usage: string | undefined },
+  body: Buffer,
+  { [USAGE_HEADER]: usage, [READS_HEADER]: reads }: IncomingMessage['headers'],
   response: ServerResponse,
 ) {
   const text = body.toString('utf8')
@@ -233,7 +234,8 @@ function serveInvocation(
     Object.assign(reported, JSON.parse(text))
     return reply(response, 202)
   }
-  if (usage !== undefined) reported.usage = JSON.parse(usage)
+  if (typeof usage === 'string') reported.usage = JSON.parse(usage)
+  if (reads !== undefined) reported.unread = reads === 'all' ? [] : 'all'
   if (body.length > MAX_RESPONSE_BYTES) {
     const message = `the response has ${body.length} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
     invocations.finish(invocation, { type: 'error', message })
@@ -254,7 +256,7 @@ async function serve(
   response: ServerResponse,
 ) {
   const [, path, requestId = '', kind] = ROUTE.exec(request.url ?? '') ?? []
-  const { [LEFT_HEADER]: left, [USAGE_HEADER]: usage } = request.headers
+  const { [LEFT_HEADER]: left } = request.headers
   if (typeof left === 'string') process.report({ left: JSON.parse(decodeURIComponent(left)) })
   if (path === 'invocation/next') {
     process.ready()
@@ -271,7 +273,7 @@ async function serve(
     const finished = Number(body.toString())
     invocation.reported.finished = (invocation.reported.finished ?? 0) + finished
     process.report({ finished })
-  } else return serveInvocation(invocations, invocation, kind, { body, usage: usage?.toString() }, response)
+  } else return serveInvocation(invocations, invocation, kind, body, request.headers, response)
   reply(response, 202)
 }
 

@@ -8,7 +8,7 @@ import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { openMetrics } from './metrics.ts'
 import type { LeftWork } from './origin.ts'
 import { END_OF_RUN, LEFT_HEADER } from './origin.ts'
-import { watchReads } from './reads.ts'
+import { READS_HEADER, watchReads } from './reads.ts'
 import { RecordWatch, recordIdsOf } from './record-errors.ts'
 import { openUsage, USAGE_HEADER } from './usage.ts'
 
@@ -171,9 +171,13 @@ async function handleEvent(handler: Handler, id: string, headers: NodeJS.Dict<st
   const used = usage ? { [USAGE_HEADER]: JSON.stringify(usage.take()) } : {}
   running = undefined
   await progress
-  const reported = { recordErrors: recordWatch.take(ids, invocation), unread: takeUnread?.() }
-  if (reported.recordErrors ?? reported.unread) await call('POST', `invocation/${id}/records`, JSON.stringify(reported))
-  await call('POST', `invocation/${id}/${kind}`, payload, used)
+  const unread = takeUnread?.()
+  // A list may be too long for a header. Otherwise, no call is made before the response, which would make it late.
+  const listed = unread && unread !== 'all' && unread.length > 0 ? unread : undefined
+  const reported = { recordErrors: recordWatch.take(ids, invocation), unread: listed }
+  if (reported.recordErrors ?? listed) await call('POST', `invocation/${id}/records`, JSON.stringify(reported))
+  const reads = unread && !listed ? { [READS_HEADER]: unread === 'all' ? 'none' : 'all' } : {}
+  await call('POST', `invocation/${id}/${kind}`, payload, { ...used, ...reads })
   // After the response, so that it does not make the invocation longer.
   if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
   // Lambda's timeout also limits how long the next event waits for this process.
