@@ -115,7 +115,7 @@ export function localCommand() {
     .addOption(
       new Option(
         '--messages-file <file>',
-        'send the messages in a file: an SQS event, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId and messageAttributes. Use - for standard input',
+        'send the messages in a file: SQS events, what aws sqs receive-message prints, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId, messageDeduplicationId and messageAttributes. Use - for standard input',
       ).conflicts('messages'),
     )
     .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
@@ -150,7 +150,7 @@ export function localCommand() {
   addFunctionOptions(command)
     .option('--memory <mb>', 'memory of the function; above 110 % of it, the process crashes', inRange(128, 10_240))
     .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
-    .option('--inspect [host:port]', "open Node's inspector in the handler's process, which is then not frozen")
+    .option('--inspect [host:port]', "wait for a debugger in the handler's process, which is then not frozen")
     .addOption(
       new Option(
         '--runtime-client <command>',

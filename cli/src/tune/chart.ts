@@ -12,13 +12,21 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [52, WIDTH - 18, 14, HEIGHT - 42]
 const LABEL_WIDTH = 32
 const MAX_TICKS = 5
 
+/** The slowest and the fastest round do not change the axis: one of them would make all others look equal. */
+const axisEndOf = (measurements: readonly Measurement[]) =>
+  1.08 * Math.max(...measurements.map(({ goodput }) => goodput)) || 1
+
+/** Whether the chart cuts a line, which then has a sign. */
+export function isCut(measurements: readonly Measurement[]): boolean {
+  return measurements.some(({ highest }) => highest > axisEndOf(measurements))
+}
+
 /** Records per second over the concurrency, with a vertical line from the slowest to the fastest round. */
 export function goodputChart(measurements: readonly Measurement[], recommended: number | undefined): Html {
   const usable = usableOf(measurements)
   const concurrencies = measurements.map(({ concurrency }) => concurrency)
   const x = logarithmic(Math.min(...concurrencies), Math.max(...concurrencies))
-  // The slowest and the fastest round do not change the axis: one of them would make all others look equal.
-  const most = 1.08 * Math.max(...measurements.map(({ goodput }) => goodput)) || 1
+  const most = axisEndOf(measurements)
   const y = (value: number) => round(BOTTOM - (BOTTOM - TOP) * Math.min(1, value / most))
   const points = measurements.map((each) => {
     const { concurrency, goodput, lowest, highest, failedShare } = each
@@ -26,6 +34,7 @@ export function goodputChart(measurements: readonly Measurement[], recommended: 
     return html`<g>
 <title>Concurrency ${formatFigure(concurrency)}: ${formatFigure(goodput)} records per second (${formatFigure(lowest)} to ${formatFigure(highest)}), ${formatShare(failedShare)} failed</title>
 <line class="range" x1="${left}" x2="${left}" y1="${y(lowest)}" y2="${y(highest)}"/>
+${highest > most ? html`<text class="cut" x="${left}" y="${TOP - 2}">▲</text>` : ''}
 ${concurrency === recommended ? html`<circle class="ring" cx="${left}" cy="${top}" r="9"/>` : ''}
 ${usable.includes(each) ? html`<circle class="point" cx="${left}" cy="${top}" r="4"/>` : html`<text class="bad" x="${left}" y="${top + 5}">✕</text>`}
 </g>`

@@ -1,10 +1,10 @@
-import { openCounter } from '../local/simulator/causes.ts'
+import { type Group, openCounter } from '../local/simulator/causes.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, startEnvironment } from '../local/simulator/environment.ts'
 import { judge } from '../local/simulator/fate.ts'
 import type { InvocationMetrics } from '../local/simulator/metrics.ts'
 import { NOT_TAKEN, type Outcome } from '../local/simulator/runtime-api.ts'
 import { type Received, toEvent } from '../local/simulator/sqs-record.ts'
-import { oneLine } from '../shared/errors.ts'
+import { oneLine, UsageError } from '../shared/errors.ts'
 import { refuseIf } from '../shared/flags.ts'
 import { formatFigure } from './format.ts'
 
@@ -21,8 +21,8 @@ export interface Candidate {
 export interface MeasuredBatch {
   readonly succeeded: number
   readonly failed: number
-  /** The number of failed records by their error. */
-  readonly causes: Readonly<Record<string, number>>
+  /** Why records failed, in the groups of the library's log entry. */
+  readonly causes: readonly Group[]
   /** Milliseconds. */
   readonly duration: number
   /** Missing if the process ended. */
@@ -44,6 +44,8 @@ export type Start = (candidate: Candidate, signal: AbortSignal) => Promise<Measu
 /** Starts processes with this handler. The signal of each ends it. */
 export function startWith(handler: FunctionOptions, fifo: boolean): Start {
   const { timeout = FUNCTION_DEFAULTS.timeout } = handler
+  /** Later, an error before the library receives an event is one of the handler, such as of an earlier middleware. */
+  let isLibraryKnown = false
   return async (candidate, signal) => {
     const ending = new AbortController()
     let metrics = Promise.withResolvers<InvocationMetrics>()
@@ -77,7 +79,10 @@ export function startWith(handler: FunctionOptions, fifo: boolean): Start {
       clearTimeout(timer)
       const { unlisted, ...settled } = settle(batch, outcome, fifo)
       if (taken && !signal.aborted) {
-        checkLibraryUse(outcome, taken, candidate.concurrency, settled.succeeded + unlisted)
+        isLibraryKnown ||= taken.isLibraryUsed
+        const isForeign = outcome.type === 'response' || (outcome.type === 'error' && !isLibraryKnown)
+        if (isForeign && !taken.isLibraryUsed) refuseForeign(outcome)
+        checkLibraryUse(taken, candidate.concurrency, settled.succeeded + unlisted)
         problem ??= earlyEndOf(batch.length, taken)
       }
       return { ...settled, duration: outcome.duration ?? 0, metrics: taken, problem }
@@ -101,17 +106,17 @@ function variablesFor({ concurrency, collects }: Candidate, { env = {} }: Functi
   }
 }
 
-/**
- * Refuses a handler that ignores or changes BOUNDED_SQS_BATCH_CONCURRENCY. Also refuses it if records count as
- * successful, but did not run in the library.
- */
-function checkLibraryUse({ type }: Outcome, metrics: InvocationMetrics, concurrency: number, succeeded: number) {
-  const { isLibraryUsed, concurrencyVariable = 'no value', peakInFlight } = metrics
-  refuseIf(
-    type === 'response' && !isLibraryUsed,
-    'the handler responded without middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there ' +
+function refuseForeign(outcome: Outcome): never {
+  const how = outcome.type === 'response' ? 'responded' : `failed (${oneLine(outcome.message)})`
+  throw new UsageError(
+    `the handler ${how} without middy-bounded-sqs-batch, so BOUNDED_SQS_BATCH_CONCURRENCY has no effect and there ` +
       'is nothing to compare. Use boundedSqsBatch() in the handler, and let no earlier middleware respond',
   )
+}
+
+/** Refuses a handler that ignores or changes the variable, or whose records succeed without the library. */
+function checkLibraryUse(metrics: InvocationMetrics, concurrency: number, succeeded: number) {
+  const { concurrencyVariable = 'no value', peakInFlight } = metrics
   refuseIf(
     concurrencyVariable !== String(concurrency),
     `the handler changed BOUNDED_SQS_BATCH_CONCURRENCY: expected ${concurrency}, got ${oneLine(concurrencyVariable)}. ` +
@@ -131,9 +136,8 @@ function checkLibraryUse({ type }: Outcome, metrics: InvocationMetrics, concurre
 }
 
 /**
- * Counts the records of a batch that succeeded, and says why the others failed. A failed record counts as failed, even
- * if `onFailure` removed it from the report, for example because it was sent to a dead-letter queue. `unlisted` are
- * failed records that the response counts as successful, but that the library did not receive.
+ * Counts the records that succeeded, and says why the others failed. Also those count as failed that `onFailure` removed
+ * from the report. `unlisted` are failed ones that the response counts as successful, but the library did not receive.
  */
 function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
   const circumstances = { reportBatchItemFailures: true, fifo, maxReceives: Number.POSITIVE_INFINITY }
@@ -146,7 +150,7 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
     succeeded: batch.length - failed.length,
     failed: failed.length,
     unlisted: failed.filter(({ fate, message }) => fate === 'lost' && unlisted[message.messageId]).length,
-    causes: causes.counts(),
+    causes: causes.groups(),
   }
 }
 

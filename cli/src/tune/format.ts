@@ -17,11 +17,6 @@ export function formatShare(share: number): string {
   return `${formatFigure(share * 100)} %`
 }
 
-/** Megabytes that a process needs, rounded up. */
-export function formatNeeded(megabytes: number | null): string {
-  return formatFigure(megabytes === null ? null : Math.ceil(megabytes))
-}
-
 export function formatCost(dollars: number | null): string {
   if (dollars === null) return NOT_KNOWN
   const digits = dollars < 1 ? { minimumSignificantDigits: 3, maximumSignificantDigits: 3 } : {}
@@ -38,6 +33,4 @@ export function formatDuration(ms: number): string {
 }
 
 /** "a", "a and b", "a, b and c". */
-export function formatList(items: readonly string[]): string {
-  return items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1)}`
-}
+export const formatList = (items: readonly string[]) => new Intl.ListFormat('en-GB').format(items)

@@ -1,5 +1,6 @@
 import { openCounter } from '../local/simulator/causes.ts'
 import type { Candidate, MeasuredBatch, MeasuredEnvironment, Start } from './environment.ts'
+import type { Workload } from './prices.ts'
 import type { Measurement } from './result.ts'
 import type { Sample } from './sample.ts'
 import { median, sum } from './statistics.ts'
@@ -22,28 +23,26 @@ export interface Round {
   readonly problem: string | undefined
 }
 
-/** Environments of one candidate that keep running. */
-interface Running {
-  /** Identifies the candidate. */
-  readonly key: string
-  readonly environments: readonly MeasuredEnvironment[]
-}
+/** Environments that keep running, and a text that identifies their candidate. */
+type Running = Readonly<{ key: string; environments: readonly MeasuredEnvironment[] }>
 
 /** The shortest and the longest round, in milliseconds. In a run of 3 minutes, a round takes a second. */
 const [MIN_ROUND_MS, MAX_ROUND_MS] = [500, 5000]
 const ROUNDS_IN_TIME = 180
 /** A batch takes at most this part of the time, so that several concurrencies can be measured. */
 const BATCHES_IN_TIME = 40
+/** And at most this part of the timeout, so that the library does not end it early. */
+const MAX_SHARE_OF_TIMEOUT = 0.7
 /** Node still compiles the code in the first half second: without a warm-up, the first round was up to 40 % slower. */
 const WARM_UP_MS = 500
 /** How many times as many records each batch of the warm-up has as the one before. */
 const WARM_UP_FACTOR = 4
 
-/**
- * Measures candidates in rounds. The environments keep running as long as the candidate is the same. Otherwise, they end
- * before those of the next candidate start: they could hold connections that the next ones need.
- */
-export function openRounds(options: RoundOptions, count: number) {
+/** Measures candidates in rounds. The environments of one end before the next start, which may need their connections. */
+export function openRounds(
+  options: RoundOptions,
+  { environments: count, timeout }: Pick<Workload, 'environments' | 'timeout'>,
+) {
   const { start, sample, time, signal, now = () => performance.now() } = options
   const roundMs = Math.min(MAX_ROUND_MS, Math.max(MIN_ROUND_MS, time / ROUNDS_IN_TIME))
   /** The batch size of each concurrency. Other sizes end differently, so the rounds could not be compared. */
@@ -55,25 +54,19 @@ export function openRounds(options: RoundOptions, count: number) {
     running = undefined
     await Promise.all(ended ?? [])
   }
-  /**
-   * A full batch, or a smaller one if that would take too long. A smaller one has a multiple of `concurrency` records:
-   * otherwise, its last records would use only a part of the concurrency.
-   */
+  /** A full batch, or a smaller one if that would take too long, whose last records also use the whole concurrency. */
   function batchSizeFor(concurrency: number, recordsPerMs: number): number {
-    const most = (recordsPerMs * time) / BATCHES_IN_TIME
+    const most = recordsPerMs * Math.min(time / BATCHES_IN_TIME, MAX_SHARE_OF_TIMEOUT * timeout * 1000)
     if (most >= sample.batchSize) return sample.batchSize
     return Math.min(sample.batchSize, concurrency * Math.max(1, Math.floor(most / concurrency)))
   }
   async function open(candidate: Candidate): Promise<Running> {
     await close()
-    const starts = Array.from({ length: count }, () => start(candidate, signal))
-    const started = await Promise.allSettled(starts)
-    const environments = started.flatMap((each) => (each.status === 'fulfilled' ? each.value : []))
+    const environments: MeasuredEnvironment[] = []
+    running = { key: 'starting', environments }
+    while (environments.length < count) environments.push(await start(candidate, signal))
     running = { key: JSON.stringify(candidate), environments }
-    const failed = started.find((each) => each.status === 'rejected')
-    if (!failed) return running
-    await close()
-    throw failed.reason
+    return running
   }
   /** Delivers a batch to each environment at the same time. */
   async function deliver({ environments }: Running, batchSize: number): Promise<MeasuredBatch[]> {
@@ -117,14 +110,12 @@ export function openRounds(options: RoundOptions, count: number) {
   }
 }
 
-function problemIn(batches: readonly MeasuredBatch[]): string | undefined {
-  return batches.find(({ problem }) => problem !== undefined)?.problem
-}
+const problemIn = (rounds: readonly { problem?: string | undefined }[]) =>
+  rounds.find(({ problem }) => problem !== undefined)?.problem
 
 /**
- * Successful records per second of all environments together. Each step has a batch of each environment, and takes as
- * long as the slowest one. The sum of their rates would be too high: when the others have finished, the slowest
- * environment uses the downstream alone.
+ * Successful records per second of all environments together. Each step takes as long as its slowest batch, which uses
+ * the downstream alone in the end. So the sum of the rates would be too high.
  */
 export function goodputOf(steps: readonly (readonly MeasuredBatch[])[]): number {
   const succeeded = sum(steps.flat().map((batch) => batch.succeeded))
@@ -141,7 +132,7 @@ export function toMeasurement(concurrency: number, rounds: readonly Round[]): Me
   const cpu = sum(batches.map(({ metrics }) => metrics?.cpu ?? 0))
   const memory = batches.flatMap(({ metrics }) => metrics?.peakMemory ?? [])
   const causes = openCounter()
-  for (const [text, count] of batches.flatMap((batch) => Object.entries(batch.causes))) causes.add(text, count)
+  for (const group of batches.flatMap((batch) => batch.causes)) causes.add(group, group.count)
   return {
     concurrency,
     goodput: median(goodputs),
@@ -153,6 +144,6 @@ export function toMeasurement(concurrency: number, rounds: readonly Round[]): Me
     causes: causes.counts(),
     cpuPerRecord: succeeded > 0 && cpu > 0 ? cpu / succeeded : null,
     peakMemory: memory.length === 0 ? null : Math.max(...memory),
-    problem: rounds.find((round) => round.problem !== undefined)?.problem,
+    problem: problemIn(rounds),
   }
 }

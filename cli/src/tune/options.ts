@@ -46,7 +46,8 @@ export async function toTuneOptions(handler: string, flags: TuneFlags) {
   const { values, templateEnv, notes } = await settingsFromTemplate(flags)
   const fifo = values.fifo === true
   const timeout = flags.timeout ?? Number(values.timeout ?? FUNCTION_DEFAULTS.timeout / 1000)
-  const environments = Math.min(MAX_ENVIRONMENTS, Number(values.environments ?? 1))
+  const maximumConcurrency = values.environments === undefined ? undefined : Number(values.environments)
+  const environments = Math.min(MAX_ENVIRONMENTS, maximumConcurrency ?? 1)
   const wanted = flags.batchSize ?? Number(values.batchSize ?? (fifo ? 10 : DEFAULT_BATCH_SIZE))
   refuseIf(fifo && wanted > 10, `--batch-size ${wanted} is too large: Lambda allows at most 10 on a FIFO queue`)
   const sample = createSample(await readMessagesFile(flags.messagesFile, fifo), wanted, fifo)
@@ -55,7 +56,7 @@ export async function toTuneOptions(handler: string, flags: TuneFlags) {
   const functionOptions: FunctionOptions = { file, exportName, timeout: timeout * 1000, env }
   const memories = flags.memory ?? [...new Set([...MEMORIES, Number(values.memory ?? MEMORIES[0])])]
   const plan: Plan = {
-    workload: { environments, batchSize, bodyBytes, fifo, timeout },
+    workload: { environments, maximumConcurrency, batchSize, bodyBytes, fifo, timeout },
     memories,
     canUseMore: flags.memory === undefined,
     optimize: flags.optimize,

@@ -1,5 +1,5 @@
 import { countOf } from '../shared/format.ts'
-import { goodputChart } from './chart.ts'
+import { goodputChart, isCut } from './chart.ts'
 import { formatCost, formatFigure, formatShare } from './format.ts'
 import { Html, html } from './html.ts'
 import type { Combination, TuneResult } from './result.ts'
@@ -29,6 +29,7 @@ ${recommendation(result)}
 ${result.measurements.length === 0 ? '' : charts(result)}
 <section>
 <p>The sample messages were repeated with new ids. A handler that is idempotent by the body skips such messages, so the figures are too high. Switch this off for the run, for Powertools with <code>--env POWERTOOLS_IDEMPOTENCY_DISABLED=true</code>.</p>
+<p>These values are a first guess. Confirm the memory size on AWS, with AWS Lambda Power Tuning.</p>
 </section>
 </main>
 </body>
@@ -73,7 +74,7 @@ function charts({ measurements, combinations, best, equal }: TuneResult): Html {
 <section>
 <h2>Records per second over concurrency</h2>
 ${goodputChart(measurements, best?.concurrency)}
-<p class="muted">Measured with a full CPU. A vertical line leads from the slowest to the fastest round. ○ is recommended${equal.length > 1 ? `, and ${formatFigure(equal.length)} concurrencies are equal` : ''}. ✕ cannot be used.</p>
+<p class="muted">Measured with a full CPU. A vertical line leads from the slowest to the fastest round${isCut(measurements) ? ', or ends at ▲ if the fastest is above the axis' : ''}. ○ is recommended${equal.length > 1 ? `, and ${formatFigure(equal.length)} concurrencies are equal` : ''}. ✕ cannot be used.</p>
 </section>
 ${
   ofBest.length === 0

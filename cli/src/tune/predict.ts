@@ -1,5 +1,5 @@
 import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
-import { formatFigure, formatNeeded, formatShare } from './format.ts'
+import { formatFigure, formatShare } from './format.ts'
 import { costPerMillion, type Workload } from './prices.ts'
 import type { Combination, Measurement, Optimize } from './result.ts'
 import { isOverloaded, kneeOf, NOISE, type Range } from './search.ts'
@@ -12,10 +12,7 @@ export const MEMORIES = [128, 256, 512, 1024, 1769]
 const MORE_MEMORIES = [3538, 5307, 7076, 8845, 10_240]
 /** A single-threaded handler uses a little more than one core, because Node collects garbage in other threads. */
 const MIN_CORES_FOR_MORE_MEMORY = 1.2
-/**
- * A process may need at most this share of a memory size, because a small CPU share delays the garbage collector. With
- * the CPU share of 128 MB, one handler needed 123 to 134 MB. Without a CPU limit, it needed 110 to 119 MB.
- */
+/** A small CPU share delays the garbage collector: a handler needed 110 to 119 MB, and 123 to 134 with that of 128 MB. */
 const MAX_MEMORY_SHARE = 0.8
 
 /** What the search for the concurrency has found, and what is known about smaller heaps. */
@@ -35,10 +32,7 @@ export interface Plan {
   readonly optimize: Optimize
 }
 
-/**
- * How many cores an environment can use. A single thread uses at most one. Work in libuv's thread pool, such as `crypto`
- * and `zlib`, can use more, but not more than it used here.
- */
+/** How many cores an environment can use. Work in libuv's thread pool, such as `zlib`, can use more than one. */
 function coresOf({ goodput, cpuPerRecord }: Measurement, { environments }: Workload): number {
   return Math.max(1, ((cpuPerRecord ?? 0) * goodput) / (1000 * environments))
 }
@@ -59,16 +53,33 @@ export function fitsInto(memory: number, { peakMemory }: Pick<Measurement, 'peak
   return (peakMemory ?? 0) <= MAX_MEMORY_SHARE * memory
 }
 
+/** MB that this concurrency and all lower ones need. A check has measured them with a smaller heap, up to its own one. */
+export function peakUpTo(most: number, measurements: readonly Measurement[], check?: Measurement): number {
+  const isChecked = (concurrency: number) => check !== undefined && concurrency <= check.concurrency
+  const upTo = measurements.filter(({ concurrency }) => concurrency <= most)
+  return Math.max(0, ...upTo.map((each) => (isChecked(each.concurrency) ? check : each)?.peakMemory ?? 0))
+}
+
 /** All combinations of a memory size and a concurrency that has been measured. */
 export function combinationsOf({ measurements, checks }: Findings, plan: Plan): Combination[] {
   const sorted = measurements.toSorted((a, b) => a.concurrency - b.concurrency)
   return memoriesOf(plan, measurements).flatMap((memory) => {
-    const { peakMemory, problem } = checks.get(memory) ?? {}
+    const check = checks.get(memory)
     return sorted.map((each) => {
-      const checked = { ...each, peakMemory: peakMemory ?? each.peakMemory, problem: each.problem ?? problem }
+      const peakMemory = peakUpTo(each.concurrency, measurements, check)
+      const checked = { ...each, peakMemory, problem: each.problem ?? check?.problem }
       return predict(checked, memory, plan.workload, measurements)
     })
   })
+}
+
+/** The plan with smaller batches, in steps of a fifth, if full ones do not end in time with any memory size. */
+export function withFittingBatches(findings: Findings, plan: Plan): Plan {
+  for (let { batchSize } = plan.workload; batchSize >= 1; batchSize = Math.floor(0.8 * batchSize)) {
+    const tried = { ...plan, workload: { ...plan.workload, batchSize } }
+    if (choose(combinationsOf(findings, tried), findings.measurements, plan.optimize)) return tried
+  }
+  return plan
 }
 
 /** Predicts the figures for this memory size. Its CPU share can limit the goodput. */
@@ -87,15 +98,15 @@ export function predict(
     goodput,
     costPerMillion: costPerMillion(memory, goodput, failedShare, workload),
     origin: memory >= MEMORY_OF_ONE_CPU && slowness === 1 ? 'measured' : 'predicted',
+    peakMemory: measurement.peakMemory,
     problem: problemOf({ ...measurement, goodput }, memory, workload, all),
   }
 }
 
 /**
  * The factor by which a batch takes longer with the CPU share of this memory size. Usually, some records use the CPU
- * while others wait for responses. A smaller share then makes the batch slower only if the CPU is always busy. But at
- * the start of a batch, no record waits yet, so the first records take longer by their additional CPU time. The number
- * of first records is the concurrency, but at most that of the knee. More records would only wait for the downstream.
+ * while others wait, so a smaller share matters only if the CPU is always busy. But at the start of a batch, none waits
+ * yet: as many as are in flight, but at most those at the knee, take longer by their additional CPU time.
  */
 function slownessOf(
   measurement: Measurement,
@@ -126,7 +137,7 @@ function problemOf(
   if (problem !== undefined) return problem
   if (!(goodput > 0)) return `no record succeeded${because}`
   if (!fitsInto(memory, measurement)) {
-    return `the process needs ${formatNeeded(peakMemory)} MB, more than ${MAX_MEMORY_SHARE * 100} % of the memory`
+    return `the process needs ${formatFigure(Math.ceil(peakMemory ?? 0))} MB, more than ${MAX_MEMORY_SHARE * 100} % of the memory`
   }
   if (isOverloaded(measurement, all)) return `${formatShare(failedShare)} of the records failed${because}`
   return tooSlow(measurement, memory, workload)
@@ -154,10 +165,8 @@ const SCORES: Readonly<Record<Optimize, (combination: Combination) => number>> =
 }
 
 /**
- * Chooses the memory size for the best concurrency. Differences up to `NOISE` do not count: of equally good sizes, the
- * smallest is chosen. All sizes get the concurrency that was best without a CPU limit. Predictions are not exact enough
- * to show that another one is faster. They depend on the CPU time of a record, which varies by 15 % from one round to
- * the next.
+ * Chooses the smallest of the memory sizes that are best, apart from `NOISE`. All get the concurrency that was best
+ * without a CPU limit: predictions depend on the CPU time of a record, which varies by 15 % from round to round.
  */
 export function choose(
   combinations: readonly Combination[],

@@ -1,8 +1,5 @@
 export const PRICES_OF = 'us-east-1, November 2026'
-/**
- * The prices of us-east-1 on 25 November 2026, in dollars: the first tier, without the free tier, for x86_64. They are
- * listed at https://aws.amazon.com/lambda/pricing/ and https://aws.amazon.com/sqs/pricing/.
- */
+/** In dollars, the first tier, for x86_64: https://aws.amazon.com/lambda/pricing/, https://aws.amazon.com/sqs/pricing/. */
 export const PRICES = { gbSecond: 0.0000166667, millionInvocations: 0.2, millionCalls: 0.4, millionFifoCalls: 0.5 }
 
 /** SQS bills each 64 KB of a call as one request. A receive or delete call takes up to 10 messages. */
@@ -11,6 +8,8 @@ const CALL_SIZE = 10
 
 export interface Workload {
   readonly environments: number
+  /** How many environments the template allows. Missing if that is not known. */
+  readonly maximumConcurrency?: number | undefined
   readonly batchSize: number
   /** The mean size of a body. */
   readonly bodyBytes: number
@@ -20,12 +19,9 @@ export interface Workload {
 }
 
 /**
- * What it costs until a million messages have succeeded, in dollars. This includes the duration and the requests of the
- * invocations, and the calls that receive and delete messages. A failed message is delivered again, so its deliveries
- * are included, too. The sending of messages, empty receives and cold starts are not included.
- *
- * @param goodput successful records per second, of all environments together
- * @returns `null` if no record succeeds
+ * What it costs until a million messages have succeeded, in dollars: the duration and the requests of the invocations,
+ * and the calls that receive and delete messages, also of those that are delivered again. Without the sending of
+ * messages, empty receives and cold starts. `null` if no record succeeds.
  */
 export function costPerMillion(
   memory: number,

@@ -19,10 +19,7 @@ export interface Measurement {
   readonly cpuPerRecord: number | null
   /** MB. `null` if the process ended before it could be read. */
   readonly peakMemory: number | null
-  /**
-   * Why no memory size can use this concurrency: how a process ended, how a batch timed out, or that the time budget
-   * ended a batch. `undefined` if one can.
-   */
+  /** Why no memory size can use this concurrency: how a process, or a batch that was not complete, ended. */
   readonly problem?: string | undefined
 }
 
@@ -38,6 +35,8 @@ export interface Combination {
   readonly costPerMillion: number | null
   /** Predicted from the measurement of the concurrency, if the CPU share of the memory size is smaller. */
   readonly origin: 'measured' | 'predicted'
+  /** MB that this concurrency, or a lower one, needs. */
+  readonly peakMemory: number | null
   /** Why this combination cannot be used. `undefined` if it can. */
   readonly problem?: string | undefined
 }
@@ -55,6 +54,8 @@ export interface TuneResult {
   readonly failures: readonly string[]
   /** What makes the figures or the recommendation doubtful: one paragraph for each. */
   readonly warnings: readonly string[]
+  /** How many records the handler received in the whole run, with the warm-up. */
+  readonly delivered: number
   /** In ascending order of the concurrency. */
   readonly measurements: readonly Measurement[]
   readonly combinations: readonly Combination[]
@@ -64,7 +65,7 @@ export interface TuneResult {
   readonly best: Combination | null
   /** The measured concurrencies that are as good as the recommended one, which is one of them. None of them failed. */
   readonly equal: readonly number[]
-  /** What a template must set. VisibilityTimeout is the least one. `null` without a recommendation. */
+  /** What a template must set, or `null`. BatchSize is only there if full batches do not end in time. */
   readonly settings: Readonly<Record<string, number>> | null
   /** The recommendation and its reason, or why there is none. */
   readonly recommendation: string

@@ -1,7 +1,7 @@
 import { InitError } from '../shared/errors.ts'
 import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import { openRounds, type Round, type RoundOptions, toMeasurement } from './measure.ts'
-import { fitsInto, memoriesOf, type Plan } from './predict.ts'
+import { fitsInto, memoriesOf, type Plan, peakUpTo } from './predict.ts'
 import type { Growth, Run } from './recommend.ts'
 import type { Measurement } from './result.ts'
 import { kneeOf, type Range, search } from './search.ts'
@@ -30,7 +30,7 @@ export type Found = Pick<Run, 'measurements' | 'checks' | 'growth' | 'usedBatchS
 export async function findBest(options: RunOptions): Promise<Found> {
   const { plan, range, time, onRound = () => {}, now = () => performance.now() } = options
   const startedAt = now()
-  const rounds = openRounds(options, plan.workload.environments)
+  const rounds = openRounds(options, plan.workload)
   /** The search runs the handler with the heap of this memory size. */
   const full = Math.max(MEMORY_OF_ONE_CPU, ...plan.memories)
   const measured = new Map<number, Round[]>()
@@ -47,66 +47,67 @@ export async function findBest(options: RunOptions): Promise<Found> {
     const activity = memory === full ? `concurrency ${concurrency}` : `concurrency ${concurrency} with ${memory} MB`
     onRound(activity, all())
     const roundAt = now()
-    const round = await rounds.measure({ concurrency, memory, collects }).catch(toProblem)
+    const measuring = rounds.measure({ concurrency, memory, collects })
+    const round = await measuring.catch((error) => toProblem(error, measured.size === 0 || options.signal.aborted))
     if (!collects) durations.set(concurrency, now() - roundAt)
     return round
   }
-  /** A later process can fail to load, for example because its memory size is too small. */
-  function toProblem(error: unknown): Round {
-    const isFirst = measured.size === 0
-    if (isFirst || options.signal.aborted || !(error instanceof InitError)) throw error
-    return { goodput: 0, batches: [], problem: error.message }
-  }
-  async function measureConcurrency(concurrency: number): Promise<Measurement> {
-    const each = [...(measured.get(concurrency) ?? []), await measure(concurrency, full)]
-    measured.set(concurrency, each)
-    return toMeasurement(concurrency, each)
-  }
-  /**
-   * With a smaller heap, Node collects garbage earlier and needs less memory. So if a memory size seems to be too small,
-   * the process runs again with its heap.
-   */
-  async function checkMemory({ concurrency, peakMemory }: Measurement) {
-    for (const memory of memoriesOf(plan, all()).toReversed()) {
-      if (fitsInto(memory, { peakMemory })) continue
+  /** With a smaller heap, Node needs less memory. So sizes that seem to be too small are measured with their own heap. */
+  async function checkMemory({ concurrency }: Measurement) {
+    const peakMemory = peakUpTo(concurrency, all())
+    const tooSmall = memoriesOf(plan, all()).filter((memory) => !fitsInto(memory, { peakMemory }))
+    for (const memory of tooSmall.toReversed()) {
       if (!fits(concurrency, 1)) return
       const check = toMeasurement(concurrency, [await measure(concurrency, memory)])
       checks.set(memory, check)
-      const suffices = check.problem === undefined && fitsInto(memory, check)
-      if (!suffices) return // nor does a smaller one
+      if (check.problem !== undefined || !fitsInto(memory, check)) return // nor does a smaller one
     }
-  }
-  async function measureGrowth({ concurrency }: Measurement): Promise<Growth> {
-    const inUse: { records: number; megabytes: number }[] = []
-    if (!fits(concurrency, 1)) return 'not measured'
-    while (inUse.length < GROWTH_ROUNDS && left(1) > 0) {
-      const { batches } = await measure(concurrency, full, true)
-      const records = sum(batches.map(({ succeeded, failed }) => succeeded + failed)) / plan.workload.environments
-      const megabytes = batches.at(-1)?.metrics?.memoryInUse
-      if (megabytes === undefined) return 'not measured'
-      inUse.push({ records, megabytes })
-    }
-    return inUse.length < MIN_GROWTH_ROUNDS ? 'not measured' : growthIn(inUse)
   }
 
   try {
     await search(range, {
-      measure: measureConcurrency,
+      async measure(concurrency) {
+        measured.set(concurrency, [...(measured.get(concurrency) ?? []), await measure(concurrency, full)])
+        return toMeasurement(concurrency, measured.get(concurrency) ?? [])
+      },
       fits,
       roundsUntil: (share) => Math.floor(left(share) / longest()),
       comparisonEnd: () => 1 - Math.min(MAX_MEMORY_SHARE_OF_TIME, (MEMORY_ROUNDS * longest()) / time),
     })
     const knee = kneeOf(all())
     if (knee) await checkMemory(knee)
-    if (knee) growth = await measureGrowth(knee)
+    const hasTime = () => left(1) > 0
+    if (knee && fits(knee.concurrency, 1))
+      growth = await measureGrowth(() => measure(knee.concurrency, full, true), hasTime, plan.workload.environments)
   } catch (error) {
     if (!options.signal.aborted) throw error
   } finally {
     await rounds.close()
   }
-  const measurements = all()
-  const usedBatchSize = rounds.batchSizeOf(kneeOf(measurements)?.concurrency ?? 0)
-  return { measurements, checks, growth, usedBatchSize }
+  const usedBatchSize = rounds.batchSizeOf(kneeOf(all())?.concurrency ?? 0)
+  return { measurements: all(), checks, growth, usedBatchSize }
+}
+
+/** A later process can fail to load, for example because its memory size is too small. */
+function toProblem(error: unknown, isFatal: boolean): Round {
+  if (isFatal || !(error instanceof InitError)) throw error
+  return { goodput: 0, batches: [], problem: error.message }
+}
+
+async function measureGrowth(
+  measure: () => Promise<Round>,
+  hasTime: () => boolean,
+  environments: number,
+): Promise<Growth> {
+  const inUse: { records: number; megabytes: number }[] = []
+  while (inUse.length < GROWTH_ROUNDS && hasTime()) {
+    const { batches } = await measure()
+    const records = sum(batches.map(({ succeeded, failed }) => succeeded + failed)) / environments
+    const megabytes = batches.at(-1)?.metrics?.memoryInUse
+    if (megabytes === undefined) return 'not measured'
+    inUse.push({ records, megabytes })
+  }
+  return inUse.length < MIN_GROWTH_ROUNDS ? 'not measured' : growthIn(inUse)
 }
 
 /** Bytes by which each record makes the memory grow. `null` if it does not grow from each round to the next. */

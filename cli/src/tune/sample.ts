@@ -1,5 +1,7 @@
-import { createHash, randomUUID } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
+import { toEntry } from '../local/simulator/feed.ts'
 import { MAX_PAYLOAD_BYTES } from '../local/simulator/gather.ts'
+import { createMessage, toMessage } from '../local/simulator/memory-queue.ts'
 import type { InputMessage } from '../local/simulator/messages.ts'
 import { type Received, toReceived } from '../local/simulator/sqs-record.ts'
 import { mean } from './statistics.ts'
@@ -36,27 +38,18 @@ export function createSample(messages: readonly InputMessage[], batchSize: numbe
     batch,
     /** The maximum number of records in a batch: the wanted number, or as many as fit into an event on average. */
     batchSize: size,
+    /** How many records were taken. */
+    delivered: () => next,
     /** The mean size of a body. */
     bodyBytes: mean(messages.map(({ body }) => Buffer.byteLength(body))),
   }
 }
 
-function toRecord({ body, messageGroupId, messageAttributes }: InputMessage, arn: string, fifo: boolean): Received {
-  const now = String(Date.now())
-  const message = {
-    MessageId: randomUUID(),
-    ReceiptHandle: randomUUID(),
-    Body: body,
-    MD5OfBody: createHash('md5').update(body).digest('hex'),
-    Attributes: {
-      ApproximateReceiveCount: '1',
-      SentTimestamp: now,
-      SenderId: 'tune',
-      ApproximateFirstReceiveTimestamp: now,
-      ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
-      ...(fifo ? { MessageDeduplicationId: randomUUID(), SequenceNumber: now.padStart(20, '0') } : {}),
-    },
-    ...(messageAttributes === undefined ? {} : { MessageAttributes: messageAttributes }),
-  }
-  return toReceived(message, arn)
+/** A record with a new message id and deduplication id. */
+function toRecord({ messageDeduplicationId, ...message }: InputMessage, arn: string, fifo: boolean): Received {
+  const stored = createMessage(toEntry(message, 0, fifo))
+  const sequenceNumber = fifo ? { sequenceNumber: String(stored.sentTimestamp).padStart(20, '0') } : {}
+  const times = { receiveCount: 1, firstReceiveTimestamp: stored.sentTimestamp }
+  const inFlight = { receiptHandle: randomUUID(), visibilityDeadline: 0 }
+  return toReceived(toMessage({ message: { ...stored, ...times, ...sequenceNumber }, ...inFlight }), arn)
 }

@@ -9,10 +9,7 @@ export interface Range {
 export const NOISE = 0.05
 /** If the share of failures is above the lowest share by more than this, and not by chance, the concurrency causes them. */
 export const MAX_MORE_FAILURES = 0.01
-/**
- * If records fail at random, shares differ by chance. Up to this number of standard errors counts as chance. It is more
- * than the usual two, because each share is compared with the lowest of about ten.
- */
+/** Up to this number of standard errors counts as chance: each share is compared with the lowest of about ten. */
 const CHANCE_STANDARD_ERRORS = 3
 
 /** The parts of the time after which the scan and the refinement end. */
@@ -39,10 +36,7 @@ export function scanOf({ least, most }: Range, factor = SCAN_FACTOR): number[] {
   return [...new Set(concurrencies.map(Math.round))]
 }
 
-/**
- * Whether more records fail than at the concurrency with the fewest failures, apart from chance. This is not compared
- * with 0, because some records may fail at every concurrency.
- */
+/** Whether more records fail than at the best concurrency, apart from chance. Some may fail at every concurrency. */
 export function isOverloaded(step: Measurement, steps: readonly Measurement[]): boolean {
   const [fewest = step] = steps.toSorted((a, b) => a.failedShare - b.failedShare)
   const variance = fewest.failedShare * (1 - fewest.failedShare) * (1 / fewest.records + 1 / step.records)
@@ -68,10 +62,7 @@ export function kneeOf(all: readonly Measurement[]): Measurement | undefined {
   return near(all, 1 / (1 + NOISE))[0]
 }
 
-/**
- * The measured concurrencies around this one that are as good, including itself. They end at the first one that is
- * worse or that cannot be used.
- */
+/** The measured concurrencies around this one that are as good, up to the first one that is worse or cannot be used. */
 export function equalTo(knee: Measurement, all: readonly Measurement[]): Measurement[] {
   const usable = usableOf(all)
   const sorted = all.toSorted((a, b) => a.concurrency - b.concurrency)

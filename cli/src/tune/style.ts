@@ -41,6 +41,7 @@ pre { margin: 0; padding: .9rem 1rem; background: var(--page); border: 1px solid
 .chart .range { stroke: var(--ink); }
 .chart .point { fill: var(--accent); }
 .chart .ring { fill: none; stroke: var(--ink); stroke-width: 2; }
+.chart .cut { fill: var(--muted); font-size: 9px; }
 .chart .bad { fill: var(--bad); font-size: 15px; font-weight: 700; }
 .scroll { overflow-x: auto; }
 table { width: 100%; border-collapse: separate; border-spacing: 3px; font-size: .85rem; overflow-wrap: normal; font-variant-numeric: tabular-nums; }

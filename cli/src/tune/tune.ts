@@ -18,7 +18,6 @@ import { renderResult } from './text.ts'
 
 /** A round that is expected to end in time can take longer. After this share of the time, it is stopped. */
 const MAX_SHARE = 1.08
-const PROGRESS_MS = 1000
 
 /** The command `bounded-sqs-batch tune`: measures the handler, recommends settings, and returns the exit code. */
 export async function tune(handler: string, flags: TuneFlags): Promise<number> {
@@ -35,7 +34,6 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   // Handlers that read DEAD_LETTER_QUEUE_URL send dead letters to a queue in this process. If they read another
   // variable, it can hold the URL of a real queue.
   const queue = await startOwnQueue({ visibilityTimeout: 30, maxReceives: 1000, fifo })
-  const progress = showProgress(flags.time, display, widthOf(stream))
   try {
     const found = await findBest({
       start: startWith({ ...functionOptions, env: { ...queue.variables, ...functionOptions.env } }, fifo),
@@ -43,12 +41,12 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
       range,
       sample,
       time: flags.time,
-      onRound: progress.round,
+      onRound: showRounds(performance.now() + flags.time, display, widthOf(stream)),
       signal: AbortSignal.any([stopping.signal, AbortSignal.timeout(Math.round(flags.time * MAX_SHARE))]),
     })
     display.end()
     const isIncomplete = stopping.signal.aborted
-    const result = toResult({ ...found, handler, plan, range, window, isIncomplete })
+    const result = toResult({ ...found, handler, plan, range, window, delivered: sample.delivered(), isIncomplete })
     console.log(flags.json ? JSON.stringify(result) : renderResult(result, process.stdout))
     if (flags.report !== undefined) writeFileSync(flags.report, renderPage(result))
     if (isIncomplete) display.log('incomplete: the run was interrupted')
@@ -56,7 +54,6 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
   } catch (error) {
     throw error instanceof InitError ? notLoaded(handler, functionOptions, error) : error
   } finally {
-    progress.end()
     display.end()
     await queue.close()
     for (const signal of SIGNALS) process.off(signal, interrupt)
@@ -64,26 +61,17 @@ export async function tune(handler: string, flags: TuneFlags): Promise<number> {
 }
 
 /** Shows what is tried, the time that is left, and the best result so far. */
-function showProgress(time: number, display: Display, width: number | undefined) {
-  const endsAt = performance.now() + time
-  let activity = 'starting'
-  let best = 'no result yet'
-  function update() {
+function showRounds(endsAt: number, display: Display, width: number | undefined) {
+  return (activity: string, measurements: readonly Measurement[]) => {
+    const knee = kneeOf(measurements)
+    const best = knee
+      ? `best so far: ${formatFigure(knee.goodput)} records/s with concurrency ${knee.concurrency}`
+      : 'no result yet'
     const text = `${activity} · ${formatDuration(endsAt - performance.now())} left · ${best}`
     display.show(
       () => wrapWords(text, width),
       () => text,
     )
-  }
-  const timer = setInterval(update, PROGRESS_MS)
-  return {
-    round(next: string, measurements: readonly Measurement[]) {
-      const knee = kneeOf(measurements)
-      activity = next
-      if (knee) best = `best so far: ${formatFigure(knee.goodput)} records/s with concurrency ${knee.concurrency}`
-      update()
-    },
-    end: () => clearInterval(timer),
   }
 }
 

@@ -97,6 +97,24 @@ export async function plain() {
   await sleep(10)
 }
 
+/** Does not use the library, and fails as Powertools does if each record fails. */
+export async function plainFails() {
+  throw new Error('All records failed processing. See individual errors below.')
+}
+
+let batches = 0
+
+/** A middleware that fails from the second batch on, before the library receives the event. */
+export const failsBefore = middy()
+  .use({
+    before() {
+      batches += 1
+      if (batches > 1) throw new Error('no secret')
+    },
+  })
+  .use(boundedSqsBatch())
+  .handler(eachRecord(() => sleep(1)))
+
 /** Calls the function as soon as the Runtime API has accepted a response. */
 function afterResponse(call: () => void) {
   return {

@@ -199,7 +199,7 @@ refuses('an empty messages file', lines('\n \n'), /m\.jsonl has no messages/)
 refuses(
   'invalid JSON in line 4,711',
   lines(`${'{"a":1}\n'.repeat(4710)}{"a":secret}\n`),
-  /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON value on one line\. To send it as text, write it as a JSON string$/,
+  /^line 4,711 of \S+m\.jsonl is not valid JSON[^:]*: write each JSON body on one line\. To send it as text, write it as a JSON string$/,
 )
 refuses(
   'an endpoint that refuses connections',

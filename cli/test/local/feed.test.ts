@@ -80,6 +80,12 @@ test('an entry has the group and the attributes of its message, and on FIFO an i
   const ids = calls.flat().map(({ MessageDeduplicationId = '' }) => MessageDeduplicationId)
   t.match(ids, [/^[0-9a-f-]{36}$/, /^[0-9a-f-]{36}$/])
   t.not(ids[0], ids[1])
+  const given = await fed([{ body: 'a', messageGroupId: 'g', messageDeduplicationId: 'd' }], { fifo: true })
+  t.strictSame(
+    given.calls,
+    [[{ Id: '0', MessageBody: 'a', MessageGroupId: 'g', MessageDeduplicationId: 'd' }]],
+    'or that of the message',
+  )
 })
 
 test('a call has at most 256 KiB of bodies and attributes, or one message', async (t) => {

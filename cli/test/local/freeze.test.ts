@@ -1,13 +1,25 @@
-import { readFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { toRunOptions } from '../../src/local/command/options.ts'
 import { freezes } from '../../src/local/simulator/environment.ts'
 import { startRuntime } from '../../src/local/simulator/runtime.ts'
 import { inProcess } from '../support/in-process.ts'
-import { command, counts, handlerFile, isAlive, notebook, runHandler, runWhile, until } from '../support/runs.ts'
+import {
+  command,
+  counts,
+  folder,
+  handlerFile,
+  isAlive,
+  notebook,
+  runHandler,
+  runWhile,
+  until,
+} from '../support/runs.ts'
 
 const LEFTOVERS = handlerFile('leftovers.mjs')
 
@@ -45,13 +57,53 @@ test('control: requests that were aborted at the end of the time budget are not 
   t.match(counts(ledger), { processed: 0, deadLettered: 10, respondedEarly: 0, failedInvocations: 0, timeouts: 0 })
 })
 
+/** Attaches a debugger to the process of the handler, which has not loaded it yet. Returns what stops at a breakpoint. */
+async function attach(t: Test, output: { stderr: string }) {
+  const address = () => /Debugger listening on (ws:\S+)/.exec(output.stderr)?.[1]
+  await until(() => address() !== undefined)
+  const socket = new WebSocket(`${address()}`)
+  t.teardown(() => socket.close())
+  const paused: { functionName: string }[] = []
+  let id = 0
+  const call = (method: string) => socket.send(JSON.stringify({ id: ++id, method }))
+  socket.addEventListener('message', ({ data }) => {
+    const { method, params } = JSON.parse(data)
+    if (method !== 'Debugger.paused') return
+    paused.push(params.callFrames[0])
+    call('Debugger.resume')
+  })
+  await once(socket, 'open')
+  call('Debugger.enable')
+  call('Runtime.runIfWaitingForDebugger')
+  return paused
+}
+
+test('with --inspect, the handler is loaded once a debugger is attached, which can stop it at a breakpoint', async (t) => {
+  const file = join(folder(t), 'h.mjs')
+  writeFileSync(file, 'export async function handler() {\n  debugger\n}\n')
+  let paused: { functionName: string }[] = []
+  const { code, stdout, stderr } = await command(['local', file, '--messages', '1', '--inspect', '0', '--json'], {
+    during: async (_, output) => {
+      paused = await attach(t, output)
+    },
+  })
+  t.strictSame(
+    paused.map(({ functionName }) => functionName),
+    ['handler'],
+  )
+  t.match(JSON.parse(stdout), { verdict: 'passed', processed: 1 })
+  t.equal(code, 0)
+  t.notMatch(stderr, 'loading the function took')
+})
+
 for (const flag of ['--no-freeze', '--inspect=0']) {
   test(`with ${flag}, environments are not frozen, and the run says so`, async (t) => {
     const notes = notebook(t)
     const args = ['local', `${LEFTOVERS}#inTimer`, '--messages', '10', '--idle', '600', '--json', flag]
     const { code, stdout, stderr } = await command(args, {
       env: { RECORD_TO: notes.file },
-      during: async (child) => {
+      during: async (child, output) => {
+        if (flag.startsWith('--inspect')) await attach(t, output)
         await until(() => notes.read().flat().length === 10)
         child.kill('SIGINT') // ends the run
       },

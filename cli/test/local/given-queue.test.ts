@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import {
   CreateQueueCommand,
@@ -13,7 +15,7 @@ import { type Test, test } from 'tap'
 import { announceGivenQueue } from '../../src/local/command/local.ts'
 import { openGivenQueue, regionFor } from '../../src/local/simulator/given-queue.ts'
 import { inProcess } from '../support/in-process.ts'
-import { command, environment, handlerFile, isAlive, limitsOf, notebook, until } from '../support/runs.ts'
+import { command, environment, folder, handlerFile, isAlive, limitsOf, notebook, until } from '../support/runs.ts'
 
 /** An SQS outside of the run, with a queue, its dead-letter queue, and ten messages. */
 async function startSqs(t: Test) {
@@ -48,7 +50,11 @@ async function startSqs(t: Test) {
     return Number((await client.send(read)).Attributes?.ApproximateNumberOfMessages)
   }
   const remove = (name: string) => client.send(new DeleteQueueCommand({ QueueUrl: url(name) }))
-  return { endpoint, queueUrl: url('orders'), count, remove, close: () => app.close() }
+  async function createFifo() {
+    await client.send(new CreateQueueCommand({ QueueName: 'orders.fifo', Attributes: { FifoQueue: 'true' } }))
+    return url('orders.fifo')
+  }
+  return { endpoint, queueUrl: url('orders'), count, remove, createFifo, close: () => app.close() }
 }
 
 const handler = handlerFile('outcomes.mjs')
@@ -75,6 +81,22 @@ test('an existing queue: its messages and its redrive policy are used, and nothi
     notes.read().sort((a, b) => a - b),
     [1, 3, 4, 5, 6, 7, 8, 9, 10],
   )
+})
+
+test('a file of FIFO messages can be sent twice: SQS gets other deduplication ids than those in the file', async (t) => {
+  const sqs = await startSqs(t)
+  const queueUrl = await sqs.createFifo()
+  const file = join(folder(t), 'm.jsonl')
+  const message = (number: number, id: string) =>
+    JSON.stringify({ body: JSON.stringify({ number }), messageGroupId: 'g', messageDeduplicationId: id })
+  writeFileSync(file, [message(1, 'one'), message(2, 'one')].join('\n'))
+  const args = ['local', handlerFile('fifo.mjs'), '--queue-url', queueUrl, '--endpoint', sqs.endpoint]
+  for (const run of ['first', 'second']) {
+    const { stdout } = await inProcess([...args, '--messages-file', file, '--timeout', '4', '--idle', '1', '--json'], {
+      env: { RECORD_TO: notebook(t).file },
+    })
+    t.match(JSON.parse(stdout), { verdict: 'passed', sent: 2, processed: 2, lost: 0 }, run)
+  }
 })
 
 test('on a terminal, the run asks whether it may start', async (t) => {

@@ -52,24 +52,18 @@ test('plain text lines, and an event whose records are not its first key', async
   t.strictSame(await bodies(JSON.stringify({ note: 'n', Records: [record('1'), record('2')] }, null, 2)), ['1', '2'])
 })
 
-test('an S3 event is a body, and so is each of several SQS events', async (t) => {
+test('an S3 event is a body, and SQS events can follow one another', async (t) => {
   const s3 = JSON.stringify({ Records: [{ eventSource: 'aws:s3', s3: {} }] })
   t.strictSame(await readMessagesFile(write(t, 's3.jsonl', s3), false), [{ body: s3 }])
-  const sqs = JSON.stringify({ Records: [record('1')] })
-  t.strictSame(await readMessagesFile(write(t, 'two.jsonl', `${sqs}\n${sqs}`), false), [{ body: sqs }, { body: sqs }])
-})
-
-test('an event without records has no messages', async (t) => {
-  for (const text of ['{"Records":[]}', '{\n  "Records": []\n}\n']) {
-    const file = write(t, 'none.json', text)
-    await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message: `${file} has no messages` })
-  }
+  const sqs = (body: string, space?: number) => JSON.stringify({ Records: [record(body)] }, null, space)
+  const text = `${sqs('1')}\n${sqs('2', 2)}\n${JSON.stringify(record('3'))}\n`
+  t.strictSame(await readMessagesFile(write(t, 'e.jsonl', text), false), [{ body: '1' }, { body: '2' }, { body: '3' }])
 })
 
 test('a record of an SQS event without a body is refused by its number', async (t) => {
   const { body, ...rest } = record('2')
   const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), rest] }))
-  const message = `record 2 of ${file} has a body that is undefined, but must be a string`
+  const message = `message 2 of the list in line 1 of ${file} is not an object with a body`
   await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message })
 })
 
@@ -85,7 +79,7 @@ test('a byte order mark at the start of a file is not part of a message', async 
 
 test('a record of an event without a message group is refused on FIFO, by its number', async (t) => {
   const file = write(t, 'e.json', JSON.stringify({ Records: [record('1', { MessageGroupId: 'g' }), record('2')] }))
-  const message = `record 2 of ${file} has no messageGroupId, which a FIFO queue requires`
+  const message = `message 2 of the list in line 1 of ${file} has no messageGroupId, which a FIFO queue requires`
   await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
 })
 
@@ -111,13 +105,116 @@ test('an event of which one record is from SQS is an SQS event; so is one of rec
 
 test('a record that is not an object is refused by its number', async (t) => {
   const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), null] }))
-  const message = `record 2 of ${file} has a body that is undefined, but must be a string`
+  const message = `message 2 of the list in line 1 of ${file} is not an object with a body`
   await t.rejects(readMessagesFile(file, false), { message })
 })
 
 test('the attributes of a record may be missing', async (t) => {
   const { attributes, messageAttributes, ...rest } = record('1')
   t.strictSame(await readMessagesFile(write(t, 'e.json', JSON.stringify({ Records: [rest] })), false), [{ body: '1' }])
+})
+
+/** Messages as the AWS CLI 2.23 prints them: a dead letter of deadLetter(), and one of a FIFO queue. moto adds null. */
+const RECEIVED = {
+  Messages: [
+    {
+      MessageId: '2c2fcdd7-cf34-4b65-b414-8374493acb7c',
+      ReceiptHandle: 'mchfhnewplhftxmcgdg',
+      MD5OfBody: '8939bc39768ca92a8da7c9bc2555d677',
+      Body: '{"id":1,"text":"a\\"b\\\\"}',
+      Attributes: {
+        SenderId: 'AIDAIT2UOQQY3AUEKVGXU',
+        SentTimestamp: '1796150177165',
+        ApproximateReceiveCount: '5',
+        ApproximateFirstReceiveTimestamp: '1796150178457',
+        MessageDeduplicationId: null,
+      },
+      MD5OfMessageAttributes: 'daf1d1bf4336e72e76c819164971c23b',
+      MessageAttributes: {
+        blob: { BinaryValue: 'AP8Q', DataType: 'Binary' },
+        'DeadLetter.ErrorName': { StringValue: 'PermanentError', DataType: 'String' },
+        'DeadLetter.ReceiveCount': { StringValue: '1', DataType: 'Number' },
+      },
+    },
+    {
+      MessageId: '1f0a',
+      ReceiptHandle: 'gwcjzsddshyntkn',
+      MD5OfBody: '0cc175b9c0f1b6a831c399e269772661',
+      Body: 'a',
+      Attributes: { MessageGroupId: 'g', MessageDeduplicationId: 'd', SequenceNumber: '18', AWSTraceHeader: 'Root=1' },
+    },
+  ],
+}
+const TAKEN = [
+  {
+    body: '{"id":1,"text":"a\\"b\\\\"}',
+    messageAttributes: {
+      blob: { DataType: 'Binary', BinaryValue: Buffer.from([0, 255, 16]) },
+      'DeadLetter.ErrorName': { DataType: 'String', StringValue: 'PermanentError' },
+      'DeadLetter.ReceiveCount': { DataType: 'Number', StringValue: '1' },
+    },
+  },
+  { body: 'a', messageGroupId: 'g', messageDeduplicationId: 'd' },
+]
+
+test('the output of aws sqs receive-message: bodies, attributes, groups and deduplication ids', async (t) => {
+  const [formatted, line] = [JSON.stringify(RECEIVED, null, 4), JSON.stringify(RECEIVED)]
+  const list = JSON.stringify(RECEIVED.Messages, null, 4)
+  const each = RECEIVED.Messages.map((message) => JSON.stringify(message))
+  const formattedEach = RECEIVED.Messages.map((message) => JSON.stringify(message, null, 2))
+  for (const [title, text, expected] of [
+    ['formatted', `${formatted}\n`, TAKEN],
+    ['on one line', line, TAKEN],
+    ['--query Messages', list, TAKEN],
+    ['a list on one line', JSON.stringify(RECEIVED.Messages), TAKEN],
+    ['a message on each line', each.join('\n'), TAKEN],
+    ['a formatted message after another', formattedEach.join('\n'), TAKEN],
+    ['several outputs', `${formatted}\n\n${line}\n${formatted}`, [...TAKEN, ...TAKEN, ...TAKEN]],
+    ['with line ends of Windows', `${formatted}\n${each[1]}\n`.replaceAll('\n', '\r\n'), [...TAKEN, TAKEN[1]]],
+    [
+      'with a body and a text between',
+      `${formatted}\n{"a":1}\ntext`,
+      [...TAKEN, { body: '{"a":1}' }, { body: 'text' }],
+    ],
+  ] as const) {
+    t.strictSame(await readMessagesFile(write(t, 'm.json', text), false), expected, title)
+  }
+})
+
+test('a body may have brackets and quotes in its strings, in formatted JSON, too', async (t) => {
+  const bodies = ['{"a":"}]"}', '{"a":"{["}', '"\\"', '[[', 'a"b', '\\']
+  const Messages = bodies.map((Body) => ({ Body, note: undefined }))
+  const text = JSON.stringify({ Messages }, null, 4)
+  t.strictSame(
+    (await readMessagesFile(write(t, 'm.json', `${text}\n${text}`), false)).map(({ body }) => body),
+    [...bodies, ...bodies],
+  )
+})
+
+test('a list or an envelope of SQS is never a body, unless it is written as a JSON string', async (t) => {
+  const envelopes = [
+    JSON.stringify(RECEIVED),
+    JSON.stringify(RECEIVED.Messages),
+    JSON.stringify({ Records: [record('1')] }),
+    JSON.stringify([record('1')]),
+    '{"Messages":"none"}',
+    '{"MessageBody":"a"}',
+    '[{"Id":"1","MessageBody":"a"}]',
+    '[]',
+  ]
+  for (const text of envelopes) {
+    const file = write(t, 'm.jsonl', `${text}\n`)
+    const bodies = await readMessagesFile(file, false).then(
+      (messages) => messages.map(({ body }) => body),
+      ({ name }) => [name],
+    )
+    t.notOk(bodies.includes(text), text)
+    t.strictSame(
+      await readMessagesFile(write(t, 's.jsonl', `${JSON.stringify(text)}\n`), false),
+      [{ body: text }],
+      text,
+    )
+  }
 })
 
 /** What is wrong with a value as a message, or the message. */
@@ -130,6 +227,8 @@ function made(value: unknown, fifo = false) {
 }
 
 const ATTRIBUTE = 'which is not a string, a number, { dataType, stringValue } or { dataType, binaryValue } in base64'
+const AS_TEXT = 'To send it as text, write it as a JSON string'
+const KEYS = `only body, messageGroupId, messageDeduplicationId and messageAttributes are allowed, and what SQS adds. ${AS_TEXT}`
 const NAME =
   'whose name SQS refuses: use at most 256 letters, digits, "_", "-" and single "." inside the name, and do not begin with "AWS." or "Amazon."'
 const NUMBER = 'whose value is not a number of at most 38 digits, from -1e+126 to 1e+126'
@@ -148,16 +247,8 @@ for (const [title, value, expected] of [
   ['a body that is an object', { body: { id: 1 } }, { body: '{"id":1}' }],
   ['a body that is null', { body: null }, { body: 'null' }],
   ['a body that is empty', { body: '' }, 'has an empty body, which SQS refuses'],
-  [
-    'a key that is not known',
-    { body: 'a', messageGroupID: 'g' },
-    'has the key "messageGroupID": only body, messageGroupId and messageAttributes are allowed',
-  ],
-  [
-    'a key of several lines',
-    { body: 'a', 'x\ny': 1 },
-    String.raw`has the key "x\ny": only body, messageGroupId and messageAttributes are allowed`,
-  ],
+  ['a key that is not known', { body: 'a', messageGroupID: 'g' }, `has the key "messageGroupID": ${KEYS}`],
+  ['a key of several lines', { body: 'a', 'x\ny': 1 }, `has the key "x\\ny": ${KEYS}`],
   ['a message group', { body: 'a', messageGroupId: 'g' }, { body: 'a', messageGroupId: 'g' }],
   ['a message group of 128 characters', { body: 'a', messageGroupId: G128 }, { body: 'a', messageGroupId: G128 }],
   ['a message group that is empty', { body: 'a', messageGroupId: '' }, GROUP],
@@ -165,6 +256,15 @@ for (const [title, value, expected] of [
   ['a message group with a space', { body: 'a', messageGroupId: 'a b' }, GROUP],
   ['a message group of 129 characters', { body: 'a', messageGroupId: 'a'.repeat(129) }, GROUP],
   ['a message group that is undefined', { body: 'a', messageGroupId: undefined }, { body: 'a' }],
+  ['a deduplication id', { body: 'a', messageDeduplicationId: 'd' }, { body: 'a', messageDeduplicationId: 'd' }],
+  [
+    'a deduplication id with a space',
+    { body: 'a', messageDeduplicationId: 'a b' },
+    'has a messageDeduplicationId that is not a string of 1 to 128 letters, digits and punctuation characters',
+  ],
+  ['a body that is undefined', { body: undefined }, 'has no body'],
+  ['an entry of SendMessage', { Id: '1', MessageBody: 'a' }, `has a MessageBody: name it "body". ${AS_TEXT}`],
+  ['a text that looks like a message', '{"Body":"a","From":"b"}', { body: '{"Body":"a","From":"b"}' }],
   ['no attributes', { body: 'a', messageAttributes: {} }, { body: 'a' }],
   ['attributes that are a list', { body: 'a', messageAttributes: [] }, 'has messageAttributes that are not an object'],
   ['attributes that are null', { body: 'a', messageAttributes: null }, 'has messageAttributes that are not an object'],
@@ -373,24 +473,53 @@ async function refused(t: Test, text: string) {
   return String(error.message).replace(file, 'FILE')
 }
 
-const ON_ONE_LINE = 'write each JSON value on one line. To send it as text, write it as a JSON string'
+const ON_ONE_LINE = `write each JSON body on one line. ${AS_TEXT}`
+const NONE =
+  'FILE has no messages: write one message per line, an SQS event, or the output of aws sqs receive-message, which is empty if no message is visible'
+const NO_LIST = `line 1 of FILE is an empty list of messages. ${AS_TEXT}`
 for (const [title, text, message] of [
-  ['an empty file', '', 'FILE has no messages: write one message per line, or an SQS event'],
-  ['a file of spaces', ' \n\t\n', 'FILE has no messages: write one message per line, or an SQS event'],
-  ['a JSON list on several lines', '[\n1,\n2\n]\n', `line 1 of FILE is not valid JSON: ${ON_ONE_LINE}`],
+  ['an empty file', '', NONE],
+  ['a file of spaces', ' \n\t\n', NONE],
+  ['an SQS event without records', '{"Records":[]}', NO_LIST],
+  ['a formatted SQS event without records', '{\n  "Records": []\n}\n', NO_LIST],
+  ['an output of the AWS CLI without messages', '{\n    "Messages": []\n}\n', NO_LIST],
+  ['an empty list', '[]', NO_LIST],
+  ['a second output without messages', '{"Messages":[{"Body":"a"}]}\n[]', NO_LIST.replace('1', '2')],
+  [
+    'Messages that are null',
+    '{"Messages":null}',
+    `line 1 of FILE has Messages that are not a list, as aws sqs receive-message prints it. ${AS_TEXT}`,
+  ],
+  [
+    'a message of a list that is no message',
+    '{"Messages":[{"Body":"a"},{"Text":"b"}]}',
+    'message 2 of the list in line 1 of FILE is not an object with a body',
+  ],
+  [
+    'an entry of SendMessageBatch',
+    '1\n[{"Id":"1","MessageBody":"a"}]',
+    `message 1 of the list in line 2 of FILE has a MessageBody: name it "body". ${AS_TEXT}`,
+  ],
+  ['a body with the key Body', '{"Body":"a","From":"b"}', `line 1 of FILE has the key "From": ${KEYS}`],
+  ['a JSON list on several lines', '\n[\n1,\n2\n]\n', `line 2 of FILE is a body of several lines: ${ON_ONE_LINE}`],
+  ['a JSON object on several lines', '{\n"a":1\n}\n', `line 1 of FILE is a body of several lines: ${ON_ONE_LINE}`],
   ['a second line that is not JSON', '1\n  {"a":x}\n', `line 2 of FILE is not valid JSON: ${ON_ONE_LINE}`],
   [
     'a line that is wrong far from its start',
     '{"abcdefghijkl":1 "b":2}',
     `line 1 of FILE is not valid JSON at column 19: ${ON_ONE_LINE}`,
   ],
-  ['a line that ends too early', '[1\n', `line 1 of FILE is not valid JSON at column 3: ${ON_ONE_LINE}`],
+  ['a line that ends too early', '[1\n', `line 1 of FILE is not valid JSON at column 1 of line 2: ${ON_ONE_LINE}`],
   ['a text that does not end', '"a\n', `line 1 of FILE is not valid JSON at column 3: ${ON_ONE_LINE}`],
-  ['an object on several lines', '{\n"body":1\n}', `line 1 of FILE is not valid JSON at column 2: ${ON_ONE_LINE}`],
+  [
+    'a line that ends too early, before others',
+    '1\n{"a":1,\n{"b":2}\n',
+    `line 2 of FILE is not valid JSON at column 1 of line 3: ${ON_ONE_LINE}`,
+  ],
   [
     'an event with a number on two lines',
     '{"Records":[],"x":1\n2}',
-    `line 1 of FILE is not valid JSON at column 20: ${ON_ONE_LINE}`,
+    `line 1 of FILE is not valid JSON at column 1 of line 2: ${ON_ONE_LINE}`,
   ],
   ['a line after a thousand', `${'1\n'.repeat(1233)}""`, 'line 1,234 of FILE has an empty body, which SQS refuses'],
 ] as const) {
@@ -428,8 +557,7 @@ test('standard input', async (t) => {
   const message = 'line 2 of standard input has an empty body, which SQS refuses'
   await t.rejects(readMessagesFile('-', false), { name: 'UsageError', message })
   input(t)
-  const empty = 'standard input has no messages: write one message per line, or an SQS event'
-  await t.rejects(readMessagesFile('-', false), { name: 'UsageError', message: empty })
+  await t.rejects(readMessagesFile('-', false), { name: 'UsageError', message: NONE.replace('FILE', 'standard input') })
 })
 
 test('standard input may break at any byte, and has the same forms as a file', async (t) => {
@@ -442,16 +570,17 @@ test('standard input may break at any byte, and has the same forms as a file', a
     t.strictSame(await readMessagesFile('-', false), [{ body: '1' }, { body: '2' }])
   }
   input(t, `${event}\n`, 'x')
-  t.strictSame(await readMessagesFile('-', false), [{ body: event }, { body: 'x' }])
+  t.strictSame(await readMessagesFile('-', false), [{ body: '1' }, { body: '2' }, { body: 'x' }])
 })
 
 for (const [kind, bodies] of [
   ['numbers', ['1', '2', '3']],
   ['objects', ['{"a":1}', '{"a":2}', '{"a":3}']],
+  ['lists', ['[1]', '[2]', '[3]']],
   ['text with a brace', ['a {', 'b {', 'c {']],
   ['text that begins with a bracket after its first word', ['a[', 'b[', 'c[']],
 ] as const) {
-  test(`messages of standard input arrive before its end, from the second line on: ${kind}`, async (t) => {
+  test(`messages of standard input arrive with their lines: ${kind}`, async (t) => {
     let taken = 0
     async function* slow() {
       for (const line of ['', ...bodies]) {
@@ -462,7 +591,7 @@ for (const [kind, bodies] of [
     }
     t.intercept(process, 'stdin', { value: slow() })
     const messages = readStandardInput(false)[Symbol.asyncIterator]()
-    for (const [index, lines] of [3, 3, 4].entries()) {
+    for (const [index, lines] of [2, 3, 4].entries()) {
       t.strictSame([(await messages.next()).value, taken], [{ body: bodies[index] }, lines])
     }
     await t.rejects(messages.next(), { message: 'standard input cannot be read (EARLY)' })

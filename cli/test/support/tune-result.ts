@@ -25,6 +25,7 @@ export function tuneRun(changes: Partial<Run> = {}): Run {
     growth: null,
     usedBatchSize: 1000,
     window: 5,
+    delivered: 41_200,
     isIncomplete: false,
     ...changes,
   }

@@ -77,7 +77,8 @@ test('with a database of 40 connections, two environments run at once, and none 
   t.match(text, /^Concurrency (22|21 and 22): [\d,]+ of [\d,]+ records failed: Error: too many connections\n┌/)
   t.match(text, /\nRecommendation: 1,769 MB and a concurrency of 20 in each of 2 environments: /)
   t.notMatch(text, /Equal within 5 %:.*2[12]/)
-  t.match(text, / divide 40 by MaximumConcurrency\./)
+  t.match(text, ' MaximumConcurrency is 9: if the environments share a limit, use a concurrency of 4. ')
+  t.match(stdout, /^The handler received [\d,]{3,} records, with the warm-up\.$/m)
 })
 
 test('a handler that keeps 20 kB of each record has a memory that grows', async (t) => {

@@ -2,7 +2,7 @@ import { availableParallelism } from 'node:os'
 import { type Test, test } from 'tap'
 import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
-import { startWith } from '../../src/tune/environment.ts'
+import { type MeasuredBatch, startWith } from '../../src/tune/environment.ts'
 import { createSample } from '../../src/tune/sample.ts'
 import { handlerFile, isAlive } from '../support/runs.ts'
 
@@ -23,12 +23,16 @@ async function run(
   return { results, environment }
 }
 
+function textsOf(batch: MeasuredBatch | undefined) {
+  return Object.fromEntries(batch?.causes.map(({ text, count }) => [text, count]) ?? [])
+}
+
 test('the process uses the concurrency, so with 2, each of 50 records waits for the one before', async (t) => {
   const startedAt = performance.now()
   const { results, environment } = await run(t, { exportName: 'handler' }, { concurrency: 2 })
   const elapsed = performance.now() - startedAt
   const { duration = 0, metrics, ...counts } = results[0] ?? {}
-  t.strictSame(counts, { succeeded: 100, failed: 0, causes: {}, problem: undefined })
+  t.strictSame(counts, { succeeded: 100, failed: 0, causes: [], problem: undefined })
   t.match(metrics, { isLibraryUsed: true, concurrencyVariable: '2', peakInFlight: 2, succeeded: 100, unfinished: 0 })
   t.ok(duration >= 499 && duration <= elapsed, `${duration} of ${elapsed} ms`)
   const { cpu = 0, peakMemory = 0, memoryInUse } = metrics ?? {}
@@ -53,7 +57,7 @@ test('records that the handler reports or removes from the report count as faile
   const { results } = await run(t, { exportName: 'partly' })
   const causes = { 'RangeError: not in stock': 1, 'Error: fetch failed; caused by an object (code ECONNREFUSED)': 1 }
   t.match(results, [{ succeeded: 98, failed: 2 }])
-  t.strictSame(results[0]?.causes, causes)
+  t.strictSame(textsOf(results[0]), causes)
 })
 
 test('of a chunk, only the records that failed count as failed', async (t) => {
@@ -68,7 +72,7 @@ for (const [exportName, problem, batches, succeeded] of [
   test(`the end of a process is a problem, and its batch fails (${exportName})`, async (t) => {
     const { results } = await run(t, { exportName }, { batches })
     t.equal(results.at(-1)?.problem, problem)
-    t.strictSame(results.at(-1)?.causes, { [problem]: 100 })
+    t.strictSame(textsOf(results.at(-1)), { [problem]: 100 })
     t.equal(
       results.reduce((sum, each) => sum + each.succeeded, 0),
       succeeded,
@@ -102,6 +106,20 @@ for (const exportName of ['plain', 'respondsEarly']) {
     })
   })
 }
+
+test('a handler that fails without the library is refused, too, with its error', async (t) => {
+  await t.rejects(run(t, { exportName: 'plainFails' }), {
+    name: 'UsageError',
+    message:
+      /^the handler failed \(Error: All records failed processing\. .*\) without middy-bounded-sqs-batch, so BOUNDED_SQS/,
+  })
+})
+
+test('control: once the library has received a batch, an error of an earlier middleware makes the batch fail', async (t) => {
+  const { results } = await run(t, { exportName: 'failsBefore' }, { batches: 2 })
+  t.match(results, [{ succeeded: 100 }, { failed: 100, problem: undefined }])
+  t.strictSame(textsOf(results[1]), { 'Error: no secret': 100 })
+})
 
 for (const [exportName, succeeded, ran] of [
   ['allSettled', 100, 0],

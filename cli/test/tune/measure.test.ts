@@ -1,4 +1,5 @@
 import { test } from 'tap'
+import { openCounter } from '../../src/local/simulator/causes.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
 import type { InvocationMetrics } from '../../src/local/simulator/metrics.ts'
 import type { Candidate, MeasuredBatch } from '../../src/tune/environment.ts'
@@ -17,7 +18,13 @@ const METRICS: InvocationMetrics = {
 const AT_20: Candidate = { concurrency: 20, memory: 1769, collects: false }
 
 function batch(changes: Partial<MeasuredBatch> = {}): MeasuredBatch {
-  return { succeeded: 100, failed: 0, causes: {}, duration: 100, metrics: METRICS, problem: undefined, ...changes }
+  return { succeeded: 100, failed: 0, causes: [], duration: 100, metrics: METRICS, problem: undefined, ...changes }
+}
+
+function groupsOf(causes: Record<string, number>) {
+  const counter = openCounter()
+  for (const [text, count] of Object.entries(causes)) counter.add(text, count)
+  return counter.groups()
 }
 
 /**
@@ -55,7 +62,7 @@ function simulate(recordMs: number, { time = 180_000, batchSize = 1000, change =
 
 test('a candidate is warmed up once, and its environment keeps running', async (t) => {
   const { options, log } = simulate(10)
-  const rounds = openRounds(options, 1)
+  const rounds = openRounds(options, { environments: 1, timeout: 30 })
   const first = await rounds.measure(AT_20)
   // 20 records take 10 ms, and 80 take 40 ms. 320 take 160 ms, so 500 ms are over with the next batch.
   t.strictSame(log, ['start 20/1769', '20', '80', '320', '1000', '1000', '1000'])
@@ -68,7 +75,7 @@ test('a candidate is warmed up once, and its environment keeps running', async (
 
 test('the environments of a candidate end before those of the next one start', async (t) => {
   const { options, log } = simulate(1000)
-  const rounds = openRounds(options, 2)
+  const rounds = openRounds(options, { environments: 2, timeout: 30 })
   await rounds.measure(AT_20)
   for (const changes of [{ concurrency: 30 }, { memory: 512 }, { collects: true }]) {
     log.length = 0
@@ -83,27 +90,34 @@ test('the environments of a candidate end before those of the next one start', a
 test('if records take long, batches are smaller, and always have the same size', async (t) => {
   // A batch may take 180 ÷ 40 = 4.5 s, so 40 records fit. They are two turns of 20 records.
   const { options, log } = simulate(2000)
-  const rounds = openRounds(options, 1)
+  const rounds = openRounds(options, { environments: 1, timeout: 30 })
   await rounds.measure(AT_20)
   await rounds.measure({ ...AT_20, memory: 512 })
   t.strictSame(log, ['start 20/1769', '20', '40', 'end', 'start 20/512', '20', '40'])
   t.equal(rounds.batchSizeOf(20), 40)
   t.equal(rounds.batchSizeOf(30), undefined)
   const short = simulate(2000, { time: 30_000 })
-  await openRounds(short.options, 1).measure(AT_20)
+  await openRounds(short.options, { environments: 1, timeout: 30 }).measure(AT_20)
   t.strictSame(short.log, ['start 20/1769', '20', '20'], 'at least one turn')
 })
 
 test('a problem ends the round and the environments', async (t) => {
   const { options, log } = simulate(100, { change: (step) => (step === 1 ? { problem: 'it died' } : {}) })
-  const rounds = openRounds(options, 1)
+  const rounds = openRounds(options, { environments: 1, timeout: 30 })
   const { problem, batches } = await rounds.measure(AT_20)
   t.strictSame([problem, batches.length], ['it died', 0], 'the warm-up does not count')
   t.strictSame(log, ['start 20/1769', '20', '80', 'end'])
   const later = simulate(1000, { change: (step) => (step === 1 ? { problem: 'it died', failed: 50 } : {}) })
-  const round = await openRounds(later.options, 1).measure(AT_20)
+  const round = await openRounds(later.options, { environments: 1, timeout: 30 }).measure(AT_20)
   t.match(toMeasurement(20, [round]), { problem: 'it died', records: 130 })
   t.equal(later.log.at(-1), 'end')
+})
+
+test('a batch takes at most 70 % of the timeout, so that the library does not end it early', async (t) => {
+  const { options, log } = simulate(1000, { time: 3_600_000 })
+  // The warm-up shows that 20 records take 1 s. 42 records would take 2.1 s, which is 70 % of 3 s.
+  await openRounds(options, { environments: 1, timeout: 3 }).measure(AT_20)
+  t.strictSame(log.slice(0, 4), ['start 20/1769', '20', '40', '40'])
 })
 
 test('if an environment cannot start, the others end', async (t) => {
@@ -117,10 +131,11 @@ test('if an environment cannot start, the others end', async (t) => {
         return options.start(candidate, signal)
       },
     },
-    2,
+    { environments: 2, timeout: 30 },
   )
   await t.rejects(rounds.measure(AT_20), new Error('no memory'))
-  t.strictSame(log, ['start 20/1769', 'end'])
+  await rounds.measure({ ...AT_20, concurrency: 40 })
+  t.strictSame(log.slice(0, 4), ['start 20/1769', 'end', 'start 40/1769', 'start 40/1769'], 'before the next start')
 })
 
 test('if the run is interrupted, the round rejects', async (t) => {
@@ -131,7 +146,10 @@ test('if the run is interrupted, the round rejects', async (t) => {
       return {}
     },
   })
-  await t.rejects(openRounds({ ...options, signal: stopping.signal }, 1).measure(AT_20), { name: 'AbortError' })
+  await t.rejects(
+    openRounds({ ...options, signal: stopping.signal }, { environments: 1, timeout: 30 }).measure(AT_20),
+    { name: 'AbortError' },
+  )
 })
 
 test('goodput is the number of successful records of all environments ÷ the durations of the slowest in each step', async (t) => {
@@ -144,7 +162,7 @@ test('goodput is the number of successful records of all environments ÷ the dur
 
 test('a measurement has the median, the lowest and the highest of its rounds, and the sums of their batches', async (t) => {
   const round = (goodput: number, ...batches: MeasuredBatch[]) => ({ goodput, batches, problem: undefined })
-  const failed = batch({ succeeded: 60, failed: 40, causes: { 'Error: a': 10, 'Error: b': 30 } })
+  const failed = batch({ succeeded: 60, failed: 40, causes: groupsOf({ 'Error: a': 10, 'Error: b': 30 }) })
   const large = batch({ metrics: { ...METRICS, peakMemory: 53 } })
   const measured = toMeasurement(7, [
     round(50, failed, batch({ metrics: undefined })),
@@ -166,4 +184,21 @@ test('a measurement has the median, the lowest and the highest of its rounds, an
   })
   t.match(toMeasurement(7, [round(0)]), { goodput: 0, failedShare: 0, cpuPerRecord: null, peakMemory: null })
   t.equal(toMeasurement(7, [round(50), round(100)]).goodput, 75)
+})
+
+test('the causes of all batches have the same groups as those of one batch', async (t) => {
+  const words = 'one two three four five six seven eight nine ten eleven twelve'.split(' ')
+  const missing = (some: readonly string[]) => Object.fromEntries(some.map((word) => [`Error: ${word} is missing`, 5]))
+  const kinds = { 'Error: HTTP 500': 9, 'Error: HTTP 503': 8 }
+  const batches = [{ ...missing(words), ...kinds }, missing(words.slice(0, 3)), kinds]
+  const rounds = batches.map((causes) => ({
+    goodput: 1,
+    batches: [batch({ failed: 1, causes: groupsOf(causes) })],
+    problem: undefined,
+  }))
+  t.strictSame(toMeasurement(20, rounds).causes, {
+    'Error: one is missing (one of 12 different messages)': 75,
+    'Error: HTTP 500': 18,
+    'Error: HTTP 503': 16,
+  })
 })

@@ -17,6 +17,7 @@ test('the page has tiles, the recommendation, its settings and the failures, and
     'BOUNDED_SQS_BATCH_CONCURRENCY: 40\nVisibilityTimeout: 185 # or more',
     '<li>Concurrency 79: 1,870 of 10,000 records failed: Error: downstream returned 503</li>',
     'POWERTOOLS_IDEMPOTENCY_DISABLED=true',
+    'These values are a first guess. Confirm the memory size on AWS, with AWS Lambda Power Tuning.',
   ]) {
     t.match(page, text)
   }
@@ -50,6 +51,17 @@ test('a slow or fast round does not stretch the axis', async (t) => {
   t.equal(points(second ?? ''), points(first ?? ''))
   const heights = [...(second ?? '').matchAll(/class="range"[^>]* y1="([\d.]+)" y2="([\d.]+)"/g)].flat()
   t.equal(heights.at(-1), '14', 'the top of the chart')
+})
+
+test('a line that the chart cuts has a sign, which the caption explains', async (t) => {
+  const signs = (highest: number) => {
+    const measurements = [measurement({ concurrency: 10 }), measurement({ lowest: 1, highest })]
+    const html = renderPage(tuneResult({ measurements }))
+    return [html.match(/<text class="cut"[^>]*>▲<\/text>/g)?.length ?? 0, /fastest round(.*?)\. ○/.exec(html)?.[1]]
+  }
+  t.strictSame(signs(99_999), [1, ', or ends at ▲ if the fastest is above the axis'])
+  t.strictSame(signs(1081), [1, ', or ends at ▲ if the fastest is above the axis'], 'the axis ends at 1,080')
+  t.strictSame(signs(1080), [0, ''])
 })
 
 test('a page without measurements, with one, and with one at which nothing succeeded', async (t) => {

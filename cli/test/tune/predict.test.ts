@@ -7,6 +7,7 @@ import {
   memoriesOf,
   type Plan,
   predict,
+  withFittingBatches,
 } from '../../src/tune/predict.ts'
 import { costPerMillion, type Workload } from '../../src/tune/prices.ts'
 import type { Combination, Measurement, Optimize } from '../../src/tune/result.ts'
@@ -112,7 +113,7 @@ test('problems: memory, failures, timeout, nothing succeeded', async (t) => {
 })
 
 test('there is a combination for each memory size and concurrency, and a check replaces the memory that is needed', async (t) => {
-  const measurements = [measurement({ concurrency: 50, peakMemory: 450 }), measurement({ peakMemory: 420 })]
+  const measurements = [measurement({ concurrency: 50, peakMemory: 405 }), measurement({ peakMemory: 420 })]
   const checks = new Map([
     [512, measurement({ peakMemory: 300 })],
     [128, measurement({ peakMemory: 110, problem: 'it died' })],
@@ -128,6 +129,44 @@ test('there is a combination for each memory size and concurrency, and a check r
     '1769 × 40: undefined',
     '1769 × 50: undefined',
   ])
+})
+
+test('a memory size is usable only if every measured concurrency up to this one fits into it', async (t) => {
+  const measurements = [
+    measurement({ concurrency: 10, goodput: 500, peakMemory: 230 }),
+    measurement({ concurrency: 40, peakMemory: 180 }),
+    measurement({ concurrency: 400, peakMemory: 900 }),
+  ]
+  function usable(checks: Map<number, Measurement>) {
+    const combinations = combinationsOf({ measurements, checks }, planOf({ memories: [256, 1769] }))
+    return combinations.map(({ memory, concurrency, problem }) => `${memory} × ${concurrency}: ${problem}`)
+  }
+  const needs = (megabytes: number) => `the process needs ${megabytes} MB, more than 80 % of the memory`
+  const large = ['1769 × 10: undefined', '1769 × 40: undefined', '1769 × 400: undefined']
+  t.strictSame(usable(new Map()), [
+    `256 × 10: ${needs(230)}`,
+    `256 × 40: ${needs(230)}`,
+    `256 × 400: ${needs(900)}`,
+    ...large,
+  ])
+  const check = measurement({ concurrency: 40, peakMemory: 140 })
+  t.strictSame(
+    usable(new Map([[256, check]])),
+    ['256 × 10: undefined', '256 × 40: undefined', `256 × 400: ${needs(900)}`, ...large],
+    'a check at 40 says nothing about 400',
+  )
+})
+
+test('if full batches do not end in time with any memory size, smaller ones are planned', async (t) => {
+  const planned = (changes: Partial<Measurement>, timeout: number, memories = [128, 1769]) => {
+    const findings = { measurements: [measurement(changes)], checks: new Map() }
+    const plan = planOf({ workload: { ...WORKLOAD, timeout }, memories })
+    return withFittingBatches(findings, plan).workload.batchSize
+  }
+  t.equal(planned({ goodput: 50 }, 30), 1000, '20 s of 29')
+  t.equal(planned({ goodput: 20 }, 30), 512, '50 s: 1,000, 800, 640 and 512 are tried')
+  t.equal(planned({ goodput: 20, peakMemory: 5000 }, 30), 1000, 'if another problem remains, they are full')
+  t.equal(planned({ goodput: 0.01 }, 30), 1000, 'a single record takes 100 s')
 })
 
 test('the recommended memory depends on what is optimized, at the best concurrency', async (t) => {
@@ -184,7 +223,7 @@ test('cost: a batch of 2 is received and deleted in calls of 2', async (t) => {
 
 test('of memory sizes whose cost differs by at most 5 %, the smallest is chosen', async (t) => {
   const at = (memory: number, costPerMillion: number): Combination => ({
-    ...{ memory, concurrency: 40, goodput: 1000, origin: 'measured' },
+    ...{ memory, concurrency: 40, goodput: 1000, origin: 'measured', peakMemory: 100 },
     costPerMillion,
   })
   const best = (...combinations: Combination[]) => choose(combinations, [measurement()], 'cost')?.memory

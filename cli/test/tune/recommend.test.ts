@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import type { Measurement } from '../../src/tune/result.ts'
+import { settingsLines } from '../../src/tune/text.ts'
 import { measurement } from '../support/combinations.ts'
 import { tuneResult, tuneRun } from '../support/tune-result.ts'
 
@@ -68,6 +69,51 @@ test('a memory that grows is named, with the number of records after which it is
   ])
   t.equal(tuneResult({ growth: 20_000 }).growth, 20_000)
   t.equal(tuneResult({ growth: 'not measured' }).growth, null)
+})
+
+test('a memory that was checked is full after what its own heap leaves, not after what the large heap leaves', async (t) => {
+  const plan = { ...tuneRun().plan, memories: [256] }
+  const figures = { peakMemory: 900 }
+  const checks = new Map([[256, measurement({ peakMemory: 156 })]])
+  // 256 − 156 MB are 105 million bytes.
+  t.strictSame(warningsFor(figures, { plan, checks, growth: 20_000 }), [
+    'The memory grows by 20 kB a record: 256 MB are full after about 5,200 records. Find out what the handler keeps.',
+  ])
+})
+
+test('MaximumConcurrency of the template divides the records in flight', async (t) => {
+  const text = (environments: number, maximumConcurrency: number | undefined) => {
+    const { plan } = tuneRun()
+    const workload = { ...plan.workload, environments, maximumConcurrency }
+    return /Up to .*(?= Prices)/.exec(tuneResult({ plan: { ...plan, workload } }).recommendation)?.[0]
+  }
+  t.equal(
+    text(1, undefined),
+    'Up to 40 records were in flight. If more environments share a limit, divide 40 by MaximumConcurrency.',
+  )
+  const shared = 'if the environments share a limit, use a concurrency of'
+  t.equal(text(2, 10), `Up to 80 records were in flight. MaximumConcurrency is 10: ${shared} 8.`)
+  t.equal(text(2, 1000), `Up to 80 records were in flight. MaximumConcurrency is 1,000: ${shared} 1.`)
+  t.equal(text(2, 2), 'Up to 80 records were in flight.', 'so many ran at once')
+})
+
+test('BatchSize is a setting if full batches do not end in time', async (t) => {
+  const { plan } = tuneRun()
+  const workload = { ...plan.workload, environments: 1 }
+  const slow = { plan: { ...plan, workload }, measurements: [measurement({ goodput: 20 })], usedBatchSize: 400 }
+  const { settings, warnings, batchSize } = tuneResult(slow)
+  t.strictSame(settings, {
+    MemorySize: 128,
+    BOUNDED_SQS_BATCH_CONCURRENCY: 40,
+    VisibilityTimeout: 185,
+    BatchSize: 512,
+  })
+  t.equal(batchSize, 1000)
+  t.strictSame(warnings, [
+    'Full batches of 1,000 records do not end within the timeout of 30 s with any of these memory sizes, so BatchSize is 512.',
+    'Batches had 400 records and not 512, which would take too long. Full ones can need more memory: raise --time to measure them.',
+  ])
+  t.strictSame(settingsLines(settings).slice(2), ['VisibilityTimeout: 185 # or more', 'BatchSize: 512 # or less'])
 })
 
 test('warnings: few rounds, uneven rounds, small batches, failures, and the end of the range', async (t) => {

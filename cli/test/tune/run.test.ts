@@ -43,7 +43,7 @@ async function run({ time = 60_000, recordMs = 100, startMs = 300, memoryOf = ()
           inUse += leak * records.length
           const metrics = { isLibraryUsed: true, peakInFlight: 1, succeeded: 1, unfinished: 0, cpu: 1 }
           const memory = { peakMemory: memoryOf(candidate), memoryInUse: candidate.collects ? inUse : undefined }
-          const counts = { succeeded: records.length, failed: 0, causes: {}, problem: undefined }
+          const counts = { succeeded: records.length, failed: 0, causes: [], problem: undefined }
           return { ...counts, duration, metrics: { ...metrics, ...memory } }
         },
         async end() {
@@ -88,6 +88,8 @@ test('memory sizes that seem too small are checked with their heap, from the lar
   t.match(activities.join(), /concurrency \d+ with 1024 MB/)
   const smaller = await run({ memoryOf: ({ memory }) => (memory > 1500 ? 900 : 300) })
   t.strictSame([...smaller.checks.keys()], [1024, 512, 256])
+  const lower = await run({ memoryOf: ({ memory, concurrency }) => (memory > 1500 && concurrency === 10 ? 250 : 100) })
+  t.strictSame([...lower.checks.keys()], [256, 128], 'a lower concurrency needs more than the best one')
 })
 
 test('a memory that grows by 20 kB a record is noticed, and the check ends in time', async (t) => {

@@ -34,6 +34,15 @@ test('message groups and attributes are kept, and the ARN of a FIFO queue ends i
   })
 })
 
+test('the taken records are counted, and a repeated record has a new deduplication id', async (t) => {
+  const sample = createSample([{ body: 'a', messageGroupId: 'g', messageDeduplicationId: 'd' }], 3, true)
+  const ids = sample.batch().map(({ json }) => JSON.parse(json).attributes.MessageDeduplicationId)
+  t.match(ids, [/^[0-9a-f-]{36}$/, /^[0-9a-f-]{36}$/, /^[0-9a-f-]{36}$/])
+  t.equal(new Set(ids).size, 3)
+  sample.batch(2)
+  t.equal(sample.delivered(), 5)
+})
+
 test('a batch has at most 6 MB', async (t) => {
   const sample = createSample([{ body: 'x'.repeat(1024 * 1024) }], 100, false)
   t.equal(sample.batch().length, 5)

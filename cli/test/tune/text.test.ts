@@ -53,12 +53,17 @@ test('one table has a row for each concurrency, and a line for each memory size 
   ])
 })
 
+test('the records that the handler received are counted', async (t) => {
+  t.match(renderResult(tuneResult(), PIPE), '\nThe handler received 41,200 records, with the warm-up.\n')
+  t.equal(tuneResult().delivered, 41_200)
+})
+
 test('without a recommendation, there are no settings', async (t) => {
   const text = renderResult(tuneResult({ measurements: [measurement({ problem: 'it died' })] }), PIPE)
   t.equal(text.split('\n').at(-1), 'Recommendation: No combination can be used: it died.')
   t.equal(
     renderResult(tuneResult({ measurements: [] }), PIPE),
-    '\nRecommendation: No combination can be used: the time was over before the first round. Raise --time.',
+    'The handler received 41,200 records, with the warm-up.\n\nRecommendation: No combination can be used: the time was over before the first round. Raise --time.',
   )
 })
 

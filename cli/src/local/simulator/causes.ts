@@ -97,7 +97,8 @@ const MAX_GROUPS = 10
 /** From this number of different texts on, only kinds are counted. */
 const MAX_COMPARED = 1000
 
-interface Group extends Cause {
+/** Equal causes. */
+export interface Group extends Cause {
   count: number
   /** How many different messages it has. */
   messages: number
@@ -106,6 +107,8 @@ interface Group extends Cause {
 /** Counts causes, or other texts, in groups. */
 export interface Counter {
   add(cause: Cause | string, count?: number): void
+  /** Another counter can add them. */
+  groups(): Group[]
   /**
    * At most ten groups, the largest first. If there are more, those of the same kind become one. If there are still more,
    * the last entry counts the rest.
@@ -140,6 +143,7 @@ export function openCounter(): Counter {
       const key = groups.size < MAX_COMPARED ? `${kind}\n${common}` : kind
       addTo(groups, key, { ...cause, count, messages: 1 })
     },
+    groups: () => [...groups.values()],
     counts() {
       const sorted = merged().sort((a, b) => b.count - a.count)
       const omitted = sorted.splice(MAX_GROUPS)

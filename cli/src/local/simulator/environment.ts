@@ -46,7 +46,7 @@ export interface FunctionOptions {
   limitMemory?: boolean
   /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
   freeze?: boolean
-  /** Opens Node's inspector at this address, or at Node's default address. Then the environment is not stopped. */
+  /** Waits for a debugger at this address, or at Node's default address. Then the environment is not stopped. */
   inspect?: string | boolean | undefined
   /** Whether the handler may have a callback, which Lambda calls up to Node.js 22; default false. */
   callbacks?: boolean
@@ -103,7 +103,7 @@ function commandFor(options: FunctionOptions, file: string): [string, string[]] 
   if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
   const strip = isTypeScript(file) && !process.features.typescript // Node 22 before 22.18
   const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
-  if (options.inspect) flags.push(options.inspect === true ? '--inspect' : `--inspect=${options.inspect}`)
+  if (options.inspect) flags.push(options.inspect === true ? '--inspect-wait' : `--inspect-wait=${options.inspect}`)
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
   const modes = [
     ...(options.observer?.metrics ? ['measure'] : []),

@@ -77,13 +77,14 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
   return true
 }
 
-function toEntry({ body, messageGroupId, messageAttributes }: InputMessage, index: number, fifo: boolean) {
+export function toEntry(message: InputMessage, index: number, fifo: boolean) {
+  const { body, messageGroupId, messageAttributes, messageDeduplicationId = randomUUID() } = message
   return {
     Id: String(index),
     MessageBody: body,
     ...(messageAttributes ? { MessageAttributes: messageAttributes } : {}),
     ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
-    ...(fifo ? { MessageDeduplicationId: randomUUID() } : {}),
+    ...(fifo ? { MessageDeduplicationId: messageDeduplicationId } : {}),
   }
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
@@ -127,8 +128,12 @@ function callsOf(client: SQSClient, guard: Guard, queueUrl: string, arn: string)
       const { Messages = [] } = await guard(client.send(command))
       return Messages.map((message) => toReceived(message, arn))
     },
-    send: (Entries: SendMessageBatchRequestEntry[]) =>
-      guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+    send(entries: SendMessageBatchRequestEntry[]) {
+      // SQS would drop a message whose id it has had within five minutes, such as in the run before.
+      const withNewId = (entry: SendMessageBatchRequestEntry) => ({ ...entry, MessageDeduplicationId: randomUUID() })
+      const Entries = arn.endsWith('.fifo') ? entries.map(withNewId) : entries
+      return guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries })))
+    },
     remove: (messages: readonly Received[]) =>
       callInTens(messages, (Entries) =>
         guard(client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),

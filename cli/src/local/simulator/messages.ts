@@ -1,13 +1,15 @@
 import { createReadStream } from 'node:fs'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
-import { kindOf, UsageError } from '../../shared/errors.ts'
-import { isObject, parseJson } from '../../shared/json.ts'
+import { UsageError } from '../../shared/errors.ts'
+import { formatNumber } from '../../shared/format.ts'
+import { isObject } from '../../shared/json.ts'
 import { encodingOf } from '../../shared/text-file.ts'
 import { isGroupId, problemOf, quote } from './message-rules.ts'
 
 export interface InputMessage {
   body: string
   messageGroupId?: string
+  messageDeduplicationId?: string
   messageAttributes?: Record<string, MessageAttributeValue>
 }
 
@@ -24,11 +26,18 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
+/** A key as in an SQS event. The AWS CLI begins the same keys with capital letters, such as `Body` and `MD5OfBody`. */
+const asInEvent = (key: string) => key.replace(/^(MD5|.)/, (start) => start.toLowerCase())
+
+function withKeysOfEvent(value: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [asInEvent(key), item]))
+}
+
 function toAttribute(value: unknown): MessageAttributeValue | undefined {
   if (typeof value === 'string') return { DataType: 'String', StringValue: value }
   if (typeof value === 'number') return { DataType: 'Number', StringValue: String(value) }
   if (!isObject(value)) return undefined
-  const { dataType, stringValue, binaryValue } = value
+  const { dataType, stringValue, binaryValue } = withKeysOfEvent(value)
   if (typeof dataType !== 'string') return undefined
   if (typeof stringValue === 'string') return { DataType: dataType, StringValue: stringValue }
   if (typeof binaryValue === 'string' && BASE64.test(binaryValue))
@@ -36,29 +45,50 @@ function toAttribute(value: unknown): MessageAttributeValue | undefined {
   return undefined
 }
 
-const KEYS = new Set(['body', 'messageGroupId', 'messageAttributes'])
-
-function readEnvelope(value: Record<string, unknown>): InputMessage {
-  const { body, messageGroupId, messageAttributes = {} } = value
-  const unknown = Object.keys(value).find((key) => !KEYS.has(key))
-  if (unknown !== undefined) {
-    throw new Error(`has the key ${quote(unknown)}: only body, messageGroupId and messageAttributes are allowed`)
-  }
-  if (messageGroupId !== undefined && !isGroupId(messageGroupId)) {
-    throw new Error('has a messageGroupId that is not a string of 1 to 128 letters, digits and punctuation characters')
-  }
-  if (!isObject(messageAttributes)) throw new Error('has messageAttributes that are not an object')
-  const attributes = Object.entries(messageAttributes).map(([name, given]) => {
-    const attribute = toAttribute(given)
+function toAttributes(given: unknown): [string, MessageAttributeValue][] {
+  if (!isObject(given)) throw new Error('has messageAttributes that are not an object')
+  return Object.entries(given).map(([name, value]) => {
+    const attribute = toAttribute(value)
     if (attribute) return [name, attribute]
     throw new Error(
       `has the attribute ${quote(name)}, which is not a string, a number, { dataType, stringValue } or { dataType, binaryValue } in base64`,
     )
   })
+}
+
+const OWN_KEYS = ['body', 'messageGroupId', 'messageDeduplicationId', 'messageAttributes']
+const RECORD_KEYS = ['messageId', 'receiptHandle', 'attributes', 'md5OfBody', 'md5OfMessageAttributes']
+const KEYS = new Set([...OWN_KEYS, ...RECORD_KEYS, 'eventSource', 'eventSourceARN', 'awsRegion'])
+const AS_TEXT = 'To send it as text, write it as a JSON string'
+const ONE_LINE = `write each JSON body on one line. ${AS_TEXT}`
+
+/** A message as in a file, a record of an SQS event, or a message that the AWS CLI prints. */
+function readMessage(value: unknown): InputMessage {
+  if (!isMessage(value)) throw new Error('is not an object with a body')
+  if ('MessageBody' in value) throw new Error(`has a MessageBody: name it "body". ${AS_TEXT}`)
+  const isFromCli = 'Body' in value
+  const message = isFromCli ? withKeysOfEvent(value) : value
+  const unknown = Object.keys(value).find((key) => !KEYS.has(isFromCli ? asInEvent(key) : key))
+  if (unknown !== undefined) {
+    const allowed = `${OWN_KEYS.slice(0, -1).join(', ')} and ${OWN_KEYS.at(-1)}`
+    throw new Error(`has the key ${quote(unknown)}: only ${allowed} are allowed, and what SQS adds. ${AS_TEXT}`)
+  }
+  const { body, attributes, messageAttributes = {} } = message
+  if (body === undefined) throw new Error('has no body')
+  const system = isObject(attributes) ? attributes : {}
+  const ids = Object.entries({
+    messageGroupId: message.messageGroupId ?? system.MessageGroupId,
+    messageDeduplicationId: message.messageDeduplicationId ?? system.MessageDeduplicationId,
+  }).filter(([, id]) => id !== undefined && id !== null) // moto sends null
+  const wrong = ids.find(([, id]) => !isGroupId(id))
+  if (wrong) {
+    throw new Error(`has a ${wrong[0]} that is not a string of 1 to 128 letters, digits and punctuation characters`)
+  }
+  const own = toAttributes(messageAttributes)
   return {
     body: typeof body === 'string' ? body : JSON.stringify(body),
-    ...(messageGroupId === undefined ? {} : { messageGroupId }),
-    ...(attributes.length === 0 ? {} : { messageAttributes: Object.fromEntries(attributes) }),
+    ...Object.fromEntries(ids),
+    ...(own.length === 0 ? {} : { messageAttributes: Object.fromEntries(own) }),
   }
 }
 
@@ -71,52 +101,99 @@ export function check(message: InputMessage, fifo: boolean, maxBytes?: number): 
   return message
 }
 
-/** An object with a `body` is a message. Any other JSON value is a body. Errors are like those of `check()`. */
+function isMessage(value: unknown): value is Record<string, unknown> {
+  return isObject(value) && ['body', 'Body', 'MessageBody'].some((key) => key in value)
+}
+
+/** An object with a body is a message. Any other JSON value is a body. Errors are like those of `check()`. */
 export function toMessage(value: unknown, json = JSON.stringify(value)): InputMessage {
-  if (isObject(value) && 'body' in value) return readEnvelope(value)
+  if (isMessage(value)) return readMessage(value)
   return { body: typeof value === 'string' ? value : json }
 }
 
-/** A line is a JSON value, or text that does not look like JSON. */
-function readLine(line: string): InputMessage {
-  const text = line.trim()
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (error) {
-    if (!/^[{["]/.test(text)) return toMessage(text)
-    // Only the position is shown: the message of V8 quotes the line, which may be a body.
-    const position = /position (\d+)/.exec(String(error))?.[1]
-    const where = position ? ` at column ${line.indexOf(text) + Number(position) + 1}` : ''
-    throw new Error(
-      `is not valid JSON${where}: write each JSON value on one line. To send it as text, write it as a JSON string`,
-    )
-  }
-  return toMessage(value, text)
-}
-
-/**
- * The records of an SQS event. Undefined for other content: an S3 event has records without bodies, and is sent as a
- * body. An event without records is an SQS event without messages.
- */
-function recordsIn(value: unknown): unknown[] | undefined {
-  if (!isObject(value) || !Array.isArray(value.Records)) return undefined
-  const { Records } = value
+/** Whether the records of an event are of SQS. An S3 event has records without bodies, and is sent as a body. */
+function areSqsRecords(records: unknown[]): boolean {
   const isSqs = (record: unknown) => isObject(record) && record.eventSource === 'aws:sqs'
   const hasBody = (record: unknown) =>
     isObject(record) && typeof record.body === 'string' && record.eventSource === undefined
-  return Records.some(isSqs) || Records.every(hasBody) ? Records : undefined
+  return records.some(isSqs) || records.every(hasBody)
 }
 
-function readRecord(record: unknown): InputMessage {
-  const { body, attributes, messageAttributes } = isObject(record) ? record : {}
-  if (typeof body !== 'string') throw new Error(`has a body that is ${kindOf(body)}, but must be a string`)
-  const { MessageGroupId: messageGroupId } = isObject(attributes) ? attributes : {}
-  return readEnvelope({ body, messageGroupId, messageAttributes })
+/**
+ * The messages in what holds several: an SQS event, an output of `aws sqs receive-message`, or a list of either.
+ * Undefined for other content, which is one message or a body.
+ */
+function listIn(value: unknown): unknown[] | undefined {
+  if (Array.isArray(value)) return value.every(isMessage) ? value : undefined
+  if (!isObject(value)) return undefined
+  const { Records, Messages } = value
+  if (Array.isArray(Records) && areSqsRecords(Records)) return Records
+  if (!('Messages' in value)) return undefined
+  if (Array.isArray(Messages)) return Messages
+  throw new Error(`has Messages that are not a list, as aws sqs receive-message prints it. ${AS_TEXT}`)
 }
 
-/** The lines of an input, which may be slow. Not with node:readline, which also breaks lines at U+2028. */
-async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
+/** How many brackets a line of JSON opens more than it closes. A string of JSON has no line breaks. */
+function bracketsLeftOpen(line: string): number {
+  let open = 0
+  let isInString = false
+  for (let index = 0; index < line.length; index++) {
+    const character = line[index]
+    if (character === '"') isInString = !isInString
+    else if (character === '\\')
+      index += 1 // only in strings
+    else if (isInString) continue
+    else if (character === '{' || character === '[') open += 1
+    else if (character === '}' || character === ']') open -= 1
+  }
+  return open
+}
+
+interface Item {
+  /** The number of its first line. */
+  line: number
+  text: string
+}
+
+/** Joins the lines of formatted JSON. Every other line is an item of its own. Empty lines are left out. */
+async function* itemsOf(chunks: AsyncIterable<readonly string[]>): AsyncGenerator<Item[]> {
+  let number = 0
+  const item: string[] = []
+  let open = 0
+  const take = () => ({ line: number - item.length + 1, text: item.splice(0).join('\n') })
+  for await (const lines of chunks) {
+    const items: Item[] = []
+    for (const line of lines) {
+      number += 1
+      if (item.length === 0 && line.trim() === '') continue
+      item.push(line)
+      if (/^\s*[{[]/.test(item[0] as string)) open += bracketsLeftOpen(line)
+      if (open > 0) continue
+      items.push(take())
+      open = 0
+    }
+    yield items
+  }
+  if (item.length > 0) yield [take()]
+}
+
+/** The JSON value of an item, or its text, if that does not look like JSON. */
+function parseItem({ text, line }: Item): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    if (!/^\s*[{["]/.test(text)) return text.trim()
+    // Only the position is shown, if V8 tells it: its message quotes the line, which may be a body.
+    const position = /position (\d+)/.exec(String(error))?.[1]
+    const before = text.slice(0, Number(position)).split('\n')
+    const column = position === undefined ? '' : ` at column ${(before.at(-1) as string).length + 1}`
+    const below = before.length > 1 ? ` of line ${formatNumber(line + before.length - 1)}` : ''
+    throw new Error(`is not valid JSON${column}${below}: ${ONE_LINE}`)
+  }
+}
+
+/** The lines of each chunk of an input. Not with node:readline, which also breaks lines at U+2028. */
+async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string[]> {
   let decoder: InstanceType<typeof TextDecoder> | undefined
   let rest = ''
   try {
@@ -124,9 +201,9 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
       decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true })
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
       rest = lines.pop() as string
-      yield* lines
+      yield lines
     }
-    yield rest + (decoder?.decode() ?? '')
+    yield [rest + (decoder?.decode() ?? '')]
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
@@ -135,45 +212,43 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
   }
 }
 
-/** Whether an input whose first line is this one, and that has more lines, can only have a message on each line. */
-function isComplete(line: string): boolean {
-  return parseJson(line) !== undefined || !/^\s*[{[]/.test(line)
-}
-
 /**
- * Reads messages from lines with a message each, or from an SQS event. A UsageError names the line or record that is
- * wrong. Lines with a message each are read one at a time.
+ * Reads messages from lines with a message each, SQS events, and outputs of the AWS CLI, one after another, as they
+ * arrive. A UsageError names the line or the message that is wrong.
  */
 async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
   let isEmpty = true
-  function read<T>(what: string, number: number, item: T, toInput: (item: T) => InputMessage) {
-    isEmpty = false
-    try {
-      return check(toInput(item), fifo, maxBytes)
-    } catch (error) {
-      throw new UsageError(`${what} ${number.toLocaleString('en-US')} of ${name} ${(error as Error).message}`)
-    }
+  for await (const items of itemsOf(linesOf(input, name))) {
+    for (const item of items) yield* messagesIn(item, name, fifo, maxBytes)
+    isEmpty &&= items.length === 0
   }
+  if (isEmpty) {
+    throw new UsageError(
+      `${name} has no messages: write one message per line, an SQS event, or the output of aws sqs receive-message, ` +
+        'which is empty if no message is visible',
+    )
+  }
+}
+
+function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number): Generator<InputMessage> {
+  /** In a list, from 1. */
   let number = 0
-  function* readLines(texts: readonly string[]) {
-    for (const text of texts) {
-      number += 1
-      if (text.trim() !== '') yield read('line', number, text, readLine)
+  try {
+    const value = parseItem(item)
+    const list = listIn(value)
+    if (list?.length === 0) throw new Error(`is an empty list of messages. ${AS_TEXT}`)
+    if (!list && !isMessage(value) && item.text.includes('\n')) {
+      throw new Error(`is a body of several lines: ${ONE_LINE}`)
     }
+    if (!list) yield check(toMessage(value, item.text.trim()), fifo, maxBytes)
+    for (const message of list ?? []) {
+      number += 1
+      yield check(readMessage(message), fifo, maxBytes)
+    }
+  } catch (error) {
+    const where = number > 0 ? `message ${formatNumber(number)} of the list in ` : ''
+    throw new UsageError(`${where}line ${formatNumber(item.line)} of ${name} ${(error as Error).message}`)
   }
-  /** The first lines, which may be an SQS event. Undefined once it is known that each line is a message. */
-  let head: string[] | undefined = []
-  for await (const line of linesOf(input, name)) {
-    const first = head?.find((text) => text.trim() !== '')
-    head?.push(line)
-    if (head && (first === undefined || line.trim() === '' || !isComplete(first))) continue
-    yield* readLines(head ?? [line])
-    head = undefined
-  }
-  const records = head && recordsIn(parseJson(head.join('\n')))
-  if (records) yield* records.map((record, index) => read('record', index + 1, record, readRecord))
-  else if (head) yield* readLines(head)
-  if (isEmpty) throw new UsageError(`${name} has no messages: write one message per line, or an SQS event`)
 }
 
 /** Reads the messages of a file, or all messages of standard input (`-`). `maxBytes` is the MaximumMessageSize of the queue. */

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { FUNCTION_DEFAULTS, freezes } from './environment.ts'
+import { FUNCTION_DEFAULTS, freezes, isInspected } from './environment.ts'
 import { EventSource, type EventSourceOptions } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
@@ -203,7 +203,7 @@ async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
   if (!options.stop?.aborted) await runtime.finish()
   const { initTimeout = FUNCTION_DEFAULTS.initTimeout } = options.function
   const longestInit = runtime.longestInit()
-  if (longestInit > initTimeout) warn(slowInit(longestInit, timeout))
+  if (longestInit > initTimeout && !isInspected(options.function)) warn(slowInit(longestInit, timeout))
   for (const line of findings.lines()) warn(line)
   if (source.readsNothing) warn(READS_NOTHING)
   return ledger.total(await queue.counts())

@@ -187,7 +187,7 @@ async function compare(name: string, known: Case, folder: string, url = ''): Pro
   const common = { start, sample, signal: new AbortController().signal }
   const quotas = Array.from({ length: environments }, (_, index) => createQuota(String(index)))
   const limited = limitedBy(quotas, start, (memory) => memory / MEMORY_OF_ONE_CPU)
-  const grid = openRounds({ ...common, start: limited, time: GRID_TIME }, environments)
+  const grid = openRounds({ ...common, start: limited, time: GRID_TIME }, plan.workload)
   const tuned = options.busy ? start : limitedBy(quotas, start, () => Number.POSITIVE_INFINITY)
   const measured: Measured = new Map()
   async function add({ memory, concurrency }: Point, to = measured) {
@@ -210,7 +210,15 @@ async function compare(name: string, known: Case, folder: string, url = ''): Pro
     for (let count = 0; count < Number(options.runs); count += 1) {
       const runAt = performance.now()
       const found = await findBest({ ...common, start: tuned, plan, range, time })
-      const result = toResult({ ...found, handler: file, plan, range, window, isIncomplete: false })
+      const result = toResult({
+        ...found,
+        handler: file,
+        plan,
+        range,
+        window,
+        delivered: sample.delivered(),
+        isIncomplete: false,
+      })
       runs.push({ result, ms: performance.now() - runAt })
       console.log(`  tune: ${result.recommendation} ${result.warnings.join(' ')}`)
     }
