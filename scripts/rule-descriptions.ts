@@ -1,7 +1,7 @@
 /** What each rule of `doctor` finds, in Markdown, for docs/doctor-rules.md. */
 export const FINDS: Readonly<Record<string, string>> = {
   'report-batch-item-failures':
-    'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures. The evidence is in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, or an info if the code was read and the batch size is 1. A warning if it is not known whether it is on.',
+    'ReportBatchItemFailures is off. An error with evidence in the JavaScript or TypeScript of the function, or in local code that it imports. Otherwise a warning, or an info if the batch size is 1. A warning if it is not known whether it is on.',
   'filter-pattern':
     'Lambda rejects the filter, or no message matches it. The pattern is not valid JSON, has a key other than `body`, or has an unknown operator.',
   'fifo-batch-size': 'The batch size is over 10 on a FIFO queue.',
@@ -28,7 +28,7 @@ export const FINDS: Readonly<Record<string, string>> = {
   'no-redrive-policy':
     'The queue has no redrive policy, or its redrive policy names the queue itself. A queue that is a dead-letter queue itself needs none.',
   'max-receive-count':
-    '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. The finding says how long an outage a message survives, if the code was read.',
+    '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. Without `retryBackoff()`, the finding says how long an outage a message survives.',
   'dead-letter-retention':
     'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
   'sns-envelope-filter':

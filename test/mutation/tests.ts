@@ -298,7 +298,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/assembly.ts': ['template/assembly'],
   'cli/src/template/read-template.ts': ['template/read-template'],
   'cli/src/template/mappings.ts': ['template/read-template', 'template/mappings'],
-  'cli/src/template/cases.ts': ['template/cases-of'],
+  'cli/src/template/parameters.ts': ['template/parameters'],
   'cli/src/rules/queue-rules.ts': ['doctor/single-rules', ...RULES, 'doctor/outage'],
   'cli/src/rules/function-rules.ts': [
     'doctor/single-rules',
@@ -316,7 +316,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'doctor/check',
   ],
   'cli/src/rules/concurrency.ts': ['doctor/single-rules', 'doctor/several-mappings', 'doctor/after-fixes'],
-  'cli/src/rules/outage.ts': ['doctor/outage'],
   'cli/src/rules/rule.ts': ['doctor/single-rules', 'doctor/finding-texts'],
   'cli/src/rules/sns-rules.ts': ['doctor/single-rules', 'doctor/finding-texts'],
   'cli/src/rules/value-rule.ts': ['doctor/single-rules', 'doctor/not-checked', 'doctor/finding-texts'],
@@ -338,9 +337,10 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/deployed/queues.ts': ['deployed/read-function'],
   'cli/src/deployed/returned.ts': ['deployed/read-function'],
   'cli/src/deployed/errors.ts': ['deployed/read-function'],
-  'cli/src/code/commonjs.ts': ['code/evidence'],
-  'cli/src/code/imports.ts': ['code/imports', 'code/evidence'],
-  'cli/src/code/source.ts': ['code/evidence'],
+  'cli/src/code-search/commonjs.ts': ['code-search/evidence'],
+  'cli/src/code-search/imports.ts': ['code-search/imports', 'code-search/evidence'],
+  'cli/src/code-search/javascript.ts': ['code-search/evidence'],
+  'cli/src/code-search/search.ts': ['code-search/evidence'],
 }
 
 /** The folder with the tests of the package that a source file belongs to. */

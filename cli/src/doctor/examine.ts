@@ -1,5 +1,6 @@
+import { type CodeSearch, codeSearch } from '../code-search/search.ts'
 import type { Acceptance, Model } from '../model/model.ts'
-import { sourceOf } from '../rules/rule.ts'
+import { evidenceWith } from '../rules/rule.ts'
 import { type Acceptable, accept } from './acceptances.ts'
 import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
 import type { Input } from './inputs.ts'
@@ -28,8 +29,11 @@ export interface Examined {
 }
 
 /** What is never checked. The code decides which permissions are named. */
-function neverChecked(models: readonly Model[], isDeployed: boolean): string[] {
-  const calls = models.flatMap(({ mappings }) => mappings.flatMap((mapping) => sourceOf(mapping.function).calls ?? []))
+function neverChecked(models: readonly Model[], search: CodeSearch, isDeployed: boolean): string[] {
+  const evidenceOf = evidenceWith(search)
+  const calls = models.flatMap(({ mappings }) =>
+    mappings.flatMap((mapping) => evidenceOf(mapping.function).calls ?? []),
+  )
   const named = [...new Set(calls)].map((call) => `${call}()`).join(', ')
   return [
     `permissions of roles and keys${named === '' ? '' : `, also those of ${named}`}`,
@@ -41,8 +45,8 @@ function neverChecked(models: readonly Model[], isDeployed: boolean): string[] {
 }
 
 /** What was not read, if an input has no mapping. */
-function nothingChecked(models: readonly Model[], name: string, isDeployed: boolean): ExaminedInput {
-  const all = models.flatMap(({ unreadResources, absentResources = [] }) => [...absentResources, ...unreadResources])
+function nothingChecked(model: Model, name: string, isDeployed: boolean): ExaminedInput {
+  const all = [...(model.absentResources ?? []), ...model.unreadResources]
   const texts = all.map(
     ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
   )
@@ -69,17 +73,18 @@ export function examine(
   const acceptables: Acceptable[] = []
   const defaulted = new Set<string>()
   const all: Model[] = []
-  const examined = inputs.map(({ name, error, models: read }): ExaminedInput => {
-    if (error !== undefined) return { name, mappings: 0, error }
-    const models = read(parameters)
-    all.push(...models)
-    const mappings = Math.max(0, ...models.map((model) => model.mappings.length))
-    if (mappings === 0) return nothingChecked(models, name, isDeployed)
-    for (const model of models) for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
+  const search = codeSearch()
+  const examined = inputs.map(({ name, error, model: read }): ExaminedInput => {
+    if (!read) return { name, mappings: 0, error: String(error) }
+    const model = read(parameters)
+    all.push(model)
+    const mappings = model.mappings.length
+    if (mappings === 0) return nothingChecked(model, name, isDeployed)
+    for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
     // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
-    const found = detect(models).filter((each) => !places.has(placeOfFinding(each)))
+    const found = detect(model, search).filter((each) => !places.has(placeOfFinding(each)))
     for (const each of found) if (placeOfFinding(each) !== undefined) places.add(placeOfFinding(each))
-    acceptables.push({ detected: found, acceptances: [...(models[0]?.acceptances ?? []), ...given] })
+    acceptables.push({ detected: found, acceptances: [...(model.acceptances ?? []), ...given] })
     return { name, mappings }
   })
   const findings = accept(acceptables)
@@ -87,6 +92,6 @@ export function examine(
     findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
     inputs: examined,
     defaulted: [...defaulted],
-    notChecked: neverChecked(all, isDeployed),
+    notChecked: neverChecked(all, search, isDeployed),
   }
 }

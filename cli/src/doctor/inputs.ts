@@ -6,7 +6,7 @@ import { UsageError } from '../shared/errors.ts'
 import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { CONFIGURATION, isOfSst, refuseConfiguration } from '../template/other-tools.ts'
-import { parametersOf, parseTemplate, readCases, type Template } from '../template/read-template.ts'
+import { parametersOf, parseTemplate, readModel, type Template } from '../template/read-template.ts'
 import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 
@@ -15,8 +15,8 @@ export interface Input {
   name: string
   error?: string
   template?: Template
-  /** The cases of a template, or the only model of another input. */
-  models: (parameters: ReadonlyMap<string, string>) => Model[]
+  /** Missing if the input was not read. */
+  model?: (parameters: ReadonlyMap<string, string>) => Model
 }
 
 const STANDARD_INPUT = 'standard input'
@@ -27,17 +27,17 @@ const SERVERLESS_STATE = 'serverless-state.json'
 
 function failed(name: string, error: unknown): Input {
   if (!(error instanceof UsageError)) throw error
-  return { name, error: error.message, models: () => [] }
+  return { name, error: error.message }
 }
 
 function parse(name: string, text: string): Input {
   const shown = parseTerraformJson(name, text)
-  if (shown) return { name, models: () => [readPlan(shown)] }
+  if (shown) return { name, model: () => readPlan(shown) }
   return ofTemplate(parseTemplate(name, text))
 }
 
 function ofTemplate(template: Template): Input {
-  return { name: template.file, template, models: (parameters) => readCases(template, parameters) }
+  return { name: template.file, template, model: (parameters) => readModel(template, parameters) }
 }
 
 async function readOne(path: string): Promise<Input> {

@@ -2,7 +2,7 @@ import type { Mapping, Model } from '../model/model.ts'
 import { type Resource, unknown, valueIn, withId } from '../model/setting.ts'
 import { concurrencyOf } from '../rules/concurrency.ts'
 import { runningWith } from '../rules/queue-rules.ts'
-import { joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
+import { type Context, joinNames, numberIn, type Problem } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
 import { formatNumber } from '../shared/format.ts'
 
@@ -18,7 +18,7 @@ function notChecked({ file, fix }: FixOfModel, resource: Resource, what: string,
 }
 
 /** Lists what no rule could check of a mapping, and why. Each unknown value that a rule needs is listed here. */
-export function notCheckedOf(model: FixOfModel, mapping: Mapping, { ofFunction, ofQueue }: Siblings): Problem[] {
+export function notCheckedOf(model: FixOfModel, mapping: Mapping, { ofFunction, ofQueue }: Context): Problem[] {
   const { function: lambdaFunction } = mapping
   const ofSettings = settingsOfMapping(mapping).flatMap((named): Problem[] => {
     const { resource, name, setting } = named

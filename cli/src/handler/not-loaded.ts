@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { manifestAbove } from '../code/commonjs.ts'
+import { manifestAbove } from '../code-search/commonjs.ts'
 import type { FunctionOptions } from '../local/simulator/environment.ts'
 import { isTypeScript } from '../local/simulator/node-flags.ts'
 import { type InitError, UsageError } from '../shared/errors.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { folderAt } from '../code/imports.ts'
+import { folderAt } from '../code-search/imports.ts'
 import { examine } from '../doctor/examine.ts'
 import type { Mapping, Model } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
@@ -175,7 +175,7 @@ function refuseOtherFunctions(file: string, { function: { id, runtime, reservedC
 
 /** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
 function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: ReadonlyMap<string, string>) {
-  const input = { name: file, models: () => [{ ...model, mappings: [mapping] }] }
+  const input = { name: file, model: () => ({ ...model, mappings: [mapping] }) }
   const { findings } = examine([input], parameters, [])
   const error = findings.find(({ severity, accepted }) => severity === 'error' && accepted === undefined)
   if (!error) return

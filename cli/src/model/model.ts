@@ -1,4 +1,4 @@
-import type { Code } from '../code/source.ts'
+import type { Code } from '../code-search/search.ts'
 import { known, type Position, type Resource, type Setting, unknown, withId } from './setting.ts'
 import {
   FUNCTION_SETTINGS,
@@ -103,15 +103,11 @@ export interface Model {
   syntax?: 'yaml' | 'json' | 'terraform'
   /** The path of the construct in the CDK that makes a resource. Only set for a template. */
   constructOf?: (id: string) => string | undefined
-  /** The case of the template, such as `with Env=prod`. Missing if there is only one case. */
-  label?: string
-  /** The parameter of the template that varies between its cases. */
-  parameter?: string
   /** The findings that the template accepts. */
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]
-  /** The parameters with allowed values that were used and not given. Only set if one case of the template was read. */
+  /** The parameters with allowed values that were used and not given. Only set for a run. */
   chosen?: readonly ChosenValue[]
 }
 

@@ -1,6 +1,6 @@
 import type { LambdaFunction } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { LAMBDA_GUIDE, problem, type Rule, sourceOf } from './rule.ts'
+import { LAMBDA_GUIDE, problem, type Rule } from './rule.ts'
 
 /** Whether the runtime is Node.js, or may be. */
 export function mayBeNode({ runtime }: LambdaFunction): boolean {
@@ -33,11 +33,11 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
-    check: ({ function: lambdaFunction }) => {
+    check: ({ function: lambdaFunction }, { evidenceOf }) => {
       const { nodeOptions, unreadReason, aliasOf, code = aliasOf?.code } = lambdaFunction
       // A bundler includes this package in the file.
       if (!refusesRequire(lambdaFunction) || code?.isBuilt) return undefined
-      const { requiresPackage: file } = sourceOf(lambdaFunction)
+      const { requiresPackage: file } = evidenceOf(lambdaFunction)
       if (file === undefined) return undefined
       const what = `${file} loads this package with require()`
       const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'

@@ -1,9 +1,11 @@
+import type { Evidence } from '../code-search/search.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
 import { formatNumber } from '../shared/format.ts'
 import { allowedConcurrency, concurrencyOf, INVOCATIONS_PER_POLLER, isOpen, isProvisioned } from './concurrency.ts'
 import {
+  type Context,
   formatSeconds,
   LAMBDA_GUIDE,
   numberIn,
@@ -11,8 +13,6 @@ import {
   patternsOf,
   problem,
   type Rule,
-  type Siblings,
-  sourceOf,
 } from './rule.ts'
 
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
@@ -46,30 +46,21 @@ const THROTTLED =
   'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages ' +
   'can be dead-lettered.'
 
-/** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
-function offWith({ function: lambdaFunction, batchSize }: Mapping, off: string, fix: string): Partial<Problem> {
-  const source = sourceOf(lambdaFunction)
-  if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
-  if (source.missing !== undefined) {
-    return {
-      what: `${off}, and it is not known whether the function reports failures: ${source.missing}`,
-      why: 'If it does, Lambda ignores them, and deletes those messages. --strict makes this an error.',
-      severity: 'warning',
-    }
+/** What it means that ReportBatchItemFailures is off, which depends on whether the code reports failures. */
+function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string): Partial<Problem> {
+  const { reports, missing, searched } = evidence
+  if (reports !== undefined) return { what: `${off}, but the function can report failures: ${reports}` }
+  const isSingle = numberIn(mapping.batchSize) === 1
+  const severity = isSingle ? 'info' : 'warning'
+  if (missing !== undefined) {
+    const what = `${off}, and it is not known whether the function reports failures: ${missing}`
+    return { what, why: 'If it does, Lambda ignores them, and deletes those messages.', severity }
   }
-  const code = {
-    what: `${off}, and the code does not report failures. Searched: ${source.searched}`,
-    fix: `Let the code report the messages that failed. ${fix}`,
-  }
-  if (numberIn(batchSize) === 1) {
-    return {
-      ...code,
-      why: 'If the function throws, Lambda redelivers the only message of the batch.',
-      severity: 'info',
-    }
-  }
-  const why = 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
-  return { ...code, why, severity: 'warning' }
+  const what = `${off}, and the code does not report failures. Searched: ${searched}`
+  const why = isSingle
+    ? 'If the function throws, Lambda redelivers the only message of the batch.'
+    : 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
+  return { what, why, fix: `Let the code report the messages that failed. ${fix}`, severity }
 }
 
 function isFifo({ queue }: Mapping) {
@@ -90,7 +81,7 @@ function raiseReserved({ function: lambdaFunction }: Mapping, what: string, need
 }
 
 /** Limits a mapping, so that all mappings of the function fit into its reserved concurrency, which may have to be higher. */
-function limit(mapping: Mapping, reserved: number, { ofFunction }: Siblings): Problem {
+function limit(mapping: Mapping, reserved: number, { ofFunction }: Context): Problem {
   const { needed, lowerBound, limitFor } = concurrencyOf(ofFunction, reserved)
   const key = isProvisioned(mapping) ? 'maximumPollers' : 'maximumConcurrency'
   const value = Math.floor(limitFor(mapping) / (isProvisioned(mapping) ? INVOCATIONS_PER_POLLER : 1))
@@ -109,7 +100,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
-    check: (mapping) => {
+    check: (mapping, { evidenceOf }) => {
       const { reportBatchItemFailures: setting } = mapping
       const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       if (setting.state === 'unknown') {
@@ -120,7 +111,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (valueIn(setting) !== false) return undefined
       const off = 'ReportBatchItemFailures is off'
       const assignment = { row: MAPPING_SETTINGS.reportBatchItemFailures, value: ['ReportBatchItemFailures'] }
-      return { ...problem(mapping, setting, off, fix, assignment), ...offWith(mapping, off, fix) }
+      return {
+        ...problem(mapping, setting, off, fix, assignment),
+        ...offWith(mapping, evidenceOf(mapping.function), off, fix),
+      }
     },
   },
   {
@@ -240,12 +234,12 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'warning',
     why: THROTTLED,
     source: SCALING,
-    check: (mapping, siblings) => {
+    check: (mapping, context) => {
       const reserved = numberIn(mapping.function.reservedConcurrency)
-      const most = siblings.ofFunction.length * mostOf(mapping)
-      const limited = isOpen(mapping) && reserved < most ? [limit(mapping, reserved, siblings)] : []
+      const most = context.ofFunction.length * mostOf(mapping)
+      const limited = isOpen(mapping) && reserved < most ? [limit(mapping, reserved, context)] : []
       if (reserved !== 0) return limited
-      const { needed } = concurrencyOf(siblings.ofFunction, reserved)
+      const { needed } = concurrencyOf(context.ofFunction, reserved)
       const what = 'The reserved concurrency is 0, so the function never runs'
       const why = 'The messages wait in the queue until they are dead-lettered or expire.'
       return [{ ...raiseReserved(mapping, what, needed), severity: 'error', why }, ...limited]

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve as resolvePath } from 'node:path'
-import type { Code } from '../code/source.ts'
-import { attributeOf, propertiesOf, property, resourceIn, textsOf, typeOf } from './reader.ts'
-import { itemsOf, type Resolved, rawText, resolve, type Scope } from './resolve.ts'
+import type { Code } from '../code-search/search.ts'
+import { attributeOf, property, textsOf, typeOf } from './reader.ts'
+import { type Resolved, rawText, type Scope } from './resolve.ts'
 import { readable } from './text.ts'
 
 const ELSEWHERE = 'the template does not say which local file has the code'
@@ -35,18 +35,14 @@ export function codeOfFunction(
   const beside = key === undefined ? [] : placesBeside(basename(key))
   const path = own ?? (isInFolder ? folder : undefined)
   const local = path === undefined || path.startsWith('s3:') ? [] : [path]
-  // The source of an archive of Maven or Gradle is beside the folder of the output.
-  const projects = local.map((archive) => archive.replace(/(^|\/)(target|build)\/[^/]+\.(jar|zip)$/, ''))
-  // The Serverless Framework packages the folder around that of its output. In other languages, all functions share it.
-  const isPackaged = basename(folder) === '.serverless' && runtime?.startsWith('nodejs')
-  const places = [...local, ...beside, ...projects, ...(isPackaged ? ['..'] : [])]
+  // The Serverless Framework packages the folder around that of its output.
+  const places = [...local, ...beside, ...(basename(folder) === '.serverless' ? ['..'] : [])]
   const isLocal = local.length > 0 || places.some((place) => existsSync(resolvePath(folder, place)))
   const method = textAt(metadata('BuildMethod'))
   const isBuilt = method !== undefined && !method.startsWith('nodejs')
   const entries = textsOf(scope, metadata('BuildProperties', 'EntryPoints'))
   return {
     places: [...new Set(places.map((place) => resolvePath(folder, place)))],
-    layers: layersOf(scope, propertyOf('Layers')),
     handler,
     runtime,
     entries,
@@ -54,15 +50,6 @@ export function codeOfFunction(
     ...(isBuilt || entries.length > 0 ? { isBuilt: true } : {}),
     ...(isLocal ? {} : { reason: ELSEWHERE }),
   }
-}
-
-/** The folders of the layers in this template. */
-function layersOf(scope: Scope, layers: Resolved): string[] {
-  return itemsOf(layers).flatMap((item) => {
-    const properties = propertiesOf(scope, resourceIn(scope, rawText(resolve(scope, item))))
-    const path = textAt(property(scope, properties, 'ContentUri')) ?? textAt(property(scope, properties, 'Content'))
-    return path === undefined ? [] : [resolvePath(scope.folder, path)]
-  })
 }
 
 /**

@@ -61,41 +61,10 @@ const SHORT = (
   'Split Sub ToJsonString Transform'
 ).split(' ')
 const LONG = new Map(SHORT.map((name) => [`!${name}`, ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`]))
-/** A plain `-` in a flow list, as in `!Split [ -, … ]`. */
-const PLAIN_DASH = /([[,]\s*)-(?=[,\]])/g
-/** The errors about a line in brackets or quotes that is not indented. The text at the position, or the next text, begins it. */
-const NOT_INDENTED = /must be sufficiently indented|Missing closing .quote/
-/** Each repair parses the text again. */
-const MAX_REPAIRS = 100
-
-function parseWithLines(text: string) {
+function toNode(file: string, text: string, isLinked: boolean): Node {
   const lines = new LineCounter()
   // Of a key that occurs twice, CloudFormation and PyYAML use the last value. To this parser it would be an error.
-  const options = { version: '1.1', lineCounter: lines, uniqueKeys: false, prettyErrors: false } as const
-  return { document: parseYaml(text, options), lines }
-}
-
-/**
- * Parses text that PyYAML, cfn-lint and SAM read, but not this parser. Examples are a plain `-` in a flow list, and lines
- * in brackets or quotes that are not indented. It repairs the text, whose lines keep their numbers.
- */
-function parseRepaired(text: string) {
-  const own = parseWithLines(text)
-  if (own.document.errors.length === 0) return own
-  let repaired = text.replaceAll(PLAIN_DASH, '$1"-"')
-  for (let repairs = 0; repairs < MAX_REPAIRS; repairs++) {
-    const parsed = parseWithLines(repaired)
-    const [error] = parsed.document.errors
-    if (!error) return parsed
-    if (!NOT_INDENTED.test(error.message)) break
-    const [before, after] = [repaired.slice(0, error.pos[0]), repaired.slice(error.pos[0])]
-    repaired = before + after.replace(/\S/, `${' '.repeat(MAX_DEPTH)}$&`)
-  }
-  return own
-}
-
-function toNode(file: string, text: string, isLinked: boolean): Node {
-  const { document, lines } = parseRepaired(text)
+  const document = parseYaml(text, { version: '1.1', lineCounter: lines, uniqueKeys: false, prettyErrors: false })
   function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
     return { line, column: col, ...(isLinked ? { file } : {}) }

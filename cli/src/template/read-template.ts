@@ -4,10 +4,10 @@ import { valueIn } from '../model/setting.ts'
 import { joinNames } from '../rules/rule.ts'
 import { UsageError } from '../shared/errors.ts'
 import { readText } from '../shared/text-file.ts'
-import { casesOf, checkAllowed, chosenValues, type TemplateCase } from './cases.ts'
 import { entriesOf, isJson, type Node, parseDocument } from './document.ts'
 import { collect } from './mappings.ts'
 import { refuseConfiguration } from './other-tools.ts'
+import { checkAllowed, chosenValues } from './parameters.ts'
 import { attributeOf, property, textOf } from './reader.ts'
 import { type Links, type Scope, scopeOf } from './resolve.ts'
 import { PSEUDO_PARAMETERS } from './text.ts'
@@ -51,19 +51,14 @@ export function parametersOf({ document }: Template): string[] {
 }
 
 /** Throws a UsageError if no template has a parameter of a given name. `file` is the only template, if there is only one. */
-export function checkParameters(
-  given: ReadonlyMap<string, string>,
-  names: Iterable<string>,
-  file?: string,
-  option = '--parameter',
-): void {
+export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
   const all = [...new Set(names)]
   for (const name of given.keys()) {
     if (all.includes(name)) continue
     const own = joinNames(all.filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
     const what =
       file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
-    throw new UsageError(`${option} ${name}: ${what} parameters: ${own}`)
+    throw new UsageError(`--parameter ${name}: ${what} parameters: ${own}`)
   }
 }
 
@@ -76,34 +71,21 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
   refuseConfiguration(file)
   const template = parseTemplate(file, readText(file))
   checkParameters(given, parametersOf(template), file)
-  checkAllowed(template.document, given)
   const chosen = chosenValues(template.document)
-  const model = readModel(template, { given, label: '' }, chosen)
+  const model = readModel(template, given, chosen)
   return { ...model, chosen: model.defaulted.flatMap((name) => chosen.get(name) ?? []) }
 }
 
-/** Reads each case of a template. If no parameter varies, there is only one. */
-export function readCases(template: Template, given: ReadonlyMap<string, string>): Model[] {
-  checkAllowed(template.document, given)
-  return casesOf(template.document, given, template.links).map((one) => readModel(template, one))
-}
-
-function readModel(
+/** Reads a template with the defaults of the parameters that are not given. */
+export function readModel(
   { file, document, links, syntax }: Template,
-  { given, parameter, label }: TemplateCase,
+  given: ReadonlyMap<string, string>,
   chosen?: ReadonlyMap<string, ChosenValue>,
 ): Model & { defaulted: readonly string[] } {
-  const scope = scopeOf(document, given, { chosen, links, folder: dirname(resolvePath(file)), varied: parameter })
+  checkAllowed(document, given)
+  const scope = scopeOf(document, given, { chosen, links, folder: dirname(resolvePath(file)) })
   const found = collect(scope, file)
-  return {
-    file,
-    syntax,
-    constructOf: (id) => constructOf(scope, id),
-    label,
-    ...(parameter === undefined ? {} : { parameter }),
-    ...found,
-    defaulted: [...scope.defaulted],
-  }
+  return { file, syntax, constructOf: (id) => constructOf(scope, id), ...found, defaulted: [...scope.defaulted] }
 }
 
 /** The path of the construct that makes a resource: `Shop/Queue` for the resource `Shop/Queue/Resource`. */

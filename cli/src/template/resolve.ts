@@ -69,11 +69,10 @@ export interface Scope {
   stacks: ReadonlyMap<string | undefined, Scope>
 }
 
-/** `varied` is the given parameter that has this value in one stack only. */
 export function scopeOf(
   root: Node,
   given: ReadonlyMap<string, string> = new Map(),
-  { links, varied, ...more }: Pick<Scope, 'chosen' | 'links'> & { folder?: string; varied?: string | undefined } = {},
+  { links, ...more }: Pick<Scope, 'chosen' | 'links'> & { folder?: string } = {},
 ): Scope {
   const resources = new Map<string, Node>()
   const stacks = new Map<string | undefined, Scope>()
@@ -101,17 +100,11 @@ export function scopeOf(
       mappings: section('Mappings'),
       conditions: section('Conditions'),
       verdicts: new Map(),
-      given: new Map([...given].flatMap(([name, value]) => inStack(name, prefix, varied).map((own) => [own, value]))),
+      given,
     })
   }
   const [own] = stacks.values()
   return own as Scope
-}
-
-/** The name of a parameter in a stack: a given one belongs to all stacks, and one that varies only to its own. */
-function inStack(name: string, prefix: string, varied: string | undefined): string[] {
-  if (name !== varied) return [name]
-  return name.startsWith(prefix) ? [name.slice(prefix.length)] : []
 }
 
 const ABSENT = { kind: 'absent' } as const

@@ -1,5 +1,5 @@
 import { dirname, parse, resolve } from 'node:path'
-import type { Code } from '../code/source.ts'
+import type { Code } from '../code-search/search.ts'
 import type { Instance } from './plan.ts'
 
 function textIn({ values }: Instance, name: string): string | undefined {

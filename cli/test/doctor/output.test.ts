@@ -76,7 +76,6 @@ test('--format json: the findings, the number of mappings, and what is never che
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           set: '"FunctionResponseTypes": ["ReportBatchItemFailures"]',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
-          help: 'docs/doctor-rules.md#report-batch-item-failures',
         },
       ],
     ],

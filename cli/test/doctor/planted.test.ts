@@ -88,7 +88,7 @@ function linkedStacks(t: Test, change: Change): Finding[] {
     'Shop.template.json': imported,
   })
   const inputs = readStacks(join(folder)) ?? []
-  return inputs.flatMap(({ models }) => detect(models(new Map())).map(({ finding }) => finding))
+  return inputs.flatMap(({ model }) => (model ? detect(model(new Map())).map(({ finding }) => finding) : []))
 }
 
 /** The resources are in a module that is called for each of two regions. */

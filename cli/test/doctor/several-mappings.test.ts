@@ -216,7 +216,6 @@ test('a finding has the values, the fix and the line', async (t) => {
     'fix',
     'set',
     'source',
-    'help',
     'file',
     'line',
   ])
@@ -346,7 +345,7 @@ test('Terraform: a redrive policy that names the queue itself is the only findin
 test('a disabled mapping does not read its queue, so its finding need not be accepted', async (t) => {
   const { Resources } = cloudFormation({ second: {} })
   const Third = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, Enabled: false } }
-  const detected = detect([await read(t, { Resources: { ...Resources, Third } })].flat())
+  const detected = detect(await read(t, { Resources: { ...Resources, Third } }))
   t.strictSame(
     detected
       .filter(({ finding }) => finding.rule === 'shared-queue')

@@ -239,28 +239,6 @@ Outputs:
   t.equal(Grand?.value('Parent/Queue', 'Of'), '${Child/Handler}')
 })
 
-test('a value that varies is that of one stack, and a given one that of all parameters of this name', async (t) => {
-  const { stacks } = linkedIn(t, ['Orders', 'Queues'], {
-    Orders: 'Parameters: { Stage: {} }\nResources: { Map: { A: !ImportValue arn, B: !Ref Stage } }',
-    Queues: `
-Parameters: { Stage: {} }
-Resources: { Queue: { A: !Ref Stage } }
-Outputs: { A: { Value: !Ref Queue, Export: { Name: arn } } }
-`,
-  })
-  const { links, document } = (stacks.Orders as NonNullable<typeof stacks.Orders>).template
-  const kinds = (given: Record<string, string>, varied?: string) => {
-    const scope = scopeOf(document, new Map(Object.entries(given)), { links, varied })
-    return ['Map', 'Queues/Queue'].map((id) => {
-      const { kind } = property(scope, resolve(scope, scope.resources.get(id) as Node), id === 'Map' ? 'B' : 'A')
-      return kind
-    })
-  }
-  t.strictSame(kinds({ Stage: 'a' }, 'Stage'), ['scalar', 'unknown'])
-  t.strictSame(kinds({ 'Queues/Stage': 'a' }, 'Queues/Stage'), ['unknown', 'scalar'])
-  t.strictSame(kinds({ Stage: 'a', Other: 'b' }, 'Other'), ['scalar', 'scalar'])
-})
-
 test('a dead-letter queue of another stack: of a queue there, and of a queue of a third stack', async (t) => {
   const { stacks } = linkedIn(t, ['App', 'Dead', 'Orders'], {
     App: `Resources:

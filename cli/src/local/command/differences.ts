@@ -1,5 +1,5 @@
 import { basename, dirname, join, relative, resolve } from 'node:path'
-import { manifestAbove } from '../../code/commonjs.ts'
+import { manifestAbove } from '../../code-search/commonjs.ts'
 import { codeRootOf, nodeMajorOf } from '../../handler/template-settings.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'

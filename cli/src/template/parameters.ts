@@ -1,16 +1,6 @@
 import type { ChosenValue } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { entriesOf, type Node, scalarText } from './document.ts'
-import type { Links } from './resolve.ts'
-
-/** A template with one of the values that a parameter can have. */
-export interface TemplateCase {
-  given: ReadonlyMap<string, string>
-  /** The parameter that varies. Missing if none does. */
-  parameter?: string
-  /** `with Env=prod`. Empty if no parameter varies. */
-  label: string
-}
 
 interface Allowed {
   /** Undefined if there is none. */
@@ -38,27 +28,6 @@ export function checkAllowed(document: Node, given: ReadonlyMap<string, string>)
     if (value === undefined || values.includes(value)) continue
     throw new UsageError(`--parameter ${name}=${value}: the template allows ${values.join(', ')}`)
   }
-}
-
-/**
- * The cases of a template and of the stacks that it is linked with: each of the `AllowedValues` of a parameter without a
- * default. One parameter varies at a time, so the others are not known.
- */
-export function casesOf(own: Node, given: ReadonlyMap<string, string>, links?: Links): TemplateCase[] {
-  const stacks = links?.stacks ?? [{ document: own, prefix: '' }]
-  const all = stacks.flatMap(({ document, prefix }) =>
-    Array.from(allowedIn(document), ([name, allowed]) => ({ ...allowed, name, parameter: prefix + name })),
-  )
-  const cases = all.flatMap(({ name, parameter, standard, values }): TemplateCase[] => {
-    const isOpen = standard === undefined && !given.has(name) && !links?.parameters.has(parameter)
-    if (!isOpen) return []
-    return values.map((value) => ({
-      given: new Map([...given, [parameter, value]]),
-      parameter,
-      label: `with ${parameter}=${value}`,
-    }))
-  })
-  return cases.length > 0 ? cases : [{ given, label: '' }]
 }
 
 /** The values of the parameters with `AllowedValues`, if none is given: the default, or the first allowed value. */
