@@ -16,8 +16,8 @@ import { ACCEPTANCE } from './doctor/acceptances.ts'
 import { type Finding, NOT_CHECKED, RULES } from './doctor/check.ts'
 import { examine } from './doctor/examine.ts'
 import { type Input, readStacks } from './doctor/inputs.ts'
-import { joinNames } from './rules/rule.ts'
 import { UsageError } from './shared/errors.ts'
+import { joinNames } from './shared/format.ts'
 import { MANIFEST, pageOfRule } from './shared/pages.ts'
 import { stackKey } from './template/assembly.ts'
 
@@ -151,8 +151,8 @@ function withConstructs(input: Input, stacks: AppStacks): Input {
     const path = stacks.get(first)?.constructs.get(second) ?? own?.constructs.get(first)
     return path?.replace(/\/(Resource|Default)$/, '')
   }
-  const { model: read } = input
-  return read ? { ...input, model: (parameters) => ({ ...read(parameters), constructOf }) } : input
+  const { read } = input
+  return read ? { ...input, syntax: 'cdk', read: (parameters) => ({ ...read(parameters), constructOf }) } : input
 }
 
 function linkTo(rule: string): Record<string, string> {
@@ -160,13 +160,13 @@ function linkTo(rule: string): Record<string, string> {
   return help === undefined ? {} : { help }
 }
 
-function toViolation({ rule, severity, resource, message, fix, source, file }: Finding, stacks: AppStacks) {
+function toViolation({ rule, severity, resource, message, fix, set, source, file }: Finding, stacks: AppStacks) {
   const violating = resourceOf(resource, file, stacks)
   return {
     ruleName: rule,
     severity,
     description: violating.resourceLogicalId === undefined ? `${resource}: ${message}` : message,
-    fix,
+    fix: set === undefined ? fix : `Set ${set}. In the template: ${fix}`,
     ruleMetadata: { ...(source === undefined ? {} : { source }), ...linkTo(rule) },
     violatingResources: [violating],
   }

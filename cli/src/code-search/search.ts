@@ -59,7 +59,18 @@ export type Call = (typeof CALLS)[number]
 export function codeSearch(workingFolder = process.cwd()): CodeSearch {
   const found = new Map<string, Evidence>()
   const read = noFolders()
-  return (code) => cached(found, JSON.stringify(code), () => searchCode(code, read, workingFolder))
+  return (code) => cached(found, JSON.stringify(code), () => searchOrMissing(code, read, workingFolder))
+}
+
+/** A file that cannot be read is not a reason to check nothing else. */
+function searchOrMissing(code: Code, read: ReadFolders, workingFolder: string): Evidence {
+  try {
+    return searchCode(code, read, workingFolder)
+  } catch (error) {
+    const { code: reason, path = '' } = error as NodeJS.ErrnoException
+    if (reason === undefined) throw error
+    return { missing: `${relative(workingFolder, path)} cannot be read (${reason})` }
+  }
 }
 
 function searchCode(code: Code, read: ReadFolders, workingFolder: string): Evidence {

@@ -4,12 +4,13 @@ import { idOf } from '../model/setting.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
 import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
-import { evidenceWith, joinNames, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from '../rules/rule.ts'
+import { type Context, evidenceWith, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from '../rules/rule.ts'
 import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
+import { joinNames } from '../shared/format.ts'
 import { pageOfRule } from '../shared/pages.ts'
-import { assignmentLine } from './assignment-line.ts'
 import { notCheckedOf, unreadIn } from './not-checked.ts'
+import { assignmentLine, type Presentation } from './presentation.ts'
 
 export interface Finding {
   rule: string
@@ -61,13 +62,10 @@ export const NOT_CHECKED = {
 const MADE_BY_SAM =
   'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
 
-type Presentation = Pick<Model, 'file' | 'syntax' | 'constructOf'>
-
 type RuleProblem = Problem & {
   rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'>
   severity: Severity
   mapping?: Mapping | undefined
-  model: Presentation
 }
 
 /**
@@ -86,7 +84,7 @@ function unique(texts: readonly string[]) {
  * Makes one finding of the problems with one setting. It shows only the problems of the first rule, with the id and the
  * `why` of that rule.
  */
-function toDetected(group: readonly [RuleProblem, ...RuleProblem[]]): Detected {
+function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: ReadInput): Detected {
   const [{ rule, severity }] = group
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
@@ -108,7 +106,7 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]]): Detected {
   ]
   const message = parts.filter((part) => part !== '').join(' ')
   const place = setting?.position ?? position
-  const file = place?.file ?? worst.model.file
+  const file = place?.file ?? input.file
   const at = file === undefined ? {} : { file, line: place?.line ?? 1 }
   const own = {
     rule: rule.id,
@@ -119,53 +117,63 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]]): Detected {
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
     const ids = [problem.resource.id, section, ...around].flatMap((id) => id ?? [])
-    return [...ids, ...ids.flatMap((id) => problem.model.constructOf?.(id) ?? [])]
+    return [...ids, ...ids.flatMap((id) => input.model.constructOf?.(id) ?? [])]
   })
   const help = pageOfRule(rule.id)
-  const set = assignment ? { set: assignmentLine(assignment, worst.model.syntax) } : {}
+  const set = assignment ? { set: assignmentLine(assignment, input) } : {}
   return { finding: { ...own, message, fix, ...set, source, ...(help === undefined ? {} : { help }), ...at }, scopes }
 }
 
-/** All problems of a model: those that rules find, and what could not be checked. */
-function problemsIn(model: Model, search: CodeSearch): RuleProblem[] {
-  const { mappings, otherReaders = [] } = model
+/** A model, and how its findings are shown. */
+export interface ReadInput extends Presentation {
+  model: Model
+}
+
+/** The mappings of the same function, and those of the same queue, for each mapping. */
+function siblingsIn({ mappings, otherReaders = [] }: Model): (mapping: Mapping) => Omit<Context, 'evidenceOf'> {
   const functionOfMapping = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
   const queueOfMapping = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
-  const evidenceOf = evidenceWith(search)
-  const each = mappings.map((mapping) => {
-    const ofFunction = mappings.filter((other) => functionOfMapping(other) === functionOfMapping(mapping))
-    const ofQueue = [...mappings, ...otherReaders].filter((other) => queueOfMapping(other) === queueOfMapping(mapping))
-    return { mapping, context: { ofFunction, ofQueue, evidenceOf } }
+  const byFunction = Map.groupBy(mappings, functionOfMapping)
+  const byQueue = Map.groupBy([...mappings, ...otherReaders], queueOfMapping)
+  return (mapping) => ({
+    ofFunction: byFunction.get(functionOfMapping(mapping)) ?? [],
+    ofQueue: byQueue.get(queueOfMapping(mapping)) ?? [],
   })
-  const toProblem = (rule: RuleProblem['rule'], problem: Problem, mapping?: Mapping): RuleProblem => {
-    return { severity: rule.severity, ...problem, rule, mapping, model }
-  }
+}
 
-  const found = each.flatMap(({ mapping, context }) =>
-    RULES.flatMap((rule) => [rule.check(mapping, context) ?? []].flat().map((one) => toProblem(rule, one, mapping))),
-  )
-  return [
-    ...found,
-    ...each.flatMap(({ mapping, context }) =>
-      notCheckedOf(model, mapping, context).map((one) => toProblem(NOT_CHECKED, one, mapping)),
-    ),
-    ...unreadIn(model).map((one) => toProblem(NOT_CHECKED, one)),
-  ]
+/** All problems of a model: those that rules find, and what could not be checked. */
+function problemsIn(input: ReadInput, search: CodeSearch): RuleProblem[] {
+  const { model } = input
+  const evidenceOf = evidenceWith(search)
+  const siblingsOf = siblingsIn(model)
+  const found: RuleProblem[] = []
+  function add(rule: RuleProblem['rule'], problems: Problem | readonly Problem[] = [], mapping?: Mapping): void {
+    for (const problem of [problems].flat()) found.push({ severity: rule.severity, ...problem, rule, mapping })
+  }
+  for (const mapping of model.mappings) {
+    const context = { ...siblingsOf(mapping), evidenceOf }
+    for (const rule of RULES) add(rule, rule.check(mapping, context), mapping)
+  }
+  for (const mapping of model.mappings) {
+    add(NOT_CHECKED, notCheckedOf(input, mapping, { ...siblingsOf(mapping), evidenceOf }), mapping)
+  }
+  add(NOT_CHECKED, unreadIn(input, [...model.unreadResources, ...(model.absentResources ?? [])]))
+  return found
 }
 
 /** Like `check()`, with what `doctor` needs to accept findings. */
-export function detect(model: Model, search = codeSearch()): Detected[] {
-  const problems = problemsIn(model, search)
+export function detect(input: ReadInput, search = codeSearch()): Detected[] {
+  const problems = problemsIn(input, search)
   const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))
   const groups = Map.groupBy(sorted, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
-  return Array.from(groups, toDetected)
+  return Array.from(groups, (group) => toDetected(group, input))
 }
 
 /**
  * Returns one finding for each setting that has a problem, and for each setting or resource that could not be checked.
  * Errors come first.
  */
-export function check(model: Model): Finding[] {
-  return detect(model).map(({ finding }) => finding)
+export function check(input: ReadInput): Finding[] {
+  return detect(input).map(({ finding }) => finding)
 }

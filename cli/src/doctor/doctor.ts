@@ -41,7 +41,7 @@ async function readDeployed({ function: name, region, parameter }: DoctorFlags):
   refuseIf(name.trim() === '', '--function needs the name of a function')
   const { readFunction } = await import('../deployed/read-function.ts') // loads the SDK, which a template does not need
   const model = await readFunction(name, region)
-  return { name, model: () => model }
+  return { name, kind: 'deployed', read: () => model }
 }
 
 /** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */

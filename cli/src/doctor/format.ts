@@ -1,7 +1,6 @@
 import { isAbsolute, relative } from 'node:path'
 import { styleText } from 'node:util'
-import { joinNames } from '../rules/rule.ts'
-import { countOf, formatNumber } from '../shared/format.ts'
+import { countOf, formatNumber, joinNames } from '../shared/format.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
 import { type Finding, SEVERITIES } from './check.ts'
 import type { Examined } from './examine.ts'

@@ -175,7 +175,8 @@ function refuseOtherFunctions(file: string, { function: { id, runtime, reservedC
 
 /** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
 function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: ReadonlyMap<string, string>) {
-  const input = { name: file, model: () => ({ ...model, mappings: [mapping] }) }
+  const read = () => ({ ...model, mappings: [mapping] })
+  const input = { name: file, kind: 'template' as const, file, read }
   const { findings } = examine([input], parameters, [])
   const error = findings.find(({ severity, accepted }) => severity === 'error' && accepted === undefined)
   if (!error) return

@@ -1,8 +1,9 @@
 import type { Evidence } from '../code-search/search.ts'
+import { DEFAULT_FILTERS } from '../filters/filters.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
-import { formatNumber } from '../shared/format.ts'
+import { formatNumber, joinNames } from '../shared/format.ts'
 import { allowedConcurrency, concurrencyOf, INVOCATIONS_PER_POLLER, isOpen, isProvisioned } from './concurrency.ts'
 import {
   type Context,
@@ -15,6 +16,7 @@ import {
   type Rule,
 } from './rule.ts'
 
+const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 
@@ -80,6 +82,25 @@ function raiseReserved({ function: lambdaFunction }: Mapping, what: string, need
   return { ...problem(owner, owner.reservedConcurrency, what, fix, assignment), strictness: needed }
 }
 
+/** Lower limits protect what the reserved concurrency protects, so they come first. */
+function lowerLimits(mapping: Mapping, what: string, reserved: number, context: Context): Problem {
+  const { counted, needed } = concurrencyOf(context.ofFunction, reserved)
+  const raise = raiseReserved(mapping, what, needed)
+  const also = `or ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
+  const [only = mapping, ...more] = counted
+  if (more.length > 0) {
+    const names = joinNames(counted.map(({ id }) => id))
+    const fix = `Set the limits of ${names} to ${formatNumber(reserved)} together, ${also}`
+    return { ...raise, fix, assignment: undefined }
+  }
+  const key = isProvisioned(only) ? 'maximumPollers' : 'maximumConcurrency'
+  const row = MAPPING_SETTINGS[key]
+  const value = Math.floor(reserved / (isProvisioned(only) ? INVOCATIONS_PER_POLLER : 1))
+  if (value < 2) return raise
+  const fix = `Set ${row.name} of ${only.id} to at most ${formatNumber(value)}, ${also}`
+  return { ...raise, fix, assignment: { row, value } }
+}
+
 /** Limits a mapping, so that all mappings of the function fit into its reserved concurrency, which may have to be higher. */
 function limit(mapping: Mapping, reserved: number, { ofFunction }: Context): Problem {
   const { needed, lowerBound, limitFor } = concurrencyOf(ofFunction, reserved)
@@ -128,6 +149,28 @@ export const MAPPING_RULES: readonly Rule[] = [
         if (error === undefined) return []
         const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
         return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${error}`, fix)]
+      }),
+  },
+  {
+    id: 'filter-quota',
+    severity: 'info',
+    why: 'The default quota is 5 filters. Without a higher one, Lambda rejects the mapping.',
+    source: `${LAMBDA_GUIDE}/invocation-eventfiltering.html`,
+    check: (mapping) => {
+      const { length } = patternsOf(mapping)
+      if (length <= DEFAULT_FILTERS) return undefined
+      const fix = 'Make sure that your account has a higher quota.'
+      return { resource: mapping, position: mapping.filters.position, what: `The mapping has ${length} filters`, fix }
+    },
+  },
+  {
+    id: 'stream-setting',
+    severity: 'error',
+    why: 'Lambda rejects the mapping: only streams have this setting.',
+    source: MAPPING,
+    check: (mapping) =>
+      (mapping.streamSettings ?? []).map(({ name, setting }): Problem => {
+        return problem(mapping, setting, `The mapping of a queue sets ${name}`, `Remove ${name}.`)
       }),
   },
   {
@@ -204,14 +247,25 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-range',
     severity: 'error',
-    why: 'Lambda rejects the mapping: the value must be from 2 to 1,000.',
+    why: 'Lambda rejects the mapping: the value must be 2 or more.',
     source: SCALING,
     check: (mapping) => {
       const most = numberIn(mapping.maximumConcurrency)
-      if (!(most < 2 || most > 1000)) return undefined
-      const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
       const what = `The maximum concurrency is ${formatNumber(most)}`
-      return setTo(mapping, 'maximumConcurrency', allowedConcurrency(mapping), what, fix)
+      if (most < 2) {
+        const fix = 'Set MaximumConcurrency to 2 or more, or remove it.'
+        return setTo(mapping, 'maximumConcurrency', allowedConcurrency(mapping), what, fix)
+      }
+      if (!(most > 1000)) return undefined
+      const why = 'The default quota is 1,000. Without a higher one, Lambda rejects the mapping.'
+      const found = lower(mapping, 'maximumConcurrency', what, 1000)
+      return {
+        ...found,
+        severity: 'info',
+        why,
+        fix: 'Make sure that your account has a higher quota.',
+        assignment: undefined,
+      }
     },
   },
   {
@@ -219,14 +273,14 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'error',
     why: THROTTLED,
     source: SCALING,
-    check: (mapping, { ofFunction }) => {
+    check: (mapping, context) => {
       const reserved = numberIn(mapping.function.reservedConcurrency)
-      const { counted, lowerBound, needed } = concurrencyOf(ofFunction, reserved)
+      const { counted, lowerBound } = concurrencyOf(context.ofFunction, reserved)
       if (!(lowerBound > reserved && reserved > 0)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
       const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
       const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      return raiseReserved(mapping, what, needed)
+      return lowerLimits(mapping, what, reserved, context)
     },
   },
   {

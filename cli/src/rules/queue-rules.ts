@@ -1,12 +1,11 @@
 import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
-import { countOf, formatNumber } from '../shared/format.ts'
+import { countOf, formatNumber, joinNames } from '../shared/format.ts'
 import { pageOf } from '../shared/pages.ts'
 import {
   type Context,
   formatSeconds,
-  joinNames,
   LAMBDA_GUIDE,
   numberIn,
   type Problem,

@@ -1,5 +1,5 @@
 import type { CodeSearch, Evidence } from '../code-search/search.ts'
-import type { Pattern } from '../model/filters.ts'
+import type { Pattern } from '../filters/filters.ts'
 import type { LambdaFunction, Mapping } from '../model/model.ts'
 import { type Position, type Resource, type Setting, valueIn } from '../model/setting.ts'
 import type { Row } from '../model/settings.ts'
@@ -77,11 +77,6 @@ export function patternsOf({ filters }: Mapping): readonly Setting<Pattern>[] {
 export function formatSeconds(setting: Setting<number>): string {
   if (setting.state !== 'known') return 'not known'
   return `${formatNumber(setting.value)} s${setting.isDefault ? ', the default' : ''}`
-}
-
-/** `A, B, C and 97 more`. */
-export function joinNames(names: readonly string[]) {
-  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
 }
 
 export function problem(

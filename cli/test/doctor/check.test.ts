@@ -1,6 +1,6 @@
 // How the problems of several mappings and rules become findings, for mappings that are written as a model.
 import { test } from 'tap'
-import { check, detect, NOT_CHECKED } from '../../src/doctor/check.ts'
+import { check as checkInput, detect as detectIn, NOT_CHECKED } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
@@ -9,6 +9,14 @@ import { cloudFormation, findingsIn, ids } from '../support/templates.ts'
 
 const AT = { line: 5, column: 3 }
 const BELOW = { line: 6, column: 3 }
+
+function check(model: Model, file?: string) {
+  return checkInput({ kind: 'template', file, model })
+}
+
+function detect(model: Model) {
+  return detectIn({ kind: 'template', model })
+}
 
 const TOO_BIG = 10_001
 const WHY = 'Lambda rejects the mapping: a batch has at most 10,000 records.'
@@ -131,7 +139,7 @@ test('several settings that are not known, at one place: one finding, with the f
 
 test('the file and the line: of the setting, of the resource, of another stack, or the first line', (t) => {
   const place = (mapping: Mapping, file?: string) => {
-    const [finding] = check(modelOf([mapping], file === undefined ? {} : { file }))
+    const [finding] = check(modelOf([mapping]), file)
     return [finding?.file, finding?.line]
   }
   const size = (position?: Setting<number>['position']) =>

@@ -1,9 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { type Test, test } from 'tap'
-import { check } from '../../src/doctor/check.ts'
-import { readTemplate } from '../../src/template/read-template.ts'
 import { filesIn } from '../support/files.ts'
-import { sam } from '../support/templates.ts'
+import { findingsInFile, sam } from '../support/templates.ts'
 
 const PAGE = readFileSync(new URL('../../../docs/outages.md', import.meta.url), 'utf8')
 
@@ -59,7 +57,7 @@ async function findingOf(
     'template.json': JSON.stringify(template),
     ...(code === undefined ? {} : { 'src/index.mjs': code }),
   })
-  const findings = check(await readTemplate(`${folder}/template.json`, new Map()))
+  const findings = findingsInFile(`${folder}/template.json`)
   return findings.find(({ rule }) => rule === 'max-receive-count')
 }
 

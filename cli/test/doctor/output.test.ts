@@ -130,7 +130,7 @@ function terminal(columns: number) {
 
 test('on a terminal: lines break between words, and severities have a colour', async (t) => {
   const model = await read(t, wrong)
-  const findings = check({ ...model, file: 'template.yaml' })
+  const findings = check({ kind: 'template', file: 'template.yaml', syntax: 'yaml', model })
   const report = { findings, inputs: [{ name: 'template.yaml', mappings: 1 }], defaulted: [], notChecked: [] }
   for (const columns of [60, 80, 120]) {
     const text = formatText(report, terminal(columns))
@@ -185,7 +185,7 @@ test('a clean run prints two lines, which name the functions that need permissio
   const code = "import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'\nretryBackoff({ client })"
   const RedrivePolicy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 15 }
   const { stdout } = await runDoctor(t, [
-    templateFile(t, sam({ function: { InlineCode: code }, queue: { RedrivePolicy } })),
+    templateFile(t, sam({ function: { InlineCode: code, Role: 'arn:aws:iam::1:role/x' }, queue: { RedrivePolicy } })),
   ])
   t.equal(
     stdout,

@@ -1,7 +1,7 @@
 // Defects that lose messages or stall a queue, planted in one clean template, in each format that doctor reads.
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { detect, type Finding } from '../../src/doctor/check.ts'
+import { check, type Finding } from '../../src/doctor/check.ts'
 import { readStacks } from '../../src/doctor/inputs.ts'
 import { findingsDeployed } from '../support/deployed.ts'
 import { filesIn } from '../support/files.ts'
@@ -88,7 +88,7 @@ function linkedStacks(t: Test, change: Change): Finding[] {
     'Shop.template.json': imported,
   })
   const inputs = readStacks(join(folder)) ?? []
-  return inputs.flatMap(({ model }) => (model ? detect(model(new Map())).map(({ finding }) => finding) : []))
+  return inputs.flatMap(({ read, ...input }) => (read ? check({ ...input, model: read(new Map()) }) : []))
 }
 
 /** The resources are in a module that is called for each of two regions. */

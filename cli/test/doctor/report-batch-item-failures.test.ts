@@ -1,11 +1,9 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { test } from 'tap'
-import { check } from '../../src/doctor/check.ts'
-import { readTemplate } from '../../src/template/read-template.ts'
 import { CODE_INPUTS } from '../support/code-inputs.ts'
 import { filesIn } from '../support/files.ts'
-import { cdkOutput, cloudFormation, sam } from '../support/templates.ts'
+import { cdkOutput, cloudFormation, findingsInFile, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 const REPORTS = 'export const handler = async () => ({ batchItemFailures: failed })'
@@ -17,7 +15,7 @@ const ONE = { ...OFF, BatchSize: 1, MaximumBatchingWindowInSeconds: undefined }
 /** The severity and the message of the only finding in a template that is in a folder with these files. */
 async function findingIn(t: Test, template: { Resources: object }, files: Record<string, string>) {
   const root = filesIn(t, { ...files, 'template.json': JSON.stringify(template) })
-  const findings = check(await readTemplate(join(root, 'template.json'), new Map()))
+  const findings = findingsInFile(join(root, 'template.json'))
   t.strictSame(
     findings.map(({ rule }) => rule),
     ['report-batch-item-failures'],

@@ -1,21 +1,24 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { codeSearch } from '../../src/code-search/search.ts'
-import { codeOfFunction } from '../../src/template/code.ts'
+import { type Code, codeSearch } from '../../src/code-search/search.ts'
+import { declarationsIn } from '../../src/template/declarations.ts'
 import { parseDocument } from '../../src/template/document.ts'
-import { propertiesOf, property } from '../../src/template/reader.ts'
-import { scopeOf } from '../../src/template/resolve.ts'
+import { scopeOf } from '../../src/template/scope.ts'
 import { filesIn } from '../support/files.ts'
 
 const FOLDER = resolve('/app/out')
 
+/** The code of the function in a template. */
+function codeOfTemplate(text: string, folder = FOLDER): Code {
+  const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder })
+  return declarationsIn(scope).find(({ id }) => id === 'Handler')?.code ?? {}
+}
+
 /** The code of a function with these properties and this metadata. */
 function codeIn(properties: string, metadata = '{}', folder = FOLDER) {
-  const text = `Resources: { Handler: { Type: Any, Properties: ${properties}, Metadata: ${metadata} } }`
-  const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder })
-  const own = propertiesOf(scope, 'Handler')
-  return codeOfFunction(scope, 'Handler', (...path) => property(scope, own, ...path))
+  const text = `Resources: { Handler: { Type: AWS::Lambda::Function, Properties: ${properties}, Metadata: ${metadata} } }`
+  return codeOfTemplate(text, folder)
 }
 
 const NOTHING = { places: [], handler: undefined, runtime: undefined, entries: [], folder: FOLDER }
@@ -138,12 +141,6 @@ test('the code of a container image is the context of its Dockerfile', async (t)
     places: [resolve(FOLDER, 'src')],
   })
 })
-
-/** The code of the function in a template. */
-function codeOfTemplate(text: string) {
-  const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder: FOLDER })
-  return codeOfFunction(scope, 'Handler', (...path) => property(scope, propertiesOf(scope, 'Handler'), ...path))
-}
 
 test('without CodeUri, SAM uses the folder of the template', async (t) => {
   const places = (type: string) => codeOfTemplate(`Resources: { Handler: { Type: ${type} } }`).places

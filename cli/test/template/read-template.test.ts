@@ -35,8 +35,6 @@ Resources:
       BatchSize: !Ref Size
 `)
   t.strictSame(model, {
-    file: 'template.yaml',
-    syntax: 'yaml',
     otherReaders: [],
     unreadResources: [],
     absentResources: [],
@@ -50,7 +48,7 @@ Resources:
   t.strictSame(mapping, {
     id: 'Orders',
     position: { line: 6, column: 3 },
-    condition: undefined,
+    streamSettings: [],
     reportBatchItemFailures: {
       state: 'known',
       value: false,
@@ -82,10 +80,14 @@ const position = { line: 6, column: 7 }
 const unknown = (reason: string) => ({ state: 'unknown', reason, position })
 const IMPORT = 'Fn::ImportValue x comes from another stack'
 const NO_LIST = { ...unknown('it is not a list'), fix: 'Set it to a list.' }
+const NO_VALUE = {
+  ...unknown('"Other" is not a value of FunctionResponseTypes'),
+  fix: 'Set it to [ReportBatchItemFailures].',
+}
 for (const [types, setting] of [
   ['[ReportBatchItemFailures]', known(true, 6)],
-  ['[Other]', known(false, 6)],
-  ['[Other, ReportBatchItemFailures]', known(true, 6)],
+  ['[Other]', NO_VALUE],
+  ['[Other, ReportBatchItemFailures]', NO_VALUE],
   ['[!ImportValue x]', unknown(IMPORT)],
   ['[!ImportValue x, ReportBatchItemFailures]', known(true, 6)],
   ['[!Ref AWS::NoValue]', known(false, 6)],
@@ -137,11 +139,7 @@ for (const [title, properties, expected] of [
   ['with Queues', 'EventSourceArn: !ImportValue x, Queues: [x]', []],
   ['with Topics', 'Topics: [x]', []],
   ['with SelfManagedEventSource', 'SelfManagedEventSource: {}', []],
-  [
-    'with Topics that are not known',
-    'Topics: !ImportValue x',
-    [`Orders: whether it reads SQS is not known: ${IMPORT}`],
-  ],
+  ['with Topics that are not known', 'Topics: !ImportValue x', [`Orders: ${IMPORT}`]],
   ['with Queues, beside Topics that are not known', 'Topics: !ImportValue x, Queues: [x]', []],
   ['with Topics, of a queue', `EventSourceArn: ${SQS}, Topics: [x]`, ['Orders']],
   ['with Topics, of a queue whose kind is not known', 'EventSourceArn: !GetAtt Queue.Arn, Topics: [x]', ['Orders']],
@@ -196,8 +194,8 @@ Resources:
   const unreadReason = 'its condition Never is false with these parameters'
   t.strictSame([mappings, otherReaders], [[], []])
   t.strictSame(absentResources, [
-    { id: 'Orders', position: { line: 5, column: 3 }, unreadReason },
-    { id: 'Handler', position: { line: 6, column: 3 }, unreadReason },
+    { id: 'Orders', position: { line: 5, column: 3 }, unreadReason, what: 'this mapping' },
+    { id: 'Handler/A', position: { line: 6, column: 89 }, unreadReason, what: 'this mapping' },
   ])
 })
 
@@ -358,6 +356,8 @@ test('an SNS event with a queue that SAM makes', async (t) => {
     fifo: ofQueue(false, 'fifo'),
     redrive: absent,
     isMadeBySam: true,
+    isDeadLetterQueue: false,
+    subscriptions: [],
   })
 })
 

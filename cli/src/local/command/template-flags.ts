@@ -1,3 +1,4 @@
+import type { FilterPattern } from '../../filters/filters.ts'
 import {
   checkTemplateFlags,
   codeRootOf,
@@ -6,7 +7,6 @@ import {
   settingsLine,
   useSetting,
 } from '../../handler/template-settings.ts'
-import type { FilterPattern } from '../../model/filters.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { patternsOf } from '../../rules/rule.ts'

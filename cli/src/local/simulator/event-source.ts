@@ -1,4 +1,4 @@
-import { type FilterPattern, matcherOf } from '../../model/filters.ts'
+import { type FilterPattern, matcherOf } from '../../filters/filters.ts'
 import { countOf } from '../../shared/format.ts'
 import { readBatchResponse } from './batch-response.ts'
 import { gather } from './gather.ts'

@@ -1,3 +1,6 @@
+import type { Position } from './setting.ts'
+import type { Tree } from './tree.ts'
+
 // Text of which only parts are known. A placeholder stands for an unknown part. It is the name of a resource, an
 // attribute or a pseudo parameter between two NUL characters, which do not occur in templates.
 
@@ -62,7 +65,8 @@ export function whyUnknown(text: string): string | undefined {
   return name === undefined ? undefined : reasonOf(name)
 }
 
-/** What a value is, in words. */
-export function formOf({ kind }: { kind: string }): string {
-  return kind === 'scalar' ? 'single value' : kind
+/** The value of a text. It is unknown if the text has placeholders. */
+export function textTree(text: string, position?: Position): Tree {
+  const reason = whyUnknown(text)
+  return reason === undefined ? { state: 'known', value: text, position } : { state: 'unknown', reason, text, position }
 }

@@ -1,6 +1,5 @@
 import { kindOf } from '../shared/errors.ts'
 import { isObject, parseJson } from '../shared/json.ts'
-import { type Items, invalid, known, type Setting, unknown } from './setting.ts'
 
 /** A value of a message, or a list of values. */
 type Test<T = unknown> = (value: T) => boolean
@@ -27,8 +26,11 @@ const OPERATORS = new Map<unknown, Operator>([
 /** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
 const MAX_LENGTH = 4096
 
-/** The quota on the AWS page `invocation-eventfiltering` is 5. AWS raises it to at most 10 for an account. */
-const MAX_FILTERS = 10
+/** The quota on the AWS page `invocation-eventfiltering`. AWS raises it to at most 10 for an account. */
+export const DEFAULT_FILTERS = 5
+export const MAX_FILTERS = 10
+/** Operators of EventBridge, which that page does not list. */
+const OF_EVENTBRIDGE = ['wildcard', 'cidr']
 
 /** The pattern of a filter as an object: `{ "body": … }`. */
 export type FilterPattern = Record<string, unknown>
@@ -41,33 +43,21 @@ export type Pattern =
   | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
   | { forms?: undefined; json?: undefined; error: string }
 
-/** Reads the filters of a mapping. An item that is absent has no pattern. */
-export function filtersSetting(items: Items): Setting<readonly Setting<Pattern>[]> {
-  if (items.state !== 'known') return items
-  const { value, position } = items
-  if (value.length <= MAX_FILTERS) return known(value.map(patternSetting), position)
-  const what = `the mapping has ${value.length} filters, but Lambda allows at most ${MAX_FILTERS}`
-  const fix = `Use at most ${MAX_FILTERS} filters.`
-  return invalid(what, fix, position)
-}
-
 class PatternError extends Error {}
 class UnknownOperatorError extends Error {}
 
 /**
  * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, and empty
- * lists. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`.
+ * lists. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`. Returns a reason if it is
+ * not known whether Lambda accepts the pattern.
  */
-export function patternSetting(text: Setting<unknown>): Setting<Pattern> {
-  if (text.state === 'unknown') return text
-  if (text.state === 'absent') return known<Pattern>({ error: 'it has no Pattern' })
-  const { value, position } = text
+export function readPattern(value: unknown): Pattern | { reason: string } {
   try {
     const pattern = parse(value)
-    return known<Pattern>({ forms: compile(pattern).forms, json: JSON.stringify(pattern, sortKeys) }, position)
+    return { forms: compile(pattern).forms, json: JSON.stringify(pattern, sortKeys) }
   } catch (error) {
-    if (error instanceof UnknownOperatorError) return unknown(error.message, position)
-    if (error instanceof PatternError) return known<Pattern>({ error: error.message }, position)
+    if (error instanceof UnknownOperatorError) return { reason: error.message }
+    if (error instanceof PatternError) return { error: error.message }
     throw error
   }
 }
@@ -88,7 +78,7 @@ function parse(text: unknown): unknown {
 
 /**
  * Tests whether a message matches at least one filter, by its body. Undefined without filters: Lambda then delivers all
- * messages. `patternSetting()` has checked the filters.
+ * messages. `readPattern()` has checked the filters.
  */
 export function matcherOf(filters: readonly FilterPattern[]): Test<string> | undefined {
   if (filters.length === 0) return undefined
@@ -188,8 +178,10 @@ function operatorTest(operation: Record<string, unknown>, path: string): Test {
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
   // `anything-but` can have another operator.
   const unlisted = [name, ...(isObject(operand) ? Object.keys(operand) : [])].find((one) => !OPERATORS.has(one))
-  if (unlisted !== undefined)
+  if (unlisted !== undefined && OF_EVENTBRIDGE.includes(unlisted)) {
     throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
+  }
+  if (unlisted !== undefined) throw new PatternError(`${path} has the operator ${unlisted}, which does not exist`)
   const test = OPERATORS.get(name)?.(operand)
   if (!test)
     throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)

@@ -1,7 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: how people read placeholders
 import { test } from 'tap'
 import {
-  formOf,
   hasKnownColons,
   namesInArn,
   PSEUDO_PARAMETERS,
@@ -11,7 +10,7 @@ import {
   readable,
   resourceOf,
   whyUnknown,
-} from '../../src/template/text.ts'
+} from '../../src/model/text.ts'
 
 const region = placeholder('AWS::Region')
 const queue = placeholder('Queue.Arn')
@@ -84,9 +83,4 @@ test('why a text is unknown', async (t) => {
     'AWS::Region is known only after deployment (set it with --parameter AWS::Region=…)',
   )
   t.equal(whyUnknown(`a${queue}{{resolve:ssm:/b}}`), 'it is a dynamic reference ({{resolve:…}})')
-})
-
-test('what a value is, in words', async (t) => {
-  t.equal(formOf({ kind: 'scalar' }), 'single value')
-  t.equal(formOf({ kind: 'list' }), 'list')
 })
