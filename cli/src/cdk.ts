@@ -91,7 +91,7 @@ function violationsIn(
   const inputs = inScope
     .filter(({ name }) => stacks.get(stackKey(name))?.isSelected !== false)
     .map((input) => withConstructs(input, stacks))
-  const { findings, inputs: examined } = examine(inputs, new Map(), accept)
+  const { findings, inputs: examined } = examine(inputs, new Map(), accept.map(withoutResource))
 
   const errors = examined.flatMap(({ error }) => error ?? [])
   if (errors.length > 0) throw new UsageError(errors.join('; '))
@@ -110,6 +110,11 @@ function violationsIn(
       ? [notChecked('warning', 'No stack has an SQS event source mapping, so nothing was checked.')]
       : []),
   ]
+}
+
+/** Findings show the path of a resource. Acceptances have that of its construct. */
+function withoutResource({ rule, resource, reason }: AcceptedFinding): AcceptedFinding {
+  return { rule, resource: resource.replace(/\/(Resource|Default)$/, ''), reason }
 }
 
 /** All stacks in the output of an app. Throws if one that the CDK names is missing. */

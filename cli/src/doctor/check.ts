@@ -1,15 +1,16 @@
 import { type CodeSearch, codeSearch } from '../code-search/search.ts'
 import type { Mapping, Model } from '../model/model.ts'
-import { idOf } from '../model/setting.ts'
+import { idOf, valueIn } from '../model/setting.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
 import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
 import { type Context, evidenceWith, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from '../rules/rule.ts'
 import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
+import { cached } from '../shared/cached.ts'
 import { joinNames } from '../shared/format.ts'
 import { pageOfRule } from '../shared/pages.ts'
-import { notCheckedOf, unreadIn } from './not-checked.ts'
+import { notCheckedOf, ofSharedQueue, unreadIn } from './not-checked.ts'
 import { assignmentLine, type Presentation } from './presentation.ts'
 
 export interface Finding {
@@ -127,6 +128,8 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
 /** A model, and how its findings are shown. */
 export interface ReadInput extends Presentation {
   model: Model
+  /** Whether a mapping of which nothing could be checked is a warning. */
+  strict?: boolean
 }
 
 /** The mappings of the same function, and those of the same queue, for each mapping. */
@@ -151,12 +154,34 @@ function problemsIn(input: ReadInput, search: CodeSearch): RuleProblem[] {
   function add(rule: RuleProblem['rule'], problems: Problem | readonly Problem[] = [], mapping?: Mapping): void {
     for (const problem of [problems].flat()) found.push({ severity: rule.severity, ...problem, rule, mapping })
   }
-  for (const mapping of model.mappings) {
-    const context = { ...siblingsOf(mapping), evidenceOf }
-    for (const rule of RULES) add(rule, rule.check(mapping, context), mapping)
+  // A queue that a thousand mappings read is checked once for those that run under the same condition.
+  const ofQueues = new Map<readonly Mapping[], Map<string, Problem[]>>()
+  function checkOnce(rule: string, mapping: Mapping, ofQueue: readonly Mapping[], check: () => Problem[]): Problem[] {
+    const found = cached(ofQueues, ofQueue, () => new Map<string, Problem[]>())
+    return cached(found, JSON.stringify([rule, valueIn(mapping.runs), mapping.condition?.name]), check)
   }
   for (const mapping of model.mappings) {
-    add(NOT_CHECKED, notCheckedOf(input, mapping, { ...siblingsOf(mapping), evidenceOf }), mapping)
+    const context = { ...siblingsOf(mapping), evidenceOf }
+    for (const rule of RULES) {
+      const check = () => [rule.check(mapping, context) ?? []].flat()
+      const isOfQueue = QUEUE_RULES.includes(rule)
+      add(rule, isOfQueue ? checkOnce(rule.id, mapping, context.ofQueue, check) : check(), mapping)
+    }
+  }
+  for (const mapping of model.mappings) {
+    const { ofFunction, ofQueue } = siblingsOf(mapping)
+    const isUnread = mapping.function.unreadReason !== undefined && mapping.queue.unreadReason !== undefined
+    const severity = input.strict && isUnread ? 'warning' : NOT_CHECKED.severity
+    add(
+      NOT_CHECKED,
+      notCheckedOf(input, mapping, ofFunction).map((one) => ({ ...one, severity })),
+      mapping,
+    )
+    add(
+      NOT_CHECKED,
+      checkOnce(NOT_CHECKED.id, mapping, ofQueue, () => ofSharedQueue(input, mapping, ofQueue)),
+      mapping,
+    )
   }
   add(NOT_CHECKED, unreadIn(input, [...model.unreadResources, ...(model.absentResources ?? [])]))
   return found

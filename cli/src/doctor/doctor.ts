@@ -52,7 +52,7 @@ export async function doctor(files: readonly string[], flags: DoctorFlags): Prom
     ? { inputs: [await readDeployed(flags)], parameters: new Map<string, string>() }
     : await readTemplates(files, flags)
 
-  const report = examine(inputs, parameters, given, isDeployed)
+  const report = examine(inputs, parameters, given, { isDeployed, strict: flags.strict })
   const text = formatReport(report, flags.json ? 'json' : flags.format, process.stdout)
   if (text !== '') console.log(text)
   for (const message of errorsOf(report)) console.error(`bounded-sqs-batch: ${message}`)

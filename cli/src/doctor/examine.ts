@@ -75,7 +75,7 @@ export function examine(
   inputs: readonly Input[],
   parameters: ReadonlyMap<string, string>,
   given: readonly Acceptance[],
-  isDeployed = false,
+  { isDeployed = false, strict = false }: { isDeployed?: boolean; strict?: boolean | undefined } = {},
 ): Examined {
   const places = new Set<string | undefined>()
   const acceptables: Acceptable[] = []
@@ -91,7 +91,7 @@ export function examine(
     if (mappings === 0) return nothingChecked(model, name, isDeployed)
     for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
     // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
-    const found = detect({ ...presentation, model }, search).filter((each) => !places.has(placeOfFinding(each)))
+    const found = detect({ ...presentation, model, strict }, search).filter((each) => !places.has(placeOfFinding(each)))
     for (const each of found) if (placeOfFinding(each) !== undefined) places.add(placeOfFinding(each))
     acceptables.push({ detected: found, acceptances: [...(model.acceptances ?? []), ...given] })
     return { name, mappings }

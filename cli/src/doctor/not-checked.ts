@@ -2,7 +2,7 @@ import type { Mapping, Unread } from '../model/model.ts'
 import { type Resource, unknown, valueIn, withId } from '../model/setting.ts'
 import { concurrencyOf } from '../rules/concurrency.ts'
 import { runningWith } from '../rules/queue-rules.ts'
-import { type Context, numberIn, type Problem } from '../rules/rule.ts'
+import { numberIn, type Problem } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
 import { formatNumber, joinNames } from '../shared/format.ts'
 import { fixOfUnchecked, type Presentation } from './presentation.ts'
@@ -12,7 +12,7 @@ function notChecked(input: Presentation, resource: Resource, what: string, reaso
 }
 
 /** Lists what no rule could check of a mapping, and why. Each unknown value that a rule needs is listed here. */
-export function notCheckedOf(input: Presentation, mapping: Mapping, { ofFunction, ofQueue }: Context): Problem[] {
+export function notCheckedOf(input: Presentation, mapping: Mapping, ofFunction: readonly Mapping[]): Problem[] {
   const { function: lambdaFunction } = mapping
   const ofSettings = settingsOfMapping(mapping).flatMap((named): Problem[] => {
     const { resource, name, setting } = named
@@ -29,7 +29,6 @@ export function notCheckedOf(input: Presentation, mapping: Mapping, { ofFunction
     ...ofFunctionItself,
     ...ofConcurrency(input, mapping, ofFunction),
     ...ofQueueOf(input, mapping),
-    ...ofSharedQueue(input, mapping, ofQueue),
   ]
 }
 
@@ -59,7 +58,7 @@ function ofConcurrency(
 }
 
 /** Reports the mappings of a queue, unless it is known which of them run at the same time. */
-function ofSharedQueue(input: Presentation, { queue }: Mapping, mappings: readonly Mapping[]): Problem[] {
+export function ofSharedQueue(input: Presentation, { queue }: Mapping, mappings: readonly Mapping[]): Problem[] {
   const possible = mappings.filter(({ runs }) => valueIn(runs) !== false)
   if (possible.length < 2) return []
   const undecided = possible.filter((mapping) => runningWith(mapping, mappings).length < possible.length)

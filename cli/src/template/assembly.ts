@@ -54,7 +54,7 @@ function readManifest(folder: string): Manifest | undefined {
   const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
   if (!isObject(artifacts)) return undefined
   const manifest: Manifest = { stacks: [], assets: new Map() }
-  for (const { type, properties = {} } of Object.values(artifacts) as Artifact[]) {
+  for (const { type, properties = {} } of Object.values(artifacts).filter(isObject) as Artifact[]) {
     const { templateFile, directoryName, file } = properties
     if (type === 'aws:cloudformation:stack' && templateFile) manifest.stacks.push(join(folder, templateFile))
     if (type === 'cdk:asset-manifest' && file) addAssets(manifest.assets, folder, file)

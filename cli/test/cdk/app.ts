@@ -23,7 +23,9 @@ const cases: Record<string, (stack: Stack) => SqsBatchDoctor> = {
   },
   'accepted in the constructor'(stack) {
     addOrders(stack, DEFECTS)
-    const list = RULES.map((rule) => ({ rule, resource: 'Shop/Queue', reason: 'agreed' }))
+    // The path of a finding, and that of its construct.
+    const paths = ['Shop/Queue/Resource', 'Shop/Queue', 'Shop/Queue/Resource']
+    const list = RULES.map((rule, index) => ({ rule, resource: paths[index] ?? '', reason: 'agreed' }))
     return new SqsBatchDoctor({ accept: list })
   },
   'with defects in a stage'(stack) {

@@ -86,7 +86,8 @@ for (const [title, context] of [
       ruleName: 'report-batch-item-failures',
       description:
         /^ReportBatchItemFailures is off, but the function can report failures: .*\/asset\.\w+\/index\.mjs\./,
-      suggestedFix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
+      suggestedFix:
+        'Set reportBatchItemFailures: true. In the template: Set FunctionResponseTypes to [ReportBatchItemFailures].',
       ruleMetadata: {
         source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
       },

@@ -134,3 +134,41 @@ test('a rule of the template that refuses the parameters', async (t) => {
   t.match(stderr, /template\.json:\d+: the rule Stages refuses these parameters: no dev\n$/)
   t.equal((await runDoctor(t, files, { parameter: ['Stage=prod'] })).code, 0)
 })
+
+test('a mapping of which nothing could be checked is a warning with --strict', async (t) => {
+  const unknown = (name: string) => ({ 'Fn::ImportValue': name })
+  const Properties = {
+    FunctionName: unknown('f'),
+    EventSourceArn: unknown('q'),
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+  }
+  const Resources = { Orders: { Type: 'AWS::Lambda::EventSourceMapping', Properties } }
+  const file = join(filesIn(t, { 'template.json': JSON.stringify({ Resources }) }), 'template.json')
+  t.equal((await runDoctor(t, [file])).code, 0)
+  const { code, stdout } = await runDoctor(t, [file], { strict: true })
+  t.equal(code, 1)
+  t.match(stdout, /warning not-checked Orders {2}Not checked: /)
+})
+
+test('an input that cannot be read does not hide the findings of the others', async (t) => {
+  const off = sam({ function: { InlineCode: 'batchItemFailures' }, mapping: { FunctionResponseTypes: undefined } })
+  const root = filesIn(t, {
+    'wrong.json': JSON.stringify(off),
+    'broken.json': '{ "Resources": ',
+    'large.yaml': `Resources:\n${'  A: 1\n'.repeat(1_000_000)}`,
+    'cdk.out/manifest.json': JSON.stringify({
+      artifacts: { A: null, B: { type: 'aws:cloudformation:stack', properties: { templateFile: 'gone.json' } } },
+    }),
+  })
+  const files = ['broken.json', 'large.yaml', 'cdk.out', 'gone.yaml', 'wrong.json'].map((name) => join(root, name))
+  const { code, stdout, stderr } = await runDoctor(t, files)
+  t.equal(code, 1)
+  t.match(stdout, 'error report-batch-item-failures Handler/Orders')
+  t.match(stderr.replaceAll(`${root}/`, '').split('\n'), [
+    /^bounded-sqs-batch: broken\.json:1:16: not valid JSON: /,
+    'bounded-sqs-batch: large.yaml is too large to be a template: CloudFormation accepts at most 1 MB',
+    'bounded-sqs-batch: there is no file cdk.out/gone.json',
+    'bounded-sqs-batch: there is no file gone.yaml',
+    '',
+  ])
+})

@@ -1,4 +1,4 @@
-import { notLoaded } from '../../handler/not-loaded.ts'
+import { notLoaded } from '../../run-options/not-loaded.ts'
 import { ask } from '../../shared/ask.ts'
 import { openDisplay } from '../../shared/display.ts'
 import { InitError, UsageError } from '../../shared/errors.ts'
