@@ -34,6 +34,16 @@ export type Tree = (
   refersTo?: References
 }
 
+/** A map whose values are made when they are read. */
+export function lazyMap(
+  names: Iterable<string>,
+  get: (name: string) => Tree | undefined,
+  more: Pick<Tree & { state: 'map' }, 'open' | 'position' | 'section'> = {},
+): Tree & { state: 'map' } {
+  const all = new Set(names)
+  return { state: 'map', entries: { get, has: (name) => all.has(name), keys: () => all }, ...more }
+}
+
 export type Path = readonly (string | number)[]
 
 /** The value at a path. */

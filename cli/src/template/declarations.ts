@@ -1,7 +1,7 @@
 import type { Condition, Declaration, Kind } from '../model/declaration.ts'
 import { absent } from '../model/setting.ts'
 import { placeholder, readable } from '../model/text.ts'
-import { at, entriesOf, itemsOf, knownText, type Tree, textIn, textsOf } from '../model/tree.ts'
+import { at, entriesOf, itemsOf, knownText, lazyMap, type Tree, textIn, textsOf } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { mapAt } from './document.ts'
 import { evaluate, GENERATOR, holds, parametersOf } from './evaluate.ts'
@@ -63,34 +63,34 @@ function propertiesOf(scope: Scope, type: string, attributes: Tree): Tree {
 
 /** SAM merges maps key by key. A property that is AWS::NoValue is not taken from Globals. */
 function withGlobals(own: Tree, globals: Tree, ignored: readonly string[] = []): Tree {
-  if (globals.state === 'absent' || ignored.includes('*')) return own
-  if (own.state === 'absent') return withGlobals({ state: 'map', entries: new Map() }, globals, ignored)
-  if (own.state !== 'map') return own
+  if (own.state === 'absent')
+    return withGlobals(
+      lazyMap([], () => undefined),
+      globals,
+      ignored,
+    )
+  if (own.state !== 'map' || ignored.includes('*')) return own
   if (globals.state === 'unknown') return { ...own, open: { reason: globals.reason } }
   if (globals.state !== 'map') return own
+  const { entries, open = globals.open } = own
+  const ofGlobals = [...globals.entries.keys()].filter((name) => !ignored.includes(name))
   function get(name: string): Tree | undefined {
-    const ofGlobals = ignored.includes(name) ? absent : at(globals, name)
-    if (own.state === 'map' && own.entries.has(name)) {
-      const value = at(own, name)
-      return value.state === 'map' ? withGlobals(value, ofGlobals) : value
-    }
+    const inGlobals = ofGlobals.includes(name) ? at(globals, name) : absent
+    const value = entries.get(name)
+    if (value) return value.state === 'map' ? withGlobals(value, inGlobals) : value
     // A macro of the function itself may add it.
-    return ofGlobals.state === 'absent' || (own.state === 'map' && own.open) ? undefined : inherited(ofGlobals)
+    return inGlobals.state === 'absent' || (own.state === 'map' && own.open) ? undefined : inherited(inGlobals)
   }
-  const names = new Set([
-    ...own.entries.keys(),
-    ...[...globals.entries.keys()].filter((name) => !ignored.includes(name)),
-  ])
-  const open = own.open ?? globals.open
-  return { ...own, entries: { get, has: (name) => names.has(name), keys: () => names }, ...(open ? { open } : {}) }
+  return lazyMap([...entries.keys(), ...ofGlobals], get, { open, position: own.position })
 }
 
 /** A value of Globals, which the function itself does not set. */
 function inherited(tree: Tree): Tree {
-  if (tree.state !== 'map') return { ...tree, section: 'Globals' }
-  const get = (name: string) => (tree.entries.has(name) ? inherited(at(tree, name)) : undefined)
-  const { entries } = tree
-  return { ...tree, section: 'Globals', entries: { get, has: (name) => entries.has(name), keys: () => entries.keys() } }
+  const section = 'Globals'
+  if (tree.state !== 'map') return { ...tree, section }
+  const { entries, position } = tree
+  const get = (name: string) => (entries.has(name) ? inherited(at(tree, name)) : undefined)
+  return lazyMap(entries.keys(), get, { section, position })
 }
 
 function declarationOf(scope: Scope, one: Written): Declaration {
@@ -183,22 +183,18 @@ function positionOfEntry(map: Tree, name: string): Tree['position'] {
 
 /** The properties of an event, with the names that they have in a mapping. */
 function mappingOf(functionId: string, event: Tree, source: Tree, more: [string, Tree][] = []): Tree {
-  const own = event.state === 'map' ? event : { state: 'map' as const, entries: new Map<string, Tree>() }
   const ends = new Map<string, Tree>([
     ['FunctionName', { state: 'unknown', reason: '', text: placeholder(functionId) }],
     ['EventSourceArn', source],
     ...more,
   ])
-  const { entries } = own
-  return {
-    ...own,
-    ...(event.state === 'unknown' ? { open: { reason: event.reason } } : {}),
-    entries: {
-      get: (name) => ends.get(name) ?? entries.get(name),
-      has: (name) => ends.has(name) || entries.has(name),
-      keys: () => new Set([...entries.keys(), ...ends.keys()]),
-    },
-  }
+  const entries = event.state === 'map' ? event.entries : new Map<string, Tree>()
+  const open = event.state === 'unknown' ? event : event.state === 'map' ? event.open : undefined
+  const get = (name: string) => ends.get(name) ?? entries.get(name)
+  return lazyMap([...entries.keys(), ...ends.keys()], get, {
+    open: open && { reason: open.reason },
+    position: event.position,
+  })
 }
 
 /**

@@ -10,7 +10,7 @@ import {
   textTree,
   whyUnknown,
 } from '../model/text.ts'
-import { entriesOf, formOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import { entriesOf, formOf, itemsOf, knownText, lazyMap, type Tree, textIn } from '../model/tree.ts'
 import { mapAt, nodesIn } from './document.ts'
 import { type Scope, scopeAround, type Verdict } from './scope.ts'
 
@@ -101,19 +101,14 @@ function evaluatedList(scope: Scope, items: readonly Tree[], position: Tree['pos
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 
 /** The values are evaluated when they are read. */
-function evaluatedMap(scope: Scope, node: Tree & { state: 'map' }): Tree {
-  const { entries, position } = node
+function evaluatedMap(scope: Scope, { entries, position }: Tree & { state: 'map' }): Tree {
   const generator = [...entries.keys()].find((key) => GENERATOR.test(key))
-  function get(key: string): Tree | undefined {
+  const open = generator === undefined ? {} : { open: { reason: `${generator} may add it` } }
+  const get = (key: string) => {
     const child = entries.get(key)
     return child && evaluate(scope, child)
   }
-  return {
-    state: 'map',
-    entries: { get, has: (key) => entries.has(key), keys: () => entries.keys() },
-    ...(generator === undefined ? {} : { open: { reason: `${generator} may add it` } }),
-    position,
-  }
+  return lazyMap(entries.keys(), get, { ...open, position })
 }
 
 /** The items of a list. None for other values. */
