@@ -1,16 +1,19 @@
 /** What each rule of `doctor` finds, in Markdown, for docs/doctor-rules.md. */
 export const FINDS: Readonly<Record<string, string>> = {
   'report-batch-item-failures':
-    'ReportBatchItemFailures is off. An error if there is evidence that the function reports failures. The evidence is in its code, in local code that it imports, or in the dependencies of the nearest package.json. Otherwise a warning, or an info if the code was read and the batch size is 1. A warning if it is not known whether it is on.',
+    'ReportBatchItemFailures is off. An error with evidence in the JavaScript or TypeScript of the function, or in local code that it imports. Otherwise a warning, or an info if the batch size is 1. A warning if it is not known whether it is on.',
   'filter-pattern':
-    'Lambda rejects the filter, or no message matches it. The pattern is not valid JSON, has a key other than `body`, or has an unknown operator.',
+    'Lambda rejects the filter, or no message matches it. The pattern is not valid JSON, has a key other than `body`, or has an operator that does not exist.',
+  'filter-quota': 'The mapping has more than 5 filters, the default quota.',
+  'stream-setting':
+    'The mapping of a queue has a setting that only streams have, such as `StartingPosition` or a destination of failures.',
   'fifo-batch-size': 'The batch size is over 10 on a FIFO queue.',
   'batch-size': 'The batch size is over 10,000.',
   'batch-needs-window': 'The batch size is over 10, and the batching window is below 1 s.',
   'fifo-window': 'A FIFO queue has a batching window.',
   'concurrency-and-provisioned': 'The mapping has a maximum concurrency and is in provisioned mode.',
   'poller-range': '`MinimumPollers` is above `MaximumPollers`.',
-  'concurrency-range': 'The maximum concurrency is not from 2 to 1,000.',
+  'concurrency-range': 'The maximum concurrency is below 2. An info above 1,000, the default quota.',
   'concurrency-above-reserved':
     'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
   'reserved-concurrency':
@@ -28,16 +31,22 @@ export const FINDS: Readonly<Record<string, string>> = {
   'no-redrive-policy':
     'The queue has no redrive policy, or its redrive policy names the queue itself. A queue that is a dead-letter queue itself needs none.',
   'max-receive-count':
-    '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. The finding says how long an outage a message survives, if the code was read.',
+    '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. Without `retryBackoff()`, the finding says how long an outage a message survives.',
   'dead-letter-retention':
     'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
   'sns-envelope-filter':
     'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message. An info if it is not known whether SNS wraps the messages.',
+  'unused-failure-settings':
+    'The function has a dead-letter queue of its own, a destination of failures or other settings of asynchronous invocations, and the input shows no other invoker than queues.',
+  'missing-permission':
+    'The code calls `deadLetter()`, `retryBackoff()` or `isolateCrashes()`, and no statement of the role in the template allows the action. Resources are not compared.',
+  'memory-for-sqs':
+    'The code calls `deadLetter()`, `retryBackoff()` or `isolateCrashes()`, and the function has less than 512 MB.',
   'tenant-isolation': 'The function has tenant isolation.',
   'commonjs-handler':
     'A CommonJS file that is not bundled loads this package with `require()`. A warning if `NODE_OPTIONS` is not known. TypeScript is not checked.',
   'invalid-value':
-    'AWS rejects a value. Examples: a number that is out of range, a dead-letter queue of the other type (FIFO or standard), more than 10 filters.',
+    'AWS rejects a value. Examples: a number that is out of range, a URL where an ARN belongs, a dead-letter queue of the other type (FIFO or standard) or that does not exist.',
   acceptance: 'An accepted finding has no reason, or there is no such finding.',
   'not-checked': 'What could not be checked, and why.',
 }

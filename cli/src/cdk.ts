@@ -15,12 +15,11 @@ import type {
 import { ACCEPTANCE } from './doctor/acceptances.ts'
 import { type Finding, NOT_CHECKED, RULES } from './doctor/check.ts'
 import { examine } from './doctor/examine.ts'
-import { helpOf, MANIFEST } from './doctor/help.ts'
-import { type Input, parameterNames, readStacks } from './doctor/inputs.ts'
-import { joinNames } from './rules/rule.ts'
+import { type Input, readStacks } from './doctor/inputs.ts'
 import { UsageError } from './shared/errors.ts'
+import { joinNames } from './shared/format.ts'
+import { MANIFEST, pageOfRule } from './shared/pages.ts'
 import { stackKey } from './template/assembly.ts'
-import { checkParameters } from './template/read-template.ts'
 
 /** A finding that does not count. */
 export interface AcceptedFinding {
@@ -33,10 +32,6 @@ export interface AcceptedFinding {
 }
 
 export interface SqsBatchDoctorOptions {
-  /** Whether warnings fail the synthesis, too. Default: `false`. */
-  strict?: boolean
-  /** Values of the parameters of the templates, by name. For other parameters, their defaults are used. */
-  parameters?: Readonly<Record<string, string>>
   /** Findings that do not count, besides those that the metadata of resources accept. */
   accept?: readonly AcceptedFinding[]
 }
@@ -73,9 +68,7 @@ export class SqsBatchDoctor implements IPolicyValidationPlugin {
 
   #violations(context: IPolicyValidationContext): PolicyViolation[] {
     try {
-      const found = violationsIn(context, this.#options)
-      if (!this.#options.strict) return found
-      return found.map((each) => (each.severity === 'warning' ? { ...each, severity: 'error' } : each))
+      return violationsIn(context, this.#options)
     } catch (error) {
       // Not thrown, because `cdk synth` passes if a plugin throws (seen with version 2.1148 of the CLI).
       return [notChecked('fatal', `Not all stacks could be checked: ${error instanceof Error ? error.message : error}`)]
@@ -85,14 +78,12 @@ export class SqsBatchDoctor implements IPolicyValidationPlugin {
 
 function violationsIn(
   { appConstruct, templatePaths }: IPolicyValidationContext,
-  { strict = false, parameters = {}, accept = [] }: SqsBatchDoctorOptions,
+  { accept = [] }: SqsBatchDoctorOptions,
 ): PolicyViolation[] {
   if (!appConstruct) throw new UsageError('SqsBatchDoctor needs aws-cdk-lib 2.258.0 or later')
   const stacks = stacksOf(appConstruct)
   const folder = resolve((appConstruct as App).outdir)
   const all = readApp(folder, templatePaths)
-  const given = new Map(Object.entries(parameters))
-  checkParameters(given, parameterNames(all) ?? [], undefined, 'parameters of SqsBatchDoctor')
 
   // If the plugin belongs to a stage, `templatePaths` has its stacks. Nested stacks are in the same folder.
   const folders = new Set(templatePaths.map((path) => dirname(resolve(path))))
@@ -100,14 +91,14 @@ function violationsIn(
   const inputs = inScope
     .filter(({ name }) => stacks.get(stackKey(name))?.isSelected !== false)
     .map((input) => withConstructs(input, stacks))
-  const { findings, inputs: examined } = examine(inputs, given, accept)
+  const { findings, inputs: examined } = examine(inputs, new Map(), accept.map(withoutResource))
 
   const errors = examined.flatMap(({ error }) => error ?? [])
   if (errors.length > 0) throw new UsageError(errors.join('; '))
   // An acceptance can belong to a stack that is not selected.
   const isAllSelected = inputs.length === inScope.length
   const open = findings.filter(({ accepted, rule }) => !accepted && (isAllSelected || rule !== ACCEPTANCE.id))
-  const failing = open.filter(({ severity }) => severity === 'error' || (strict && severity === 'warning'))
+  const failing = open.filter(({ severity }) => severity === 'error')
   const isNothingChecked = inputs.length > 0 && examined.every(({ mappings }) => mappings === 0)
   return [
     ...open.map((finding) => toViolation(finding, stacks)),
@@ -119,6 +110,11 @@ function violationsIn(
       ? [notChecked('warning', 'No stack has an SQS event source mapping, so nothing was checked.')]
       : []),
   ]
+}
+
+/** Findings show the path of a resource. Acceptances have that of its construct. */
+function withoutResource({ rule, resource, reason }: AcceptedFinding): AcceptedFinding {
+  return { rule, resource: resource.replace(/\/(Resource|Default)$/, ''), reason }
 }
 
 /** All stacks in the output of an app. Throws if one that the CDK names is missing. */
@@ -160,20 +156,23 @@ function withConstructs(input: Input, stacks: AppStacks): Input {
     const path = stacks.get(first)?.constructs.get(second) ?? own?.constructs.get(first)
     return path?.replace(/\/(Resource|Default)$/, '')
   }
-  return {
-    ...input,
-    models: (parameters) => input.models(parameters).map((model) => ({ ...model, constructOf })),
-  }
+  const { read } = input
+  return read ? { ...input, syntax: 'cdk', read: (parameters) => ({ ...read(parameters), constructOf }) } : input
 }
 
-function toViolation({ rule, severity, resource, message, fix, source, help, file }: Finding, stacks: AppStacks) {
+function linkTo(rule: string): Record<string, string> {
+  const help = pageOfRule(rule)
+  return help === undefined ? {} : { help }
+}
+
+function toViolation({ rule, severity, resource, message, fix, set, source, file }: Finding, stacks: AppStacks) {
   const violating = resourceOf(resource, file, stacks)
   return {
     ruleName: rule,
     severity,
     description: violating.resourceLogicalId === undefined ? `${resource}: ${message}` : message,
-    fix,
-    ruleMetadata: { source, help },
+    fix: set === undefined ? fix : `Set ${set}. In the template: ${fix}`,
+    ruleMetadata: { ...(source === undefined ? {} : { source }), ...linkTo(rule) },
     violatingResources: [violating],
   }
 }
@@ -218,7 +217,7 @@ function notChecked(severity: string, description: string, constructPath = ''): 
     ruleName: id,
     severity,
     description,
-    ruleMetadata: { source, help: helpOf(id) },
+    ruleMetadata: { source, ...linkTo(id) },
     violatingResources: [{ constructPath, locations: [] }],
   }
 }

@@ -1,12 +1,10 @@
 /** Runs the command and ends the process with its exit code. bin.ts has already checked the version of Node. */
-import { readFileSync } from 'node:fs'
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { main } from './program.ts'
 import { oneLine, UsageError } from './shared/errors.ts'
+import { MANIFEST } from './shared/pages.ts'
 import { widthOf, wrapWords } from './shared/wrap.ts'
-
-const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'))
 
 // The program that reads the output has ended, as in `… | head -1`. Exit with 141, like a process that SIGPIPE ended.
 for (const stream of [process.stdout, process.stderr]) {
@@ -25,7 +23,7 @@ process.on('uncaughtException', (error) => {
 
 async function exitCode(): Promise<number> {
   try {
-    return await main(process.argv, version)
+    return await main(process.argv, MANIFEST.version)
   } catch (error) {
     // Commander has already printed the message.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2

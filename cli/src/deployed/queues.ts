@@ -4,12 +4,58 @@ import {
   ListDeadLetterSourceQueuesCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs'
-import { deadLetterQueueOf, type Queue, type RedrivePolicy, unreadQueue } from '../model/model.ts'
-import { absent, known, type Setting } from '../model/setting.ts'
-import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
+import type { Declaration, Inventory } from '../model/declaration.ts'
+import { absent, known } from '../model/setting.ts'
+import { textTree } from '../model/text.ts'
+import { toTree } from '../model/tree.ts'
 import { parseObject } from '../shared/json.ts'
 import { reasonOf } from './errors.ts'
-import { returned } from './returned.ts'
+
+/** The queues that were read, by their ARNs, with other declarations. */
+export interface QueueReading {
+  sqs: SQSClient
+  declarations: Map<string, Declaration>
+  /** The ARNs of the queues that a mapping reads. */
+  sources: Set<string>
+  deadLetterTargets: Inventory['deadLetterTargets'][number][]
+}
+
+/** Reads a queue and its dead-letter queue by their ARNs. */
+export async function addQueue(reading: QueueReading, arn: string): Promise<void> {
+  const { sources, sqs, deadLetterTargets } = reading
+  if (sources.has(arn)) return
+  sources.add(arn)
+  const attributes = await addSettings(reading, arn)
+  const policy = parseObject(String(attributes?.RedrivePolicy))
+  if (policy) await addSettings(reading, String(policy.deadLetterTargetArn))
+  else if (attributes && (await isDeadLetterQueue(sqs, attributes.QueueUrl))) {
+    deadLetterTargets.push({
+      owner: 'another queue',
+      target: known(arn) as Inventory['deadLetterTargets'][number]['target'],
+    })
+  }
+}
+
+/** Adds a queue with its attributes. If access is denied, it is listed as not checked. */
+async function addSettings({ sqs, declarations }: QueueReading, arn: string) {
+  const name = arn.split(':').at(-1) ?? arn
+  const base = {
+    kind: 'queue' as const,
+    type: 'queue',
+    id: name,
+    names: { arn, name },
+    omitted: 'SQS does not return it',
+  }
+  try {
+    const attributes = await attributesOf(sqs, arn)
+    const properties = toTree({ ...attributes, FifoQueue: name.endsWith('.fifo') }, textTree)
+    declarations.set(arn, { ...base, properties })
+    return attributes
+  } catch (error) {
+    declarations.set(arn, { ...base, properties: absent, unreadReason: reasonOf(error) })
+    return undefined
+  }
+}
 
 async function attributesOf(sqs: SQSClient, arn: string): Promise<Record<string, string | undefined>> {
   const [, , , , account, name] = arn.split(':')
@@ -26,32 +72,4 @@ async function isDeadLetterQueue(sqs: SQSClient, QueueUrl: string | undefined): 
   const list = new ListDeadLetterSourceQueuesCommand({ QueueUrl, MaxResults: 1 })
   const response = await sqs.send(list).catch(() => undefined)
   return (response?.queueUrls ?? []).length > 0
-}
-
-async function redriveOf(sqs: SQSClient, id: string, text: string | undefined): Promise<Setting<RedrivePolicy>> {
-  const policy = parseObject(String(text))
-  if (!policy) return absent
-  const deadLetterQueue = deadLetterQueueOf(await readSettings(sqs, String(policy.deadLetterTargetArn)))
-  return known({ ...returned(REDRIVE_SETTINGS, id, policy, 'SQS'), deadLetterQueue })
-}
-
-/** A queue without its redrive policy, and its other attributes. If access is denied, it is listed as not checked. */
-async function readSettings(sqs: SQSClient, arn: string): Promise<Queue & { attributes?: Record<string, unknown> }> {
-  const id = arn.split(':').at(-1) ?? arn
-  const fifo = known(arn.endsWith('.fifo'))
-  try {
-    const attributes = await attributesOf(sqs, arn)
-    return { id, ...returned(QUEUE_SETTINGS, id, attributes, 'SQS'), fifo, redrive: absent, attributes }
-  } catch (error) {
-    return { ...unreadQueue(id, reasonOf(error)), fifo }
-  }
-}
-
-/** Reads a queue by its ARN. */
-export async function readQueue(sqs: SQSClient, arn: string): Promise<Queue> {
-  const { attributes, ...queue } = await readSettings(sqs, arn)
-  if (!attributes) return queue
-  const redrive = await redriveOf(sqs, queue.id, attributes.RedrivePolicy as string | undefined)
-  const isTarget = redrive.state === 'absent' && (await isDeadLetterQueue(sqs, attributes.QueueUrl as string))
-  return { ...queue, redrive, isDeadLetterQueue: isTarget }
 }

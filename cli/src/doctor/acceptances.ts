@@ -1,8 +1,8 @@
 import type { Acceptance } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
+import { pageOfRule } from '../shared/pages.ts'
 import { readText } from '../shared/text-file.ts'
 import { type Detected, type Finding, NOT_CHECKED, RULES } from './check.ts'
-import { helpOf } from './help.ts'
 
 /** The rule that reports acceptances which accept nothing. */
 export const ACCEPTANCE = {
@@ -89,6 +89,14 @@ function toWarning(acceptance: Acceptance): Finding {
   const { resource, place } = acceptance
   const [what, fix] = problemOf(acceptance)
   const { id: rule, severity, why } = ACCEPTANCE
-  const help = helpOf(rule)
-  return { rule, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...place }
+  const help = pageOfRule(rule)
+  return {
+    rule,
+    severity,
+    resource,
+    message: `${what}. ${why}`,
+    fix,
+    ...(help === undefined ? {} : { source: help, help }),
+    ...place,
+  }
 }

@@ -1,14 +1,17 @@
+import { type CodeSearch, codeSearch } from '../code-search/search.ts'
 import type { Mapping, Model } from '../model/model.ts'
-import { idOf } from '../model/setting.ts'
+import { idOf, valueIn } from '../model/setting.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
 import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
-import { joinNames, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from '../rules/rule.ts'
+import { type Context, evidenceWith, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from '../rules/rule.ts'
 import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
-import { assignmentLine } from './assignment-line.ts'
-import { helpOf } from './help.ts'
-import { notCheckedOf, unreadIn } from './not-checked.ts'
+import { cached } from '../shared/cached.ts'
+import { joinNames } from '../shared/format.ts'
+import { pageOfRule } from '../shared/pages.ts'
+import { notCheckedOf, ofSharedQueue, unreadIn } from './not-checked.ts'
+import { assignmentLine, type Presentation } from './presentation.ts'
 
 export interface Finding {
   rule: string
@@ -20,10 +23,10 @@ export interface Finding {
   resource: string
   message: string
   fix: string
-  /** The page of AWS that documents it. */
-  source: string
-  /** The heading of the rule in docs/doctor-rules.md. */
-  help: string
+  /** The page that documents it. Missing for an acceptance, if this package does not know its address. */
+  source?: string
+  /** The rule in the list of rules. Missing if this package does not know its address. */
+  help?: string
   /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string
   line?: number
@@ -60,14 +63,10 @@ export const NOT_CHECKED = {
 const MADE_BY_SAM =
   'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
 
-/** A model of one of the cases that a template allows. Only `doctor` reads several of them. */
-type Case = Pick<Model, 'file' | 'label' | 'parameter' | 'syntax' | 'constructOf'>
-
 type RuleProblem = Problem & {
   rule: Pick<Rule, 'id' | 'severity' | 'why' | 'source'>
   severity: Severity
   mapping?: Mapping | undefined
-  case: Case
 }
 
 /**
@@ -83,31 +82,10 @@ function unique(texts: readonly string[]) {
 }
 
 /**
- * Whether something is checked in all cases of a parameter. The cases of other parameters then do not matter, in which
- * the value of this parameter is not known.
- */
-function isCheckedElsewhere(group: readonly RuleProblem[], cases: readonly Case[]): boolean {
-  if (group.some(({ rule }) => rule.id !== NOT_CHECKED.id)) return false
-  const having = new Set(group.map((each) => each.case.parameter))
-  return cases.some(({ parameter }) => !having.has(parameter))
-}
-
-/** In which cases the problem occurs, if it does not occur in all of them, or is worse in one. */
-function casesOf(same: readonly RuleProblem[], worst: RuleProblem, count: number): string {
-  const { label } = worst.case
-  const others = new Set(same.map((each) => each.case)).size - 1
-  if (others + 1 < count) {
-    const more = others === 0 ? '' : `, and in ${others} other ${others === 1 ? 'case' : 'cases'}`
-    return `This is so ${label}${more}.`
-  }
-  return unique(same.map(({ what }) => what)).length > 1 ? `The worst case is ${label}.` : ''
-}
-
-/**
  * Makes one finding of the problems with one setting. It shows only the problems of the first rule, with the id and the
  * `why` of that rule.
  */
-function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: readonly Case[]): Detected {
+function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: ReadInput): Detected {
   const [{ rule, severity }] = group
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
@@ -125,12 +103,11 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: read
     reason === undefined ? `${what}.` : `Not checked: ${whats.join(', ')}. Reason: ${reason}.`,
     why,
     section !== undefined || resources.length > 1 ? `It applies to ${joinNames(resources)}.` : '',
-    cases.length > 1 ? casesOf(same, worst, cases.length) : '',
     alsoOpen.length > 0 ? `Also not checked: ${alsoOpen.join(', ')}.` : '',
   ]
   const message = parts.filter((part) => part !== '').join(' ')
   const place = setting?.position ?? position
-  const file = place?.file ?? worst.case.file
+  const file = place?.file ?? input.file
   const at = file === undefined ? {} : { file, line: place?.line ?? 1 }
   const own = {
     rule: rule.id,
@@ -141,52 +118,87 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], cases: read
     const { mapping } = problem
     const around = mapping ? [mapping.id, mapping.function.id, mapping.function.aliasOf?.id, mapping.queue.id] : []
     const ids = [problem.resource.id, section, ...around].flatMap((id) => id ?? [])
-    return [...ids, ...ids.flatMap((id) => problem.case.constructOf?.(id) ?? [])]
+    return [...ids, ...ids.flatMap((id) => input.model.constructOf?.(id) ?? [])]
   })
-  const set = assignment ? { set: assignmentLine(assignment, worst.case.syntax) } : {}
-  return { finding: { ...own, message, fix, ...set, source, help: helpOf(rule.id), ...at }, scopes }
+  const help = pageOfRule(rule.id)
+  const set = assignment ? { set: assignmentLine(assignment, input) } : {}
+  return { finding: { ...own, message, fix, ...set, source, ...(help === undefined ? {} : { help }), ...at }, scopes }
 }
 
-/** All problems of a model: those that rules find, and what could not be checked. */
-function problemsIn(model: Model): RuleProblem[] {
-  const { mappings, otherReaders = [] } = model
+/** A model, and how its findings are shown. */
+export interface ReadInput extends Presentation {
+  model: Model
+  /** Whether a mapping of which nothing could be checked is a warning. */
+  strict?: boolean
+}
+
+/** The mappings of the same function, and those of the same queue, for each mapping. */
+function siblingsIn({ mappings, otherReaders = [] }: Model): (mapping: Mapping) => Omit<Context, 'evidenceOf'> {
   const functionOfMapping = ({ function: lambdaFunction }: Mapping) => lambdaFunction.aliasOf ?? lambdaFunction
   // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
   const queueOfMapping = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
-  const each = mappings.map((mapping) => {
-    const ofFunction = mappings.filter((other) => functionOfMapping(other) === functionOfMapping(mapping))
-    const ofQueue = [...mappings, ...otherReaders].filter((other) => queueOfMapping(other) === queueOfMapping(mapping))
-    return { mapping, siblings: { ofFunction, ofQueue } }
+  const byFunction = Map.groupBy(mappings, functionOfMapping)
+  const byQueue = Map.groupBy([...mappings, ...otherReaders], queueOfMapping)
+  return (mapping) => ({
+    ofFunction: byFunction.get(functionOfMapping(mapping)) ?? [],
+    ofQueue: byQueue.get(queueOfMapping(mapping)) ?? [],
   })
-  const toProblem = (rule: RuleProblem['rule'], problem: Problem, mapping?: Mapping): RuleProblem => {
-    return { severity: rule.severity, ...problem, rule, mapping, case: model }
-  }
+}
 
-  const found = each.flatMap(({ mapping, siblings }) =>
-    RULES.flatMap((rule) => [rule.check(mapping, siblings) ?? []].flat().map((one) => toProblem(rule, one, mapping))),
-  )
-  return [
-    ...found,
-    ...each.flatMap(({ mapping, siblings }) =>
-      notCheckedOf(model, mapping, siblings).map((one) => toProblem(NOT_CHECKED, one, mapping)),
-    ),
-    ...unreadIn(model).map((one) => toProblem(NOT_CHECKED, one)),
-  ]
+/** All problems of a model: those that rules find, and what could not be checked. */
+function problemsIn(input: ReadInput, search: CodeSearch): RuleProblem[] {
+  const { model } = input
+  const evidenceOf = evidenceWith(search)
+  const siblingsOf = siblingsIn(model)
+  const found: RuleProblem[] = []
+  function add(rule: RuleProblem['rule'], problems: Problem | readonly Problem[] = [], mapping?: Mapping): void {
+    for (const problem of [problems].flat()) found.push({ severity: rule.severity, ...problem, rule, mapping })
+  }
+  // A queue that a thousand mappings read is checked once for those that run under the same condition.
+  const ofQueues = new Map<readonly Mapping[], Map<string, Problem[]>>()
+  function checkOnce(rule: string, mapping: Mapping, ofQueue: readonly Mapping[], check: () => Problem[]): Problem[] {
+    const found = cached(ofQueues, ofQueue, () => new Map<string, Problem[]>())
+    return cached(found, JSON.stringify([rule, valueIn(mapping.runs), mapping.condition?.name]), check)
+  }
+  for (const mapping of model.mappings) {
+    const context = { ...siblingsOf(mapping), evidenceOf }
+    for (const rule of RULES) {
+      const check = () => [rule.check(mapping, context) ?? []].flat()
+      const isOfQueue = QUEUE_RULES.includes(rule)
+      add(rule, isOfQueue ? checkOnce(rule.id, mapping, context.ofQueue, check) : check(), mapping)
+    }
+  }
+  for (const mapping of model.mappings) {
+    const { ofFunction, ofQueue } = siblingsOf(mapping)
+    const isUnread = mapping.function.unreadReason !== undefined && mapping.queue.unreadReason !== undefined
+    const severity = input.strict && isUnread ? 'warning' : NOT_CHECKED.severity
+    add(
+      NOT_CHECKED,
+      notCheckedOf(input, mapping, ofFunction).map((one) => ({ ...one, severity })),
+      mapping,
+    )
+    add(
+      NOT_CHECKED,
+      checkOnce(NOT_CHECKED.id, mapping, ofQueue, () => ofSharedQueue(input, mapping, ofQueue)),
+      mapping,
+    )
+  }
+  add(NOT_CHECKED, unreadIn(input, [...model.unreadResources, ...(model.absentResources ?? [])]))
+  return found
 }
 
 /** Like `check()`, with what `doctor` needs to accept findings. */
-export function detect(models: readonly Model[]): Detected[] {
-  const problems = models.flatMap((model) => problemsIn(model))
+export function detect(input: ReadInput, search = codeSearch()): Detected[] {
+  const problems = problemsIn(input, search)
   const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))
   const groups = Map.groupBy(sorted, identity).values() as MapIterator<[RuleProblem, ...RuleProblem[]]>
-  const open = Array.from(groups).filter((group) => !isCheckedElsewhere(group, models))
-  return open.map((group) => toDetected(group, models))
+  return Array.from(groups, (group) => toDetected(group, input))
 }
 
 /**
  * Returns one finding for each setting that has a problem, and for each setting or resource that could not be checked.
- * Errors come first. Several models are the cases of one template.
+ * Errors come first.
  */
-export function check(models: Model | readonly Model[]): Finding[] {
-  return detect([models].flat()).map(({ finding }) => finding)
+export function check(input: ReadInput): Finding[] {
+  return detect(input).map(({ finding }) => finding)
 }

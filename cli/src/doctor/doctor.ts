@@ -41,7 +41,7 @@ async function readDeployed({ function: name, region, parameter }: DoctorFlags):
   refuseIf(name.trim() === '', '--function needs the name of a function')
   const { readFunction } = await import('../deployed/read-function.ts') // loads the SDK, which a template does not need
   const model = await readFunction(name, region)
-  return { name, models: () => [model] }
+  return { name, kind: 'deployed', read: () => model }
 }
 
 /** The command `bounded-sqs-batch doctor`: reads, checks, prints the findings, and returns the exit code. */
@@ -52,7 +52,7 @@ export async function doctor(files: readonly string[], flags: DoctorFlags): Prom
     ? { inputs: [await readDeployed(flags)], parameters: new Map<string, string>() }
     : await readTemplates(files, flags)
 
-  const report = examine(inputs, parameters, given, isDeployed)
+  const report = examine(inputs, parameters, given, { isDeployed, strict: flags.strict })
   const text = formatReport(report, flags.json ? 'json' : flags.format, process.stdout)
   if (text !== '') console.log(text)
   for (const message of errorsOf(report)) console.error(`bounded-sqs-batch: ${message}`)

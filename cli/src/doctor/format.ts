@@ -1,7 +1,6 @@
 import { isAbsolute, relative } from 'node:path'
 import { styleText } from 'node:util'
-import { joinNames } from '../rules/rule.ts'
-import { countOf, formatNumber } from '../shared/format.ts'
+import { countOf, formatNumber, joinNames } from '../shared/format.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
 import { type Finding, SEVERITIES } from './check.ts'
 import type { Examined } from './examine.ts'
@@ -64,7 +63,7 @@ function linesOf(finding: Finding, stream: NodeJS.WriteStream): string[] {
 /** The output for people: the findings, the most severe first, then the pages of AWS on those that are not accepted. */
 export function formatText(report: Examined, stream: NodeJS.WriteStream): string {
   const open = report.findings.filter(({ accepted }) => accepted === undefined)
-  const links = new Set(open.map(({ source }) => source))
+  const links = new Set(open.flatMap(({ source }) => source ?? []))
   const lines = [...report.findings.flatMap((finding) => linesOf(finding, stream)), ...links, ...summary(report)]
   return lines.map((line) => wrapWords(line, widthOf(stream), 4)).join('\n')
 }
@@ -111,7 +110,7 @@ export function formatGithub(report: Examined): string {
       const level = accepted === undefined ? COMMANDS[severity] : 'notice'
       const last =
         accepted === undefined ? [fix, ...(set === undefined ? [] : [set])].join('\n') : `Accepted: ${accepted}`
-      return `::${level} ${list.join(',')}::${escapeData(`${message}\n${last}\n${source}\n${help}`)}`
+      return `::${level} ${list.join(',')}::${escapeData([message, last, source, help].filter((part) => part !== undefined).join('\n'))}`
     }),
     ...summary(report),
   ].join('\n')

@@ -2,21 +2,22 @@ import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import type { Model } from '../model/model.ts'
-import { UsageError } from '../shared/errors.ts'
+import { oneLine, UsageError } from '../shared/errors.ts'
 import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { CONFIGURATION, isOfSst, refuseConfiguration } from '../template/other-tools.ts'
-import { parametersOf, parseTemplate, readCases, type Template } from '../template/read-template.ts'
-import { parseTerraformJson } from '../terraform/plan.ts'
+import { parametersOf, parseTemplate, readModel, type Template } from '../template/read-template.ts'
+import { parseTerraformJson, type TerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
+import type { Presentation } from './presentation.ts'
 
 /** An input that was read, or the reason why it was not. */
-export interface Input {
+export interface Input extends Presentation {
   name: string
   error?: string
   template?: Template
-  /** The cases of a template, or the only model of another input. */
-  models: (parameters: ReadonlyMap<string, string>) => Model[]
+  /** Missing if the input was not read. */
+  read?: (parameters: ReadonlyMap<string, string>) => Model
 }
 
 const STANDARD_INPUT = 'standard input'
@@ -25,19 +26,32 @@ const MANIFEST = 'manifest.json'
 /** The file that the Serverless Framework writes beside the template. It repeats the template. */
 const SERVERLESS_STATE = 'serverless-state.json'
 
+/** An input that cannot be read. It never hides the findings of the others. */
 function failed(name: string, error: unknown): Input {
-  if (!(error instanceof UsageError)) throw error
-  return { name, error: error.message, models: () => [] }
+  return { name, kind: 'template', error: errorText(name, error) }
+}
+
+/** Why an input cannot be read, in one line. */
+export function errorText(name: string, error: unknown): string {
+  if (error instanceof UsageError) return error.message
+  const { code } = error as NodeJS.ErrnoException
+  return `${name} cannot be read (${code ?? oneLine(error)})`
 }
 
 function parse(name: string, text: string): Input {
   const shown = parseTerraformJson(name, text)
-  if (shown) return { name, models: () => [readPlan(shown)] }
+  if (shown) return ofPlan(name, shown)
   return ofTemplate(parseTemplate(name, text))
 }
 
-function ofTemplate(template: Template): Input {
-  return { name: template.file, template, models: (parameters) => readCases(template, parameters) }
+function ofPlan(name: string, shown: TerraformJson): Input {
+  const kind = shown.planned_values === undefined ? 'state' : 'plan'
+  return { name, kind, syntax: 'terraform', read: () => readPlan(shown) }
+}
+
+export function ofTemplate(template: Template): Input {
+  const { file, syntax } = template
+  return { name: file, kind: 'template', file, syntax, template, read: (parameters) => readModel(template, parameters) }
 }
 
 async function readOne(path: string): Promise<Input> {
@@ -63,21 +77,32 @@ export function readStacks(folder: string): Input[] | undefined {
 
 /** The templates in a folder and in its subfolders, and plans and states in the form of JSON. */
 async function readFolder(folder: string): Promise<Input[]> {
-  const entries = readdirSync(folder, { withFileTypes: true }) // sorted by name
-  const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
-  if (stacks) return stacks
-  const inputs: Input[] = []
-  for (const entry of entries) {
-    const path = join(folder, entry.name)
-    if (NOT_SEARCHED.test(entry.name) || entry.name === SERVERLESS_STATE) continue
-    if (entry.isDirectory()) inputs.push(...(await readFolder(path)))
-    else if (/\.(ya?ml|json|template)$/.test(entry.name) && isFile(path)) {
-      const text = readText(path)
-      const isPlan = /^\s*{\s*"format_version"/.test(text)
-      if (looksLikeTemplate(text) || isPlan) inputs.push(await readOne(path))
+  try {
+    const entries = readdirSync(folder, { withFileTypes: true }) // sorted by name
+    const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
+    if (stacks) return stacks
+    const inputs: Input[] = []
+    for (const entry of entries) {
+      const path = join(folder, entry.name)
+      if (NOT_SEARCHED.test(entry.name) || entry.name === SERVERLESS_STATE) continue
+      if (entry.isDirectory()) inputs.push(...(await readFolder(path)))
+      else if (/\.(ya?ml|json|template)$/.test(entry.name) && isFile(path)) inputs.push(...(await readFound(path)))
     }
+    return inputs
+  } catch (error) {
+    return [failed(folder, error)]
   }
-  return inputs
+}
+
+/** A file in a folder, if it is a template, a plan or a state, or cannot be read. */
+async function readFound(path: string): Promise<Input[]> {
+  try {
+    const text = readText(path)
+    const isPlan = /^\s*{\s*"format_version"/.test(text)
+    return looksLikeTemplate(text) || isPlan ? [await readOne(path)] : []
+  } catch (error) {
+    return [failed(path, error)]
+  }
 }
 
 /** Explains why a folder has nothing to read. */

@@ -1,48 +1,41 @@
-import type { Mapping, Model } from '../model/model.ts'
+import type { Mapping, Unread } from '../model/model.ts'
 import { type Resource, unknown, valueIn, withId } from '../model/setting.ts'
 import { concurrencyOf } from '../rules/concurrency.ts'
 import { runningWith } from '../rules/queue-rules.ts'
-import { joinNames, numberIn, type Problem, type Siblings } from '../rules/rule.ts'
+import { numberIn, type Problem } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
-import { formatNumber } from '../shared/format.ts'
+import { formatNumber, joinNames } from '../shared/format.ts'
+import { fixOfUnchecked, type Presentation } from './presentation.ts'
 
-type FixOfModel = Pick<Model, 'file' | 'fix'>
-
-function notChecked({ file, fix }: FixOfModel, resource: Resource, what: string, reason: string): Problem {
-  const check = reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'
-  const standard =
-    file === undefined
-      ? 'If access was denied, allow the call. Otherwise check the setting yourself.'
-      : `${check} the deployed function with --function NAME.`
-  return { resource, position: resource.position, what, reason, fix: fix ?? standard }
+function notChecked(input: Presentation, resource: Resource, what: string, reason: string): Problem {
+  return { resource, position: resource.position, what, reason, fix: fixOfUnchecked(input, reason) }
 }
 
 /** Lists what no rule could check of a mapping, and why. Each unknown value that a rule needs is listed here. */
-export function notCheckedOf(model: FixOfModel, mapping: Mapping, { ofFunction, ofQueue }: Siblings): Problem[] {
+export function notCheckedOf(input: Presentation, mapping: Mapping, ofFunction: readonly Mapping[]): Problem[] {
   const { function: lambdaFunction } = mapping
   const ofSettings = settingsOfMapping(mapping).flatMap((named): Problem[] => {
     const { resource, name, setting } = named
     if (setting.state !== 'unknown' || !isNeeded(named, mapping)) return []
-    return [{ ...notChecked(model, resource, name, setting.reason), setting }]
+    return [{ ...notChecked(input, resource, name, setting.reason), setting }]
   })
   const { id, unreadReason, position } = lambdaFunction
   const ofFunctionItself: Problem[] =
     unreadReason === undefined
       ? []
-      : [{ ...notChecked(model, mapping, `the settings of ${id}`, unreadReason), position }]
+      : [{ ...notChecked(input, mapping, `the settings of ${id}`, unreadReason), position }]
   return [
     ...ofSettings,
     ...ofFunctionItself,
-    ...ofConcurrency(model, mapping, ofFunction),
-    ...ofQueueOf(model, mapping),
-    ...ofSharedQueue(model, mapping, ofQueue),
+    ...ofConcurrency(input, mapping, ofFunction),
+    ...ofQueueOf(input, mapping),
   ]
 }
 
 /** Lists the resources that could not be read. Those with the same reason get one finding. */
-export function unreadIn(model: Pick<Model, 'file' | 'fix' | 'unreadResources'>): Problem[] {
-  return model.unreadResources.map((resource) => {
-    const problem = notChecked(model, resource, resource.what ?? 'this item', resource.unreadReason)
+export function unreadIn(input: Presentation, resources: readonly Unread[]): Problem[] {
+  return resources.map((resource) => {
+    const problem = notChecked(input, resource, resource.what ?? 'this item', resource.unreadReason)
     const setting = withId(`${problem.what} ${problem.reason}`, unknown(resource.unreadReason))
     return { ...problem, setting, fix: resource.fix ?? problem.fix }
   })
@@ -50,7 +43,7 @@ export function unreadIn(model: Pick<Model, 'file' | 'fix' | 'unreadResources'>)
 
 /** Reports the reserved concurrency if only all mappings together exceed it, and it is not known whether all run. */
 function ofConcurrency(
-  model: FixOfModel,
+  input: Presentation,
   { function: lambdaFunction }: Mapping,
   mappings: readonly Mapping[],
 ): Problem[] {
@@ -60,12 +53,12 @@ function ofConcurrency(
   if (!(upperBound > reserved)) return []
   const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
   return notKnownToRun.flatMap(({ runs }) =>
-    runs.state === 'unknown' ? { ...notChecked(model, lambdaFunction, what, runs.reason), setting } : [],
+    runs.state === 'unknown' ? { ...notChecked(input, lambdaFunction, what, runs.reason), setting } : [],
   )
 }
 
 /** Reports the mappings of a queue, unless it is known which of them run at the same time. */
-function ofSharedQueue(model: FixOfModel, { queue }: Mapping, mappings: readonly Mapping[]): Problem[] {
+export function ofSharedQueue(input: Presentation, { queue }: Mapping, mappings: readonly Mapping[]): Problem[] {
   const possible = mappings.filter(({ runs }) => valueIn(runs) !== false)
   if (possible.length < 2) return []
   const undecided = possible.filter((mapping) => runningWith(mapping, mappings).length < possible.length)
@@ -73,20 +66,22 @@ function ofSharedQueue(model: FixOfModel, { queue }: Mapping, mappings: readonly
     runs.state === 'unknown' ? runs.reason : (condition?.reason ?? []),
   )
   const what = `whether several mappings read the queue at the same time (${joinNames(possible.map(({ id }) => id))})`
-  return reasons.slice(0, 1).map((reason) => notChecked(model, queue, what, reason))
+  return reasons.slice(0, 1).map((reason) => notChecked(input, queue, what, reason))
 }
 
 /** Reports a queue or a dead-letter queue that could not be read. */
-function ofQueueOf(model: FixOfModel, mapping: Mapping): Problem[] {
+function ofQueueOf(input: Presentation, mapping: Mapping): Problem[] {
   const { queue } = mapping
+  if (mapping.sourceArn) return [] // it is an error
   if (queue.unreadReason !== undefined) {
     const fifo =
       queue.fifo.state === 'unknown' ? ', whether it is a FIFO queue, and whether other mappings read it' : ''
     const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
-    return [{ ...notChecked(model, mapping, what, queue.unreadReason), setting: queue.redrive }]
+    return [{ ...notChecked(input, mapping, what, queue.unreadReason), setting: queue.redrive }]
   }
   const policy = valueIn(queue.redrive)
   if (policy?.deadLetterQueue.unreadReason === undefined || policy.arn.state === 'absent') return []
+  if (policy.arn.fix !== undefined) return []
   if (isOfOtherType(queue, policy.deadLetterQueue)) return []
   const { id, fifo, retention, unreadReason } = policy.deadLetterQueue
   const whats = [
@@ -94,5 +89,5 @@ function ofQueueOf(model: FixOfModel, mapping: Mapping): Problem[] {
     ...(fifo.state === 'unknown' ? [`whether ${valueIn(queue.fifo) ? id : 'it'} is a FIFO queue`] : []),
   ]
   if (whats.length === 0) return []
-  return [{ ...notChecked(model, queue, whats.join(', and '), unreadReason), setting: retention }]
+  return [{ ...notChecked(input, queue, whats.join(', and '), unreadReason), setting: retention }]
 }

@@ -1,4 +1,4 @@
-import type { Code } from '../code/source.ts'
+import type { Code } from '../code-search/search.ts'
 import { known, type Position, type Resource, type Setting, unknown, withId } from './setting.ts'
 import {
   FUNCTION_SETTINGS,
@@ -36,6 +36,14 @@ export interface Environment {
   unknown: readonly { name?: string; reason: string }[]
 }
 
+/** What an input shows of a function beside its settings. */
+export interface FunctionFacts {
+  /** Whether something other than mappings invokes it. Undefined if this is not known. */
+  isInvokedOtherwise: () => boolean | undefined
+  /** The actions that its role allows. Undefined if not all of them are known. */
+  allowedActions: () => readonly string[] | undefined
+}
+
 export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SETTINGS> {
   /** The function of this alias or version. Both share its reserved concurrency. */
   aliasOf?: LambdaFunction
@@ -45,10 +53,16 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   environment?: Environment
   /** The variable NODE_OPTIONS. Missing if the input does not show it. */
   nodeOptions?: Setting<string>
+  /** Missing if the input does not show them. */
+  facts?: FunctionFacts | undefined
 }
 
 /** An SQS event source mapping, enabled or not, with its function and its queue. */
 export interface Mapping extends Resource, SettingsOf<typeof MAPPING_SETTINGS> {
+  /** The ARN of its queue, if AWS rejects what is there. */
+  sourceArn?: Setting<string> | undefined
+  /** Settings that only mappings of streams have. */
+  streamSettings?: readonly { name: string; setting: Setting<boolean> }[]
   /** Only set if the mapping has a condition whose value is not known. `reason` says why. */
   condition?: { name: string; reason: string } | undefined
   function: LambdaFunction
@@ -89,29 +103,19 @@ export function provisionedOf({ minimumPollers, maximumPollers }: Mapping): Sett
 }
 
 export interface Model {
-  /** The template. Missing for a deployed function and for Terraform. */
-  file?: string
-  /** Replaces the default fix in doctor/not-checked.ts. */
-  fix?: string
   mappings: readonly Mapping[]
   /** Mappings of other functions or aliases that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
   /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
   absentResources?: readonly Unread[]
-  /** The syntax of fixes. YAML if it is missing. */
-  syntax?: 'yaml' | 'json' | 'terraform'
   /** The path of the construct in the CDK that makes a resource. Only set for a template. */
   constructOf?: (id: string) => string | undefined
-  /** The case of the template, such as `with Env=prod`. Missing if there is only one case. */
-  label?: string
-  /** The parameter of the template that varies between its cases. */
-  parameter?: string
   /** The findings that the template accepts. */
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]
-  /** The parameters with allowed values that were used and not given. Only set if one case of the template was read. */
+  /** The parameters with allowed values that were used and not given. Only set for a run. */
   chosen?: readonly ChosenValue[]
 }
 

@@ -1,8 +1,8 @@
 import { formatNumber } from '../shared/format.ts'
-import { filtersSetting } from './filters.ts'
-import { absent, type Items, invalid, known, type Setting, unknown, valueIn } from './setting.ts'
-
-type Path = readonly (string | number)[]
+import type { Declaration } from './declaration.ts'
+import { filtersSetting } from './patterns.ts'
+import { absent, type Items, invalid, known, type Setting, unknown, valueIn, withId } from './setting.ts'
+import { at, type Path, type Tree } from './tree.ts'
 
 /** A setting, and where each input has it. A new setting needs one row in a table below. */
 export interface Row<T = unknown> {
@@ -20,6 +20,8 @@ export interface Row<T = unknown> {
   limits?: readonly [least: number, most?: number]
   /** The limits on Lambda Managed Instances, if they are others. */
   managedLimits?: readonly [least: number, most: number]
+  /** The property of a construct of the CDK, with `%` for the value. */
+  cdk?: string
   /** What Terraform shows for a value that is not set. */
   unset?: number
   /** No rule needs the value, so an unknown value is not listed as not checked. */
@@ -48,30 +50,38 @@ const boolean = (name: string, terraform: Row['terraform'], more: More = {}) =>
   row<boolean>('boolean', name, terraform, more)
 const text = (name: string, terraform: Row['terraform'], more: More = {}) => row<string>('text', name, terraform, more)
 
+const presence = (name: string, terraform?: Row['terraform']) =>
+  row<boolean>('presence', name, terraform, { isOptional: true })
+
 const PROVISIONED = 'provisioned_poller_config'
 
 export const MAPPING_SETTINGS = {
   reportBatchItemFailures: row('list', 'FunctionResponseTypes', ['function_response_types'], {
     toSetting: reportsFailures,
+    cdk: 'reportBatchItemFailures: true',
     isOptional: true, // if it is unknown, its rule reports a warning
   }),
-  batchSize: number('BatchSize', ['batch_size'], { default: 10, limits: [1], unset: 0 }),
+  batchSize: number('BatchSize', ['batch_size'], { default: 10, limits: [1], unset: 0, cdk: 'batchSize: %' }),
   window: number('MaximumBatchingWindowInSeconds', ['maximum_batching_window_in_seconds'], {
     default: 0,
     limits: [0, 300],
     unset: 0,
+    cdk: 'maxBatchingWindow: Duration.seconds(%)',
   }),
   maximumConcurrency: number('ScalingConfig.MaximumConcurrency', ['scaling_config', 0, 'maximum_concurrency'], {
     unset: 0,
+    cdk: 'maxConcurrency: %',
   }),
-  // The limits are from API_ProvisionedPollerConfig. The developer guide gives a maximum of 2,000.
+  // The developer guide and CloudFormation have a maximum of 2,000. Only API_ProvisionedPollerConfig has 10,000.
   minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', [PROVISIONED, 0, 'minimum_pollers'], {
     limits: [2, 200],
     unset: 0,
+    cdk: 'provisionedPollerConfig: { minimumPollers: % }',
   }),
   maximumPollers: number('ProvisionedPollerConfig.MaximumPollers', [PROVISIONED, 0, 'maximum_pollers'], {
-    limits: [2, 10_000],
+    limits: [2, 2000],
     unset: 0,
+    cdk: 'provisionedPollerConfig: { maximumPollers: % }',
   }),
   filters: row('list', 'FilterCriteria.Filters', ['filter_criteria', 0, 'filter'], {
     item: ['Pattern', 'pattern'],
@@ -80,9 +90,37 @@ export const MAPPING_SETTINGS = {
   runs: boolean('Enabled', ['enabled'], { default: true, isOptional: true }),
 } satisfies Table
 
+/** Settings that only mappings of streams have. Without a known source, the first ones show that it is not a queue. */
+export const STREAM_SETTINGS = {
+  startingPosition: presence('StartingPosition', ['starting_position']),
+  queues: presence('Queues', ['queues', 0]),
+  topics: presence('Topics', ['topics', 0]),
+  selfManaged: presence('SelfManagedEventSource', ['self_managed_event_source', 0]),
+  retryAttempts: presence('MaximumRetryAttempts', ['maximum_retry_attempts']),
+  recordAge: presence('MaximumRecordAgeInSeconds', ['maximum_record_age_in_seconds']),
+  bisect: presence('BisectBatchOnFunctionError', ['bisect_batch_on_function_error']),
+  destination: presence('DestinationConfig', ['destination_config', 0]),
+  parallelization: presence('ParallelizationFactor', ['parallelization_factor']),
+  tumblingWindow: presence('TumblingWindowInSeconds', ['tumbling_window_in_seconds']),
+} satisfies Table
+export const OTHER_SOURCES = ['startingPosition', 'queues', 'topics', 'selfManaged'] as const
+
+/** Where a resource names another one, or has something else that only the linker reads. */
+export const PLACES = {
+  function: text('FunctionName', ['function_name']),
+  source: text('EventSourceArn', ['event_source_arn']),
+  version: text('FunctionVersion', ['function_version']),
+  weights: text('RoutingConfig.AdditionalVersionWeights', ['routing_config', 0, 'additional_version_weights']),
+  redrive: text('RedrivePolicy', ['redrive_policy']),
+  queueOfPolicy: text('QueueUrl', ['queue_url']),
+  protocol: text('Protocol', ['protocol']),
+  endpoint: text('Endpoint', ['endpoint']),
+  variables: text('Environment.Variables', ['environment', 0, 'variables']),
+} satisfies Table
+
 export const FUNCTION_SETTINGS = {
   /** Whether the function runs on Lambda Managed Instances. */
-  managed: row<boolean>('presence', 'CapacityProviderConfig', ['capacity_provider_config', 0], { isOptional: true }),
+  managed: presence('CapacityProviderConfig', ['capacity_provider_config', 0]),
   // On Managed Instances, 5,400 s since September 2026.
   timeout: number('Timeout', ['timeout'], { default: 3, limits: [1, 900], managedLimits: [1, 5400] }),
   memory: number('MemorySize', ['memory_size'], {
@@ -95,18 +133,28 @@ export const FUNCTION_SETTINGS = {
   reservedConcurrency: number('ReservedConcurrentExecutions', ['reserved_concurrent_executions'], {
     limits: [0],
     unset: -1,
+    cdk: 'reservedConcurrentExecutions: %',
   }),
   /** The mode of tenant isolation. Absent if tenants are not isolated. */
   tenantIsolation: text('TenancyConfig.TenantIsolationMode', ['tenancy_config', 0, 'tenant_isolation_mode']),
   recursiveLoop: text('RecursiveLoop', undefined, { isOptional: true }), // only `local` needs it
+  /** What only asynchronous invocations use. SAM has the second name. */
+  deadLetterConfig: presence('DeadLetterConfig', ['dead_letter_config', 0]),
+  deadLetterQueue: presence('DeadLetterQueue'),
+  invokeConfig: presence('EventInvokeConfig'),
 } satisfies Table
 
 export const QUEUE_SETTINGS = {
   fifo: boolean('FifoQueue', ['fifo_queue'], { default: false }),
-  visibilityTimeout: number('VisibilityTimeout', ['visibility_timeout_seconds'], { default: 30, limits: [0, 43_200] }),
+  visibilityTimeout: number('VisibilityTimeout', ['visibility_timeout_seconds'], {
+    default: 30,
+    limits: [0, 43_200],
+    cdk: 'visibilityTimeout: Duration.seconds(%)',
+  }),
   retention: number('MessageRetentionPeriod', ['message_retention_seconds'], {
     default: 345_600,
     limits: [60, 1_209_600],
+    cdk: 'retentionPeriod: Duration.seconds(%)',
   }),
   delay: number('DelaySeconds', ['delay_seconds'], { default: 0, limits: [0, 900] }),
   maximumMessageSize: number('MaximumMessageSize', ['max_message_size'], {
@@ -121,63 +169,110 @@ export const QUEUE_SETTINGS = {
 } satisfies Table
 
 export const SUBSCRIPTION_SETTINGS = {
-  isRaw: boolean('RawMessageDelivery', ['raw_message_delivery'], { default: false }),
+  isRaw: boolean('RawMessageDelivery', ['raw_message_delivery'], { default: false, cdk: 'rawMessageDelivery: %' }),
 } satisfies Table
 
 /** The keys of a redrive policy, which is JSON text in Terraform and in the API. */
 export const REDRIVE_SETTINGS = {
   // If it is unknown, the dead-letter queue is listed as not checked.
   arn: text('deadLetterTargetArn', ['deadLetterTargetArn'], { isOptional: true }),
-  maxReceiveCount: number('maxReceiveCount', ['maxReceiveCount'], { limits: [1, 1000] }),
+  maxReceiveCount: number('maxReceiveCount', ['maxReceiveCount'], { limits: [1, 1000], cdk: 'maxReceiveCount: %' }),
 } satisfies Table
 
 /** All settings of a table. */
 export type SettingsOf<T extends Table> = { [K in keyof T]: Setting<T[K] extends Row<infer V> ? V : never> }
 
+const REPORTS = 'ReportBatchItemFailures'
+
 /** Whether ReportBatchItemFailures is on. It can be on although another item is not known. */
 function reportsFailures(items: Items): Setting<boolean> {
   if (items.state !== 'known') return items.state === 'unknown' ? items : known(false)
   const { value: types, position } = items
-  const isOn = types.some((type) => valueIn(type) === 'ReportBatchItemFailures')
+  const wrong = types.map(valueIn).find((type) => type !== undefined && type !== REPORTS)
+  if (wrong !== undefined) {
+    return invalid(`"${wrong}" is not a value of FunctionResponseTypes`, `Set it to [${REPORTS}].`, position)
+  }
+  const isOn = types.some((type) => valueIn(type) === REPORTS)
   const unresolved = types.find(({ state }) => state === 'unknown')
   return unresolved?.state === 'unknown' && !isOn ? unknown(unresolved.reason, position) : known(isOn, position)
 }
 
-/**
- * Reads the settings of a resource. `get` returns the value that the input has, as any type. For a list, it is the list
- * of its items.
- *
- * @param identify returns the id of a setting without a position, from its name
- */
-export function readTable<T extends Table>(
-  table: T,
-  get: (row: Row) => Setting<unknown>,
-  identify: (name: string, setting: Setting<unknown>) => string,
-): SettingsOf<T> {
+/** How an input names the properties of a resource. */
+export type Format = 'cloudFormation' | 'terraform' | 'api'
+
+/** The value of a row, as the input has it. */
+export function valueAt({ path, terraform, unset, kind }: Row, properties: Tree, format: Format): Tree {
+  if (format !== 'terraform') return at(properties, ...path)
+  if (!terraform) return absent
+  const value = at(properties, ...terraform)
+  // Terraform also shows numbers and booleans that are not set.
+  const isUnset = value.state === 'known' && (value.value === unset || (kind === 'presence' && !value.value))
+  return isUnset ? absent : value
+}
+
+/** What a table is read from. */
+type Source = Pick<Declaration, 'id' | 'declaredAs' | 'uniqueId' | 'omitted' | 'properties'>
+
+/** A setting with an id, if it has no position. Instances of one declaration share it if their values are equal. */
+export function identified<T>(source: Omit<Source, 'properties'>, key: string, setting: Setting<T>): Setting<T> {
+  if (setting.state === 'absent' || setting.position) return setting
+  const { id, declaredAs, uniqueId = id } = source
+  return withId(
+    declaredAs === undefined ? `${uniqueId} ${key}` : `${declaredAs} ${key} ${JSON.stringify(setting)}`,
+    setting,
+  )
+}
+
+/** The settings of a resource. */
+export function settingsIn<T extends Table>(table: T, source: Source, format: Format): SettingsOf<T> {
+  const { omitted, properties } = source
   const { managed } = table
-  const isManaged = managed !== undefined && get(managed).state !== 'absent'
+  const isManaged = managed !== undefined && valueAt(managed, properties, format).state !== 'absent'
   const entries = Object.entries(table).map(([key, row]): [string, Setting<unknown>] => {
-    const { managedLimits } = row
-    const given = get(row)
-    const read = convert(isManaged && managedLimits ? { ...row, limits: managedLimits } : row, given)
+    const tree = valueAt(row, properties, format)
+    const isOmitted = tree.state === 'absent' && omitted !== undefined && row.default !== undefined
+    const given: Tree = isOmitted ? unknown(omitted) : tree
+    const read = convert(isManaged && row.managedLimits ? { ...row, limits: row.managedLimits } : row, given, format)
     if (read.state === 'absent') return [key, absent]
-    const { section, id = identify(key, read) } = given
-    return [key, { ...read, ...(section === undefined ? {} : { section }), ...(read.position ? {} : { id }) }]
+    const { section, id } = given
+    const setting = id === undefined ? identified(source, key, read) : { ...read, id }
+    return [key, section === undefined ? setting : { ...setting, section }]
   })
   return Object.fromEntries(entries) as SettingsOf<T>
 }
 
-function convert(row: Row, setting: Setting<unknown>): Setting<unknown> {
-  const { position } = setting
-  const value = valueIn(setting)
-  const isList = Array.isArray(value)
-  if (row.toSetting && (isList || setting.state !== 'known')) return row.toSetting(setting as Items)
+/** A value that is not a list or a map. */
+function single(tree: Tree): Setting<unknown> {
+  const { position } = tree
+  if (tree.state === 'list' || tree.state === 'map') return unknown(`it is a ${tree.state}`, position)
+  return tree.state === 'unknown'
+    ? unknown(tree.reason, position)
+    : tree.state === 'known'
+      ? known(tree.value, position)
+      : absent
+}
+
+function convert(row: Row, tree: Tree, format: Format): Setting<unknown> {
+  const { position } = tree
+  if (row.toSetting) {
+    if (tree.state === 'known' || tree.state === 'map')
+      return invalid('it is not a list', 'Set it to a list.', position)
+    const [cloudFormation, terraform] = row.item ?? []
+    const step = format === 'terraform' ? terraform : cloudFormation
+    const ofItem = (item: Tree): Setting<unknown> => {
+      const value = step === undefined ? item : at(item, step)
+      const form = value.state === 'map' ? {} : value.state === 'list' ? [] : undefined
+      return form ? known(form, value.position) : single(value)
+    }
+    const items = tree.state === 'list' ? tree.items.filter(({ state }) => state !== 'absent').map(ofItem) : undefined
+    return row.toSetting(items ? known(items, position) : (single(tree) as Items))
+  }
+  if (row.kind === 'presence' && ['known', 'list', 'map'].includes(tree.state)) return known(true, position)
+  const setting = single(tree)
   if (setting.state === 'unknown') return setting
-  if (row.toSetting) return invalid('it is not a list', 'Set it to a list.', position)
-  if (row.kind === 'presence') return setting.state === 'known' ? known(true, position) : absent
-  if (typeof value === 'object') return unknown(`it is a ${isList ? 'list' : 'map'}`, position)
-  if (row.kind === 'number') return numberSetting(row, value, position)
+  const value = valueIn(setting)
   if (value === undefined) return defaultOf(row)
+  if (row.kind === 'number') return numberSetting(row, value, position)
   return row.kind === 'boolean' ? toBoolean(String(value), position) : known(String(value), position)
 }
 

@@ -13,7 +13,7 @@ export function isProvisioned(mapping: Mapping): boolean {
 
 /** The maximum concurrency after the fix of a value that AWS rejects. NaN if it is not set or not known. */
 export function allowedConcurrency({ maximumConcurrency }: Mapping): number {
-  return Math.min(Math.max(numberIn(maximumConcurrency), LEAST), MOST)
+  return Math.max(numberIn(maximumConcurrency), LEAST)
 }
 
 /** The most concurrent invocations of a mapping. NaN if nothing limits it, or if the limit is not known. */

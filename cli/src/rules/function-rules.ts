@@ -1,6 +1,8 @@
+import type { Call } from '../code-search/search.ts'
 import type { LambdaFunction } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { LAMBDA_GUIDE, problem, type Rule, sourceOf } from './rule.ts'
+import { FUNCTION_SETTINGS } from '../model/settings.ts'
+import { LAMBDA_GUIDE, numberIn, type Problem, problem, type Rule } from './rule.ts'
 
 /** Whether the runtime is Node.js, or may be. */
 export function mayBeNode({ runtime }: LambdaFunction): boolean {
@@ -14,7 +16,79 @@ export function refusesRequire(lambdaFunction: LambdaFunction): boolean {
   return mayBeNode(lambdaFunction) && !options?.includes('--experimental-require-module')
 }
 
+/** What only asynchronous invocations use. */
+const ASYNCHRONOUS = ['deadLetterConfig', 'deadLetterQueue', 'invokeConfig'] as const
+
+/** The actions of SQS that functions of this package need. */
+const NEEDED: Readonly<Record<Call, string>> = {
+  deadLetter: 'sqs:SendMessage',
+  retryBackoff: 'sqs:ChangeMessageVisibility',
+  isolateCrashes: 'sqs:ChangeMessageVisibility',
+}
+/** The memory in megabytes from which a first call of SQS ends in time. */
+const MEMORY_FOR_SQS = 512
+
+/** Whether an action in a policy, which can have wildcards, allows an action. */
+function allows(pattern: string, action: string): boolean {
+  const [start = '', ...rest] = pattern.toLowerCase().split('*')
+  const text = action.toLowerCase()
+  // All wildcards in use are at the end: sqs:Send*, sqs:*, *.
+  return rest.length === 0 ? text === start : text.startsWith(start)
+}
+
 export const FUNCTION_RULES: readonly Rule[] = [
+  {
+    id: 'unused-failure-settings',
+    severity: 'warning',
+    why: 'Only asynchronous invocations use it. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
+    source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
+    check: ({ function: lambdaFunction }) => {
+      const owner = lambdaFunction.aliasOf ?? lambdaFunction
+      const set = ASYNCHRONOUS.filter((key) => owner[key].state === 'known')
+      if (set.length === 0 || owner.facts?.isInvokedOtherwise() !== false) return []
+      return set.map((key): Problem => {
+        const { name } = FUNCTION_SETTINGS[key]
+        const fix = `Remove ${name}. Give the queue a redrive policy.`
+        return problem(owner, owner[key], `The function has ${name}, but only queues invoke it`, fix)
+      })
+    },
+  },
+  {
+    id: 'missing-permission',
+    severity: 'warning',
+    why: 'SQS denies the call, so failed messages are neither delayed nor sent to the dead-letter queue by the function.',
+    source: `${LAMBDA_GUIDE}/lambda-intro-execution-role.html`,
+    check: ({ function: lambdaFunction }, { evidenceOf }) => {
+      const owner = lambdaFunction.aliasOf ?? lambdaFunction
+      const { calls = [] } = evidenceOf(lambdaFunction)
+      const actions = calls.length > 0 ? owner.facts?.allowedActions() : undefined
+      const missing = actions && calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
+      return (missing ?? []).map((call): Problem => {
+        const what = `The function calls ${call}(), but no statement of its role allows ${NEEDED[call]}`
+        return {
+          resource: owner,
+          position: owner.position,
+          what,
+          fix: `Allow ${NEEDED[call]} in the role of the function.`,
+        }
+      })
+    },
+  },
+  {
+    id: 'memory-for-sqs',
+    severity: 'warning',
+    why: 'CPU grows with the memory. With less of it, the first call of SQS can take longer than the time that a batch has left.',
+    source: `${LAMBDA_GUIDE}/configuration-memory.html`,
+    check: ({ function: lambdaFunction }, { evidenceOf }) => {
+      const { memory } = lambdaFunction
+      const [call] = evidenceOf(lambdaFunction).calls ?? []
+      if (call === undefined || !(numberIn(memory) < MEMORY_FOR_SQS)) return undefined
+      const standard = memory.state === 'known' && memory.isDefault ? ', the default' : ''
+      const what = `The function calls ${call}(), but its memory is ${numberIn(memory)} MB${standard}`
+      const assignment = { row: FUNCTION_SETTINGS.memory, value: MEMORY_FOR_SQS }
+      return problem(lambdaFunction, memory, what, `Set MemorySize to ${MEMORY_FOR_SQS} or more.`, assignment)
+    },
+  },
   {
     id: 'tenant-isolation',
     severity: 'error',
@@ -33,11 +107,11 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
-    check: ({ function: lambdaFunction }) => {
+    check: ({ function: lambdaFunction }, { evidenceOf }) => {
       const { nodeOptions, unreadReason, aliasOf, code = aliasOf?.code } = lambdaFunction
       // A bundler includes this package in the file.
       if (!refusesRequire(lambdaFunction) || code?.isBuilt) return undefined
-      const { requiresPackage: file } = sourceOf(lambdaFunction)
+      const { requiresPackage: file } = evidenceOf(lambdaFunction)
       if (file === undefined) return undefined
       const what = `${file} loads this package with require()`
       const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'

@@ -1,9 +1,12 @@
+import type { Evidence } from '../code-search/search.ts'
+import { DEFAULT_FILTERS } from '../filters/filters.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
-import { formatNumber } from '../shared/format.ts'
+import { formatNumber, joinNames } from '../shared/format.ts'
 import { allowedConcurrency, concurrencyOf, INVOCATIONS_PER_POLLER, isOpen, isProvisioned } from './concurrency.ts'
 import {
+  type Context,
   formatSeconds,
   LAMBDA_GUIDE,
   numberIn,
@@ -11,10 +14,9 @@ import {
   patternsOf,
   problem,
   type Rule,
-  type Siblings,
-  sourceOf,
 } from './rule.ts'
 
+const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 
@@ -46,30 +48,21 @@ const THROTTLED =
   'Lambda throttles invocations above the reserved concurrency, and retries a throttled batch until its visibility ' +
   'timeout ends. Each such delivery counts as a receive, so valid messages can be dead-lettered.'
 
-/** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
-function offWith({ function: lambdaFunction, batchSize }: Mapping, off: string, fix: string): Partial<Problem> {
-  const source = sourceOf(lambdaFunction)
-  if (source.reports !== undefined) return { what: `${off}, but the function can report failures: ${source.reports}` }
-  if (source.missing !== undefined) {
-    return {
-      what: `${off}, and it is not known whether the function reports failures: ${source.missing}`,
-      why: 'If it does, Lambda ignores them, and deletes those messages. --strict makes this an error.',
-      severity: 'warning',
-    }
+/** What it means that ReportBatchItemFailures is off, which depends on whether the code reports failures. */
+function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string): Partial<Problem> {
+  const { reports, missing, searched } = evidence
+  if (reports !== undefined) return { what: `${off}, but the function can report failures: ${reports}` }
+  const isSingle = numberIn(mapping.batchSize) === 1
+  const severity = isSingle ? 'info' : 'warning'
+  if (missing !== undefined) {
+    const what = `${off}, and it is not known whether the function reports failures: ${missing}`
+    return { what, why: 'If it does, Lambda ignores them, and deletes those messages.', severity }
   }
-  const code = {
-    what: `${off}, and the code does not report failures. Searched: ${source.searched}`,
-    fix: `Let the code report the messages that failed. ${fix}`,
-  }
-  if (numberIn(batchSize) === 1) {
-    return {
-      ...code,
-      why: 'If the function throws, Lambda redelivers the only message of the batch.',
-      severity: 'info',
-    }
-  }
-  const why = 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
-  return { ...code, why, severity: 'warning' }
+  const what = `${off}, and the code does not report failures. Searched: ${searched}`
+  const why = isSingle
+    ? 'If the function throws, Lambda redelivers the only message of the batch.'
+    : 'If the function throws, Lambda redelivers the whole batch, with the messages that were processed.'
+  return { what, why, fix: `Let the code report the messages that failed. ${fix}`, severity }
 }
 
 function isFifo({ queue }: Mapping) {
@@ -89,8 +82,27 @@ function raiseReserved({ function: lambdaFunction }: Mapping, what: string, need
   return { ...problem(owner, owner.reservedConcurrency, what, fix, assignment), strictness: needed }
 }
 
+/** Lower limits protect what the reserved concurrency protects, so they come first. */
+function lowerLimits(mapping: Mapping, what: string, reserved: number, context: Context): Problem {
+  const { counted, needed } = concurrencyOf(context.ofFunction, reserved)
+  const raise = raiseReserved(mapping, what, needed)
+  const also = `or ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
+  const [only = mapping, ...more] = counted
+  if (more.length > 0) {
+    const names = joinNames(counted.map(({ id }) => id))
+    const fix = `Set the limits of ${names} to ${formatNumber(reserved)} together, ${also}`
+    return { ...raise, fix, assignment: undefined }
+  }
+  const key = isProvisioned(only) ? 'maximumPollers' : 'maximumConcurrency'
+  const row = MAPPING_SETTINGS[key]
+  const value = Math.floor(reserved / (isProvisioned(only) ? INVOCATIONS_PER_POLLER : 1))
+  if (value < 2) return raise
+  const fix = `Set ${row.name} of ${only.id} to at most ${formatNumber(value)}, ${also}`
+  return { ...raise, fix, assignment: { row, value } }
+}
+
 /** Limits a mapping, so that all mappings of the function fit into its reserved concurrency, which may have to be higher. */
-function limit(mapping: Mapping, reserved: number, { ofFunction }: Siblings): Problem {
+function limit(mapping: Mapping, reserved: number, { ofFunction }: Context): Problem {
   const { needed, lowerBound, limitFor } = concurrencyOf(ofFunction, reserved)
   const key = isProvisioned(mapping) ? 'maximumPollers' : 'maximumConcurrency'
   const value = Math.floor(limitFor(mapping) / (isProvisioned(mapping) ? INVOCATIONS_PER_POLLER : 1))
@@ -109,7 +121,7 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
-    check: (mapping) => {
+    check: (mapping, { evidenceOf }) => {
       const { reportBatchItemFailures: setting } = mapping
       const fix = 'Set FunctionResponseTypes to [ReportBatchItemFailures].'
       if (setting.state === 'unknown') {
@@ -120,7 +132,10 @@ export const MAPPING_RULES: readonly Rule[] = [
       if (valueIn(setting) !== false) return undefined
       const off = 'ReportBatchItemFailures is off'
       const assignment = { row: MAPPING_SETTINGS.reportBatchItemFailures, value: ['ReportBatchItemFailures'] }
-      return { ...problem(mapping, setting, off, fix, assignment), ...offWith(mapping, off, fix) }
+      return {
+        ...problem(mapping, setting, off, fix, assignment),
+        ...offWith(mapping, evidenceOf(mapping.function), off, fix),
+      }
     },
   },
   {
@@ -134,6 +149,28 @@ export const MAPPING_RULES: readonly Rule[] = [
         if (error === undefined) return []
         const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
         return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${error}`, fix)]
+      }),
+  },
+  {
+    id: 'filter-quota',
+    severity: 'info',
+    why: 'The default quota is 5 filters. Without a higher one, Lambda rejects the mapping.',
+    source: `${LAMBDA_GUIDE}/invocation-eventfiltering.html`,
+    check: (mapping) => {
+      const { length } = patternsOf(mapping)
+      if (length <= DEFAULT_FILTERS) return undefined
+      const fix = 'Make sure that your account has a higher quota.'
+      return { resource: mapping, position: mapping.filters.position, what: `The mapping has ${length} filters`, fix }
+    },
+  },
+  {
+    id: 'stream-setting',
+    severity: 'error',
+    why: 'Lambda rejects the mapping: only streams have this setting.',
+    source: MAPPING,
+    check: (mapping) =>
+      (mapping.streamSettings ?? []).map(({ name, setting }): Problem => {
+        return problem(mapping, setting, `The mapping of a queue sets ${name}`, `Remove ${name}.`)
       }),
   },
   {
@@ -210,14 +247,25 @@ export const MAPPING_RULES: readonly Rule[] = [
   {
     id: 'concurrency-range',
     severity: 'error',
-    why: 'Lambda rejects the mapping: the value must be from 2 to 1,000.',
+    why: 'Lambda rejects the mapping: the value must be 2 or more.',
     source: SCALING,
     check: (mapping) => {
       const most = numberIn(mapping.maximumConcurrency)
-      if (!(most < 2 || most > 1000)) return undefined
-      const fix = 'Set MaximumConcurrency to a value from 2 to 1,000, or remove it.'
       const what = `The maximum concurrency is ${formatNumber(most)}`
-      return setTo(mapping, 'maximumConcurrency', allowedConcurrency(mapping), what, fix)
+      if (most < 2) {
+        const fix = 'Set MaximumConcurrency to 2 or more, or remove it.'
+        return setTo(mapping, 'maximumConcurrency', allowedConcurrency(mapping), what, fix)
+      }
+      if (!(most > 1000)) return undefined
+      const why = 'The default quota is 1,000. Without a higher one, Lambda rejects the mapping.'
+      const found = lower(mapping, 'maximumConcurrency', what, 1000)
+      return {
+        ...found,
+        severity: 'info',
+        why,
+        fix: 'Make sure that your account has a higher quota.',
+        assignment: undefined,
+      }
     },
   },
   {
@@ -225,14 +273,14 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'error',
     why: THROTTLED,
     source: SCALING,
-    check: (mapping, { ofFunction }) => {
+    check: (mapping, context) => {
       const reserved = numberIn(mapping.function.reservedConcurrency)
-      const { counted, lowerBound, needed } = concurrencyOf(ofFunction, reserved)
+      const { counted, lowerBound } = concurrencyOf(context.ofFunction, reserved)
       if (!(lowerBound > reserved && reserved > 0)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
       const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
       const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      return raiseReserved(mapping, what, needed)
+      return lowerLimits(mapping, what, reserved, context)
     },
   },
   {
@@ -240,12 +288,12 @@ export const MAPPING_RULES: readonly Rule[] = [
     severity: 'warning',
     why: THROTTLED,
     source: SCALING,
-    check: (mapping, siblings) => {
+    check: (mapping, context) => {
       const reserved = numberIn(mapping.function.reservedConcurrency)
-      const most = siblings.ofFunction.length * mostOf(mapping)
-      const limited = isOpen(mapping) && reserved < most ? [limit(mapping, reserved, siblings)] : []
+      const most = context.ofFunction.length * mostOf(mapping)
+      const limited = isOpen(mapping) && reserved < most ? [limit(mapping, reserved, context)] : []
       if (reserved !== 0) return limited
-      const { needed } = concurrencyOf(siblings.ofFunction, reserved)
+      const { needed } = concurrencyOf(context.ofFunction, reserved)
       const what = 'The reserved concurrency is 0, so the function never runs'
       const why = 'The messages wait in the queue until they are dead-lettered or expire.'
       return [{ ...raiseReserved(mapping, what, needed), severity: 'error', why }, ...limited]

@@ -1,12 +1,11 @@
 import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
-import { countOf, formatNumber } from '../shared/format.ts'
-import { mayBeNode } from './function-rules.ts'
-import { outageSeconds } from './outage.ts'
+import { countOf, formatNumber, joinNames } from '../shared/format.ts'
+import { pageOf } from '../shared/pages.ts'
 import {
+  type Context,
   formatSeconds,
-  joinNames,
   LAMBDA_GUIDE,
   numberIn,
   type Problem,
@@ -14,7 +13,6 @@ import {
   problem,
   type Rule,
   SQS_GUIDE,
-  sourceOf,
 } from './rule.ts'
 
 const CONFIGURE = `${LAMBDA_GUIDE}/services-sqs-configure.html`
@@ -44,16 +42,16 @@ function visibilityAfter({ queue }: Mapping, ofQueue: readonly Mapping[]): numbe
 }
 
 /** How many receives a queue should allow. */
-function receivesFor({ queue }: Mapping, ofQueue: readonly Mapping[]) {
-  const usesBackoff = ofQueue.some((one) => sourceOf(one.function).calls?.includes('retryBackoff'))
+function receivesFor({ queue }: Mapping, { ofQueue, evidenceOf }: Context) {
+  const usesBackoff = ofQueue.some((one) => evidenceOf(one.function).calls?.includes('retryBackoff'))
   return usesBackoff && valueIn(queue.fifo) === false ? RECEIVES_WITH_BACKOFF : RECEIVES
 }
 
 /** The settings of a queue after the fixes of all findings. A setting is NaN if it is not set or not known. */
-function settingsAfter(mapping: Mapping, ofQueue: readonly Mapping[]) {
+function settingsAfter(mapping: Mapping, context: Context) {
   const { retention, delay, redrive, isDeadLetterQueue } = mapping.queue
-  const visibility = visibilityAfter(mapping, ofQueue)
-  const { least, advised } = receivesFor(mapping, ofQueue)
+  const visibility = visibilityAfter(mapping, context.ofQueue)
+  const { least, advised } = receivesFor(mapping, context)
   const getsPolicy = redrive.state === 'absent' && !isDeadLetterQueue
   const count = getsPolicy ? advised : numberIn(redriveOf(mapping).maxReceiveCount)
   // 14 days is the longest retention period, and it must be longer than all deliveries.
@@ -76,10 +74,10 @@ function isTooShort(mapping: Mapping): boolean {
  * A fix that sets one thing, and all other settings that are right now and must follow. A longer visibility timeout, or
  * more receives, need a longer retention period.
  */
-function setAlso(first: string, mapping: Mapping, ofQueue: readonly Mapping[]): string {
+function setAlso(first: string, mapping: Mapping, context: Context): string {
   const { queue } = mapping
   const { maxReceiveCount, deadLetterQueue } = redriveOf(mapping)
-  const { receives, retention } = settingsAfter(mapping, ofQueue)
+  const { receives, retention } = settingsAfter(mapping, context)
   const isShorter = (period: number) => valueIn(queue.fifo) === false && numberIn(deadLetterQueue?.retention) < period
   const all = [
     first,
@@ -109,11 +107,11 @@ function strictest(mappings: readonly Mapping[], numberOf: (mapping: Mapping) =>
 }
 
 /** The problem, with a fix that suits all functions of the queue: a queue has only one visibility timeout. */
-function raiseVisibilityTimeout(mappings: readonly Mapping[], what: string): Problem {
-  const mapping = strictest(mappings, recommended)
+function raiseVisibilityTimeout(context: Context, what: string): Problem {
+  const mapping = strictest(context.ofQueue, recommended)
   const { queue } = mapping
   const seconds = recommended(mapping)
-  const fix = setAlso(`VisibilityTimeout to ${seconds}`, mapping, mappings)
+  const fix = setAlso(`VisibilityTimeout to ${seconds}`, mapping, context)
   const assignment = { row: QUEUE_SETTINGS.visibilityTimeout, value: seconds }
   return { ...problem(queue, queue.visibilityTimeout, what, fix, assignment), strictness: seconds }
 }
@@ -160,9 +158,9 @@ function namesOf(mappings: readonly Mapping[]) {
 }
 
 /** A longer retention period. If even 14 days are too short, fewer receives. */
-function keepLonger(mapping: Mapping, ofQueue: readonly Mapping[], than: string, more: Partial<Problem>): Problem {
+function keepLonger(mapping: Mapping, context: Context, than: string, more: Partial<Problem>): Problem {
   const { queue } = mapping
-  const { receives, retention: value } = settingsAfter(mapping, ofQueue)
+  const { receives, retention: value } = settingsAfter(mapping, context)
   const what = `The queue keeps messages for ${formatSeconds(queue.retention)}, which is not longer than ${than}`
   const { maxReceiveCount } = redriveOf(mapping)
   if (maxReceiveCount && numberIn(queue.retention) === MAX_RETENTION) {
@@ -170,27 +168,24 @@ function keepLonger(mapping: Mapping, ofQueue: readonly Mapping[], than: string,
     const fix = `Set maxReceiveCount to at most ${receives}.`
     return { ...problem(queue, maxReceiveCount, what, fix, assignment), ...more }
   }
-  const fix = setAlso(retentionFix(value), mapping, ofQueue)
+  const fix = setAlso(retentionFix(value), mapping, context)
   return { ...problem(queue, queue.retention, what, fix, { row: QUEUE_SETTINGS.retention, value }), ...more }
 }
 
-/** How long an outage a message survives, as far as the code shows it. */
-function outageOf({ queue, function: lambdaFunction }: Mapping, receives: number): string {
-  const { missing, backoff } = sourceOf(lambdaFunction)
-  const minutes = (seconds: number) => countOf(Math.floor(seconds / 6) / 10, 'minute')
-  const reason = missing ?? (backoff && 'reason' in backoff ? backoff.reason : undefined)
-  if (reason !== undefined) return `How long an outage a message survives is not known: ${reason}`
+/** What a low number of receives means. */
+function outageOf({ queue }: Mapping, receives: number, usesBackoff: boolean): string {
   if (receives === 1) return 'A message is dead-lettered after its first failure'
-  if (backoff === undefined || 'reason' in backoff) {
-    const seconds = (receives - 1) * numberIn(queue.visibilityTimeout)
-    if (Number.isNaN(seconds))
-      return 'How long an outage a message survives is not known, as the visibility timeout is not'
-    const without = mayBeNode(lambdaFunction) ? 'Without retryBackoff(), a' : 'A'
-    return `${without} message survives an outage of up to ${minutes(seconds)}`
-  }
-  const who =
-    backoff.jitter === 'full' ? '99 % of the messages survive an outage of' : 'a message survives an outage of up to'
-  return `With retryBackoff(), ${who} ${minutes(outageSeconds(backoff, receives))}`
+  if (usesBackoff) return 'With retryBackoff(), whose first delays are short, a message survives only a short outage'
+  const seconds = (receives - 1) * numberIn(queue.visibilityTimeout)
+  return Number.isNaN(seconds)
+    ? `A message is dead-lettered after ${receives} failures`
+    : `A message survives an outage of up to ${timeOf(seconds)}`
+}
+
+/** `20 seconds`, `9 minutes`, `2 hours`. Rounded down. */
+function timeOf(seconds: number): string {
+  if (seconds < 120) return countOf(seconds, 'second')
+  return seconds < 7200 ? countOf(Math.floor(seconds / 60), 'minute') : countOf(Math.floor(seconds / 3600), 'hour')
 }
 
 export const QUEUE_RULES: readonly Rule[] = [
@@ -214,12 +209,12 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'Lambda rejects the mapping: SQS could redeliver a message while the function still processes it.',
     source: CONFIGURE,
-    check: ({ queue }, { ofQueue }) => {
+    check: ({ queue }, context) => {
       const { visibilityTimeout } = queue
-      const { id, timeout } = strictest(ofQueue, timeoutOf).function
+      const { id, timeout } = strictest(context.ofQueue, timeoutOf).function
       if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
       const what = `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below the timeout of ${id} (${formatSeconds(timeout)})`
-      return raiseVisibilityTimeout(ofQueue, what)
+      return raiseVisibilityTimeout(context, what)
     },
   },
   {
@@ -227,15 +222,15 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
     source: CONFIGURE,
-    check: ({ queue }, { ofQueue }) => {
+    check: ({ queue }, context) => {
       const { visibilityTimeout } = queue
-      const mapping = strictest(ofQueue, recommended)
+      const mapping = strictest(context.ofQueue, recommended)
       if (!(numberIn(visibilityTimeout) < recommended(mapping))) return undefined
       const { id, timeout } = mapping.function
       const what =
         `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
         `plus the batching window (${formatNumber(windowAfter(mapping))} s)`
-      return raiseVisibilityTimeout(ofQueue, what)
+      return raiseVisibilityTimeout(context, what)
     },
   },
   {
@@ -243,19 +238,19 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'error',
     why: 'The message expires before it is received again, so it is lost.',
     source: 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html',
-    check: (mapping, { ofQueue }) => {
+    check: (mapping, context) => {
       const { retention, visibilityTimeout, delay } = mapping.queue
       const count = numberIn(redriveOf(mapping).maxReceiveCount)
       if (!isTooShort(mapping)) return undefined
       if (numberIn(retention) <= numberIn(delay)) {
         const why = 'The message expires before it is delivered, so it is lost.'
-        return keepLonger(mapping, ofQueue, `the delay (${formatSeconds(delay)})`, { why })
+        return keepLonger(mapping, context, `the delay (${formatSeconds(delay)})`, { why })
       }
       const hidden = `the visibility timeout (${formatSeconds(visibilityTimeout)})`
-      if (numberIn(retention) <= numberIn(visibilityTimeout)) return keepLonger(mapping, ofQueue, hidden, {})
+      if (numberIn(retention) <= numberIn(visibilityTimeout)) return keepLonger(mapping, context, hidden, {})
       const why =
         'A message that fails each time expires before its last delivery, and never reaches the dead-letter queue.'
-      return keepLonger(mapping, ofQueue, `${formatNumber(count)} times ${hidden}`, { severity: 'warning', why })
+      return keepLonger(mapping, context, `${formatNumber(count)} times ${hidden}`, { severity: 'warning', why })
     },
   },
   {
@@ -277,7 +272,7 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'A message that always fails is redelivered until its retention period ends, and is then lost.',
     source: CONFIGURE,
-    check: (mapping, { ofQueue }) => {
+    check: (mapping, context) => {
       const { queue } = mapping
       const { deadLetterQueue, arn } = redriveOf(mapping)
       if (arn && deadLetterQueue?.id === queue.id) {
@@ -286,9 +281,9 @@ export const QUEUE_RULES: readonly Rule[] = [
       }
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
-      const { advised } = receivesFor(mapping, ofQueue)
+      const { advised } = receivesFor(mapping, context)
       const policy = `RedrivePolicy with a dead-letter queue and a maxReceiveCount of ${advised} or more`
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', setAlso(policy, mapping, ofQueue))
+      return problem(queue, queue.redrive, 'The queue has no redrive policy', setAlso(policy, mapping, context))
     },
   },
   {
@@ -296,15 +291,17 @@ export const QUEUE_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'Throttled and unfinished batches also count as receives, so valid messages can be dead-lettered.',
     source: CONFIGURE,
-    check: (mapping, { ofQueue }) => {
+    check: (mapping, context) => {
       const { maxReceiveCount } = redriveOf(mapping)
       const count = numberIn(maxReceiveCount)
-      const { least, advised } = receivesFor(mapping, ofQueue)
-      if (!maxReceiveCount || !(count < least)) return undefined
-      const what = `maxReceiveCount is ${count}. ${outageOf(mapping, count)}`
-      const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: advised }
-      const fix = setAlso(`maxReceiveCount to ${advised} or more`, mapping, ofQueue)
-      return problem(mapping.queue, maxReceiveCount, what, fix, assignment)
+      const receives = receivesFor(mapping, context)
+      if (!maxReceiveCount || !(count < receives.least)) return undefined
+      const usesBackoff = receives === RECEIVES_WITH_BACKOFF
+      const what = `maxReceiveCount is ${count}. ${outageOf(mapping, count, usesBackoff)}`
+      const assignment = { row: REDRIVE_SETTINGS.maxReceiveCount, value: receives.advised }
+      const fix = setAlso(`maxReceiveCount to ${receives.advised} or more`, mapping, context)
+      const found = problem(mapping.queue, maxReceiveCount, what, fix, assignment)
+      return usesBackoff ? { ...found, source: pageOf('outages.md') ?? CONFIGURE } : found
     },
   },
   {

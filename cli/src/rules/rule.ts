@@ -1,5 +1,5 @@
-import { type Source, searchCode } from '../code/source.ts'
-import type { Pattern } from '../model/filters.ts'
+import type { CodeSearch, Evidence } from '../code-search/search.ts'
+import type { Pattern } from '../filters/filters.ts'
 import type { LambdaFunction, Mapping } from '../model/model.ts'
 import { type Position, type Resource, type Setting, valueIn } from '../model/setting.ts'
 import type { Row } from '../model/settings.ts'
@@ -39,10 +39,14 @@ export interface Problem {
   source?: string
 }
 
-/** The mappings of the same function, and the mappings of the same queue. Both lists include the mapping itself. */
-export interface Siblings {
+/** What a rule can use beside the mapping. */
+export interface Context {
+  /** The mappings of the same function, this one included. */
   ofFunction: readonly Mapping[]
+  /** The mappings of the same queue, this one included. */
   ofQueue: readonly Mapping[]
+  /** What a search of the code of a function finds. */
+  evidenceOf: (lambdaFunction: LambdaFunction) => Evidence
 }
 
 export interface Rule {
@@ -53,7 +57,7 @@ export interface Rule {
   why: string
   /** The page of AWS that documents it. */
   source: string
-  check: (mapping: Mapping, siblings: Siblings) => Problem | Problem[] | undefined
+  check: (mapping: Mapping, context: Context) => Problem | Problem[] | undefined
 }
 
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
@@ -75,11 +79,6 @@ export function formatSeconds(setting: Setting<number>): string {
   return `${formatNumber(setting.value)} s${setting.isDefault ? ', the default' : ''}`
 }
 
-/** `A, B, C and 97 more`. */
-export function joinNames(names: readonly string[]) {
-  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
-}
-
 export function problem(
   resource: Resource,
   setting: Setting<unknown>,
@@ -90,13 +89,8 @@ export function problem(
   return { resource, setting, position: resource.position, what, fix, assignment }
 }
 
-const sources = new Map<string, Source>()
-
-/** What a search of the code of a function finds. Each code is searched once. */
-export function sourceOf({ aliasOf, code = aliasOf?.code, unreadReason }: LambdaFunction): Source {
-  if (!code) return { missing: unreadReason ?? 'the input does not show where the code is' }
-  const key = JSON.stringify(code)
-  const source = sources.get(key) ?? searchCode(code)
-  sources.set(key, source)
-  return source
+/** The evidence in the code of a function. An alias has the code of its function. */
+export function evidenceWith(search: CodeSearch): Context['evidenceOf'] {
+  return ({ aliasOf, code = aliasOf?.code, unreadReason }) =>
+    code ? search(code) : { missing: unreadReason ?? 'the input does not show where the code is' }
 }

@@ -1,8 +1,9 @@
-import { isAlternatives, type Pattern } from '../model/filters.ts'
+import { isAlternatives, type Pattern } from '../filters/filters.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
+import { joinNames } from '../shared/format.ts'
 import { isObject } from '../shared/json.ts'
-import { joinNames, LAMBDA_GUIDE, type Problem, patternsOf, type Rule } from './rule.ts'
+import { LAMBDA_GUIDE, type Problem, patternsOf, type Rule } from './rule.ts'
 
 /** The keys of the JSON in which SNS wraps a message. `Message` is a text, even if the message is JSON. */
 const ENVELOPE: ReadonlySet<string> = new Set([

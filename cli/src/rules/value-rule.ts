@@ -51,6 +51,9 @@ export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
   }
   return [
     ...named(mapping, MAPPING, MAPPING_SETTINGS, mapping),
+    ...(mapping.sourceArn
+      ? [{ resource: mapping, source: MAPPING, name: 'EventSourceArn', setting: mapping.sourceArn }]
+      : []),
     ...patternsOf(mapping).map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting })),
     ...named(lambdaFunction, FUNCTION, FUNCTION_SETTINGS, lambdaFunction),
     ...named(queue, QUEUE, QUEUE_SETTINGS, queue),

@@ -1,5 +1,4 @@
 import Table from 'cli-table3'
-import { createLogUpdate } from 'log-update'
 import { widthOf, wrapWords } from './wrap.ts'
 
 /** Joins the parts to lines of at most `width` characters. Lines break only between parts. */
@@ -10,6 +9,16 @@ export function wrap(parts: readonly string[], width: number): string {
   })
 }
 
+/** Writes lines in place of those that it wrote before. */
+function rewriter(stream: NodeJS.WriteStream) {
+  let lines = 0
+  return (text: string) => {
+    const up = lines > 0 ? `\x1b[${lines}A\x1b[J` : ''
+    lines = text === '' ? 0 : text.split('\n').length
+    stream.write(up + (lines > 0 ? `${text}\n` : ''))
+  }
+}
+
 /** The minimum number of milliseconds between two plain lines. */
 const PLAIN_LINE_INTERVAL = 2000
 
@@ -18,12 +27,12 @@ const PLAIN_LINE_INTERVAL = 2000
  * has changed. Other text must be printed with `log` or `print`, so that it does not overwrite the progress.
  */
 export function openDisplay(stream: NodeJS.WriteStream) {
-  const live = stream.isTTY ? createLogUpdate(stream) : undefined
+  const live = stream.isTTY ? rewriter(stream) : undefined
   let shown = ''
   let printedAt = Number.NEGATIVE_INFINITY
   /** Prints text as it is. */
   function print(text: string, to: NodeJS.WriteStream) {
-    live?.clear()
+    live?.('')
     to.write(`${text}\n`)
     if (shown) live?.(shown)
   }
@@ -48,8 +57,7 @@ export function openDisplay(stream: NodeJS.WriteStream) {
     },
     end() {
       shown = ''
-      live?.clear()
-      live?.done()
+      live?.('')
     },
   }
 }

@@ -6,3 +6,8 @@ export function formatNumber(value: number): string {
 export function countOf(count: number, noun: string): string {
   return `${formatNumber(count)} ${noun}${count === 1 ? '' : 's'}`
 }
+
+/** `A, B, C and 97 more`. */
+export function joinNames(names: readonly string[]) {
+  return names.length > 4 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ')
+}

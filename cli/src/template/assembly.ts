@@ -1,20 +1,21 @@
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { entriesOf, knownText, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 import { isObject, parseObject } from '../shared/json.ts'
 import { readText } from '../shared/text-file.ts'
-import { entriesOf, type Node, nodesIn, parseDocument, scalarText } from './document.ts'
+import { mapAt, nodesIn, parseDocument } from './document.ts'
 import type { Template } from './read-template.ts'
 
 /** A stack of a CDK app. `file` is its template. */
 interface Stack {
   key: string
   file: string
-  document: Node
+  document: Tree
   /** The names that it imports. */
   imports: readonly string[]
   /** Of a nested stack: the stack that contains it, and the id and the parameters of its resource there. */
-  parent: { stack: Stack; id: string; parameters: ReadonlyMap<string, Node> } | undefined
+  parent: { stack: Stack; id: string; parameters: Tree } | undefined
 }
 
 /** Each template of an assembly, or the reason why it could not be read. */
@@ -39,16 +40,8 @@ interface Manifest {
   assets: Map<string, string>
 }
 
-function nodeAt(root: Node, ...path: readonly string[]): Node | undefined {
-  return path.reduce<Node | undefined>((node, key) => entriesOf(node).get(key), root)
-}
-
-function mapAt(root: Node, ...path: readonly string[]): ReadonlyMap<string, Node> {
-  return entriesOf(nodeAt(root, ...path))
-}
-
-function textAt(root: Node, ...path: readonly string[]): string | undefined {
-  return scalarText(nodeAt(root, ...path))
+function textAt(root: Tree, ...path: readonly string[]): string | undefined {
+  return knownText(mapAt(root, ...path))
 }
 
 /** The name of a stack in the ids of its resources, if another stack uses them. */
@@ -61,7 +54,7 @@ function readManifest(folder: string): Manifest | undefined {
   const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
   if (!isObject(artifacts)) return undefined
   const manifest: Manifest = { stacks: [], assets: new Map() }
-  for (const { type, properties = {} } of Object.values(artifacts) as Artifact[]) {
+  for (const { type, properties = {} } of Object.values(artifacts).filter(isObject) as Artifact[]) {
     const { templateFile, directoryName, file } = properties
     if (type === 'aws:cloudformation:stack' && templateFile) manifest.stacks.push(join(folder, templateFile))
     if (type === 'cdk:asset-manifest' && file) addAssets(manifest.assets, folder, file)
@@ -87,13 +80,11 @@ function addAssets(assets: Manifest['assets'], folder: string, file: string): vo
  * The template of a nested stack. Its path is in the metadata if the CLI of the CDK ran the app. Otherwise, the URL ends
  * with the key of an asset.
  */
-function nestedTemplate(resource: Node, file: string, assets: Manifest['assets']): string | undefined {
+function nestedTemplate(resource: Tree, file: string, assets: Manifest['assets']): string | undefined {
   if (textAt(resource, 'Type') !== 'AWS::CloudFormation::Stack') return undefined
   const path = textAt(resource, 'Metadata', 'aws:asset:path')
   if (path !== undefined) return join(dirname(file), path)
-  const url = nodeAt(resource, 'Properties', 'TemplateURL')
-  if (!url) return undefined
-  const words = Array.from(nodesIn(url).keys(), (node) => String(scalarText(node)))
+  const words = Array.from(nodesIn(mapAt(resource, 'Properties', 'TemplateURL')), (node) => String(knownText(node)))
   return words.map((word) => assets.get(word.replace(/.*\//, ''))).find((asset) => asset !== undefined)
 }
 
@@ -126,7 +117,7 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
       const document = parseDocument(file, readText(file), true)
       const stack: Stack = { key: stackKey(file), file, document, imports: importsIn(document), parent }
       stacks.push(stack)
-      for (const [id, resource] of mapAt(document, 'Resources')) {
+      for (const [id, resource] of entriesOf(mapAt(document, 'Resources'))) {
         const nested = nestedTemplate(resource, file, assets)
         if (nested !== undefined) add(nested, { stack, id, parameters: mapAt(resource, 'Properties', 'Parameters') })
       }
@@ -140,21 +131,19 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
 }
 
 /** The stack and the value of each exported name. */
-function exportsOf(stacks: readonly Stack[]): ReadonlyMap<string, { stack: Stack; value: Node }> {
-  return new Map(
-    stacks.flatMap((stack) =>
-      Array.from(mapAt(stack.document, 'Outputs').values()).flatMap(
-        (output): [string, { stack: Stack; value: Node }][] => {
-          const [name, value] = [textAt(output, 'Export', 'Name'), nodeAt(output, 'Value')]
-          return name !== undefined && value ? [[name, { stack, value }]] : []
-        },
-      ),
-    ),
-  )
+function exportsOf(stacks: readonly Stack[]): ReadonlyMap<string, { stack: Stack; value: Tree }> {
+  const exports = new Map<string, { stack: Stack; value: Tree }>()
+  for (const stack of stacks) {
+    for (const [, output] of entriesOf(mapAt(stack.document, 'Outputs'))) {
+      const [name, value] = [textAt(output, 'Export', 'Name'), mapAt(output, 'Value')]
+      if (name !== undefined && value.state !== 'absent') exports.set(name, { stack, value })
+    }
+  }
+  return exports
 }
 
-function importsIn(document: Node): string[] {
-  const names = Array.from(nodesIn(document).keys(), (node) => textAt(node, 'Fn::ImportValue'))
+function importsIn(document: Tree): string[] {
+  const names = Array.from(nodesIn(document), (node) => textAt(node, 'Fn::ImportValue'))
   return names.filter((name) => name !== undefined)
 }
 
@@ -174,19 +163,19 @@ function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof e
   const prefixOf = (stack: Stack) => (stack === own ? '' : `${stack.key}/`)
   const links = {
     stacks: Array.from(needed, (stack) => ({ file: stack.file, document: stack.document, prefix: prefixOf(stack) })),
-    exports: new Map<string, Node>(),
-    parameters: new Map<string, Node>(),
-    outputs: new Map<string, Node>(),
+    exports: new Map<string, Tree>(),
+    parameters: new Map<string, Tree>(),
+    outputs: new Map<string, Tree>(),
     nested: new Set(stacks.flatMap(({ parent }) => (parent?.stack === own ? parent.id : []))),
   }
   for (const [name, { stack, value }] of exports) if (needed.has(stack)) links.exports.set(name, value)
   for (const stack of needed) {
     const { parent } = stack
     if (!parent || !needed.has(parent.stack)) continue
-    for (const [name, value] of parent.parameters) links.parameters.set(prefixOf(stack) + name, value)
-    for (const [name, output] of mapAt(stack.document, 'Outputs')) {
-      const value = nodeAt(output, 'Value')
-      if (value) links.outputs.set(`${prefixOf(parent.stack)}${parent.id}.Outputs.${name}`, value)
+    for (const [name, value] of entriesOf(parent.parameters)) links.parameters.set(prefixOf(stack) + name, value)
+    for (const [name, output] of entriesOf(mapAt(stack.document, 'Outputs'))) {
+      const value = mapAt(output, 'Value')
+      if (value.state !== 'absent') links.outputs.set(`${prefixOf(parent.stack)}${parent.id}.Outputs.${name}`, value)
     }
   }
   return { file: own.file, document: own.document, syntax: 'json', links }

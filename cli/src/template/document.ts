@@ -1,40 +1,38 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument as parseYaml } from 'yaml'
-import type { Position } from '../model/setting.ts'
+import {
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type ParsedNode,
+  parseDocument as parseYaml,
+  type Tags,
+} from 'yaml'
+import { absent, type Position } from '../model/setting.ts'
+import { entriesOf, type Scalar, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 
-export type Node =
-  | { kind: 'scalar'; value: string | number | boolean | null; position: Position }
-  | { kind: 'list'; items: readonly Node[]; position: Position }
-  | { kind: 'map'; entries: ReadonlyMap<string, Node>; position: Position }
-
-/** The entries of a map. None for other nodes. */
-export function entriesOf(node: Node | undefined): ReadonlyMap<string, Node> {
-  return node?.kind === 'map' ? node.entries : new Map()
+/** The value at a path of a document as it is written. Absent if there is none. */
+export function mapAt(root: Tree, ...path: readonly string[]): Tree {
+  return path.reduce((node: Tree, name) => (node.state === 'map' && node.entries.get(name)) || absent, root)
 }
 
-/** The text of a scalar. Undefined for null and for other nodes. */
-export function scalarText(node: Node | undefined): string | undefined {
-  return node?.kind === 'scalar' && node.value !== null ? String(node.value) : undefined
-}
-
-/**
- * All nodes of a tree in the order of the file, each with the nodes around it. The outermost one comes first. Each node
- * occurs only once, because YAML aliases can repeat it many times.
- */
-export function nodesIn(root: Node): Map<Node, readonly Node[]> {
-  const nodes = new Map<Node, readonly Node[]>()
-  function add(node: Node, around: readonly Node[]): void {
+/** All nodes of a tree in the order of the file. Each node occurs only once, because YAML aliases can repeat it. */
+export function nodesIn(root: Tree): Set<Tree> {
+  const nodes = new Set<Tree>()
+  function add(node: Tree): void {
     if (nodes.has(node)) return
-    nodes.set(node, around)
-    const children = node.kind === 'list' ? node.items : node.kind === 'map' ? node.entries.values() : []
-    for (const child of children) add(child, [...around, node])
+    nodes.add(node)
+    for (const child of node.state === 'list' ? node.items : entriesOf(node).map(([, value]) => value)) add(child)
   }
-  add(root, [])
+  add(root)
   return nodes
 }
 
 /** Deeper than any real template, and small enough for recursive functions. */
 const MAX_DEPTH = 200
+/** CloudFormation accepts 1 MB. A template that SAM has not yet packaged can be larger, mostly by its comments. */
+const MAX_LENGTH = 5_000_000
 
 function refuse(file: string, { line, column }: Position, what: string): never {
   throw new UsageError(`${file}:${line}:${column}: ${what}`)
@@ -45,8 +43,11 @@ export function isJson(text: string): boolean {
 }
 
 /** Parses a template as YAML 1.1, which includes JSON. The positions of a stack that is linked with others name its file. */
-export function parseDocument(file: string, text: string, isLinked = false): Node {
+export function parseDocument(file: string, text: string, isLinked = false): Tree {
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
+  if (text.length > MAX_LENGTH) {
+    throw new UsageError(`${file} is too large to be a template: CloudFormation accepts at most 1 MB`)
+  }
   try {
     return toNode(file, text, isLinked)
   } catch (error) {
@@ -61,41 +62,36 @@ const SHORT = (
   'Split Sub ToJsonString Transform'
 ).split(' ')
 const LONG = new Map(SHORT.map((name) => [`!${name}`, ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`]))
-/** A plain `-` in a flow list, as in `!Split [ -, … ]`. */
-const PLAIN_DASH = /([[,]\s*)-(?=[,\]])/g
-/** The errors about a line in brackets or quotes that is not indented. The text at the position, or the next text, begins it. */
-const NOT_INDENTED = /must be sufficiently indented|Missing closing .quote/
-/** Each repair parses the text again. */
-const MAX_REPAIRS = 100
-
-function parseWithLines(text: string) {
-  const lines = new LineCounter()
-  // Of a key that occurs twice, CloudFormation and PyYAML use the last value. To this parser it would be an error.
-  const options = { version: '1.1', lineCounter: lines, uniqueKeys: false, prettyErrors: false } as const
-  return { document: parseYaml(text, options), lines }
+/** PyYAML and CloudFormation read fewer words as booleans than this parser: \`y\` and \`n\` are texts. */
+function withBooleansOfPyYaml(tags: Tags): Tags {
+  const isBoolean = (tag: object): tag is { test: RegExp } =>
+    'test' in tag && tag.test instanceof RegExp && 'tag' in tag && tag.tag === 'tag:yaml.org,2002:bool'
+  const withoutLetters = ({ source }: RegExp) => new RegExp(source.replace(/(?<=\(\?:)[YN]\|[yn]\|/, ''))
+  return tags.map((tag) => {
+    return typeof tag === 'object' && isBoolean(tag) ? { ...tag, test: withoutLetters(tag.test) } : tag
+  })
 }
 
-/**
- * Parses text that PyYAML, cfn-lint and SAM read, but not this parser. Examples are a plain `-` in a flow list, and lines
- * in brackets or quotes that are not indented. It repairs the text, whose lines keep their numbers.
- */
-function parseRepaired(text: string) {
-  const own = parseWithLines(text)
-  if (own.document.errors.length === 0) return own
-  let repaired = text.replaceAll(PLAIN_DASH, '$1"-"')
-  for (let repairs = 0; repairs < MAX_REPAIRS; repairs++) {
-    const parsed = parseWithLines(repaired)
-    const [error] = parsed.document.errors
-    if (!error) return parsed
-    if (!NOT_INDENTED.test(error.message)) break
-    const [before, after] = [repaired.slice(0, error.pos[0]), repaired.slice(error.pos[0])]
-    repaired = before + after.replace(/\S/, `${' '.repeat(MAX_DEPTH)}$&`)
+/** The error of JSON in the words of the JSON parser, because the parser of YAML expects something else. */
+function jsonError(text: string): string | undefined {
+  try {
+    JSON.parse(text)
+    return undefined
+  } catch (error) {
+    return (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '')
   }
-  return own
 }
 
-function toNode(file: string, text: string, isLinked: boolean): Node {
-  const { document, lines } = parseRepaired(text)
+function toNode(file: string, text: string, isLinked: boolean): Tree {
+  const lines = new LineCounter()
+  const document = parseYaml(text, {
+    version: '1.1',
+    lineCounter: lines,
+    customTags: withBooleansOfPyYaml,
+    // Of a key that occurs twice, CloudFormation and PyYAML use the last value. To this parser it would be an error.
+    uniqueKeys: false,
+    prettyErrors: false,
+  })
   function positionOf(offset: number): Position {
     const { line, col } = lines.linePos(offset)
     return { line, column: col, ...(isLinked ? { file } : {}) }
@@ -105,56 +101,54 @@ function toNode(file: string, text: string, isLinked: boolean): Node {
     const { code, message } = error
     if (code === 'RESOURCE_EXHAUSTION') throw new RangeError(message)
     const what = code === 'MULTIPLE_DOCS' ? 'the file has more than one document' : message
-    refuse(file, positionOf(error.pos[0]), `not valid ${isJson(text) ? 'JSON' : 'YAML'}: ${what}`)
+    const said = isJson(text) ? `JSON: ${jsonError(text) ?? what}` : `YAML: ${what}`
+    refuse(file, positionOf(error.pos[0]), `not valid ${said}`)
   }
 
-  const anchors = new Map<string | undefined, Node>()
-  function convertUntagged(node: ParsedNode | null, position: Position, depth: number): Node {
-    if (node === null) return { kind: 'scalar', value: null, position }
+  const anchors = new Map<string | undefined, Tree>()
+  function convertUntagged(node: ParsedNode | null, position: Position, depth: number): Tree {
+    if (node === null) return { state: 'absent', position }
     if (isAlias(node)) {
       const anchored =
         anchors.get(node.source) ?? refuse(file, position, `there is no anchor &${node.source} before this alias`)
       // Each alias of a scalar is a separate setting.
-      return anchored.kind === 'scalar' ? { ...anchored, position } : anchored
+      return anchored.state === 'known' ? { ...anchored, position } : anchored
     }
     if (isSeq(node)) {
       const items = (node.items as ParsedNode[]).map((item) => convert(item, positionOf(item.range[0]), depth + 1))
-      return { kind: 'list', items, position }
+      return { state: 'list', items, position }
     }
     if (isMap<ParsedNode, ParsedNode | null>(node)) {
-      const entries = new Map<string, Node>()
-      const merged: Node[] = []
+      const entries = new Map<string, Tree>()
+      const merged: Tree[] = []
       for (const { key, value } of node.items) {
         const name = String(isScalar(key) ? key.source : key)
         const at = positionOf(key.range[0])
         const child = convert(value, at, depth + 1)
-        if (name === '<<') merged.push(...(child.kind === 'list' ? child.items : [child]))
+        if (name === '<<') merged.push(...(child.state === 'list' ? child.items : [child]))
         else entries.set(name, child)
       }
       for (const map of merged) {
-        if (map.kind !== 'map') return refuse(file, position, 'a merge key (<<) needs a map')
-        for (const [name, child] of map.entries) if (!entries.has(name)) entries.set(name, child)
+        if (map.state !== 'map') return refuse(file, position, 'a merge key (<<) needs a map')
+        for (const [name, child] of entriesOf(map)) if (!entries.has(name)) entries.set(name, child)
       }
-      return { kind: 'map', entries, position }
+      return { state: 'map', entries, position }
     }
     const { value, source } = node
     // Dates stay as they are written. In YAML 1.1, a dot is a number for the parser, but CodeUri means a folder.
-    const isText = !isPlain(value) || Number.isNaN(value)
-    return { kind: 'scalar', value: isText ? String(source) : value, position }
+    if (value === null) return { state: 'absent', position }
+    const isText = !['string', 'number', 'boolean'].includes(typeof value) || Number.isNaN(value)
+    return { state: 'known', value: isText ? String(source) : (value as Scalar), position }
   }
-  function convert(node: ParsedNode | null, position: Position, depth: number): Node {
+  function convert(node: ParsedNode | null, position: Position, depth: number): Tree {
     if (depth > MAX_DEPTH) refuse(file, position, `nested deeper than ${MAX_DEPTH} levels`)
     const value = convertUntagged(node, position, depth)
     const { tag, anchor } = (node ?? {}) as { tag?: string; anchor?: string }
-    const result: Node = tag?.startsWith('!')
-      ? { kind: 'map', entries: new Map([[LONG.get(tag) ?? tag, value]]), position }
+    const result: Tree = tag?.startsWith('!')
+      ? { state: 'map', entries: new Map([[LONG.get(tag) ?? tag, value]]), position }
       : value
     anchors.set(anchor, result)
     return result
   }
   return convert(document.contents as ParsedNode | null, positionOf(0), 0)
-}
-
-export function isPlain(value: unknown): value is string | number | boolean | null {
-  return value === null || ['string', 'number', 'boolean'].includes(typeof value)
 }

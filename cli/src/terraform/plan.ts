@@ -1,4 +1,3 @@
-import type { LambdaFunction, Queue } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { parseObject } from '../shared/json.ts'
 
@@ -50,7 +49,7 @@ interface ResourceChange {
 }
 
 /** What `terraform show -json` prints for a plan or a state. Other keys are ignored, as the documentation demands. */
-interface TerraformJson {
+export interface TerraformJson {
   format_version?: string
   errored?: boolean
   complete?: boolean
@@ -91,9 +90,6 @@ export interface Instance {
 
 export interface Plan {
   instances: readonly Instance[]
-  /** Each function and queue is read once. */
-  functions: Map<Instance, LambdaFunction>
-  queues: Map<Instance, Queue>
   isState: boolean
   /** Why the plan may not show everything. */
   incomplete?: string | undefined
@@ -139,7 +135,7 @@ export function toPlan(shown: TerraformJson): Plan {
     : shown.complete === false
       ? 'the plan is not complete: -target or a deferred change omits resources'
       : undefined
-  return { instances: instancesIn(root), functions: new Map(), queues: new Map(), isState, incomplete }
+  return { instances: instancesIn(root), isState, incomplete }
 }
 
 /** Adds the resources of a module and of its children, except those that it already has. */

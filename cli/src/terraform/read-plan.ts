@@ -1,16 +1,23 @@
-import type { Mapping, Model, Unread } from '../model/model.ts'
-import { valueIn } from '../model/setting.ts'
-import { MAPPING_SETTINGS } from '../model/settings.ts'
-import { findFunction, functionOfMapping } from './functions.ts'
-import { type Instance, type Plan, type parseTerraformJson, toPlan } from './plan.ts'
-import { findQueue, QUEUE, queueOfMapping } from './queues.ts'
+import { link } from '../linker/link.ts'
+import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
+import type { Model, Unread } from '../model/model.ts'
+import { known, unknown } from '../model/setting.ts'
+import { at, knownText, type Tree } from '../model/tree.ts'
+import { codeOfFunction } from './code-of-function.ts'
+import { type Instance, type Plan, type TerraformJson, toPlan } from './plan.ts'
 import { referencesOf } from './references.ts'
-import { AFTER_APPLY, listAt, settingsAt, textAt } from './values.ts'
+import { AFTER_APPLY, valuesOf } from './values.ts'
 
-const MAPPING = 'aws_lambda_event_source_mapping'
-/** Arguments that only mappings of other services have: streams, brokers and clusters. */
-const OTHER_SERVICES = ['starting_position', 'queues', 'topics', 'self_managed_event_source']
-const OTHER_SOURCES = /^aws_(kinesis|dynamodb|mq|msk|docdb)_/
+const KINDS: readonly [type: RegExp, kind: Kind][] = [
+  [/^aws_lambda_function$/, 'function'],
+  [/^aws_sqs_queue$/, 'queue'],
+  [/^aws_lambda_alias$/, 'alias'],
+  [/^aws_lambda_event_source_mapping$/, 'mapping'],
+  [/^aws_lambda_function_event_invoke_config$/, 'invokeConfig'],
+  [/^aws_sns_topic_subscription$/, 'subscription'],
+  [/^aws_sqs_queue_redrive_policy$/, 'redrivePolicy'],
+  [/^aws_(kinesis|dynamodb|mq|msk|docdb)_/, 'stream'],
+]
 
 /** Resources that may create SQS event source mappings, functions or queues, and that are not read. */
 const NOT_READ: readonly [type: RegExp, reason: string][] = [
@@ -18,64 +25,105 @@ const NOT_READ: readonly [type: RegExp, reason: string][] = [
   [/^aws_cloudcontrolapi_resource$/, 'resources of the Cloud Control API are not read'],
   [/cloudformation_stack(_instances|_set_instance)?$/, 'its resources are in a separate template'],
 ]
-
-const CHECK_STATE_FIX = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
-const CHECK_DEPLOYED_FIX = 'Check the deployed function with --function NAME.'
+/** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
+const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|on_failure)$/
+/** Resources that name a function and do not invoke it, or only as its mappings do. */
+const NO_INVOKER =
+  /^aws_(cloudwatch|iam|ssm|appautoscaling|codedeploy|lambda_(alias|event_source_mapping|function_event_invoke_config|provisioned))/
+/** An index of `count` or `for_each` in an address. */
+const INDEX = /\[("(\\.|[^"\\])*"|\d+)\]/g
 
 /** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
-export function readPlan(shown: NonNullable<ReturnType<typeof parseTerraformJson>>): Model {
-  const plan = toPlan(shown)
+export function readPlan(shown: TerraformJson): Model {
+  return link(inventoryOf(toPlan(shown)))
+}
+
+/** What a plan or a state declares. */
+export function inventoryOf(plan: Plan): Inventory {
   const managed = plan.instances.filter(({ mode }) => mode === 'managed')
-  const all = managed.filter(({ type }) => type === MAPPING)
   const notRead = managed.flatMap(({ address: id, type }): Unread[] => {
     const unreadReason = NOT_READ.find(([types]) => types.test(type))?.[1]
     return unreadReason === undefined ? [] : [{ id, unreadReason }]
   })
-  const open = all.filter((mapping) => readsQueue(mapping) === undefined)
-  const read = all.filter(readsQueue)
-  const unreadResources = [
-    ...open.map(({ address: id }) => ({ id, what: 'whether it reads SQS', unreadReason: AFTER_APPLY })),
-    ...read.flatMap((mapping) => doubtsAbout(plan, mapping)),
-    ...notRead,
-    ...(plan.incomplete === undefined ? [] : [{ id: 'the plan', unreadReason: plan.incomplete }]),
-  ]
-  const fix = plan.isState ? CHECK_DEPLOYED_FIX : CHECK_STATE_FIX
-  return { syntax: 'terraform', mappings: read.map((mapping) => toMapping(plan, mapping)), unreadResources, fix }
-}
-
-function toMapping(plan: Plan, mapping: Instance): Mapping {
+  const { incomplete } = plan
   return {
-    id: mapping.address,
-    ...settingsAt(MAPPING_SETTINGS, mapping),
-    queue: queueOfMapping(plan, mapping),
-    function: functionOfMapping(plan, mapping),
+    format: 'terraform',
+    declarations: plan.instances.map((instance) => declarationOf(plan, instance)),
+    deadLetterTargets: plan.instances.flatMap(deadLetterTargetsOf),
+    elsewhere: 'it is not in this plan or state',
+    unreadResources: [...notRead, ...(incomplete === undefined ? [] : [{ id: 'the plan', unreadReason: incomplete }])],
   }
 }
 
-/** Why the queue or the function of a mapping may be another one than the one that is checked. */
-function doubtsAbout(plan: Plan, mapping: Instance): Unread[] {
-  const found = { queue: findQueue(plan, mapping, 'event_source_arn'), function: findFunction(plan, mapping) }
-  return Object.entries(found).flatMap(([kind, { instance, doubt }]) =>
-    instance && doubt !== undefined
-      ? [{ id: mapping.address, what: `whether its ${kind} is ${instance.address}`, unreadReason: doubt }]
-      : [],
-  )
+function declarationOf(plan: Plan, instance: Instance): Declaration {
+  const { address: id, type, mode, values } = instance
+  const kind = KINDS.find(([types]) => types.test(type))?.[1] ?? 'other'
+  const isManaged = mode === 'managed'
+  const text = (name: string) => (typeof values[name] === 'string' ? (values[name] as string) : undefined)
+  return {
+    kind: isManaged || ['queue', 'function', 'alias'].includes(kind) ? kind : 'other',
+    ...(isManaged ? {} : { isData: true }),
+    type,
+    id,
+    declaredAs: id.replaceAll(INDEX, ''),
+    properties: kind === 'other' ? { state: 'absent' } : propertiesOf(instance, kind),
+    names: {
+      arn: text('arn'),
+      url: text('url') ?? text('id'),
+      name: text(kind === 'function' ? 'function_name' : 'name'),
+      version: text('version'),
+    },
+    ...(kind === 'queue' && !isManaged ? { unreadReason: 'a data source does not show the settings of a queue' } : {}),
+    ...(kind === 'function' ? ofFunction(plan, instance) : {}),
+  }
 }
 
-/**
- * Whether a mapping reads a queue. An unknown ARN counts as that of a queue, unless the references or the arguments of
- * the mapping show another service. Undefined if these are not known.
- */
-function readsQueue(mapping: Instance): boolean | undefined {
-  const arn = textAt(mapping, 'event_source_arn')
-  if (arn.state === 'known') return !arn.value.startsWith('arn:') || arn.value.split(':')[2] === 'sqs'
-  const { instances, unresolved } = referencesOf(mapping, 'event_source_arn')
-  const types = Array.from(instances, ({ type }) => type)
-  if (unresolved.size === 0 && types.length > 0) {
-    if (types.every((type) => OTHER_SOURCES.test(type))) return false
-    if (types.every((type) => type === QUEUE)) return true
+function ofFunction(plan: Plan, instance: Instance): Partial<Declaration> {
+  return {
+    code: codeOfFunction(instance, plan.instances),
+    facts: {
+      isInvokedOtherwise: () => isInvokedOtherwise(plan, instance),
+      allowedActions: () => undefined, // policies are JSON text, which is often known only after apply
+    },
   }
-  const others = OTHER_SERVICES.map((name) => listAt(mapping, name))
-  if (others.some((other) => (valueIn(other) ?? []).length > 0)) return false
-  return others.some(({ state }) => state === 'unknown') ? undefined : true
+}
+
+/** In a state, the ARN of a function is more exact: functions in two regions can have the same name. */
+function propertiesOf(instance: Instance, kind: Kind): Tree {
+  const properties = valuesOf(instance)
+  const arn = at(properties, 'function_arn')
+  if (kind !== 'mapping' || instance.config || knownText(arn) === undefined || properties.state !== 'map')
+    return properties
+  const { entries } = properties
+  const all = Array.from(entries.keys(), (name): [string, Tree] => [name, at(properties, name)])
+  return { ...properties, entries: new Map([...all, ['function_name', arn]]) }
+}
+
+/** What is below names of dead-letter queues and of destinations of failures, in values or in expressions. */
+function deadLettersIn(parts: unknown): unknown[] {
+  if (typeof parts !== 'object' || parts === null) return []
+  return Object.entries(parts).flatMap(([name, part]) => (NAMES_DEAD_LETTERS.test(name) ? [part] : deadLettersIn(part)))
+}
+
+function deadLetterTargetsOf(instance: Instance): { owner: string; target: Tree }[] {
+  const { address: owner, values, config } = instance
+  const arns = JSON.stringify(deadLettersIn(values)).match(/arn:[^"\\]+/g) ?? []
+  const expressions = deadLettersIn(config?.expressions)
+  const references = expressions.length === 0 ? [] : referencesOf(instance, expressions).to
+  return [
+    ...arns.map((arn) => ({ owner, target: known(arn) as Tree })),
+    ...references.map((one) => ({
+      owner,
+      target: { ...unknown(AFTER_APPLY), refersTo: { to: [one], unresolved: [] } } as Tree,
+    })),
+  ]
+}
+
+/** Whether another resource names the function by its ARN, or refers to it, and may invoke it. */
+function isInvokedOtherwise({ instances }: Plan, { address, values: { arn } }: Instance): boolean {
+  return instances.some((other) => {
+    if (other.address === address || NO_INVOKER.test(other.type)) return false
+    const isNamed = typeof arn === 'string' && JSON.stringify(other.values).includes(arn)
+    return isNamed || referencesOf(other, other.config?.expressions).to.some(({ id }) => id === address)
+  })
 }

@@ -1,14 +1,16 @@
+import type { References } from '../model/tree.ts'
+import { cached } from '../shared/cached.ts'
 import type { Expression, Instance, Module } from './plan.ts'
-import { AFTER_APPLY } from './values.ts'
 
 /** A key in brackets: `["a.b"]` or `[0]`. */
 const KEY = String.raw`\[(?:"(?:[^"\\]|\\.)*"|\d+)\]`
 const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?`)
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 
-/** What an argument refers to. */
-export interface References {
-  instances: Set<Instance>
+/** What an expression refers to. */
+interface Found {
+  /** The attributes that are named of each instance. Undefined stands for the instance as a whole. */
+  instances: Map<Instance, Set<string | undefined>>
   /** What a plan does not show: local values, and outputs of modules without resources. */
   unresolved: Set<string>
   /** The expressions that were followed: module calls can refer to outputs of each other. */
@@ -45,22 +47,20 @@ function instancesOf(module: Module, mode: string, type: string | undefined, nam
   return module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
 }
 
-/** Follows the references of an argument through variables, outputs and `for_each`, to resources and data sources. */
-export function referencesOf(instance: Instance, argument: string): References {
-  return referencesIn(instance, instance.config?.expressions?.[argument])
-}
-
-/** The same for an expression, or for several. */
-export function referencesIn(instance: Instance, expression: unknown): References {
+/** Follows the references of an expression through variables, outputs and `for_each`, to resources and data sources. */
+export function referencesOf(instance: Instance, expression: unknown): References {
   const { config, module, address, key } = instance
-  const found: References = { instances: new Set(), unresolved: new Set(), followed: new Set() }
+  const found: Found = { instances: new Map(), unresolved: new Set(), followed: new Set() }
   const keys = instancesOf(module, instance.mode, instance.type, instance.name).map((one) => one.key)
   const place = { module, name: address, key, keys, forEach: config?.for_each_expression }
   follow(found, expression, place)
-  return found
+  const to = Array.from(found.instances).flatMap(([one, attributes]) =>
+    Array.from(attributes, (attribute) => ({ id: one.address, attribute })),
+  )
+  return { to, unresolved: [...found.unresolved] }
 }
 
-function follow(found: References, expression: unknown, place: Place, isForEach = false): void {
+function follow(found: Found, expression: unknown, place: Place, isForEach = false): void {
   const { module, name, key, keys, forEach } = place
   if (found.followed.has(name)) return
   found.followed.add(name)
@@ -89,12 +89,13 @@ function follow(found: References, expression: unknown, place: Place, isForEach 
     else {
       // `each.key` and `path.module` have the form of a resource, but no resource has such a type.
       const same = instancesOf(module, data ? 'data' : 'managed', type, resource)
-      for (const instance of pick(same, resourceKey)) found.instances.add(instance)
+      const attribute = /\.([\w-]+)$/.exec(reference.slice(String(RESOURCE.exec(reference)?.[0]).length))?.[1]
+      for (const one of pick(same, resourceKey)) cached(found.instances, one, () => new Set()).add(attribute)
     }
   }
 }
 
-function followVariable(found: References, variable: string, { address, key, caller }: Module): void {
+function followVariable(found: Found, variable: string, { address, key, caller }: Module): void {
   if (!caller) return // the value of a variable of the root module is known
   const { parent, call, siblings } = caller
   const keys = siblings.map((one) => one.key)
@@ -102,29 +103,11 @@ function followVariable(found: References, variable: string, { address, key, cal
   follow(found, call.expressions?.[variable], { module: parent, name, key, keys, forEach: call.for_each_expression })
 }
 
-function followOutputs(found: References, module: Module, wanted: string | undefined): void {
+function followOutputs(found: Found, module: Module, wanted: string | undefined): void {
   for (const [output, { expression }] of Object.entries(module.config.outputs ?? {})) {
     const place = { module, name: `output ${module.address} ${output}`, key: '', keys: [] }
     if (wanted === undefined || output === wanted) follow(found, expression, place)
   }
-}
-
-/** The resource that an argument refers to, or why it is not known. */
-export type Lookup =
-  | { instance: Instance; doubt?: string | undefined; reason?: undefined; arn?: undefined }
-  /** `arn` is the value of the argument, if it is known. */
-  | { instance?: undefined; doubt?: undefined; reason: string; arn?: string }
-
-/** The only resource of these types that an argument refers to. `doubt` is the reason why it may be another one. */
-export function findReferenced(referrer: Instance, argument: string, types: readonly string[]): Lookup {
-  const { instances, unresolved } = referencesOf(referrer, argument)
-  const [instance, ...others] = [...instances].filter(({ type }) => types.includes(type))
-  const also =
-    unresolved.size > 0 ? `depends on ${[...unresolved].join(' and ')}, which a plan does not show` : undefined
-  if (!instance) return { reason: also === undefined ? AFTER_APPLY : `${AFTER_APPLY}, and ${also}` }
-  if (others.length === 0) return { instance, doubt: also && `it also ${also}` }
-  const names = [instance, ...others].map(({ address }) => address).join(' or ')
-  return { reason: `it is known only after apply whether it is ${names}` }
 }
 
 /** Whether the configuration sets the argument. Setting it to null is the same as omitting it. */

@@ -1,70 +1,69 @@
-import { absent, known, mapSetting, type Setting, unknown, valueIn, withId } from '../model/setting.ts'
-import { type Row, readTable, type SettingsOf, type Table } from '../model/settings.ts'
+import { absent, unknown } from '../model/setting.ts'
+import type { References, Scalar, Tree } from '../model/tree.ts'
 import type { Instance } from './plan.ts'
+import { declares, referencesOf } from './references.ts'
 
 export const AFTER_APPLY = 'it is known only after apply'
 
-type Step = string | number
-
-function step(value: unknown, name: Step): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<Step, unknown>)[name] : undefined
-}
-
 /**
- * The value at a path such as `scaling_config`, 0, `maximum_concurrency`. Terraform shows an argument that is not set
- * as null, and a block that is not set as an empty list.
+ * The values of an instance. Terraform shows an argument that is not set as null, and a block that is not set as an
+ * empty list. A data source does not show all arguments.
  */
-export function valueAt(instance: Instance, argument: string, ...path: readonly Step[]): Setting<unknown> {
-  let { values: value, unknown: isUnknown }: { values: unknown; unknown: unknown } = instance
-  for (const name of [argument, ...path]) {
-    value = step(value, name)
-    isUnknown = step(isUnknown, name)
-    if (isUnknown === true) return unknown(AFTER_APPLY)
-  }
-  if (instance.mode === 'data' && !(argument in instance.values)) {
-    // The same id for everything that a data source does not show: one finding instead of several.
-    return { ...unknown(`${instance.address} does not show it`), id: `${instance.address} shows it` }
-  }
-  return value === undefined || value === null || value === '' ? absent : known(value)
-}
-
-export function textAt(instance: Instance, argument: string, ...path: readonly Step[]): Setting<string> {
-  return mapSetting(valueAt(instance, argument, ...path), (value) => known(String(value)))
-}
-
-export function listAt(instance: Instance, argument: string, ...path: readonly Step[]): Setting<readonly unknown[]> {
-  return mapSetting(valueAt(instance, argument, ...path), (value) => known(Array.isArray(value) ? value : [value]))
-}
-
-/** The settings of a table. */
-export function settingsAt<T extends Table>(table: T, instance: Instance): SettingsOf<T> {
-  const identify = (name: string, setting: Setting<unknown>) => sharedId(instance, name, setting)
-  return readTable(table, (row) => rowAt(instance, row), identify)
-}
-
-function rowAt(instance: Instance, { kind, terraform, unset, item }: Row): Setting<unknown> {
-  if (!terraform) return absent
-  const [argument, ...path] = terraform
-  if (kind !== 'list') {
-    const value = valueAt(instance, argument, ...path)
-    return unset !== undefined && valueIn(value) === unset ? absent : value
-  }
-  // A part of a list can be known only after apply. Terraform shows it as null, or omits it.
-  const missing = /true/.test(JSON.stringify(step(instance.unknown, argument))) ? unknown(AFTER_APPLY) : absent
-  return mapSetting(listAt(instance, argument, ...path), (list) =>
-    known(list.map((one) => (item ? step(one, item[1]) : one)).map((value) => (value ? known(value) : missing))),
+export function valuesOf(instance: Instance): Tree {
+  const { address, mode, values, unknown: isUnknown } = instance
+  const tree = merge(values, isUnknown)
+  if (tree.state !== 'map') return tree
+  const entries = new Map(
+    Array.from(tree.entries.keys(), (name) => [name, argumentOf(instance, name, tree.entries.get(name) ?? absent)]),
   )
+  const open = { reason: `${address} does not show it`, id: `${address} shows it` }
+  return { ...tree, entries, ...(mode === 'data' ? { open } : {}) }
 }
 
-/**
- * The id of a setting. Instances of one declaration, made by `count` or `for_each`, have settings with the same id if
- * the values are equal. A broken setting is then one finding, which lists the instances.
- */
-function sharedId({ address }: Instance, name: string, setting: Setting<unknown>): string {
-  return `${address.replaceAll(/\[("(\\.|[^"\\])*"|\d+)\]/g, '')} ${name} ${JSON.stringify(setting)}`
+/** The value of an argument, with what its expression refers to. */
+function argumentOf(instance: Instance, name: string, value: Tree): Tree {
+  // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
+  if (name === 'redrive_policy' && value.state === 'unknown' && !declares(instance, name)) return absent
+  const expression = instance.config?.expressions?.[name]
+  if (expression === undefined || (value.state !== 'known' && value.state !== 'unknown')) return value
+  return {
+    ...value,
+    get refersTo(): References {
+      return referencesOf(instance, expression)
+    },
+  }
 }
 
-/** The setting with an id for its instance and its name. */
-export function identified<T>(instance: Instance, name: string, setting: Setting<T>): Setting<T> {
-  return withId(sharedId(instance, name, setting), setting)
+/** Merges `values` and `after_unknown`, which has `true` in place of each value that is known only after apply. */
+function merge(value: unknown, isUnknown: unknown): Tree {
+  if (isUnknown === true) return unknown(AFTER_APPLY)
+  const parts = hasUnknown(isUnknown) ? isUnknown : undefined
+  if (Array.isArray(value) || (Array.isArray(parts) && isEmpty(value))) {
+    const list = (value ?? []) as unknown[]
+    const length = Math.max(list.length, Array.isArray(parts) ? parts.length : 0)
+    return { state: 'list', items: Array.from({ length }, (_, index) => merge(list[index], step(parts, index))) }
+  }
+  if (typeof value === 'object' && value !== null) return mergeMap(value, parts)
+  if (isEmpty(value)) return parts === undefined ? absent : mergeMap({}, parts)
+  return { state: 'known', value: value as Scalar }
+}
+
+function mergeMap(value: object, parts: unknown): Tree {
+  const names = new Set([...Object.keys(value), ...Object.keys(parts ?? {})])
+  return {
+    state: 'map',
+    entries: new Map(Array.from(names, (name) => [name, merge(step(value, name), step(parts, name))])),
+  }
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || value === null || value === ''
+}
+
+function hasUnknown(parts: unknown): parts is object {
+  return typeof parts === 'object' && parts !== null && /true/.test(JSON.stringify(parts))
+}
+
+function step(value: unknown, name: string | number): unknown {
+  return typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[name] : undefined
 }

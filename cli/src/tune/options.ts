@@ -1,6 +1,9 @@
 import { availableParallelism, loadavg } from 'node:os'
-import { variablesOf } from '../handler/env-flags.ts'
-import { splitExport } from '../handler/flags.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
+import { readMessagesFile } from '../local/simulator/messages.ts'
+import { checkFile } from '../local/simulator/run.ts'
+import { variablesOf } from '../run-options/env-flags.ts'
+import { splitExport } from '../run-options/flags.ts'
 import {
   checkTemplateFlags,
   readSettings,
@@ -8,10 +11,7 @@ import {
   settingsLine,
   type TemplateFlags,
   type TemplateSettings,
-} from '../handler/template-settings.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
-import { readMessagesFile } from '../local/simulator/messages.ts'
-import { checkFile } from '../local/simulator/run.ts'
+} from '../run-options/template-settings.ts'
 import { refuseIf } from '../shared/flags.ts'
 import { countOf } from '../shared/format.ts'
 import { templateAt } from '../template/assembly.ts'

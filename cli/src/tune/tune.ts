@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { notLoaded } from '../handler/not-loaded.ts'
 import { startOwnQueue } from '../local/simulator/own-queue.ts'
+import { notLoaded } from '../run-options/not-loaded.ts'
 import { type Display, openDisplay } from '../shared/display.ts'
 import { InitError, UsageError } from '../shared/errors.ts'
 import { refuseIf, SIGNALS } from '../shared/flags.ts'

@@ -13,26 +13,28 @@ const cases: Record<string, (stack: Stack) => SqsBatchDoctor> = {
   },
   'without defects'(stack) {
     addOrders(stack)
-    return new SqsBatchDoctor({ strict: true })
+    return new SqsBatchDoctor()
   },
   'accepted in metadata'(stack) {
     const { queue } = addOrders(stack, DEFECTS)
     const resource = queue.node.defaultChild as CfnResource
     resource.addMetadata('bounded-sqs-batch', { accept })
-    return new SqsBatchDoctor({ strict: true })
+    return new SqsBatchDoctor()
   },
   'accepted in the constructor'(stack) {
     addOrders(stack, DEFECTS)
-    const list = RULES.map((rule) => ({ rule, resource: 'Shop/Queue', reason: 'agreed' }))
-    return new SqsBatchDoctor({ strict: true, accept: list })
+    // The path of a finding, and that of its construct.
+    const paths = ['Shop/Queue/Resource', 'Shop/Queue', 'Shop/Queue/Resource']
+    const list = RULES.map((rule, index) => ({ rule, resource: paths[index] ?? '', reason: 'agreed' }))
+    return new SqsBatchDoctor({ accept: list })
   },
   'with defects in a stage'(stack) {
     addOrders(new Stack(new Stage(stack.node.root, 'Prod'), 'Shop'), DEFECTS)
     return new SqsBatchDoctor()
   },
-  'with a wrong parameter'(stack) {
-    addOrders(stack)
-    return new SqsBatchDoctor({ parameters: { Stage: 'dev' } })
+  'with a warning'(stack) {
+    addOrders(stack, { maxReceiveCount: 1 })
+    return new SqsBatchDoctor()
   },
 }
 

@@ -8,6 +8,7 @@ import { type Test, test } from 'tap'
 import { readFunction } from '../../src/deployed/read-function.ts'
 import { otherVersion, provisionedOf, unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { sameModel } from '../support/plain.ts'
 import { environment, limitsOf, until } from '../support/runs.ts'
 import { only } from '../support/templates.ts'
 
@@ -181,7 +182,7 @@ function readMapping(key = 'orders/queue 0') {
 const NOT_RETURNED = unknown('Lambda does not return it')
 
 test('a function with one mapping', async (t) => {
-  t.strictSame(await read(t, orders()), {
+  sameModel(t, await read(t, orders()), {
     mappings: [readMapping()],
     otherReaders: [],
     unreadResources: [],
@@ -209,7 +210,7 @@ test('the settings of a function', async (t) => {
     ...orders({}, configuration),
     'GetFunctionConcurrency orders': { ReservedConcurrentExecutions: 7 },
   }
-  t.strictSame(only((await read(t, responses)).mappings).function, {
+  sameModel(t, only((await read(t, responses)).mappings).function, {
     ...READ_FUNCTION,
     managed: withId('orders managed', known(true)),
     tenantIsolation: withId('orders tenantIsolation', known('PER_TENANT')),
@@ -226,7 +227,7 @@ test('settings of a function that a local substitute for Lambda does not return'
     'GetFunctionConcurrency orders': DENIED,
   }
   const denied = 'GetFunctionConcurrency for orders: HTTP 403: AccessDeniedException: not authorized'
-  t.strictSame(only((await read(t, responses)).mappings).function, {
+  sameModel(t, only((await read(t, responses)).mappings).function, {
     ...READ_FUNCTION,
     timeout: withId('orders timeout', NOT_RETURNED),
     memory: withId('orders memory', NOT_RETURNED),
@@ -245,7 +246,7 @@ test('the settings of a mapping', async (t) => {
     FilterCriteria: { Filters: [{ Pattern: TEXT }, {}] },
   }
   const key = 'orders/queue 0'
-  t.strictSame(only((await read(t, orders(settings))).mappings), {
+  sameModel(t, only((await read(t, orders(settings))).mappings), {
     ...readMapping(),
     batchSize: withId(`${key} batchSize`, NOT_RETURNED),
     window: withId(`${key} window`, NOT_RETURNED),
@@ -268,7 +269,7 @@ for (const [title, changes, expected] of [
   ],
 ] as const) {
   test(`a mapping with ${title}`, async (t) => {
-    t.strictSame(only((await read(t, orders(changes))).mappings).filters, expected)
+    sameModel(t, only((await read(t, orders(changes))).mappings).filters, expected)
   })
 }
 
@@ -280,13 +281,13 @@ test('whether a mapping is on, and whether it has pollers', async (t) => {
     )
   }
   for (const State of ['Enabled', 'Updating', undefined]) {
-    t.strictSame(await found({ State, ProvisionedPollerConfig: {}, FunctionResponseTypes: ['Other'] }), [
+    sameModel(t, await found({ State, ProvisionedPollerConfig: {}, FunctionResponseTypes: ['Other'] }), [
       true,
       false,
       false,
     ])
   }
-  for (const State of ['Disabled', 'Disabling']) t.strictSame(await found({ State }), [false, false, false])
+  for (const State of ['Disabled', 'Disabling']) sameModel(t, await found({ State }), [false, false, false])
 })
 
 test('which mappings belong to a function', async (t) => {
@@ -303,7 +304,8 @@ test('which mappings belong to a function', async (t) => {
     'ListEventSourceMappings orders 2': { EventSourceMappings: mappings.slice(4), NextMarker: '3' },
   }
   const { mappings: found } = await read(t, responses)
-  t.strictSame(
+  sameModel(
+    t,
     found.map(({ queue, batchSize }) => [queue.id, batchSize.id]),
     [
       ['version', 'orders/version 0 batchSize'],
@@ -341,7 +343,7 @@ test('the aliases of a function', async (t) => {
     runtime: withId('orders:next runtime', known('nodejs24.x')),
     aliasOf: READ_FUNCTION,
   }
-  t.strictSame(mappings, [
+  sameModel(t, mappings, [
     readMapping(),
     { ...readMapping('orders:next/queue 1'), function: next },
     {
@@ -349,15 +351,16 @@ test('the aliases of a function', async (t) => {
       function: otherVersion('orders:live', only(mappings.slice(0, 1)).function),
     },
   ])
-  t.strictSame(otherReaders, [])
-  t.strictSame(unreadResources, [
+  sameModel(t, otherReaders, [])
+  sameModel(t, unreadResources, [
     {
       id: 'orders:denied',
       what: undefined,
       unreadReason: 'ListEventSourceMappings for orders:denied: HTTP 403: AccessDeniedException: not authorized',
     },
   ])
-  t.strictSame(
+  sameModel(
+    t,
     requests.filter((name) => /Alias|orders:/.test(name)),
     [
       'ListAliases orders',
@@ -386,21 +389,22 @@ test('a function that is requested by its ARN', async (t) => {
     [`GetFunctionConfiguration ${arn}:next`]: unnamed,
   }
   const { mappings, unreadResources } = await read(t, responses, arn)
-  t.strictSame(
+  sameModel(
+    t,
     mappings.map(({ function: target, runs }) => [target.id, runs]),
     [
       ['orders', known(true)],
       ['orders:next', known(true)],
     ],
   )
-  t.strictSame(unreadResources, [])
+  sameModel(t, unreadResources, [])
 })
 
 test('aliases that may not be listed', async (t) => {
   const { mappings, unreadResources } = await read(t, { ...orders(), 'ListAliases orders': DENIED })
-  t.strictSame(mappings, [readMapping()])
+  sameModel(t, mappings, [readMapping()])
   const unreadReason = 'ListAliases for orders: HTTP 403: AccessDeniedException: not authorized'
-  t.strictSame(unreadResources, [{ id: 'the aliases of orders', what: undefined, unreadReason }])
+  sameModel(t, unreadResources, [{ id: 'the aliases of orders', what: undefined, unreadReason }])
 })
 
 const LISTED = 'ListAliases orders'
@@ -439,9 +443,10 @@ for (const [name, requests, id, unread] of [
     const found = await read(t, responses, name)
     const { function: target } = only(found.mappings)
     const weights = 'its versions may have other settings than orders'
-    t.strictSame([target.id, target.unreadReason], [id, id === 'orders' ? undefined : weights])
-    t.strictSame(found.unreadResources, unread)
-    t.strictSame(
+    sameModel(t, [target.id, target.unreadReason], [id, id === 'orders' ? undefined : weights])
+    sameModel(t, found.unreadResources, unread)
+    sameModel(
+      t,
       found.requests.filter((request) => request.startsWith('ListAliases')),
       requests,
     )
@@ -455,7 +460,7 @@ test('the version $LATEST is the function itself', async (t) => {
     'ListEventSourceMappings orders:$LATEST': { EventSourceMappings: [mapping('queue')] },
   }
   const { mappings, requests } = await read(t, responses, 'orders:$LATEST')
-  t.strictSame(mappings, [readMapping()])
+  sameModel(t, mappings, [readMapping()])
   t.ok(requests.includes('ListAliases orders:$LATEST'))
 })
 
@@ -468,9 +473,9 @@ test('other functions that read the same queue', async (t) => {
   ]
   const responses = { ...orders(), [`ListEventSourceMappings ${arnOf('queue')}`]: { EventSourceMappings: all } }
   const { mappings, otherReaders } = await read(t, responses)
-  t.strictSame(mappings, [readMapping()])
+  sameModel(t, mappings, [readMapping()])
   const owner = (id: string) => unreadFunction(id, 'it was not requested')
-  t.strictSame(otherReaders, [
+  sameModel(t, otherReaders, [
     { ...readMapping('v2:live/queue 0'), function: owner('v2:live'), runs: known(false) },
     { ...readMapping('v3/queue 0'), function: owner('v3') },
   ])
@@ -479,8 +484,8 @@ test('other functions that read the same queue', async (t) => {
 test('other functions that may not be listed', async (t) => {
   const responses = { ...orders(), [`ListEventSourceMappings ${arnOf('queue')}`]: DENIED }
   const { mappings, otherReaders, unreadResources } = await read(t, responses)
-  t.strictSame([mappings, otherReaders], [[readMapping()], []])
-  t.strictSame(unreadResources, [
+  sameModel(t, [mappings, otherReaders], [[readMapping()], []])
+  sameModel(t, unreadResources, [
     {
       id: 'queue',
       what: 'whether other functions read the queue',
@@ -502,7 +507,7 @@ const POLICY = { deadLetterTargetArn: arnOf('dead'), maxReceiveCount: 5 }
 
 test('a queue with a dead-letter queue', async (t) => {
   const { queue: found, requests } = await queueOf(t, { ...withPolicy(POLICY), ...queue('dead') })
-  t.strictSame(found, {
+  sameModel(t, found, {
     ...READ_QUEUE,
     redrive: known({
       maxReceiveCount: withId('queue maxReceiveCount', known(5)),
@@ -517,7 +522,7 @@ test('a dead-letter queue of which SQS returns no attributes', async (t) => {
   const responses = { ...withPolicy(POLICY), ...queue('dead', { MessageRetentionPeriod: undefined }) }
   const { redrive } = (await queueOf(t, responses)).queue
   const retention = withId('dead retention', unknown('SQS does not return it'))
-  t.strictSame(redrive.state === 'known' && redrive.value.deadLetterQueue, {
+  sameModel(t, redrive.state === 'known' && redrive.value.deadLetterQueue, {
     ...READ_DEAD,
     retention,
     position: undefined,
@@ -539,7 +544,7 @@ test('a FIFO queue, and a dead-letter queue that may not be read', async (t) => 
   }
   const { queue: found } = await queueOf(t, responses, 'queue.fifo')
   const unreadReason = 'GetQueueUrl for dead.fifo: HTTP 403: AccessDeniedException: not authorized'
-  t.strictSame(found, {
+  sameModel(t, found, {
     ...READ_QUEUE,
     id: 'queue.fifo',
     fifo: known(true),
@@ -576,7 +581,7 @@ for (const [title, responses, reason] of [
   ],
 ] as const) {
   test(`a queue that ${title}`, async (t) => {
-    t.strictSame((await queueOf(t, responses)).queue, { ...unreadQueue('queue', reason), fifo: known(false) })
+    sameModel(t, (await queueOf(t, responses)).queue, { ...unreadQueue('queue', reason), fifo: known(false) })
   })
 }
 
@@ -590,7 +595,7 @@ test('a queue of which SQS returns no attributes', async (t) => {
     maximumMessageSize: missing('maximumMessageSize'),
     contentBasedDeduplication: missing('contentBasedDeduplication'),
   }
-  t.strictSame(found, { ...READ_QUEUE, ...settings })
+  sameModel(t, found, { ...READ_QUEUE, ...settings })
 })
 
 test('a queue that is a dead-letter queue itself', async (t) => {
@@ -686,7 +691,7 @@ test('a queue is read from the endpoint of the environment, not from its own URL
     AWS_ACCESS_KEY_ID: 'x',
     AWS_SECRET_ACCESS_KEY: 'x',
   }
-  t.strictSame((await withEnvironment(env, () => readFunction('orders'))).mappings, [readMapping()])
+  sameModel(t, (await withEnvironment(env, () => readFunction('orders'))).mappings, [readMapping()])
 })
 
 test('Lambda and SQS may take 30 s for a response', async (t) => {

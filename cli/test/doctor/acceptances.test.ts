@@ -9,7 +9,7 @@ import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support
 import { terraformState } from '../support/terraform.ts'
 
 const RUNTIME = { Runtime: 'provided.al2023' }
-const OFF = { mapping: { FunctionResponseTypes: undefined }, function: { ...RUNTIME, InlineCode: 'batchItemFailures' } }
+const OFF = { mapping: { FunctionResponseTypes: undefined }, function: { InlineCode: 'batchItemFailures' } }
 const RULE = 'report-batch-item-failures'
 
 const POLICY = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":5}'

@@ -1,8 +1,8 @@
-import { test } from 'tap'
-import { check, type Finding } from '../../src/doctor/check.ts'
+import { type Test, test } from 'tap'
+import type { Finding } from '../../src/doctor/check.ts'
 import { seededRandom } from '../../src/shared/random.ts'
 import { CASES } from '../support/rule-cases.ts'
-import { type Change, cloudFormation, read } from '../support/templates.ts'
+import { type Change, cloudFormation, findingsIn } from '../support/templates.ts'
 
 type Template = { Resources: Record<string, { Properties: Record<string, unknown> }> }
 
@@ -24,7 +24,8 @@ const BY_HAND: Readonly<Record<string, (template: Template, finding: Finding) =>
   },
 }
 /** Rules whose fix changes more than settings, and values that AWS rejects, on which other checks depend. */
-const NOT_APPLIED = /^(invalid-value|not-checked|filter-pattern|competing-filters|shared-queue|tenant-isolation)$/
+const NOT_APPLIED =
+  /^(stream-setting|unused-failure-settings|invalid-value|not-checked|filter-pattern|competing-filters|shared-queue|tenant-isolation)$/
 
 /** Sets what the sentence of a fix names besides its own setting. */
 function applySentence({ Resources }: Template, { resource, fix }: Finding): void {
@@ -42,11 +43,13 @@ function applySentence({ Resources }: Template, { resource, fix }: Finding): voi
 
 /** Sets the new value of a finding, such as `"ScalingConfig": { "MaximumConcurrency": 2 }`. */
 function apply(template: Template, finding: Finding): void {
-  applySentence(template, finding)
+  // Of two directions, the sentence names the one of the new value first.
+  const isLimit = finding.rule === 'concurrency-above-reserved' && /Maximum/.test(finding.set ?? '')
+  if (!isLimit) applySentence(template, finding)
   const byHand = BY_HAND[finding.rule]
   if (byHand) byHand(template, finding)
   if (finding.set === undefined || finding.rule === 'sns-envelope-filter') return
-  const properties = template.Resources[finding.resource]?.Properties ?? {}
+  const properties = template.Resources[isLimit ? 'Orders' : finding.resource]?.Properties ?? {}
   for (const [name, value] of Object.entries(JSON.parse(`{${finding.set}}`) as Record<string, unknown>)) {
     const isMap = typeof value === 'object' && !Array.isArray(value)
     if (name === 'maxReceiveCount') Object.assign(properties.RedrivePolicy as object, { maxReceiveCount: value })
@@ -59,12 +62,12 @@ function isOpen({ severity }: Finding): boolean {
 }
 
 /** The rules that a second run finds after all fixes of the first one. Undefined if a fix is more than a setting. */
-async function foundAfterFixes(t: Parameters<typeof read>[0], change: Change): Promise<string[] | undefined> {
+async function foundAfterFixes(t: Test, change: Change): Promise<string[] | undefined> {
   const template = JSON.parse(JSON.stringify(cloudFormation(change))) as Template
-  const findings = check(await read(t, template)).filter(isOpen)
+  const findings = (await findingsIn(t, template)).filter(isOpen)
   if (findings.some(({ rule }) => NOT_APPLIED.test(rule))) return undefined
   for (const finding of findings) apply(template, finding)
-  const again = check(await read(t, template)).filter(isOpen)
+  const again = (await findingsIn(t, template)).filter(isOpen)
   return again.map(({ rule, resource, message }) => `${rule} ${resource} ${message}`)
 }
 
@@ -113,7 +116,7 @@ test('after all fixes of a random template, a second run finds nothing', async (
     }
     const again = await foundAfterFixes(t, change)
     t.strictSame(again, [], JSON.stringify(change))
-    const retentions = check(await read(t, cloudFormation(change))).filter(({ rule }) => rule === 'short-retention')
+    const retentions = (await findingsIn(t, cloudFormation(change))).filter(({ rule }) => rule === 'short-retention')
     t.ok(retentions.length <= 1, 'at most one short-retention for a queue')
     found++
     if (again && again.length > 0) return

@@ -1,6 +1,6 @@
-// How the problems of several mappings, cases and rules become findings, for mappings that are written as a model.
+// How the problems of several mappings and rules become findings, for mappings that are written as a model.
 import { test } from 'tap'
-import { check, detect, NOT_CHECKED } from '../../src/doctor/check.ts'
+import { check as checkInput, detect as detectIn, NOT_CHECKED } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
@@ -10,94 +10,20 @@ import { cloudFormation, findingsIn, ids } from '../support/templates.ts'
 const AT = { line: 5, column: 3 }
 const BELOW = { line: 6, column: 3 }
 
-function modelOf(mappings: readonly Mapping[], more: Partial<Model> = {}): Model {
-  return { mappings, unreadResources: [], ...more }
+function check(model: Model, file?: string) {
+  return checkInput({ kind: 'template', file, model })
 }
 
-/** A case in which the mapping has this batch size, always at the same place. */
-function sized(label: string, batchSize: number, assumed?: Record<string, string>): Model {
-  return modelOf([mappingOf({ batchSize: known(batchSize, AT) })], { label, ...(assumed ? { assumed } : {}) })
+function detect(model: Model) {
+  return detectIn({ kind: 'template', model })
 }
+
 const TOO_BIG = 10_001
 const WHY = 'Lambda rejects the mapping: a batch has at most 10,000 records.'
 
-for (const [title, cases, said] of [
-  ['one case', [sized('', TOO_BIG)], ''],
-  ['one of two cases', [sized('with a', 1), sized('with b', TOO_BIG)], ' This is so with b.'],
-  [
-    'two of three cases',
-    [sized('with a', 1), sized('with b', TOO_BIG), sized('with c', TOO_BIG)],
-    ' This is so with b, and in 1 other case.',
-  ],
-  [
-    'three of four cases',
-    [sized('with a', TOO_BIG), sized('with b', TOO_BIG), sized('with c', TOO_BIG), sized('with d', 1)],
-    ' This is so with a, and in 2 other cases.',
-  ],
-  ['two of two cases', [sized('with a', TOO_BIG), sized('with b', TOO_BIG)], ''],
-] as const) {
-  test(`a problem in ${title}: the finding says in which`, (t) => {
-    t.strictSame(
-      check(cases).map(({ rule, severity, message }) => [rule, severity, message]),
-      [['batch-size', 'error', `The batch size is 10,001. ${WHY}${said}`]],
-    )
-    t.end()
-  })
+function modelOf(mappings: readonly Mapping[], more: Partial<Model> = {}): Model {
+  return { mappings, unreadResources: [], ...more }
 }
-
-test('a problem that differs between the cases: the finding shows the first one, and calls it the worst', (t) => {
-  const [finding, ...more] = check([sized('with a', TOO_BIG), sized('with b', 20_000)])
-  t.strictSame(more, [])
-  t.equal(finding?.message, `The batch size is 10,001. ${WHY} The worst case is with a.`)
-  t.end()
-})
-
-/** A case with a queue whose visibility timeout is below the timeout of its function. */
-function slow(label: string, timeout: number): Model {
-  const queue = queueOf({ visibilityTimeout: known(1, AT) })
-  return modelOf([mappingOf({ queue, function: functionOf({ timeout: known(timeout) }) })], { label })
-}
-test('a problem that is stricter in one case: the finding shows the strictest', (t) => {
-  const said = (...cases: Model[]) => check(cases).map(({ message, fix }) => [message.split('. ').at(-1), fix])
-  const fix = (seconds: number) => `Set VisibilityTimeout to ${seconds}.`
-  t.strictSame(said(slow('with a', 20), slow('with b', 30), slow('with c', 25)), [
-    ['The worst case is with b.', fix(180)],
-  ])
-  t.end()
-})
-
-test('what is checked in all cases of a parameter is not listed as not checked in the cases of another one', (t) => {
-  const sizeIn = (parameter: string, batchSize: Setting<number>) =>
-    modelOf([mappingOf({ batchSize })], { parameter, label: `with ${parameter}` })
-  const open = unknown('x', AT)
-  const rules = (...cases: Model[]) => check(cases).map(({ rule }) => rule)
-  t.strictSame(rules(sizeIn('A', open), sizeIn('A', open), sizeIn('B', known(1))), [])
-  t.strictSame(rules(sizeIn('A', open), sizeIn('A', known(1)), sizeIn('B', open)), ['not-checked'])
-  const [unresolved, wrong] = [sizeIn('A', open), known(TOO_BIG, AT)]
-  t.strictSame(rules(unresolved, sizeIn('B', wrong)), ['batch-size'])
-  t.notMatch(check([unresolved, sizeIn('B', wrong)])[0]?.message, /Also not checked/)
-  t.strictSame(rules(sizeIn('A', wrong), sizeIn('B', known(1))), ['batch-size'])
-  t.strictSame(rules(unresolved, sizeIn('A', wrong), sizeIn('B', known(1))), ['batch-size'])
-  t.end()
-})
-
-test('a rule whose severity differs between the cases: the finding shows the cases with the higher one', (t) => {
-  const setting = known(false, AT)
-  const [reports, throws] = ['batchItemFailures', 'throw'].map((inline) => {
-    return modelOf([mappingOf({ reportBatchItemFailures: setting, function: functionOf({ code: { inline } }) })])
-  })
-  const cases = [
-    { ...throws, label: 'with a' },
-    { ...reports, label: 'with b' },
-  ] as Model[]
-  const off = 'ReportBatchItemFailures is off, but the function can report failures'
-  const why = 'Lambda ignores the failures that the function reports, and deletes those messages'
-  t.strictSame(
-    check(cases).map(({ severity, message }) => [severity, message]),
-    [['error', `${off}: batchItemFailures in the code in the template. ${why}. This is so with b.`]],
-  )
-  t.end()
-})
 
 test('one setting breaks two rules: one finding, with the problem of the first rule only', (t) => {
   const queue = queueOf({ fifo: known(true) })
@@ -105,7 +31,7 @@ test('one setting breaks two rules: one finding, with the problem of the first r
     batchSize: known(TOO_BIG, AT),
     queue: { ...queue, redrive: absent, isDeadLetterQueue: true },
   })
-  const [{ finding, scopes } = {}, ...more] = detect([modelOf([mapping])])
+  const [{ finding, scopes } = {}, ...more] = detect(modelOf([mapping]))
   t.strictSame(more, [])
   t.equal(finding?.rule, 'fifo-batch-size')
   const scope = ['Orders', 'Orders', 'Handler', 'Queue']
@@ -113,19 +39,9 @@ test('one setting breaks two rules: one finding, with the problem of the first r
   t.end()
 })
 
-test('one setting breaks two rules in one of two cases: the finding says in which it breaks the first rule', (t) => {
-  const queue = queueOf({ fifo: known(true), redrive: absent, isDeadLetterQueue: true })
-  const ofFifo = mappingOf({ batchSize: known(TOO_BIG, AT), queue })
-  const [finding, ...more] = check([modelOf([ofFifo], { label: 'with a' }), sized('with b', TOO_BIG)])
-  t.strictSame(more, [])
-  t.equal(finding?.rule, 'fifo-batch-size')
-  t.match(finding?.message, / This is so with a\.$/)
-  t.end()
-})
-
 test('an acceptance of what is wrong does not need what was not checked at the same place', (t) => {
   const open = { ...unknown('x'), id: 'added by a macro' }
-  const [{ finding, scopes } = {}, ...more] = detect([
+  const [{ finding, scopes } = {}, ...more] = detect(
     modelOf([
       mappingOf({ reportBatchItemFailures: open, queue: queueOf({ redrive: absent, isDeadLetterQueue: true }) }),
       mappingOf({
@@ -135,7 +51,7 @@ test('an acceptance of what is wrong does not need what was not checked at the s
         queue: queueOf({ id: 'Second', redrive: absent, isDeadLetterQueue: true }),
       }),
     ]),
-  ])
+  )
   t.strictSame(more, [])
   t.equal(finding?.rule, 'report-batch-item-failures')
   t.notMatch(finding?.message, 'It applies to')
@@ -194,16 +110,9 @@ test('problems without a place or id of the setting are separate findings', (t) 
   t.end()
 })
 
-test('the same problem without a place in two cases is one finding', (t) => {
-  const queue = queueOf({ redrive: { state: 'absent' } })
-  const found = check([modelOf([mappingOf({ queue })]), modelOf([mappingOf({ queue })])])
-  t.strictSame(ids(found), ['no-redrive-policy Queue'])
-  t.end()
-})
-
 test('what is not known for two reasons is two findings', (t) => {
   const mapping = (id: string, reason: string) => mappingOf({ id, batchSize: unknown(reason) })
-  const found = check([modelOf([mapping('Orders', 'x')]), modelOf([mapping('Orders', 'y')])])
+  const found = check(modelOf([mapping('Orders', 'x'), mapping('Orders', 'y')]))
   t.strictSame(ids(found), ['not-checked Orders', 'not-checked Orders'])
   t.end()
 })
@@ -230,7 +139,7 @@ test('several settings that are not known, at one place: one finding, with the f
 
 test('the file and the line: of the setting, of the resource, of another stack, or the first line', (t) => {
   const place = (mapping: Mapping, file?: string) => {
-    const [finding] = check(modelOf([mapping], file === undefined ? {} : { file }))
+    const [finding] = check(modelOf([mapping]), file)
     return [finding?.file, finding?.line]
   }
   const size = (position?: Setting<number>['position']) =>
@@ -253,7 +162,6 @@ test('a finding without a file has no file and no line', (t) => {
     fix: 'Set BatchSize to at most 10,000.',
     set: 'BatchSize: 10000',
     source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html',
-    help: 'docs/doctor-rules.md#batch-size',
   })
   t.end()
 })
@@ -276,7 +184,7 @@ test('the resources for which a finding can be accepted, in each input', (t) => 
     function: functionOf({ id: 'F:live', aliasOf }),
     batchSize: { ...known(TOO_BIG), section: 'Globals' },
   })
-  const scopes = (more: Partial<Model> = {}, of = mapping) => detect([modelOf([of], more)]).map((one) => one.scopes)
+  const scopes = (more: Partial<Model> = {}, of = mapping) => detect(modelOf([of], more)).map((one) => one.scopes)
   const own = ['Orders', 'Globals', 'Orders', 'F:live', 'F', 'Queue']
   t.strictSame(scopes(), [[own]])
   const constructOf = (id: string) => (id === 'Globals' ? undefined : `Shop/${id}`)
@@ -287,7 +195,7 @@ test('the resources for which a finding can be accepted, in each input', (t) => 
     [['Orders', 'Orders', 'Handler', 'Queue']],
   ])
   t.strictSame(
-    detect([modelOf([], { unreadResources: [{ id: 'A', unreadReason: 'x' }] })]).map((one) => one.scopes),
+    detect(modelOf([], { unreadResources: [{ id: 'A', unreadReason: 'x' }] })).map((one) => one.scopes),
     [[['A']]],
   )
   t.end()

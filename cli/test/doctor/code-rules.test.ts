@@ -1,11 +1,9 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { test } from 'tap'
-import { check } from '../../src/doctor/check.ts'
-import { readTemplate } from '../../src/template/read-template.ts'
 import { CODE_INPUTS } from '../support/code-inputs.ts'
 import { filesIn } from '../support/files.ts'
-import { type Change, ids } from '../support/templates.ts'
+import { type Change, findingsInFile, ids } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 const LOADS = "const { boundedSqsBatch } = require('middy-bounded-sqs-batch')"
@@ -32,7 +30,7 @@ type Files = Record<string, string>
 
 async function found(t: Test, template: object, files: Files) {
   const root = filesIn(t, { ...files, 'template.json': JSON.stringify(template) })
-  return ids(check(await readTemplate(join(root, 'template.json'), new Map())))
+  return ids(findingsInFile(join(root, 'template.json')))
 }
 
 /** `files` are in the folder above that of the code. */
@@ -71,5 +69,5 @@ test('a file .js in a folder with "type": "module" is an ES module', async (t) =
     'src/package.json': '{ "type": "module" }',
     'template.json': JSON.stringify(CODE_INPUTS[0]?.[1]({})),
   })
-  t.strictSame(ids(check(await readTemplate(join(root, 'template.json'), new Map()))), [])
+  t.strictSame(ids(findingsInFile(join(root, 'template.json'))), [])
 })

@@ -12,7 +12,7 @@ import { terraformState } from '../support/terraform.ts'
 
 const RUNTIME = { Runtime: 'provided.al2023' }
 const clean = JSON.stringify(sam({ function: RUNTIME }))
-const reporting = { ...RUNTIME, InlineCode: 'batchItemFailures' }
+const reporting = { Runtime: 'nodejs24.x', InlineCode: 'batchItemFailures' }
 const wrong = JSON.stringify(sam({ function: reporting, mapping: { FunctionResponseTypes: undefined } }))
 const empty = JSON.stringify({ Resources: { Topic: { Type: 'AWS::SNS::Topic' } } })
 
@@ -266,12 +266,12 @@ for (const where of ['parent', 'sibling'] as const) {
 const TEMPLATE = JSON.stringify(sam())
 const PLAN = JSON.stringify(terraformState())
 
-/** The names of inputs in a folder, with their errors, and the number of mappings in their first case. */
+/** The names of inputs in a folder, with their errors, and the number of mappings. */
 function shown(root: string, inputs: readonly Input[]) {
   const inRoot = (text: string) => text.replaceAll(`${root}/`, '').replaceAll(root, '.')
-  return inputs.map(({ name, error, models }) => [
+  return inputs.map(({ name, error, read }) => [
     inRoot(name),
-    error === undefined ? models(new Map())[0]?.mappings.length : inRoot(error),
+    read ? read(new Map()).mappings.length : inRoot(String(error)),
   ])
 }
 async function read(t: Test, files: Readonly<Record<string, string>>, ...paths: string[]) {
@@ -296,11 +296,6 @@ test('a template, a state of Terraform, and files that cannot be read', async (t
   ])
 })
 
-test('an input that could not be read has no models', async (t) => {
-  const [input] = await readInputs([join(filesIn(t, {}), 'none.yaml')])
-  t.strictSame(input?.models(new Map()), [])
-})
-
 test('standard input, also if there is a folder with the name -', async (t) => {
   const root = filesIn(t, { '-/a.json': 'x' })
   const before = process.cwd()
@@ -310,7 +305,7 @@ test('standard input, also if there is a folder with the name -', async (t) => {
   t.strictSame(shown(root, await readInputs(['-'])), [['standard input', 1]])
 })
 
-test('standard input that fails is not an error of the input', async (t) => {
+test('standard input that fails is an error of the input', async (t) => {
   withStandardInput(
     t,
     new Readable({
@@ -319,7 +314,9 @@ test('standard input that fails is not an error of the input', async (t) => {
       },
     }),
   )
-  await t.rejects(readInputs(['-']), { message: 'the pipe is broken' })
+  t.strictSame(shown('/', await readInputs(['-'])), [
+    ['standard input', 'standard input cannot be read (Error: the pipe is broken)'],
+  ])
 })
 
 test('a folder: its files and those of its subfolders in order, without hidden ones and node_modules', async (t) => {

@@ -8,7 +8,7 @@ import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
 /** The findings of this rule: the resource, the message without its first words, and the fix. */
 function listed(mappings: readonly Mapping[], model: Partial<Model> = {}) {
-  const findings = check({ mappings, unreadResources: [], ...model })
+  const findings = check({ kind: 'state', model: { mappings, unreadResources: [], ...model } })
   return findings
     .filter(({ rule }) => rule === 'not-checked')
     .map(({ resource, message, fix }) => [resource, message.replace(/^Not checked: /, ''), fix])
@@ -61,21 +61,9 @@ for (const [title, mapping, found] of [
   })
 }
 
-test('the fix: to check the deployed function, to set the parameter, to allow the call, or that of the input', (t) => {
-  const fix = (reason: string, model: Partial<Model>) =>
-    listed([mappingOf({ batchSize: unknown(reason) })], model).map(([, , text]) => text)
-  t.strictSame(fix('x', { file: 'a.yaml' }), ['Check the deployed function with --function NAME.'])
-  t.strictSame(fix('set it with --parameter A=…', { file: 'a.yaml' }), [
-    'Set the parameter, or check the deployed function with --function NAME.',
-  ])
-  t.strictSame(fix('x', {}), ['If access was denied, allow the call. Otherwise check the setting yourself.'])
-  t.strictSame(fix('x', { fix: 'Check the state.' }), ['Check the state.'])
-  t.end()
-})
-
 test('a function that could not be read: its settings are one finding of the mapping, at the line of the function', (t) => {
   const mappings = [mappingOf({ function: unreadFunction('F', 'x', POSITION) })]
-  const findings = check({ file: 'a.yaml', mappings, unreadResources: [] })
+  const findings = check({ kind: 'template', file: 'a.yaml', model: { mappings, unreadResources: [] } })
   t.match(findings, [
     { rule: 'not-checked', resource: 'Orders', line: 4, message: 'Not checked: the settings of F. Reason: x.' },
   ])
@@ -211,7 +199,7 @@ test('the retention of a dead-letter queue of two queues, at one place, is one f
 
 test('a value that AWS rejects is an error, and not listed', (t) => {
   const mapping = mappingOf({ batchSize: invalid('it is wrong', 'Correct it.', POSITION) })
-  const findings = check({ mappings: [mapping], unreadResources: [] })
+  const findings = check({ kind: 'template', model: { mappings: [mapping], unreadResources: [] } })
   t.strictSame(
     findings.map(({ rule, message }) => [rule, message]),
     [['invalid-value', 'BatchSize: it is wrong. AWS rejects this value. Checks that depend on it were skipped.']],
@@ -224,8 +212,8 @@ test('resources that could not be read: all of it or a part, with the fix of the
     { id: 'A', unreadReason: 'x' },
     { id: 'B', what: 'whether it reads SQS', unreadReason: 'x', fix: 'Apply the plan.' },
   ]
-  t.strictSame(listed([], { unreadResources, fix: 'Check it.' }), [
-    ['A', 'this item. Reason: x.', 'Check it.'],
+  t.strictSame(listed([], { unreadResources }), [
+    ['A', 'this item. Reason: x.', 'Check the deployed function with --function NAME.'],
     ['B', 'whether it reads SQS. Reason: x.', 'Apply the plan.'],
   ])
   t.end()

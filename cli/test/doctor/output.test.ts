@@ -76,7 +76,6 @@ test('--format json: the findings, the number of mappings, and what is never che
           fix: 'Set FunctionResponseTypes to [ReportBatchItemFailures].',
           set: '"FunctionResponseTypes": ["ReportBatchItemFailures"]',
           source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
-          help: 'docs/doctor-rules.md#report-batch-item-failures',
         },
       ],
     ],
@@ -131,7 +130,7 @@ function terminal(columns: number) {
 
 test('on a terminal: lines break between words, and severities have a colour', async (t) => {
   const model = await read(t, wrong)
-  const findings = check({ ...model, file: 'template.yaml' })
+  const findings = check({ kind: 'template', file: 'template.yaml', syntax: 'yaml', model })
   const report = { findings, inputs: [{ name: 'template.yaml', mappings: 1 }], defaulted: [], notChecked: [] }
   for (const columns of [60, 80, 120]) {
     const text = formatText(report, terminal(columns))
@@ -186,7 +185,7 @@ test('a clean run prints two lines, which name the functions that need permissio
   const code = "import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'\nretryBackoff({ client })"
   const RedrivePolicy = { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 15 }
   const { stdout } = await runDoctor(t, [
-    templateFile(t, sam({ function: { InlineCode: code }, queue: { RedrivePolicy } })),
+    templateFile(t, sam({ function: { InlineCode: code, Role: 'arn:aws:iam::1:role/x' }, queue: { RedrivePolicy } })),
   ])
   t.equal(
     stdout,

@@ -70,7 +70,10 @@ test('if the limits of other mappings exceed the reserved concurrency, only the 
   t.strictSame(
     findings.filter(({ rule }) => rule.includes('reserved')).map(({ rule, fix }) => [rule, fix]),
     [
-      ['concurrency-above-reserved', 'Set ReservedConcurrentExecutions to 6 or more.'],
+      [
+        'concurrency-above-reserved',
+        'Set MaximumConcurrency of Second to at most 3, or ReservedConcurrentExecutions to 6 or more.',
+      ],
       ['reserved-concurrency', 'Set MaximumConcurrency to at most 2.'],
     ],
   )
@@ -216,7 +219,6 @@ test('a finding has the values, the fix and the line', async (t) => {
     'fix',
     'set',
     'source',
-    'help',
     'file',
     'line',
   ])
@@ -346,7 +348,7 @@ test('Terraform: a redrive policy that names the queue itself is the only findin
 test('a disabled mapping does not read its queue, so its finding need not be accepted', async (t) => {
   const { Resources } = cloudFormation({ second: {} })
   const Third = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, Enabled: false } }
-  const detected = detect([await read(t, { Resources: { ...Resources, Third } })].flat())
+  const detected = detect({ kind: 'template', model: await read(t, { Resources: { ...Resources, Third } }) })
   t.strictSame(
     detected
       .filter(({ finding }) => finding.rule === 'shared-queue')

@@ -1,20 +1,22 @@
 // Rules on a mapping that is written as a model, without a template.
-import { randomUUID } from 'node:crypto'
 import { join, relative } from 'node:path'
 import { test } from 'tap'
+import { codeSearch } from '../../src/code-search/search.ts'
 import { RULES } from '../../src/doctor/check.ts'
-import { patternSetting } from '../../src/model/filters.ts'
 import type { LambdaFunction, Mapping, Queue } from '../../src/model/model.ts'
+import { patternSetting } from '../../src/model/patterns.ts'
 import { absent, invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
 import { concurrencyOf, isOpen } from '../../src/rules/concurrency.ts'
 import { refusesRequire } from '../../src/rules/function-rules.ts'
-import { formatSeconds, joinNames, type Problem, sourceOf } from '../../src/rules/rule.ts'
+import { evidenceWith, formatSeconds, type Problem } from '../../src/rules/rule.ts'
+import { joinNames } from '../../src/shared/format.ts'
 import { filesIn } from '../support/files.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
+const evidenceOf = evidenceWith(codeSearch())
 function problemsOf(id: string, mapping: Mapping): Problem[] {
   const rule = RULES.find((one) => one.id === id)
-  return [rule?.check(mapping, { ofFunction: [mapping], ofQueue: [mapping] }) ?? []].flat()
+  return [rule?.check(mapping, { ofFunction: [mapping], ofQueue: [mapping], evidenceOf }) ?? []].flat()
 }
 
 /** What a problem says, and the setting that its fix changes. */
@@ -89,7 +91,7 @@ test('the code of a function: its own, that of the function of an alias, or why 
       functionOf({ aliasOf, unreadReason }),
       functionOf({ aliasOf: functionOf(), unreadReason }),
       functionOf(),
-    ].map((one) => [sourceOf(one).searched, sourceOf(one).missing]),
+    ].map((one) => [evidenceOf(one).searched, evidenceOf(one).missing]),
     [
       ['the code in the template', undefined],
       ['the code in the template', undefined],
@@ -97,8 +99,7 @@ test('the code of a function: its own, that of the function of an alias, or why 
       [undefined, 'the input does not show where the code is'],
     ],
   )
-  const inline = randomUUID() // no earlier test has searched this code
-  t.equal(sourceOf(functionOf({ code: { inline } })), sourceOf(functionOf({ code: { inline } })), 'it is searched once')
+  t.equal(evidenceOf(functionOf({ code })), evidenceOf(functionOf({ code: { ...code } })), 'it is searched once')
   t.end()
 })
 
@@ -398,13 +399,7 @@ test('retryBackoff() in the code of one of several functions needs more receives
   ) as [Mapping, Mapping]
   const rule = RULES.find(({ id }) => id === 'max-receive-count')
   const fixOf = (...ofQueue: Mapping[]) =>
-    [rule?.check(plain, { ofFunction: [plain], ofQueue }) ?? []].flat().map(({ fix }) => fix)
+    [rule?.check(plain, { ofFunction: [plain], ofQueue, evidenceOf }) ?? []].flat().map(({ fix }) => fix)
   t.strictSame(fixOf(plain), [])
   t.strictSame(fixOf(plain, delaying), ['Set maxReceiveCount to 15 or more.'])
-})
-
-test('without the visibility timeout, it is not known how long an outage a message survives', async (t) => {
-  const queue = fitting({ visibilityTimeout: unknown('why'), redrive: redriveOf({ maxReceiveCount: known(2) }) })
-  const [found] = problemsOf('max-receive-count', mappingOf({ queue, function: functionOf({ code: WITHOUT_BACKOFF }) }))
-  t.match(found?.what, /^maxReceiveCount is 2\. How long an outage .+ not known, as the visibility timeout is not$/)
 })

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { variablesOf } from '../../src/handler/env-flags.ts'
+import { variablesOf } from '../../src/run-options/env-flags.ts'
 import { inProcess } from '../support/in-process.ts'
 import { folder, handlerFile } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'

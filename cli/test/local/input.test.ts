@@ -4,9 +4,9 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { freePort } from '../../../test/support/free-port.ts'
-import { splitExport } from '../../src/handler/flags.ts'
 import { whyFailed } from '../../src/local/command/verdict.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
+import { splitExport } from '../../src/run-options/flags.ts'
 import { BIN, command, environment, folder, handlerFile, notebook, runHandler, until } from '../support/runs.ts'
 
 test('--messages-file -: standard input', async (t) => {

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { matcherOf } from '../../src/model/filters.ts'
+import { matcherOf } from '../../src/filters/filters.ts'
 
 /** The patterns of `body`, bodies that match, and bodies that do not match. */
 const cases: [title: string, body: unknown, matching: unknown[], other: unknown[]][] = [

@@ -9,24 +9,16 @@ import {
   unreadQueue,
 } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { FUNCTION_SETTINGS } from '../../src/model/settings.ts'
 import { mappingOf, queueOf } from '../support/models.ts'
 
 const position = { line: 3, column: 5 }
 
 test('a function that could not be read: none of its settings is known', async (t) => {
-  const setting = unknown('why')
-  t.strictSame(unreadFunction('a', 'why', position), {
-    id: 'a',
-    position,
-    unreadReason: 'why',
-    managed: setting,
-    timeout: setting,
-    memory: setting,
-    runtime: setting,
-    reservedConcurrency: setting,
-    tenantIsolation: setting,
-    recursiveLoop: setting,
-  })
+  const { id, position: at, unreadReason, ...settings } = unreadFunction('a', 'why', position)
+  t.strictSame([id, at, unreadReason], ['a', position, 'why'])
+  t.strictSame(Object.keys(settings), Object.keys(FUNCTION_SETTINGS))
+  for (const setting of Object.values(settings)) t.strictSame(setting, unknown('why'))
 })
 
 test('a queue that could not be read: none of its settings is known', async (t) => {

@@ -94,5 +94,5 @@ export async function findingsDeployed(change: Change = {}): Promise<Finding[]> 
   const send = async (command: { constructor: { name: string }; input: Values }) =>
     respond(command.constructor.name, command.input)
   for (const { prototype } of [LambdaClient, SQSClient]) Object.assign(prototype, { send })
-  return check(await readFunction('Handler', 'eu-west-1'))
+  return check({ kind: 'deployed', model: await readFunction('Handler', 'eu-west-1') })
 }

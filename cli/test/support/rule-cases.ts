@@ -108,9 +108,7 @@ function exactly(because: string, ...found: string[]): Exception {
 }
 
 const POLICY_AFTER_APPLY = 'the redrive policy is known only after apply'
-const REJECTED_BY_SQS = 'SQS rejects it, so no queue that is deployed has it'
 const SDK_HAS_LIST = 'the SDK always returns a list'
-const PROVIDER_HAS_TYPE = 'the provider has another type, so the value cannot be written'
 const NOT_READ = 'subscriptions and pipes of a deployed function are not read'
 
 /** For each rule: templates that break it, and templates that differ as little as possible and do not break it. */
@@ -132,14 +130,12 @@ export const CASES: Case[] = [
   {
     title: 'FunctionResponseTypes with a lower-case first letter',
     change: { mapping: { FunctionResponseTypes: ['reportBatchItemFailures'] } },
-    found: ['report-batch-item-failures mapping'],
-    severity: 'warning',
+    found: ['invalid-value mapping'],
   },
   {
     title: 'FunctionResponseTypes with ReportBatchItemFailure, without the final s',
     change: { mapping: { FunctionResponseTypes: ['ReportBatchItemFailure'] } },
-    found: ['report-batch-item-failures mapping'],
-    severity: 'warning',
+    found: ['invalid-value mapping'],
   },
   {
     title: 'no FunctionResponseTypes on a disabled mapping',
@@ -267,7 +263,7 @@ export const CASES: Case[] = [
   {
     title: 'a maximum concurrency out of range, and above the reserved concurrency',
     change: { mapping: concurrency(1001), function: { ReservedConcurrentExecutions: 5 } },
-    found: ['concurrency-range mapping', 'concurrency-above-reserved Handler'],
+    found: ['concurrency-above-reserved Handler', 'concurrency-range mapping'],
   },
   {
     title: 'a maximum concurrency one above the reserved concurrency',
@@ -320,8 +316,26 @@ export const CASES: Case[] = [
     found: ['poller-range mapping'],
   },
   { title: 'MinimumPollers equal to MaximumPollers', change: { mapping: pollers(10, 10) }, found: [] },
-  { title: 'MaximumPollers of 10,000', change: { mapping: pollers(10_000) }, found: [] },
-  { title: 'MaximumPollers of 10,001', change: { mapping: pollers(10_001) }, found: ['invalid-value mapping'] },
+  ...['StartingPosition', 'BisectBatchOnFunctionError', 'MaximumRetryAttempts', 'MaximumRecordAgeInSeconds'].map(
+    (name): Case => ({
+      title: `${name}, which only mappings of streams have`,
+      change: { mapping: { [name]: { StartingPosition: 'LATEST', BisectBatchOnFunctionError: true }[name] ?? 60 } },
+      found: ['stream-setting mapping'],
+    }),
+  ),
+  {
+    title: 'a destination of failures, which only mappings of streams have',
+    change: { mapping: { DestinationConfig: { OnFailure: { Destination: `${ARN}:x` } } } },
+    found: ['stream-setting mapping'],
+  },
+  {
+    title: 'a dead-letter queue of the function, which a queue never uses',
+    change: { function: { DeadLetterConfig: { TargetArn: `${ARN}:x` } } },
+    found: ['unused-failure-settings Handler'],
+    deployed: exactly('what else invokes a deployed function is not read'),
+  },
+  { title: 'MaximumPollers of 2,000', change: { mapping: pollers(2000) }, found: [] },
+  { title: 'MaximumPollers of 2,001', change: { mapping: pollers(2001) }, found: ['invalid-value mapping'] },
   { title: 'MaximumPollers of 1', change: { mapping: pollers(1) }, found: ['invalid-value mapping'] },
   { title: 'MinimumPollers of 200', change: { mapping: pollers(200, 200) }, found: [] },
   { title: 'MinimumPollers of 201', change: { mapping: pollers(300, 201) }, found: ['invalid-value mapping'] },
@@ -381,8 +395,13 @@ export const CASES: Case[] = [
     found: ['filter-criteria mapping'],
   },
   {
-    title: 'ten filters',
-    change: { mapping: filters(...Array(10).fill(BY_TYPE)) },
+    title: 'six filters, more than the default quota',
+    change: { mapping: filters(...Array(6).fill(BY_TYPE)) },
+    found: ['filter-quota mapping', 'filter-criteria mapping'],
+  },
+  {
+    title: 'five filters',
+    change: { mapping: filters(...Array(5).fill(BY_TYPE)) },
     found: ['filter-criteria mapping'],
   },
   {
@@ -692,7 +711,6 @@ export const CASES: Case[] = [
     title: 'a redrive policy that is a list',
     change: { queue: { RedrivePolicy: [] } },
     found: ['invalid-value Queue'],
-    deployed: exactly(REJECTED_BY_SQS, 'no-redrive-policy Queue'),
   },
   ...[
     {},
@@ -752,15 +770,24 @@ export const CASES: Case[] = [
   {
     title: 'a dead-letter queue that is a function',
     change: { queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Handler'), maxReceiveCount: 5 } } },
-    found: ['not-checked Queue'],
+    found: ['invalid-value Queue'],
     inPlan: exactly(POLICY_AFTER_APPLY, 'not-checked Queue', 'not-checked Queue'),
+  },
+  {
+    title: 'a dead-letter queue that is named by its URL',
+    change: { queue: { RedrivePolicy: { deadLetterTargetArn: { Ref: 'Dead' }, maxReceiveCount: 5 } } },
+    found: ['invalid-value Queue'],
+    inPlan: exactly(POLICY_AFTER_APPLY, 'invalid-value Queue', 'not-checked Queue'),
+  },
+  {
+    title: 'a dead-letter queue that is named by its name',
+    change: { queue: { RedrivePolicy: { deadLetterTargetArn: 'Dead', maxReceiveCount: 5 } } },
+    found: ['invalid-value Queue'],
   },
   {
     title: 'FunctionResponseTypes that is not a list',
     change: { mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } },
     found: ['invalid-value mapping'],
-    inTerraform: exactly(PROVIDER_HAS_TYPE),
-    deployed: exactly(SDK_HAS_LIST),
   },
   {
     title: 'three settings with a value that AWS rejects',

@@ -1,10 +1,11 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { check, type Finding } from '../../src/doctor/check.ts'
+import { ofTemplate } from '../../src/doctor/inputs.ts'
 import type { Mapping } from '../../src/model/model.ts'
 import type { Setting } from '../../src/model/setting.ts'
-import { readTemplate } from '../../src/template/read-template.ts'
+import { parseTemplate, readTemplate } from '../../src/template/read-template.ts'
 import { folder } from './runs.ts'
 
 type Properties = Record<string, unknown>
@@ -130,7 +131,13 @@ export async function findingsIn(
   template: unknown,
   parameters: Record<string, string> = {},
 ): Promise<Finding[]> {
-  return check(await read(t, template, parameters))
+  return findingsInFile(templateFile(t, template), parameters)
+}
+
+/** The findings in a template that is a file. */
+export function findingsInFile(file: string, parameters: Record<string, string> = {}): Finding[] {
+  const { read, ...input } = ofTemplate(parseTemplate(file, readFileSync(file, 'utf8')))
+  return read ? check({ ...input, model: read(new Map(Object.entries(parameters))) }) : []
 }
 
 /** The rule and the resource of each finding. */

@@ -324,5 +324,6 @@ export function planIn(shown: unknown): Plan {
 }
 
 export function findingsInPlan(shown: unknown): Finding[] {
-  return check(readShown(shown))
+  const kind = (shown as { planned_values?: unknown }).planned_values === undefined ? 'state' : 'plan'
+  return check({ kind, syntax: 'terraform', model: readShown(shown) })
 }

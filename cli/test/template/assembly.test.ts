@@ -1,13 +1,15 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { absent } from '../../src/model/setting.ts'
+import { readable } from '../../src/model/text.ts'
+import { at, entriesOf, itemsOf, type Tree, textIn } from '../../src/model/tree.ts'
 import { readAssembly, stackKey, templateAt } from '../../src/template/assembly.ts'
-import type { Node } from '../../src/template/document.ts'
-import { queueAt } from '../../src/template/queues.ts'
-import { conditionOf, property } from '../../src/template/reader.ts'
-import { resolve, scopeOf } from '../../src/template/resolve.ts'
-import { readable } from '../../src/template/text.ts'
+import { evaluate } from '../../src/template/evaluate.ts'
+import { inventoryOf } from '../../src/template/read-template.ts'
+import { scopeOf } from '../../src/template/scope.ts'
 import { filesIn } from '../support/files.ts'
+import { linkedQueue } from '../support/linked.ts'
 
 const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
 const assets = (file: string) => ({ type: 'cdk:asset-manifest', properties: { file } })
@@ -94,13 +96,12 @@ Resources:
   ])
 })
 
-/** A node as the value that the template has. */
-function plain(node: Node): unknown {
-  if (node.kind === 'scalar') return node.value
-  if (node.kind === 'list') return node.items.map(plain)
-  return plainMap(node.entries)
+/** The value of a node, without positions. */
+function plain(node: Tree): unknown {
+  if (node.state === 'known') return node.value
+  return node.state === 'list' ? itemsOf(node).map(plain) : plainMap(entriesOf(node))
 }
-function plainMap(entries: ReadonlyMap<string, Node>) {
+function plainMap(entries: Iterable<[string, Tree]>) {
   return Object.fromEntries(Array.from(entries, ([key, node]) => [key, plain(node)]))
 }
 
@@ -123,8 +124,8 @@ function linkedIn(t: Test, names: readonly string[], texts: Record<string, strin
     const scope = scopeOf(template.document, new Map([['Stage', 'a']]), { links: template.links })
     const resources = [...scope.resources.keys()]
     const value = (id: string, name: string) => {
-      const { position, ...resolved } = property(scope, resolve(scope, scope.resources.get(id) as Node), name)
-      return 'value' in resolved ? readable(String(resolved.value)) : resolved
+      const value = at(evaluate(scope, scope.resources.get(id) ?? absent), name)
+      return textIn(value) === '' ? value : readable(textIn(value))
     }
     return [stackKey(file), { scope, value, resources, links, template }] as const
   })
@@ -166,7 +167,7 @@ Outputs:
   const { Orders, Queues, Alone } = stacks
   t.strictSame(Orders?.resources, ['Map', 'Queues/Queue', 'Queues/Topic', 'Rival/Own'])
   t.equal(Orders?.value('Map', 'A'), '${Queues/Queue.Arn}')
-  t.match(Orders?.value('Map', 'B'), { kind: 'unknown', reason: 'Fn::ImportValue gone comes from another stack' })
+  t.match(Orders?.value('Map', 'B'), { state: 'unknown', reason: 'Fn::ImportValue gone comes from another stack' })
   t.equal(Orders?.value('Rival/Own', 'A'), '${Queues/Queue.Arn}')
   const expected = {
     A: 'a',
@@ -180,7 +181,8 @@ Outputs:
   }
   for (const [name, value] of Object.entries(expected)) t.equal(Orders?.value('Queues/Queue', name), value, name)
   const { scope } = Orders ?? {}
-  t.strictSame(scope && conditionOf(scope, 'Queues/Queue'), { name: 'Queues/Prod', verdict: true })
+  const queue = scope && inventoryOf(scope, 'x').declarations.find(({ id }) => id === 'Queues/Queue')
+  t.match(queue?.condition, { name: 'Queues/Prod', holds: true })
   t.strictSame(Orders?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queue.Arn' } } })
   t.strictSame(Orders?.template.links?.exports.get('arn')?.position, {
     line: 19,
@@ -239,28 +241,6 @@ Outputs:
   t.equal(Grand?.value('Parent/Queue', 'Of'), '${Child/Handler}')
 })
 
-test('a value that varies is that of one stack, and a given one that of all parameters of this name', async (t) => {
-  const { stacks } = linkedIn(t, ['Orders', 'Queues'], {
-    Orders: 'Parameters: { Stage: {} }\nResources: { Map: { A: !ImportValue arn, B: !Ref Stage } }',
-    Queues: `
-Parameters: { Stage: {} }
-Resources: { Queue: { A: !Ref Stage } }
-Outputs: { A: { Value: !Ref Queue, Export: { Name: arn } } }
-`,
-  })
-  const { links, document } = (stacks.Orders as NonNullable<typeof stacks.Orders>).template
-  const kinds = (given: Record<string, string>, varied?: string) => {
-    const scope = scopeOf(document, new Map(Object.entries(given)), { links, varied })
-    return ['Map', 'Queues/Queue'].map((id) => {
-      const { kind } = property(scope, resolve(scope, scope.resources.get(id) as Node), id === 'Map' ? 'B' : 'A')
-      return kind
-    })
-  }
-  t.strictSame(kinds({ Stage: 'a' }, 'Stage'), ['scalar', 'unknown'])
-  t.strictSame(kinds({ 'Queues/Stage': 'a' }, 'Queues/Stage'), ['unknown', 'scalar'])
-  t.strictSame(kinds({ Stage: 'a', Other: 'b' }, 'Other'), ['scalar', 'scalar'])
-})
-
 test('a dead-letter queue of another stack: of a queue there, and of a queue of a third stack', async (t) => {
   const { stacks } = linkedIn(t, ['App', 'Dead', 'Orders'], {
     App: `Resources:
@@ -284,7 +264,8 @@ Outputs:
   })
   const { scope } = stacks.App as NonNullable<typeof stacks.App>
   const isDeadLetterQueue = (name: string) =>
-    queueAt(scope, property(scope, resolve(scope, scope.resources.get('Map') as Node), name))?.isDeadLetterQueue
+    linkedQueue(inventoryOf(scope, 'x'), at(evaluate(scope, scope.resources.get('Map') ?? absent), name))
+      ?.isDeadLetterQueue
   t.strictSame(['A', 'B', 'C'].map(isDeadLetterQueue), [true, true, false])
 })
 

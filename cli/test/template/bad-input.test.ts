@@ -56,7 +56,11 @@ function json(title: string, text: string, line: RegExp) {
   return refuses(`${title} (JSON)`, text, line, 'stack.template.json')
 }
 json('a missing comma', '{\n  "Resources": {}\n  "Outputs": {} }', /stack\.template\.json:3:3: not valid JSON: /)
-json('an open brace', '{ "Resources": {}', /stack\.template\.json:1:18: not valid JSON: Flow map must end with a }$/)
+json(
+  'an open brace',
+  '{ "Resources": {}',
+  /stack\.template\.json:1:18: not valid JSON: Expected ',' or '}' after property value in JSON at position 17$/,
+)
 json('deep nesting', `{"Resources":${'['.repeat(300)}${']'.repeat(300)}}`, /nested deeper than 200 levels$/)
 json('deeper nesting', `{"Resources":${'['.repeat(50_000)}`, /nested too deeply to be a template$/)
 

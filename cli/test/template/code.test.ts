@@ -1,24 +1,27 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { searchCode } from '../../src/code/source.ts'
-import { codeOfFunction } from '../../src/template/code.ts'
+import { type Code, codeSearch } from '../../src/code-search/search.ts'
+import { declarationsIn } from '../../src/template/declarations.ts'
 import { parseDocument } from '../../src/template/document.ts'
-import { propertiesOf, property } from '../../src/template/reader.ts'
-import { scopeOf } from '../../src/template/resolve.ts'
+import { scopeOf } from '../../src/template/scope.ts'
 import { filesIn } from '../support/files.ts'
 
 const FOLDER = resolve('/app/out')
 
-/** The code of a function with these properties and this metadata. */
-function codeIn(properties: string, metadata = '{}', folder = FOLDER) {
-  const text = `Resources: { Handler: { Type: Any, Properties: ${properties}, Metadata: ${metadata} } }`
+/** The code of the function in a template. */
+function codeOfTemplate(text: string, folder = FOLDER): Code {
   const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder })
-  const own = propertiesOf(scope, 'Handler')
-  return codeOfFunction(scope, 'Handler', (...path) => property(scope, own, ...path))
+  return declarationsIn(scope).find(({ id }) => id === 'Handler')?.code ?? {}
 }
 
-const NOTHING = { places: [], layers: [], handler: undefined, runtime: undefined, entries: [], folder: FOLDER }
+/** The code of a function with these properties and this metadata. */
+function codeIn(properties: string, metadata = '{}', folder = FOLDER) {
+  const text = `Resources: { Handler: { Type: AWS::Lambda::Function, Properties: ${properties}, Metadata: ${metadata} } }`
+  return codeOfTemplate(text, folder)
+}
+
+const NOTHING = { places: [], handler: undefined, runtime: undefined, entries: [], folder: FOLDER }
 const REASON = 'the template does not say which local file has the code'
 const IMAGE = { folder: FOLDER, reason: 'the code is in a container image' }
 
@@ -96,16 +99,6 @@ for (const [title, properties, places, reason, metadata] of [
   ],
   ['an address in a bucket', '{ CodeUri: s3://bucket/a }', ['a', 'asset.a', '../asset.a'], REASON],
   ['a folder that is named as a bucket', "{ CodeUri: 'a/s3:b' }", ['a/s3:b', 's3:b', 'asset.s3:b', '../asset.s3:b']],
-  ...['orders/target/orders.jar', 'orders/build/orders.zip'].map(
-    (path) => ['an archive of Maven or Gradle', `{ CodeUri: ${path} }`, archive(path, 'orders')] as const,
-  ),
-  [
-    'a folder in one that is named as an archive',
-    '{ CodeUri: o/target/o.jar/lib }',
-    ['o/target/o.jar/lib', 'lib', 'asset.lib', '../asset.lib'],
-  ],
-  ['an archive in the folder', '{ CodeUri: target/o.jar }', archive('target/o.jar', '')],
-  ['an archive in another folder', '{ CodeUri: orders/lib/o.jar }', archive('orders/lib/o.jar')],
 ] as const) {
   test(`where the code of a function may be: ${title}, ${properties}`, async (t) => {
     const code = codeIn(properties, metadata)
@@ -115,12 +108,6 @@ for (const [title, properties, places, reason, metadata] of [
     )
     t.equal(code.reason, reason)
   })
-}
-
-/** The places of an archive of Java, and its source. */
-function archive(path: string, ...source: readonly string[]): string[] {
-  const [name = '', stem = ''] = /([^/.]*)[^/]*$/.exec(path) ?? []
-  return [path, name, `asset.${name}`, `asset.${stem}`, `../asset.${name}`, `../asset.${stem}`, ...source]
 }
 
 test('a key in a bucket has code if its file is beside the template', async (t) => {
@@ -155,12 +142,6 @@ test('the code of a container image is the context of its Dockerfile', async (t)
   })
 })
 
-/** The code of the function in a template. */
-function codeOfTemplate(text: string) {
-  const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder: FOLDER })
-  return codeOfFunction(scope, 'Handler', (...path) => property(scope, propertiesOf(scope, 'Handler'), ...path))
-}
-
 test('without CodeUri, SAM uses the folder of the template', async (t) => {
   const places = (type: string) => codeOfTemplate(`Resources: { Handler: { Type: ${type} } }`).places
   t.strictSame(places('AWS::Serverless::Function'), [FOLDER])
@@ -168,21 +149,9 @@ test('without CodeUri, SAM uses the folder of the template', async (t) => {
   t.strictSame(places('AWS::Lambda::Function'), [])
 })
 
-test('the layers in the template', async (t) => {
-  const { layers } = codeOfTemplate(`Resources:
-  One: { Type: AWS::Serverless::LayerVersion, Properties: { ContentUri: layers/one } }
-  Two: { Type: AWS::Lambda::LayerVersion, Properties: { Content: two } }
-  Handler: { Type: AWS::Serverless::Function, Properties: { Layers: [!Ref One, !Ref Two, 'arn:aws:lambda:x', !Ref Gone] } }
-`)
-  t.strictSame(layers, [resolve(FOLDER, 'layers/one'), resolve(FOLDER, 'two')])
-})
-
 test('the output of the Serverless Framework: the code is in the folder around it', async (t) => {
   const root = filesIn(t, { 'src/ship.mjs': 'batchItemFailures.push(id)', '.serverless/x.json': '' })
   const folder = resolve(root, '.serverless')
-  const code = (runtime: string) =>
-    codeIn(`{ Code: { S3Key: orders.zip }, Handler: src/ship.handler, Runtime: ${runtime} }`, '{}', folder)
-  t.equal(searchCode(code('nodejs24.x'), root).reports, 'batchItemFailures in src/ship.mjs')
-  t.equal(searchCode(code('python3.14'), root).missing, REASON)
-  t.strictSame(codeIn('{}', '{}', folder).places, [], 'the runtime is not known')
+  const code = codeIn('{ Code: { S3Key: orders.zip }, Handler: src/ship.handler, Runtime: nodejs24.x }', '{}', folder)
+  t.equal(codeSearch(root)(code).reports, 'batchItemFailures in src/ship.mjs')
 })

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { filtersSetting, patternSetting } from '../../src/model/filters.ts'
+import { filtersSetting, patternSetting } from '../../src/model/patterns.ts'
 import { absent, known, unknown } from '../../src/model/setting.ts'
 import { filters } from '../support/rule-cases.ts'
 import { findingsIn, sam } from '../support/templates.ts'
@@ -149,7 +149,13 @@ for (const [pattern, reason] of [
   })
 }
 
-for (const name of ['wildcard', 'cidr', 'startsWith', 'constructor']) {
+for (const name of ['startsWith', 'constructor']) {
+  test(`${name} is no operator`, async (t) => {
+    t.match(read({ body: { item: [{ [name]: 'a' }] } }), `the operator ${name}, which does not exist`)
+  })
+}
+
+for (const name of ['wildcard', 'cidr']) {
   test(`whether Lambda supports ${name}, an operator that AWS does not document for it, is unknown`, async (t) => {
     const reason = `unknown: AWS does not document the operator ${name} of body.item for Lambda`
     t.equal(read({ body: { item: [{ [name]: 'a' }] } }), reason)

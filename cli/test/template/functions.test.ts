@@ -2,16 +2,18 @@
 import { test } from 'tap'
 import type { LambdaFunction } from '../../src/model/model.ts'
 import { known as setTo, unknown } from '../../src/model/setting.ts'
-import { entriesOf, parseDocument } from '../../src/template/document.ts'
-import { functionAt, functionWithId } from '../../src/template/functions.ts'
-import { resolve, scopeOf } from '../../src/template/resolve.ts'
+import { mapAt, parseDocument } from '../../src/template/document.ts'
+import { evaluate } from '../../src/template/evaluate.ts'
+import { inventoryOf } from '../../src/template/read-template.ts'
+import { scopeOf } from '../../src/template/scope.ts'
+import { linkedFunction, reference } from '../support/linked.ts'
 import { short } from '../support/templates.ts'
 
 function functionsIn(text: string, given: Record<string, string> = {}) {
   return scopeOf(parseDocument('template.yaml', text), new Map(Object.entries(given)), { folder: '/app' })
 }
 function functionIn(text: string): LambdaFunction {
-  return functionWithId(functionsIn(text), 'Handler')
+  return linkedFunction(inventoryOf(functionsIn(text), 'template.yaml'), reference('Handler'))
 }
 
 const known = (value: unknown, line: number, column = 7) => ({
@@ -23,7 +25,7 @@ const byDefault = (value: unknown, name: string) => ({ state: 'known', value, is
 const absent = { state: 'absent' }
 
 test('the settings of a function', async (t) => {
-  const { code, ...settings } = functionIn(`
+  const { code, facts, ...settings } = functionIn(`
 Resources:
   Handler:
     Type: AWS::Lambda::Function
@@ -46,6 +48,9 @@ Resources:
     reservedConcurrency: absent,
     tenantIsolation: absent,
     recursiveLoop: absent,
+    deadLetterConfig: absent,
+    deadLetterQueue: absent,
+    invokeConfig: absent,
     environment: { variables: { NODE_OPTIONS: '--enable-source-maps' }, unknown: [] },
     nodeOptions: setTo('--enable-source-maps'),
   })
@@ -227,8 +232,8 @@ Resources:
 /** The function that a value of FunctionName refers to: its id, why it was not read, its position, and its function. */
 function found(value: string) {
   const scope = functionsIn(RESOURCES.replace('VALUE', value))
-  const node = entriesOf(scope.root).get('Value')
-  const { id, unreadReason, position, aliasOf } = functionAt(scope, node ? resolve(scope, node) : { kind: 'absent' })
+  const tree = evaluate(scope, mapAt(scope.root, 'Value'))
+  const { id, unreadReason, position, aliasOf } = linkedFunction(inventoryOf(scope, 'template.yaml'), tree)
   return [id, unreadReason, position?.line, aliasOf?.id]
 }
 
@@ -243,23 +248,26 @@ for (const [value, expected] of [
   ['handler', HANDLER],
   ['arn:aws:lambda:eu-west-1:123456789012:function:handler', HANDLER],
   ['123456789012:function:handler', HANDLER],
-  ['arn:aws:lambda:eu-west-1:123456789012:function', ['its function', 'its name is empty', 2, undefined]],
-  ["''", ['its function', 'its name is empty', 2, undefined]],
-  ['~', ['its function', 'no name is given', 2, undefined]],
-  ['[handler]', ['its function', 'no name is given', 2, undefined]],
+  [
+    'arn:aws:lambda:eu-west-1:123456789012:function',
+    ['arn:aws:lambda:eu-west-1:123456789012:function', ELSEWHERE, 2, undefined],
+  ],
+  ["''", ['its function', 'it is empty', 2, undefined]],
+  ['~', ['its function', 'it is not set', 2, undefined]],
+  ['[handler]', ['its function', 'it is a list', 2, undefined]],
   ['!ImportValue x', ['its function', IMPORT, 2, undefined]],
   ['other', ['other', ELSEWHERE, 2, undefined]],
   ["!Sub '${AWS::StackName}-x:1'", ['${AWS::StackName}-x:1', whyStackName(), 2, undefined]],
   ['same', ['same', 'Same and Twin have the same name', 2, undefined]],
   ['!Ref Worker', WORKER],
-  ['!Ref Queue', ['Queue', 'it is a resource of type AWS::SQS::Queue', 2, undefined]],
+  ['!Ref Queue', ['Queue', 'it comes from Queue, of type AWS::SQS::Queue', 2, undefined]],
 
   // Aliases and versions
   ['!Ref Version', HANDLER],
   ['!Ref Live', HANDLER],
-  ['!Ref Loop', ['Loop', 'it is a resource of type AWS::Lambda::Alias', 10, undefined]],
-  ['!Ref Ping', ['Pong', 'it is a resource of type AWS::Lambda::Alias', 11, undefined]],
-  ['!Ref Lost', ['lost', ELSEWHERE, 13, undefined]],
+  ['!Ref Loop', ['Loop', 'its function: it comes from Loop, of type AWS::Lambda::Alias', 10, undefined]],
+  ['!Ref Ping', ['Ping', 'its function: it comes from Pong, of type AWS::Lambda::Alias', 11, undefined]],
+  ['!Ref Lost', ['Lost', `its function: ${ELSEWHERE}`, 13, undefined]],
   ['!Ref Latest', HANDLER],
   ['!Ref Current', HANDLER],
   ['!Ref Sams', WORKER],
@@ -268,7 +276,7 @@ for (const [value, expected] of [
   ['!Ref Import', ['Import', OTHER, 20, 'Handler']],
   ['!Ref Even', HANDLER],
   ['!Ref Weighted', ['Weighted', OTHER, 22, 'Handler']],
-  ['!Ref Odd', ['Odd', OTHER, 23, 'Handler']],
+  ['!Ref Odd', HANDLER],
   ['!Ref Open', ['Open', OTHER, 24, 'Handler']],
 
   // Qualifiers
@@ -301,7 +309,7 @@ function whyStackName() {
 
 test('an alias that was not read shares the reserved concurrency of its function', async (t) => {
   const scope = functionsIn(RESOURCES.replace('VALUE', '!Ref Third'))
-  const { reservedConcurrency, timeout } = functionAt(scope, { kind: 'scalar', value: '\0Third\0' })
+  const { reservedConcurrency, timeout } = linkedFunction(inventoryOf(scope, 'template.yaml'), reference('Third'))
   t.strictSame([short(reservedConcurrency), short(timeout)], ['absent', OTHER])
   t.equal(scope.folder, '/app')
 })

@@ -104,7 +104,7 @@ test('with a starting position that is known only after deployment, it is unknow
   const findings = await findingsIn(t, stream(IF_STREAM))
   t.strictSame(ids(findings), ['not-checked Orders'])
   t.match(findings[0], {
-    message: /: whether it reads SQS is not known: the parameter Kind has no default/,
+    message: /whether it reads SQS\. Reason: the parameter Kind has no default/,
     fix: 'Set the parameter, or check the deployed function with --function NAME.',
   })
 })

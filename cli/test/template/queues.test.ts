@@ -1,18 +1,17 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
-import { entriesOf, parseDocument } from '../../src/template/document.ts'
-import { queueAt } from '../../src/template/queues.ts'
-import { resolve, scopeOf } from '../../src/template/resolve.ts'
-import { placeholder } from '../../src/template/text.ts'
+import type { Queue } from '../../src/model/model.ts'
+import { textTree } from '../../src/model/text.ts'
+import { mapAt, parseDocument } from '../../src/template/document.ts'
+import { evaluate } from '../../src/template/evaluate.ts'
+import { inventoryOf } from '../../src/template/read-template.ts'
+import { scopeOf } from '../../src/template/scope.ts'
+import { linkedQueue, reference } from '../support/linked.ts'
 import { short } from '../support/templates.ts'
 
 function queuesIn(text: string, given: Record<string, string> = {}) {
   const scope = scopeOf(parseDocument('template.yaml', text), new Map(Object.entries(given)))
-  const queueOf = (id: string) => {
-    const queue = queueAt(scope, { kind: 'scalar', value: placeholder(id) })
-    if (!queue) throw new Error(`${id} is not a queue`)
-    return queue
-  }
+  const queueOf = (id: string) => linkedQueue(inventoryOf(scope, 'template.yaml'), reference(id)) as Queue
   return { queueOf, scope }
 }
 
@@ -67,7 +66,6 @@ Resources:
   })
   const { redrive, isDeadLetterQueue } = queueOf('Dead')
   t.strictSame([redrive, isDeadLetterQueue], [{ state: 'absent' }, true])
-  t.equal(queueOf('Queue'), queueOf('Queue'), 'it is read once')
 })
 
 const ACCOUNT = '123456789012'
@@ -89,8 +87,7 @@ Resources:
 /** The queue that a value of EventSourceArn refers to: its id, why it was not read, and whether it is a FIFO queue. */
 function found(value: string, given: Record<string, string> = {}) {
   const { scope } = queuesIn(RESOURCES.replace('VALUE', value), given)
-  const node = entriesOf(scope.root).get('Value')
-  const queue = queueAt(scope, node ? resolve(scope, node) : { kind: 'absent' })
+  const queue = linkedQueue(inventoryOf(scope, 'template.yaml'), evaluate(scope, mapAt(scope.root, 'Value')))
   return queue && [queue.id, queue.unreadReason, short(queue.fifo)]
 }
 const ELSEWHERE = 'it is not in this template'
@@ -101,15 +98,18 @@ const FOUND: [value: string, expected: unknown, given?: Record<string, string>][
   ['!Ref Queue', ['Queue', undefined, false]],
   ['!GetAtt Queue.Arn', ['Queue', undefined, false]],
   ['!ImportValue x', unread(IMPORT)],
-  ['~', unread('no ARN is given')],
-  ['[a]', unread('no ARN is given')],
-  ["''", unread(' is not an ARN')],
-  ['orders', unread('orders is not an ARN')],
+  ['~', unread('it is not set')],
+  ['[a]', unread('it is a list')],
+  ["''", unread('it is empty')],
+  ['orders', ['Queue', undefined, false]],
   ["'{{resolve:ssm:/arn}}'", unread('it is a dynamic reference ({{resolve:…}})')],
   ['arn:aws:kinesis:eu-west-1:123456789012:stream/orders', undefined],
-  ["!Sub 'arn:aws:x${Nested.Outputs.Arn}:eu-west-1:123456789012:orders'", unread(NESTED)],
-  ['arn:aws:sqs:eu-west-1:123456789012', unread('arn:aws:sqs:eu-west-1:123456789012 has no name of a queue')],
-  ["!Sub 'arn:aws:sqs:${AWS::Region}'", unread('arn:aws:sqs:${AWS::Region} has no name of a queue')],
+  [
+    "!Sub 'arn:aws:x${Nested.Outputs.Arn}:eu-west-1:123456789012:orders'",
+    ['arn:aws:x${Nested.Outputs.Arn}:eu-west-1:123456789012:orders', NESTED, false],
+  ],
+  ['arn:aws:sqs:eu-west-1:123456789012', ['arn:aws:sqs:eu-west-1:123456789012', ELSEWHERE, false]],
+  ["!Sub 'arn:aws:sqs:${AWS::Region}'", ['arn:aws:sqs:${AWS::Region}', ELSEWHERE, false]],
 
   // Other resources
   ['!GetAtt Stream.Arn', undefined],
@@ -173,11 +173,12 @@ for (const [value, expected, given] of FOUND) {
 test('an unread queue has the position of the reference', async (t) => {
   const { scope } = queuesIn('Resources: {}')
   const position = { line: 7, column: 8 }
-  const queue = queueAt(scope, { kind: 'scalar', value: 'arn:aws:sqs:eu-west-1:123456789012:\0X\0', position })
+  const tree = { ...textTree('arn:aws:sqs:eu-west-1:123456789012:\0X\0'), position }
+  const queue = linkedQueue(inventoryOf(scope, 'template.yaml'), tree)
   t.strictSame([queue?.position, queue?.fifo], [position, unknown(ELSEWHERE, 7, 8)])
 })
 
-const BY_NAME = { state: 'known', value: true, position: undefined }
+const BY_NAME = { state: 'known', value: true, position: undefined, id: 'Queue fifo' }
 for (const [properties, expected] of [
   ['{}', byDefault(false, 'Queue fifo')],
   ['{ FifoQueue: true }', known(true, 3, 49)],
@@ -215,6 +216,7 @@ Resources:
 
 const DEAD = 'Dead.Arn is known only after deployment'
 const OTHER = 'arn:aws:sqs:eu-west-1:123456789012:other'
+const OBJECT = 'Set it to an object with deadLetterTargetArn and maxReceiveCount.'
 const NO_QUEUE = 'it is not a queue'
 for (const [title, policy, expected] of [
   [
@@ -240,14 +242,14 @@ for (const [title, policy, expected] of [
   [
     'the ARN of another service',
     '{ deadLetterTargetArn: arn:aws:sns:a:1:x, maxReceiveCount: 5 }',
-    ['arn:aws:sns:a:1:x', 5, 'its dead-letter queue', NO_QUEUE, NO_QUEUE, NO_QUEUE],
+    ['it is not the ARN of a queue', 5, 'its dead-letter queue', NO_QUEUE, NO_QUEUE, NO_QUEUE],
   ],
   ['nothing', '!Ref AWS::NoValue', 'absent'],
   ['an import of the policy', '!ImportValue x', [IMPORT, undefined]],
-  ['a list', '[a]', ['it is a list', 'Set it to a map.']],
-  ['text', 'x', ['it is a single value', 'Set it to a map.']],
-  ['a list as text', "'[]'", ['it is a single value', 'Set it to a map.']],
-  ['a number as text', "'5'", ['it is a single value', 'Set it to a map.']],
+  ['a list', '[a]', ['it is a list', OBJECT]],
+  ['text', 'x', ['it is a single value', OBJECT]],
+  ['a list as text', "'[]'", ['it is a single value', OBJECT]],
+  ['a number as text', "'5'", ['it is a single value', OBJECT]],
   ['no count', '{ deadLetterTargetArn: !GetAtt Dead.Arn }', [DEAD, 'absent', 'Dead', undefined, false, 345_600]],
   [
     'the queue itself',
@@ -321,19 +323,4 @@ test('a queue whose policy is not known is not its own dead-letter queue', async
 Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { a: !GetAtt Queue.Arn } } } }
 `)
   t.equal(queueOf('Queue').isDeadLetterQueue, false)
-})
-
-test('only subscriptions whose endpoint is the ARN of a queue are those of a queue', async (t) => {
-  const { queueOf } = queuesIn(`
-Resources:
-  Queue: { Type: AWS::SQS::Queue }
-  Stream: { Type: AWS::Kinesis::Stream }
-  Gone: { Type: AWS::SNS::Subscription, Properties: { Protocol: sqs, Endpoint: !GetAtt Stream.Arn } }
-  Open: { Type: AWS::SNS::Subscription, Properties: { Protocol: sqs, Endpoint: !ImportValue x } }
-  Own: { Type: AWS::SNS::Subscription, Properties: { Protocol: sqs, Endpoint: !GetAtt Queue.Arn } }
-`)
-  t.strictSame(
-    queueOf('Queue').subscriptions?.map(({ id }) => id),
-    ['Own'],
-  )
 })

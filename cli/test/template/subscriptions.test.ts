@@ -1,9 +1,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import { parseDocument } from '../../src/template/document.ts'
-import { queueAt } from '../../src/template/queues.ts'
-import { scopeOf } from '../../src/template/resolve.ts'
-import { placeholder } from '../../src/template/text.ts'
+import { inventoryOf } from '../../src/template/read-template.ts'
+import { scopeOf } from '../../src/template/scope.ts'
+import { linkedQueue, reference } from '../support/linked.ts'
 
 /** The subscriptions of the queue S. */
 function subscriptionsIn(resources: string, sections = '') {
@@ -17,7 +17,7 @@ Resources:
 ${resources}
 `
   const scope = scopeOf(parseDocument('template.yaml', text))
-  return queueAt(scope, { kind: 'scalar', value: placeholder('S') })?.subscriptions
+  return linkedQueue(inventoryOf(scope, 'template.yaml'), reference('S'))?.subscriptions
 }
 
 const ENDS = 'Protocol: sqs, Endpoint: !GetAtt S.Arn'
@@ -50,7 +50,6 @@ for (const [title, type, properties, condition = ''] of [
   ['of another protocol', 'AWS::SNS::Subscription', 'Protocol: lambda, Endpoint: !GetAtt S.Arn'],
   ['of a protocol that is not known', 'AWS::SNS::Subscription', 'Protocol: !Ref Open, Endpoint: !GetAtt S.Arn'],
   ['of another queue', 'AWS::SNS::Subscription', 'Protocol: sqs, Endpoint: !GetAtt Other.Arn'],
-  ['of a queue that is not known', 'AWS::SNS::Subscription', 'Protocol: sqs, Endpoint: !Ref Open'],
   ['whose condition is false', 'AWS::SNS::Subscription', ENDS, ', Condition: Never'],
   ['of another type', 'AWS::SNS::SubscriptionX', ENDS],
   ['of another type', 'XAWS::SNS::Subscription', ENDS],
@@ -62,3 +61,10 @@ for (const [title, type, properties, condition = ''] of [
     t.strictSame(subscriptionsIn(`  Sub: { Type: ${type}, Properties: { ${properties} }${condition} }`), [])
   })
 }
+
+test('a subscription of a queue that is not known may be one of the queue', async (t) => {
+  const found = subscriptionsIn(
+    '  Sub: { Type: AWS::SNS::Subscription, Properties: { Protocol: sqs, Endpoint: !Ref Open } }',
+  )
+  t.match(found, [{ id: 'Sub', isRaw: { state: 'unknown', reason: /^its endpoint is not known: / } }])
+})

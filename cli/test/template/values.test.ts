@@ -33,7 +33,7 @@ test('a parameter of each list type is a list', async (t) => {
     'AWS::SSM::Parameter::Value<List<String>>',
     'AWS::SSM::Parameter::Value<CommaDelimitedList>',
   ]) {
-    const parameters = { Types: 'a, ReportBatchItemFailures' }
+    const parameters = { Types: 'ReportBatchItemFailures, ReportBatchItemFailures' }
     const { mappings } = await read(t, { ...template, Parameters: { Types: { Type } } }, parameters)
     t.equal(short(only(mappings).reportBatchItemFailures), true, Type)
   }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { codeOfFunction } from '../../src/terraform/code.ts'
+import { codeOfFunction } from '../../src/terraform/code-of-function.ts'
 import type { Instance, Module } from '../../src/terraform/plan.ts'
 
 function instance(type: string, values: Record<string, unknown>): Instance {

@@ -1,9 +1,8 @@
 import { resolve } from 'node:path'
 import { test } from 'tap'
 import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
-import { functionOfMapping } from '../../src/terraform/functions.ts'
-import type { Instance } from '../../src/terraform/plan.ts'
-import { type PlannedModule, planIn, resource, shownPlan } from '../support/terraform.ts'
+import { sameModel } from '../support/plain.ts'
+import { type PlannedModule, readShown, resource, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
 
 type Values = Record<string, unknown>
@@ -26,10 +25,10 @@ function inState(mapping: Values, others: Readonly<Record<string, Values>>) {
   return functionIn({ format_version: '1.0', values: { root_module: { resources } } })
 }
 function functionIn(shown: unknown) {
-  const plan = planIn(shown)
-  const mapping = plan.instances.find(({ type }) => type === 'aws_lambda_event_source_mapping')
+  const [mapping] = readShown(shown).mappings
   if (!mapping) throw new Error('there is no mapping')
-  return functionOfMapping(plan, mapping)
+  const { facts, environment, ...lambdaFunction } = mapping.function
+  return lambdaFunction
 }
 
 function withId<T>(name: string, setting: Setting<T>) {
@@ -44,6 +43,9 @@ const SETTINGS = {
   reservedConcurrency: absent,
   tenantIsolation: absent,
   recursiveLoop: absent,
+  deadLetterConfig: absent,
+  deadLetterQueue: absent,
+  invokeConfig: absent,
 }
 const CODE = { places: [resolve('work.zip')], handler: 'index.handler', runtime: 'nodejs24.x' }
 const VALUES = {
@@ -59,15 +61,16 @@ const VALUES = {
 const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: absent }
 
 test('the function of a state', async (t) => {
-  t.strictSame(inState({ function_name: 'work' }, { [WORK]: VALUES }), READ)
+  sameModel(t, inState({ function_name: 'work' }, { [WORK]: VALUES }), READ)
 })
 
 test('mappings of one function get the same object', async (t) => {
-  const mapping = resource('aws_lambda_event_source_mapping.one', { function_name: 'work' })
-  const plan = planIn(shownPlan({ resources: [mapping, resource(WORK, VALUES)] }))
-  const [one, two] = plan.instances.map(() => functionOfMapping(plan, plan.instances[0] as Instance))
-  t.equal(one?.id, WORK)
-  t.equal(one, two)
+  const mappings = ['one', 'two'].map((name) =>
+    resource(`aws_lambda_event_source_mapping.${name}`, { function_name: 'work' }),
+  )
+  const [one, two] = readShown(shownPlan({ resources: [...mappings, resource(WORK, VALUES)] })).mappings
+  t.equal(one?.function.id, WORK)
+  t.equal(one?.function, two?.function)
 })
 
 test('the settings of a function', async (t) => {
@@ -79,7 +82,7 @@ test('the settings of a function', async (t) => {
     capacity_provider_config: [{}],
     environment: [{ variables: { NODE_OPTIONS: '--experimental-require-module' } }],
   }
-  t.strictSame(inState({ function_name: 'work' }, { [WORK]: values }), {
+  sameModel(t, inState({ function_name: 'work' }, { [WORK]: values }), {
     ...READ,
     managed: withId('managed', known(true)),
     timeout: withId('timeout', known(5400)),
@@ -136,7 +139,7 @@ for (const [name, expected] of [
       'aws_lambda_alias.old': { ...LIVE, name: 'old', arn: `${ARN}:old`, function_version: '3' },
     }
     for (const mapping of [{ function_name: name }, { function_name: 'x', function_arn: name }]) {
-      t.strictSame(summary(inState(mapping, resources)), expected)
+      sameModel(t, summary(inState(mapping, resources)), expected)
     }
   })
 }
@@ -144,8 +147,9 @@ for (const [name, expected] of [
 test('a mapping in a state whose function has its name in two regions', async (t) => {
   const other = { ...VALUES, arn: ARN.replace('eu', 'us') }
   const resources = { [WORK]: VALUES, 'aws_lambda_function.other': other }
-  t.strictSame(summary(inState({ function_name: 'work' }, resources)), { id: 'work', unreadReason: ELSEWHERE })
-  t.strictSame(summary(inState({ function_name: 'work', function_arn: other.arn }, resources)), {
+  const unreadReason = 'aws_lambda_function.work and aws_lambda_function.other have the same name'
+  sameModel(t, summary(inState({ function_name: 'work' }, resources)), { id: 'work', unreadReason })
+  sameModel(t, summary(inState({ function_name: 'work', function_arn: other.arn }, resources)), {
     id: 'aws_lambda_function.other',
   })
 })
@@ -159,7 +163,7 @@ test('a mapping in a state of an alias that has its name in two regions', async 
     'aws_lambda_alias.other': inUs(LIVE),
   }
   const found = (arn: string) => summary(inState({ function_name: 'x', function_arn: arn }, resources)).id
-  t.strictSame([LIVE.arn, inUs(LIVE).arn].map(found), [ALIAS, 'aws_lambda_alias.other'])
+  sameModel(t, [LIVE.arn, inUs(LIVE).arn].map(found), [ALIAS, 'aws_lambda_alias.other'])
 })
 
 test('in a plan, the ARN of the function of a mapping can be an old one', async (t) => {
@@ -169,15 +173,15 @@ test('in a plan, the ARN of the function of a mapping can be an old one', async 
     { address: WORK, values: VALUES },
     { address: 'aws_lambda_function.other', values: other },
   ]
-  t.strictSame(summary(inPlan(mapping, ...functions)), { id: WORK })
+  sameModel(t, summary(inPlan(mapping, ...functions)), { id: WORK })
 })
 
 test('a resource is preferred to a data source of the same function', async (t) => {
   const data = { address: 'data.aws_lambda_function.work', values: VALUES }
   for (const function_name of ['work', ARN]) {
     const mapping = { values: { function_name } }
-    t.strictSame(summary(inPlan(mapping, data, { address: WORK, values: VALUES })), { id: WORK })
-    t.strictSame(summary(inPlan(mapping, data)), { id: data.address })
+    sameModel(t, summary(inPlan(mapping, data, { address: WORK, values: VALUES })), { id: WORK })
+    sameModel(t, summary(inPlan(mapping, data)), { id: data.address })
   }
 })
 
@@ -188,8 +192,8 @@ test('a mapping in a plan that refers to its function', async (t) => {
   const found = (references: readonly string[], ...others: readonly Resource[]) =>
     summary(inPlan({ ...UNKNOWN_NAME, expressions: { function_name: { references } } }, ...others))
   const work = { address: WORK, ...PLANNED }
-  t.strictSame(found(ref(`${WORK}.arn`), work), { id: WORK })
-  t.strictSame(found(['local.name'], work), {
+  sameModel(t, found(ref(`${WORK}.arn`), work), { id: WORK })
+  sameModel(t, found(['local.name'], work), {
     id: 'its function',
     unreadReason: `${AFTER}, and depends on local.name, which a plan does not show`,
   })
@@ -205,15 +209,16 @@ test('a mapping in a plan whose function name is known: the reference decides be
     { address: 'aws_lambda_function.second', ...PLANNED },
   ]
   const second = mapping('aws_lambda_function.second.function_name')
-  t.strictSame(summary(inPlan(second, ...two)), { id: 'aws_lambda_function.second' })
-  t.strictSame(summary(inPlan(mapping('local.name'), ...two)), { id: 'work', unreadReason: ELSEWHERE })
+  sameModel(t, summary(inPlan(second, ...two)), { id: 'aws_lambda_function.second' })
+  const unreadReason = 'aws_lambda_function.first and aws_lambda_function.second have the same name'
+  sameModel(t, summary(inPlan(mapping('local.name'), ...two)), { id: 'work', unreadReason })
   const byArn = { values: { function_name: ARN } }
-  t.strictSame(summary(inPlan(byArn, ...two.slice(0, 1))), { id: 'aws_lambda_function.first' })
+  sameModel(t, summary(inPlan(byArn, ...two.slice(0, 1))), { id: 'aws_lambda_function.first' })
   const renamed = { ...PLANNED, values: { function_name: 'renamed' } }
   const other = [two[0] as Resource, { address: 'aws_lambda_function.second', ...renamed }]
-  t.strictSame(summary(inPlan(second, ...other)), { id: 'aws_lambda_function.first' })
+  sameModel(t, summary(inPlan(second, ...other)), { id: 'aws_lambda_function.first' })
   const alias = { address: ALIAS, values: { ...LIVE, arn: undefined }, unknown: ['arn'] }
-  t.strictSame(summary(inPlan(mapping('aws_lambda_alias.live.function_name'), ...two.slice(0, 1), alias)), {
+  sameModel(t, summary(inPlan(mapping('aws_lambda_alias.live.function_name'), ...two.slice(0, 1), alias)), {
     id: 'aws_lambda_function.first',
   })
 })
@@ -278,7 +283,7 @@ for (const [title, alias, expected] of [
       { address: WORK, values: VALUES },
       { address: ALIAS, ...alias },
     ]
-    t.strictSame(summary(inPlan(mapping, ...resources)), expected)
+    sameModel(t, summary(inPlan(mapping, ...resources)), expected)
   })
 }
 
@@ -286,7 +291,7 @@ test('an alias in a data source: it does not show whether it routes to several v
   const { routing_config, ...values } = LIVE
   const data = { address: 'data.aws_lambda_alias.live', values }
   const mapping = { values: { function_name: LIVE.arn } }
-  t.strictSame(summary(inPlan(mapping, { address: WORK, values: VALUES }, data)), {
+  sameModel(t, summary(inPlan(mapping, { address: WORK, values: VALUES }, data)), {
     id: data.address,
     unreadReason: OTHER,
     of: WORK,
@@ -299,8 +304,8 @@ test('an alias keeps the reserved concurrency of its function', async (t) => {
     { function_name: 'work:live' },
     { [WORK]: values, [ALIAS]: { ...LIVE, function_version: '3' } },
   )
-  t.strictSame(lambdaFunction.reservedConcurrency, withId('reservedConcurrency', known(7)))
-  t.strictSame(lambdaFunction.timeout, unknown(OTHER))
+  sameModel(t, lambdaFunction.reservedConcurrency, withId('reservedConcurrency', known(7)))
+  sameModel(t, lambdaFunction.timeout, unknown(OTHER))
 })
 
 test('an alias that is named in a plan belongs to the function that it refers to', async (t) => {

@@ -38,7 +38,7 @@ test('--format github: an annotation without a file', async (t) => {
 })
 
 test('a template on standard input', async (t) => {
-  const reporting = { ...function_, InlineCode: 'batchItemFailures' }
+  const reporting = { InlineCode: 'batchItemFailures' }
   const template = cloudFormation({ function: reporting, mapping: { FunctionResponseTypes: [] } })
   const { code, stdout } = await inProcess(['doctor', '-', '--format', 'json'], { input: JSON.stringify(template) })
   t.equal(code, 1)

@@ -96,8 +96,6 @@ test('an empty state has no instances', async (t) => {
   for (const empty of [{}, { values: {} }, { values: { root_module: {} } }]) {
     t.strictSame(toPlan({ format_version: '1.0', ...empty }), {
       instances: [],
-      functions: new Map(),
-      queues: new Map(),
       isState: true,
       incomplete: undefined,
     })

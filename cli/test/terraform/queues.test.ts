@@ -1,7 +1,9 @@
 import { test } from 'tap'
+import type { Queue } from '../../src/model/model.ts'
 import { invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
-import type { Instance } from '../../src/terraform/plan.ts'
-import { queueOfMapping } from '../../src/terraform/queues.ts'
+import { textTree } from '../../src/model/text.ts'
+import { inventoryOf } from '../../src/terraform/read-plan.ts'
+import { linkedQueue, reference } from '../support/linked.ts'
 import { short } from '../support/templates.ts'
 import { type PlannedModule, planIn, resource, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
@@ -51,12 +53,7 @@ function planned(address: string, changes: Partial<Resource> = {}): Resource {
 }
 
 function queueIn(shown: unknown, address = ONE) {
-  const plan = planIn(shown)
-  const [anyInstance] = plan.instances
-  const references = [`${address}.arn`, address]
-  const config = { mode: 'managed', type: 'aws_x', name: 'x', expressions: { event_source_arn: { references } } }
-  const mapping = { ...anyInstance, config, values: {}, unknown: { event_source_arn: true } }
-  return queueOfMapping(plan, mapping as Instance)
+  return linkedQueue(inventoryOf(planIn(shown)), reference(address)) as Queue
 }
 
 function withId<T>(name: string, setting: Setting<T>, address = ONE): Setting<T> {
@@ -129,7 +126,7 @@ for (const [title, name, fifo] of [
 function toPolicy(deadLetterTargetArn: unknown, maxReceiveCount: unknown = 5) {
   return JSON.stringify({ deadLetterTargetArn, maxReceiveCount })
 }
-const NO_JSON = 'it is not a JSON object'
+const NO_JSON = 'it is a single value'
 
 for (const [title, text, expected] of [
   ['an empty text', '', 'absent'],
@@ -140,9 +137,12 @@ for (const [title, text, expected] of [
   ['null as text', 'null', NO_JSON],
   ['a policy', POLICY, TO_DEAD],
   ['a policy with text as the count', toPolicy(arnOf('dead'), '5'), TO_DEAD],
-  ['no ARN', toPolicy(undefined), ['absent', 5, 'undefined', ELSEWHERE, false, ELSEWHERE]],
+  [
+    'no ARN',
+    toPolicy(undefined),
+    ['absent', 5, 'its dead-letter queue', 'it is not set', 'it is not set', 'it is not set'],
+  ],
   ['no count', toPolicy(arnOf('dead'), null), TO_DEAD.with(1, 'absent')],
-  ['an empty count', toPolicy(arnOf('dead'), ''), TO_DEAD.with(1, 'absent')],
   [
     'a count of 0',
     toPolicy(arnOf('dead'), 0),
@@ -268,10 +268,10 @@ test('the settings of a redrive policy, and a queue that is not known', async (t
   const plan = shownPlan({ resources: [planned(ONE, { expressions }), DEAD_RESOURCE] })
   t.strictSame(count(plan), withId('maxReceiveCount', unknown('the redrive policy is known only after apply')))
   const shown = state({ [ONE]: queue('one', { redrive_policy: POLICY }), [DEAD]: queue('dead') })
-  t.equal(count(shown)?.id, `${ONE} maxReceiveCount`)
-  const fix = 'Set it to jsonencode({ deadLetterTargetArn = …, maxReceiveCount = 5 }).'
+  t.match(count(shown)?.id, `${ONE} maxReceiveCount`)
+  const fix = 'Set it to an object with deadLetterTargetArn and maxReceiveCount.'
   const { redrive: wrong } = queueIn(state({ [ONE]: queue('one', { redrive_policy: 'x' }) }))
-  t.strictSame(wrong, withId('redrive', invalid('it is not a JSON object', fix)))
+  t.strictSame(wrong, withId('redrive', invalid(NO_JSON, fix)))
   t.equal(queueIn(shown, 'aws_sqs_queue.gone').id, 'its queue')
 })
 
@@ -308,7 +308,6 @@ for (const [title, text, expected] of [
     const plan = planIn(
       shownPlan({
         resources: [
-          { address: 'aws_x.one', values: { event_source_arn: text } },
           { address: 'aws_sns_topic.one', values: { name: 'one' } },
           { address: ONE, values: queue('one') },
           planned('aws_sqs_queue.new'),
@@ -318,9 +317,7 @@ for (const [title, text, expected] of [
         ],
       }),
     )
-    const [first, second] = [0, 0].map((index) => queueOfMapping(plan, plan.instances[index] as Instance))
-    t.equal(first?.id, expected)
-    if (first?.unreadReason === undefined) t.equal(first, second, 'it is read once')
+    t.equal(linkedQueue(inventoryOf(plan), textTree(text))?.id, expected)
   })
 }
 

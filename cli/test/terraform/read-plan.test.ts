@@ -93,7 +93,7 @@ test('in a state of OpenTofu, the fix for settings that were not checked is to c
   const [finding, ...more] = findingsInPlan(state)
   t.strictSame(more, [])
   t.equal(finding?.fix, 'Check the deployed function with --function NAME.')
-  t.strictSame(Object.keys(finding ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source', 'help'])
+  t.strictSame(Object.keys(finding ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source'])
   t.end()
 })
 

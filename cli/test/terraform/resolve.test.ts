@@ -1,6 +1,10 @@
 import { test } from 'tap'
+import { indexOf, linkTo } from '../../src/linker/references.ts'
+import { at } from '../../src/model/tree.ts'
 import type { Instance } from '../../src/terraform/plan.ts'
-import { declares, findReferenced, referencesOf } from '../../src/terraform/references.ts'
+import { inventoryOf } from '../../src/terraform/read-plan.ts'
+import { declares, referencesOf } from '../../src/terraform/references.ts'
+import { valuesOf } from '../../src/terraform/values.ts'
 import { type PlannedModule, planIn, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
 
@@ -23,8 +27,9 @@ function find(plan: PlannedModule, address: string): Instance {
 
 /** What an argument refers to: the address of each resource, and what is unresolved. */
 function resolved(plan: PlannedModule, address: string, argument = 'source') {
-  const { instances, unresolved } = referencesOf(find(plan, address), argument)
-  return [Array.from(instances, (instance) => instance.address), [...unresolved]]
+  const instance = find(plan, address)
+  const { to, unresolved } = referencesOf(instance, instance.config?.expressions?.[argument])
+  return [[...new Set(to.map(({ id }) => id))], unresolved]
 }
 
 const QUEUES = ['aws_sqs_queue.work["a.b"]', 'aws_sqs_queue.work["c"]'] as const
@@ -224,14 +229,15 @@ test('modules that use outputs of each other', async (t) => {
 
 test('an argument in a state, and one of a resource without arguments', async (t) => {
   const instance = find({ resources: resources('aws_x.one') }, 'aws_x.one')
-  for (const config of [undefined, { mode: 'managed', type: 'aws_x', name: 'one' }]) {
-    t.equal(referencesOf({ ...instance, config }, 'source').instances.size, 0)
+  const of = { mode: 'managed', type: 'aws_x', name: 'one' }
+  for (const config of [undefined, { ...of, expressions: {} }]) {
+    t.equal(referencesOf({ ...instance, config }, config?.expressions).to.length, 0)
   }
   const inner = { resources: [referrer('aws_x.one', ['var.x'])] }
   const inModule = find({ resources: [], modules: { 'module.m': inner } }, 'module.m.aws_x.one')
   const { caller } = inModule.module
   const module = { ...inModule.module, ...(caller ? { caller: { ...caller, call: {} } } : {}) }
-  t.equal(referencesOf({ ...inModule, module }, 'source').instances.size, 0, 'a call without arguments')
+  t.equal(referencesOf({ ...inModule, module }, inModule.config?.expressions).to.length, 0, 'a call without arguments')
 })
 
 test('whether the configuration sets an argument', async (t) => {
@@ -270,14 +276,16 @@ for (const [title, references, expected] of [
   ['another type', ['aws_sns_topic.one.arn'], AFTER],
   ['local values', ['local.a', 'local.b'], `${AFTER}, and depends on local.a and local.b, which a plan does not show`],
   ['nothing', [], AFTER],
+  ['the URL of a queue', ref('aws_sqs_queue.one.id'), 'URL'],
+  ['the URL of a queue, by its name', ref('aws_sqs_queue.one.url'), 'URL'],
+  ['the name of a queue, which may be a part of an ARN', ref('aws_sqs_queue.one.name'), 'aws_sqs_queue.one'],
 ] as const) {
   test(`the queue that an argument refers to: ${title}`, async (t) => {
     const others = resources('aws_sqs_queue.one', 'aws_sqs_queue.two', 'aws_sns_topic.one')
-    const plan = { resources: [...others, referrer('aws_x.one', references)] }
-    const { instance, doubt, reason } = findReferenced(find(plan, 'aws_x.one'), 'source', [
-      'aws_sqs_queue',
-      'aws_other',
-    ])
-    t.equal(doubt ?? instance?.address ?? reason, expected)
+    const plan = planIn(shownPlan({ resources: [...others, referrer('aws_x.one', references)] }))
+    const instance = plan.instances.find(({ address }) => address === 'aws_x.one') as Instance
+    const tree = at(valuesOf({ ...instance, unknown: { source: true } }), 'source')
+    const { doubt, form, to, reason } = linkTo(indexOf(inventoryOf(plan)), tree, 'queue')
+    t.equal(doubt ?? form ?? to?.id ?? reason, expected)
   })
 }

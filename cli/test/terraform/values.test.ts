@@ -1,14 +1,21 @@
 import { test } from 'tap'
-import { absent, type Items, known, unknown } from '../../src/model/setting.ts'
-import type { Table } from '../../src/model/settings.ts'
+import { absent, type Items, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { settingsIn, type Table } from '../../src/model/settings.ts'
+import { at } from '../../src/model/tree.ts'
 import type { Instance, Module } from '../../src/terraform/plan.ts'
-import { identified, listAt, settingsAt, textAt, valueAt } from '../../src/terraform/values.ts'
+import { inventoryOf } from '../../src/terraform/read-plan.ts'
+import { valuesOf } from '../../src/terraform/values.ts'
 
 type Values = Record<string, unknown>
 
 function instance(values: Values, after: unknown = {}, changes: Partial<Instance> = {}): Instance {
   const of = { address: 'aws_sqs_queue.one', mode: 'managed', type: 'aws_sqs_queue', name: 'one', key: '' }
   return { ...of, values, unknown: after, module: {} as Module, ...changes }
+}
+
+function settingsAt<T extends Table>(table: T, one: Instance) {
+  const [declaration] = inventoryOf({ instances: [one], isState: true }).declarations
+  return settingsIn(table, declaration ?? { id: '', properties: absent }, 'terraform')
 }
 
 const AFTER = unknown('it is known only after apply')
@@ -38,28 +45,16 @@ for (const [title, values, after, path, expected] of [
   ['a value in a state', { name: 'orders' }, undefined, ['name'], known('orders')],
 ] as const) {
   test(`the value of ${title}`, async (t) => {
-    const [argument, ...rest] = path as readonly [string, ...(string | number)[]]
-    t.strictSame(valueAt(instance(values, after), argument, ...rest), expected)
+    t.match(at(valuesOf(instance(values, after)), ...path), expected)
   })
 }
 
 test('a value that a data source does not show is not known, and has one id for all of them', async (t) => {
   const data = instance({ name: null }, {}, { address: 'data.aws_sqs_queue.one', mode: 'data' })
   const missing = { ...unknown('data.aws_sqs_queue.one does not show it'), id: 'data.aws_sqs_queue.one shows it' }
-  t.strictSame(valueAt(data, 'delay_seconds'), missing)
-  t.strictSame(valueAt(data, ...LIMIT), missing)
-  t.strictSame(valueAt(data, 'name'), absent)
-})
-
-test('a value as text, and as a list', async (t) => {
-  const one = instance({ count: 5, topics: ['a', 'b'], starting_position: 'LATEST', filled: [{}], empty: [] }, {})
-  t.strictSame(textAt(one, 'count'), known('5'))
-  t.strictSame(textAt(one, 'topics', 1), known('b'))
-  t.strictSame(textAt(one, 'name'), absent)
-  t.strictSame(listAt(one, 'topics'), known(['a', 'b']))
-  t.strictSame(listAt(one, 'starting_position'), known(['LATEST']))
-  t.strictSame(listAt(one, 'filled', 0), known([{}]))
-  t.strictSame(listAt(one, 'queues'), absent)
+  t.strictSame(at(valuesOf(data), 'delay_seconds'), missing)
+  t.strictSame(at(valuesOf(data), ...LIMIT), missing)
+  t.strictSame(at(valuesOf(data), 'name'), absent)
 })
 
 test('the settings of a table', async (t) => {
@@ -104,13 +99,14 @@ test('the settings of a table', async (t) => {
 })
 
 test('instances of one declaration have settings with the same id', async (t) => {
-  const idAt = (address: string) => identified(instance({}, {}, { address }), 'fifo', known(true)).id
+  const table = { fifo: { kind: 'boolean', name: 'F', path: ['F'], terraform: ['fifo_queue'] } } as const
+  const idAt = (address: string) =>
+    (settingsAt(table, instance({ fifo_queue: true }, {}, { address })).fifo as Setting<unknown>).id
   const value = 'fifo {"state":"known","value":true}'
   t.equal(idAt('aws_sqs_queue.one'), `aws_sqs_queue.one ${value}`)
   for (const key of ['[0]', '[12]', '["a.b"]', '["a]b"]', String.raw`["a\"]b"]`, String.raw`["a\\"]`, '[""]']) {
     t.equal(idAt(`module.queue${key}.aws_sqs_queue.one${key}`), `module.queue.aws_sqs_queue.one ${value}`, key)
   }
-  t.strictSame(identified(instance({}), 'fifo', { ...known(true), id: 'own' }), { ...known(true), id: 'own' })
 })
 
 test('the items of a list', async (t) => {
@@ -128,7 +124,7 @@ test('the items of a list', async (t) => {
     }
     return value
   }
-  t.strictSame(itemsOf(['a', null], []), [known('a'), absent])
+  t.strictSame(itemsOf(['a', null], []), [known('a')])
   t.strictSame(itemsOf(['a', null], [{ item: [false, true] }]), [known('a'), AFTER])
   t.strictSame(itemsOf(['a'], true), undefined)
 })

@@ -3,8 +3,6 @@ import { App, Stage, Validations } from 'aws-cdk-lib'
 import { SqsBatchDoctor, type SqsBatchDoctorOptions } from 'bounded-sqs-batch/cdk'
 
 const options: SqsBatchDoctorOptions = {
-  strict: true,
-  parameters: { Environment: 'prod' },
   accept: [{ rule: 'max-receive-count', resource: 'Shop/Queue', reason: 'agreed' }],
 }
 const app = new App()

@@ -1,5 +1,5 @@
-import { splitExport } from '../../handler/flags.ts'
-import { notLoaded } from '../../handler/not-loaded.ts'
+import { splitExport } from '../../run-options/flags.ts'
+import { notLoaded } from '../../run-options/not-loaded.ts'
 import { ask } from '../../shared/ask.ts'
 import { type Display, openDisplay } from '../../shared/display.ts'
 import { InitError, UsageError } from '../../shared/errors.ts'

@@ -1,3 +1,7 @@
+import type { FilterPattern } from '../../filters/filters.ts'
+import type { Mapping } from '../../model/model.ts'
+import { valueIn } from '../../model/setting.ts'
+import { patternsOf } from '../../rules/rule.ts'
 import {
   checkTemplateFlags,
   codeRootOf,
@@ -5,11 +9,7 @@ import {
   readSettings,
   settingsLine,
   useSetting,
-} from '../../handler/template-settings.ts'
-import type { FilterPattern } from '../../model/filters.ts'
-import type { Mapping } from '../../model/model.ts'
-import { valueIn } from '../../model/setting.ts'
-import { patternsOf } from '../../rules/rule.ts'
+} from '../../run-options/template-settings.ts'
 import { countOf } from '../../shared/format.ts'
 import { templateAt } from '../../template/assembly.ts'
 import type { LocalFlags } from './options.ts'

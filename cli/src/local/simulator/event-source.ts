@@ -1,4 +1,4 @@
-import { type FilterPattern, matcherOf } from '../../model/filters.ts'
+import { type FilterPattern, matcherOf } from '../../filters/filters.ts'
 import { countOf } from '../../shared/format.ts'
 import type { Cause } from './causes.ts'
 import { deletedOutOfOrder, type Fate, type JudgedBatch, judge } from './fate.ts'

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, extname } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { manifestAbove } from '../../code/commonjs.ts'
+import { manifestAbove } from '../../code-search/commonjs.ts'
 import { kindOf } from '../../shared/errors.ts'
 import { isTypeScript } from './node-flags.ts'
 

@@ -1,0 +1,37 @@
+import type { Assignment } from '../rules/rule.ts'
+
+/** How findings of an input are shown. */
+export interface Presentation {
+  kind: 'template' | 'plan' | 'state' | 'deployed'
+  /** The template. */
+  file?: string | undefined
+  /** The syntax of fixes. */
+  syntax?: 'yaml' | 'json' | 'terraform' | 'cdk'
+}
+
+const CHECK_STATE = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
+
+/** What to do about something that could not be checked. */
+export function fixOfUnchecked({ kind }: Presentation, reason: string): string {
+  if (kind === 'plan') return CHECK_STATE
+  if (kind === 'deployed') return 'If access was denied, allow the call. Otherwise check the setting yourself.'
+  const check = reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'
+  return `${check} the deployed function with --function NAME.`
+}
+
+/** Writes a setting and its new value in the syntax of the input: `VisibilityTimeout: 361`. */
+export function assignmentLine({ row, value }: Assignment, { syntax }: Presentation): string {
+  if (syntax === 'cdk' && row.cdk !== undefined) return row.cdk.replace('%', String(value))
+  if (syntax === 'terraform') {
+    const [name, , inner] = row.terraform ?? [row.name]
+    return inner === undefined ? `${name} = ${json(value)}` : `${name} { ${inner} = ${json(value)} }`
+  }
+  const isJson = syntax === 'json'
+  const [first, ...rest] = row.path.map((name) => (isJson ? json(name) : String(name)))
+  const text = isJson ? json(value) : json(value).replaceAll('"', '')
+  return `${first}: ${rest.reduceRight((inner, name) => `{ ${name}: ${inner} }`, text)}`
+}
+
+function json(value: unknown): string {
+  return JSON.stringify(value)
+}

@@ -1,0 +1,242 @@
+import { kindOf } from '../shared/errors.ts'
+import { isObject, parseJson } from '../shared/json.ts'
+
+/** A value of a message, or a list of values. */
+type Test<T = unknown> = (value: T) => boolean
+
+type Operator = (operand: unknown) => Test | undefined
+
+const TEXT_OPERATORS = new Map<unknown, Operator>([
+  ['prefix', (operand) => comparing(operand, (text, part) => text.startsWith(part))],
+  ['suffix', (operand) => comparing(operand, (text, part) => text.endsWith(part))],
+  ['equals-ignore-case', (operand) => comparing({ 'equals-ignore-case': operand }, (text, other) => text === other)],
+])
+
+/**
+ * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda. Each makes a test from
+ * its operand. Undefined if AWS rejects the operand, or if nothing would match.
+ */
+const OPERATORS = new Map<unknown, Operator>([
+  ...TEXT_OPERATORS,
+  ['anything-but', anythingBut],
+  ['exists', (operand) => (typeof operand === 'boolean' ? () => operand : undefined)],
+  ['numeric', numeric],
+])
+
+/** The limit on the AWS page `API_Filter`. It also limits the recursion below. */
+const MAX_LENGTH = 4096
+
+/** The quota on the AWS page `invocation-eventfiltering`. AWS raises it to at most 10 for an account. */
+export const DEFAULT_FILTERS = 5
+export const MAX_FILTERS = 10
+/** Operators of EventBridge, which that page does not list. */
+const OF_EVENTBRIDGE = ['wildcard', 'cidr']
+
+/** The pattern of a filter as an object: `{ "body": … }`. */
+export type FilterPattern = Record<string, unknown>
+
+/**
+ * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern with sorted keys, and without
+ * spaces between its parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
+ */
+export type Pattern =
+  | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
+  | { forms?: undefined; json?: undefined; error: string }
+
+class PatternError extends Error {}
+class UnknownOperatorError extends Error {}
+
+/**
+ * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, and empty
+ * lists. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`. Returns a reason if it is
+ * not known whether Lambda accepts the pattern.
+ */
+export function readPattern(value: unknown): Pattern | { reason: string } {
+  try {
+    const pattern = parse(value)
+    return { forms: compile(pattern).forms, json: JSON.stringify(pattern, sortKeys) }
+  } catch (error) {
+    if (error instanceof UnknownOperatorError) return { reason: error.message }
+    if (error instanceof PatternError) return { error: error.message }
+    throw error
+  }
+}
+
+function sortKeys(_key: string, value: unknown): unknown {
+  return isObject(value) ? Object.fromEntries(Object.entries(value).sort()) : value
+}
+
+function parse(text: unknown): unknown {
+  if (typeof text !== 'string') throw new PatternError(`it is ${kindOf(text)}, but must be JSON text`)
+  if (text.length > MAX_LENGTH) throw new PatternError(`it is longer than ${MAX_LENGTH} characters`)
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new PatternError('it is not valid JSON')
+  }
+}
+
+/**
+ * Tests whether a message matches at least one filter, by its body. Undefined without filters: Lambda then delivers all
+ * messages. `readPattern()` has checked the filters.
+ */
+export function matcherOf(filters: readonly FilterPattern[]): Test<string> | undefined {
+  if (filters.length === 0) return undefined
+  const tests = filters.map((filter) => compile(filter).matches)
+  return (body) => {
+    const value = parseJson(body)
+    const message = typeof value === 'object' && value !== null ? value : body
+    return tests.some((matches) => matches(message))
+  }
+}
+
+/** The keys of an object and their values. Under `$or`, the alternatives are objects of the same form. */
+function fieldsOf(pattern: unknown, name: string): [key: string, value: unknown][] {
+  if (!isObject(pattern)) throw new PatternError(`${name} is ${kindOf(pattern)}, but must be an object`)
+  const fields = Object.entries(pattern)
+  if (fields.length === 0) throw new PatternError(`${name} is an empty object`)
+  return fields
+}
+
+/** Whether the value of a key is a list of alternatives, of which one must match. */
+export function isAlternatives(key: string, value: unknown): value is unknown[] {
+  return key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)
+}
+
+interface Compiled {
+  forms: readonly ('json' | 'text')[]
+  /** Takes the text of a body, or its JSON. A pattern for text matches no JSON, and a pattern for JSON no text. */
+  matches: Test
+}
+
+function compile(pattern: unknown): Compiled {
+  const parts = fieldsOf(pattern, 'it').map(([key, value]): Compiled => {
+    if (isAlternatives(key, value)) {
+      const alternatives = value.map(compile)
+      const forms = alternatives.flatMap((one) => one.forms)
+      return { forms, matches: (body) => alternatives.some((one) => one.matches(body)) }
+    }
+    if (key !== 'body')
+      throw new PatternError(`it has the key "${key}", but Lambda filters SQS messages only by "body"`)
+    if (!Array.isArray(value)) {
+      const test = fieldsTest(value, 'body')
+      return { forms: ['json'], matches: (body) => typeof body !== 'string' && test(body) }
+    }
+    const test = valuesTest(value, 'body')
+    if (value.every((item) => isObject(item) && item.exists === false)) {
+      throw new PatternError('it matches only messages without a body, and every message has a body')
+    }
+    return { forms: ['text'], matches: (body) => typeof body === 'string' && test(body) }
+  })
+  return { forms: parts.flatMap(({ forms }) => forms), matches: (body) => parts.every(({ matches }) => matches(body)) }
+}
+
+/** Whether all keys match. A list matches if one of its items matches all keys, as in AWS's event-ruler. */
+function fieldsTest(pattern: unknown, name: string): Test {
+  const tests = fieldsOf(pattern, name).map(([key, value]): Test => {
+    const path = `${name}.${key}`
+    if (isAlternatives(key, value)) {
+      const alternatives = value.map((one) => fieldsTest(one, path))
+      return (object) => alternatives.some((test) => test(object))
+    }
+    if (!Array.isArray(value) && !isObject(value))
+      throw new PatternError(`${path} is ${kindOf(value)}, but must be a list`)
+    const test = Array.isArray(value) ? valuesTest(value, path) : fieldsTest(value, path)
+    return (object) => test(isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined)
+  })
+  return function matches(object): boolean {
+    if (Array.isArray(object) && object.length > 0) return object.some(matches)
+    return tests.every((test) => test(object))
+  }
+}
+
+/** Whether a field has one of the values, or one that passes a test. */
+function valuesTest(values: readonly unknown[], path: string): Test {
+  if (values.length === 0) throw new PatternError(`${path} is an empty list, which matches nothing`)
+  const tests = values.map((value): Test<unknown[]> => {
+    if (Array.isArray(value)) throw new PatternError(`${path} is a list of lists`)
+    if (!isObject(value)) return (found) => found.includes(value)
+    const test = operatorTest(value, path)
+    return value.exists === false ? (found) => found.length === 0 : (found) => found.some(test)
+  })
+  return (field) => {
+    const found = valuesIn(field)
+    return tests.some((test) => test(found))
+  }
+}
+
+/** The values that tests of a field see. Objects are no values: only their own fields are. */
+function valuesIn(field: unknown): unknown[] {
+  if (Array.isArray(field)) return field.flatMap(valuesIn)
+  return field === undefined || isObject(field) ? [] : [field]
+}
+
+function operatorTest(operation: Record<string, unknown>, path: string): Test {
+  const [name = '', ...more] = Object.keys(operation)
+  const operand = operation[name]
+  if (name === '' || more.length > 0)
+    throw new PatternError(`${path} has an object that does not have exactly one operator`)
+  // `anything-but` can have another operator.
+  const unlisted = [name, ...(isObject(operand) ? Object.keys(operand) : [])].find((one) => !OPERATORS.has(one))
+  if (unlisted !== undefined && OF_EVENTBRIDGE.includes(unlisted)) {
+    throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
+  }
+  if (unlisted !== undefined) throw new PatternError(`${path} has the operator ${unlisted}, which does not exist`)
+  const test = OPERATORS.get(name)?.(operand)
+  if (!test)
+    throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
+  return test
+}
+
+/** A test of text. The operand is a text, or `{ "equals-ignore-case": text }`. */
+function comparing(operand: unknown, compare: (text: string, part: string) => boolean): Test | undefined {
+  if (typeof operand === 'string') return (value) => typeof value === 'string' && compare(value, operand)
+  const [name, text] = onlyEntry(operand)
+  if (name !== 'equals-ignore-case' || typeof text !== 'string') return undefined
+  return (value) => typeof value === 'string' && compare(value.toLowerCase(), text.toLowerCase())
+}
+
+/**
+ * The operand is a text, a number, a list of only texts or only numbers, or an object with one of the operators for text.
+ * This is what event-ruler accepts.
+ */
+function anythingBut(operand: unknown): Test | undefined {
+  const [name, excluded] = onlyEntry(operand)
+  const operator = TEXT_OPERATORS.get(name)
+  if (operator) {
+    const texts = [excluded].flat()
+    // Every text begins and ends with an empty text.
+    const isText = (one: unknown) => typeof one === 'string' && (one !== '' || name === 'equals-ignore-case')
+    const tests = texts.flatMap((text) => (isText(text) && operator(text)) || [])
+    return tests.length === texts.length ? (value) => !tests.some((test) => test(value)) : undefined
+  }
+  const values = [operand].flat()
+  const isOfOneType = ['string', 'number'].some((type) => values.every((one) => typeof one === type))
+  return values.length > 0 && isOfOneType ? (value) => !values.includes(value) : undefined
+}
+
+/** The entry of an object that has exactly one. Otherwise empty. */
+function onlyEntry(value: unknown): [name?: string, value?: unknown] {
+  const [first, ...more] = isObject(value) ? Object.entries(value) : []
+  return first && more.length === 0 ? first : []
+}
+
+const COMPARISONS = new Map<unknown, (value: number, bound: number) => boolean>([
+  ['=', (value, bound) => value === bound],
+  ['<', (value, bound) => value < bound],
+  ['<=', (value, bound) => value <= bound],
+  ['>', (value, bound) => value > bound],
+  ['>=', (value, bound) => value >= bound],
+])
+
+/** `[">", 1]`, or a range that is not empty: `[">", 1, "<=", 5]`. */
+function numeric(operand: unknown): Test | undefined {
+  if (!Array.isArray(operand)) return undefined
+  const [first, low, second, high] = operand
+  const isRange = ['>', '>='].includes(first) && ['<', '<='].includes(second) && typeof high === 'number' && low < high
+  const isValid = operand.length === 2 || (operand.length === 4 && isRange)
+  const above = COMPARISONS.get(first)
+  if (!above || typeof low !== 'number' || !isValid) return undefined
+  const below = COMPARISONS.get(second) ?? (() => true)
+  return (value) => typeof value === 'number' && above(value, low) && below(value, high)
+}

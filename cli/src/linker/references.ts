@@ -1,0 +1,142 @@
+import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
+import { namesInArn, partsOf, placeholder, placeholdersIn, resourceOf, whyUnknown } from '../model/text.ts'
+import { formOf, type References, type Tree, textIn } from '../model/tree.ts'
+import { cached } from '../shared/cached.ts'
+
+/** An inventory with ways to find what exists in it. */
+export interface Index extends Inventory {
+  /** A queue and a function can have the same name. */
+  byId: ReadonlyMap<string, readonly Declaration[]>
+  ofKind: (kind: Kind) => readonly Declaration[]
+  /** Those with this name, URL or ARN. */
+  named: (kind: Kind, text: string) => readonly Declaration[]
+}
+
+/** What a value is that must be an ARN, and is not. */
+type WrongForm = 'URL' | 'name' | undefined
+
+/** The resource that a value names, or the reason why it is not known. */
+export type Link =
+  /** `doubt` is the reason why it may be another resource. */
+  | { to: Declaration; form: WrongForm; doubt?: string | undefined; reason?: undefined }
+  | {
+      to?: undefined
+      reason: string
+      form?: WrongForm
+      doubt?: undefined
+      /** The ARN or the name, which may have placeholders. */
+      text?: string
+      /** The resource, if it is of another kind. */
+      other?: Declaration | undefined
+      /** The name of a resource that does not exist. */
+      missing?: string | undefined
+    }
+
+export function indexOf(inventory: Inventory): Index {
+  const existing = inventory.declarations.filter(({ condition }) => condition?.holds !== false)
+  const byKind = Map.groupBy(existing, ({ kind }) => kind)
+  const byText = new Map<string, Declaration[]>()
+  for (const one of existing) {
+    const { kind, names } = one
+    for (const text of new Set([names.arn, names.url, names.name]))
+      cached(byText, `${kind} ${text}`, () => []).push(one)
+  }
+  return {
+    ...inventory,
+    byId: Map.groupBy(existing, ({ id }) => id),
+    ofKind: (kind) => byKind.get(kind) ?? [],
+    named: (kind, text) => byText.get(`${kind} ${text}`) ?? [],
+  }
+}
+
+/** The resource of one of these kinds that a value names: by a reference, an ARN, a URL or a name. */
+export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Link {
+  const text = textIn(tree)
+  const { isArn, account } = namesInArn(text)
+  // An ARN with a given account can contain the name of a resource that is declared here, and mean another one.
+  const { account: own } = index
+  const isOtherAccount = isArn && own !== undefined && account !== own && whyUnknown(account) === undefined
+  const references = referencesOf(tree)
+  if (tree.state === 'known' && text === '') return { reason: 'it is empty' }
+  if (tree.state === 'known' || isOtherAccount) return linkByText(index, text, kinds, references)
+  const reason =
+    tree.state === 'unknown' ? tree.reason : tree.state === 'absent' ? 'it is not set' : `it is a ${formOf(tree)}`
+  const candidates = new Set(references.to.flatMap(({ id }) => index.byId.get(id) ?? []))
+  const [to, ...others] = [...candidates].filter(({ kind }) => kinds.includes(kind))
+  const streams = [...candidates].filter(({ kind }) => kind === 'stream')
+  if (to && text === '' && others.length + streams.length > 0) {
+    const ids = [to, ...(others.length > 0 ? others : streams)].map(({ id }) => id)
+    const after = index.format === 'terraform' ? 'apply' : 'deployment'
+    return { reason: `it is known only after ${after} whether it is ${ids.join(' or ')}` }
+  }
+  const unresolved = references.unresolved.join(' and ')
+  const also = unresolved === '' ? undefined : `depends on ${unresolved}, which a plan does not show`
+  if (to) {
+    const attributes = references.to.filter(({ id }) => id === to.id).map(({ attribute }) => attribute)
+    return { to, form: formOfReference(text, attributes), doubt: also && `it also ${also}` }
+  }
+  const [other] = candidates
+  if (other && text !== '') return { reason: `it comes from ${other.id}, of type ${other.type}`, other }
+  const missing = tree.state === 'unknown' ? tree.missing : undefined
+  if (text === '') {
+    const stream = [...candidates].every(({ kind }) => kind === 'stream') && also === undefined ? other : undefined
+    return { reason: also === undefined ? reason : `${reason}, and ${also}`, missing, other: stream }
+  }
+  return { ...linkByText(index, text, kinds, references), ...(missing === undefined ? {} : { missing }) }
+}
+
+/** The resources that a value refers to. Of a text, these are the placeholders that are whole parts of an ARN. */
+function referencesOf(tree: Tree): References {
+  if (tree.refersTo) return tree.refersTo
+  const parts = partsOf(textIn(tree))
+  const names = parts.flatMap((part) => placeholdersIn(part).filter((name) => part === placeholder(name)))
+  const to = names.map((name) => ({ id: resourceOf(name), attribute: name.slice(resourceOf(name).length + 1) }))
+  return { to, unresolved: [] }
+}
+
+/** What a reference is, if it is the URL or the name of a queue. A text with other parts can be an ARN. */
+function formOfReference(text: string, attributes: readonly (string | undefined)[]): WrongForm {
+  const [attribute, ...others] = new Set(attributes)
+  if (attribute === undefined || others.length > 0 || !/^(\0[^\0]*\0)?$/.test(text)) return undefined
+  if (['', 'id', 'url', 'QueueUrl'].includes(attribute)) return 'URL'
+  return attribute === 'QueueName' ? 'name' : undefined
+}
+
+/** The name of a queue or of a function in its ARN, or in its URL. An alias or a version can follow. */
+export function namesIn(text: string): readonly string[] {
+  if (/^https?:/.test(text)) return text.split('/').slice(-1)
+  const parts = partsOf(text)
+  const start = parts.indexOf('function') + 1 || (namesInArn(text).isArn ? 5 : 0)
+  return parts.slice(start)
+}
+
+function linkByText(index: Index, text: string, kinds: readonly Kind[], { to: referred }: References): Link {
+  const { isArn, service, account } = namesInArn(text)
+  const isOwnAccount = index.account === undefined || account === index.account
+  const [name = '', qualifier] = namesIn(text)
+  const plainArn = qualifier === undefined ? text : text.slice(0, -qualifier.length - 1)
+  const fitting = kinds.flatMap((kind) => {
+    if (kind === 'queue' && isArn && !(service === 'sqs' && isOwnAccount)) return []
+    // The name of an alias alone does not say of which function it is.
+    const named = [...index.named(kind, text), ...(kind === 'alias' ? [] : index.named(kind, name))]
+    return kind === 'queue' ? named.filter(({ isData }) => !isData) : named
+  })
+  const same = fitting.filter(({ names: { arn } }) => !isArn || arn === undefined || [text, plainArn].includes(arn))
+  const aliases = same.filter(({ kind, names: { arn } }) => kind === 'alias' && arn === text)
+  const declared = same.filter(({ id }) => referred.some((one) => one.id === id))
+  const managed = same.filter(({ isData }) => !isData)
+  const all = [aliases, declared, managed, same].find(({ length }) => length > 0) ?? []
+  const [one, ...more] = new Set(all)
+  const form = isArn || whyUnknown(text) !== undefined ? undefined : /^https?:/.test(text) ? 'URL' : 'name'
+  if (one && more.length === 0) return { to: one, form }
+  if (one) return { reason: `${[one, ...more].map(({ id }) => id).join(' and ')} have the same name`, text }
+  const isOpen = isArn && service === 'sqs' && !isOwnAccount ? undefined : whyUnknown(isArn ? name : text)
+  return { reason: isOpen ?? whyUnknown(service) ?? index.elsewhere, text, form }
+}
+
+/** Whether a value is the ARN of another service, or refers to another event source. */
+export function isOfOtherService(text: string, found: Link): boolean {
+  const { isArn, service } = namesInArn(text)
+  if (!found.to && found.other) return found.other.kind === 'stream'
+  return !found.to && isArn && service !== 'sqs' && whyUnknown(service) === undefined
+}

@@ -1,0 +1,70 @@
+import type { Code } from '../code-search/search.ts'
+import type { Acceptance, FunctionFacts, Unread } from './model.ts'
+import type { Resource } from './setting.ts'
+import type { Format } from './settings.ts'
+import type { Tree } from './tree.ts'
+
+/** `stream` stands for all other event sources. */
+export type Kind =
+  | 'queue'
+  | 'function'
+  | 'alias'
+  | 'version'
+  | 'mapping'
+  | 'subscription'
+  | 'redrivePolicy'
+  | 'invokeConfig'
+  | 'stream'
+  | 'other'
+
+/** A condition of a resource. If its value is not known, `reason` says why. */
+export interface Condition {
+  name: string
+  holds: boolean | undefined
+  reason: string
+}
+
+/** A resource as an input declares it. Its properties have the names of the format of this input. */
+export interface Declaration extends Resource {
+  kind: Kind
+  /** The type in the input: `AWS::SQS::Queue`. */
+  type: string
+  properties: Tree
+  /** How other resources can name it, as texts that may have placeholders. */
+  names: { arn?: string | undefined; url?: string | undefined; name?: string | undefined; version?: string | undefined }
+  /** The declaration of several instances. Settings of them with equal values are one setting. */
+  declaredAs?: string
+  /** What the ids of its settings begin with, if its id is not unique. */
+  uniqueId?: string
+  condition?: Condition | undefined
+  /** Why settings that have a default are missing, if AWS always returns them. */
+  omitted?: string
+  /** It is a data source, which does not show everything. A resource is preferred to it. */
+  isData?: boolean
+  /** It is in another stack, and only compared with those of this one. */
+  isElsewhere?: boolean
+  /** Of a mapping: it is certain that its source is a queue. */
+  readsQueue?: boolean
+  /** Of a function: where its code is. */
+  code?: Code
+  /** Of a function: the alias that SAM publishes. */
+  publishedAlias?: string | undefined
+  /** Of a deployed alias: its function. */
+  aliasOf?: Declaration
+  /** Of a function: what few rules need, so it is read only then. */
+  facts?: FunctionFacts
+}
+
+/** All that an input declares. The linker makes a model of it. */
+export interface Inventory {
+  format: Format
+  declarations: readonly Declaration[]
+  /** The names of dead-letter queues and of destinations of failures, each with the resource that has it. */
+  deadLetterTargets: readonly { owner: string; target: Tree }[]
+  /** Why a resource that is only named is not known. */
+  elsewhere: string
+  /** The account of the stack, or its placeholder. An ARN with another account means another resource. */
+  account?: string
+  unreadResources: readonly Unread[]
+  acceptances?: readonly Acceptance[]
+}

@@ -1,0 +1,72 @@
+import type { Position } from './setting.ts'
+import type { Tree } from './tree.ts'
+
+// Text of which only parts are known. A placeholder stands for an unknown part. It is the name of a resource, an
+// attribute or a pseudo parameter between two NUL characters, which do not occur in templates.
+
+export function placeholder(name: string) {
+  return `\0${name}\0`
+}
+
+/** The names in the placeholders of a text: `Queue.Arn`, `AWS::Region`. */
+export function placeholdersIn(text: string): string[] {
+  return Array.from(text.matchAll(/\0([^\0]*)\0/g), ([, name]) => String(name))
+}
+
+/** The resource of an attribute: `Queue` for `Queue.Arn`. A name of a resource stays as it is. */
+export function resourceOf(name: string): string {
+  return name.split('.', 1).join()
+}
+
+/** The parts of an ARN, split at colons. Colons in placeholders and dynamic references do not count. */
+export function partsOf(text: string): string[] {
+  return text.match(/(?:\0[^\0]*\0|{{resolve:[^}]*}}|[^:\0])+|(?<=:|^)(?=:|$)/g) ?? []
+}
+
+/** The parts of an ARN that matter. Missing parts are empty. */
+export function namesInArn(text: string) {
+  const [arn, , service, , account, name] = partsOf(`${text}:::::`) as [string, string, string, string, string, string]
+  return { isArn: arn === 'arn', service, account, name }
+}
+
+/** A text for people, with ${…} for placeholders. */
+export function readable(text: string) {
+  return text.replaceAll(/\0([^\0]*)\0/g, '$${$1}')
+}
+
+/** Parameters that every template has. Their values are known only after deployment. */
+export const PSEUDO_PARAMETERS: readonly string[] = [
+  'AWS::AccountId',
+  'AWS::NotificationARNs',
+  'AWS::Partition',
+  'AWS::Region',
+  'AWS::StackId',
+  'AWS::StackName',
+  'AWS::URLSuffix',
+]
+
+/** Pseudo parameters whose values never have a colon. */
+const WITHOUT_COLON = /^AWS::(AccountId|Partition|Region|StackName|URLSuffix)$/
+/** Whether the positions of all colons are known, even if parts of the text are unknown. */
+export function hasKnownColons(text: string) {
+  return !text.includes('{{resolve:') && placeholdersIn(text).every((name) => WITHOUT_COLON.test(name))
+}
+
+function reasonOf(name: string): string {
+  return name.startsWith('AWS::')
+    ? `${name} is known only after deployment (set it with --parameter ${name}=…)`
+    : `${name} is known only after deployment`
+}
+
+/** Why a text is not completely known, or undefined if it is. */
+export function whyUnknown(text: string): string | undefined {
+  if (text.includes('{{resolve:')) return 'it is a dynamic reference ({{resolve:…}})'
+  const [name] = placeholdersIn(text)
+  return name === undefined ? undefined : reasonOf(name)
+}
+
+/** The value of a text. It is unknown if the text has placeholders. */
+export function textTree(text: string, position?: Position): Tree {
+  const reason = whyUnknown(text)
+  return reason === undefined ? { state: 'known', value: text, position } : { state: 'unknown', reason, text, position }
+}

@@ -1,0 +1,109 @@
+import { absent, type Position, unknown } from './setting.ts'
+
+export type Scalar = string | number | boolean
+
+/** The resources that a value refers to by their ids, each with the attribute, as far as the input shows them. */
+export interface References {
+  to: readonly { id: string; attribute?: string | undefined }[]
+  /** What the input does not show, so that the value may be that of another resource. */
+  unresolved: readonly string[]
+}
+
+/** A map whose values may be made when they are read. */
+export interface Entries {
+  get(name: string): Tree | undefined
+  has(name: string): boolean
+  keys(): Iterable<string>
+}
+
+/** A value of an input, with all that is below it. Readers make it from templates, from plans and from responses. */
+export type Tree = (
+  | { state: 'known'; value: Scalar }
+  | { state: 'list'; items: readonly Tree[] }
+  /** `open` says why there may be other entries. All values that are missing then have the same id. */
+  | { state: 'map'; entries: Entries; open?: { reason: string; id?: string } | undefined }
+  | { state: 'absent' }
+  /** `text` has placeholders for its unknown parts. `missing` is a resource that does not exist. */
+  | { state: 'unknown'; reason: string; text?: string; missing?: string }
+) & {
+  position?: Position | undefined
+  /** The section that sets it, if the resource itself does not: Globals of SAM. */
+  section?: string
+  /** The same for all values from the same place, if they have no position. */
+  id?: string
+  refersTo?: References
+}
+
+/** A map whose values are made when they are read. */
+export function lazyMap(
+  names: Iterable<string>,
+  get: (name: string) => Tree | undefined,
+  more: Pick<Tree & { state: 'map' }, 'open' | 'position' | 'section'> = {},
+): Tree & { state: 'map' } {
+  const all = new Set(names)
+  return { state: 'map', entries: { get, has: (name) => all.has(name), keys: () => all }, ...more }
+}
+
+export type Path = readonly (string | number)[]
+
+/** The value at a path. */
+export function at(tree: Tree, ...[step, ...rest]: Path): Tree {
+  if (step === undefined || tree.state === 'unknown' || tree.state === 'absent') return tree
+  return at(childOf(tree, step), ...rest)
+}
+
+function childOf(tree: Tree, step: string | number): Tree {
+  const { position } = tree
+  if (typeof step === 'number') return (tree.state === 'list' && tree.items[step]) || absent
+  if (tree.state !== 'map') {
+    return unknown(`the value around it is a ${formOf(tree)}, but must be a map`, position)
+  }
+  const { entries, open } = tree
+  const { reason, ...id } = open ?? {}
+  return entries.get(step) ?? (reason === undefined ? absent : { ...unknown(reason, position), ...id })
+}
+
+/** What a value is, in words. */
+export function formOf({ state }: Tree): string {
+  return state === 'known' ? 'single value' : state
+}
+
+/** The text of a single value, with placeholders for unknown parts. Empty for other values. */
+export function textIn(tree: Tree): string {
+  if (tree.state === 'known') return String(tree.value)
+  return (tree.state === 'unknown' && tree.text) || ''
+}
+
+/** The text of a single value that is known. */
+export function knownText(tree: Tree): string | undefined {
+  return tree.state === 'known' ? String(tree.value) : undefined
+}
+
+/** The items of a list. None for other values. */
+export function itemsOf(tree: Tree): readonly Tree[] {
+  return tree.state === 'list' ? tree.items : []
+}
+
+/** The names and values of a map. None for other values. */
+export function entriesOf(tree: Tree): [name: string, value: Tree][] {
+  return tree.state === 'map' ? Array.from(tree.entries.keys(), (name) => [name, at(tree, name)]) : []
+}
+
+/** The known texts of a list, or of a single value. */
+export function textsOf(tree: Tree): string[] {
+  return (tree.state === 'list' ? tree.items : [tree]).flatMap((item) => knownText(item) ?? [])
+}
+
+/** A value of JSON. `null` is absent. */
+export function toTree(value: unknown, toText: (text: string) => Tree, position?: Position): Tree {
+  if (value === null || value === undefined) return absent
+  if (typeof value === 'string') return toText(value)
+  if (typeof value !== 'object') return { state: 'known', value: value as Scalar, position }
+  if (Array.isArray(value)) {
+    return { state: 'list', items: value.map((item) => toTree(item, toText, position)), position }
+  }
+  const entries = Object.entries(value).map(([key, child]): [string, Tree] => {
+    return [key, toTree(child, toText, position && { ...position, key })]
+  })
+  return { state: 'map', entries: new Map(entries), position }
+}

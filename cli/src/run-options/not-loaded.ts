@@ -1,0 +1,32 @@
+import { basename } from 'node:path'
+import { manifestAbove } from '../code-search/commonjs.ts'
+import type { FunctionOptions } from '../local/simulator/environment.ts'
+import { isTypeScript } from '../local/simulator/node-flags.ts'
+import { type InitError, UsageError } from '../shared/errors.ts'
+
+/** What Node reports if a file is an ES module, but the `type` in package.json is `commonjs`. */
+const NO_ES_MODULE = /Cannot use import statement outside a module|Unexpected token 'export'/
+
+/** The usage error for a function that cannot be loaded, with what to do. */
+export function notLoaded(handler: string, options: FunctionOptions, error: InitError): UsageError {
+  return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(options, error)}`)
+}
+
+/** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
+function hintFor({ file, runtimeClient, codeRoot }: FunctionOptions, { message }: InitError) {
+  if (/require\(\) of ES Module/.test(message)) {
+    return '. Lambda turns off require() of ES modules (--no-experimental-require-module): bundle the handler, or use import()'
+  }
+  if (isTypeScript(file) && runtimeClient) {
+    return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
+  }
+  if (/\.[jt]s$/.test(file) && NO_ES_MODULE.test(message)) {
+    const manifest = codeRoot === undefined ? undefined : manifestAbove(codeRoot, file)
+    const add =
+      manifest === undefined ? 'Add "type": "module" to package.json' : `Move ${manifest} into the CodeUri ${codeRoot}`
+    return `. ${add}, or rename the file to ${basename(file).replace(/[jt]s$/, 'm$&')}`
+  }
+  if (!isTypeScript(file) || !/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
+  const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'
+  return `. Bundle it first (esbuild ${file} ${flags}), and pass handler.mjs`
+}

@@ -1,0 +1,238 @@
+import { basename, dirname, extname, join, resolve } from 'node:path'
+import { folderAt } from '../code-search/imports.ts'
+import { examine } from '../doctor/examine.ts'
+import type { Mapping, Model } from '../model/model.ts'
+import { type Setting, valueIn } from '../model/setting.ts'
+import { UsageError } from '../shared/errors.ts'
+import { parseParameters, readTemplate } from '../template/read-template.ts'
+import { type EnvFlags, variablesOf } from './env-flags.ts'
+
+/** The default number of deliveries before a message is dead-lettered: the smallest that AWS recommends. */
+export const DEFAULT_MAX_RECEIVES = 5
+
+export interface TemplateFlags extends EnvFlags {
+  template?: string
+  parameter?: string[]
+  templateFunction?: string
+}
+
+/** Refuses --parameter and --template-function without --template. */
+export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
+  if (template === undefined && (parameter ?? templateFunction)) {
+    throw new UsageError('--parameter and --template-function need --template')
+  }
+}
+
+/** Finds the mapping that the run imitates. */
+function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
+  if (mappings.length === 0)
+    throw new UsageError(`${file} has no SQS event source mapping, so it has no settings for a run`)
+  const found = mappings.filter(
+    ({ id, function: { id: target, aliasOf } }) => wanted === undefined || [id, target, aliasOf?.id].includes(wanted),
+  )
+  const [first, ...more] = found
+  if (first && more.length === 0) return first
+  const what = first
+    ? 'several SQS event source mappings. Choose one with --template-function ID'
+    : `no function or mapping ${wanted} that reads SQS. Its mappings are`
+  throw new UsageError(`${file} has ${what}: ${(first ? found : mappings).map(({ id }) => id).join(', ')}`)
+}
+
+/** A setting, with the name of its flag, and its unit or what to print if the template does not have it. */
+export interface SettingRow {
+  name: string
+  title: string
+  setting: Setting<number | boolean>
+  unit?: string
+  whenAbsent?: string
+}
+
+/** The settings of a mapping that `local` or `tune` uses. */
+function rowsOf({ batchSize, window, maximumConcurrency, queue, function: { timeout, memory } }: Mapping) {
+  const { redrive, fifo, visibilityTimeout } = queue
+  const maxReceives = redrive.state === 'known' ? redrive.value.maxReceiveCount : redrive
+  return [
+    { name: 'batchSize', title: 'batch size', setting: batchSize },
+    { name: 'window', title: 'window', setting: window, unit: ' s' },
+    { name: 'timeout', title: 'timeout', setting: timeout, unit: ' s' },
+    { name: 'memory', title: 'memory', setting: memory, unit: ' MB' },
+    { name: 'fifo', title: 'FIFO', setting: fifo },
+    { name: 'visibilityTimeout', title: 'visibility timeout', setting: visibilityTimeout, unit: ' s' },
+    {
+      name: 'maxReceives',
+      title: 'max deliveries',
+      setting: maxReceives,
+      whenAbsent: `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries (the default)`,
+    },
+    {
+      name: 'environments',
+      title: 'maximum concurrency',
+      setting: maximumConcurrency,
+      whenAbsent: 'has no MaximumConcurrency, so tune runs one environment',
+    },
+  ] as const satisfies SettingRow[]
+}
+
+export type SettingName = ReturnType<typeof rowsOf>[number]['name']
+
+export interface TemplateSettings {
+  mapping: Mapping
+  /** The known values of the wanted settings. */
+  values: Record<string, number | boolean>
+  /** Environment variables with known values. */
+  templateEnv: Record<string, string>
+  /** Variables that the run would set, but the template does not. */
+  notInTemplate: string[]
+  /** The settings that are used, as texts such as `timeout 30 s`. */
+  usedSettings: string[]
+  /** Notes to print, one line each: what is unknown, not set or not applied. */
+  notes: string[]
+}
+
+/** Uses the value of a setting, or notes why it is not used. */
+export function useSetting(
+  { values, usedSettings, notes }: Pick<TemplateSettings, 'values' | 'usedSettings' | 'notes'>,
+  file: string,
+  { name, title, setting, unit = '', whenAbsent }: SettingRow,
+): void {
+  if (setting.state === 'known') {
+    values[name] = setting.value
+    usedSettings.push(`${title} ${setting.value}${unit}`)
+  } else if (setting.state === 'unknown') {
+    notes.push(
+      `the setting ${title} in ${file} is not known (${setting.reason}), so the default of this command is used`,
+    )
+  } else if (whenAbsent) notes.push(`${file} ${whenAbsent}`)
+}
+
+/**
+ * Reads the settings of a function and its mapping from a template. `isWanted` says whether the run takes a setting from
+ * the template. `runSets` names environment variables that the run sets itself. `handlerFile` is the code that runs.
+ */
+export async function readSettings(
+  file: string,
+  flags: TemplateFlags,
+  isWanted: (name: SettingName) => boolean,
+  runSets: readonly string[],
+  handlerFile?: string,
+): Promise<TemplateSettings> {
+  const parameters = parseParameters(flags.parameter)
+  const model = await readTemplate(file, parameters)
+  const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
+  const own = handlerFile === undefined ? mapping : withCode(mapping, handlerFile)
+  refuseErrors(file, model, mapping, parameters, own)
+  refuseOtherFunctions(file, mapping)
+
+  const { environment } = mapping.function.aliasOf ?? mapping.function
+  const { variables = {}, unknown = [] } = environment ?? {}
+  const declared = new Set([...Object.keys(variables), ...unknown.map(({ name }) => name)])
+  const areAllDeclared = !declared.has(undefined)
+  const settings: TemplateSettings = {
+    mapping,
+    values: {},
+    templateEnv: Object.fromEntries(Object.entries(variables).filter(([name]) => !runSets.includes(name))),
+    notInTemplate: runSets.filter((name) => areAllDeclared && !declared.has(name)),
+    usedSettings: [],
+    notes: [],
+  }
+  const { values, templateEnv, usedSettings, notes } = settings
+  const rows: (SettingRow & { name: SettingName })[] = rowsOf(mapping)
+  for (const row of rows) {
+    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template, too.
+    // With another batch size, this command's default is used, because batches above 10 need a window.
+    const isWindowOfCommand = row.name === 'window' && values.batchSize === undefined && 'isDefault' in row.setting
+    if (isWanted(row.name) && !isWindowOfCommand) useSetting(settings, file, row)
+  }
+  for (const { name, value, isDefault } of model.chosen ?? []) {
+    usedSettings.push(`parameter ${name} ${value}`)
+    if (isDefault) continue
+    notes.push(
+      `the parameter ${name} has no default, so this run uses its first allowed value. Choose with --parameter ${name}=…`,
+    )
+  }
+  const given = { ...process.env, ...templateEnv, ...variablesOf(flags) }
+  for (const { name, reason } of unknown) {
+    if (name !== undefined && (given[name] !== undefined || runSets.includes(name))) continue
+    const what = name === undefined ? 'the environment variables' : `the variable ${name}`
+    notes.push(`${what} in ${file}: not known (${reason}), so not set. Use --env ${name ?? 'NAME'}=…`)
+  }
+  return settings
+}
+
+/** Refuses a function that Lambda does not run with Node.js, or does not run at all. */
+function refuseOtherFunctions(file: string, { function: { id, runtime, reservedConcurrency } }: Mapping) {
+  const name = valueIn(runtime) ?? 'nodejs'
+  if (!name.startsWith('nodejs')) {
+    throw new UsageError(
+      `the Runtime of ${id} in ${file} is ${name}, but a run needs a function for Node.js: choose another one with --template-function`,
+    )
+  }
+  if (valueIn(reservedConcurrency) === 0) {
+    throw new UsageError(
+      `ReservedConcurrentExecutions of ${id} in ${file} is 0, so Lambda does not invoke it, and all messages stay in the queue: ` +
+        'remove it, or set it to 1 or more',
+    )
+  }
+}
+
+/** A mapping whose function has the code that runs, which may be another one than that of the template. */
+function withCode(mapping: Mapping, handlerFile: string): Mapping {
+  const file = resolve(handlerFile)
+  const handler = `${basename(file, extname(file))}.handler`
+  const code = { places: [dirname(file)], handler, runtime: 'nodejs' }
+  return { ...mapping, function: { ...mapping.function, code } }
+}
+
+/** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
+function refuseErrors(
+  file: string,
+  model: Model,
+  mapping: Mapping,
+  parameters: ReadonlyMap<string, string>,
+  own: Mapping,
+) {
+  function errorsOf(each: Mapping) {
+    const read = () => ({ ...model, mappings: [each] })
+    const input = { name: file, kind: 'template' as const, file, read }
+    const { findings } = examine([input], parameters, [])
+    return findings.filter(({ severity, accepted }) => severity === 'error' && accepted === undefined)
+  }
+  // Whether the function reports failures, only the code that runs can tell.
+  const isOfOther = (rule: string) =>
+    rule === 'report-batch-item-failures' && !errorsOf(own).some((other) => other.rule === rule)
+  const error = errorsOf(mapping).find(({ rule }) => !isOfOther(rule))
+  if (!error) return
+  const line = error.line === undefined ? '' : ` (line ${error.line})`
+  throw new UsageError(
+    `doctor finds an error in ${error.file ?? file}. ${error.resource}${line}: ${error.message} ${error.fix} ` +
+      `To see all problems, run bounded-sqs-batch doctor ${file}`,
+  )
+}
+
+/** The line that says which settings of a template are used. */
+export function settingsLine(
+  { id }: Mapping,
+  file: string,
+  usedSettings: readonly string[],
+  templateEnv: Record<string, string>,
+): string {
+  const names = Object.keys(templateEnv)
+  const used = [...usedSettings, ...(names.length > 0 ? [`environment variables ${names.join(', ')}`] : [])]
+  return used.length === 0
+    ? `no setting of ${id} in ${file} is used`
+    : `settings of ${id} in ${file}: ${used.join(', ')}`
+}
+
+/** The major version of Node in the template, if known. */
+export function nodeMajorOf({ function: { runtime } }: Mapping): number | undefined {
+  const [, major] = /^nodejs(\d+)\.x$/.exec(valueIn(runtime) ?? '') ?? []
+  return major === undefined ? undefined : Number(major)
+}
+
+/** The folder that is deployed as it is. Undefined if it is not known, or if a bundler makes the code. */
+export function codeRootOf({ function: { code } }: Mapping): string | undefined {
+  const [first, ...others] = code?.places ?? []
+  if (first === undefined || code?.isBuilt) return undefined
+  // A folder around an archive has its source.
+  return [first, ...others.filter((place) => !first.startsWith(join(place, '/')))].find(folderAt)
+}

@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+
+interface Manifest {
+  version: string
+  /** Only the published package has it: the release adds it. */
+  repository?: { url?: string }
+}
+
+export const MANIFEST: Manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+
+/** The address of a page in docs/ of this version. Undefined if the package does not know its repository. */
+export function pageOf(page: string, { repository, version }: Manifest = MANIFEST): string | undefined {
+  const url = repository?.url?.replace(/^git\+/, '').replace(/\.git$/, '')
+  return url === undefined ? undefined : `${url}/blob/bounded-sqs-batch@${version}/docs/${page}`
+}
+
+/** The address of a rule in the list of rules. */
+export function pageOfRule(rule: string): string | undefined {
+  const page = pageOf('doctor-rules.md')
+  return page === undefined ? undefined : `${page}#${rule}`
+}

@@ -1,0 +1,365 @@
+import { absent } from '../model/setting.ts'
+import {
+  hasKnownColons,
+  PSEUDO_PARAMETERS,
+  partsOf,
+  placeholder,
+  placeholdersIn,
+  readable,
+  resourceOf,
+  textTree,
+  whyUnknown,
+} from '../model/text.ts'
+import { entriesOf, formOf, itemsOf, knownText, lazyMap, type Tree, textIn } from '../model/tree.ts'
+import { mapAt, nodesIn } from './document.ts'
+import { type Scope, scopeAround, type Verdict } from './scope.ts'
+
+/** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
+const MAX_TEXT_LENGTH = 100_000
+const MAX_DEPTH = 500
+
+/** A value that is known only after deployment, or that the template does not define. The message is the reason. */
+class Unresolved extends Error {
+  /** The resource, if it does not exist. */
+  missing: string | undefined
+  constructor(reason: string, missing?: string) {
+    super(reason)
+    this.missing = missing
+  }
+}
+
+interface Failure {
+  reason: string
+  missing?: string | undefined
+}
+
+function listOfTexts(values: readonly string[]): Tree {
+  return { state: 'list', items: values.map((value) => textTree(value, { line: 1, column: 1 })) }
+}
+
+/** Evaluates a key once. A key that depends on itself reaches MAX_DEPTH. */
+function once<Key, Result>(
+  scope: Scope,
+  results: Map<Key, Result | Failure>,
+  key: Key,
+  evaluate: () => Result,
+): Result | Failure {
+  const result = results.get(key)
+  if (result !== undefined) return result
+  if (scope.depth >= MAX_DEPTH) return { reason: 'it refers to itself, or is nested too deeply' }
+  scope.depth++
+  try {
+    results.set(key, evaluate())
+  } catch (error) {
+    if (!(error instanceof Unresolved)) throw error
+    const { message: reason, missing } = error
+    results.set(key, missing === undefined ? { reason } : { reason, missing })
+  } finally {
+    scope.depth--
+  }
+  return results.get(key) as Result
+}
+
+/** Evaluates the intrinsic function of a node, as far as this is possible without deployment. */
+export function evaluate(scope: Scope, node: Tree): Tree {
+  const result = once<Tree, Tree>(scope, scope.nodes, node, () => evaluateIn(scopeAround(scope, node), node))
+  if ('state' in result) return result
+  const { reason, missing } = result
+  return { state: 'unknown', reason, ...(missing === undefined ? {} : { missing }), position: node.position }
+}
+
+function evaluateIn(scope: Scope, node: Tree): Tree {
+  const { position } = node
+  if (node.state === 'known') return typeof node.value === 'string' ? textTree(node.value, position) : node
+  if (node.state === 'list') return evaluatedList(scope, node.items, position)
+  if (node.state !== 'map') return node
+  const [entry, ...more] = entriesOf(node)
+  const [name = '', argument = absent] = entry ?? []
+  const isAlone = more.length === 0
+  const intrinsic = isAlone && Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
+  // The position is that of the intrinsic function, not of its parts.
+  if (intrinsic) return { ...intrinsic(scope, argument), position }
+  if (isAlone && /^(Fn::|!)/.test(name)) throw new Unresolved(`${name} is known only after deployment`)
+  return evaluatedMap(scope, node)
+}
+
+/** The items are evaluated when they are read. */
+function evaluatedList(scope: Scope, items: readonly Tree[], position: Tree['position']): Tree {
+  return {
+    state: 'list',
+    get items() {
+      return items.map((item) => evaluate(scope, item))
+    },
+    position,
+  }
+}
+
+/**
+ * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
+ * show them.
+ */
+export const GENERATOR = /^Fn::(ForEach::|Transform$)/
+
+/** The values are evaluated when they are read. */
+function evaluatedMap(scope: Scope, { entries, position }: Tree & { state: 'map' }): Tree {
+  const generator = [...entries.keys()].find((key) => GENERATOR.test(key))
+  const open = generator === undefined ? {} : { open: { reason: `${generator} may add it` } }
+  const get = (key: string) => {
+    const child = entries.get(key)
+    return child && evaluate(scope, child)
+  }
+  return lazyMap(entries.keys(), get, { ...open, position })
+}
+
+/** The items of a list. None for other values. */
+function listIn(scope: Scope, node: Tree): readonly Tree[] {
+  // The items are not evaluated: a condition or a value that is not chosen may be unknown.
+  const evaluated = evaluate(scope, node)
+  if (evaluated.state === 'unknown') throw new Unresolved(evaluated.reason, evaluated.missing)
+  return node.state === 'list' ? node.items : itemsOf(evaluated)
+}
+
+/** The text of a node, with its placeholders. */
+function textAt(scope: Scope, node: Tree | undefined): string {
+  return textOf(node ? evaluate(scope, node) : absent)
+}
+
+function textOf(tree: Tree): string {
+  if (tree.state === 'known' || textIn(tree) !== '') return textIn(tree)
+  if (tree.state === 'unknown') throw new Unresolved(tree.reason, tree.missing)
+  throw new Unresolved(`a text is needed, but there is ${tree.state === 'absent' ? 'none' : `a ${formOf(tree)}`}`)
+}
+
+/** The text of a key, a position or a delimiter, which must not have placeholders. */
+function wholeText(scope: Scope, node: Tree | undefined): string {
+  const text = textAt(scope, node)
+  const reason = whyUnknown(text)
+  if (reason !== undefined) throw new Unresolved(reason)
+  return text
+}
+
+function joined(parts: readonly string[], delimiter: string): Tree {
+  const value = parts.join(delimiter)
+  if (value.length > MAX_TEXT_LENGTH) throw new Unresolved(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
+  return textTree(value)
+}
+
+function parameter({ given, chosen, defaulted }: Scope, name: string, declared: Tree): Tree {
+  const type = String(knownText(mapAt(declared, 'Type')))
+  const isGiven = given.has(name)
+  const hint = `(set it with --parameter ${name}=…)`
+  if (type.startsWith('AWS::SSM::Parameter::') && !isGiven) {
+    throw new Unresolved(`the parameter ${name} comes from ${type} ${hint}`)
+  }
+  const value = given.get(name) ?? knownText(mapAt(declared, 'Default')) ?? chosen?.get(name)?.value
+  if (value === undefined) throw new Unresolved(`the parameter ${name} has no default ${hint}`)
+  if (!isGiven) defaulted.add(name)
+  if (!/List<|CommaDelimitedList/.test(type)) return textTree(value)
+  return listOfTexts(value.split(',').map((item) => item.trim()))
+}
+
+function valueOfName(scope: Scope, name: string): Tree {
+  const { given, parameters, links, prefix } = scope
+  const declaration = parameters.get(name)
+  const linked = links?.parameters.get(prefix + name)
+  if (linked && !given.has(name)) return evaluate(scope, linked)
+  if (declaration) return parameter(scope, name, declaration)
+  if (name === 'AWS::NoValue') return absent
+  const value = given.get(name)
+  if (value !== undefined) return textTree(value)
+  // SAM allows Ref Function.Alias.
+  return PSEUDO_PARAMETERS.includes(name) ? textTree(placeholder(name)) : valueOfAttribute(scope, name)
+}
+
+/** The value of a resource, or of its attribute. */
+function valueOfAttribute(scope: Scope, ownPath: string): Tree {
+  const path = scope.prefix + ownPath
+  const id = resourceOf(path)
+  const linked = scope.links?.outputs.get(path)
+  if (linked) return evaluate(scope, linked)
+  const resource = scope.resources.get(id)
+  if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
+  const condition = knownText(mapAt(resource, 'Condition'))
+  if (condition === undefined || holds(scope, condition) !== false) return textTree(placeholder(path))
+  throw new Unresolved(`the condition ${condition} of ${id} is false with these parameters`, id)
+}
+
+function substitute(scope: Scope, argument: Tree): Tree {
+  const [head, variables = absent] = argument.state === 'list' ? argument.items : [argument]
+  const format = head && knownText(head)
+  if (format === undefined) throw new Unresolved('Fn::Sub has no text')
+  function fill(part: string, index: number): string {
+    if (index % 2 === 0) return part
+    if (part.startsWith('!')) return `\${${part.slice(1)}}`
+    const variable = variables.state === 'map' ? variables.entries.get(part.trim()) : undefined
+    return textOf(variable ? evaluate(scope, variable) : valueOfName(scope, part.trim()))
+  }
+  // Splits the text at its references: every second part is the name of one.
+  return joined(format.split(/\$\{([^}]*)\}/).map(fill), '')
+}
+
+function split(scope: Scope, argument: Tree): Tree {
+  const [delimiter, source] = listIn(scope, argument)
+  const delimiterText = wholeText(scope, delimiter)
+  const value = textAt(scope, source)
+  if (!whyUnknown(value)) return listOfTexts(value.split(delimiterText))
+  if (delimiterText === ':' && hasKnownColons(value)) return listOfTexts(partsOf(value))
+  return textTree(value) // its placeholders are unknown, so it cannot be split. Fn::Select handles it
+}
+
+function select(scope: Scope, argument: Tree): Tree {
+  const [index, list = absent] = listIn(scope, argument)
+  const position = wholeText(scope, index)
+  const evaluated = evaluate(scope, list)
+  const text = textIn(evaluated)
+  if (text !== '') {
+    // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is known.
+    const ids = placeholdersIn(text).map(resourceOf)
+    const [id, ...more] = new Set(ids.filter((one) => scope.resources.has(one)))
+    if (id !== undefined && more.length === 0) return textTree(placeholder(`${id}.Fn::Select ${position}`))
+    throw new Unresolved(whyUnknown(text) ?? 'Fn::Select has no list')
+  }
+  if (evaluated.state === 'unknown') return evaluated
+  const item = itemsOf(evaluated)[Number(position)]
+  if (!item) throw new Unresolved('Fn::Select selects nothing')
+  return item
+}
+
+function join(scope: Scope, argument: Tree): Tree {
+  const [delimiter, list = absent] = listIn(scope, argument)
+  const between = textAt(scope, delimiter)
+  const evaluated = evaluate(scope, list)
+  if (evaluated.state === 'unknown') return evaluated
+  if (evaluated.state !== 'list') throw new Unresolved('Fn::Join has no list')
+  return joined(evaluated.items.map(textOf), between)
+}
+
+function findInMap(scope: Scope, argument: Tree): Tree {
+  const [map, first, second, options = absent] = listIn(scope, argument)
+  const names = [map, first, second].map((node) => wholeText(scope, node)) as [string, string, string]
+  const [mapName, ...keys] = names
+  const value = mapAt(scope.mappings.get(mapName) ?? absent, ...keys)
+  const found = value.state === 'absent' ? mapAt(options, 'DefaultValue') : value
+  if (found.state === 'absent') throw new Unresolved(`Mappings has no ${names.join('.')}`)
+  return evaluate(scope, found)
+}
+
+function choose(scope: Scope, argument: Tree): Tree {
+  const [condition, yes, no] = listIn(scope, argument)
+  const verdict = decided(holds(scope, textAt(scope, condition)))
+  const value = verdict ? yes : no
+  if (!value) throw new Unresolved(`Fn::If has no value for ${verdict}`)
+  return evaluate(scope, value)
+}
+
+function importValue(scope: Scope, argument: Tree): Tree {
+  const name = textIn(evaluate(scope, argument))
+  const exported = scope.links?.exports.get(name)
+  if (exported) return evaluate(scope, exported)
+  throw new Unresolved(`Fn::ImportValue${name === '' ? '' : ` ${readable(name)}`} comes from another stack`)
+}
+
+const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>> = {
+  Ref: (scope, argument) => valueOfName(scope, textAt(scope, argument)),
+  'Fn::GetAtt': (scope, argument) => {
+    const parts = argument.state === 'list' ? argument.items : [argument]
+    return valueOfAttribute(scope, parts.map((part) => textAt(scope, part)).join('.'))
+  },
+  'Fn::Sub': substitute,
+  'Fn::Join': join,
+  'Fn::Split': split,
+  'Fn::Select': select,
+  'Fn::FindInMap': findInMap,
+  'Fn::If': choose,
+  'Fn::ImportValue': importValue,
+}
+
+function decided(verdict: Verdict): boolean {
+  if (typeof verdict !== 'boolean') throw new Unresolved(verdict.reason)
+  return verdict
+}
+
+/** Whether a condition of the template holds. */
+export function holds(scope: Scope, name: string): Verdict {
+  return once<string, Verdict>(scope, scope.verdicts, name, () => {
+    const condition = scope.conditions.get(name)
+    if (!condition) throw new Unresolved(`there is no condition ${name}`)
+    return decideCondition(scope, condition)
+  })
+}
+
+function decideCondition(scope: Scope, node: Tree): boolean {
+  const [entry, ...more] = entriesOf(node)
+  if (!entry || more.length > 0) throw new Unresolved('the condition is not valid')
+  const [name, argument] = entry
+  if (name === 'Condition') return decided(holds(scope, textAt(scope, argument)))
+  const parts = listIn(scope, argument)
+  if (name === 'Fn::Equals') return areEqual(scope, parts)
+  if (name === 'Fn::Contains') return contains(scope, parts)
+  if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) throw new Unresolved(`${name} is known only after deployment`)
+  const [first, ...others] = parts.map((part) => verdictOf(scope, part))
+  if (first === undefined) throw new Unresolved(`${name} has no conditions`)
+  if (name === 'Fn::Not') return !decided(first)
+  const decisive = name === 'Fn::Or'
+  const verdicts = [first, ...others]
+  if (verdicts.includes(decisive)) return decisive
+  for (const verdict of verdicts) decided(verdict)
+  return !decisive
+}
+
+/** The verdict on a part of a condition. Another part can decide even if this one is not known. */
+function verdictOf(scope: Scope, node: Tree): Verdict {
+  try {
+    return decideCondition(scope, node)
+  } catch (error) {
+    if (error instanceof Unresolved) return { reason: error.message }
+    throw error
+  }
+}
+
+function areEqual(scope: Scope, parts: readonly Tree[]): boolean {
+  if (parts.length !== 2) throw new Unresolved('Fn::Equals does not have two values')
+  const [left, right] = parts.map((part) => textAt(scope, part)) as [string, string]
+  if (left === right) return true
+  const reason = whyUnknown(left) ?? whyUnknown(right)
+  if (reason !== undefined) throw new Unresolved(reason)
+  return false
+}
+
+/** Only the rules of a template have it. */
+function contains(scope: Scope, [list = absent, value]: readonly Tree[]): boolean {
+  const texts = itemsOf(evaluate(scope, list)).map(textOf)
+  const wanted = wholeText(scope, value)
+  if (texts.includes(wanted)) return true
+  const reason = texts.map(whyUnknown).find((why) => why !== undefined)
+  if (reason !== undefined) throw new Unresolved(reason)
+  return false
+}
+
+/** The names of the parameters that decide a condition. */
+export function parametersOf(scope: Scope, condition: string, followed = new Set<string>()): Set<string> {
+  const found = new Set<string>()
+  if (followed.has(condition)) return found
+  followed.add(condition)
+  for (const node of nodesIn(scope.conditions.get(condition) ?? absent)) {
+    for (const [key, value] of entriesOf(node)) {
+      const name = knownText(value) ?? ''
+      if (key === 'Ref' && scope.parameters.has(name)) found.add(name)
+      if (key === 'Condition') for (const other of parametersOf(scope, name, followed)) found.add(other)
+    }
+  }
+  return found
+}
+
+/** The rules of the template that refuse the values of the parameters, with what they say. */
+export function refusingRules(scope: Scope): { name: string; position: Tree['position']; says: string }[] {
+  return entriesOf(mapAt(scope.root, 'Rules')).flatMap(([name, rule]) => {
+    const condition = mapAt(rule, 'RuleCondition')
+    if (condition.state !== 'absent' && verdictOf(scope, condition) !== true) return []
+    return itemsOf(mapAt(rule, 'Assertions')).flatMap((assertion) => {
+      const { position } = assertion
+      const says = knownText(mapAt(assertion, 'AssertDescription')) ?? 'it has no AssertDescription'
+      return verdictOf(scope, mapAt(assertion, 'Assert')) === false ? [{ name, position, says }] : []
+    })
+  })
+}

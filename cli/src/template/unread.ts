@@ -1,0 +1,74 @@
+import type { Acceptance, Unread } from '../model/model.ts'
+import { at, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import { type Written, written } from './declarations.ts'
+import { mapAt } from './document.ts'
+import { evaluate, GENERATOR } from './evaluate.ts'
+import type { Scope } from './scope.ts'
+
+const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
+const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
+const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
+const GENERATED = 'the resources that it generates are known only after deployment'
+const SEPARATE = { unreadReason: 'its resources are in a separate template', fix: 'Run doctor on that template.' }
+
+/** What may add or change mappings, functions and queues, and is not read. */
+export function unreadIn(scope: Scope): Unread[] {
+  const own = Array.from(scope.resources).filter(([id]) => !id.includes('/'))
+  return [
+    ...['Transform', 'Fn::Transform'].flatMap((key) => macrosIn(scope, key)),
+    ...own.flatMap(([id, node]) => unreadOf(scope, written(scope, id, node))),
+  ]
+}
+
+function macrosIn(scope: Scope, key: string): Unread[] {
+  const macros = evaluate(scope, mapAt(scope.root, key))
+  const { position } = macros
+  return (macros.state === 'list' ? macros.items : [macros]).flatMap((macro) => {
+    const name = macro.state === 'map' ? at(macro, 'Name') : macro
+    if (name.state === 'absent' || KNOWN_MACROS.test(String(knownText(name)))) return []
+    return [{ id: knownText(name) ?? key, position, unreadReason: 'a macro may change the template' }]
+  })
+}
+
+function unreadOf(scope: Scope, one: Written): Unread[] {
+  const { id, type, attributes, node } = one
+  const { position } = node
+  // A macro receives all entries next to it, and may change them all.
+  const properties = at(attributes, 'Properties')
+  const macros = [attributes, properties].some((map) => map.state === 'map' && map.entries.has('Fn::Transform'))
+  const declared = at(attributes, 'Type')
+  const found: Unread[] = CHECKED.test(type) && macros ? [{ id, position, unreadReason: 'a macro may change it' }] : []
+  if (GENERATOR.test(id)) found.push({ id, position, unreadReason: GENERATED })
+  else if (declared.state === 'unknown') {
+    found.push({ id, position, unreadReason: `its Type is not known: ${declared.reason}` })
+  } else if (NESTED.test(type) && !scope.links?.nested.has(id)) found.push({ id, position, ...SEPARATE })
+  return type === 'AWS::Serverless::Function' ? [...found, ...unreadEvents(one)] : found
+}
+
+function unreadEvents({ id, properties }: Written): Unread[] {
+  const events = at(properties, 'Events')
+  if (events.state === 'unknown') {
+    return [{ id, position: events.position, unreadReason: `its Events are not known: ${events.reason}` }]
+  }
+  return entriesOf(events).flatMap(([name, event]): Unread[] => {
+    const [type, subscription] = [at(event, 'Type'), at(event, 'Properties', 'SqsSubscription')]
+    const own = { id: `${id}/${name}`, position: event.position }
+    if (GENERATOR.test(name)) return [{ ...own, unreadReason: GENERATED }]
+    if (type.state === 'unknown') return [{ ...own, unreadReason: `its Type is not known: ${type.reason}` }]
+    if (knownText(type) !== 'SNS' || subscription.state !== 'unknown') return []
+    const { position, reason } = subscription
+    return [{ ...own, position, unreadReason: `its SqsSubscription is not known: ${reason}` }]
+  })
+}
+
+/** The findings that the metadata of resources accept, and those of the template, for all resources. */
+export function acceptancesIn(scope: Scope, file: string): Acceptance[] {
+  const all = Array.from(scope.resources, ([id, node]): [string, Tree] => [id, at(evaluate(scope, node), 'Metadata')])
+  const own: [string, Tree] = ['*', evaluate(scope, mapAt(scope.root, 'Metadata'))]
+  return [...all, own].flatMap(([resource, metadata]) => {
+    return entriesOf(at(metadata, 'bounded-sqs-batch', 'accept')).map(([rule, reason]): Acceptance => {
+      const { line = 1, file: ownFile = file } = reason.position ?? {}
+      return { rule, resource, reason: textIn(reason).trim(), place: { file: ownFile, line } }
+    })
+  })
+}

@@ -1,0 +1,159 @@
+import { symlinkSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { test } from 'tap'
+import { importsOf, noFolders, sourcesIn } from '../../src/code-search/imports.ts'
+import { filesIn } from '../support/files.ts'
+
+type Files = Readonly<Record<string, string>>
+
+const ALIASES = '{ "compilerOptions": { "paths": { "work": ["./lib/work.ts"] } } }'
+const SUFFIX = {
+  'tsconfig.json': '{ "compilerOptions": { "paths": { "@lib/*-client": ["./gone/*", "./lib/*/client.ts"] } } }',
+  'lib/orders/client.ts': '',
+  'lib/client.ts': '',
+}
+const PNPM = {
+  'pnpm-workspace.yaml': 'catalog: a-gone/*\npackages:\n  -  "libs/*"\n  - own # the last\n',
+  'gone/lost/package.json': '{ "name": "lost" }',
+  'gone/lost/a.js': '',
+  'own/package.json': '{ "name": "own" }',
+  'own/a.js': '',
+  'libs/empty/a.js': '',
+  'libs/other/package.json': '{ "name": "other" }',
+  'libs/other/a.js': '',
+  'libs/work/package.json': '{ "name": "work" }',
+  'libs/work/a.js': '',
+}
+
+/** The files beside `src/app.ts`, the text of this file, and the local files that it imports. */
+const IMPORTS: readonly [title: string, files: Files, text: string, found: string[]][] = [
+  ...['js', 'mjs', 'cjs', 'ts', 'mts', 'cts', 'jsx', 'tsx'].map((extension): [string, Files, string, string[]] => {
+    return [`a file with .${extension}`, { [`src/a.${extension}`]: '' }, "import './a'", [`src/a.${extension}`]]
+  }),
+  [
+    'the source of a compiled file',
+    { 'src/a.mts': '', 'src/b.tsx': '' },
+    "import './a.mjs'\nimport './b.jsx'",
+    ['src/a.mts', 'src/b.tsx'],
+  ],
+  ['a file in a folder whose name has .js', { 'src/next.js/a.ts': '' }, "import './next.js/a'", ['src/next.js/a.ts']],
+  ['a folder', { 'src/a/index.ts': '' }, "import './a'", ['src/a/index.ts']],
+  ['the folder above', { 'index.ts': '' }, "import '..'", ['index.ts']],
+  ['a file that does not exist', {}, "import './a'", []],
+  ['an absolute path', {}, "import '/a'", []],
+  ['a package whose name has a dot', { 'src/a./b.ts': '' }, "import 'a./b'", []],
+  [
+    'import() and require() with spaces',
+    { 'src/a.ts': '', 'src/b.ts': '' },
+    "import ('./a'); require( './b' )",
+    ['src/a.ts', 'src/b.ts'],
+  ],
+  ['an alias', { 'tsconfig.json': ALIASES, 'lib/work.ts': '' }, "import 'work'\nimport 'works'", ['lib/work.ts']],
+  ['an alias with a suffix', SUFFIX, "import '@lib/orders-client'", ['lib/orders/client.ts']],
+  ['an alias without its suffix', SUFFIX, "import '@lib/orders'", []],
+  ['an alias without its prefix', SUFFIX, "import 'abcd/orders-client'", []],
+  [
+    'an alias in a file with comments and an address',
+    { 'tsconfig.json': `{ // don't: "\n"a": "b//c", /* x */ ${ALIASES.slice(1)}`, 'lib/work.ts': '' },
+    "import 'work'",
+    ['lib/work.ts'],
+  ],
+  [
+    'an alias in a file that is extended',
+    { 'tsconfig.json': '{ "extends": "./base.json" }', 'base.json': ALIASES, 'lib/work.ts': '' },
+    "import 'work'",
+    ['lib/work.ts'],
+  ],
+  ['a tsconfig.json that extends itself', { 'tsconfig.json': '{ "extends": "./tsconfig.json" }' }, "import 'work'", []],
+  [
+    'a tsconfig.json that extends a package which is not there',
+    { 'tsconfig.json': '{ "extends": "@tsconfig/gone" }', 'lib/work.ts': '' },
+    "import 'work'",
+    [],
+  ],
+  ['a tsconfig.json without paths', { 'tsconfig.json': '{ "compilerOptions": {} }' }, "import 'work'", []],
+  ['a tsconfig.json that is broken', { 'tsconfig.json': '{' }, "import 'work'", []],
+  ['a package of a pnpm workspace', PNPM, "import 'work/orders'\nimport 'own'", ['libs/work/a.js', 'own/a.js']],
+  ['a package outside of a pnpm workspace', PNPM, "import 'lost'", []],
+  ...['work', '*', 'gone/*'].map((pattern): [string, Files, string, string[]] => {
+    const files = {
+      'package.json': `{ "workspaces": { "packages": ["${pattern}"] } }`,
+      'work/package.json': '{ "name": "@shop/work" }',
+      'work/a.js': '',
+    }
+    return [
+      `a package of the workspace ${pattern}`,
+      files,
+      "import '@shop/work/x'",
+      pattern === 'gone/*' ? [] : ['work/a.js'],
+    ]
+  }),
+  [
+    'a package that package.json names with file:',
+    { 'src/package.json': '{ "dependencies": { "work": "file:../lib" } }', 'lib/a.js': '' },
+    "const { work } = require('work')",
+    ['lib/a.js'],
+  ],
+  [
+    'a package in a Git repository',
+    { 'package.json': '{ "dependencies": { "work": "git+file:lib" } }', 'lib/a.js': '' },
+    "import 'work'",
+    [],
+  ],
+]
+for (const [title, files, text, found] of IMPORTS) {
+  test(`the local files that a file imports: ${title}`, async (t) => {
+    const root = filesIn(t, files)
+    const imported = importsOf(join(root, 'src/app.ts'), text, noFolders())
+    t.strictSame(
+      imported.map((path) => relative(root, path)),
+      found,
+    )
+  })
+}
+
+test('files beside the packages of a workspace are no packages', async (t) => {
+  const root = filesIn(t, {
+    'package.json': '{ "workspaces": ["README.md", "packages/*"] }',
+    'README.md': '',
+    'packages/README.md': '',
+    'packages/work/package.json': '{ "name": "work" }',
+    'packages/work/a.js': '',
+  })
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'node:fs'\nimport 'work'", noFolders()), [
+    join(root, 'packages/work/a.js'),
+  ])
+})
+
+test('a link to a source file that does not exist is no source file', async (t) => {
+  const root = filesIn(t, { 'a.ts': '' })
+  symlinkSync(join(root, 'a.ts'), join(root, 'b.ts'))
+  symlinkSync(join(root, 'gone.ts'), join(root, 'c.ts'))
+  t.strictSame(
+    sourcesIn(root).map((path) => relative(root, path)),
+    ['a.ts', 'b.ts'],
+  )
+})
+
+test('the source files in a folder', async (t) => {
+  const sources = ['a.mts', 'b.js', 'tests-of-orders/c.cjs', 'd.jsx']
+  const others = [
+    'README.md',
+    'a.ts.txt',
+    'a.py',
+    'a.d.ts',
+    'a.d.mts',
+    '.git/a.ts',
+    'test/a.ts',
+    'a.spec.ts',
+    'node_modules/a/a.js',
+  ]
+  const root = filesIn(t, Object.fromEntries([...sources, ...others].map((path) => [path, ''])))
+  t.strictSame(
+    sourcesIn(root)
+      .map((path) => relative(root, path))
+      .sort(),
+    sources.sort(),
+  )
+  t.equal(sourcesIn(root, 2).length, 2)
+})

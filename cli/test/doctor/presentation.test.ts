@@ -1,0 +1,76 @@
+import { test } from 'tap'
+import { assignmentLine, fixOfUnchecked } from '../../src/doctor/presentation.ts'
+import { MAPPING_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../../src/model/settings.ts'
+
+const REPORT = { row: MAPPING_SETTINGS.reportBatchItemFailures, value: ['ReportBatchItemFailures'] }
+const LIMIT = { row: MAPPING_SETTINGS.maximumConcurrency, value: 5 }
+const VISIBLE = { row: QUEUE_SETTINGS.visibilityTimeout, value: 361 }
+const RECEIVES = { row: REDRIVE_SETTINGS.maxReceiveCount, value: 5 }
+
+for (const [syntax, lines] of [
+  [
+    'yaml',
+    [
+      'VisibilityTimeout: 361',
+      'FunctionResponseTypes: [ReportBatchItemFailures]',
+      'ScalingConfig: { MaximumConcurrency: 5 }',
+      'maxReceiveCount: 5',
+    ],
+  ],
+  [
+    'json',
+    [
+      '"VisibilityTimeout": 361',
+      '"FunctionResponseTypes": ["ReportBatchItemFailures"]',
+      '"ScalingConfig": { "MaximumConcurrency": 5 }',
+      '"maxReceiveCount": 5',
+    ],
+  ],
+  [
+    'terraform',
+    [
+      'visibility_timeout_seconds = 361',
+      'function_response_types = ["ReportBatchItemFailures"]',
+      'scaling_config { maximum_concurrency = 5 }',
+      'maxReceiveCount = 5',
+    ],
+  ],
+  [
+    'cdk',
+    [
+      'visibilityTimeout: Duration.seconds(361)',
+      'reportBatchItemFailures: true',
+      'maxConcurrency: 5',
+      'maxReceiveCount: 5',
+    ],
+  ],
+] as const) {
+  test(`a new value as a line of ${syntax}`, (t) => {
+    const written = [VISIBLE, REPORT, LIMIT, RECEIVES].map((assignment) =>
+      assignmentLine(assignment, { kind: 'template', syntax }),
+    )
+    t.strictSame(written, lines)
+    t.end()
+  })
+}
+
+test('an input without a syntax gets a line of YAML', (t) => {
+  t.equal(assignmentLine(VISIBLE, { kind: 'deployed' }), 'VisibilityTimeout: 361')
+  t.end()
+})
+
+for (const [kind, reason, fix] of [
+  ['template', 'x', 'Check the deployed function with --function NAME.'],
+  [
+    'template',
+    'set it with --parameter A=…',
+    'Set the parameter, or check the deployed function with --function NAME.',
+  ],
+  ['plan', 'x', 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'],
+  ['state', 'x', 'Check the deployed function with --function NAME.'],
+  ['deployed', 'x', 'If access was denied, allow the call. Otherwise check the setting yourself.'],
+] as const) {
+  test(`what to do about something that could not be checked in a ${kind}: ${reason}`, async (t) => {
+    t.equal(fixOfUnchecked({ kind }, reason), fix)
+  })
+}
