@@ -11,7 +11,7 @@ import { failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { createClient, type Faults, failure, failureRequest, startSqs } from '../support/sqs.ts'
 
 const arn = 'arn:aws:sqs:eu-west-1:000000000000:orders'
-const failures = ids(25).map((id) => failure(id, new PermanentError('no'), { eventSourceARN: arn }))
+const makeFailures = () => ids(25).map((id) => failure(id, new PermanentError('no'), { eventSourceARN: arn }))
 
 /** Both failure handlers, and how their log lines start. */
 const HANDLERS: [name: string, make: (client: SQSClient, queueUrl: string) => FailureHandler, prefix: string][] = [
@@ -38,6 +38,7 @@ for (const [name, make, prefix] of HANDLERS) {
   /** Checks that all records stay failed and that one log line says why without quoting a record. */
   async function failsWith(t: Test, handle: FailureHandler, reason: string | RegExp, signal?: AbortSignal) {
     const { request, lines } = failureRequest(signal)
+    const failures = makeFailures()
     const remaining = await handle(failures, request)
     t.strictSame(idsOf(remaining), ids(25))
     t.equal(remaining[7], failures[7])
@@ -115,7 +116,7 @@ for (const [name, make, prefix] of HANDLERS) {
     const faults = name === 'retryBackoff' ? { call, respond: accept } : { call }
     const { client, queueUrl, calls } = await start(t, faults)
     const { request, lines } = failureRequest()
-    const remaining = await make(client(), queueUrl)(failures, request)
+    const remaining = await make(client(), queueUrl)(makeFailures(), request)
     t.strictSame(idsOf(remaining), name === 'deadLetter' ? [] : ids(25))
     t.strictSame(lines, [])
     t.equal(calls.length, 6)
@@ -183,7 +184,7 @@ for (const [name, make, prefix] of HANDLERS) {
         },
       }
       const { request, lines } = failureRequest()
-      t.strictSame(idsOf(await make(client as never, 'http://127.0.0.1/0/dead')(failures, request)), ids(25))
+      t.strictSame(idsOf(await make(client as never, 'http://127.0.0.1/0/dead')(makeFailures(), request)), ids(25))
       t.strictSame(lines, [`${prefix}25 × ${reason}`])
     }
   })
@@ -193,7 +194,7 @@ for (const [name, make, prefix] of HANDLERS) {
     const kinds = ['InternalError', 'InternalError', 'B', 'InternalError', 'B', 'C', 'D', 'E']
     const { client, queueUrl } = await start(t, { entry: () => kinds[count++ % kinds.length] })
     const { request, lines } = failureRequest()
-    await make(client(), queueUrl)(failures.slice(0, 8), request)
+    await make(client(), queueUrl)(makeFailures().slice(0, 8), request)
     t.strictSame(lines, [
       `${prefix.replaceAll('25', '8')}3 × InternalError: try again; 2 × B: try again; 1 × C: try again; other reasons: 2`,
     ])
@@ -215,7 +216,7 @@ t.test('deadLetter: records that SQS accepted before the time was over are no lo
     { step: 'initialize', priority: 'high' },
   )
   const { request, lines } = failureRequest(controller.signal)
-  const remaining = idsOf(await deadLetter({ client: watched, queueUrl })(failures, request))
+  const remaining = idsOf(await deadLetter({ client: watched, queueUrl })(makeFailures(), request))
   const sent = (await receiveAll(queueUrl)).map(({ Body = '' }) => Body.replace('body of ', ''))
   t.ok(remaining.length === 10 || remaining.length === 5)
   t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
