@@ -61,21 +61,24 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
   const labels = bars.map(({ name, successful, failed, label }) => ({ name, rate: successful + failed, label }))
   const { background, text, axis, grid, bar } = COLOURS
   const fontSize = 14
+  const titleFontSize = fontSize
   return {
     background,
     padding: 16,
-    width: 420, // narrow, since a phone shows the whole chart
+    width: 280, // narrow, since a phone shows the whole chart
     height: { step: 38 },
     config: {
       style: { cell: { stroke: null } },
       axis: { domainColor: axis, tickColor: axis, gridColor: grid, labelColor: text, titleColor: text },
     },
     title: {
-      text: '10,000 records, one HTTP call of 10 ms each',
+      // Vega takes a letter for wider than it is, so long lines would make the picture wide.
+      text: '10,000 HTTP calls of 10 ms each',
       subtitle: [
-        `Records per second with ${OURS},`,
-        'by concurrency, and without a limit. Without a limit,',
-        `most records find no free file descriptor (of ${count(DESCRIPTORS)}).`,
+        `With ${OURS},`,
+        'and without a limit. Without one,',
+        'most calls find no free file',
+        `descriptor (of ${count(DESCRIPTORS)}).`,
       ],
       anchor: 'start',
       color: text,
@@ -90,13 +93,19 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
         field: 'name',
         type: 'nominal',
         sort: bars.map(({ name }) => name),
-        axis: { title: null, labelFontSize: fontSize, labelExpr: "split(datum.label, '|')" },
+        axis: { title: 'concurrency', titleFontSize, labelFontSize: fontSize, labelExpr: "split(datum.label, '|')" },
       },
       x: {
         field: 'rate',
         type: 'quantitative',
-        scale: { domainMax: 14_500 }, // with room for the label of the longest bar
-        axis: { title: null, format: ',d', values: [0, 5_000, 10_000], labelFontSize: fontSize },
+        scale: { domainMax: 18_500 }, // with room for the label of the longest bar
+        axis: {
+          title: 'records per second',
+          titleFontSize,
+          format: ',d',
+          values: [0, 5_000, 10_000, 15_000],
+          labelFontSize: fontSize,
+        },
       },
     },
     layer: [

@@ -15,7 +15,7 @@ const instances = Number(process.env.MAXIMUM_CONCURRENCY ?? 2)
  * A batch must not have more records than can start in time. A record that did not start is reported, but its receive
  * count has increased. So it can go to the dead-letter queue although it was never tried. Choose a batch size of at
  * most rate × time. With a timeout of 60 s, no record starts in the last second. At 7 records per second, the maximum
- * is 7 × 59 = 413: use `BatchSize: 400`.
+ * is 7 × 57.75 = 404 if a record takes 2 s: use `BatchSize: 400`.
  */
 export const handler = middy()
   .use(

@@ -1,6 +1,6 @@
 /**
- * Writes the pages of docs/ that come from the code: the flags of each command, the rules of `doctor`, and the
- * experiments on AWS. A test fails if they differ from the code.
+ * Writes the pages of docs/ that come from the code: the reference, the flags of each command, the rules of `doctor`, and
+ * the experiments on AWS. A test fails if they differ from the code.
  */
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -10,38 +10,47 @@ import { ACCEPTANCE } from '../cli/src/doctor/acceptances.ts'
 import { NOT_CHECKED, RULES } from '../cli/src/doctor/check.ts'
 import { doctorCommand, localCommand, tuneCommand } from '../cli/src/program.ts'
 import { readResults, renderPage } from '../test/on-aws/page.ts'
+import { interfaceSection, referencePage } from './api-reference.ts'
 import { FINDS } from './rule-descriptions.ts'
+
+const LEDGER = join(import.meta.dirname, '../cli/dist/local/simulator/ledger.d.ts')
 
 const NOTE = '<!-- Written by `npm run docs:reference`. Change the code instead. -->'
 
 /** The text of each page, by its path in the repository. */
 export function referencePages(): Map<string, string> {
-  const flags = [localCommand(), doctorCommand(), tuneCommand()].map(
-    (command) => [`docs/${command.name()}-flags.md`, flagsPage(command)] as const,
-  )
-  return new Map([...flags, ['docs/doctor-rules.md', rulesPage()], ['docs/on-aws.md', renderPage(readResults())]])
+  return new Map([
+    ['docs/reference.md', referencePage()],
+    ['docs/flags.md', flagsPage([localCommand(), doctorCommand(), tuneCommand()])],
+    ['docs/doctor-rules.md', rulesPage()],
+    ['docs/on-aws.md', renderPage(readResults())],
+  ])
 }
 
-function flagsPage(command: Command): string {
-  const name = command.name()
-  const groups = Map.groupBy(command.options, ({ helpGroupHeading = 'Options:' }) => helpGroupHeading)
-  const sections = Array.from(groups, ([heading, options]) => [
-    `## ${heading.replace(/:$/, '')}`,
-    ...options.flatMap(flagSection),
-  ])
-  const usage = `npx bounded-sqs-batch ${name} ${command.usage()}`
+function flagsPage(commands: readonly Command[]): string {
   const parts = [
-    `# Flags of \`${name}\``,
+    '# Flags of `local`, `doctor` and `tune`',
     NOTE,
-    `[The guide](${name}.md) shows how to use them. \`npx bounded-sqs-batch ${name} --help\` also prints them.`,
-    ['```sh', usage, '```'].join('\n'),
-    ...command.registeredArguments.map((argument) => `\`${argument.name()}\`: ${sentence(argument.description)}`),
-    ...sections.flat(),
+    '`npx bounded-sqs-batch COMMAND --help` also prints them. The guides are [local](local.md), [doctor](doctor.md) and [tune](tune.md).',
+    ...commands.flatMap(commandSection),
+    '## The ledger of `local`',
+    '`local --json` prints it, with `differences` (from AWS), `verdict`, `reason` and the first ten `failures`. [`run()`](local-reference.md#in-your-own-tests) returns it. `sent` is `filtered` + `processed` + `deadLettered` + `remaining` + `lost`.',
+    ...interfaceSection(LEDGER, 'Ledger'),
   ]
   return `${parts.join('\n\n')}\n`
 }
 
-function flagSection(option: Option): string[] {
+function commandSection(command: Command): string[] {
+  const name = command.name()
+  return [
+    `## \`${name}\``,
+    ['```sh', `npx bounded-sqs-batch ${name} ${command.usage()}`, '```'].join('\n'),
+    ...command.registeredArguments.map((argument) => `\`${argument.name()}\`: ${sentence(argument.description)}`),
+    ...command.options.flatMap((option) => flagSection(name, option)),
+  ]
+}
+
+function flagSection(command: string, option: Option): string[] {
   const { long, flags, description, argChoices, defaultValue, defaultValueDescription, mandatory } = option
   const value = flags.replace(/^\S+ ?/, '')
   const notes = [
@@ -51,7 +60,7 @@ function flagSection(option: Option): string[] {
       defaultValue !== undefined &&
       `Default: \`${defaultValueDescription ?? defaultValue}\``,
   ].filter((note) => note)
-  return [`### \`${long}\``, ...(notes.length > 0 ? [notes.join('\\\n')] : []), sentence(description)]
+  return [`### \`${command} ${long}\``, ...(notes.length > 0 ? [notes.join('\\\n')] : []), sentence(description)]
 }
 
 /** Begins with a capital letter, and ends with a full stop. `<` would begin an HTML element. */

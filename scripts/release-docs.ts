@@ -1,22 +1,26 @@
 /**
- * Writes the version of the command-line tool into docs/doctor-ci.md, and the owner of the repository, so that users can
- * copy the lines. The owner is known in GitHub, or from the remote `origin`. After the last prerelease, also removes the
- * tag `next` from the install commands.
+ * Writes the version of the command-line tool into docs/doctor.md, and the owner of the repository, so that users can
+ * copy the lines. The owner is known in GitHub, or from the remote `origin`. The first release replaces the lines that
+ * install from a clone, and the first that is no prerelease removes the tag `next` from the install commands.
  */
 import { execFileSync } from 'node:child_process'
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 
 const ROOT = resolve(import.meta.dirname, '..')
-const PAGE = join(ROOT, 'docs/doctor-ci.md')
+const PAGE = join(ROOT, 'docs/doctor.md')
 
 /** The pages with install commands, relative to a root. docs/versioning.md explains the tag. */
 export const installPages = (root: string): string[] =>
-  globSync(['{.,cli}/README.md', 'docs/!(versioning).md'], { cwd: root })
+  globSync(['{.,cli,examples/orders}/README.md', 'docs/!(versioning).md'], { cwd: root })
 
-/** The text with the install commands of a version. Only a prerelease has the tag `next`. */
+/** The text for a package that is not on npm, and in a comment the one that replaces it. */
+const UNPUBLISHED = /<!-- before the release -->\n[\s\S]*?<!-- after the release:\n([\s\S]*?)-->\n/g
+
+/** The text with the install commands of a published version. Only a prerelease has the tag `next`. */
 export function withInstall(text: string, version: string): string {
-  return version.includes('-') ? text : text.replaceAll('bounded-sqs-batch@next', 'bounded-sqs-batch')
+  const published = text.replaceAll(UNPUBLISHED, '$1')
+  return version.includes('-') ? published : published.replaceAll('bounded-sqs-batch@next', 'bounded-sqs-batch')
 }
 
 /** The text with this version, and with this owner if it is known. */

@@ -28,7 +28,8 @@ export interface RecordOptions {
  * `.handler()` is a conditional type, from which TypeScript infers nothing.
  *
  * @example
- * const handleRecord = eachRecord((record, context: Context & { apiKey: string }) => send(record, context.apiKey))
+ * const handleRecord = eachRecord((record, context: Context & { apiKey: string }) =>
+ *   send(record, context.apiKey))
  */
 export type RecordHandler<TRecord = SQSRecord, TContext extends Context = Context> = (
   record: TRecord,
@@ -182,7 +183,7 @@ export interface FailureRequest {
  * @example
  * const storeAfterFiveDeliveries: FailureHandler = async (failures) => {
  *   const old = failures.filter(({ receiveCount }) => receiveCount >= 5)
- *   await store(old.map(({ record }) => record)) // if this throws, all failures stay reported
+ *   await store(old.map(({ record }) => record)) // if it throws, all stay reported
  *   return failures.filter((failure) => !old.includes(failure))
  * }
  */
@@ -197,9 +198,10 @@ export interface BoundedSqsBatchOptions {
    * The maximum number of handlers that run at once, across all invocations that share this middleware instance in one
    * thread: a positive integer. A chunk counts as one. A handler that opens several sockets still counts as one.
    *
-   * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it. A value of the variable that is not a
-   * positive integer is ignored, with a warning.
+   * The environment variable `BOUNDED_SQS_BATCH_CONCURRENCY` overrides it, for every instance in the process. A value of
+   * the variable that is not a positive integer is ignored, with a warning.
    * @default 100
+   * @example boundedSqsBatch({ concurrency: 20 })
    */
   readonly concurrency?: number | undefined
   /**
@@ -208,11 +210,13 @@ export interface BoundedSqsBatchOptions {
    * end no longer counts. If handlers that ignore their signal fill every slot for another `recordTimeout`, their
    * batches end early, with a warning.
    * @default none
+   * @example boundedSqsBatch({ recordTimeout: 5_000 })
    */
   readonly recordTimeout?: number | undefined
   /**
    * How long before the function's timeout the batch ends, so that the response is sent in time. `false` turns the
    * budget off. There is also no budget without `context.getRemainingTimeInMillis()`, as in most unit tests.
+   * @example boundedSqsBatch({ timeBudget: { drain: 5_000, abort: 2_000 } })
    */
   readonly timeBudget?: TimeBudget | false | undefined
   /**
@@ -222,12 +226,14 @@ export interface BoundedSqsBatchOptions {
    * Records that do not start in time (see `timeBudget.drain`) are reported. Their receive count has increased although
    * they never started. Choose a batch size that the function can finish at this rate before its timeout.
    * @default none
+   * @example boundedSqsBatch({ rateLimit: { limit: 7, interval: 1_000 } })
    */
   readonly rateLimit?: RateLimitOption | undefined
   /**
    * Which records do not start after a record of a FIFO queue has failed. `'group'`: the rest of its message group.
    * `'batch'`: all records that have not started. They are reported.
    * @default 'group'
+   * @example boundedSqsBatch({ fifoFailure: 'batch' })
    */
   readonly fifoFailure?: 'group' | 'batch' | undefined
   /**
@@ -235,6 +241,7 @@ export interface BoundedSqsBatchOptions {
    * `onFailure`. The invocation then counts as an error in Lambda's metrics. SQS redelivers the whole batch in both
    * cases.
    * @default false
+   * @example boundedSqsBatch({ throwOnFullBatchFailure: true })
    */
   readonly throwOnFullBatchFailure?: boolean | undefined
   /**
@@ -242,6 +249,9 @@ export interface BoundedSqsBatchOptions {
    * failures that the previous one returned. They are not called if no record failed, or if all failed records were
    * blocked or not started.
    * @default none
+   * @example
+   * const onFailure = [deadLetter({ client, queueUrl }), retryBackoff({ client })]
+   * boundedSqsBatch({ onFailure })
    */
   readonly onFailure?: FailureHandler | readonly FailureHandler[] | undefined
   /**
@@ -251,6 +261,7 @@ export interface BoundedSqsBatchOptions {
    * @default one `console.error()` for each batch that has failures: counts and groups of errors. A message body appears
    * in it only if the message of an error quotes the body. Errors of `onFailure` and `onSummary` are separate entries, and
    * a logger function does not receive them
+   * @example boundedSqsBatch({ logger: (error, { messageId }) => console.error(messageId, error) })
    */
   readonly logger?: FailureLogger | false | undefined
   /**
@@ -259,6 +270,7 @@ export interface BoundedSqsBatchOptions {
    * it throws or rejects, the error is logged and the response stays the same. Not called if your inner handler or a
    * later middleware fails.
    * @default none
+   * @example boundedSqsBatch({ onSummary: ({ reported }) => console.log({ reported }) })
    */
   readonly onSummary?: SummaryHandler | undefined
 }

@@ -2,8 +2,8 @@
 // Check the version before importing anything. On an older Node, an import could fail first, with an unclear error.
 const { node } = process.versions
 const [major = 0, minor = 0] = node.split('.').map(Number)
-if (major < 22 || (major === 22 && minor < 13)) {
-  console.error(`bounded-sqs-batch needs Node 22.13 or later, but this is Node ${node}`)
+if (major < 22 || (major === 22 && minor < 18)) {
+  console.error(`bounded-sqs-batch needs Node 22.18 or later, but this is Node ${node}`)
   process.exit(2)
 }
 

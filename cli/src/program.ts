@@ -133,7 +133,7 @@ export function localCommand() {
     .option('--visibility-timeout <s>', 'in seconds (default: timeout + window + 1)', inRange(0, 43_200))
     .option(
       '--retry-after <s>',
-      'seconds until failed messages are redelivered (default 1); use "off" to wait for the visibility timeout',
+      'seconds until failed messages are redelivered (default 1; on a FIFO queue, delays that the handler sets are kept); use "off" to wait for the visibility timeout',
       inRange(0, 43_200, 'off'),
     )
     .option('--seed <n>', 'mix the messages of a standard queue in another order (default 1)', inRange(0, 2 ** 32 - 1))

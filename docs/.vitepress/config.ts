@@ -1,10 +1,20 @@
 import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { defineConfig } from 'vitepress'
+import { defineConfig, type HeadConfig } from 'vitepress'
 import llmstxt from 'vitepress-plugin-llms'
 import { OTHER_WORDS } from './other-words.ts'
-import { REPOSITORY, repositoryUrl, slugify } from './repository.ts'
-import { SIDEBAR } from './sidebar.ts'
+import { writeRedirects } from './redirects.ts'
+import { REPOSITORY, repositoryUrl, SITE, slugify } from './repository.ts'
+import { casesAsMarkdown } from './settings/cases.ts'
+import { ENTRIES, SIDEBAR } from './sidebar.ts'
+
+const { version } = JSON.parse(readFileSync(join(import.meta.dirname, '../../package.json'), 'utf8'))
+
+/** What the theme needs to know of two pages, which have no outline beside them. */
+const WIDE_PAGES: Record<string, object> = {
+  'index.md': { layout: 'home', pageClass: 'front' },
+  'settings.md': { pageClass: 'settings', aside: false },
+}
 
 export default defineConfig({
   title: 'middy-bounded-sqs-batch',
@@ -26,6 +36,17 @@ export default defineConfig({
     },
   },
   themeConfig: {
+    version,
+    logo: { src: '/favicon.svg', alt: '' },
+    nav: [
+      { text: 'Start', link: '/' },
+      { text: 'Settings', link: '/settings' },
+      { text: 'Examples', link: `${REPOSITORY}/blob/main/examples/README.md` },
+      { text: 'Reference', link: '/reference' },
+    ],
+    footer: {
+      message: `Version ${version} · <a href="${REPOSITORY}/blob/main/CHANGELOG.md">Changelog</a> · <a href="${REPOSITORY}/blob/main/SECURITY.md">Security</a> · <a href="${REPOSITORY}/blob/main/LICENSE">MIT license</a>`,
+    },
     sidebar: SIDEBAR,
     outline: [2, 3],
     search: {
@@ -59,7 +80,7 @@ export default defineConfig({
             fuzzy: (term) => term.length > 6 && 0.2,
             // Guides come before the rules and the flags, unless the words are the name of a rule or a flag.
             boostDocument: (id) =>
-              /on-aws/.test(id) ? 0.5 : /doctor-rules|local-reference/.test(id) ? 0.75 : /-flags/.test(id) ? 0.85 : 1,
+              /on-aws/.test(id) ? 0.5 : /doctor-rules|reference/.test(id) ? 0.75 : /flags/.test(id) ? 0.85 : 1,
           },
         },
       },
@@ -67,18 +88,35 @@ export default defineConfig({
     socialLinks: [{ icon: 'github', link: REPOSITORY }],
     editLink: { pattern: `${REPOSITORY}/edit/main/docs/:path`, text: 'Edit this page' },
   },
-  // The front page has cards, which style.css makes of its lists.
   transformPageData({ relativePath, frontmatter }) {
-    if (relativePath === 'index.md') Object.assign(frontmatter, { pageClass: 'front', aside: false })
+    Object.assign(frontmatter, WIDE_PAGES[relativePath])
   },
-  vite: { plugins: [llmstxt()] },
-  // The plugin knows neither the other files of the repository, nor the base of the addresses.
+  transformHead({ siteData, title, description, page }) {
+    const preview = {
+      'og:type': 'website',
+      'og:title': title,
+      'og:description': description,
+      'og:url': `${SITE}/${page.replace(/(index)?\.md$/, '')}`,
+      'og:image': `${SITE}/preview.png`,
+      'twitter:card': 'summary_large_image',
+    }
+    return [
+      ['noscript', {}, '<style>.calculator { display: none }</style>'],
+      ['link', { rel: 'icon', type: 'image/svg+xml', href: `${siteData.base}favicon.svg` }],
+      ...Object.entries(preview).map(([property, content]): HeadConfig => ['meta', { property, content }]),
+    ]
+  },
+  // For programs, each page once: the plugin would leave out the pages of groups.
+  vite: { plugins: [llmstxt({ sidebar: [{ items: ENTRIES.filter(({ link }) => link.startsWith('/')) }] })] },
+  // The plugin knows neither the other files of the repository, nor the base of the addresses, nor components.
   buildEnd({ outDir, site: { base } }) {
+    writeRedirects(outDir, base)
     for (const file of globSync('*.{md,txt}', { cwd: outDir })) {
       const path = join(outDir, file)
       const text = readFileSync(path, 'utf8')
         .replaceAll(/\]\((\.\.\/[^)]+)\)/g, (_link, href: string) => `](${repositoryUrl(href)})`)
         .replaceAll(/\]\(\/(?=[\w-]+\.md)/g, `](${base}`)
+        .replace('## Typical cases\n', (heading) => `${heading}\n${casesAsMarkdown()}\n`)
       writeFileSync(path, text)
     }
   },

@@ -8,6 +8,9 @@ const NAME = process.env.GITHUB_REPOSITORY ?? 'owner/name'
 
 export const REPOSITORY = `https://github.com/${NAME}`
 
+/** The address that GitHub Pages gives to the site, or the one that its workflow knows. */
+export const SITE = process.env.SITE ?? `https://${NAME.replace('/', '.github.io/')}`
+
 /** The address of a file outside of docs/, which the site does not have, or undefined for any other link. */
 export function repositoryUrl(href: string): string | undefined {
   if (!href.startsWith('../')) return undefined

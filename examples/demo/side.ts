@@ -24,7 +24,7 @@ parentPort?.once('message', () => stopping.abort()).unref()
 
 const service = await startService()
 const queues = await openQueues({ messages, maxReceives })
-const ledger = openLedger(maxReceives)
+const ledger = openLedger()
 let emfileLines = 0
 
 /**
@@ -67,7 +67,13 @@ function onLog(line: string) {
 }
 
 const runtime = await startRuntime(
-  { file, fdLimit: descriptors, env: { DOWNSTREAM_URL: service.url }, onLog, onDeathBetween: ledger.diedBetween },
+  {
+    file,
+    fdLimit: descriptors,
+    env: { DOWNSTREAM_URL: service.url },
+    onLog,
+    observer: { died: (message, last) => ledger.diedBetween(message, last) },
+  },
   stopping.signal,
 )
 const empty = new AbortController()

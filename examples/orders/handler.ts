@@ -28,7 +28,7 @@ pool.on('error', (error) => logger.warn('lost a connection', error))
 
 const ids = new AsyncLocalStorage<{ messageId: string; orderId: string }>()
 const logger = new Logger({ serviceName: 'orders' })
-const metrics = new Metrics({ namespace: 'orders' })
+const metrics = new Metrics({ namespace: 'orders', serviceName: 'orders' })
 
 /** The order is stored last, so a stored order was charged. A repeated charge has the same key. */
 async function processOrder(order: Order, signal: AbortSignal): Promise<void> {

@@ -43,7 +43,8 @@ import { type CreateJobs, runBatchOf } from './run-batch.ts'
  *   .use(boundedSqsBatch({ concurrency: 10 }))
  *   .handler(eachChunk(25, async (records, context, { signal }) => {
  *     const failed = await putAll(records, signal)
- *     return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+ *     const ids = failed.map(({ messageId }) => ({ itemIdentifier: messageId }))
+ *     return { batchItemFailures: ids }
  *   }))
  */
 export function eachChunk<TContext extends Context, TResult extends ChunkResult, TBody extends BodyOption = undefined>(

@@ -167,7 +167,7 @@ function stackOf(errors: readonly unknown[]): string[] {
 }
 
 /** Frames of Node, of V8's own functions and of packages. In a bundle, the frames of packages cannot be told from those of the handler. */
-const OTHER_FRAMES = /[( ]node:|\/node_modules\/|\(<anonymous>\)$/
+const OTHER_FRAMES = /[( ]node:|\/node_modules\/|\(<anonymous>\)/
 
 /** The functions of this package that call or await a handler. They are properties, so minification keeps their names. */
 const OWN_FRAME = /boundedSqsBatch(Job|Worker)\b/

@@ -42,7 +42,8 @@ import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility
  *   onFailure: deadLetter({
  *     client: new SQSClient(),
  *     queueUrl: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead',
- *     when: ({ error }) => error instanceof PermanentError || error instanceof InvalidBodyError,
+ *     when: ({ error }) =>
+ *       error instanceof PermanentError || error instanceof InvalidBodyError,
  *   }),
  * })
  */

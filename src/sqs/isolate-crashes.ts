@@ -27,7 +27,9 @@ const MAX_SUSPECTS = 10
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example
- * middy().use(isolateCrashes({ client })).use(boundedSqsBatch({ onFailure: retryBackoff({ client }) }))
+ * middy()
+ *   .use(isolateCrashes({ client }))
+ *   .use(boundedSqsBatch({ onFailure: retryBackoff({ client }) }))
  */
 export function isolateCrashes(options: IsolateCrashesOptions) {
   const { spread = 900, ...queue } = check('isolateCrashes', options, ISOLATE_CRASHES_CHECKS, ['client'])

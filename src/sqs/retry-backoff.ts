@@ -26,7 +26,7 @@ import { delaysBehind, randomSeconds, setVisibilityTimeouts } from './visibility
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example
- * boundedSqsBatch({ onFailure: [deadLetter({ client, queueUrl }), retryBackoff({ client, base: 10, max: 3600 })] })
+ * boundedSqsBatch({ onFailure: retryBackoff({ client, base: 10, max: 3600 }) })
  */
 export function retryBackoff(options: RetryBackoffOptions) {
   const {

@@ -72,7 +72,7 @@ const RECORD_FIELDS: ReadonlySet<string> = new Set<keyof SQSRecord>([
  * sqsEvent(['text', { orderId: 7 }, { messageId: 'm3', body: { orderId: 8 } }])
  *
  * @example
- * sqsEvent(['created', 'paid', 'created'], { fifo: true, groups: ['ada', 'ada', 'alan'], receiveCount: 3 })
+ * sqsEvent(['created', 'paid'], { fifo: true, groups: ['ada', 'alan'], receiveCount: 3 })
  */
 export function sqsEvent(
   records: readonly (string | object | SqsEventRecord)[],

@@ -118,22 +118,6 @@ function yielded() {
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-t.test('logger.appendKeys() adds the keys of one record to the log lines of another', async (t) => {
-  const logger = new Logger()
-  const lines = await runTwo(t, async ({ messageId }) => {
-    logger.appendKeys({ messageId })
-    await yielded()
-    logger.info(`handled ${messageId}`)
-  })
-  t.strictSame(
-    lines.map(({ message, messageId }) => [message, messageId]),
-    [
-      ['handled m0', 'm1'],
-      ['handled m1', 'm1'],
-    ],
-  )
-})
-
 t.test('logger.createChild() separates the keys of records and has the context of the invocation', async (t) => {
   const logger = new Logger()
   const handle: RecordHandler = async ({ messageId }) => {

@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
+import { samTemplateOfPage } from '../support/pages.ts'
 import { cdkTemplate, type Properties, partsOf, samFile, samTemplate, writeTemplate } from '../support/templates.ts'
 
 const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
@@ -30,10 +30,8 @@ t.test('doctor --strict finds nothing in either template, with and without the p
   }
 })
 
-t.test('doctor --strict finds nothing in the template of docs/sam.md', async (t) => {
-  const page = readFileSync(new URL('../../docs/sam.md', import.meta.url), 'utf8')
-  const [, template = ''] = /^```yaml\n([\s\S]*?)^```$/m.exec(page) ?? []
-  const folder = temporaryFolder(t, { 'template.yaml': template })
+t.test('doctor --strict finds nothing in the template of docs/deploy.md', async (t) => {
+  const folder = temporaryFolder(t, { 'template.yaml': samTemplateOfPage() })
   t.strictSame(await doctor(`${folder}/template.yaml`), clean)
 })
 

@@ -1,5 +1,5 @@
-// Accounts for every message, with the wire protocol of SQS and AWS's own runtime client. `npm run test:e2e` uses
-// fauxqs as SQS, and `npm run test:e2e-moto` uses moto.
+// Accounts for every message, with the wire protocol of SQS and AWS's own runtime client. `npm run test:slow --
+// e2e/every-message` uses fauxqs as SQS, and with E2E_SQS=moto before it, it uses moto.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'

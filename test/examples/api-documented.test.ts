@@ -15,7 +15,7 @@ function read(path: string): string {
   return readFileSync(new URL(path, root), 'utf8')
 }
 
-const PAGES = ['options', 'functions', 'errors', 'warnings', 'channels', 'types']
+const PAGES = ['reference', 'observability', 'troubleshooting', 'batch-size']
 
 const reference = PAGES.map((page) => read(`docs/${page}.md`)).join('\n')
 
@@ -55,9 +55,9 @@ function isErrorClass(value: unknown): value is new (...args: unknown[]) => Erro
 t.test('each function that is exported, and each error class with its code', (t) => {
   const { default: boundedSqsBatch, ...named } = library
   t.equal(boundedSqsBatch, library.boundedSqsBatch)
-  t.match(sections.get('boundedSqsBatch()'), 'default export')
+  t.match(sections.get('Middleware and handlers'), 'default export')
   for (const [name, value] of Object.entries({ ...named, ...sqs, ...testing })) {
-    if (isErrorClass(value)) t.match(sections.get(name), new RegExp(`^Code: \`${new value([]).code}\`\n`), name)
+    if (isErrorClass(value)) t.match(sections.get(name), `code = "${new value([]).code}"`, name)
     else assertSections(t, [`${name}()`])
   }
   t.end()
@@ -89,7 +89,6 @@ t.test('each option', async (t) => {
   }
   function handle() {}
   const calls: Record<string, (options: never) => unknown> = {
-    eachRecord: (options) => eachRecord(handle, options),
     deadLetter: sqs.deadLetter,
     retryBackoff: sqs.retryBackoff,
     isolateCrashes: sqs.isolateCrashes,
@@ -104,16 +103,20 @@ t.test('each option', async (t) => {
       options.map((option) => `${name} option ${option}`),
     )
   }
-  t.strictSame(
-    await optionsOf((options) => eachChunk(1, handle, options)),
-    await optionsOf((options) => eachRecord(handle, options)),
-  )
+  for (const [name, options] of [
+    ['eachRecord()', await optionsOf((options) => eachRecord(handle, options))],
+    ['eachChunk()', await optionsOf((options) => eachChunk(1, handle, options))],
+  ] as const) {
+    t.strictSame(options, ['body'])
+    t.match(sections.get(name), 'options?: { body?: TBody }', name)
+  }
 })
 
 t.test('each field of a summary', async (t) => {
   const fields: string[] = []
   await handlerOf(() => {}, { onSummary: (summary) => void fields.push(...Object.keys(summary)) })(standardEvent('a'))
-  assertSections(t, fields)
+  t.ok(fields.length > 10)
+  for (const field of fields) t.match(sections.get('BatchSummary'), new RegExp(`^ {2}${field}: `, 'm'), field)
 })
 
 t.test('each warning', (t) => {
@@ -123,11 +126,13 @@ t.test('each warning', (t) => {
 
 t.test('each diagnostics channel', (t) => {
   const names = inSource(/tracingChannel<[^>]*>\('([^']+)'\)/g)
-  assertSections(t, names)
+  const section = sections.get('Channels')
+  t.ok(names.length > 1)
   for (const name of names) {
+    t.match(section, `\`${name}\`: a [`)
     const { start, end, asyncStart, asyncEnd, error } = tracingChannel(name)
     for (const channel of [start, end, asyncStart, asyncEnd, error]) {
-      t.match(sections.get(name), `- \`${String(channel.name)}\`: `)
+      t.match(section, `| \`${String(channel.name).split(':').at(-1)}\` |`)
     }
   }
   t.end()
@@ -138,9 +143,7 @@ t.test('each environment variable', (t) => {
     ...inSource(/process\.env\.(\w+)/g),
     ...inSource(/\{ ([^}]*) \} = process\.env/g).flatMap((list) => list.split(', ')),
   ]
-  assertSections(
-    t,
-    names.map((name) => `Variable ${name}`),
-  )
+  t.ok(names.length > 2)
+  for (const name of names) t.ok(reference.includes(`\`${name}`), name)
   t.end()
 })

@@ -1,4 +1,4 @@
-/** The texts of the CDK in docs/deployment-errors.md, and the rules of `doctor` that find the same mistakes. */
+/** The texts of the CDK in docs/troubleshooting.md, and the rules of `doctor` that find the same mistakes. */
 import { App, Duration, Stack } from 'aws-cdk-lib'
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { SqsEventSource, type SqsEventSourceProps } from 'aws-cdk-lib/aws-lambda-event-sources'
@@ -7,7 +7,7 @@ import t from 'tap'
 import { stringify } from 'yaml'
 import { doctor, project, read } from '../support/pages.ts'
 
-const page = read('docs/deployment-errors.md')
+const page = read('docs/troubleshooting.md')
 
 /** The error of the CDK if a mapping has these properties. */
 function errorOf(props: SqsEventSourceProps, fifo: boolean): string {

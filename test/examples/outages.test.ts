@@ -22,6 +22,7 @@ async function delaysOf(maxReceiveCount: number, options: Partial<RetryBackoffOp
   for (let receiveCount = 1; receiveCount < maxReceiveCount; receiveCount++) {
     await handle([{ record, error: new Error('down'), receiveCount }], {
       signal: new AbortController().signal,
+      blocked: [],
       log: (error: unknown) => t.fail(String(error)),
     } as never)
   }

@@ -86,6 +86,14 @@ t.test('the texts that compare this package with Powertools have the figures of 
   }
 })
 
+t.test('the README has the size of our own code in a bundle', async (t) => {
+  const row = read(RESULTS)
+    .split('\n')
+    .find((line) => line.startsWith('| our own code in a bundle'))
+  const [kilobytes = ''] = /\d+\.\d/.exec(row ?? '') ?? []
+  t.ok(read('README.md').includes(`this package adds ${Math.round(Number(kilobytes))} kB`), kilobytes)
+})
+
 t.test('the front page of the site has figures of the benchmark and of docs/batch-size.md', async (t) => {
   const failed = (peer: string) => measured(HTTP, peer).get('failed')
   const costs = rowsOf('docs/batch-size.md', /^\| records in a batch/)
@@ -95,6 +103,37 @@ t.test('the front page of the site has figures of the benchmark and of docs/batc
   for (const figure of [
     `**${failed(OURS)} of 10,000** HTTP calls failed with a limit. Without one, ${failed(`${MIDDY_IDIOM} (no limit)`)} failed`,
     `**${cost('100')}** for a million messages in batches of 100. In batches of ten, ${cost('10')}`,
+    '**None lost** of a million messages',
+  ]) {
+    t.ok(text.includes(figure), `docs/index.md must say: ${figure}`)
+  }
+})
+
+t.test('the test of a million messages lost none, as the front page of the site says', (t) => {
+  const [, section = ''] = read('bench/results/reliability.md').split('## A million messages')
+  t.match(section, /^\| messages \| 1,000,000 \|$/m)
+  t.match(section, /^\| lost \| 0 \|$/m)
+  t.end()
+})
+
+t.test('the reason why the default is 100, on the front page of the site, has the figures of the chart', async (t) => {
+  const { http } = await readResults()
+  const perSecond = (concurrency: number) => {
+    const found = http?.data.find((one) => one.peer === OURS && one.concurrency === concurrency)
+    const outcomes = found?.outcomes ?? []
+    const cpuSeconds = median(outcomes.map(({ cpuSeconds }) => cpuSeconds))
+    return { measured: 10_000_000 / median(outcomes.map(({ ms }) => ms)), onWholeCpu: 10_000 / cpuSeconds }
+  }
+  const share = 512 / 1_769
+  const { measured: of100, onWholeCpu } = perSecond(100)
+  const withShare = onWholeCpu * share
+  t.equal((perSecond(200).measured / of100).toFixed(1), '2.0')
+  t.ok(of100 > withShare, '100 at once need more CPU than 512 MB have')
+  const text = read('docs/index.md')
+  for (const figure of [
+    `512 MB has ${Math.round(100 * share)} % of a CPU`,
+    `about ${Number(withShare.toPrecision(2)).toLocaleString('en-US')} of these calls per second`,
+    `100 at once make ${Math.round(of100).toLocaleString('en-US')}`,
   ]) {
     t.ok(text.includes(figure), `docs/index.md must say: ${figure}`)
   }

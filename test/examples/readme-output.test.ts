@@ -1,14 +1,12 @@
-/** The READMEs have what `doctor` and `local` really print. WRITE_DOCS=1 writes it. */
+/** The README of the tool has what `doctor` and `local` really print. WRITE_DOCS=1 writes it. */
 
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { wrapWords } from '../../cli/src/shared/wrap.ts'
-import { blockOf, CLI, read, run, sampleOf } from '../support/pages.ts'
-import { close, listen, startDownstream } from '../support/services.ts'
+import { CLI, read, run, sampleOf, samTemplateOfPage } from '../support/pages.ts'
+import { startDownstream } from '../support/services.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const URL_OF_SAMPLE = 'https://example.com/orders'
@@ -21,18 +19,6 @@ const handler = sampleOf('README.md', 'start')
   .replace('const response = await fetch', 'fetch')
   .replace(/^ +(await response|if \(!response).*\n/gm, '')
 const setting = /^ +FunctionResponseTypes: .*\n/m
-
-/** The lines of an output that start like this, as a terminal with 110 columns shows them. */
-function pick(output: string, starts: readonly string[]): string {
-  const lines = output.split('\n')
-  return starts
-    .map((start) => {
-      const line = lines.find((line) => line.startsWith(start))
-      if (line === undefined) throw new Error(`Expected a line with "${start}":\n${output}`)
-      return wrapWords(line, 110, 2)
-    })
-    .join('\n')
-}
 
 /** A project of a user. Outside of the repository, because `local` names a file by its path in the project. */
 function project(t: Test, files: Record<string, string>): string {
@@ -52,27 +38,6 @@ function print(folder: string, ...args: string[]) {
   return run(folder, 'sh', shell)
 }
 
-async function doctorOutput(t: Test): Promise<string> {
-  const template = blockOf('docs/sam.md', 'yaml').replace(setting, '')
-  const folder = project(t, { 'template.yaml': template, 'dist/handler.mjs': handler })
-  const { stdout } = await print(folder, 'doctor', 'template.yaml')
-  return pick(stdout, ['template.yaml:', '  Fix: '])
-}
-
-async function localOutput(t: Test): Promise<string> {
-  const server = createServer(async (request, response) => {
-    request.resume()
-    await sleep(100)
-    response.end()
-  })
-  const url = await listen(server)
-  t.teardown(() => close(server))
-  const folder = project(t, { 'src/handler.ts': handler.replace(URL_OF_SAMPLE, url) })
-  const { stdout, stderr } = await print(folder, 'local', 'src/handler.ts', '--messages', '1')
-  const shown = `${stdout}\n${stderr}`.replaceAll(url, new URL(URL_OF_SAMPLE).origin).replaceAll(UUID, MESSAGE_ID)
-  return pick(shown, ['warning | 1 invocation', 'failed: '])
-}
-
 /** Compares the block after this comment of a page with a new output, or writes it. `mask` removes what varies. */
 function checkOutput(t: Test, page: string, comment: string, output: string, mask = (text: string) => text): void {
   const block = new RegExp(`^(<!-- ${comment}: .* -->\\n\`\`\`console\\n)([\\s\\S]*?)^\`\`\`$`, 'm')
@@ -87,21 +52,8 @@ function checkOutput(t: Test, page: string, comment: string, output: string, mas
   }
 }
 
-t.test('the README has the output of doctor and of local', async (t) => {
-  const output = [
-    '$ npx bounded-sqs-batch doctor template.yaml',
-    await doctorOutput(t),
-    '$ npx bounded-sqs-batch local src/handler.ts --messages 1',
-    await localOutput(t),
-    '',
-  ].join('\n')
-  checkOutput(t, 'README.md', 'output', output)
-})
-
 t.test('the README of the tool has the output of doctor', async (t) => {
-  const template = blockOf('docs/sam.md', 'yaml')
-    .replace(setting, '')
-    .replace('maxReceiveCount: 15', 'maxReceiveCount: 3')
+  const template = samTemplateOfPage().replace(setting, '').replace('maxReceiveCount: 15', 'maxReceiveCount: 3')
   const folder = project(t, { 'template.yaml': template, 'dist/handler.mjs': handler })
   const { stdout } = await print(folder, 'doctor', 'template.yaml')
   const output = wrapWords(stdout.trimEnd(), 110, 4)

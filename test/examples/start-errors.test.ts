@@ -73,7 +73,7 @@ t.test('Dynamic require of a bundle, and both ways out', async (t) => {
   t.match(run(process.execPath, 'dist/plain.mjs'), 'Dynamic require of "node:os" is not supported')
   run(`${bin}esbuild`, ...options, '--format=cjs', '--outfile=dist/bundle.cjs')
   t.equal(run(process.execPath, 'dist/bundle.cjs'), '')
-  const ids = readFileSync(new URL('../../docs/log-ids.md', import.meta.url), 'utf8')
+  const ids = readFileSync(new URL('../../docs/observability.md', import.meta.url), 'utf8')
   const [, banner = ''] = /^--banner:js="([^"]+)"$/m.exec(ids) ?? []
   run(
     `${bin}esbuild`,

@@ -1,32 +1,22 @@
-/** The code of docs/sst.md has the types of SST. It is not deployed. */
+/** examples/deploy/sst has the types of SST. It is not deployed. */
 import { execFile } from 'node:child_process'
-import { chmodSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
+import { read } from '../support/pages.ts'
 
-const page = readFileSync(new URL('../../docs/sst.md', import.meta.url), 'utf8')
-const [, code = ''] = /^```ts\n([\s\S]*?)^```$/m.exec(page) ?? []
+const code = read('examples/deploy/sst/sst.config.ts')
 const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
 
 /** The versions that this version of SST wants. It would download them, but its types do not need them. */
 const STUBS = { pulumi: 'v3.215.0', bun: '1.2.1' }
 
-function configOf(code: string): string {
-  return `/// <reference path="./.sst/platform/config.d.ts" />
-export default $config({
-  app: () => ({ name: 'orders', home: 'aws' }),
-  async run() {
-${code}  },
-})
-`
-}
-
-t.test('the code of docs/sst.md compiles with the types of SST, and with a misspelt option it does not', async (t) => {
+t.test('sst.config.ts compiles with the types of SST, and with a misspelt option it does not', async (t) => {
   const folder = temporaryFolder(t, {
-    'sst.config.ts': configOf(code),
+    'sst.config.ts': code,
     'tsconfig.json': JSON.stringify({
       compilerOptions: { target: 'es2022', module: 'esnext', moduleResolution: 'bundler', skipLibCheck: true },
       files: ['sst.config.ts'],
@@ -45,7 +35,7 @@ t.test('the code of docs/sst.md compiles with the types of SST, and with a missp
 
   /** The errors in the configuration. SST's own files have some, too, because not all of their packages are here. */
   async function errors(code: string): Promise<string[]> {
-    writeFileSync(join(folder, 'sst.config.ts'), configOf(code))
+    writeFileSync(join(folder, 'sst.config.ts'), code)
     // The shell removes NODE_OPTIONS, because tap's hooks break the compiler.
     const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '--noEmit', '--strict', '-p', folder]
     const check = run('sh', shell, { cwd: folder, env })

@@ -42,58 +42,6 @@ for (const [what, value] of thrown) {
   })
 }
 
-t.test('a record succeeds whatever its handler returns', async (t) => {
-  const returned = [undefined, null, false, 0, '', 'text', {}, [], () => {}, new Error('returned'), NaN, Symbol('x')]
-  const handle = handlerOf((_record, _context, { index }) => returned[index])
-  t.strictSame(failed(await handle(standardEvent(...ids(returned.length)))), [])
-})
-
-t.test('the first callback of a thenable settles its record; a `then` that throws when read fails it', async (t) => {
-  const cases: [outcome: 'ok' | 'failed', value: unknown][] = [
-    ['ok', { then: (resolve: (value: unknown) => void) => resolve(1) }],
-    ['ok', Object.assign(() => {}, { then: (resolve: (value: unknown) => void) => setImmediate(resolve) })],
-    [
-      'ok',
-      {
-        then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
-          resolve(1)
-          reject(new Error('too late'))
-        },
-      },
-    ],
-    [
-      'failed',
-      {
-        then(resolve: (value: unknown) => void, reject: (error: unknown) => void) {
-          reject(new Error('first'))
-          resolve(1)
-        },
-      },
-    ],
-    [
-      'failed',
-      {
-        get then() {
-          throw new Error('getter')
-        },
-      },
-    ],
-    [
-      'failed',
-      {
-        then() {
-          throw new Error('then')
-        },
-      },
-    ],
-    ['failed', revoked.proxy],
-    ['ok', { then: 'no function' }],
-  ]
-  const handle = handlerOf((_record, _context, { index }) => cases[index]?.[1])
-  const expected = cases.flatMap(([outcome], index) => (outcome === 'failed' ? `m${index}` : []))
-  t.strictSame(failed(await handle(standardEvent(...ids(cases.length)))), expected)
-})
-
 t.test(
   'a signal that throws when it is aborted prevents neither the timeout of its record nor the end of the batch',
   async (t) => {

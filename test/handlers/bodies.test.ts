@@ -9,7 +9,7 @@ import * as z from 'zod'
 import { boundedSqsBatch, eachChunk, eachRecord, InvalidBodyError } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
-import { failed, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, testContext, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 
 const SECRET = 'hunter2secret'
@@ -83,20 +83,6 @@ const asyncSchema: StandardSchemaV1<unknown, string> = {
   },
 }
 
-t.test('the validation of a schema can use `this`', async (t) => {
-  class Lengths {
-    version = 1 as const
-    vendor = 'test'
-    most = 2
-    validate(value: unknown) {
-      return String(value).length > this.most ? { issues: [{ message: 'Too long' }] } : { value }
-    }
-  }
-  const result = await handleBodies({ '~standard': new Lengths() }, ['"abc"', '"ab"'])
-  t.strictSame(result.got, ['ab'])
-  t.strictSame(result.failed, ['m0'])
-})
-
 t.test('a handler gets the output of the schema', async (t) => {
   const zod = z.object({ id: z.coerce.number(), at: z.string().transform((text) => new Date(text)) })
   const result = await handleBodies(zod, ['{"id":"7","at":"2026-01-01"}', '{"id":"7"}'])
@@ -141,18 +127,6 @@ const transformed: [what: string, schema: StandardSchemaV1, body: unknown, parts
     ['4111'],
   ],
   [
-    'a date made of a text',
-    v.object({
-      birth: v.pipe(
-        v.string(),
-        v.transform((text) => new Date(text)),
-        v.minValue(new Date('2030-01-01')),
-      ),
-    }),
-    { birth: '1979-05-23T10:11:12Z' },
-    ['1979', 'May 23', '10:11'],
-  ],
-  [
     'a text in upper case',
     z
       .string()
@@ -162,18 +136,7 @@ const transformed: [what: string, schema: StandardSchemaV1, body: unknown, parts
     ['STRASSE', 'LANGE', 'straße'],
   ],
   ['a key of a map', z.record(z.string(), z.number()), { 4111111111111111: 'x' }, ['4111']],
-  ['a key with digits', z.record(z.string(), z.number()), { order4711: 'x' }, ['4711']],
-  ['a key that is an address', z.record(z.string(), z.number()), { 'jane@example.com': 'x' }, ['jane', 'example']],
   ['a long key', z.record(z.string(), z.number()), { ['x'.repeat(33)]: 'y' }, ['xxx']],
-  [
-    'a number as the key of a map',
-    z
-      .array(z.int())
-      .transform((all) => new Map(all.map((n) => [n, 0.5])))
-      .pipe(z.map(z.int(), z.int())),
-    [4711],
-    ['4711'],
-  ],
 ]
 
 for (const [what, schema, body, parts] of transformed) {
@@ -233,16 +196,6 @@ t.test('the message shows paths that consist of keys or of objects with a key', 
   t.match(given.errors.get('m0'), { message: /2 issues at a\.1\.…\.b\$_$/ })
 })
 
-t.test('a body with 50,000 nested arrays fails its record if the schema refuses it', async (t) => {
-  const deep = '['.repeat(50_000) + ']'.repeat(50_000)
-  const never: StandardSchemaV1 = {
-    '~standard': { version: 1, vendor: 'test', validate: () => ({ issues: [{ message: 'Too deep' }] }) },
-  }
-  const result = await handleBodies(never, [deep])
-  t.strictSame(result.failed, ['m0'])
-  t.ok(result.errors.get('m0') instanceof InvalidBodyError)
-})
-
 t.test('a handler does not start if its batch ended while the body was validated', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -250,9 +203,7 @@ t.test('a handler does not start if its batch ended while the body was validated
     '~standard': { version: 1, vendor: 'test', validate: (value) => promise.then(() => ({ value })) },
   }
   let started = 0
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(() => started++, { body: slow }))
+  const handler = batchHandlerOf(eachRecord(() => started++, { body: slow }))
   const result = handler({ Records: [sqsRecord('a', { body: '1' })] }, timedContext(1000))
   await settled()
   clock.advance(950)
@@ -293,9 +244,7 @@ t.test('a promise or a thenable as the output of a schema is awaited', async (t)
     eachChunk(3, (records) => records.forEach(note), { body: schema }),
   ]
   for (const inner of handlers) {
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(inner)
+    const handler = batchHandlerOf(inner)
     const Records = Object.keys(outputs).map((id) => sqsRecord(id, { body: JSON.stringify(id) }))
     t.strictSame(failed(await handler({ Records }, testContext())), ['b'])
   }

@@ -6,7 +6,7 @@ import * as z from 'zod'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, type ChunkHandler, eachChunk } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
-import { failed, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, testContext, timedContext } from '../support/handlers.ts'
 
 const SECRET = 'hunter2secret'
 const GOOD = '{"n":"1"}'
@@ -115,23 +115,6 @@ t.test('the results of a chunk belong to its records with valid bodies', async (
   }
 })
 
-t.test('a body that is not text, or an invalid result of a schema, is a bad body', async (t) => {
-  const got: string[] = []
-  const note: Parameters<typeof bodyHandler>[1] = (records) => {
-    got.push(records.map(({ messageId }) => messageId).join(' '))
-  }
-  const json = bodyHandler('json', note)
-  t.strictSame(failed(await json.run([undefined, GOOD, { n: 1 }])), ['m0', 'm2'])
-  t.strictSame(json.names(), ['m0 InvalidBodyError', 'm2 InvalidBodyError'])
-  t.strictSame(got, ['m1'])
-  for (const validate of [() => ({ issues: [] }), () => undefined]) {
-    const { run, names } = bodyHandler({ '~standard': { version: 1, vendor: 'test', validate } } as never, note)
-    t.strictSame(failed(await run([GOOD, GOOD])), ['m0', 'm1'])
-    t.strictSame(names(), ['m0 InvalidBodyError', 'm1 InvalidBodyError'])
-  }
-  t.strictSame(got, ['m1'])
-})
-
 t.test('no handler gets a record whose body is invalid or whose schema fails', async (t) => {
   const validates: [validate: () => unknown, name: string][] = [
     [() => ({ issues: [] }), 'InvalidBodyError'],
@@ -208,21 +191,6 @@ t.test('a chunk fails without a call of its handler if validation takes longer t
   t.strictSame(got, ['m3 m4'])
 })
 
-t.test('a batch responds in time although the validation of bodies is pending', async (t) => {
-  const clock = mockClock(t)
-  let called = 0
-  const { schema, open } = heldSchema()
-  const { run, names } = bodyHandler(schema, () => void called++)
-  const result = run([GOOD, 'null'], {}, timedContext(1000))
-  await settled()
-  clock.advance(950)
-  t.strictSame(failed(await result), ['m0', 'm1'])
-  for (const resolve of open) resolve()
-  await settled()
-  t.strictSame(names(), ['m0 RecordAbortedError', 'm1 RecordAbortedError'])
-  t.equal(called, 0)
-})
-
 t.test('parsing the bodies of chunks does not change the event', async (t) => {
   function freeze(value: object): object {
     for (const inner of Object.values(value)) if (typeof inner === 'object') freeze(inner)
@@ -230,18 +198,16 @@ t.test('parsing the bodies of chunks does not change the event', async (t) => {
   }
   const event = () => ({ Records: [GOOD, BAD, GOOD].map((body, index) => sqsRecord(`m${index}`, { body })) })
   for (const body of ['json', n, slow, undefined]) {
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(
-        eachChunk(
-          2,
-          (records) => {
-            for (const record of records) if (body) Object.assign(record, { body: 'changed', more: true })
-            ;(records as unknown[]).length = 0
-          },
-          { body: body as 'json' },
-        ),
-      )
+    const handler = batchHandlerOf(
+      eachChunk(
+        2,
+        (records) => {
+          for (const record of records) if (body) Object.assign(record, { body: 'changed', more: true })
+          ;(records as unknown[]).length = 0
+        },
+        { body: body as 'json' },
+      ),
+    )
     const frozen = freeze(event()) as SQSEvent
     t.strictSame(failed(await handler(frozen, testContext())), body ? ['m1'] : [])
     t.strictSame(frozen, event())

@@ -8,7 +8,7 @@ import {
   eachChunk,
   RecordBlockedError,
 } from '../../src/index.ts'
-import { busyClock, mockClock, settled } from '../support/clock.ts'
+import { busyClock, settled } from '../support/clock.ts'
 import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
@@ -64,36 +64,6 @@ t.test('a chunk never holds records of a standard queue and of a FIFO queue', as
   t.strictSame(failed(await handle(event)), ['s1', 'a1', 'b1', 'a2', 's3'], 'the failure of s1 does not block s2')
 })
 
-t.test('chunks of one group run one after another, groups in parallel', async (t) => {
-  const held = heldChunks()
-  const run = chunkHandlerOf(2, held.handle)
-  const result = run(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3', 'a4', 'b3', 'a5', 'c1'))
-  await settled()
-  t.strictSame(held.running(), ['a1 a2', 'b1 b2', 'c1'])
-  held.succeed('b1 b2')
-  await settled()
-  t.strictSame(held.running(), ['a1 a2', 'c1', 'b3'])
-  held.succeed('a1 a2', listOf())
-  await settled()
-  t.strictSame(held.running(), ['c1', 'b3', 'a3 a4'])
-  for (const chunk of held.running()) held.succeed(chunk)
-  await settled()
-  held.succeed('a5')
-  t.strictSame(failed(await result), [])
-})
-
-t.test('of several chunks that may start, the one whose first record comes first in the batch starts', async (t) => {
-  const held = heldChunks()
-  const run = chunkHandlerOf(2, held.handle, { concurrency: 1 })
-  const result = run(fifoEvent('a1', 'b1', 'a2', 'c1', 'a3', 'b2', 'b3'))
-  for (const chunk of ['a1 a2', 'b1 b2', 'c1', 'a3', 'b3']) {
-    await settled()
-    t.strictSame(held.running(), [chunk])
-    held.succeed(chunk)
-  }
-  t.strictSame(failed(await result), [])
-})
-
 const failure = new Error('a2')
 const ok = { status: 'fulfilled', value: undefined } as const
 const failures: [what: string, result: unknown, ...reported: [id: string, name: string][]][] = [
@@ -138,12 +108,6 @@ for (const [what, returned, ...reported] of failures) {
   })
 }
 
-t.test('a failure in a later chunk does not fail the records before it', async (t) => {
-  const result = await runChunks({ 'a4 a5': listOf('a5') }, 'a1', 'a2', 'a3', 'a4', 'a5', 'b1')
-  t.strictSame(result.reported, ['a5'])
-  t.strictSame(result.started.toSorted(), ['a1 a2 a3', 'a4 a5', 'b1'])
-})
-
 t.test(
   "fifoFailure: 'batch' blocks every record that has not started, also after a failure inside a chunk",
   async (t) => {
@@ -168,22 +132,6 @@ t.test(
     }
   },
 )
-
-t.test('a timed-out chunk blocks the rest of its group', async (t) => {
-  const clock = mockClock(t)
-  const held = heldChunks()
-  const result = chunkHandlerOf(2, held.handle, { recordTimeout: 100 })(fifoEvent('a1', 'a2', 'b1', 'a3', 'b2', 'b3'))
-  await settled()
-  clock.advance(50)
-  held.succeed('b1 b2')
-  await settled()
-  clock.advance(50)
-  await settled()
-  held.succeed('a1 a2')
-  held.succeed('b3')
-  t.strictSame(failed(await result), ['a1', 'a2', 'a3'])
-  t.strictSame(held.started, ['a1 a2', 'b1 b2', 'b3'])
-})
 
 /** Runs chunks of three with JSON bodies. The records in `bad` have a bad body. The handler returns `result` for group a. */
 async function withBadBodies(bad: string[], result: unknown, options: BoundedSqsBatchOptions = {}) {

@@ -1,17 +1,9 @@
-import middy from '@middy/core'
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import {
-  boundedSqsBatch,
-  type ChunkResult,
-  eachChunk,
-  RecordAbortedError,
-  RecordNotStartedError,
-  RecordTimeoutError,
-} from '../../src/index.ts'
+import { type ChunkResult, eachChunk, RecordNotStartedError, RecordTimeoutError } from '../../src/index.ts'
 import { mockClock, passTime, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, timedContext } from '../support/handlers.ts'
 import { heldChunks } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
 import { unhandledRejections, warned } from '../support/output.ts'
@@ -55,16 +47,7 @@ t.test(
 
 /** Results of handlers that respect or ignore their signal. All of them come too late. */
 const lateResults: [what: string, settle: (reason: unknown) => ChunkResult][] = [
-  ['nothing', () => undefined],
   ['a list', () => ({ batchItemFailures: [{ itemIdentifier: 'b' }] })],
-  ['an invalid result', () => ({}) as never],
-  [
-    'Promise.allSettled() of calls that respect the signal',
-    (reason) => [
-      { status: 'fulfilled', value: 1 },
-      { status: 'rejected', reason },
-    ],
-  ],
   [
     'the reason of its signal',
     (reason) => {
@@ -130,39 +113,6 @@ for (const [what, settle] of lateResults) {
   })
 }
 
-t.test('after the drain no chunk starts, and at the abort the response is sent', async (t) => {
-  const clock = mockClock(t)
-  const errors = new Map<string, unknown>()
-  const held = heldChunks()
-  const begin = performance.now()
-  const handle = chunkHandlerOf(2, held.handle, {
-    concurrency: 2,
-    timeBudget: { drain: 400, abort: 100 },
-    logger: (error, { messageId }) => errors.set(messageId, error),
-  })
-  const result = handle(standardEvent(...ids(7)), timedContext(1000))
-  await settled()
-  clock.advance(600)
-  held.succeed('m0 m1')
-  await settled()
-  t.strictSame(held.running(), ['m2 m3'], 'm4 does not start')
-  clock.advance(300)
-  t.equal(held.signalOf('m2 m3')?.aborted, true)
-  t.ok(held.signalOf('m2 m3')?.reason instanceof RecordAbortedError)
-  t.strictSame(failed(await result), ['m2', 'm3', 'm4', 'm5', 'm6'])
-  t.equal(performance.now() - begin, 900)
-  t.strictSame(
-    [...errors].map(([id, error]) => [id, (error as Error).constructor]),
-    [
-      ['m2', RecordAbortedError],
-      ['m3', RecordAbortedError],
-      ['m4', RecordNotStartedError],
-      ['m5', RecordNotStartedError],
-      ['m6', RecordNotStartedError],
-    ],
-  )
-})
-
 t.test('a signal that is first read after the timeout is already aborted, also in a copy of the options', async (t) => {
   const clock = mockClock(t)
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -215,9 +165,7 @@ for (const body of [undefined, 'json'] as const) {
     const clock = mockClock(t)
     const forever: (() => void)[] = []
     const hang = () => new Promise<void>((resolve) => forever.push(resolve))
-    const handler = middy()
-      .use(boundedSqsBatch({ concurrency: 1, logger: false }))
-      .handler(eachChunk(1, hang, { body: body as 'json' }))
+    const handler = batchHandlerOf(eachChunk(1, hang, { body: body as 'json' }), { concurrency: 1 })
     let event: SQSEvent | undefined = { Records: ['a', 'b'].map((id) => sqsRecord(id, { body: '{}' })) }
     const last = new WeakRef(event.Records[1] as SQSRecord)
     const list = new WeakRef(event.Records)

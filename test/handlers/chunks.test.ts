@@ -1,12 +1,8 @@
-import { tracingChannel } from 'node:diagnostics_channel'
-import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { type BatchTrace, boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
-import { settled } from '../support/clock.ts'
-import { ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
-import { heldChunks } from '../support/held.ts'
+import { type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, testContext } from '../support/handlers.ts'
 
 t.test('chunks are consecutive records of the given size, and the last one holds the rest', async (t) => {
   const sizes: [size: number, ...chunks: string[]][] = [
@@ -27,13 +23,6 @@ t.test('chunks are consecutive records of the given size, and the last one holds
   }
 })
 
-t.test('for an empty batch, the chunk handler is not called', async (t) => {
-  const handle = chunkHandlerOf(10, () => {
-    throw new Error('was called')
-  })
-  t.strictSame(await handle(standardEvent()), { batchItemFailures: [] })
-})
-
 t.test('a handler gets the records of the event, the context and a signal', async (t) => {
   const event = standardEvent('a', 'b')
   const context = testContext()
@@ -50,30 +39,6 @@ t.test('a handler gets the records of the event, the context and a signal', asyn
   t.ok(options.signal instanceof AbortSignal)
 })
 
-t.test('at most `concurrency` chunks run at once, and they start in record order', async (t) => {
-  const channel = tracingChannel<unknown, BatchTrace>('middy-bounded-sqs-batch:batch')
-  const summaries: unknown[] = []
-  const subscribers = { asyncEnd: ({ summary }: BatchTrace) => summaries.push(summary) }
-  channel.subscribe(subscribers as never)
-  t.teardown(() => channel.unsubscribe(subscribers as never))
-  const held = heldChunks()
-  const result = chunkHandlerOf(2, held.handle, { concurrency: 2 })(standardEvent(...ids(9)))
-  await settled()
-  t.strictSame(held.running(), ['m0 m1', 'm2 m3'])
-  held.succeed('m2 m3')
-  await settled()
-  t.strictSame(held.running(), ['m0 m1', 'm4 m5'])
-  held.fail('m0 m1')
-  held.succeed('m4 m5')
-  await settled()
-  t.strictSame(held.running(), ['m6 m7', 'm8'])
-  held.succeed('m8')
-  held.succeed('m6 m7')
-  t.strictSame(failed(await result), ['m0', 'm1'])
-  t.strictSame(held.started, ['m0 m1', 'm2 m3', 'm4 m5', 'm6 m7', 'm8'])
-  t.match(summaries, [{ records: 9, succeeded: 7, failed: 2, reported: 2, peakInFlight: 2 }])
-})
-
 t.test('a handler that changes its array does not change the report or the event', async (t) => {
   const event = standardEvent('a', 'b', 'c')
   const handle = chunkHandlerOf(3, (records) => {
@@ -83,71 +48,6 @@ t.test('a handler that changes its array does not change the report or the event
   })
   t.strictSame(failed(await handle(event)), ['a'])
   t.strictSame(event, standardEvent('a', 'b', 'c'))
-})
-
-t.test('an id that two records share is reported once, also if only one of them failed', async (t) => {
-  const handle = chunkHandlerOf(2, (records) => ({
-    batchItemFailures: records.length === 2 ? [{ itemIdentifier: 'a' }] : [],
-  }))
-  t.strictSame(failed(await handle(standardEvent('a', 'b', 'a'))), ['a'])
-  t.strictSame(failed(await handle(standardEvent('a', 'a', 'b'))), ['a'])
-})
-
-t.test('invocations with chunks share the bound, but not their results', async (t) => {
-  const held = heldChunks()
-  const handle = chunkHandlerOf(2, held.handle, { concurrency: 2 })
-  const event = standardEvent('a', 'b', 'c')
-  const context = testContext()
-  const first = handle(event, context)
-  await settled()
-  const second = handle(standardEvent('x', 'y', 'z', 'w'), context)
-  await settled()
-  t.strictSame(held.running(), ['a b', 'c'])
-  held.succeed('a b', { batchItemFailures: [{ itemIdentifier: 'b' }] })
-  await settled()
-  t.strictSame(held.running(), ['c', 'x y'])
-  held.succeed('c')
-  t.strictSame(failed(await first), ['b'])
-  const third = handle(event, context) // shares event and context with the first
-  await settled()
-  t.strictSame(held.running(), ['x y', 'z w'])
-  held.succeed('x y')
-  held.fail('z w')
-  t.strictSame(failed(await second), ['z', 'w'])
-  await settled()
-  t.strictSame(held.running(), ['a b', 'c'])
-  held.fail('c')
-  held.succeed('a b')
-  t.strictSame(failed(await third), ['c'])
-})
-
-t.test('failure handlers get each record of a chunk with its own error and receive count', async (t) => {
-  const Records = [3, 1, 2].map((count, index) => {
-    const { attributes } = sqsRecord('m')
-    return sqsRecord(`m${index}`, { attributes: { ...attributes, ApproximateReceiveCount: `${count}` } })
-  })
-  const got: unknown[] = []
-  const handle = chunkHandlerOf(
-    2,
-    (records) => {
-      if (records.length === 1) throw 'alone'
-      return [
-        { status: 'rejected', reason: undefined },
-        { status: 'fulfilled', value: undefined },
-      ]
-    },
-    {
-      onFailure(failures) {
-        for (const { record, error, receiveCount } of failures) got.push([record.messageId, error, receiveCount])
-        return failures.slice(1)
-      },
-    },
-  )
-  t.strictSame(failed(await handle({ Records })), ['m2'])
-  t.strictSame(got, [
-    ['m0', undefined, 3],
-    ['m2', 'alone', 2],
-  ])
 })
 
 t.test('eachChunk() without the middleware throws an error that says so', async (t) => {
@@ -167,35 +67,15 @@ t.test('running the records of a batch a second time, as chunks or as records, f
     [each, chunks],
   ] as const) {
     got.length = 0
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async (event: SQSEvent, context, options) => {
-        await first(event, context, options)
-        return second(event, context, options)
-      })
+    const handler = batchHandlerOf(async (event: SQSEvent, context, options) => {
+      await first(event, context, options)
+      return second(event, context, options)
+    })
     await t.rejects(handler(standardEvent('a', 'b', 'c'), testContext()), {
       name: 'TypeError',
       message: /called twice, or after/,
     })
     t.strictSame(got, ['a', 'b', 'c'])
-  }
-})
-
-t.test('an inner handler may add to the report of eachChunk(), but cannot remove failed records', async (t) => {
-  for (const [added, reported] of [
-    [[], ['b']],
-    [['c'], ['b', 'c']],
-  ] as const) {
-    const run = eachChunk(2, (records) =>
-      records.length === 2 ? { batchItemFailures: [{ itemIdentifier: 'b' }] } : undefined,
-    )
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async (event: SQSEvent, context, options) => {
-        t.strictSame(failed(await run(event, context, options)), ['b'])
-        return { batchItemFailures: added.map((itemIdentifier) => ({ itemIdentifier })) }
-      })
-    t.strictSame(failed((await handler(standardEvent('a', 'b', 'c'), testContext())) as SQSBatchResponse), reported)
   }
 })
 
@@ -237,8 +117,6 @@ t.test('the handler of eachChunk() may be called with only the event and the con
   const inner = eachChunk(2, (records) => {
     if (records[0]?.messageId === 'a') throw new Error('a')
   })
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler((event, context) => inner(event, context))
+  const handler = batchHandlerOf((event, context) => inner(event, context))
   t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b'])
 })

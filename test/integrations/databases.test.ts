@@ -1,5 +1,7 @@
 /** The samples and the claims of docs/databases.md, on a real PostgreSQL. */
+import { cpSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { sqsEvent } from '../../src/testing/index.ts'
@@ -16,7 +18,7 @@ interface Client {
 }
 const pg: { Client: new (url: string) => Client } = createRequire(import.meta.url)('pg')
 
-const MAX_CONNECTIONS = 12
+const MAX_CONNECTIONS = 14
 const page = read('docs/databases.md')
 const url = await startPostgres(t, MAX_CONNECTIONS)
 const { hostname, port } = new URL(url)
@@ -25,7 +27,9 @@ Object.assign(process.env, env)
 
 const folder = folderOf(t, 'docs/databases.md')
 type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
-const { handler, transactions } = (await import(`${folder}/orders.ts`)) as { handler: Handler; transactions: Handler }
+cpSync(join(import.meta.dirname, '../../examples/transactions.ts'), join(folder, 'transactions.ts'))
+const { handler } = (await import(`${folder}/orders.ts`)) as { handler: Handler }
+const { handler: transactions } = (await import(`${folder}/transactions.ts`)) as { handler: Handler }
 
 const db = new pg.Client(url)
 await db.connect()
@@ -71,6 +75,19 @@ t.test(
     t.equal(await connections(), 5)
   },
 )
+
+t.test('the variable sets the size of the pool and the concurrency', async (t) => {
+  await createTables()
+  process.env.BOUNDED_SQS_BATCH_CONCURRENCY = '2'
+  t.teardown(() => {
+    delete process.env.BOUNDED_SQS_BATCH_CONCURRENCY
+  })
+  const before = await connections()
+  const { handler: withVariable } = (await import(`${folder}/orders.ts?two`)) as { handler: Handler }
+  const event = records(Array.from({ length: 1_000 }, (_, index) => ({ id: `o${index}`, amount: 1 })))
+  t.strictSame(failed(await withVariable(event, {} as Context)), [])
+  t.equal((await connections()) - before, 2)
+})
 
 t.test('an error that is not about data fails the whole chunk', async (t) => {
   await createTables()

@@ -80,7 +80,6 @@ export const bad = {
   query: async () => void insert(),
   queryInForEach: async ({ Records }) => Records.forEach(insert),
   queryWithCallback: async () => void pool.query(INSERT, () => {}),
-  queryInTimer: async () => void setTimeout(insert, 5000),
   secondQuery: async () => {
     await insert()
     insert()

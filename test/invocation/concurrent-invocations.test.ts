@@ -1,10 +1,8 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
-import middy from '@middy/core'
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { busyClock, iterationCounter, mockClock, passTime, settled } from '../support/clock.ts'
-import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
+import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
@@ -19,20 +17,6 @@ async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: strin
     await settled()
   }
 }
-
-t.test('after a pause, a batch starts its records before the next iteration of the event loop', async (t) => {
-  const pass = busyClock(t)
-  let isNextIteration = false
-  const started: boolean[] = []
-  const handle = handlerOf(() => void started.push(isNextIteration))
-  await handle(standardEvent('a'))
-  pass(1000)
-  setImmediate(() => {
-    isNextIteration = true
-  })
-  await handle(standardEvent('b'))
-  t.strictSame(started, [false, false])
-})
 
 t.test(
   'invocations that arrive every few milliseconds do not keep a batch from yielding to the event loop',
@@ -90,45 +74,6 @@ t.test('if invocations share event and context, each failure is in exactly one r
   t.not(responses[0], responses[1])
 })
 
-t.test('invocations that share event and context get their own reports if both are checked first', async (t) => {
-  const { promise: bothAreChecked, resolve } = Promise.withResolvers<void>()
-  let checked = 0
-  const outcomes = [['a'], ['b', 'c']]
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .before(async () => {
-      if (++checked === 2) resolve()
-      await bothAreChecked
-    })
-    .handler(async (event: SQSEvent, context, options) => {
-      const fails = outcomes.shift() ?? []
-      return eachRecord(({ messageId }) => {
-        if (fails.includes(messageId)) throw new Error(messageId)
-      })(event, context, options)
-    })
-  const event = standardEvent('a', 'b', 'c')
-  const context = testContext()
-  const responses = await Promise.all([handler(event, context), handler(event, context)])
-  t.strictSame(responses.map(failed), [['a'], ['b', 'c']])
-})
-
-t.test('invocations with the same ids but different outcomes get their own reports', async (t) => {
-  const handle = handlerOf(async (record) => {
-    await settled()
-    if (record.body === 'bad') throw new Error('bad')
-  })
-  const eventOf = (...bad: string[]) => ({
-    Records: ids(20).map((id) => sqsRecord(id, { body: bad.includes(id) ? 'bad' : 'good' })),
-  })
-  const context = testContext()
-  const responses = await Promise.all([
-    handle(eventOf('m1', 'm19'), context),
-    handle(eventOf(), context),
-    handle(eventOf('m0', 'm7'), context),
-  ])
-  t.strictSame(responses.map(failed), [['m1', 'm19'], [], ['m0', 'm7']])
-})
-
 t.test(
   'a batch of 20 that arrives while a batch of 600 runs ends before another 100 records have started',
   async (t) => {
@@ -153,21 +98,6 @@ t.test(
     t.ok(startedBySmallEnd <= 100, `${startedBySmallEnd} records had been started when the small batch ended`)
   },
 )
-
-t.test('FIFO invocations that share the slots keep their order and their reports', async (t) => {
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 2 })
-  const first = handle(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3'))
-  const second = handle(fifoEvent('x1', 'x2', 'y1', 'x3'))
-  await settled()
-  await settleAll(held, (id) => id === 'a2' || id === 'x2')
-  t.strictSame(failed(await first), ['a2', 'a3'])
-  t.strictSame(failed(await second), ['x2', 'x3'])
-  for (const group of ['a', 'b', 'x', 'y']) {
-    const order = held.started.filter((id) => id.startsWith(group))
-    t.strictSame(order, [...order].sort())
-  }
-})
 
 t.test('a handler sees the AsyncLocalStorage of its own invocation, also after invocations share slots', async (t) => {
   const storage = new AsyncLocalStorage<string>()
@@ -234,35 +164,4 @@ t.test('an invocation that still waits for slots at its drain is reported and st
   await settleAll(held, () => false)
   t.strictSame(failed(await first), [])
   t.strictSame(held.started, ['a', 'b', 'c'])
-})
-
-t.test('handlers that ignore their signal end their own batch, and no other batch', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 2, recordTimeout: 100 })
-  const first = handle(standardEvent('a', 'b', 'c'))
-  await settled()
-  const second = handle(standardEvent('x', 'y'))
-  await settled()
-  t.strictSame(held.running(), ['a', 'b'])
-  passTime(clock, 200)
-  t.strictSame(failed(await first), ['a', 'b', 'c'])
-  await settled()
-  t.strictSame(held.running(), ['a', 'b', 'x', 'y'])
-  held.fail('x')
-  held.succeed('y')
-  t.strictSame(failed(await second), ['x'])
-})
-
-t.test('one instance may serve two handlers', async (t) => {
-  const shared = boundedSqsBatch({ logger: false })
-  const fails = middy()
-    .use(shared)
-    .handler(eachRecord(() => Promise.reject(new Error('x'))))
-  const succeeds = middy()
-    .use(shared)
-    .handler(eachRecord(() => {}))
-  const event = standardEvent('a')
-  const responses = await Promise.all([fails(event, testContext()), succeeds(event, testContext())])
-  t.strictSame(responses.map(failed), [['a'], []])
 })

@@ -1,8 +1,7 @@
-import middy from '@middy/core'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { eachRecord } from '../../src/index.ts'
 import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, testContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, testContext } from '../support/handlers.ts'
 
 function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {
@@ -13,18 +12,16 @@ function freeze<T>(value: T): T {
 }
 
 t.test('a frozen event is handled, also with parsed bodies and failures', async (t) => {
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(
-      eachRecord(
-        (record) => {
-          const body = record.body as { n: number }
-          body.n += 1
-          if (body.n === 3) throw new Error('three')
-        },
-        { body: 'json' },
-      ),
-    )
+  const handler = batchHandlerOf(
+    eachRecord(
+      (record) => {
+        const body = record.body as { n: number }
+        body.n += 1
+        if (body.n === 3) throw new Error('three')
+      },
+      { body: 'json' },
+    ),
+  )
   const event = freeze({ Records: [1, 2, 3].map((n) => sqsRecord(`m${n}`, { body: JSON.stringify({ n }) })) })
   t.strictSame(failed(await handler(event, testContext())), ['m2'])
 })
@@ -37,14 +34,12 @@ t.test('the event is unchanged after the invocation, and handlers get its record
     const event = make()
     const given = [...event.Records]
     const seen: unknown[] = []
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(
-        eachRecord((record) => {
-          seen.push(record)
-          throw new Error('x')
-        }),
-      )
+    const handler = batchHandlerOf(
+      eachRecord((record) => {
+        seen.push(record)
+        throw new Error('x')
+      }),
+    )
     await handler(event, testContext())
     t.strictSame(event, make())
     t.strictSame(
@@ -52,15 +47,4 @@ t.test('the event is unchanged after the invocation, and handlers get its record
       expected,
     )
   }
-})
-
-t.test('other fields of the event reach the inner handler', async (t) => {
-  const event = { ...standardEvent('a'), extra: { from: 'a test' } }
-  const handler = middy<typeof event>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event, context) => {
-      t.strictSame(event.extra, { from: 'a test' })
-      return eachRecord(() => {})(event, context)
-    })
-  t.strictSame(failed(await handler(event, testContext())), [])
 })

@@ -55,22 +55,6 @@ t.test('throwOnFullBatchFailure throws if every record failed', async (t) => {
   t.strictSame(failed(await handle({ Records: [] })), [])
 })
 
-t.test('without throwOnFullBatchFailure, a batch in which every record fails is reported normally', async (t) => {
-  const handle = handlerOf(() => Promise.reject(new Error('x')))
-  t.strictSame(failed(await handle(standardEvent('a', 'b'))), ['a', 'b'])
-})
-
-t.test('throwOnFullBatchFailure applies to the reports of other inner handlers', async (t) => {
-  function returning(value: unknown) {
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(bounded({ throwOnFullBatchFailure: true }))
-      .handler(async () => value as SQSBatchResponse)
-    return handler(standardEvent('a'), testContext())
-  }
-  await t.rejects(returning([{ status: 'rejected', reason: 'r' }]), { name: 'FullBatchFailureError', errors: ['r'] })
-  await t.rejects(returning(listOf('a')), { name: 'FullBatchFailureError' })
-})
-
 t.test('an error before the first record starts fails the invocation', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   const before = middy().use(bounded()).before(throwing('secrets cannot be read')).handler(inner)
@@ -90,13 +74,6 @@ t.test('a warning that cannot be emitted does not keep a batch from its report',
   t.strictSame(failed(await handle(standardEvent('a', 'b'), timedContext(3000))), ['a', 'b'])
 })
 
-t.test('a batch that responds commits the transaction of an earlier middleware', async (t) => {
-  const steps: string[] = []
-  const handler = middy().use(transaction(steps)).use(bounded()).handler(failingRecords)
-  t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'])
-  t.strictSame(steps, ['BEGIN', 'COMMIT'])
-})
-
 t.test('an earlier or a later middleware that cannot commit fails the invocation, and rolls back', async (t) => {
   for (const position of ['earlier', 'later']) {
     const steps: string[] = []
@@ -108,21 +85,6 @@ t.test('an earlier or a later middleware that cannot commit fails the invocation
     await t.rejects(result, { message: 'COMMIT failed' }, position)
     t.strictSame(steps, ['BEGIN', 'ROLLBACK'], position)
   }
-})
-
-t.test('an inner handler that cannot flush fails the invocation before any failure handler runs', async (t) => {
-  const steps: string[] = []
-  const { calls, onFailure } = noteFailures()
-  const handler = middy()
-    .use(transaction(steps))
-    .use(bounded({ onFailure }))
-    .handler(async (event: SQSEvent, context: Context) => {
-      await failingRecords(event, context)
-      throw new Error('flush failed')
-    })
-  await t.rejects(handler(standardEvent('a', 'x', 'b'), testContext()), { message: 'flush failed' })
-  t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
-  t.strictSame(calls, [])
 })
 
 t.test('an inner handler that hangs after its records fails the invocation at the early timeout', async (t) => {
@@ -142,24 +104,6 @@ t.test('an inner handler that hangs after its records fails the invocation at th
   })
   t.strictSame(lines, [REDELIVERED])
   t.strictSame(summaries, [], 'onSummary is called only for a batch that responds')
-})
-
-t.test('whatever an after hook throws fails the invocation, also undefined', async (t) => {
-  for (const thrown of [undefined, null, new Error('x')]) {
-    const hook = {
-      after() {
-        throw thrown
-      },
-    }
-    for (const chain of [
-      [bounded(), hook],
-      [hook, bounded()],
-    ]) {
-      const handler = middy().use(chain).handler(failingRecords)
-      const [outcome] = await Promise.allSettled([handler(standardEvent('a', 'x'), testContext())])
-      t.strictSame(outcome, { status: 'rejected', reason: thrown })
-    }
-  }
 })
 
 t.test("if a later middleware's onError hook throws, the batch ends and frees its slots", async (t) => {
@@ -186,24 +130,6 @@ t.test("if a later middleware's onError hook throws, the batch ends and frees it
   t.strictSame(held.started, ['a', 'b', 'd', 'e'])
   for (const id of ['d', 'e']) held.succeed(id)
   t.strictSame(failed(await next), [])
-})
-
-t.test('no record starts after a failed invocation, even if a later onError hook throws', async (t) => {
-  const started: string[] = []
-  const inner = eachRecord(({ messageId }) => started.push(messageId))
-  const late = Promise.withResolvers<unknown>()
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(bounded())
-    .onError(throwing('of onError'))
-    .handler(async (event, context) => {
-      void settled()
-        .then(() => inner(event, context))
-        .catch(late.resolve)
-      throw new Error('of the handler')
-    })
-  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: 'of onError' })
-  t.match(await late.promise, { name: 'TypeError', message: /after its invocation ended/ })
-  t.strictSame(started, [])
 })
 
 t.test('a call that is refused while onFailure runs fails the invocation before earlier after hooks', async (t) => {
@@ -373,41 +299,6 @@ t.test('an inner handler that throws undefined ends the trace of its batch', asy
   t.equal(trace.heard().at(-1), 'batch asyncEnd error')
 })
 
-t.test('a signal whose dispatchEvent throws does not keep the batch from ending', async (t) => {
-  const clock = mockClock(t)
-  const errors: unknown[] = []
-  const handle = handlerOf(
-    (_record, _context, { signal }) => {
-      signal.dispatchEvent = throwing('of dispatchEvent')
-      return new Promise(() => {})
-    },
-    { logger: (error) => errors.push(error) },
-  )
-  const result = handle(standardEvent('a', 'b', 'c'), timedContext(10_000))
-  await settled()
-  clock.advance(10_000 - 250)
-  t.strictSame(failed(await result), ['a', 'b', 'c'])
-  t.match(errors, [{ code: 'ERR_RECORD_ABORTED' }, { code: 'ERR_RECORD_ABORTED' }, { code: 'ERR_RECORD_ABORTED' }])
-})
-
-t.test('a signal whose dispatchEvent throws does not keep records from timing out', async (t) => {
-  const clock = mockClock(t)
-  const handle = handlerOf(
-    ({ messageId }, _context, { signal }) => {
-      if (messageId === 'b') return undefined
-      signal.dispatchEvent = throwing('of dispatchEvent')
-      return new Promise(() => {})
-    },
-    { recordTimeout: 100, concurrency: 3 },
-  )
-  const result = handle(standardEvent('a', 'b', 'c'))
-  await settled()
-  clock.advance(100)
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a', 'c'])
-})
-
 t.test("after Middy's signal has aborted, not even the report is accepted", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -439,27 +330,4 @@ t.test('a call that is refused while an earlier middleware runs fails the invoca
       return listOf()
     })
   await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation ended/ })
-})
-
-t.test('whatever is thrown, ROLLBACK runs if a later onError hook reads or sets the response', async (t) => {
-  const old = new Error('not thrown')
-  const seen: unknown[] = []
-  for (const thrown of [undefined, null, old, new Error('flush')]) {
-    const steps: string[] = []
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(transaction(steps))
-      .before((request) => {
-        request.error = old
-      })
-      .use(bounded())
-      .onError((request) => {
-        request.response = listOf()
-        seen.push(request.response)
-      })
-      .handler(() => Promise.reject(thrown))
-    const [outcome] = await Promise.allSettled([handler(standardEvent('a'), testContext())])
-    t.strictSame(outcome, { status: 'rejected', reason: thrown })
-    t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
-  }
-  t.strictSame(seen, [undefined, undefined, undefined, undefined])
 })

@@ -2,10 +2,9 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BatchHandler, type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
-import { failed, listOf, testContext, timedContext } from '../support/handlers.ts'
-import { heldRecords } from '../support/held.ts'
+import { batchHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
@@ -13,9 +12,7 @@ const ok = { status: 'fulfilled', value: 1 }
 const no = { status: 'rejected', reason: new Error('x') }
 
 function returning(value: unknown, ...ids: string[]): Promise<SQSBatchResponse> {
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async () => value as SQSBatchResponse)
+  const handler = batchHandlerOf(async () => value as SQSBatchResponse)
   return handler(standardEvent(...ids), testContext())
 }
 
@@ -29,15 +26,13 @@ t.test('a PromiseSettledResult[] is converted, and a hole in it is a failed reco
 t.test(
   'fewer results than records cause a TypeError, because it is unknown which result belongs to which record',
   async (t) => {
-    const handler = middy<SQSEvent>()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler((event) =>
-        Promise.allSettled(
-          event.Records.filter(({ messageId }) => messageId !== 'skip').map(async ({ messageId }) => {
-            if (messageId === 'bad') throw new Error('bad')
-          }),
-        ),
-      )
+    const handler = batchHandlerOf((event) =>
+      Promise.allSettled(
+        event.Records.filter(({ messageId }) => messageId !== 'skip').map(async ({ messageId }) => {
+          if (messageId === 'bad') throw new Error('bad')
+        }),
+      ),
+    )
     await t.rejects(handler(standardEvent('skip', 'bad', 'good'), testContext()), {
       name: 'TypeError',
       message: /returned 2 results for 3 records; return/,
@@ -46,43 +41,16 @@ t.test(
   },
 )
 
-t.test('a handler written for @middy/sqs-partial-batch-failure works unchanged', async (t) => {
-  const handler = middy<SQSEvent>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler((event) =>
-      Promise.allSettled(
-        event.Records.map(async ({ messageId }) => {
-          if (messageId === 'b') throw new Error('b')
-        }),
-      ),
-    )
-  t.strictSame(await handler(standardEvent('a', 'b', 'c'), testContext()), {
-    batchItemFailures: [{ itemIdentifier: 'b' }],
-  })
-})
-
-t.test('{ batchItemFailures } is passed on in record order', async (t) => {
-  t.strictSame(await returning(listOf(), 'a', 'b'), listOf())
-  t.strictSame(await returning(listOf('c', 'a'), 'a', 'b', 'c'), listOf('a', 'c'))
-})
-
 t.test('if a handler removes the list from its report, a TypeError says what to return', async (t) => {
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event: SQSEvent, context) => {
-      const report = await eachRecord(() => {})(event, context)
-      Object.assign(report, { batchItemFailures: undefined })
-      return report
-    })
+  const handler = batchHandlerOf(async (event: SQSEvent, context) => {
+    const report = await eachRecord(() => {})(event, context)
+    Object.assign(report, { batchItemFailures: undefined })
+    return report
+  })
   await t.rejects(handler(standardEvent('a'), testContext()), {
     name: 'TypeError',
     message: /batchItemFailures is undefined; return what eachRecord\(\) returns/,
   })
-})
-
-t.test('an id that is listed twice counts once', async (t) => {
-  t.strictSame(await returning(listOf('b', 'b'), 'a', 'b', 'c'), listOf('b'))
-  t.strictSame(await returning(listOf('b', 'a', 'b', 'b'), 'a', 'b'), listOf('a', 'b'))
 })
 
 const throwing = {
@@ -94,16 +62,8 @@ const invalid: [what: string, value: unknown, message: RegExp][] = [
   ['undefined, from a forgotten return', undefined, /returned undefined/],
   ['null', null, /returned null/],
   ['{}', {}, /batchItemFailures is undefined/],
-  ['a string', 'done', /returned a string/],
-  ['a function', () => {}, /batchItemFailures is undefined/],
-  ['batchItemFailures: {}', { batchItemFailures: {} }, /batchItemFailures is an object/],
   ['an id of another batch', { batchItemFailures: [{ itemIdentifier: 'z' }] }, /entry 0 is not a record/],
-  ['an empty id', { batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: '' }] }, /entry 1 is not a record/],
-  ['an id that is not in an object', { batchItemFailures: ['a'] }, /entry 0 is not a record/],
-  ['an id under another key', { batchItemFailures: [{ messageId: 'a' }] }, /entry 0 is not a record/],
   ['values instead of settled results', [1, 2], /entry 0 is not a PromiseSettledResult/],
-  ['ids instead of settled results', [ok, 'a'], /entry 1 is not a PromiseSettledResult/],
-  ['a promise that is pending', [ok, { status: 'pending' }], /entry 1 is not a PromiseSettledResult/],
   ['more results than records', [ok, ok, ok], /3 results for 2 records/],
   ['a list of length -1', { batchItemFailures: withLength([{ itemIdentifier: 'a' }], -1) }, /of length -1/],
   ['results of length -1', withLength([no], -1), /-1 results for 2 records/],
@@ -121,16 +81,14 @@ for (const [what, value, message] of invalid) {
 }
 
 t.test('an inner handler may prepare the batch, and receives a report of exactly the failed records', async (t) => {
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event: SQSEvent, context, options) => {
-      const failing = await Promise.resolve('b')
-      const report = await eachRecord(({ messageId }) => {
-        if (messageId === failing) throw new Error('b')
-      })(event, context, options)
-      t.strictSame(report, event.Records.length === 2 ? listOf('b') : listOf())
-      return report
-    })
+  const handler = batchHandlerOf(async (event: SQSEvent, context, options) => {
+    const failing = await Promise.resolve('b')
+    const report = await eachRecord(({ messageId }) => {
+      if (messageId === failing) throw new Error('b')
+    })(event, context, options)
+    t.strictSame(report, event.Records.length === 2 ? listOf('b') : listOf())
+    return report
+  })
   t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
   t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])
 })
@@ -157,17 +115,6 @@ t.test(
   },
 )
 
-t.test('ids that an inner handler adds to the report are reported, also if it returns another list', async (t) => {
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event: SQSEvent, context) => {
-      const report = await eachRecord(() => {})(event, context)
-      report.batchItemFailures.push({ itemIdentifier: 'a' })
-      return listOf('c')
-    })
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'c'])
-})
-
 t.test('ids that an inner handler lists are reported together with records that it did not wait for', async (t) => {
   for (const [returned, expected] of [
     [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
@@ -178,52 +125,18 @@ t.test('ids that an inner handler lists are reported together with records that 
     [{ batchItemFailures: [] }, ['b']],
   ] as const) {
     for (const isOpen of [true, false]) {
-      const handler = middy<SQSEvent, SQSBatchResponse>()
-        .use(boundedSqsBatch({ logger: false }))
-        .handler(async (event, context) => {
-          void eachRecord(async ({ messageId }) => {
-            if (messageId !== 'b') return
-            if (isOpen) await new Promise(() => {})
-            throw new Error('b failed')
-          })(event, context)
-          await settled()
-          return returned as never
-        })
+      const handler = batchHandlerOf(async (event, context) => {
+        void eachRecord(async ({ messageId }) => {
+          if (messageId !== 'b') return
+          if (isOpen) await new Promise(() => {})
+          throw new Error('b failed')
+        })(event, context)
+        await settled()
+        return returned as never
+      })
       t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), expected)
     }
   }
-})
-
-t.test('an inner handler that does not return the report causes a TypeError, with or without await', async (t) => {
-  for (const waits of [true, false]) {
-    const held = heldRecords()
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async (event: SQSEvent, context) => {
-        const report = eachRecord(held.handle)(event, context)
-        await settled()
-        held.succeed('a')
-        if (!waits) return
-        held.succeed('b')
-        await report
-      })
-    const result = handler(standardEvent('a', 'b'), testContext())
-    await t.rejects(result, { name: 'TypeError', message: /returned undefined/ })
-  }
-})
-
-t.test('an inner handler that passes on a context without a clock keeps the time budget', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler((event: SQSEvent) => eachRecord(held.handle)(event, testContext()))
-  const result = handler(standardEvent('a', 'b'), timedContext(1000))
-  await settled()
-  held.succeed('a')
-  await settled()
-  clock.advance(950)
-  t.strictSame(failed(await result), ['b'])
 })
 
 t.test('eachRecord() without the middleware throws an error that says so', async (t) => {
@@ -241,16 +154,14 @@ t.test('the report of another invocation fails the invocation, before or after i
     const started: string[] = []
     const inner = eachRecord(({ messageId }) => void started.push(messageId))
     let first: Promise<unknown> | undefined
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler((event: SQSEvent, context) => {
-        if (runs || !first) {
-          const own = inner(event, context)
-          first ??= own
-          return own.then(() => first)
-        }
-        return first // as if the promise had been cached in a variable of the module
-      })
+    const handler = batchHandlerOf((event: SQSEvent, context) => {
+      if (runs || !first) {
+        const own = inner(event, context)
+        first ??= own
+        return own.then(() => first)
+      }
+      return first // as if the promise had been cached in a variable of the module
+    })
     t.strictSame(failed(await handler(standardEvent('a'), testContext())), [])
     await t.rejects(handler(standardEvent('b'), testContext()), {
       name: 'TypeError',
@@ -263,12 +174,10 @@ t.test('the report of another invocation fails the invocation, before or after i
 t.test('running the records of a batch a second time fails the invocation', async (t) => {
   const started: string[] = []
   const inner = eachRecord(({ messageId }) => started.push(messageId))
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event: SQSEvent, context) => {
-      await inner(event, context)
-      return inner(event, context)
-    })
+  const handler = batchHandlerOf(async (event: SQSEvent, context) => {
+    await inner(event, context)
+    return inner(event, context)
+  })
   const result = handler(standardEvent('a', 'b'), testContext())
   await t.rejects(result, {
     name: 'TypeError',
@@ -277,42 +186,6 @@ t.test('running the records of a batch a second time fails the invocation', asyn
       'Call it once, and await it',
   })
   t.strictSame(started, ['a', 'b'])
-})
-
-t.test('running the records twice at the same time fails the invocation and ends the first run', async (t) => {
-  mockClock(t) // on a busy machine, 10 ms could pass before the first record starts
-  const held = heldRecords()
-  const inner = eachRecord(held.handle)
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
-    .handler(async (event: SQSEvent, context) => {
-      const [report] = await Promise.all([inner(event, context), inner(event, context)])
-      return report
-    })
-  await t.rejects(handler(standardEvent('a', 'b', 'c', 'd'), testContext()), { message: /called twice/ })
-  const started = held.running()
-  t.ok(started.length > 0)
-  for (const id of started) {
-    t.equal(held.signalOf(id)?.aborted, true)
-    held.succeed(id)
-  }
-  await settled()
-  t.strictSame(held.started, started, 'no further record starts')
-})
-
-t.test('a record handler that runs the records of its own batch fails the invocation', async (t) => {
-  let started = 0
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event: SQSEvent, context) => {
-      const inner: BatchHandler = eachRecord((): unknown => {
-        started++
-        return inner(event, context)
-      })
-      return inner(event, context)
-    })
-  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { name: 'TypeError', message: /called twice/ })
-  t.equal(started, 2)
 })
 
 t.test('a second run fails the invocation also if the inner handler catches its error', async (t) => {
@@ -357,24 +230,12 @@ t.test('a second run fails the invocation also if the inner handler catches its 
 t.test('running the records after the end of the invocation is refused', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   let event: SQSEvent | undefined
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (given: SQSEvent) => {
-      event = given
-      throw new Error('set-up failed')
-    })
+  const handler = batchHandlerOf(async (given: SQSEvent) => {
+    event = given
+    throw new Error('set-up failed')
+  })
   await t.rejects(handler(standardEvent('c'), testContext()), /set-up failed/)
   await t.rejects(inner(event as SQSEvent, testContext()), { message: /after its invocation ended/ })
-})
-
-t.test('failures that another inner handler reports are logged', async (t) => {
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch())
-    .handler(async () => [ok, no] as never)
-  const [line, ...more] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
-  t.match(line, /1 of 2 records of orders failed/)
-  t.match(line, /1 × Error: x \[b\]/)
-  t.strictSame(more, [])
 })
 
 t.test('the TypeError has a cause only if the returned object threw when it was read', async (t) => {
@@ -390,25 +251,14 @@ t.test('the TypeError has a cause only if the returned object threw when it was 
 })
 
 t.test('an id that replaces another one in the report is reported in addition', async (t) => {
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event: SQSEvent, context) => {
-      const report = await eachRecord(({ messageId }) => {
-        if (messageId !== 'c') throw new Error(messageId)
-      })(event, context)
-      report.batchItemFailures[1] = { itemIdentifier: 'c' }
-      return report
-    })
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b', 'c'])
-})
-
-t.test('the TypeError about an unknown id says that it is not a record of the batch', async (t) => {
-  await t.rejects(returning(listOf('a', 'z'), 'a'), {
-    name: 'TypeError',
-    message:
-      'The handler returned a batchItemFailures whose entry 1 is not a record of the batch; return what eachRecord() ' +
-      'returns, or a PromiseSettledResult for each record, or { batchItemFailures }',
+  const handler = batchHandlerOf(async (event: SQSEvent, context) => {
+    const report = await eachRecord(({ messageId }) => {
+      if (messageId !== 'c') throw new Error(messageId)
+    })(event, context)
+    report.batchItemFailures[1] = { itemIdentifier: 'c' }
+    return report
   })
+  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b', 'c'])
 })
 
 t.test('the error of a record without a result says that the handler returned none', async (t) => {
@@ -419,35 +269,3 @@ t.test('the error of a record without a result says that the handler returned no
   t.strictSame(failed((await handler(standardEvent('a', 'b'), testContext())) as never), ['b'])
   t.match(errors, [{ name: 'Error', message: 'The handler returned no result for the record' }])
 })
-
-// A handler that does not pass Middy's signal on. Near the timeout, its response may come from the early timeout.
-const refused: [what: string, respond: (event: SQSEvent, report: SQSBatchResponse) => unknown, message: RegExp][] = [
-  ['too few results', () => [ok, no], /2 results for 3 records/],
-  [
-    'an id that is not in the batch, in the report',
-    (_event, report) => {
-      report.batchItemFailures.push({ itemIdentifier: 'unknown' })
-      return report
-    },
-    /entry 1 is not a record of the batch/,
-  ],
-]
-for (const [what, respond, message] of refused) {
-  t.test(`${what} are refused also if the time budget has ended the batch`, async (t) => {
-    const clock = mockClock(t)
-    const held = heldRecords()
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async (event, context) => {
-        const report = await eachRecord(held.handle)(event, context)
-        return respond(event, report) as never
-      })
-    const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
-    await settled()
-    held.succeed('a')
-    held.succeed('b')
-    await settled()
-    clock.advance(950)
-    await t.rejects(result, { name: 'TypeError', message })
-  })
-}

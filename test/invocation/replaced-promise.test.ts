@@ -3,7 +3,7 @@ import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { standardEvent } from '../support/events.ts'
-import { testContext } from '../support/handlers.ts'
+import { batchHandlerOf, testContext } from '../support/handlers.ts'
 
 const NativePromise = Promise
 const REFUSED = {
@@ -31,9 +31,7 @@ t.test('boundedSqsBatch() refuses a replaced global Promise', (t) => {
 
 t.test('if the global Promise is replaced later, the invocation fails before any record starts', async (t) => {
   restoring(t)
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(() => t.fail('started')))
+  const handler = batchHandlerOf(eachRecord(() => t.fail('started')))
   replacePromise()
   await t.rejects(handler(standardEvent('a'), testContext()), REFUSED)
 })

@@ -1,9 +1,8 @@
-import middy from '@middy/core'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
+import { eachRecord } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
 t.test('records that are in flight or have not started when the time is up are reported', async (t) => {
@@ -20,14 +19,15 @@ t.test('records that are in flight or have not started when the time is up are r
 
 t.test('records that the inner handler did not wait for are reported', async (t) => {
   const held = heldRecords()
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
-    .handler(async (event, context) => {
+  const handler = batchHandlerOf(
+    async (event, context) => {
       void eachRecord(held.handle)(event, context)
       await settled()
       held.succeed('a')
       await settled()
       return { batchItemFailures: [] }
-    })
+    },
+    { concurrency: 2 },
+  )
   t.strictSame(failed(await handler(standardEvent('a', 'b', 'c', 'd'), testContext())), ['b', 'c', 'd'])
 })

@@ -10,13 +10,19 @@ import {
   paginateListStackResources,
   type Stack,
 } from '@aws-sdk/client-cloudformation'
-import { CloudWatchClient, DescribeAlarmHistoryCommand, GetMetricStatisticsCommand } from '@aws-sdk/client-cloudwatch'
+import {
+  CloudWatchClient,
+  DescribeAlarmHistoryCommand,
+  type Dimension,
+  GetMetricStatisticsCommand,
+} from '@aws-sdk/client-cloudwatch'
 import { CloudWatchLogsClient, paginateFilterLogEvents } from '@aws-sdk/client-cloudwatch-logs'
 import {
   GetAccountSettingsCommand,
   GetFunctionConfigurationCommand,
   InvokeCommand,
   LambdaClient,
+  PutFunctionConcurrencyCommand,
   UpdateEventSourceMappingCommand,
   UpdateFunctionCodeCommand,
 } from '@aws-sdk/client-lambda'
@@ -103,6 +109,21 @@ export function connect() {
       if (/does not exist/.test((error as Error).message)) return undefined
       throw error
     }
+  }
+
+  async function sumOfMetric(MetricName: string, dimension: Dimension, start: number): Promise<number> {
+    const { Datapoints = [] } = await cloudWatch.send(
+      new GetMetricStatisticsCommand({
+        Namespace: 'AWS/Lambda',
+        MetricName,
+        Dimensions: [dimension],
+        StartTime: new Date(start),
+        EndTime: new Date(),
+        Period: 60,
+        Statistics: ['Sum'],
+      }),
+    )
+    return Datapoints.reduce((sum, { Sum = 0 }) => sum + Sum, 0)
   }
 
   return {
@@ -195,6 +216,10 @@ export function connect() {
       return JSON.parse(text)
     },
 
+    async reserve(FunctionName: string, ReservedConcurrentExecutions: number): Promise<void> {
+      await lambda.send(new PutFunctionConcurrencyCommand({ FunctionName, ReservedConcurrentExecutions }))
+    },
+
     async enableMapping(UUID: string): Promise<void> {
       await lambda.send(new UpdateEventSourceMappingCommand({ UUID, Enabled: true }))
     },
@@ -235,21 +260,11 @@ export function connect() {
       return lines
     },
 
-    /** The sum of a metric of an event source mapping. */
-    async mappingMetric(uuid: string, MetricName: string, start: number): Promise<number> {
-      const { Datapoints = [] } = await cloudWatch.send(
-        new GetMetricStatisticsCommand({
-          Namespace: 'AWS/Lambda',
-          MetricName,
-          Dimensions: [{ Name: 'EventSourceMappingUUID', Value: uuid }],
-          StartTime: new Date(start),
-          EndTime: new Date(),
-          Period: 60,
-          Statistics: ['Sum'],
-        }),
-      )
-      return Datapoints.reduce((sum, { Sum = 0 }) => sum + Sum, 0)
-    },
+    mappingMetric: (uuid: string, metric: string, start: number) =>
+      sumOfMetric(metric, { Name: 'EventSourceMappingUUID', Value: uuid }, start),
+
+    throttles: (functionName: string, start: number) =>
+      sumOfMetric('Throttles', { Name: 'FunctionName', Value: functionName }, start),
 
     async hasAlarmed(AlarmName: string): Promise<boolean> {
       const history = { AlarmName, HistoryItemType: 'StateUpdate' } as const

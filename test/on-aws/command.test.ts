@@ -139,7 +139,7 @@ t.test('an account with too little concurrency is refused', async (t) => {
   t.equal(await codeOf(child), 2)
   t.match(
     output.stderr,
-    /^proof:aws: at least 29 concurrent executions must be free in account 123456789012, eu-west-1 \(at 127\.0\.0\.1:\d+, which is not AWS\), but only 10 are\. /,
+    /^proof:aws: at least 35 concurrent executions must be free in account 123456789012, eu-west-1 \(at 127\.0\.0\.1:\d+, which is not AWS\), but only 10 are\. /,
   )
   t.notOk(calls.includes('CreateStack'))
 })

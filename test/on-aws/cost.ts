@@ -40,9 +40,9 @@ export function costs(): Cost[] {
     },
     // Sent, deleted, dead-lettered; received and delayed in each delivery. Few messages are delivered more often.
     {
-      what: 'calls of SQS, three for each message and two for each of its deliveries, of which at most four count',
+      what: 'calls of SQS, three for each message and two for each of its deliveries, of which mostly at most four count',
       amount: sum(({ queue }) =>
-        queue ? queue.messages * (3 + 2 * Math.min(queue.maxReceives ?? MAX_RECEIVES, 4)) : 0,
+        queue ? queue.messages * (3 + 2 * (queue.deliveries ?? Math.min(queue.maxReceives ?? MAX_RECEIVES, 4))) : 0,
       ),
       dollars: PRICES.millionFifoCalls / MILLION,
     },

@@ -1,5 +1,6 @@
 /** The experiments: what is expected, what is sent, and what is observed. All of them send before the first observes. */
 import { deliveryExperiments } from './deliveries.ts'
+import { mappingExperiments } from './mappings.ts'
 import { ALARM_PERIOD, type Name } from './template.ts'
 
 /** A line that a function wrote into its log. */
@@ -25,6 +26,8 @@ export interface Proof {
   send(name: Name, bodies: readonly object[]): Promise<void>
   /** Enables the mapping of a function. */
   enable(name: Name): Promise<void>
+  /** Limits how many invocations of a function run at the same time. */
+  reserve(name: Name, executions: number): Promise<void>
   /** Invokes a function without a queue. Returns its response. */
   // biome-ignore lint/suspicious/noExplicitAny: each function returns its own
   invoke(name: Name): Promise<any>
@@ -36,6 +39,8 @@ export interface Proof {
   deadLetters(name: Name): Promise<any[]>
   /** The sum of a metric of the function's mapping since the start of the run. */
   metric(name: Name, metric: string): Promise<number>
+  /** How many invocations of a function Lambda has refused since the start of the run. */
+  throttles(name: Name): Promise<number>
   /** Whether the alarm of the function has been in the state ALARM. */
   hasAlarmed(name: Name): Promise<boolean>
   /** Reads until `isDone`, or until the seconds since `from` (default: now) have passed. Returns the last value. */
@@ -158,6 +163,7 @@ const GROUP_SIZE = 10
 
 export const EXPERIMENTS: readonly Experiment[] = [
   ...deliveryExperiments(200),
+  ...mappingExperiments,
   nodeFlags('flags of Node in nodejs22.x', 'flags22'),
   nodeFlags('flags of Node in nodejs24.x', 'flags24'),
   {

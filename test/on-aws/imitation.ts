@@ -127,6 +127,7 @@ export async function imitateAws(t: Test, { ignoresDelays = false } = {}) {
       )
       if (mapping && resource(mapping).Enabled && !started.has(mapping)) await aws.enableMapping(mapping)
     },
+    async reserve() {},
     async invoke(functionName) {
       const [file, exportName] = handlerOf(functionName)
       const env = resource(functionName).Environment.Variables

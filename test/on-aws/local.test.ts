@@ -3,7 +3,8 @@ import { EXPERIMENTS, type Experiment } from './experiments.ts'
 import { imitateAws } from './imitation.ts'
 import { run } from './run.ts'
 
-// The others need what only AWS has: metrics, reports of Lambda, a real CPU share, and loop detection.
+// The others need what only AWS has: metrics, reports of Lambda, a real CPU share, loop detection, and throttling. fauxqs
+// puts one message of a group into a batch, so it cannot show what happens to those behind a failed one.
 const NAMES = [
   'flags of Node in nodejs24.x',
   'require() of an ES module with NODE_OPTIONS=--experimental-require-module',

@@ -1,4 +1,4 @@
-// `npm run test:proof-moto` makes the calls of the proof on moto, which imitates all services of AWS that it needs.
+// `.ci/moto` makes the calls of the proof on moto, which imitates all services of AWS that it needs.
 import { spawn } from 'node:child_process'
 import { text } from 'node:stream/consumers'
 import {
@@ -10,6 +10,7 @@ import {
 import {
   GetEventSourceMappingCommand,
   GetFunctionCommand,
+  GetFunctionConcurrencyCommand,
   LambdaClient,
   ListFunctionsCommand,
 } from '@aws-sdk/client-lambda'
@@ -89,6 +90,13 @@ t.test('each call to AWS that moto knows', async (t) => {
   await aws.enableMapping(physical('LargeMapping'))
   const mapping = await new LambdaClient().send(new GetEventSourceMappingCommand({ UUID: physical('LargeMapping') }))
   t.equal(mapping.State, 'Enabled')
+
+  await aws.reserve(physical('ThrottledFunction'), 1)
+  const { ReservedConcurrentExecutions } = await new LambdaClient().send(
+    new GetFunctionConcurrencyCommand({ FunctionName: physical('ThrottledFunction') }),
+  )
+  t.equal(ReservedConcurrentExecutions, 1)
+  t.equal(await aws.throttles(physical('ThrottledFunction'), Date.now() - 60_000), 0)
 
   const bodies = Array.from({ length: 25 }, (_, number) => `body ${number}`)
   await aws.send(

@@ -142,13 +142,17 @@ function openProof({ aws, resources, startedAt, signal, pace }: Deployed): Proof
     sleep: pause,
     send(name, bodies) {
       const fifo = (SETUPS[name] as Setup).queue?.fifo
-      const messages = bodies.map((body, index) => ({
-        MessageBody: JSON.stringify({ name, ...body }),
-        ...(fifo ? { MessageGroupId: (body as { group: string }).group, MessageDeduplicationId: String(index) } : {}),
-      }))
+      const messages = bodies.map((body, index) => {
+        const { group } = body as { readonly group: string }
+        return {
+          MessageBody: JSON.stringify({ name, ...body }),
+          ...(fifo ? { MessageGroupId: group, MessageDeduplicationId: `${group}-${index}` } : {}),
+        }
+      })
       return aws.send(physical(idsOf(name).queue), messages, signal)
     },
     enable: (name) => aws.enableMapping(physical(idsOf(name).mapping)),
+    reserve: (name, executions) => aws.reserve(physical(idsOf(name).fn), executions),
     invoke: (name) => aws.invoke(physical(idsOf(name).fn)),
     async reports(name) {
       const lines = await readLog()
@@ -164,6 +168,7 @@ function openProof({ aws, resources, startedAt, signal, pace }: Deployed): Proof
     },
     // CloudWatch counts by the minute.
     metric: (name, metric) => aws.mappingMetric(physical(idsOf(name).mapping), metric, startedAt - 60_000),
+    throttles: (name) => aws.throttles(physical(idsOf(name).fn), startedAt - 60_000),
     hasAlarmed: (name) => aws.hasAlarmed(physical(idsOf(name).alarm)),
     async until(seconds, read, isDone, from = Date.now()) {
       const end = from + seconds * 1000 * pace

@@ -17,6 +17,8 @@ export interface QueueSetup {
   readonly delays?: boolean
   /** Whether the mapping has the metrics EventCount, and an alarm. Default false. */
   readonly metrics?: boolean
+  /** How often an average message is delivered, if this is more than `maxReceives` or 4. */
+  readonly deliveries?: number
   /** The number of messages that the experiments send. */
   readonly messages: number
 }
@@ -65,6 +67,24 @@ export const SETUPS = {
     handler: 'sqs.backoff',
     queue: { batchSize: 10, visibility: 30, maxReceives: 4, delays: true, messages: 60 },
     invocations: 240,
+  },
+  groups: {
+    handler: 'sqs.groups',
+    queue: { fifo: true, batchSize: 10, visibility: 60, maxReceives: 10, enabled: false, delays: true, messages: 9 },
+    invocations: 30,
+  },
+  throttled: {
+    handler: 'sqs.throttled',
+    memory: 128,
+    timeout: 15,
+    queue: { batchSize: 1, visibility: 300, enabled: false, messages: 6 },
+    invocations: 12,
+  },
+  polling: {
+    handler: 'sqs.polling',
+    memory: 256,
+    queue: { batchSize: 10, maxReceives: 30, deliveries: 11, messages: 100 },
+    invocations: 1100,
   },
   flags22: { handler: 'index.flags', runtime: 'nodejs22.x', invocations: 2 },
   flags24: { handler: 'index.flags', invocations: 2 },

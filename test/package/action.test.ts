@@ -66,8 +66,8 @@ t.test('the action sets up Node itself if that of the runner is too old', async 
   const script = /node -p '(.*)' \|\|/.exec(check?.run ?? '')?.[1] ?? ''
   for (const [version, isOld] of [
     ['20.19.0', true],
-    ['22.12.0', true],
-    ['22.13.0', false],
+    ['22.17.0', true],
+    ['22.18.0', false],
     ['24.0.0', false],
   ] as const) {
     const text = script.replaceAll('process.versions.node', JSON.stringify(version))

@@ -63,15 +63,3 @@ t.test('the response is a new object each time, and frozen with its list', async
     t.strictSame(first, expected)
   }
 })
-
-t.test('an empty batch is a success', async (t) => {
-  t.strictSame(await handlerOf(() => t.fail('no record'))({ Records: [] }), { batchItemFailures: [] })
-})
-
-t.test('if every seventh of 10,000 records fails, exactly these are reported', async (t) => {
-  const handle = handlerOf(async (_record, _context, { index }) => {
-    if (index % 7 === 0) throw new Error('seven')
-  })
-  const expected = ids(10_000).filter((_id, index) => index % 7 === 0)
-  t.strictSame(failed(await handle(standardEvent(...ids(10_000)))), expected)
-})

@@ -2,10 +2,10 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
+import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, keep, noteFailures } from '../support/failures.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { failed, handlerOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
 t.test('failure handlers run once for a batch that responds, and otherwise at most once', async (t) => {
@@ -65,24 +65,6 @@ t.test('failure handlers run once for a batch that responds, and otherwise at mo
     await t.rejects(handler(event, testContext()), { name: 'TypeError' })
     t.strictSame(calls.splice(0), [])
   })
-})
-
-t.test("failure handlers do not run after Middy's early timeout, even if time is left", async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const { calls, onFailure } = noteFailures(keep('x2'))
-  const handler = middy({ timeoutEarlyInMillis: 500 })
-    .use(boundedSqsBatch({ logger: false, timeBudget: false, onFailure }))
-    .handler(eachRecord(held.handle))
-  const result = handler(standardEvent('x1', 'a', 'x2'), timedContext(550))
-  await settled()
-  held.succeed('a')
-  held.fail('x1')
-  await settled()
-  clock.advance(50)
-  await t.rejects(result, { name: 'TimeoutError' })
-  await settled()
-  t.strictSame(calls, [])
 })
 
 t.test('throwOnFullBatchFailure counts the failures that the failure handlers returned', async (t) => {

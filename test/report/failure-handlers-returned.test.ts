@@ -10,15 +10,9 @@ import { logged } from '../support/output.ts'
 
 const accepted: [what: string, result: (failures: readonly RecordFailure[]) => unknown][] = [
   ['some of them', (failures) => failures.slice(1)],
-  ['in another order', (failures) => failures.slice(1).reverse()],
   ['copies', (failures) => failures.slice(1).map((failure) => ({ ...failure }))],
-  ['copies of the records', (failures) => failures.slice(1).map(({ record }) => ({ record: { ...record, body: {} } }))],
   ['one of them twice', ([, second, third]) => [third, second, third, second]],
-  ['a frozen array', (failures) => Object.freeze(failures.slice(1))],
   ['an array with its own map()', (failures) => Object.assign(failures.slice(1), { map: () => [] })],
-  ['a promise', async (failures) => failures.slice(1)],
-  ['a promise that resolves later', (failures) => settled().then(() => failures.slice(1))],
-  ['a thenable', (failures) => ({ then: (resolve: (value: unknown) => void) => resolve(failures.slice(1)) })],
 ]
 for (const [what, result] of accepted) {
   t.test(`a failure handler may return ${what}`, async (t) => {
@@ -45,39 +39,21 @@ const NOT_GIVEN =
 const refused: [what: string, result: (failures: readonly RecordFailure[]) => unknown, line: RegExp][] = [
   ['undefined, from a forgotten return', () => undefined, /^TypeError: The failure handler returned undefined; return/],
   ['null', () => null, /returned null/],
-  ['true', () => true, /returned a boolean/],
-  ['a string', () => 'x1', /returned a string/],
   ['an object', () => ({}), /returned an object/],
-  ['a response', () => ({ batchItemFailures: [] }), /returned an object/],
-  ['an object with a length', () => ({ length: 0 }), /returned an object/],
-  ['a set', (failures) => new Set(failures), /returned an object/],
-  ['an array with undefined', entry(undefined), NOT_GIVEN],
   ['an array with null', entry(null), NOT_GIVEN],
   ['an array with a hole', (failures) => Object.assign([failures[0]], { length: 2 }), NOT_GIVEN],
-  ['ids', (failures) => failures.map(idOf), /entry 0 is not a failure that it received/],
   ['records', (failures) => failures.map(({ record }) => record), /entry 0 is not a failure that it received/],
   ['an unknown id', entry({ record: { messageId: 'z' } }), NOT_GIVEN],
   ['the id of a record that succeeded', entry({ record: { messageId: 'a' } }), NOT_GIVEN],
-  ['the id of a record that was blocked', entry({ record: { messageId: 'x3' } }), NOT_GIVEN],
-  ['an id that is not a string', entry({ record: { messageId: { toString: () => 'x2' } } }), NOT_GIVEN],
   ['an array of length 2 ** 32 - 1', (failures) => Object.assign([failures[0]], { length: 2 ** 32 - 1 }), NOT_GIVEN],
   ['a list of length -1', ofLength(-1), /returned an array/],
-  ['a list of length NaN', ofLength(NaN), /returned an array/],
-  ['a list of length Infinity', ofLength(Infinity), /entry 2 is not a failure that it received/],
-  ['a revoked proxy', () => revoked([]), /revoked/],
   ['a proxy that throws', () => trapped([]), /^Error: trap/],
   ['an entry that throws', (failures) => [failures[0], trapped([])], /^Error: trap/],
   ['a rejection', () => Promise.reject(new Error('SQS is down')), /^Error: SQS is down/],
-  ['a rejection with undefined', () => Promise.reject(), /^thrown undefined/],
   [
     'a rejection with a value that throws when it is read',
     () => Promise.reject(revoked([])),
     /^an error that throws when it is read/,
-  ],
-  [
-    'a thenable that rejects',
-    () => ({ then: (_: unknown, reject: (e: unknown) => void) => reject('no') }),
-    /^thrown string: no/,
   ],
   [
     'an error that it throws at once',

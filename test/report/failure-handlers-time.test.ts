@@ -1,5 +1,5 @@
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import {
   type BoundedSqsBatchOptions,
@@ -11,7 +11,7 @@ import {
 import { busyClock, mockClock, openTimers, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
-import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
+import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
 import { logged, unhandledRejections } from '../support/output.ts'
@@ -90,25 +90,6 @@ t.test('a failure handler that hangs and does not use its request does not keep 
   t.equal(forever.length, 1)
 })
 
-t.test('a failure handler that respects its signal may still return the failures that remain', async (t) => {
-  const clock = mockClock(t)
-  const held = heldFailures()
-  const { calls, onFailure } = noteFailures()
-  const lines = await logged(async () => {
-    const handle = handlerOf(failing, { onFailure: [held.onFailure, onFailure], logger: undefined })
-    const result = handle(standardEvent('x1', 'a', 'x2'), timedContext(10_000))
-    await settled()
-    held.signal()?.addEventListener('abort', () => void settled().then(() => held.resolve(held.given.slice(1))))
-    clock.advance(9_900)
-    t.strictSame(failed(await result), ['x2'])
-  })
-  t.strictSame(calls, [])
-  t.strictSame(failureHandlerLines(lines), [
-    'Error: The time for the failure handlers is over: the response needs the last 100 ms before the timeout',
-  ])
-  t.equal(openTimers(clock), 0)
-})
-
 t.test('the time of a failure handler may be over before it returns its promise', async (t) => {
   const clock = mockClock(t)
   function onFailure() {
@@ -147,26 +128,6 @@ t.test('a failure handler that settles in time is not aborted and leaves no time
   t.equal(third.signal()?.aborted, false)
 })
 
-t.test('with less than 100 ms left no failure handler is called, and one log line says so', async (t) => {
-  const clock = mockClock(t)
-  const records = heldRecords()
-  const { calls, onFailure } = noteFailures()
-  const lines = await logged(async () => {
-    const options = { timeBudget: false, onFailure: [onFailure, onFailure], logger: undefined } as const
-    const result = handlerOf(records.handle, options)(standardEvent('x1', 'a'), timedContext(150))
-    await settled()
-    records.succeed('a')
-    clock.advance(51)
-    records.fail('x1')
-    t.strictSame(failed(await result), ['x1'])
-  })
-  t.strictSame(calls, [])
-  t.strictSame(failureHandlerLines(lines), [
-    'Error: The time for the failure handlers is over: the response needs the last 100 ms before the timeout',
-  ])
-  t.equal(openTimers(clock), 0)
-})
-
 t.test('with 0 ms left or less no failure handler is called', async (t) => {
   for (const left of [0, -3]) {
     const keepBusy = busyClock(t)
@@ -197,22 +158,6 @@ t.test('the result of a failure handler that blocks the thread past its time is 
   })
   t.strictSame(calls, [])
   t.match(failureHandlerLines(lines), [/the response needs the last 100 ms before/])
-})
-
-t.test('timeBudget: false does not change the 100 ms', async (t) => {
-  const clock = mockClock(t)
-  const held = heldFailures()
-  const handler = middy({ timeoutEarlyInMillis: 0 })
-    .use(boundedSqsBatch({ logger: false, timeBudget: false, onFailure: held.onFailure }))
-    .handler(eachRecord(failing))
-  const result = handler(standardEvent('x'), timedContext(1000))
-  await settled()
-  clock.advance(899)
-  t.equal(held.signal()?.aborted, false)
-  clock.advance(1)
-  t.equal(held.signal()?.aborted, true)
-  clock.advance(25)
-  t.strictSame(failed(await result), ['x'])
 })
 
 t.test('without a remaining time, or with one too long for a timer, failure handlers have no limit', async (t) => {
@@ -254,20 +199,4 @@ t.test('with failure handlers, records abort 2,000 ms or 20 % of the time before
     t.strictSame(failed(await result), ['x'])
     clock.exit()
   }
-})
-
-t.test('a failure handler that hangs after another inner handler has the same time limit', async (t) => {
-  const clock = mockClock(t)
-  const held = heldFailures()
-  const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyInMillis: 0 })
-    .use(boundedSqsBatch({ logger: false, onFailure: held.onFailure }))
-    .handler(async () => listOf('x'))
-  const result = handler(standardEvent('x', 'a'), timedContext(1000))
-  await settled()
-  clock.advance(899)
-  t.equal(held.signal()?.aborted, false)
-  clock.advance(1)
-  t.equal(held.signal()?.aborted, true)
-  clock.advance(25)
-  t.strictSame(failed(await result), ['x'])
 })

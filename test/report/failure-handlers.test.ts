@@ -1,8 +1,7 @@
 import middy from '@middy/core'
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { Context, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import {
-  type BoundedSqsBatchOptions,
   boundedSqsBatch,
   eachChunk,
   eachRecord,
@@ -16,7 +15,7 @@ import {
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { logged, warned } from '../support/output.ts'
 
@@ -118,9 +117,7 @@ t.test('on a FIFO queue a failure handler gets only the first failed record of e
   ]
   for (const [what, handle] of inner) {
     const { calls, onFailure } = noteFailures(() => [])
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false, onFailure }))
-      .handler(handle as never)
+    const handler = batchHandlerOf(handle as never, { onFailure })
     t.strictSame(failed(await handler(event, testContext())), ['a2', 'a3', 'c2'], what)
     t.strictSame(calls, [['a1', 'c1']], what)
   }
@@ -158,9 +155,7 @@ t.test(
         errors.push(...failures.map(({ error }) => error))
         return failures.slice(0, 1)
       })
-      const handler = middy<SQSEvent, SQSBatchResponse>()
-        .use(boundedSqsBatch({ logger: false, onFailure }))
-        .handler(inner as never)
+      const handler = batchHandlerOf(inner as never, { onFailure })
       t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'], what)
       t.strictSame(calls, [['x', 'b']], what)
       const messages = { 'a list': /reported/, 'settled results': 'r' }[what] ?? /x failed/
@@ -204,16 +199,17 @@ t.test('a failure handler gets no record that the rate limit admitted but that d
   for (let waits = 0; waits < 10; waits++) {
     const started: string[] = []
     const { calls, onFailure } = noteFailures()
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false, onFailure, rateLimit: { limit: 100, interval: 1000 } }))
-      .handler(async (event: SQSEvent, context) => {
+    const handler = batchHandlerOf(
+      async (event: SQSEvent, context) => {
         void eachRecord(({ messageId }) => {
           started.push(messageId)
           return new Promise(() => {})
         })(event, context)
         for (let wait = 0; wait < waits; wait++) await null
         return { batchItemFailures: [] }
-      })
+      },
+      { onFailure, rateLimit: { limit: 100, interval: 1000 } },
+    )
     t.strictSame(failed(await handler(standardEvent(...ids(20)), testContext())), ids(20))
     t.ok(started.length > 0 && started.length < 20, `${started.length} started`)
     t.strictSame(calls, [started])
@@ -286,25 +282,4 @@ t.test('the request of a failure handler has the event, the context, a signal an
     t.equal(request?.signal.aborted, false)
     t.strictSame(failureHandlerLines(lines), expected === 1 ? ['Error: queue q is unknown'] : [])
   }
-})
-
-t.test('a logger is called for each failed record, also for handled ones', async (t) => {
-  const calls: unknown[] = []
-  const logger: BoundedSqsBatchOptions['logger'] = (error, { messageId }) => calls.push([messageId, String(error)])
-  const response = await handlerOf(failing, { onFailure: keep('x2'), logger })(standardEvent('x1', 'a', 'x2'))
-  t.strictSame(failed(response), ['x2'])
-  t.strictSame(calls, [
-    ['x1', 'Error: x1 failed'],
-    ['x2', 'Error: x2 failed'],
-  ])
-})
-
-t.test('a failure handler may return every third of 10,000 failures', async (t) => {
-  const all = ids(10_000).map((id) => `x${id}`)
-  const onFailure: FailureHandler = (failures) => failures.filter((_failure, index) => index % 3 === 0)
-  const response = await handlerOf(failing, { onFailure })(standardEvent(...all))
-  t.strictSame(
-    failed(response),
-    all.filter((_id, index) => index % 3 === 0),
-  )
 })

@@ -28,17 +28,6 @@ t.test(
   },
 )
 
-t.test('onSummary is called for a batch without failures and for an empty batch', async (t) => {
-  const counts: number[][] = []
-  const handle = handlerOf(failing, { onSummary: ({ records, succeeded }) => counts.push([records, succeeded]) })
-  await handle(standardEvent('a', 'b'))
-  await handle({ Records: [] })
-  t.strictSame(counts, [
-    [2, 2],
-    [0, 0],
-  ])
-})
-
 t.test('onSummary is called before a FullBatchFailureError, and not for an invalid event', async (t) => {
   const counts: number[] = []
   const handle = handlerOf(failing, { throwOnFullBatchFailure: true, onSummary: ({ records }) => counts.push(records) })
@@ -144,13 +133,6 @@ t.test('no timer is left after onSummary, whether it succeeds or fails', async (
   }
 })
 
-t.test('an onSummary that is not a function is refused', (t) => {
-  t.throws(() => boundedSqsBatch({ onSummary: 'metrics' as never }), {
-    name: 'TypeError',
-    message: /expected option onSummary to be a function, got "metrics" \(a string\)/,
-  })
-  t.end()
-})
 t.test('an onSummary that hangs when no time is left does not keep the records in memory', async (t) => {
   mockClock(t)
   const forever: (() => void)[] = []
@@ -166,23 +148,6 @@ t.test('an onSummary that hangs when no time is left does not keep the records i
   await collectReferences(record)
   t.equal(record.deref(), undefined)
   t.equal(forever.length, 1)
-})
-
-t.test('if no time is left, onSummary is called but not awaited', async (t) => {
-  const clock = mockClock(t)
-  let calls = 0
-  const handle = handlerOf(() => new Promise(() => {}), {
-    timeBudget: { abort: 10 },
-    onSummary: () => {
-      calls++
-      return new Promise(() => {})
-    },
-  })
-  const result = handle(standardEvent('a'), timedContext(1000))
-  await settled()
-  clock.advance(990)
-  t.strictSame(failed(await result), ['a'])
-  t.equal(calls, 1)
 })
 
 t.test(

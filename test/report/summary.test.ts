@@ -1,11 +1,10 @@
 import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BatchSummary, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { RECORD, summaries } from '../support/tracing.ts'
 
@@ -89,15 +88,6 @@ t.test('p50 and p95 are the smallest durations that 50 % and 95 % of the duratio
   }
 })
 
-t.test('synchronous handlers are measured separately, also if other records wait for their slot', async (t) => {
-  const keepBusy = busyClock(t)
-  const noted = summaries(t)
-  const handle = handlerOf(({ messageId }) => keepBusy(Number(messageId.slice(1))), { concurrency: 2 })
-  const event = (name: string) => standardEvent(...[0, 7, 3, 12, 3].map((time) => `${name}${time}`))
-  await Promise.all([handle(event('a')), handle(event('b'))])
-  for (const name of ['a0', 'b0']) t.strictSame(noted.get(name)?.durations, { p50: 3, p95: 12, max: 12 }, name)
-})
-
 t.test('durations are rounded to a microsecond', async (t) => {
   const keepBusy = busyClock(t)
   const noted = summaries(t)
@@ -144,16 +134,15 @@ t.test('a duration does not include the time that a tracing subscriber takes for
 t.test('with chunks, the summary counts records, and peakInFlight counts chunks', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, concurrency: 2 }))
-    .handler(
-      eachChunk(3, async (records) => {
-        await settled()
-        clock.advance(5)
-        if (records[0]?.messageId === 'm3') return [records[1], records[2]].map(String) as never
-        return { batchItemFailures: records.slice(2).map(({ messageId }) => ({ itemIdentifier: messageId })) }
-      }),
-    )
+  const handler = batchHandlerOf(
+    eachChunk(3, async (records) => {
+      await settled()
+      clock.advance(5)
+      if (records[0]?.messageId === 'm3') return [records[1], records[2]].map(String) as never
+      return { batchItemFailures: records.slice(2).map(({ messageId }) => ({ itemIdentifier: messageId })) }
+    }),
+    { concurrency: 2 },
+  )
   t.strictSame(failed(await handler(standardEvent(...ids(7)), testContext())), ['m2', 'm3', 'm4', 'm5'])
   t.match(noted.get('m0'), { records: 7, succeeded: 3, failed: 4, reported: 4, handled: 0, peakInFlight: 2 })
 })
@@ -165,9 +154,7 @@ t.test('if no handler ran, the summary has no durations', async (t) => {
   await handlerOf(() => {})({ Records: [] })
   t.strictSame(noted.get(undefined), { records: 0, succeeded: 0, failed: 0, ...none, reported: 0, ...nothing })
 
-  const other = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'm1' }] }))
+  const other = batchHandlerOf(async () => ({ batchItemFailures: [{ itemIdentifier: 'm1' }] }))
   await other(standardEvent('m0', 'm1', 'm2'), testContext())
   t.strictSame(noted.get('m0'), { records: 3, succeeded: 2, failed: 1, ...none, reported: 1, ...nothing })
 
@@ -211,42 +198,10 @@ t.test('timeLeft is measured after the failure handlers', async (t) => {
   t.equal(noted.get('m0')?.timeLeft, 9_700)
 })
 
-t.test('timeLeft is that of the context that the inner handler passes on', async (t) => {
-  const clock = mockClock(t)
-  const left: unknown[] = []
-  const handleRecords = eachRecord(() => clock.advance(100))
-  const handler = middy({ timeoutEarlyInMillis: 0 })
-    .use(boundedSqsBatch({ onSummary: ({ timeLeft }) => left.push(timeLeft) }))
-    .handler((event: SQSEvent) => handleRecords(event, timedContext(5_000)))
-  await handler(standardEvent('a'), {} as Context)
-  t.strictSame(left, [4_900])
-})
-
 t.test('timeLeft is 0 if the batch ends after the timeout of the function', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
   const handle = handlerOf(() => clock.advance(10_001), { timeBudget: false })
   await handle(standardEvent('m0'), timedContext(10_000))
   t.equal(noted.get('m0')?.timeLeft, 0)
-})
-
-t.test('a handler that still runs after its timeout counts as in flight', async (t) => {
-  const clock = mockClock(t)
-  const noted = summaries(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, {
-    concurrency: 2,
-    recordTimeout: 500,
-    rateLimit: { limit: 1, interval: 900 },
-  })
-  const result = handle(standardEvent('m0', 'm1'))
-  await settled()
-  clock.advance(500)
-  await settled()
-  clock.advance(401)
-  await settled()
-  t.strictSame(held.running(), ['m0', 'm1'])
-  held.succeed('m1')
-  t.strictSame(failed(await result), ['m0'])
-  t.match(noted.get('m0'), { peakInFlight: 2, timedOut: 1 })
 })

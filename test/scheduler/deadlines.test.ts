@@ -106,11 +106,20 @@ t.test('with failure handlers more is kept, above all until all have completed',
   t.end()
 })
 
-t.test('the warning shows whole milliseconds', async (t) => {
+t.test('the warning is emitted once for each instance, and shows whole milliseconds', async (t) => {
+  const settings = { ...BATCH, timeBudget: { drain: 100, abort: 0 } }
   const warnings = await warned(() => {
-    deadlines({ ...BATCH, timeBudget: { drain: 100, abort: 0 } }, 1, 1, 99.9, 0)
+    for (const _ of [1, 2]) deadlines(settings, 1, 1, 99.9, 0)
   })
   t.match(warnings, [{ message: /the function has 100 ms left, and timeBudget reserves 100 ms/ }])
+  t.equal(warnings.length, 1)
+})
+
+t.test('if no time is left, no record starts, also without a budget', async (t) => {
+  const warnings = await warned(() => {
+    t.strictSame(deadlines({ ...BATCH, timeBudget: false }, 5, 5, 0, 7), { drainAt: 7, abortAt: 7 })
+  })
+  t.equal(warnings.length, 1)
 })
 
 t.test('the time left is a positive finite number, and also 0 on Managed Instances', (t) => {

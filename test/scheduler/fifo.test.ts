@@ -1,11 +1,10 @@
-import middy from '@middy/core'
 import type { SQSBatchResponse, SQSRecord } from 'aws-lambda'
 import PQueue from 'p-queue'
 import t from 'tap'
-import { boundedSqsBatch, RecordBlockedError } from '../../src/index.ts'
-import { mockClock, settled } from '../support/clock.ts'
-import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext } from '../support/handlers.ts'
+import { RecordBlockedError } from '../../src/index.ts'
+import { settled } from '../support/clock.ts'
+import { fifoEvent, sqsRecord } from '../support/events.ts'
+import { batchHandlerOf, failed, handlerOf, testContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 
 t.test('records of one group run one after another, groups in parallel', async (t) => {
@@ -37,24 +36,6 @@ t.test('a worker that finds no record that may start does not wait for a slot ag
   held.succeed('a1')
   await settled()
   held.succeed('a2')
-  t.strictSame(failed(await result), [])
-})
-
-t.test('of several records that may start, the earliest in the batch starts', async (t) => {
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { concurrency: 2 })(fifoEvent('a1', 'b1', 'c1', 'a2', 'b2', 'c2'))
-  for (const [running, next] of [
-    [['a1', 'b1'], 'b1'],
-    [['a1', 'c1'], 'c1'], // b2 is also ready, but c1 is earlier in the batch
-    [['a1', 'b2'], 'a1'],
-    [['b2', 'a2'], 'a2'],
-    [['b2', 'c2'], 'b2'],
-    [['c2'], 'c2'],
-  ] as const) {
-    await settled()
-    t.strictSame(held.running(), running)
-    held.succeed(next)
-  }
   t.strictSame(failed(await result), [])
 })
 
@@ -118,22 +99,9 @@ t.test('records of a FIFO queue without a group form one group; records of a sta
   t.strictSame(failed(await result), ['x1', 'x2', 's1'])
 })
 
-t.test('a record that timed out blocks its group while its handler still runs', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { recordTimeout: 100 })(fifoEvent('a1', 'a2', 'b1'))
-  await settled()
-  clock.advance(100)
-  await settled()
-  t.strictSame(failed(await result), ['a1', 'a2', 'b1'])
-  t.strictSame(held.started, ['a1', 'b1'])
-})
-
 t.test('if another inner handler reports a record, the rest of its message group is reported, too', async (t) => {
   function reportOf(returned: unknown) {
-    const handler = middy<never, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async () => returned as SQSBatchResponse)
+    const handler = batchHandlerOf(async () => returned as SQSBatchResponse)
     return handler(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3') as never, testContext())
   }
   const ok = { status: 'fulfilled', value: 1 }
@@ -142,25 +110,6 @@ t.test('if another inner handler reports a record, the rest of its message group
   t.strictSame(failed(await reportOf([no, ok, ok, no, ok])), ['a1', 'a2', 'b2', 'a3'])
   t.strictSame(failed(await reportOf({ batchItemFailures: [{ itemIdentifier: 'b1' }] })), ['b1', 'b2'])
   t.strictSame(failed(await reportOf([ok, ok, ok, ok, ok])), [])
-})
-
-t.test('on a standard queue, nothing is added to the report of another inner handler', async (t) => {
-  const handler = middy<never, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async () => ({ batchItemFailures: [{ itemIdentifier: 'a1' }] }))
-  t.strictSame(failed(await handler(standardEvent('a1', 'a2') as never, testContext())), ['a1'])
-})
-
-t.test('records made by hand without attributes form one group on a FIFO queue', async (t) => {
-  const { eventSourceARN } = fifoEvent('a1').Records[0] as SQSRecord
-  const event = { Records: ['a', 'b', 'c'].map((messageId) => ({ messageId, body: '', eventSourceARN })) }
-  const started: string[] = []
-  const handle = handlerOf(({ messageId }) => {
-    started.push(messageId)
-    if (messageId === 'b') throw new Error('b')
-  })
-  t.strictSame(failed(await handle(event as never)), ['b', 'c'])
-  t.strictSame(started, ['a', 'b'])
 })
 
 t.test('a record made by hand without a group follows one whose group is empty', async (t) => {
@@ -174,17 +123,4 @@ t.test('a record made by hand without a group follows one whose group is empty',
   const event = { Records: [{ ...a, attributes: { MessageGroupId: '' } }, b] }
   t.strictSame(failed(await handle(event as never)), ['a', 'b'])
   t.strictSame(started, ['a'])
-})
-
-t.test("fifoFailure: 'batch' blocks nothing on a standard queue", async (t) => {
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { fifoFailure: 'batch', concurrency: 1 })(standardEvent('a', 'b', 'c'))
-  await settled()
-  held.fail('a')
-  await settled()
-  t.strictSame(held.running(), ['b'])
-  held.succeed('b')
-  await settled()
-  held.succeed('c')
-  t.strictSame(failed(await result), ['a'])
 })

@@ -1,14 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord, RecordTimeoutError } from '../../src/index.ts'
-import { activeTimers, mockClock, openTimers, passingClock, passTime, settled } from '../support/clock.ts'
+import { eachRecord, RecordTimeoutError } from '../../src/index.ts'
+import { activeTimers, mockClock, passingClock, passTime, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
-import { unhandledRejections, warned } from '../support/output.ts'
+import { warned } from '../support/output.ts'
 
 t.test('a record is reported at its timeout, its signal aborts, and other records go on', async (t) => {
   const clock = mockClock(t)
@@ -52,48 +51,6 @@ t.test('a timed-out record keeps its slot until its handler settles', async (t) 
   held.succeed('c')
   held.succeed('d')
   t.strictSame(failed(await result), ['a'], 'the success of a after its timeout does not count')
-})
-
-t.test('a handler that respects its signal frees its slot at the timeout', async (t) => {
-  const clock = mockClock(t)
-  const started: string[] = []
-  const handle = handlerOf(
-    ({ messageId }, _context, { signal }) => {
-      started.push(messageId)
-      if (messageId !== 'a') return undefined
-      return new Promise((_resolve, reject) => {
-        signal.addEventListener('abort', () => reject(signal.reason))
-      })
-    },
-    { recordTimeout: 100, concurrency: 1 },
-  )
-  const result = handle(standardEvent('a', 'b', 'c'))
-  await settled()
-  t.strictSame(started, ['a'])
-  clock.advance(100)
-  await settled()
-  t.strictSame(started, ['a', 'b', 'c'])
-  t.strictSame(failed(await result), ['a'])
-})
-
-t.test('a signal that is first read after the timeout is already aborted', async (t) => {
-  const clock = mockClock(t)
-  const { promise, resolve } = Promise.withResolvers<void>()
-  let signal: AbortSignal | undefined
-  const handle = handlerOf(
-    async (_record, _context, options) => {
-      await promise
-      signal = options.signal
-    },
-    { recordTimeout: 100 },
-  )
-  const result = handle(standardEvent('a'))
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a'])
-  resolve()
-  await settled()
-  t.equal(signal?.aborted, true)
 })
 
 t.test('if handlers that ignore their signal fill every slot for another recordTimeout, the batch ends', async (t) => {
@@ -141,42 +98,6 @@ t.test('handlers that respect their signal do not end the batch if the thread wa
   t.strictSame(failed(await result), ['m0', 'm1'])
 })
 
-t.test('a handler that ignores its signal causes fewer than 25 timers in nine times the recordTimeout', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  const result = handle(standardEvent(...ids(11)))
-  const { setTimeout } = globalThis
-  let timers = 0
-  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
-    timers++
-    return setTimeout(...args)
-  }) as typeof setTimeout
-  t.teardown(() => Object.assign(globalThis, { setTimeout }))
-  for (const id of ids(11).slice(1)) {
-    await settled()
-    for (let passed = 0; passed < 90; passed += 10) clock.advance(10)
-    held.succeed(id)
-  }
-  t.strictSame(failed(await result), ['m0'])
-  t.ok(timers < 25, `${timers} timers in nine times the timeout`)
-})
-
-t.test('the batch goes on as long as one slot has no unresponsive handler', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  const result = handle(standardEvent(...ids(6)))
-  await settled()
-  for (const id of ['m1', 'm2', 'm3', 'm4', 'm5']) {
-    t.strictSame(held.running(), ['m0', id])
-    clock.advance(90)
-    held.succeed(id)
-    await settled()
-  }
-  t.strictSame(failed(await result), ['m0'])
-})
-
 t.test('the time for which a worker waits between two records does not count towards the recordTimeout', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -213,44 +134,6 @@ for (const [deadline, options, context] of [
   )
 }
 
-t.test('a handler that settles long after its timeout frees its slot', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
-  const result = handle(standardEvent(...ids(6)))
-  await settled()
-  clock.advance(90)
-  held.succeed('m1')
-  await settled()
-  clock.advance(90)
-  held.succeed('m2')
-  await settled()
-  clock.advance(90)
-  t.strictSame(held.running(), ['m0', 'm3'], 'm0 ignores its signal, so it keeps its slot')
-  held.fail('m0')
-  await settled()
-  t.strictSame(held.running(), ['m3', 'm4'])
-  passTime(clock, 199)
-  held.succeed('m4')
-  await settled()
-  t.strictSame(held.running(), ['m3', 'm5'], 'the batch goes on, because only m3 ignores its signal')
-  held.succeed('m5')
-  t.strictSame(failed(await result), ['m0', 'm3', 'm4'])
-})
-
-t.test('a record that hangs does not delay the response once the others are done', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const begin = performance.now()
-  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b'))
-  await settled()
-  held.succeed('b')
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a'])
-  t.equal(performance.now() - begin, 100)
-})
-
 t.test('after an invocation has ended, the next one has the full concurrency', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
@@ -270,21 +153,6 @@ t.test('after an invocation has ended, the next one has the full concurrency', a
   await settled()
   t.strictSame(failed(await second), ['y'])
   t.strictSame(held.started, ['a', 'b', 'c', 'x', 'y', 'z'], 'd never starts')
-})
-
-t.test('late rejections and results cause no unhandled rejections', async (t) => {
-  const clock = mockClock(t)
-  const unhandled = unhandledRejections(t)
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { recordTimeout: 100 })(standardEvent('a', 'b', 'c'), timedContext(10_000))
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a', 'b', 'c'])
-  held.fail('a')
-  held.succeed('b')
-  held.fail('c', undefined)
-  await settled()
-  t.strictSame(unhandled, [])
 })
 
 t.test('handlers that ignored their signal do not count against the next invocation', async (t) => {
@@ -307,36 +175,6 @@ t.test('handlers that ignored their signal do not count against the next invocat
   t.strictSame(held.running(), ['a', 'b', 'w', 'z'], 'w ignores its signal, and z is in flight')
   held.succeed('z')
   t.strictSame(failed(await second), ['w'])
-})
-
-t.test('the recordTimeout of a batch is watched before the batch yields to the event loop', async (t) => {
-  const clock = mockClock(t)
-  const handle = handlerOf(
-    async ({ messageId }) => {
-      if (messageId === 'b') await new Promise(() => {})
-    },
-    { recordTimeout: 100 },
-  )
-  const result = handle(standardEvent('a', 'b'))
-  for (let tick = 0; tick < 5; tick++) await new Promise<void>((resolve) => process.nextTick(resolve)) // no turn
-  t.equal(openTimers(clock), 1)
-  clock.advance(1)
-  clock.advance(100)
-  t.strictSame(failed(await result), ['b'])
-})
-
-t.test('the recordTimeout of a batch is watched while the batch waits for the CPU', async (t) => {
-  const clock = mockClock(t)
-  function process({ messageId }: SQSRecord) {
-    if (messageId === 'a') return new Promise(() => {})
-    clock.advance(20)
-  }
-  const result = handlerOf(process, { recordTimeout: 100 })(standardEvent('a', 'b', 'c', 'd', 'e', 'f'))
-  for (let tick = 0; tick < 5; tick++) await new Promise<void>((resolve) => globalThis.process.nextTick(resolve)) // no turn
-  t.equal(openTimers(clock), 1)
-  await settled()
-  clock.advance(100)
-  t.strictSame(failed(await result), ['a'])
 })
 
 t.test('the recordTimeout begins before a handler that first uses the CPU', async (t) => {
@@ -391,13 +229,14 @@ t.test(
   async (t) => {
     const forever: (() => void)[] = []
     const handleRecord = eachRecord(() => new Promise<void>((resolve) => forever.push(resolve)))
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 1 }))
-      .handler(async (event: SQSEvent, context, options) => {
+    const handler = batchHandlerOf(
+      async (event: SQSEvent, context, options) => {
         void handleRecord(event, context, options)
         await settled()
         throw new Error('something else')
-      })
+      },
+      { timeBudget: false, concurrency: 1 },
+    )
     let event: SQSEvent | undefined = standardEvent('a', 'b')
     const last = new WeakRef(event.Records[1] as SQSRecord)
     const result = handler(event, testContext())
@@ -409,26 +248,6 @@ t.test(
     t.equal(forever.length, 1)
   },
 )
-
-t.test('a handler that hangs for ever does not keep records in memory beside a handler that threw', async (t) => {
-  const clock = mockClock(t)
-  const forever: (() => void)[] = []
-  const handle = handlerOf(({ messageId }) => {
-    if (messageId === 'b') throw new Error('at once')
-    return messageId === 'a' ? new Promise<void>((resolve) => forever.push(resolve)) : undefined
-  })
-  let event: SQSEvent | undefined = standardEvent('a', 'b', 'c')
-  const last = new WeakRef(event.Records[2] as SQSRecord)
-  const result = handle(event, timedContext(1000))
-  event = undefined
-  await settled()
-  clock.advance(950)
-  t.strictSame(failed(await result), ['a', 'b'])
-  await settled()
-  await collectReferences(last)
-  t.equal(last.deref(), undefined)
-  t.equal(forever.length, 1)
-})
 
 t.test('a recordTimeout that is too long for a timer causes no warning of Node', async (t) => {
   const held = heldRecords()
@@ -497,26 +316,6 @@ t.test('a slot counts as occupied again if a later handler in it also ignores it
   })
   t.match(warnings, [{ name: 'BoundedSqsBatchWarning', code: 'BOUNDED_SQS_BATCH_SIGNAL_IGNORED' }])
   t.strictSame(held.started, ids(5))
-})
-
-t.test('a record that started later times out at its own time, and the response follows at once', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const start = performance.now()
-  const result = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })(standardEvent('a', 'b', 'c'))
-  await settled()
-  clock.advance(50)
-  held.succeed('a')
-  await settled()
-  t.strictSame(held.running(), ['b', 'c'])
-  clock.advance(50) // b times out
-  clock.advance(49)
-  t.equal(held.signalOf('c')?.aborted, false)
-  clock.advance(1)
-  t.equal(held.signalOf('c')?.aborted, true)
-  t.strictSame(failed(await result), ['b', 'c'])
-  t.equal(performance.now() - start, 150)
-  t.strictSame([...clock.timers.values()].flat(), [], 'no timer is left')
 })
 
 for (const [what, recordTimeout, from, to] of [

@@ -6,6 +6,7 @@ import { boundedSqsBatch, type ChunkHandler, eachChunk, eachRecord, type RecordH
 import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
+import { seeded } from '../support/seed.ts'
 
 // Compares random batches with a model that has no queues, workers or promises. No two events fall on the same
 // millisecond, because their order would not be defined. Handlers take multiples of 20 ms. Timeouts come 5 and 10 ms
@@ -213,13 +214,14 @@ t.test(
             await settled()
           }
         }
+        if (end === undefined) throw new Error('Expected a response 20 ms after the abort')
         const actual = { reported: failed(await result), started: run.started, end }
         if (JSON.stringify(actual) !== JSON.stringify(expected)) {
           throw new Error(`expected ${JSON.stringify(expected)}, got ${JSON.stringify(actual)}`)
         }
         if (run.peakRunning() > scenario.concurrency) throw new Error(`${run.peakRunning()} ran at once`)
       }),
-      { numRuns: runs },
+      { numRuns: runs, ...seeded },
     )
     const rare = Object.entries(seen).filter(([, count]) => count < runs / 100)
     t.strictSame(rare, [], `${runs} scenarios, and at least 1 % of each kind: ${JSON.stringify(seen)}`)

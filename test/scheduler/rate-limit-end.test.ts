@@ -1,14 +1,12 @@
-import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord, RecordNotStartedError } from '../../src/index.ts'
+import { eachRecord, RecordNotStartedError } from '../../src/index.ts'
 import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
-import { activeTimers, mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
+import { mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { collectReferences } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
-import { summaries } from '../support/tracing.ts'
 
 for (const size of [undefined, 2]) {
   t.test(
@@ -31,19 +29,6 @@ for (const size of [undefined, 2]) {
     },
   )
 }
-
-t.test('records that started before the drain may finish', async (t) => {
-  const { until, delay } = passingClock(t)
-  const errors: string[] = []
-  const handle = handlerOf(({ messageId }) => delay(messageId === 'm4' ? 10_000 : 300), {
-    rateLimit: { limit: 1, interval: 99 },
-    timeBudget: { drain: 550, abort: 100 },
-    logger: (error, { messageId }) => errors.push(`${messageId} ${(error as Error).name}`),
-  })
-  const response = await until(handle(standardEvent(...ids(7)), timedContext(1000)))
-  t.strictSame(failed(response), ['m4', 'm5', 'm6'])
-  t.strictSame(errors, ['m4 RecordAbortedError', 'm5 RecordNotStartedError', 'm6 RecordNotStartedError'])
-})
 
 t.test('records that waited for the rate limit hold no slot after the drain', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
@@ -111,16 +96,17 @@ for (const [what, fails] of [
   t.test(`an invocation that ends early uses up no starts of the next one: ${what}`, async (t) => {
     const { now, until, delay } = passingClock(t)
     const started: string[] = []
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 100 } }))
-      .handler(async (event: SQSEvent, context, options): Promise<SQSBatchResponse> => {
+    const handler = batchHandlerOf(
+      async (event: SQSEvent, context, options): Promise<SQSBatchResponse> => {
         void eachRecord(({ messageId }) => {
           started.push(messageId)
         })(event, context, options)
         await delay(50)
         if (fails) throw new Error('another error')
         return { batchItemFailures: [] }
-      })
+      },
+      { rateLimit: { limit: 1, interval: 100 } },
+    )
     async function check(ids: string[], reported: string[]): Promise<void> {
       const result = until(handler(standardEvent(...ids), testContext()))
       if (fails) await t.rejects(result, { message: 'another error' })
@@ -140,13 +126,12 @@ for (const [what, fails] of [
 t.test("no timer is left after Middy's early timeout has failed an invocation", async (t) => {
   const clock = mockClock(t)
   const started: string[] = []
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } }))
-    .handler(
-      eachRecord(({ messageId }) => {
-        started.push(messageId)
-      }),
-    )
+  const handler = batchHandlerOf(
+    eachRecord(({ messageId }) => {
+      started.push(messageId)
+    }),
+    { timeBudget: false, rateLimit: { limit: 1, interval: 60_000 } },
+  )
   for (const event of [standardEvent('a', 'b', 'c'), standardEvent('d')]) {
     const result = handler(event, timedContext(55))
     await settled()
@@ -157,24 +142,6 @@ t.test("no timer is left after Middy's early timeout has failed an invocation", 
     t.equal(openTimers(clock), 0)
   }
   t.strictSame(started, ['a'])
-})
-
-t.test('an invocation whose records have all been started leaves no timer', async (t) => {
-  const before = activeTimers()
-  const handle = handlerOf(() => settled(), { rateLimit: { limit: 3, interval: 60_000 } })
-  t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), [])
-  t.equal(activeTimers(), before)
-})
-
-t.test('recordTimeout and durations do not include waiting for the rate limit', async (t) => {
-  const noted = summaries(t)
-  const { until, delay } = passingClock(t)
-  const handle = handlerOf(({ messageId }) => delay(messageId === 'm2' ? 70 : 30), {
-    recordTimeout: 50,
-    rateLimit: { limit: 1, interval: 99 },
-  })
-  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ['m2'])
-  t.match([...noted.values()], [{ timedOut: 1, succeeded: 3, peakInFlight: 1, durations: { p50: 30, max: 50 } }])
 })
 
 t.test(

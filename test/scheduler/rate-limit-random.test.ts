@@ -6,6 +6,7 @@ import { type BatchHandler, boundedSqsBatch, eachChunk, eachRecord } from '../..
 import { passingClock } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
+import { seeded } from '../support/seed.ts'
 import { maxWithin } from '../support/starts.ts'
 
 // Random invocations that share a rate limit. They have records or chunks of either kind of queue, which succeed or
@@ -173,7 +174,7 @@ t.test(
         const wrong = await play(clock, scenario)
         if (wrong.length > 0) throw new Error(wrong.join('\n'))
       }),
-      { numRuns: runs },
+      { numRuns: runs, ...seeded },
     )
     t.pass(`${runs} scenarios`)
   },

@@ -1,18 +1,11 @@
-import middy from '@middy/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 import type { SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
-import {
-  type BoundedSqsBatchOptions,
-  boundedSqsBatch,
-  type ChunkHandler,
-  eachChunk,
-  eachRecord,
-} from '../../src/index.ts'
+import { type BoundedSqsBatchOptions, type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
 import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { busyClock, iterationCounter, mockClock, passingClock, settled } from '../support/clock.ts'
-import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { ids, sqsRecord, standardEvent } from '../support/events.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { warned } from '../support/output.ts'
 import { maxWithin } from '../support/starts.ts'
 
@@ -54,71 +47,16 @@ t.test('at most `limit` records start at once, and the next ones after the inter
   ])
 })
 
-t.test('the interval slides: each record starts an interval after the record `limit` places before it', async (t) => {
-  const { now, until, delay } = passingClock(t)
-  const starts: number[] = []
-  const handle = handlerOf(
-    () => {
-      starts.push(now())
-      return delay(40)
-    },
-    { concurrency: 1, rateLimit: { limit: 2, interval: 100 } },
-  )
-  t.strictSame(failed(await until(handle(standardEvent(...ids(6))))), [])
-  t.strictSame(starts, [0, 40, 101, 141, 202, 242])
-})
-
-t.test('records that fail count as started', async (t) => {
-  const { now, until } = passingClock(t)
-  const starts: number[] = []
-  const handle = handlerOf(
-    ({ messageId }) => {
-      starts.push(now())
-      if (messageId !== 'm1') throw new Error(messageId)
-    },
-    { rateLimit: { limit: 2, interval: 50 } },
-  )
-  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), ['m0', 'm2', 'm3'])
-  t.strictSame(starts, [0, 0, 51, 51])
-})
-
-t.test('small and large limits hold with small and large concurrency', async (t) => {
-  for (const [limit, concurrency, ...starts] of [
-    [1, 100, 0, 11, 22, 33, 44],
-    [1, 1, 0, 11, 22, 33, 44],
-    [2, 1, 0, 0, 11, 11, 22],
-    [4, 2, 0, 0, 0, 0, 11],
-    [5, 100, 0, 0, 0, 0, 0],
-    [Number.MAX_SAFE_INTEGER, 100, 0, 0, 0, 0, 0],
-    [Number.MAX_SAFE_INTEGER, 1, 0, 0, 0, 0, 0],
-  ] as [number, number, ...number[]][]) {
-    await t.test(`limit ${limit}, concurrency ${concurrency}`, async (t) => {
-      const { now, until } = passingClock(t)
-      const got: number[] = []
-      const handle = handlerOf(() => void got.push(now()), { concurrency, rateLimit: { limit, interval: 10 } })
-      t.strictSame(failed(await until(handle(standardEvent(...ids(5))))), [])
-      t.strictSame(got, starts)
-    })
-  }
-})
-
-t.test('an interval may be a fraction of a millisecond', async (t) => {
-  const { now, until } = passingClock(t)
-  const starts: number[] = []
-  const handle = handlerOf(() => void starts.push(now()), { rateLimit: { limit: 2, interval: 0.5 } })
-  t.strictSame(failed(await until(handle(standardEvent(...ids(4))))), [])
-  t.strictSame(starts, [0, 0, 2, 2])
-})
-
 t.test('an interval may exceed the longest timer', async (t) => {
   const started: string[] = []
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, rateLimit: { limit: 1, interval: 1e12 } }))
-    .handler(async (event: SQSEvent, context) => {
+  const handler = batchHandlerOf(
+    async (event: SQSEvent, context) => {
       void eachRecord(({ messageId }) => void started.push(messageId))(event, context)
       await settled()
       return { batchItemFailures: [] }
-    })
+    },
+    { rateLimit: { limit: 1, interval: 1e12 } },
+  )
   const warnings = await warned(async () => {
     t.strictSame(failed(await handler(standardEvent('a', 'b'), testContext())), ['b'])
   })
@@ -151,29 +89,6 @@ t.test('a chunk counts as many starts as it has records', async (t) => {
   ])
 })
 
-t.test('a chunk that is not full waits only for the starts that it needs', async (t) => {
-  await t.test('the last chunk of a batch', async (t) => {
-    const starts = await chunkStarts(t, 4, standardEvent(...ids(10)), { rateLimit: { limit: 10, interval: 100 } })
-    t.strictSame(starts, [
-      ['m0 m1 m2 m3', 0],
-      ['m4 m5 m6 m7', 0],
-      ['m8 m9', 0],
-    ])
-  })
-  await t.test('small chunks of a FIFO queue', async (t) => {
-    const event = fifoEvent('a1', 'b1', 'c1', 'd1', 'e1', 'a2', 'f1')
-    const starts = await chunkStarts(t, 10, event, { rateLimit: { limit: 4, interval: 100 } })
-    t.strictSame(starts, [
-      ['a1 a2', 0],
-      ['b1', 0],
-      ['c1', 0],
-      ['d1', 101],
-      ['e1', 101],
-      ['f1', 101],
-    ])
-  })
-})
-
 t.test('a chunk has at most `limit` records', async (t) => {
   const starts = await chunkStarts(t, 25, standardEvent(...ids(7)), { rateLimit: { limit: 3, interval: 100 } })
   t.strictSame(starts, [
@@ -202,9 +117,9 @@ for (const each of ['record', 'chunk'] as const) {
         if (body !== 'a schema') computeAtFirst()
       }
       const options = { body: (body === 'a schema' ? schema : body) as 'json' }
-      const handler = middy()
-        .use(boundedSqsBatch({ rateLimit: { limit: 10, interval: 100 }, logger: false }))
-        .handler(each === 'record' ? eachRecord(handle, options) : eachChunk(1, handle, options))
+      const handler = batchHandlerOf(each === 'record' ? eachRecord(handle, options) : eachChunk(1, handle, options), {
+        rateLimit: { limit: 10, interval: 100 },
+      })
       const event: SQSEvent = { Records: ids(30).map((id) => sqsRecord(id, { body: '{}' })) }
       t.strictSame(failed(await until(handler(event, testContext()))), [])
       t.equal(starts.length, 30)
@@ -212,24 +127,6 @@ for (const each of ['record', 'chunk'] as const) {
     })
   }
 }
-
-t.test('a record of a FIFO queue that becomes ready late waits for the rate limit', async (t) => {
-  for (let waits = 0; waits < 4; waits++) {
-    await t.test(`the record before it waits for ${waits} microtasks`, async (t) => {
-      const { now, until } = passingClock(t)
-      const starts: number[] = []
-      const handle = handlerOf(
-        async () => {
-          starts.push(now())
-          for (let wait = 0; wait < waits; wait++) await null
-        },
-        { rateLimit: { limit: 2, interval: 10 } },
-      )
-      t.strictSame(failed(await until(handle(fifoEvent('a1', 'b1', 'a2', 'b2', 'a3')))), [])
-      t.strictSame(starts, [0, 0, 11, 11, 22])
-    })
-  }
-})
 
 t.test('under a rate limit, handlers that block the thread stop starting at the drain', async (t) => {
   const { now, until, compute } = passingClock(t)

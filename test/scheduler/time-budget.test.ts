@@ -11,8 +11,8 @@ import {
 } from '../../src/index.ts'
 import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
-import { fifoEvent, ids, standardEvent } from '../support/events.ts'
-import { chunkHandlerOf, failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
+import { ids, standardEvent } from '../support/events.ts'
+import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, listOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { warned } from '../support/output.ts'
 
@@ -49,52 +49,19 @@ t.test(
   },
 )
 
-t.test('if little time remains, nothing starts in the last 20 %, and the response is sent at 95 %', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { concurrency: 2 })(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
-  await settled()
-  clock.advance(799)
-  held.succeed('a')
-  await settled()
-  t.strictSame(held.running(), ['b', 'c'])
-  clock.advance(1)
-  held.succeed('b')
-  await settled()
-  t.strictSame(held.running(), ['c'], 'd does not start')
-  clock.advance(149)
-  await settled()
-  t.equal(held.signalOf('c')?.aborted, false)
-  clock.advance(1)
-  t.strictSame(failed(await result), ['c', 'd'])
-})
-
 t.test('the time budget is that of the context that the inner handler passes on', async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
   const records = eachRecord(held.handle)
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false, timeBudget: { drain: 100, abort: 100 } }))
-    .handler((event) => records(event, timedContext(1000)))
+  const handler = batchHandlerOf((event) => records(event, timedContext(1000)), {
+    timeBudget: { drain: 100, abort: 100 },
+  })
   const result = handler(standardEvent('a', 'b'), timedContext(3000))
   await settled()
   held.succeed('b')
   await settled()
   clock.advance(900)
   t.strictSame(failed(await result), ['a'])
-})
-
-t.test('the response does not wait if no record is in flight after the drain', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 1, timeBudget: { drain: 600, abort: 100 } })
-  const result = handle(standardEvent('a', 'b'), timedContext(1000))
-  await settled()
-  clock.advance(500)
-  held.succeed('a')
-  await settled()
-  t.strictSame(failed(await result), ['b'])
-  t.equal(held.started.length, 1)
 })
 
 t.test('without a budget or a usable remaining time, records run until they are done', async (t) => {
@@ -192,31 +159,10 @@ for (const [what, isAsync] of [
   })
 }
 
-t.test('handlers that block the thread after a microtask do not delay the response past the timeout', async (t) => {
-  const keepBusy = busyClock(t)
-  let finished = 0
-  const handle = handlerOf(
-    async () => {
-      await null
-      keepBusy(12)
-      finished++
-    },
-    { concurrency: 100 },
-  )
-  const records = ids(1000)
-  const response = await handle(standardEvent(...records), timedContext(3500))
-  t.ok(performance.now() < 1000 + 3500, 'the response goes out before the function times out')
-  t.strictSame(failed(response), records.slice(finished))
-  // Before the workers yield to the event loop for the first time, at most one record per worker starts.
-  t.ok(finished <= 2800 / 12 + 2, `${finished} records of 12 ms until 700 of 3,500 ms are left`)
-})
-
 t.test("Middy's early timeout fails the invocation, aborts the signals and frees the slots", async (t) => {
   const clock = mockClock(t)
   const held = heldRecords()
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false, timeBudget: false, concurrency: 2 }))
-    .handler(eachRecord(held.handle))
+  const handler = batchHandlerOf(eachRecord(held.handle), { timeBudget: false, concurrency: 2 })
   const result = handler(standardEvent('a', 'b', 'c', 'd'), timedContext(1000))
   await settled()
   held.succeed('b')
@@ -236,27 +182,6 @@ t.test("Middy's early timeout fails the invocation, aborts the signals and frees
   t.strictSame(failed(await next), [])
 })
 
-t.test('the time budget ends a batch before the early timeout of Middy, which then does not fire', async (t) => {
-  const clock = mockClock(t)
-  let timeouts = 0
-  function timeoutEarlyResponse(): never {
-    timeouts++
-    throw new Error('early')
-  }
-  const held = heldRecords()
-  const handler = middy({ timeoutEarlyResponse })
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(held.handle))
-  const result = handler(standardEvent('a', 'b'), timedContext(1000))
-  await settled()
-  held.succeed('b')
-  await settled()
-  clock.advance(950)
-  t.strictSame(failed(await result), ['a'])
-  clock.advance(50)
-  t.equal(timeouts, 0)
-})
-
 const EARLY_TIMEOUT_ERROR = {
   name: 'TypeError',
   message:
@@ -266,18 +191,8 @@ const EARLY_TIMEOUT_ERROR = {
 
 for (const [what, timeoutEarlyResponse] of [
   ['undefined', () => undefined],
-  ['null', () => null],
   ['an empty list', () => ({ batchItemFailures: [] })],
-  ['a list of all records', () => listOf('a', 'b', 'c')],
   ['settled results', () => Promise.allSettled([1, 2, 3])],
-  ['{ statusCode }', () => ({ statusCode: 504 })],
-  [
-    'a slow promise of an empty list',
-    async () => {
-      await settled()
-      return { batchItemFailures: [] }
-    },
-  ],
 ] as const) {
   t.test(`an early timeout that returns ${what} is a TypeError`, async (t) => {
     for (const passesSignal of [true, false]) {
@@ -334,13 +249,11 @@ t.test(
       const clock = mockClock(t)
       clock.advance(5000) // the process is older than the invocation
       const { promise, resolve } = Promise.withResolvers<void>()
-      const handler = middy()
-        .use(boundedSqsBatch({ logger: false }))
-        .handler(async (event: SQSEvent, context) => {
-          const report = await eachRecord(fails)(event, context)
-          await promise
-          return returns === 'the report' ? report : listOf('a')
-        })
+      const handler = batchHandlerOf(async (event: SQSEvent, context) => {
+        const report = await eachRecord(fails)(event, context)
+        await promise
+        return returns === 'the report' ? report : listOf('a')
+      })
       const result = handler(standardEvent('a', 'b', 'c'), timedContext(1000))
       await settled()
       clock.advance(passed)
@@ -352,31 +265,6 @@ t.test(
   },
 )
 
-t.test(
-  'an inner handler that returns correct results 16 ms before the timeout gets an error with both possible causes',
-  async (t) => {
-    const clock = mockClock(t)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(async ({ Records }) => {
-        await promise
-        return Promise.allSettled(Records.map(async () => {})) as never
-      })
-    const result = handler(standardEvent('a', 'b'), timedContext(1000))
-    await settled()
-    clock.advance(984)
-    resolve()
-    const { name, message } = (await result.catch((error) => error)) as Error
-    t.equal(name, 'TypeError')
-    t.match(message, /^timeoutEarlyResponse may have responded, .*: let it throw\. /)
-    t.match(
-      message,
-      /\. An inner handler that does not pass its third argument .* must respond 20 ms before the timeout$/,
-    )
-  },
-)
-
 t.test('an early timeout before the inner handler has called eachRecord() is a TypeError', async (t) => {
   const clock = mockClock(t)
   const handler = middy<SQSEvent, SQSBatchResponse>({ timeoutEarlyResponse: () => ({ batchItemFailures: [] }) })
@@ -385,23 +273,6 @@ t.test('an early timeout before the inner handler has called eachRecord() is a T
   const result = handler(standardEvent('a'), timedContext(1000))
   await settled()
   clock.advance(995)
-  await t.rejects(result, EARLY_TIMEOUT_ERROR)
-})
-
-t.test('the 20 ms are those of the context that the inner handler passes on', async (t) => {
-  const clock = mockClock(t)
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(async (event) => {
-      await eachRecord(() => {})(event, timedContext(500))
-      await promise
-      return { batchItemFailures: [] }
-    })
-  const result = handler(standardEvent('a'), timedContext(1000))
-  await settled()
-  clock.advance(485)
-  resolve()
   await t.rejects(result, EARLY_TIMEOUT_ERROR)
 })
 
@@ -427,65 +298,6 @@ for (const [what, passesSignal] of [
     else t.strictSame(failed(await result), ['a'])
   })
 }
-
-t.test('a budget that leaves no time starts nothing and emits a warning', async (t) => {
-  mockClock(t)
-  const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
-  const context = { getRemainingTimeInMillis: () => 3000 } as Context
-  const warnings = await warned(async () => {
-    t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
-  })
-  t.match(warnings, [
-    { code: 'BOUNDED_SQS_BATCH_TIME_BUDGET', message: /has 3000 ms left, and timeBudget reserves 5000 ms/ },
-  ])
-})
-
-t.test('the warning about a budget that leaves no time is emitted once for each instance', async (t) => {
-  mockClock(t)
-  const context = { getRemainingTimeInMillis: () => 3000 } as Context
-  const warnings = await warned(async () => {
-    for (const drain of [4000, 5000]) {
-      const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain } })
-      for (const id of ['a', 'b', 'c']) t.strictSame(failed(await handle(standardEvent(id), context)), [id])
-    }
-  })
-  t.strictSame(
-    warnings.map(({ message }) => message.match(/reserves \d+ ms/)?.[0]),
-    ['reserves 4000 ms', 'reserves 5000 ms'],
-  )
-})
-
-t.test('an error of the inner handler fails the invocation and ends its batch', async (t) => {
-  const held = heldRecords()
-  const handler = middy()
-    .use(boundedSqsBatch({ concurrency: 2, logger: false }))
-    .handler(async (event, context) => {
-      void eachRecord(held.handle)(event, context)
-      await settled()
-      held.succeed('a')
-      await settled()
-      throw new Error('set-up for the second half failed')
-    })
-  const result = handler(standardEvent('a', 'b', 'c', 'd'), testContext())
-  await t.rejects(result, { message: 'set-up for the second half failed' })
-  for (const id of ['b', 'c']) t.ok(held.signalOf(id)?.reason instanceof RecordAbortedError, id)
-  held.succeed('b')
-  await settled()
-  t.strictSame(held.started, ['a', 'b', 'c'], 'd never starts')
-})
-
-t.test('a FIFO group does not go on after the drain', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { timeBudget: { drain: 500, abort: 100 } })
-  const result = handle(fifoEvent('a1', 'a2', 'b1', 'b2'), timedContext(1000))
-  await settled()
-  clock.advance(500)
-  held.succeed('a1')
-  held.fail('b1')
-  await settled()
-  t.strictSame(failed(await result), ['a2', 'b1', 'b2'])
-})
 
 t.test('the early timeout of one invocation does not affect another', async (t) => {
   const clock = mockClock(t)
@@ -574,22 +386,6 @@ t.test('a small function reserves more time for its response if it has more reco
   await checkAbort(t, 250, { records: 8000, timeout: 1000, onFailure })
 })
 
-t.test('the more handlers can be in flight, the more time is reserved to abort them', async (t) => {
-  // (2,000 records × 0.008 ms + the handlers in flight × 0.25 ms + 50 ms) × 10
-  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '176.9' })
-  const batch = { records: 2000, timeout: 30_000 }
-  await checkAbort(t, 30_000 - 910, { ...batch, concurrency: 100 })
-  await checkAbort(t, 30_000 - 1660, { ...batch, concurrency: 400 })
-  await checkAbort(t, 30_000 - 1160, { ...batch, concurrency: 900, chunkSize: 10 })
-})
-
-t.test('a small function keeps exactly the `abort` option, and the default on Managed Instances', async (t) => {
-  withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '128', AWS_LAMBDA_MAX_CONCURRENCY: undefined })
-  await checkAbort(t, 9_900, { records: 2000, timeout: 10_000, timeBudget: { abort: 100 } })
-  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
-  await checkAbort(t, 9_750, { records: 2000, timeout: 10_000 })
-})
-
 t.test('on Managed Instances a function without time left starts nothing and reports everything', async (t) => {
   mockClock(t) // Middy would end the invocation immediately
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
@@ -610,17 +406,6 @@ t.test('on Managed Instances a function without time left starts nothing and rep
       },
     ])
   }
-})
-
-t.test('on Managed Instances a function without time left starts nothing even if timeBudget is false', async (t) => {
-  mockClock(t) // Middy would end the invocation immediately
-  withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: '4' })
-  const handle = handlerOf(() => t.fail('started'), { timeBudget: false })
-  const context = { getRemainingTimeInMillis: () => 0 } as Context
-  const warnings = await warned(async () => {
-    t.strictSame(failed(await handle(standardEvent('a', 'b'), context)), ['a', 'b'])
-  })
-  t.match(warnings, [{ code: 'BOUNDED_SQS_BATCH_TIME_BUDGET' }])
 })
 
 t.test('the warning about a budget that leaves no time has a type and a code, and says what to do', async (t) => {
@@ -647,13 +432,4 @@ t.test('the warning about a budget that leaves no time has a type and a code, an
       isTooMuch ? [expected] : [],
     )
   }
-})
-
-t.test('a remaining time of Infinity is not a usable one', async (t) => {
-  const left: unknown[] = []
-  const handler = middy({ timeoutEarlyInMillis: 0 })
-    .use(boundedSqsBatch({ onSummary: ({ timeLeft }) => left.push(timeLeft) }))
-    .handler(eachRecord(() => {}))
-  t.strictSame(failed(await handler(standardEvent('a'), { getRemainingTimeInMillis: () => Infinity } as Context)), [])
-  t.strictSame(left, [undefined])
 })

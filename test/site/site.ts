@@ -1,6 +1,7 @@
 /** The built site on a server of this machine, and its pages in Chromium. */
 import { readFileSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { type Browser, chromium, type Page } from 'playwright-core'
@@ -26,7 +27,7 @@ export async function startSite() {
       const content = readFileSync(join(DIST, path))
       response.setHeader('content-type', TYPES[extname(path)] ?? 'application/octet-stream').end(content)
     } catch {
-      response.writeHead(404).end()
+      response.writeHead(404, { 'content-type': 'text/html' }).end(readFileSync(join(DIST, '404.html')))
     }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -43,6 +44,16 @@ export async function startSite() {
 /** Without a sandbox, since Chromium's sandbox does not work for root, which containers often use. */
 export function startChromium(): Promise<Browser> {
   return chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] })
+}
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What axe finds serious or critical, with the first elements. */
+export async function seriousProblems(page: Page): Promise<unknown> {
+  await page.evaluate(axe)
+  return page.evaluate(`axe.run().then(({ violations }) => violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => [id, ...nodes.slice(0, 3).map(({ html }) => html.slice(0, 200))]))`)
 }
 
 /**

@@ -11,12 +11,12 @@ const finished = []
 const stages = {}
 let logEntries = 0
 
-const works = { hang, throw: throwLongText, fetch: callFetch, http: callHttp }
+const works = { hang, throw: throwLongText, fetch: callFetch, http: callHttp, compute }
 const onFailures = { none: undefined, returns: returnFailures, sqs: onFailure === 'sqs' && (await sqsHandlers()) }
 
 const handler = middy()
   .use(boundedSqsBatch({ concurrency, onFailure: onFailures[onFailure] }))
-  .handler(eachRecord(processRecord))
+  .handler(eachRecord(processRecord, work === 'compute' ? { body: asyncSchema() } : {}))
 
 function processRecord(record, _context, { signal, index }) {
   if (index < permanent) throw new PermanentError('the order is not valid')
@@ -60,6 +60,18 @@ function callHttp({ body }, signal) {
     })
     request.once('error', reject).end(body)
   })
+}
+
+/** Its validation takes microtasks only, so it does not let the event loop run. */
+function asyncSchema() {
+  const validate = async (value) => ({ value })
+  return { '~standard': { version: 1, vendor: 'test', validate } }
+}
+
+function compute({ messageId }) {
+  const end = cpuTime() + 200_000
+  while (cpuTime() < end);
+  finished.push(messageId)
 }
 
 async function returnFailures(failures) {

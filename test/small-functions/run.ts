@@ -34,9 +34,9 @@ interface Case {
   readonly timeout: number
   /**
    * What a record does: it takes this many milliseconds, hangs, throws an error with a long text (the first 6,900; the
-   * others hang), or calls a server that never responds.
+   * others hang), or calls a server that never responds. Or it uses 200 ms of the CPU after an asynchronous schema.
    */
-  readonly work: number | 'hang' | 'throw' | 'fetch' | 'http'
+  readonly work: number | 'hang' | 'throw' | 'fetch' | 'http' | 'compute'
   readonly concurrency: number
   /** The number of records. */
   readonly size: number
@@ -55,6 +55,7 @@ const CASES: readonly Case[] = [
   ...combine({ work: ['fetch', 'http'], memory: [512], concurrency: [800], timeout: [3, 6], size: [1000] }),
   ...combine({ work: ['fetch', 'http'], memory: [1769], timeout: [0.3], size: [100, 1000] }),
   ...combine({ work: ['fetch'], memory: [128, 512], timeout: [3, 6], size: [1000], onFailure: ['sqs'] }),
+  ...combine({ work: ['compute'], memory: [1769], timeout: [6], size: [1000] }),
 ]
 
 /** Lambda gives a function with this memory one full core. */
@@ -276,7 +277,7 @@ function report(results: ReadonlyMap<Case, readonly Run[]>): void {
       ]),
     ),
   )
-  const hanging = [...results].filter(([{ work }]) => typeof work === 'string')
+  const hanging = [...results].filter(([{ work }]) => typeof work === 'string' && work !== 'compute')
   if (hanging.length > 0) {
     console.log('Median CPU time that ending took, in ms (no record finished):')
     console.table(Object.fromEntries(hanging.map(([each, runs]) => [nameOf(each), endingCost(runs)])))
@@ -321,6 +322,7 @@ function nameOf({ memory, timeout, work, concurrency, size, onFailure }: Case): 
     throw: 'long error texts',
     fetch: `${concurrency} × fetch`,
     http: `${concurrency} × node:http`,
+    compute: '200 ms of CPU after an asynchronous schema',
   }
   return [
     `${memory} MB`,

@@ -1,4 +1,4 @@
-// `npm run test:sqs-moto` observes the visibility timeouts that isolateCrashes() and retryBackoff() set on moto, an SQS that
+// `.ci/moto` observes the visibility timeouts that isolateCrashes() and retryBackoff() set on moto, an SQS that
 // is independent of fauxqs.
 import { CreateQueueCommand, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import middy from '@middy/core'

@@ -31,7 +31,7 @@ export function awsFunction(
   }
 }
 
-/** Whether the scenarios run on moto instead of fauxqs: `npm run test:e2e-moto`. */
+/** Whether the scenarios run on moto instead of fauxqs. */
 export const onMoto = process.env.E2E_SQS === 'moto'
 
 async function startSqs(t: Test): Promise<string> {

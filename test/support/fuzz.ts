@@ -1,18 +1,16 @@
 // Tests with random hostile input. Each outcome must be an exact report or an expected error.
-// Each test file prints its seed. `FUZZ_SEED=… node test/fuzz/handlers.test.ts` repeats a run. `FUZZ_RUNS=1000000`
-// makes it longer.
+// `FUZZ_RUNS=1000000` makes them longer.
 import type { SQSBatchResponse } from 'aws-lambda'
 import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import { settled } from './clock.ts'
 import { failed } from './handlers.ts'
 import { logged } from './output.ts'
+import { seeded } from './seed.ts'
 
 const DEFAULT_RUNS = 10_000
 const RUNS = Number(process.env.FUZZ_RUNS ?? DEFAULT_RUNS)
-const seed = Number(process.env.FUZZ_SEED ?? Math.floor(Math.random() * 2 ** 31))
 if (process.env.FUZZ_RUNS) t.setTimeout(0)
-t.comment(`FUZZ_SEED=${seed}`)
 
 export const SECRET = 'secret-of-a-body'
 export function oneOf(...values: string[]) {
@@ -48,7 +46,7 @@ export async function check<T>(share: number, cases: fc.Arbitrary<T>, run: (inpu
     if (unhandled.length > 0) throw new Error('An error was not handled', { cause: unhandled.splice(0) })
     if (lines.some((line) => line.includes(SECRET))) throw new Error('The log contains a body')
   })
-  await fc.assert(property, { numRuns: Math.ceil(share * RUNS), seed })
+  await fc.assert(property, { numRuns: Math.ceil(share * RUNS), ...seeded })
 }
 
 /**

@@ -18,12 +18,16 @@ export function read(page: string): string {
   return readFileSync(new URL(page, root), 'utf8')
 }
 
-/** The code of the first block of a language on a page. */
-export function blockOf(page: string, language: string): string {
-  const [, code] = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(read(page)) ?? []
-  if (code === undefined) throw new Error(`Expected a block of ${language} in ${page}`)
+/** The code of the first block of a language on a page, or after this heading of it. */
+export function blockOf(page: string, language: string, heading = ''): string {
+  const [, text = ''] = heading === '' ? ['', read(page)] : read(page).split(`\n${heading}\n`)
+  const [, code] = new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(text) ?? []
+  if (code === undefined) throw new Error(`Expected a block of ${language} in ${page}, after "${heading}"`)
   return code
 }
+
+/** The complete template of docs/deploy.md for AWS SAM. */
+export const samTemplateOfPage = () => blockOf('docs/deploy.md', 'yaml', '## AWS SAM')
 
 export function sampleOf(page: string, name: string): string {
   const [, code] = new RegExp(`<!-- sample: ${name} -->\\n\`\`\`ts\\n([\\s\\S]*?)^\`\`\`$`, 'm').exec(read(page)) ?? []
@@ -91,5 +95,5 @@ export function settingsIn(template: Any) {
   }
 }
 
-/** The settings of docs/sam.md, which the pages of all toolchains have. */
-export const SETTINGS = settingsIn(parse(blockOf('docs/sam.md', 'yaml'), { logLevel: 'silent' }))
+/** The settings of the template for SAM, which the code for all toolchains has. */
+export const SETTINGS = settingsIn(parse(samTemplateOfPage(), { logLevel: 'silent' }))

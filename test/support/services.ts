@@ -47,7 +47,10 @@ export function barrier(count: number): () => Promise<void> {
 }
 
 /** Makes every AWS SDK client of a service in this process use this server. */
-export function useEndpoint(service: 'DYNAMODB' | 'LAMBDA' | 'S3' | 'SQS', endpoint: string): void {
+export function useEndpoint(
+  service: 'DYNAMODB' | 'LAMBDA' | 'S3' | 'SECRETS_MANAGER' | 'SQS' | 'SSM',
+  endpoint: string,
+): void {
   Object.assign(process.env, {
     [`AWS_ENDPOINT_URL_${service}`]: endpoint,
     AWS_REGION: 'eu-west-1',

@@ -124,82 +124,37 @@ t.test('an event can have 10,000 records or none', async (t) => {
 t.test('invalid arguments are a TypeError that says what was expected and received, without a body', async (t) => {
   const circular: { self?: unknown } = {}
   circular.self = circular
+  const body = 'expected the body of record 0 to be a string, or an object that JSON can contain, got'
+  const messageId = 'expected the messageId of record 0 to be a non-empty string, got'
+  const groups = 'expected option groups to be an array of message groups (non-empty strings), got'
+  const receiveCount = 'expected option receiveCount to be a positive integer, got'
   for (const [args, message] of [
-    [['a'], 'sqsEvent(): expected an array of bodies or records, got a string'],
-    [[], 'sqsEvent(): expected an array of bodies or records, got undefined'],
-    [
-      [['a', 5]],
-      'sqsEvent(): expected the body of record 1 to be a string, or an object that JSON can contain, got a number',
-    ],
-    [
-      [[null]],
-      'sqsEvent(): expected the body of record 0 to be a string, or an object that JSON can contain, got null',
-    ],
-    [
-      [new Array(1)],
-      'sqsEvent(): expected the body of record 0 to be a string, or an object that JSON can contain, got undefined',
-    ],
-    [
-      [[() => {}]],
-      'sqsEvent(): expected the body of record 0 to be a string, or an object that JSON can contain, got a function',
-    ],
-    [
-      [[circular]],
-      'sqsEvent(): expected the body of record 0 to be a string, or an object that JSON can contain, got an object',
-    ],
-    [
-      [[{ n: 1n }]],
-      'sqsEvent(): expected the body of record 0 to be a string, or an object that JSON can contain, got an object',
-    ],
-    [
-      [[{ messageId: 'm0', body: true }]],
-      'sqsEvent(): expected the body of record 0 to be a string, or an object that JSON can contain, got a boolean',
-    ],
-    [
-      [[{ messageId: '', body: 'a' }]],
-      'sqsEvent(): expected the messageId of record 0 to be a non-empty string, got an empty string',
-    ],
-    [
-      [[{ messageId: 5, body: 'a' }]],
-      'sqsEvent(): expected the messageId of record 0 to be a non-empty string, got a number',
-    ],
+    [['a'], 'expected an array of bodies or records, got a string'],
+    [[], 'expected an array of bodies or records, got undefined'],
+    [[['a', 5]], body.replace('0', '1').concat(' a number')],
+    [[[null]], `${body} null`],
+    [[new Array(1)], `${body} undefined`],
+    [[[circular]], `${body} an object`],
+    [[[() => {}]], `${body} a function`],
+    [[[{ messageId: 'm0', body: true }]], `${body} a boolean`],
+    [[[{ messageId: '', body: 'a' }]], `${messageId} an empty string`],
+    [[[{ messageId: 5, body: 'a' }]], `${messageId} a number`],
     [
       [['a', { messageId: 'm1', body: 'secret', from: 'ada' }]],
-      'sqsEvent(): record 1 has the field "from", which no SQS record has. If the object is a body, pass it as a string, made with JSON.stringify()',
+      'record 1 has the field "from", which no SQS record has. If the object is a body, pass it as a string, made with JSON.stringify()',
     ],
-    [[[], { fifo: 'yes' }], 'sqsEvent(): expected option fifo to be true or false, got "yes" (a string)'],
-    [
-      [['a'], { groups: [''] }],
-      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
-    ],
-    [
-      [['a'], { groups: ['x', ''] }],
-      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
-    ],
-    [
-      [['a'], { groups: [5] }],
-      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got an array',
-    ],
-    [
-      [['a'], { groups: 'a' }],
-      'sqsEvent(): expected option groups to be an array of message groups (non-empty strings), got "a" (a string)',
-    ],
-    [
-      [['a', 'b'], { groups: ['x'] }],
-      'sqsEvent(): expected option groups to have a message group for each of 2 records, got 1',
-    ],
-    [
-      [['a'], { receiveCount: 0 }],
-      'sqsEvent(): expected option receiveCount to be a positive integer, got 0 (a number)',
-    ],
-    [
-      [['a'], { receiveCount: 1.5 }],
-      'sqsEvent(): expected option receiveCount to be a positive integer, got 1.5 (a number)',
-    ],
-    [[['a'], { count: 1 }], 'sqsEvent(): unknown option "count", expected one of fifo, groups, receiveCount'],
-    [[['a'], 5], 'sqsEvent(): expected an object of options, got a number'],
+    [[[], { fifo: 'yes' }], 'expected option fifo to be true or false, got "yes" (a string)'],
+    [[['a'], { groups: ['x', ''] }], `${groups} an array`],
+    [[['a'], { groups: [5] }], `${groups} an array`],
+    [[['a'], { groups: 'a' }], `${groups} "a" (a string)`],
+    [[['a', 'b'], { groups: ['x'] }], 'expected option groups to have a message group for each of 2 records, got 1'],
+    [[['a'], { receiveCount: 0 }], `${receiveCount} 0 (a number)`],
+    [[['a'], { receiveCount: 1.5 }], `${receiveCount} 1.5 (a number)`],
+    [[['a'], { count: 1 }], 'unknown option "count", expected one of fifo, groups, receiveCount'],
+    [[['a'], 5], 'expected an object of options, got a number'],
   ] as const) {
-    t.throws(() => sqsEvent(...(args as unknown as Parameters<typeof sqsEvent>)), { name: 'TypeError', message })
+    const error = { name: 'TypeError', message: `sqsEvent(): ${message}` }
+    t.throws(() => sqsEvent(...(args as unknown as Parameters<typeof sqsEvent>)), error)
   }
 })
 

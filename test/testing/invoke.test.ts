@@ -5,7 +5,7 @@ import t from 'tap'
 import { boundedSqsBatch, eachRecord, InvalidSqsEventError } from '../../src/index.ts'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
 import { activeTimers, busyClock, mockClock, passingClock, settled } from '../support/clock.ts'
-import { listOf } from '../support/handlers.ts'
+import { batchHandlerOf, listOf } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { unhandledRejections, warned } from '../support/output.ts'
 
@@ -16,13 +16,11 @@ t.test(
   'invoke() returns the response, the records that succeeded, and those that failed with their errors',
   async (t) => {
     const refused = new Error('refused')
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(
-        eachRecord(({ body }) => {
-          if (body === 'body of b') throw refused
-        }),
-      )
+    const handler = batchHandlerOf(
+      eachRecord(({ body }) => {
+        if (body === 'body of b') throw refused
+      }),
+    )
     const { response, succeeded, failed, failures, ...rest } = await invoke(handler, event)
     t.strictSame(response, listOf('b'))
     t.strictSame([succeeded.length, failed.length], [2, 1])
@@ -77,9 +75,9 @@ t.test(
       })
     const caught = await invoke((...call: [SQSEvent, Context]) => throwing(...call).catch(() => {}), event)
     t.strictSame(caught.failures, [])
-    const handler = middy()
-      .use(boundedSqsBatch({ logger: false }))
-      .handler(eachRecord(({ messageId }) => (messageId === 'b' ? Promise.reject(messageId) : undefined)))
+    const handler = batchHandlerOf(
+      eachRecord(({ messageId }) => (messageId === 'b' ? Promise.reject(messageId) : undefined)),
+    )
     const [one, other] = await Promise.all([invoke(handler, event), invoke(handler, sqsEvent(['x', 'y']))])
     t.strictSame([one.failures, other.failures], [[{ record: b, error: 'b' }], []])
   },
@@ -262,9 +260,7 @@ t.test('no timer is left after the response or an error', async (t) => {
 
 t.test('boundedSqsBatch() responds before the timeout of invoke(), and reports its unfinished record', async (t) => {
   const clock = passingClock(t)
-  const handler = middy()
-    .use(boundedSqsBatch({ logger: false }))
-    .handler(eachRecord(({ messageId }) => (messageId === 'b' ? new Promise(() => {}) : undefined)))
+  const handler = batchHandlerOf(eachRecord(({ messageId }) => (messageId === 'b' ? new Promise(() => {}) : undefined)))
   const { failed } = await clock.until(invoke(handler, event, { timeout: 1_000 }))
   t.strictSame(failed, [b])
   t.equal(clock.now(), 950)

@@ -14,20 +14,25 @@ import {
   doctor,
   NOTHING,
   project,
+  read,
   resourcesOf,
   run,
   SETTINGS,
   sampleOf,
+  samTemplateOfPage,
   settingsIn,
 } from '../support/pages.ts'
 
 const require = createRequire(import.meta.url)
 
-t.test('docs/sam.md has the visibility timeout that AWS recommends, and doctor finds nothing', async (t) => {
-  const { timeout, window, visibilityTimeout } = SETTINGS
-  t.equal(visibilityTimeout, 6 * timeout + window)
-  t.strictSame(await doctor(project(t, { 'template.yaml': blockOf('docs/sam.md', 'yaml') }), 'template.yaml'), NOTHING)
-})
+t.test(
+  'docs/deploy.md: the template for SAM has the visibility timeout that AWS recommends, and doctor finds nothing',
+  async (t) => {
+    const { timeout, window, visibilityTimeout } = SETTINGS
+    t.equal(visibilityTimeout, 6 * timeout + window)
+    t.strictSame(await doctor(project(t, { 'template.yaml': samTemplateOfPage() }), 'template.yaml'), NOTHING)
+  },
+)
 
 /** Runs the command in the cdk.json of docs/cdk.md, and returns the template. */
 async function synthesise(folder: string, context: object = {}) {
@@ -40,41 +45,38 @@ async function synthesise(folder: string, context: object = {}) {
   return JSON.parse(readFileSync(join(folder, 'cdk.out/Orders.template.json'), 'utf8'))
 }
 
-t.test(
-  'docs/cdk.md: the app has the settings of docs/sam.md, doctor finds nothing, and local runs its bundle',
-  async (t) => {
-    const folder = project(t, {
-      'infra.ts': sampleOf('docs/cdk.md', 'cdk'),
-      'src/handler.ts': sampleOf('README.md', 'validation'),
-      'orders.jsonl': '{"amount":3}\n{"amount":4}\n',
-    })
-    const template = await synthesise(folder)
-    t.strictSame(settingsIn(template), SETTINGS)
-    t.strictSame(await doctor(folder, 'cdk.out'), NOTHING)
+t.test('docs/cdk.md: the app has the settings for SAM, doctor finds nothing, and local runs its bundle', async (t) => {
+  const folder = project(t, {
+    'infra.ts': sampleOf('docs/cdk.md', 'cdk'),
+    'src/handler.ts': sampleOf('docs/envelopes.md', 'validation'),
+    'orders.jsonl': '{"amount":3}\n{"amount":4}\n',
+  })
+  const template = await synthesise(folder)
+  t.strictSame(settingsIn(template), SETTINGS)
+  t.strictSame(await doctor(folder, 'cdk.out'), NOTHING)
 
-    const id = (type: string, start = '') =>
-      Object.keys(template.Resources).find((key) => template.Resources[key].Type === type && key.startsWith(start))
-    t.strictSame(resourcesOf(template, 'AWS::Lambda::Function')[0].Environment.Variables.DEAD_LETTER_QUEUE_URL, {
-      Ref: id('AWS::SQS::Queue', 'DeadLetterQueue'),
-    })
-    const [{ Protocol, Endpoint }] = resourcesOf(template, 'AWS::SNS::Subscription')
-    t.strictSame([Protocol, Endpoint], ['sqs', { 'Fn::GetAtt': [id('AWS::SQS::Queue', 'Queue'), 'Arn'] }])
-    t.strictSame(
-      resourcesOf(template, 'AWS::SQS::QueuePolicy').map(({ Queues }) => Queues),
-      [[{ Ref: id('AWS::SQS::Queue', 'Queue') }]],
-    )
-    const permissions = resourcesOf(template, 'AWS::IAM::Policy').flatMap(({ PolicyDocument }) =>
-      PolicyDocument.Statement.flatMap(({ Action }: Any) => Action),
-    )
-    for (const action of ['sqs:SendMessage', 'sqs:ChangeMessageVisibility']) t.ok(permissions.includes(action), action)
+  const id = (type: string, start = '') =>
+    Object.keys(template.Resources).find((key) => template.Resources[key].Type === type && key.startsWith(start))
+  t.strictSame(resourcesOf(template, 'AWS::Lambda::Function')[0].Environment.Variables.DEAD_LETTER_QUEUE_URL, {
+    Ref: id('AWS::SQS::Queue', 'DeadLetterQueue'),
+  })
+  const [{ Protocol, Endpoint }] = resourcesOf(template, 'AWS::SNS::Subscription')
+  t.strictSame([Protocol, Endpoint], ['sqs', { 'Fn::GetAtt': [id('AWS::SQS::Queue', 'Queue'), 'Arn'] }])
+  t.strictSame(
+    resourcesOf(template, 'AWS::SQS::QueuePolicy').map(({ Queues }) => Queues),
+    [[{ Ref: id('AWS::SQS::Queue', 'Queue') }]],
+  )
+  const permissions = resourcesOf(template, 'AWS::IAM::Policy').flatMap(({ PolicyDocument }) =>
+    PolicyDocument.Statement.flatMap(({ Action }: Any) => Action),
+  )
+  for (const action of ['sqs:SendMessage', 'sqs:ChangeMessageVisibility']) t.ok(permissions.includes(action), action)
 
-    const [bundle = ''] = globSync('cdk.out/asset.*/index.mjs', { cwd: folder })
-    const local = ['local', bundle, '--messages-file', 'orders.jsonl', '--template', 'cdk.out', '--json']
-    const { code, stdout, stderr } = await run(folder, process.execPath, [CLI, ...local])
-    t.equal(code, 0, stderr)
-    t.match(JSON.parse(stdout), { verdict: 'passed', processed: 2 })
-  },
-)
+  const [bundle = ''] = globSync('cdk.out/asset.*/index.mjs', { cwd: folder })
+  const local = ['local', bundle, '--messages-file', 'orders.jsonl', '--template', 'cdk.out', '--json']
+  const { code, stdout, stderr } = await run(folder, process.execPath, [CLI, ...local])
+  t.equal(code, 0, stderr)
+  t.match(JSON.parse(stdout), { verdict: 'passed', processed: 2 })
+})
 
 t.test(
   'docs/doctor.md: findings of the queue and of the mapping are accepted in the CDK, also with a handler.mts',
@@ -97,8 +99,8 @@ t.test(
   },
 )
 
-t.test('docs/sst.md has the settings of docs/sam.md', async (t) => {
-  const code = blockOf('docs/sst.md', 'ts')
+t.test('sst.config.ts has the settings of docs/deploy.md', async (t) => {
+  const code = read('examples/deploy/sst/sst.config.ts')
   for (const text of [
     `timeout: '${SETTINGS.timeout} seconds'`,
     `memory: '${SETTINGS.memory} MB'`,
@@ -194,8 +196,8 @@ function stateOf(resources: Awaited<ReturnType<typeof parseTerraform>>) {
   }
 }
 
-t.test('docs/terraform.md has the settings of docs/sam.md, and doctor finds nothing after the apply', async (t) => {
-  const resources = await parseTerraform(blockOf('docs/terraform.md', 'hcl'))
+t.test('main.tf has the settings of docs/deploy.md, and doctor finds nothing after the apply', async (t) => {
+  const resources = await parseTerraform(read('examples/deploy/terraform/main.tf'))
   const at = (address: string) => resources.find((resource) => resource.address === address)?.values
   const [lambda, mapping] = [at('aws_lambda_function.orders'), at('aws_lambda_event_source_mapping.orders')]
   const state = stateOf(resources)
@@ -221,8 +223,8 @@ t.test('docs/terraform.md has the settings of docs/sam.md, and doctor finds noth
   t.strictSame(await doctor(folder, 'state.json'), NOTHING)
 })
 
-t.test('docs/terraform.md without function_response_types: doctor finds it in the plan', async (t) => {
-  const text = blockOf('docs/terraform.md', 'hcl').replace(/^.*function_response_types.*\n/m, '')
+t.test('main.tf without function_response_types: doctor finds it in the plan', async (t) => {
+  const text = read('examples/deploy/terraform/main.tf').replace(/^.*function_response_types.*\n/m, '')
   const folder = project(t, { 'plan.json': JSON.stringify(planOf(await parseTerraform(text))) })
   t.strictSame((await doctor(folder, 'plan.json')).findings, [
     'report-batch-item-failures aws_lambda_event_source_mapping.orders',

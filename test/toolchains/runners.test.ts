@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/folder.ts'
 const root = new URL('../../', import.meta.url)
 const page = readFileSync(new URL('docs/testing.md', root), 'utf8')
 const recipes =
-  readFileSync(new URL('README.md', root), 'utf8') + readFileSync(new URL('docs/dead-letters.md', root), 'utf8')
+  readFileSync(new URL('docs/envelopes.md', root), 'utf8') + readFileSync(new URL('docs/dead-letters.md', root), 'utf8')
 
 function match(text: string, pattern: RegExp): string {
   const [, found] = pattern.exec(text) ?? []

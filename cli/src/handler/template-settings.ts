@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { basename, dirname, extname, join, resolve } from 'node:path'
 import { folderAt } from '../code/imports.ts'
 import { examine } from '../doctor/examine.ts'
 import type { Mapping, Model } from '../model/model.ts'
@@ -107,18 +107,20 @@ export function useSetting(
 
 /**
  * Reads the settings of a function and its mapping from a template. `isWanted` says whether the run takes a setting from
- * the template. `runSets` names environment variables that the run sets itself.
+ * the template. `runSets` names environment variables that the run sets itself. `handlerFile` is the code that runs.
  */
 export async function readSettings(
   file: string,
   flags: TemplateFlags,
   isWanted: (name: SettingName) => boolean,
   runSets: readonly string[],
+  handlerFile?: string,
 ): Promise<TemplateSettings> {
   const parameters = parseParameters(flags.parameter)
   const model = await readTemplate(file, parameters)
   const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
-  refuseErrors(file, model, mapping, parameters)
+  const own = handlerFile === undefined ? mapping : withCode(mapping, handlerFile)
+  refuseErrors(file, model, mapping, parameters, own)
   refuseOtherFunctions(file, mapping)
 
   const { environment } = mapping.function.aliasOf ?? mapping.function
@@ -173,11 +175,31 @@ function refuseOtherFunctions(file: string, { function: { id, runtime, reservedC
   }
 }
 
+/** A mapping whose function has the code that runs, which may be another one than that of the template. */
+function withCode(mapping: Mapping, handlerFile: string): Mapping {
+  const file = resolve(handlerFile)
+  const handler = `${basename(file, extname(file))}.handler`
+  const code = { places: [dirname(file)], handler, runtime: 'nodejs' }
+  return { ...mapping, function: { ...mapping.function, code } }
+}
+
 /** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
-function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: ReadonlyMap<string, string>) {
-  const input = { name: file, models: () => [{ ...model, mappings: [mapping] }] }
-  const { findings } = examine([input], parameters, [])
-  const error = findings.find(({ severity, accepted }) => severity === 'error' && accepted === undefined)
+function refuseErrors(
+  file: string,
+  model: Model,
+  mapping: Mapping,
+  parameters: ReadonlyMap<string, string>,
+  own: Mapping,
+) {
+  function errorsOf(each: Mapping) {
+    const input = { name: file, models: () => [{ ...model, mappings: [each] }] }
+    const { findings } = examine([input], parameters, [])
+    return findings.filter(({ severity, accepted }) => severity === 'error' && accepted === undefined)
+  }
+  // Whether the function reports failures, only the code that runs can tell.
+  const isOfOther = (rule: string) =>
+    rule === 'report-batch-item-failures' && !errorsOf(own).some((other) => other.rule === rule)
+  const error = errorsOf(mapping).find(({ rule }) => !isOfOther(rule))
   if (!error) return
   const line = error.line === undefined ? '' : ` (line ${error.line})`
   throw new UsageError(

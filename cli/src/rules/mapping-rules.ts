@@ -43,8 +43,8 @@ function lower(mapping: Mapping, key: MappingKey, what: string, most: number): P
 }
 
 const THROTTLED =
-  'Lambda throttles invocations above the reserved concurrency. Each attempt counts as a receive, so valid messages ' +
-  'can be dead-lettered.'
+  'Lambda throttles invocations above the reserved concurrency, and retries a throttled batch until its visibility ' +
+  'timeout ends. Each such delivery counts as a receive, so valid messages can be dead-lettered.'
 
 /** What it means that ReportBatchItemFailures is off, which depends on whether the code can report failures. */
 function offWith({ function: lambdaFunction, batchSize }: Mapping, off: string, fix: string): Partial<Problem> {

@@ -1,6 +1,6 @@
+import { openCounter } from '../local/simulator/causes.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, startEnvironment } from '../local/simulator/environment.ts'
-import { causeOf, classifyBatch } from '../local/simulator/event-source.ts'
-import { openCounter } from '../local/simulator/ledger.ts'
+import { judge } from '../local/simulator/fate.ts'
 import type { InvocationMetrics } from '../local/simulator/metrics.ts'
 import { NOT_TAKEN, type Outcome } from '../local/simulator/runtime-api.ts'
 import { type Received, toEvent } from '../local/simulator/sqs-record.ts'
@@ -54,9 +54,11 @@ export function startWith(handler: FunctionOptions, fifo: boolean): Start {
         memory: candidate.memory,
         env: { ...handler.env, ...variablesFor(candidate, handler) },
         freeze: false, // the metrics arrive after the response
-        onMetrics: (taken) => metrics.resolve(taken),
-        onDeathBetween: (message) => {
-          death = message
+        observer: {
+          metrics: (taken) => metrics.resolve(taken),
+          died: (message) => {
+            death = message
+          },
         },
       },
       AbortSignal.any([signal, ending.signal]),
@@ -134,17 +136,16 @@ function checkLibraryUse({ type }: Outcome, metrics: InvocationMetrics, concurre
  * failed records that the response counts as successful, but that the library did not receive.
  */
 function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
-  const { processed, failed, deletedThoughFailed, error } = classifyBatch(batch, outcome, true)
-  const errors = outcome.recordErrors?.errors ?? {}
-  const handled = processed.filter(({ messageId }) => errors[messageId] !== undefined)
-  const all = [...failed, ...deletedThoughFailed, ...handled]
+  const circumstances = { reportBatchItemFailures: true, fifo, maxReceives: Number.POSITIVE_INFINITY }
+  const { messages, error } = judge(batch, outcome, { ...circumstances, deleted: new Set() })
+  const failed = messages.filter(({ fate }) => fate !== 'processed')
   const causes = openCounter()
-  for (const { messageId } of all) causes.add(error ?? causeOf(outcome, messageId, fifo))
-  const unlisted = deletedThoughFailed.filter(({ messageId }) => outcome.recordErrors?.unlisted?.[messageId])
+  for (const { cause = '' } of failed) causes.add(error ?? cause)
+  const { unlisted = {} } = outcome.recordErrors ?? {}
   return {
-    succeeded: batch.length - all.length,
-    failed: all.length,
-    unlisted: unlisted.length,
+    succeeded: batch.length - failed.length,
+    failed: failed.length,
+    unlisted: failed.filter(({ fate, message }) => fate === 'lost' && unlisted[message.messageId]).length,
     causes: causes.counts(),
   }
 }

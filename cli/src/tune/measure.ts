@@ -1,4 +1,4 @@
-import { openCounter } from '../local/simulator/ledger.ts'
+import { openCounter } from '../local/simulator/causes.ts'
 import type { Candidate, MeasuredBatch, MeasuredEnvironment, Start } from './environment.ts'
 import type { Measurement } from './result.ts'
 import type { Sample } from './sample.ts'

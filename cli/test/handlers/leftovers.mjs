@@ -2,6 +2,7 @@ import { execFileSync, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
 import { createWriteStream, existsSync, fsync, write } from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -55,7 +56,7 @@ class Client {
       this.waiting.push(resolve)
       this.socket.write(`${line}\n`)
     })
-    this.idle = setTimeout(() => this.socket.end(), 2 * HOUR) // fires after the other timers
+    this.idle = setTimeout(() => this.socket.end(), HOUR).unref()
   }
 }
 
@@ -105,8 +106,6 @@ export const forgotten = {
     })(),
   fetchInImmediate: async () => void setImmediate(request),
   fetchInShortTimer: async () => void setTimeout(request, 20),
-  fetchInLongTimer: async () => void setTimeout(request, HOUR),
-  fetchAfterLongSleep: async () => void sleep(HOUR).then(request),
   query: async () => void insert(),
   queryInForEach: async ({ Records }) => Records.forEach(insert),
   // Its client writes it when the first one is answered.
@@ -128,10 +127,6 @@ export const forgotten = {
     await insert()
     insert()
   },
-  queryInLongTimer: async () => {
-    await insert()
-    setTimeout(insert, HOUR)
-  },
   file: async () => void writeFile(FILE, 'x'),
   fileHandle: async () => {
     const file = await open(FILE, 'w')
@@ -146,6 +141,44 @@ export const forgotten = {
   },
   childProcess: async () => void spawn('true'),
   worker: async () => void new Worker('', { eval: true }),
+  http2: async () => {
+    globalThis.session ??= connectHttp2(process.env.SERVICE2)
+    globalThis.session.request({ ':path': '/secret' }).resume()
+  },
+}
+
+/** What fires only after an hour, and is not run. */
+export const timers = {
+  fetchInLongTimer: async () => void setTimeout(request, HOUR),
+  fetchAfterLongSleep: async () => void sleep(HOUR).then(request),
+  undone: async ({ Records }) => void setTimeout(() => note(Records.map(numberOf)), HOUR),
+  timeLimit: async () => {
+    const late = new Promise((_, reject) => setTimeout(reject, HOUR, new Error('too late')))
+    await Promise.race([request(), late])
+  },
+  watchdog: async () => {
+    await request()
+    setTimeout(() => process.exit(1), HOUR)
+  },
+}
+
+/** Each invocation starts an interval and leaves it. */
+export async function intervals() {
+  setInterval(ignore, HOUR)
+}
+
+/** The timers of a client that starts them once: each starts the next one, and sends something on its socket. */
+class Heartbeat extends Client {
+  async beat(ms) {
+    await this.query('ping')
+    setTimeout(() => this.beat(ms), ms)
+  }
+}
+
+async function startHeartbeat(ms) {
+  const client = new Heartbeat()
+  await client.connect()
+  await client.beat(ms)
 }
 
 let attempts = 0
@@ -165,13 +198,24 @@ export const correct = {
     globalThis.subscription = new Client()
     globalThis.subscription.connect()
   },
-  timeLimit: async () => {
-    const late = new Promise((_, reject) => setTimeout(reject, HOUR, new Error('too late')))
-    await Promise.race([request(), late])
+  slowHeartbeat: async () => {
+    globalThis.heartbeat ??= startHeartbeat(HOUR)
+    await globalThis.heartbeat
   },
-  watchdog: async () => {
-    await request()
-    setTimeout(() => process.exit(1), HOUR)
+  fastHeartbeat: async () => {
+    globalThis.heartbeat ??= startHeartbeat(20)
+    await globalThis.heartbeat
+  },
+  refUnref: async () => {
+    const timer = setTimeout(ignore, HOUR)
+    for (let round = 0; round < 20_000; round++) timer.ref().unref()
+    timer._onTimeout() // as if it fired
+  },
+  // The server still answers the farewell of the client, which needs no answer.
+  farewell: async () => {
+    const own = new Client()
+    await own.connect()
+    own.socket.end('slow\n')
   },
   unreferencedTimer: async () => {
     setTimeout(request, HOUR).unref()

@@ -108,3 +108,20 @@ export const handled = middy()
       throw new Error('invalid')
     }),
   )
+
+/** Answers batches of pings itself. */
+export async function answersPings(event: SQSEvent, context: Context): Promise<unknown> {
+  const isPing = event.Records.every(({ body }) => JSON.parse(body).number % 2 === 1)
+  return isPing ? { batchItemFailures: [] } : works(event, context)
+}
+
+/** The idiom of settled results. */
+export const settled = middy<SQSEvent>()
+  .use(boundedSqsBatch({ logger: false }))
+  .handler(async ({ Records }) =>
+    Promise.allSettled(
+      Records.map(async ({ body }) => {
+        if (JSON.parse(body).number % 5 === 0) throw new Error('no stock')
+      }),
+    ),
+  )

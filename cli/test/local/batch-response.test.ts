@@ -49,3 +49,32 @@ test('responses that mean complete failure, with the reason', async (t) => {
   ]
   for (const [payload, invalid] of cases) t.strictSame(readBatchResponse(payload, BATCH), { invalid }, payload)
 })
+
+const ENTRY = { itemIdentifier: 'a' }
+for (const [what, response, where, ids] of [
+  ['a misspelt name', { batchItemsFailures: [ENTRY] }, '`batchItemsFailures`', ['a']],
+  ['a name in upper case', { BatchItemFailures: [ENTRY] }, '`BatchItemFailures`', ['a']],
+  ['another name, with entries', { failures: [ENTRY, { itemIdentifier: 'b' }] }, '`failures`', ['a', 'b']],
+  ['a misspelt name with an empty list', { batchItemFailure: [] }, '`batchItemFailure`', []],
+  ['a misspelt name with ids', { batch_item_failures: ['a', 'b', 5] }, '`batch_item_failures`', ['a', 'b']],
+  ['a misspelt name and misspelt entries', { itemFailures: [{ ItemIdentifier: 'a' }, {}] }, '`itemFailures`', ['a']],
+  ['a response of HTTP', { statusCode: 200, body: JSON.stringify({ batchItemFailures: [ENTRY] }) }, '`body`', ['a']],
+  ['an object in a property', { result: { batchItemFailures: [] } }, '`result`', []],
+] as const) {
+  test(`a list of failures that Lambda does not read: ${what}`, async (t) => {
+    const result = readBatchResponse(JSON.stringify(response), new Set(['a', 'b']))
+    t.strictSame(result, { failed: new Set(), ignored: { where, ids: new Set(ids) } })
+  })
+}
+
+for (const response of [
+  {},
+  { processed: 5, body: 'ok', items: ['a'], list: [{ id: 'a' }], failed: [] },
+  { batchItemFailures: null, failures: [ENTRY] },
+  { batchItemFailures: [], body: '{"batchItemFailures":[]}' },
+]) {
+  test(`control: no such list in ${JSON.stringify(response)}`, async (t) => {
+    const result = readBatchResponse(JSON.stringify(response), new Set(['a']))
+    t.strictSame(result, { failed: new Set() })
+  })
+}

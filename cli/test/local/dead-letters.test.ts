@@ -5,6 +5,7 @@ import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { inProcess } from '../support/in-process.ts'
+import { settling } from '../support/ledger.ts'
 import { counts, folder, heldTimers, received, runHandler } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
@@ -68,7 +69,7 @@ test('DEAD_LETTER_QUEUE_URL is the dead-letter queue of the run, and replaces a 
   const path = folder(t)
   const file = join(path, 'h.mjs')
   const print = "console.log('dead letters: ' + process.env.DEAD_LETTER_QUEUE_URL)"
-  writeFileSync(file, `export const handler = async () => ${print}`)
+  writeFileSync(file, `export const handler = async ({ Records: [{ body }] }) => ${print}`)
   const args = ['local', file, '--messages', '1', '--batch-size', '1', '--idle', '0']
   const env = { DEAD_LETTER_QUEUE_URL: 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead' }
   const own = await inProcess(args, { env })
@@ -105,11 +106,12 @@ test('property: the ledger counts every message as processed, dead-lettered, rem
         Array.from({ length: count }, (_, index) => ({ kind, message: received(`${kind}-${index}`) })),
       )
       const of = (...wanted: string[]) => all.filter(({ kind }) => wanted.includes(kind)).map(({ message }) => message)
-      const ledger = openLedger(1)
+      const ledger = openLedger()
+      const settle = settling(ledger, 1)
       ledger.sent(all.map(({ message }) => message.messageId))
-      ledger.processed(of('processed'))
-      ledger.failed(of('waiting', 'moved', 'gone'))
-      ledger.deletedThoughFailed(of('deleted'))
+      settle.processed(of('processed'))
+      settle.failed(of('waiting', 'moved', 'gone'))
+      settle.lost(of('deleted'))
       const seen = ledger.snapshot({ queue: open + waiting, deadLetter: moved + sentDeadLetters, sentDeadLetters })
       const expected = { processed, deadLettered: moved, remaining: open + waiting, lost: gone + deleted }
       for (const [name, value] of Object.entries(expected)) {

@@ -28,13 +28,17 @@ test('a run without failures of a .mjs file has no differences', async (t) => {
   t.strictSame(of({}), [])
 })
 
-test('a visibility timeout that the function has set, and that was replaced', async (t) => {
-  t.strictSame(
-    of({ redelivered: 2, failedInvocations: 1, causes: { 'Error: no': 2 } }, { mapping: { retryAfter: 1 } }),
-    [],
-  )
-  t.strictSame(of({ replacedTimeouts: 2 }, { mapping: { retryAfter: 1 } }), [
-    'the function set the visibility timeout of failed messages (2 times), but they were redelivered after 1 s: use --retry-after off',
+test('a redelivery that was shortened before a dead letter, or that replaced a delay of the function', async (t) => {
+  const shortened = { mapping: { retryAfter: 1 } }
+  const dead = { deadLettered: 2, redelivered: 8 }
+  t.strictSame(of({ redelivered: 2, failedInvocations: 1, causes: { 'Error: no': 2 } }, shortened), [])
+  t.strictSame(of(dead, shortened), ['redelivered after 1 s instead of 180 s: see --retry-after off'])
+  t.strictSame(of(dead), [], 'with --retry-after off')
+  t.strictSame(of(dead, { mapping: { retryAfter: 180 } }), [])
+  t.strictSame(of({ ...dead, redelivered: 0 }, shortened), [], 'a single delivery')
+  t.strictSame(of({ ...dead, stoppedLoops: 2 }, shortened), [], 'only messages that came back too often')
+  t.strictSame(of({ replacedTimeouts: 2 }, shortened), [
+    'redelivered after 1 s instead of the delays that the function had set (2 times): see --retry-after off',
   ])
 })
 

@@ -1,13 +1,6 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import {
-  type ClassifiedBatch,
-  causeOf,
-  classifyBatch,
-  deletedOutOfOrder,
-  type EventSourceOptions,
-  runEventSource,
-} from '../../src/local/simulator/event-source.ts'
+import { EventSource, type EventSourceOptions, runEventSource } from '../../src/local/simulator/event-source.ts'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { MAPPING_DEFAULTS } from '../../src/local/simulator/run.ts'
 import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
@@ -35,6 +28,8 @@ function setUp(
     deleted = [] as string[],
     /** The messages whose deletion arrives after the end of their process. */
     deletedLate = [] as string[],
+    /** The messages whose visibility timeout the handler sets. */
+    delayed = [] as string[],
     isLast = async (_gathered: number) => false,
   } = {},
 ) {
@@ -45,6 +40,8 @@ function setUp(
   const refused = (batch: readonly Received[]) => batch.filter(({ messageId }) => refuse.includes(messageId))
   const queue = {
     fifo,
+    maxReceives: 3,
+    isDelayedByClient: (batch: readonly Received[]) => batch.some(({ messageId }) => delayed.includes(messageId)),
     receive: async (max: number) => {
       if (waiting.length === 0) setImmediate(() => drained.abort())
       await new Promise(setImmediate)
@@ -74,7 +71,7 @@ function setUp(
       return respond(batch)
     },
   }
-  const ledger = openLedger(3)
+  const ledger = openLedger()
   const failures: string[] = []
   const mapping: EventSourceOptions = {
     ...MAPPING_DEFAULTS,
@@ -83,10 +80,12 @@ function setUp(
     retryAfter: 1,
     onFailure: (line: string) => failures.push(line),
   }
-  const run = (changes: Partial<EventSourceOptions> = {}) =>
-    runEventSource({ queue, runtime, ledger, draining: drained.signal, isLast }, { ...mapping, ...changes })
-  return { calls, failures, ledger, drained, run }
+  const parts = { queue, runtime, ledger, draining: drained.signal, isLast }
+  const run = (changes: Partial<EventSourceOptions> = {}) => runEventSource(parts, { ...mapping, ...changes })
+  return { calls, failures, ledger, drained, run, parts, mapping }
 }
+
+const ERROR = { type: 'error', message: 'it failed' } as const
 
 function some(count: number, bytes?: number) {
   return Array.from({ length: count }, (_, index) => received(`m${index}`, bytes))
@@ -151,6 +150,67 @@ test('a failed message is redelivered after the retry time, or left to the visib
   const second = setUp(some(3), () => report(['m1']))
   await second.run({ retryAfter: undefined })
   t.strictSame(second.calls.slice(1), [{ call: 'remove', ids: ['m0', 'm2'] }])
+})
+
+test('delays of the handler are kept in its batch, if the run keeps delays', async (t) => {
+  for (const [delayed, keepsDelays, isShortened] of [
+    [['m0'], true, false],
+    [['m0'], false, true],
+    [['m2'], true, true],
+  ] as const) {
+    const { calls, run } = setUp(some(3), () => report(['m0', 'm1']), { delayed: [...delayed] })
+    await run({ keepsDelays })
+    t.strictSame(
+      calls.filter(({ call }) => call === 'visibility').map(({ ids }) => ids),
+      isShortened ? [['m0', 'm1']] : [],
+      `${delayed} ${keepsDelays}`,
+    )
+  }
+})
+
+test('whether the handler reads nothing is known from the events that were looked at', async (t) => {
+  async function readsNothing(...unread: Outcome['unread'][]) {
+    const { parts, mapping } = setUp(some(unread.length), () => ({ ...report([]), unread: unread.shift() }))
+    const source = new EventSource(parts, { ...mapping, batchSize: 1 })
+    await source.run()
+    return source.readsNothing
+  }
+  t.strictSame(await readsNothing('all', 'all'), true)
+  t.strictSame(await readsNothing('all', [], 'all'), false)
+  t.strictSame(await readsNothing('all', undefined), true)
+  t.strictSame(await readsNothing(undefined), false)
+  t.strictSame(await readsNothing([]), false)
+})
+
+test('a list of failures that Lambda does not read loses its messages, and a line says where it is', async (t) => {
+  const payload = JSON.stringify({ batchItemsFailures: [{ itemIdentifier: 'm1' }] })
+  const { failures, ledger, run } = setUp(some(2), () => ({ type: 'response', payload }))
+  await run()
+  const advice =
+    'the list of failures is in `batchItemsFailures`, where Lambda does not read it: return a promise of { batchItemFailures: […] }'
+  t.strictSame(failures, [
+    `m0: in the response of its invocation, ${advice}`,
+    'm1: reported as failed, but deleted: listed in `batchItemsFailures`, where Lambda does not read it',
+  ])
+  const counts = { processed: 1, lost: 1, ignoredLists: 1, failedInvocations: 0, reasons: { [advice]: 1 } }
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), counts)
+  t.equal(ledger.total({ visible: 0, queue: 0, deadLetter: 0 }).firstFailed, 'm0')
+})
+
+test('an invocation that would time out on Lambda fails the run, and a line says so', async (t) => {
+  const usage = { cpu: 1, peakMemory: 1, longestBlock: 1, hasChildren: false }
+  const { parts, mapping, failures, ledger } = setUp(some(1), () => ({ ...report([]), usage }))
+  const seen: unknown[] = []
+  const findings = {
+    add(...given: unknown[]) {
+      seen.push(...given)
+      return 'it would time out'
+    },
+  }
+  await runEventSource({ ...parts, findings }, mapping)
+  t.strictSame(seen, [usage, false])
+  t.strictSame(failures, ['it would time out'])
+  t.equal(ledger.snapshot({ queue: 0, deadLetter: 0 }).wouldTimeOut, 1)
 })
 
 const MEGABYTE = 1024 * 1024
@@ -225,126 +285,7 @@ test('the causes include the errors of records of an invocation that failed as a
   })
 })
 
-/** The ids in each list. */
-function idsIn({ processed, failed, deletedThoughFailed, ...rest }: ClassifiedBatch) {
-  const ids = (batch: readonly Received[]) => batch.map(({ messageId }) => messageId)
-  return { processed: ids(processed), failed: ids(failed), deleted: ids(deletedThoughFailed), ...rest }
-}
-
-const ERROR = { type: 'error', message: 'it failed' } as const
-for (const [title, outcome, isOn, deletedByHandler, expected] of [
-  ['all succeeded', report([]), true, [], { processed: ['m0', 'm1', 'm2'], failed: [], deleted: [] }],
-  ['one is reported', report(['m1']), true, [], { processed: ['m0', 'm2'], failed: ['m1'], deleted: [] }],
-  [
-    'one is reported, and ReportBatchItemFailures is off',
-    report(['m1']),
-    false,
-    [],
-    { processed: ['m0', 'm2'], failed: [], deleted: ['m1'] },
-  ],
-  [
-    'one is reported, and the handler has deleted it and another one',
-    report(['m1', 'm2']),
-    true,
-    ['m0', 'm1'],
-    { processed: ['m0'], failed: ['m2'], deleted: ['m1'] },
-  ],
-  [
-    'the invocation fails',
-    ERROR,
-    true,
-    [],
-    { processed: [], failed: ['m0', 'm1', 'm2'], deleted: [], error: 'it failed' },
-  ],
-  [
-    'the invocation fails, ReportBatchItemFailures is off, and the handler has deleted one',
-    ERROR,
-    false,
-    ['m1'],
-    { processed: ['m1'], failed: ['m0', 'm2'], deleted: [], error: 'it failed' },
-  ],
-  [
-    'the response is invalid',
-    { type: 'response', payload: '[]' },
-    true,
-    ['m1'],
-    {
-      processed: ['m1'],
-      failed: ['m0', 'm2'],
-      deleted: [],
-      error: 'the response is an array, not an object',
-    },
-  ],
-  [
-    'the response is invalid, and ReportBatchItemFailures is off',
-    { type: 'response', payload: '[]' },
-    false,
-    [],
-    { processed: ['m0', 'm1', 'm2'], failed: [], deleted: [] },
-  ],
-  [
-    'the library reported one that the response does not list',
-    { ...report(['m2']), recordErrors: { errors: {}, reported: ['m1', 'm2'] } },
-    true,
-    [],
-    { processed: ['m0'], failed: ['m2'], deleted: ['m1'] },
-  ],
-  [
-    'the library has no result for one, and another one was in no batch',
-    { ...report([]), recordErrors: { errors: {}, unfinished: { m0: true }, unlisted: { m2: true } } },
-    true,
-    [],
-    { processed: ['m1'], failed: [], deleted: ['m0', 'm2'] },
-  ],
-  [
-    'the library is used, and all succeeded',
-    { ...report([]), recordErrors: { errors: {} } },
-    true,
-    [],
-    { processed: ['m0', 'm1', 'm2'], failed: [], deleted: [] },
-  ],
-] as [string, Outcome, boolean, string[], object][]) {
-  test(`what happens to the messages of a batch: ${title}`, async (t) => {
-    t.strictSame(idsIn(classifyBatch(some(3), outcome, isOn, new Set(deletedByHandler))), expected)
-  })
-}
-
-test('a queue that does not know what the handler has deleted', async (t) => {
-  t.strictSame(idsIn(classifyBatch(some(2), report(['m1']), true)), { processed: ['m0'], failed: ['m1'], deleted: [] })
-})
-
-test('messages of a group that were deleted although an earlier one failed', async (t) => {
-  const batch = ['a', 'b', 'a', 'a', 'b', undefined, undefined].map((group, index) => ({
-    ...received(`m${index}`),
-    group,
-  }))
-  const outOfOrder = (...failed: number[]) => {
-    const classified = { processed: [], failed: failed.map((index) => batch[index]), deletedThoughFailed: [] }
-    return deletedOutOfOrder(batch, classified as ClassifiedBatch).map(({ messageId }) => messageId)
-  }
-  t.strictSame(outOfOrder(), [])
-  t.strictSame(outOfOrder(0), ['m2', 'm3'])
-  t.strictSame(outOfOrder(2), ['m3'])
-  t.strictSame(outOfOrder(3, 4, 6), [])
-  t.strictSame(outOfOrder(0, 1, 5), ['m2', 'm3', 'm4', 'm6'])
-  t.strictSame(outOfOrder(0, 2), ['m3'])
-})
-
 const UNKNOWN = 'unknown error: the handler reported only the id of the record'
-const UNLISTED =
-  'the library did not receive this record: pass the whole event to the Middy handler, and filter no records before it'
-const UNFINISHED =
-  'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
-
-test('the cause of a record that failed', async (t) => {
-  const cause = (recordErrors?: object) => causeOf({ ...report([]), recordErrors } as Outcome, 'm', false)
-  t.equal(cause(), UNKNOWN)
-  t.equal(cause({ errors: { m: 'Error: x' } }), 'Error: x')
-  t.equal(cause({ errors: { n: 'Error: x' }, unlisted: { m: true } }), UNLISTED)
-  t.equal(cause({ errors: { n: 'Error: x' }, unfinished: { m: true } }), UNFINISHED)
-  t.equal(cause({ errors: { m: 'Error: x' }, unfinished: { m: true } }), 'Error: x')
-  t.match(cause({ errors: {}, unlisted: {}, unfinished: {} }), /^not started before/)
-})
 
 test('messages that match no filter are deleted without an invocation', async (t) => {
   const withBody = (id: string, body: string) => ({ ...received(id), json: JSON.stringify({ messageId: id, body }) })
@@ -432,7 +373,7 @@ for (const [title, outcome, withoutError] of [
     1,
   ],
 ] as const) {
-  test(`dead-lettered messages of which no handler had thrown: ${title}`, async (t) => {
+  test(`dead-lettered messages that failed with their whole batch, or did not start: ${title}`, async (t) => {
     const { ledger, run } = setUp(
       ['m0', 'm1', 'm2'].map((id) => received(id, 100, 3)),
       () => outcome as Outcome,

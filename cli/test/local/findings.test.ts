@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
-import { openFindings } from '../../src/local/simulator/findings.ts'
-import { IN_TIMER, type LeftWork } from '../../src/local/simulator/late-work.ts'
+import { Findings } from '../../src/local/simulator/findings.ts'
+import type { LeftKind, LeftWork } from '../../src/local/simulator/origin.ts'
 import type { Usage } from '../../src/local/simulator/usage.ts'
 
 /** A tenth of a core, and a timeout of 1 s. */
@@ -11,7 +11,7 @@ const NOTHING: Usage = { cpu: 10, peakMemory: 50, longestBlock: 0, hasChildren: 
 
 /** What the run says after invocations with this usage. */
 function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], options: object = {}) {
-  const findings = openFindings({ ...OPTIONS, ...options } as FunctionOptions)
+  const findings = new Findings({ ...OPTIONS, ...options } as FunctionOptions)
   const failures = usages.flatMap(
     ({ isOfLibrary = false, ...usage }) => findings.add({ ...NOTHING, ...usage }, isOfLibrary) ?? [],
   )
@@ -20,12 +20,17 @@ function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], 
 
 /** What the run says about this work of invocations, and whether each of them fails the run. */
 function afterLeft(invocations: readonly LeftWork[][]) {
-  const findings = openFindings(OPTIONS as FunctionOptions)
+  const findings = new Findings(OPTIONS as FunctionOptions)
   const fails = invocations.map((left) => findings.addLeft(left))
   return { lines: findings.lines(), fails }
 }
 
-const work = (what: string, count: number, isWeak = false, place?: string): LeftWork => ({ what, place, count, isWeak })
+const work = (what: string, count: number, kind: LeftKind = 'late', place?: string): LeftWork => ({
+  kind,
+  what,
+  place,
+  count,
+})
 
 test('a run that used little has no findings', async (t) => {
   t.strictSame(after([]), { lines: [], failures: [] })
@@ -115,7 +120,7 @@ test('processes that the handler started are a finding if the memory is limited'
 const LOST = 'Lambda freezes the environment after the response, so this work is late or lost. Await it'
 
 test('work that an invocation left fails the run, with the most frequent work first', async (t) => {
-  t.strictSame(afterLeft([[work('a', 2, false, 'h.mjs:1')]]), {
+  t.strictSame(afterLeft([[work('a', 2, 'late', 'h.mjs:1')]]), {
     lines: [`1 invocation responded before its work had ended: 2 × a (h.mjs:1). ${LOST}`],
     fails: [true],
   })
@@ -127,8 +132,8 @@ test('work that an invocation left fails the run, with the most frequent work fi
 })
 
 test('work of one kind is named once, with the first line of the handler, or else of a package', async (t) => {
-  const inPackage = 'node_modules/client/index.js:9'
-  const request = (count: number, place?: string) => work('GET http://example.com', count, false, place)
+  const inPackage = 'the client of pg'
+  const request = (count: number, place?: string) => work('GET http://example.com', count, 'late', place)
   const named = (...left: LeftWork[]) => afterLeft([left]).lines[0]?.match(/had ended: (.*?)\. Lambda/)?.[1]
   t.equal(named(request(1), request(2, inPackage)), `3 × GET http://example.com (${inPackage})`)
   t.equal(
@@ -138,13 +143,27 @@ test('work of one kind is named once, with the first line of the handler, or els
   t.equal(named(request(1)), '1 × GET http://example.com')
 })
 
-test('work in a timer: the advice names unref()', async (t) => {
-  const [line] = afterLeft([[work(IN_TIMER, 1)]]).lines
-  t.match(line, /this work is late or lost\. Await it, or unref\(\) the timer of work that may be late$/)
+test('telemetry, timers and intervals are one warning each, with every place of a timer', async (t) => {
+  const places = [
+    work('a timer', 2, 'timer', 'h.mjs:1'),
+    work('a timer', 1, 'timer', 'h.mjs:2'),
+    work('an interval', 3, 'interval', 'h.mjs:3'),
+    work('an interval', 1, 'module', 'h.mjs:4'),
+    work('POST http://collector', 1, 'telemetry', 'the client of @opentelemetry/otlp-exporter-base'),
+  ]
+  const { lines, fails } = afterLeft([places])
+  t.strictSame(fails, [false])
+  t.match(lines, [
+    /^telemetry was still being sent after a response: 1 × POST http:\/\/collector \(the client of @opentelemetry\/\S+\)\. /,
+    /^timers of the handler had not fired at the end of the run: 2 × a timer \(h\.mjs:1\), 1 × a timer \(h\.mjs:2\)\. /,
+    /^intervals were started by several invocations, and not cleared: 3 × an interval \(h\.mjs:3\)\. /,
+    /^not judged: what is done in 1 × an interval \(h\.mjs:4\)\. /,
+  ])
+  t.equal(lines.length, 4)
 })
 
 test('weak evidence is a warning, and is not named beside work that fails the run', async (t) => {
-  const weak = work('a call to port 5432', 1, true, 'h.mjs:1')
+  const weak = work('a call to port 5432', 1, 'once', 'h.mjs:1')
   t.strictSame(afterLeft([[weak], []]), {
     lines: [
       'after a response, an answer arrived for 1 × a call to port 5432 (h.mjs:1). If the handler needs it, await it. ' +

@@ -134,7 +134,10 @@ test('the reasons of failed invocations are listed below the table', async (t) =
 
 test('the logs of the function go to stderr with a prefix; --quiet hides them', async (t) => {
   const file = join(folder(t), 'h.mjs')
-  writeFileSync(file, "export const handler = async () => { console.log('one\\ntwo'); console.error('three') }")
+  writeFileSync(
+    file,
+    "export const handler = async ({ Records: [{ body }] }) => { console.log('one\\ntwo'); console.error('three') }",
+  )
   const loud = await command(['local', file, '--messages', '1', ...small])
   const logs = loud.stderr.trimEnd().split('\n')
   t.strictSame(logs.sort(), ['function | one', 'function | three', 'function | two'])

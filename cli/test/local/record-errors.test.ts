@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { type Test, test } from 'tap'
-import { recordIdsOf, watchRecordErrors } from '../../src/local/simulator/record-errors.ts'
+import { type RecordErrors, RecordWatch, recordIdsOf } from '../../src/local/simulator/record-errors.ts'
 
 function publish(name: string, message: object) {
   channel(`tracing:middy-bounded-sqs-batch:${name}`).publish(message)
@@ -33,18 +33,36 @@ function start(...ids: string[]) {
       batch.result = { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
       publish('batch:asyncEnd', batch)
     },
+    respondWith(summary: object | undefined, ...failed: string[]) {
+      Object.assign(batch, { summary })
+      this.respond(...failed)
+    },
     failInvocation: () => publish('batch:asyncEnd', batch),
   }
+}
+
+/** Takes what is known, with the texts of errors. */
+function watch() {
+  const records = new RecordWatch()
+  return (ids: readonly string[]) => {
+    const taken = records.take(ids)
+    return taken && { ...taken, errors: textsOf(taken.errors) }
+  }
+}
+
+function textsOf(errors: RecordErrors['errors']) {
+  const texts = Object.entries(errors).map(([id, cause]) => [id, typeof cause === 'string' ? cause : cause.text])
+  return Object.fromEntries(texts)
 }
 
 const NOTHING = { errors: {}, reported: [], unfinished: {}, unlisted: {} }
 
 test('if the library has published nothing, nothing is known', async (t) => {
-  t.equal(watchRecordErrors()(['a']), undefined)
+  t.equal(watch()(['a']), undefined)
 })
 
 test('the error of a record that failed, and the records that the library reported', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const batch = start('a', 'b', 'c')
   batch.succeed('a')
   batch.fail(new RangeError('not in stock'), 'b')
@@ -57,7 +75,7 @@ test('the error of a record that failed, and the records that the library report
 })
 
 test('records of one event, after those of another', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const batch = start('a', 'b')
   batch.fail(new Error('x'), 'a', 'b')
   batch.respond('a', 'b')
@@ -66,7 +84,7 @@ test('records of one event, after those of another', async (t) => {
 })
 
 test('records that were in no batch, and records that were taken already', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const batch = start('a')
   batch.fail(new Error('x'), 'a')
   batch.respond('a')
@@ -76,11 +94,42 @@ test('records that were in no batch, and records that were taken already', async
     reported: ['a'],
     unlisted: { b: true },
   })
-  t.strictSame(take(['a']), { ...NOTHING, unlisted: { a: true } })
+  t.equal(take(['a']), undefined, 'no record of this event')
+})
+
+test('of an event, the library received no record: its records are unknown only if the invocation has used it', async (t) => {
+  const watched = new RecordWatch()
+  const invocation = { isLibraryUsed: false }
+  watched.run(invocation, () => start().respond())
+  t.strictSame(watched.take(['a'], invocation), { ...NOTHING, unlisted: { a: true } })
+  const other = { isLibraryUsed: false }
+  watched.run(other, () => {})
+  t.equal(watched.take(['a'], other), undefined)
+})
+
+test('if no record has run, but none is left, the handler has rejected results, whose errors are not known', async (t) => {
+  const take = watch()
+  const summary = { timedOut: 0, aborted: 0, blocked: 0, notStarted: 0 }
+  const rejected = { a: 'the result of the handler is rejected: the log of the function has its error' }
+  for (const [counts, errors] of [
+    [summary, rejected],
+    [{ ...summary, notStarted: 1 }, {}],
+    [{ ...summary, blocked: 1 }, {}],
+    [{ ...summary, aborted: 1 }, {}],
+    [{ ...summary, timedOut: 1 }, {}],
+    [undefined, {}],
+  ] as const) {
+    start('a', 'b').respondWith(counts, 'a')
+    t.strictSame(take(['a', 'b'])?.errors, errors)
+  }
+  const batch = start('a', 'b')
+  batch.succeed('b')
+  batch.respondWith(summary, 'a')
+  t.strictSame(take(['a', 'b'])?.errors, {}, 'control: another record has run')
 })
 
 test('a record that is in the event twice was in a batch of the library', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const batch = start('a', 'b', 'a')
   batch.succeed('a', 'b')
   batch.respond()
@@ -88,7 +137,7 @@ test('a record that is in the event twice was in a batch of the library', async 
 })
 
 test('without a response of the library, the records that have not succeeded are unfinished', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const batch = start('a', 'b', 'c')
   batch.succeed('a')
   batch.fail(new Error('x'), 'b')
@@ -101,7 +150,7 @@ test('without a response of the library, the records that have not succeeded are
 })
 
 test('of a chunk, each failed record has its own error; without a list of failures, all have that of the chunk', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const batch = start('a', 'b', 'c', 'd')
   batch.failEach({ b: new Error('of b') }, 'a', 'b')
   batch.fail(new Error('of the chunk'), 'c', 'd')
@@ -114,7 +163,7 @@ test('of a chunk, each failed record has its own error; without a list of failur
 })
 
 test('a late result of an earlier batch says nothing about a later delivery of its messages', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const earlier = start('a', 'b', 'c')
   t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: { a: true, b: true, c: true } })
   const later = start('a', 'b')
@@ -124,12 +173,12 @@ test('a late result of an earlier batch says nothing about a later delivery of i
   t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: { a: true, b: true }, unlisted: { c: true } })
   later.fail(new Error('late'), 'a')
   later.respond('a')
-  t.strictSame(take(['a']), { ...NOTHING, unlisted: { a: true } })
+  t.equal(take(['a']), undefined)
   await setImmediate() // Node throws the error of a subscriber later
 })
 
 test('the error of an earlier batch of the same invocation counts until the record fails again or succeeds', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const first = start('a', 'b', 'c')
   first.fail(new Error('first'), 'a', 'b', 'c')
   first.respond('a', 'b', 'c')
@@ -145,7 +194,7 @@ test('the error of an earlier batch of the same invocation counts until the reco
 })
 
 test('a record that succeeds in a later chunk has no error, also if another record of the chunk fails', async (t) => {
-  const take = watchRecordErrors()
+  const take = watch()
   const first = start('a', 'b')
   first.fail(new Error('first'), 'a', 'b')
   first.respond('a', 'b')
@@ -165,7 +214,7 @@ function onClock(t: Test) {
   const clock = { now: 5000 }
   t.intercept(performance, 'now', { value: () => clock.now })
   const reports: number[] = []
-  watchRecordErrors((finished) => reports.push(finished))
+  new RecordWatch((finished) => reports.push(finished))
   return { clock, reports }
 }
 
@@ -193,66 +242,3 @@ test('the number of finished records is reported at most every 250 ms, since the
   second.succeed('b')
   t.strictSame(reports, [3, 2, 2])
 })
-
-const unreadable = {
-  get name() {
-    throw new Error('no')
-  },
-}
-for (const [title, error, text] of [
-  ['an error', new TypeError('no such item'), 'TypeError: no such item'],
-  ['an error without a message', new Error(''), 'Error'],
-  ['an error whose message is not a text', { name: 'Error', message: 5 }, 'Error'],
-  ['an object without a name', { message: 'gone' }, 'an object: gone'],
-  ['an object whose name is empty', { name: '', message: 'gone' }, 'an object: gone'],
-  ['an object whose name is not a text', { name: 5, message: 'gone' }, 'an object: gone'],
-  ['an object without a name and a message', {}, 'an object'],
-  ['a text', 'gone', 'thrown string: gone'],
-  ['undefined', undefined, 'thrown undefined: undefined'],
-  ['null', null, 'thrown object: null'],
-  ['a function', Object, 'thrown function: function Object() { [native code] }'],
-  ['a message of several lines', new Error('a\n  b'), 'Error: a b'],
-  ['a text of several lines', 'a\n\nb', 'thrown string: a b'],
-  [
-    'a code',
-    Object.assign(new Error('no connection'), { code: 'ECONNREFUSED' }),
-    'Error: no connection (ECONNREFUSED)',
-  ],
-  [
-    'a code that the message has',
-    Object.assign(new Error('connect ETIMEDOUT'), { code: 'ETIMEDOUT' }),
-    'Error: connect ETIMEDOUT',
-  ],
-  ['a code of Node or of the library', Object.assign(new Error('x'), { code: 'ERR_TIMEOUT' }), 'Error: x'],
-  ['a code that contains ERR_', Object.assign(new Error('x'), { code: 'AN_ERR_X' }), 'Error: x (AN_ERR_X)'],
-  ['a code with digits', Object.assign(new Error('x'), { code: 'E2BIG' }), 'Error: x (E2BIG)'],
-  ['a code that is a number', Object.assign(new Error('x'), { code: 23_505 }), 'Error: x'],
-  ['a code that is a list', Object.assign(new Error('x'), { code: ['EPIPE'] }), 'Error: x'],
-  ['a code with lower-case letters', Object.assign(new Error('x'), { code: 'Enoent' }), 'Error: x'],
-  ['a code that begins with a digit', Object.assign(new Error('x'), { code: '2BIG' }), 'Error: x'],
-  ['a code that is a sentence', Object.assign(new Error('x'), { code: 'E BIG' }), 'Error: x'],
-  ['a code of 41 characters', Object.assign(new Error('x'), { code: 'E'.repeat(41) }), `Error: x (${'E'.repeat(41)})`],
-  ['a code of 42 characters', Object.assign(new Error('x'), { code: 'E'.repeat(42) }), 'Error: x'],
-  ['a code of one character', Object.assign(new Error('x'), { code: 'E' }), 'Error: x'],
-  ['a code of the cause', new Error('x', { cause: { code: 'ENOTFOUND' } }), 'Error: x (ENOTFOUND)'],
-  ['a cause that is null', new Error('x', { cause: null }), 'Error: x'],
-  [
-    'a code of the first inner error',
-    new AggregateError([{ code: 'EPIPE' }, { code: 'EIO' }], 'x'),
-    'AggregateError: x (EPIPE)',
-  ],
-  ['inner errors that are no list', Object.assign(new Error('x'), { errors: { 0: { code: 'EPIPE' } } }), 'Error: x'],
-  ['no inner errors', new AggregateError([], 'x'), 'AggregateError: x'],
-  [
-    'the code of the error itself comes first, then that of the cause',
-    Object.assign(new AggregateError([{ code: 'EPIPE' }], 'x', { cause: { code: 'ENOTFOUND' } }), { code: 'EIO' }),
-    'AggregateError: x (EIO)',
-  ],
-  ['an object whose properties cannot be read', unreadable, 'an error whose properties cannot be read'],
-] as const) {
-  test(`the text of ${title}`, async (t) => {
-    const take = watchRecordErrors()
-    start('a').fail(error, 'a')
-    t.strictSame(take(['a'])?.errors, { a: text })
-  })
-}

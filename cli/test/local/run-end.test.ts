@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { test } from 'tap'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
-import { openRunEnd, type RunEndOptions } from '../../src/local/simulator/run-end.ts'
+import { RunEnd, type RunEndOptions } from '../../src/local/simulator/run-end.ts'
 import { received } from '../support/runs.ts'
 
 /** The end of a run whose queue has these counts, one for each question. The last one is repeated. */
@@ -10,7 +10,7 @@ function open(sizes: readonly number[], changes: Partial<RunEndOptions> = {}, is
   const left = [...sizes]
   const counts = async () => ({ visible: 0, queue: Number(left.length > 1 ? left.shift() : left[0]), deadLetter: 0 })
   const remaining: number[] = []
-  const end = openRunEnd({
+  const end = new RunEnd({
     queue: { counts, isPrivate },
     ledger,
     idle: 0,
@@ -100,17 +100,27 @@ test('no other message can arrive if all that are in the queue were received, an
   t.notOk(await shared.isLast(3))
 })
 
-test('the first error ends the run, and a signal of the caller only drains it', async (t) => {
+test('the first error ends the run, which rejects with it, and a signal of the caller only drains it', async (t) => {
   const { end } = open([0])
-  end.throwIfFailed()
+  const aborted = once(end.over, 'abort')
   end.guard(() => {
     throw new Error('first')
   })()
-  end.fail(new Error('second'))
-  t.ok(end.over.aborted && end.draining.aborted)
-  t.throws(() => end.throwIfFailed(), { message: 'first' })
+  await aborted
+  t.ok(end.draining.aborted)
+  await t.rejects(end.watch(Promise.reject(new Error('second'))), { message: 'first' })
   const drain = new AbortController()
   const drained = open([0], { signals: [drain.signal] }).end
   drain.abort()
   t.strictSame([drained.over.aborted, drained.draining.aborted], [false, true])
+})
+
+test('if a part of the run fails, the others are waited for', async (t) => {
+  const { end } = open([1])
+  let isOver = false
+  const other = once(end.over, 'abort').then(() => {
+    isOver = true
+  })
+  await t.rejects(end.watch(other, Promise.reject(new Error('gone'))), { message: 'gone' })
+  t.ok(isOver)
 })

@@ -51,7 +51,7 @@ test('if garbage is collected, the memory in use is known', async (t) => {
 
 test('records that the handler reports or removes from the report count as failed, with their causes', async (t) => {
   const { results } = await run(t, { exportName: 'partly' })
-  const causes = { 'RangeError: not in stock': 1, 'Error: fetch failed (ECONNREFUSED)': 1 }
+  const causes = { 'RangeError: not in stock': 1, 'Error: fetch failed; caused by an object (code ECONNREFUSED)': 1 }
   t.match(results, [{ succeeded: 98, failed: 2 }])
   t.strictSame(results[0]?.causes, causes)
 })

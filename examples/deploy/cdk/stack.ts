@@ -39,7 +39,7 @@ export class BatchStack extends Stack {
     const queue = new Queue(this, 'Queue', {
       visibilityTimeout,
       retentionPeriod: Duration.days(4),
-      // With retryBackoff(), messages survive an outage of up to 75 minutes. Without it, they survive 14 visibility
+      // With retryBackoff(), messages survive an outage of at least 75 minutes. Without it, they survive 14 visibility
       // timeouts. FailedRecordsAlarm fires long before.
       deadLetterQueue: { queue: deadLetterQueue, maxReceiveCount: 15 },
     })

@@ -33,9 +33,16 @@ function otherHandler({ file, exportName = FUNCTION_DEFAULTS.exportName }: RunOp
  * docs/local-reference.md has the same rows.
  */
 const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
-  ({ ledger: { replacedTimeouts }, options }) =>
-    replacedTimeouts > 0 &&
-    `the function set the visibility timeout of failed messages (${replacedTimeouts} times), but they were redelivered after ${options.mapping.retryAfter} s: use --retry-after off`,
+  ({ ledger, options: { queue, mapping } }) => {
+    const { retryAfter } = mapping
+    const isOfQueue = ledger.deadLettered > ledger.stoppedLoops && ledger.redelivered > 0
+    const visibilityTimeout = 'visibilityTimeout' in queue ? queue.visibilityTimeout : Number.POSITIVE_INFINITY
+    if (retryAfter === undefined || retryAfter >= visibilityTimeout) return false
+    const how = `redelivered after ${retryAfter} s instead of`
+    if (ledger.replacedTimeouts > 0)
+      return `${how} the delays that the function had set (${ledger.replacedTimeouts} times): see --retry-after off`
+    return isOfQueue && `${how} ${visibilityTimeout} s: see --retry-after off`
+  },
   ({ ledger: { sentByFunction }, mapping }) =>
     sentByFunction > 0 &&
     !(mapping && valueIn(mapping.function.recursiveLoop) === 'Allow') &&

@@ -22,16 +22,13 @@ export function showProgress(display: Display, progress: Progress, stream: NodeJ
   )
 }
 
-const MAX_SHOWN = 10
 /** The indentation of a line that follows from a break in a list. */
 const HANGING = 4
 
 /** A title, then one line for each text: how often it occurred, and the text. */
 function listCounts(title: string, counts: Record<string, number>): string[] {
   const lines = Object.entries(counts).map(([text, count]) => `  ${formatNumber(count)} × ${text}`)
-  if (lines.length === 0) return []
-  const rest = lines.length - MAX_SHOWN
-  return [title, ...lines.slice(0, MAX_SHOWN), ...(rest > 0 ? [`  and ${rest} more`] : [])]
+  return lines.length === 0 ? [] : [title, ...lines]
 }
 
 /** The rows of the table. A row with a zero is left out, except for the processed messages. */
@@ -46,7 +43,8 @@ function rowsOf(ledger: Ledger) {
     ['  of these, failed and dropped by onFailure', ledger.dropped, true],
     ['  of these, before an earlier message\n  of their message group', ledger.outOfOrder, true],
     [sentDeadLetters > 0 ? 'dead-lettered by the queue' : 'dead-lettered', ledger.deadLettered],
-    ['  of these, no handler had thrown', ledger.deadLetteredWithoutError, true],
+    ['  of these, failed with their whole batch\n  or did not start', ledger.deadLetteredWithoutError, true],
+    ['  of these, came back from the function\n  16 times', ledger.stoppedLoops, true],
     ['processed, but also dead-lettered\n(visibility timeout expired)', ledger.expiredDeadLetters, true],
     ['remaining in the queue', ledger.remaining, true],
     ['lost', ledger.lost, true],
@@ -56,6 +54,7 @@ function rowsOf(ledger: Ledger) {
     ['  failed as a whole', ledger.failedInvocations, true],
     ['  timed out', ledger.timeouts, true],
     ['  crashed', ledger.crashes, true],
+    ['  returned a list of failures that\n  Lambda does not read', ledger.ignoredLists, true],
     ['  responded before their work ended', ledger.respondedEarly, true],
     ['  too slow for the CPU of Lambda', ledger.wouldTimeOut, true],
     ['wall time', `${(ledger.wallMs / 1000).toFixed(1)} s`],
@@ -74,10 +73,7 @@ export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): strin
     }),
   )
   const reasons = listCounts('Why invocations failed or processes died:', ledger.reasons)
-  const causes = listCounts(
-    'Why records failed (deliveries × error; errors that differ only in numbers or UUIDs are counted together):',
-    ledger.causes,
-  )
+  const causes = listCounts('Why records failed (deliveries × error):', ledger.causes)
   return [
     table,
     ...[...reasons, ...causes].map((line) =>

@@ -1,9 +1,12 @@
+import { splitExport } from '../../handler/flags.ts'
 import { notLoaded } from '../../handler/not-loaded.ts'
 import { ask } from '../../shared/ask.ts'
-import { openDisplay } from '../../shared/display.ts'
+import { type Display, openDisplay } from '../../shared/display.ts'
 import { InitError, UsageError } from '../../shared/errors.ts'
 import { SIGNALS } from '../../shared/flags.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
+import type { Ledger, Progress } from '../simulator/ledger.ts'
+import type { Queue } from '../simulator/queue.ts'
 import { run } from '../simulator/run.ts'
 import { differencesOf } from './differences.ts'
 import { renderLedger, renderVerdict, showProgress } from './display.ts'
@@ -14,10 +17,11 @@ import { whyFailed } from './verdict.ts'
 const SAME_SIGNAL_MS = 300
 /** The first failures are kept for `--json`, and the very first is printed if the run failed. */
 const MAX_FAILURES = 10
+const ENDED_BY_ERROR = 'the run ended by an error'
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
-  const { flags, notes, mapping } = await withTemplate(given)
+  const { flags, notes, mapping } = await withTemplate(given, splitExport(handler).file)
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
   const options = await toRunOptions(handler, flags)
@@ -29,40 +33,42 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   const interrupt = openInterrupt({ draining, stopping }, display.log)
   for (const signal of SIGNALS) process.on(signal, interrupt)
 
+  /** Prints the ledger of a run that has ended, also by an error. */
+  function report(ledger: Ledger, reason: string | undefined) {
+    display.end()
+    const differences = differencesOf(ledger, options, mapping)
+    if (flags.json) {
+      const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
+      process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
+      return
+    }
+    process.stdout.write(`${renderLedger(ledger, process.stdout)}\n`)
+    if (reason !== undefined && failures[0]) display.log(`first failure: ${failures[0]}`)
+    for (const difference of differences) display.log(`not as on AWS: ${difference}`)
+  }
+
   try {
     const ledger = await run({
       ...options,
-      function: {
-        ...options.function,
-        ...(flags.quiet ? {} : { onLog: (line: string) => display.print(`function | ${line}`, process.stderr) }),
-      },
+      ...callbacksOf(flags, display, stream),
       mapping: {
         ...options.mapping,
         onFailure: (line) => {
           if (failures.length < MAX_FAILURES) failures.push(line)
         },
       },
-      onStart: ({ queueUrl, deadLetterUrl, fifo }) => {
-        if (flags.port === undefined) return
-        display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
-        if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
+      function: {
+        ...options.function,
+        ...(flags.quiet ? {} : { onLog: (line: string) => display.print(`function | ${line}`, process.stderr) }),
       },
-      onWarning: (line) => display.log(`warning | ${line}`, process.stderr),
-      onProgress: (progress) => showProgress(display, progress, stream),
+      onUnfinished: (unfinished) => {
+        if (unfinished.delivered > 0) report(unfinished, ENDED_BY_ERROR)
+      },
       drain: draining.signal,
       stop: stopping.signal,
     })
-    display.end()
     const reason = whyFailed(ledger, flags)
-    const differences = differencesOf(ledger, options, mapping)
-    if (flags.json) {
-      const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
-      process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
-    } else {
-      process.stdout.write(`${renderLedger(ledger, process.stdout)}\n`)
-      if (reason !== undefined && failures[0]) display.log(`first failure: ${failures[0]}`)
-      for (const difference of differences) display.log(`not as on AWS: ${difference}`)
-    }
+    report(ledger, reason)
     display.log(renderVerdict(reason, ledger, stream))
     return reason === undefined ? 0 : 1
   } catch (error) {
@@ -70,6 +76,18 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     throw error instanceof InitError ? notLoaded(handler, options.function, error) : error
   } finally {
     for (const signal of SIGNALS) process.off(signal, interrupt)
+  }
+}
+
+function callbacksOf(flags: LocalFlags, display: Display, stream: NodeJS.WriteStream) {
+  return {
+    onStart({ queueUrl, deadLetterUrl, fifo }: Queue) {
+      if (flags.port === undefined) return
+      display.log(`${fifo ? 'FIFO queue' : 'queue'} ${queueUrl}`)
+      if (deadLetterUrl) display.log(`dead-letter queue ${deadLetterUrl}`)
+    },
+    onWarning: (line: string) => display.log(`warning | ${line}`, process.stderr),
+    onProgress: (progress: Progress) => showProgress(display, progress, stream),
   }
 }
 

@@ -42,6 +42,7 @@ export interface LocalFlags extends TemplateFlags {
   maximumConcurrency?: number
   maximumMessageSize?: number | undefined
   contentBasedDeduplication?: boolean
+  stopsLoops?: boolean
   /** The major version of Node. */
   nodeMajor?: number | undefined
   /** The folder that is deployed. */
@@ -67,61 +68,52 @@ function defaultConcurrency({ template, maximumConcurrency = FIRST_CONCURRENCY }
   return Math.min(FIRST_CONCURRENCY, maximumConcurrency, Math.max(2, availableParallelism()))
 }
 
-/** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
-export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
-  const { queueUrl, endpoint, messages, messagesFile, window, seed, duplicates } = flags
-  const { timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
+/** Refuses flags for the queue that cannot be combined. */
+function checkQueueFlags({ queueUrl, endpoint, messages, messagesFile, port }: LocalFlags) {
   refuseIf(process.platform === 'win32', 'local needs a POSIX shell: run it on Linux, macOS or WSL')
-  const own = queueUrl === undefined
   refuseIf(
-    own && endpoint !== undefined,
+    queueUrl === undefined && endpoint !== undefined,
     '--endpoint needs --queue-url: without --queue-url, the queue is created in this process',
   )
   for (const [flag, url] of Object.entries({ '--queue-url': queueUrl, '--endpoint': endpoint })) {
     refuseIf(url !== undefined && !URL.canParse(url), `${flag} ${url} is not a URL`)
   }
-  const sends = messages !== undefined || messagesFile !== undefined
   refuseIf(
-    own && !sends && flags.port === undefined,
+    [queueUrl, messages, messagesFile, port].every((flag) => flag === undefined),
     'there are no messages to process: use --messages N or --messages-file FILE. ' +
       'Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages',
   )
+}
 
-  const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
-  const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
+/** Refuses flags that the mapping of a standard or FIFO queue cannot have. */
+function checkMappingFlags(flags: LocalFlags, fifo: boolean, batchSize: number) {
+  const { messages, window, groups, seed, duplicates } = flags
   refuseIf(fifo && batchSize > 10, `--batch-size ${batchSize} is too large: Lambda allows at most 10 on a FIFO queue`)
   refuseIf(fifo && window, '--window cannot be used on a FIFO queue: Lambda has no batching window for FIFO queues')
   refuseIf(batchSize > 10 && window === 0, `--batch-size ${batchSize} needs a --window of at least 1`)
   refuseIf(
-    flags.groups !== undefined && !(fifo && messages !== undefined),
+    groups !== undefined && !(fifo && messages !== undefined),
     '--groups needs --messages and a FIFO queue (--fifo)',
   )
   for (const [flag, value] of Object.entries({ '--seed': seed, '--duplicates': duplicates })) {
     refuseIf(fifo && value !== undefined, `${flag} needs a standard queue: a FIFO queue keeps the order of its groups`)
   }
-  const filters = flags.templateFilters ?? []
-  const matches = matcherOf(filters)
+  const matches = matcherOf(flags.templateFilters ?? [])
   refuseIf(
     matches && messages !== undefined && ![...numberedMessages(messages)].some(({ body }) => matches(body)),
     `none of the ${formatNumber(messages ?? 0)} messages of --messages matches a filter of ${flags.template}, so Lambda would delete all of them. ` +
       'Use --messages-file with messages that match',
   )
+}
 
-  async function readInput() {
-    if (messagesFile === '-') return readStandardInput(fifo, flags.maximumMessageSize)
-    if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo, flags.maximumMessageSize)
-    return numberedMessages(messages ?? 0, fifo ? (flags.groups ?? 10) : 0)
-  }
+async function inputOf({ messages, messagesFile, groups, maximumMessageSize }: LocalFlags, fifo: boolean) {
+  if (messagesFile === '-') return readStandardInput(fifo, maximumMessageSize)
+  if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo, maximumMessageSize)
+  return numberedMessages(messages ?? 0, fifo ? (groups ?? 10) : 0)
+}
 
-  const windowSeconds = window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
-  const {
-    visibilityTimeout = timeout + windowSeconds + 1,
-    retryAfter = own ? 1 : 'off',
-    maxReceives = DEFAULT_MAX_RECEIVES,
-    contentBasedDeduplication = false,
-    idle = own && flags.port === undefined ? OWN_IDLE : IDLE,
-  } = flags
-  const functionOptions: FunctionOptions = {
+function functionOptionsOf(handler: string, flags: LocalFlags, timeout: number): FunctionOptions {
+  return {
     ...splitExport(handler),
     timeout: timeout * 1000,
     memory: flags.memory,
@@ -132,22 +124,42 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     codeRoot: flags.codeRoot,
     runtimeClient: flags.runtimeClient,
   }
+}
+
+/** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
+export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
+  const { queueUrl, endpoint, port, seed, duplicates, stopsLoops, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
+  checkQueueFlags(flags)
+  const own = queueUrl === undefined
+  const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
+  const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
+  checkMappingFlags(flags, fifo, batchSize)
+  const window = flags.window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
+  const {
+    visibilityTimeout = timeout + window + 1,
+    retryAfter = own ? 1 : 'off',
+    maxReceives = DEFAULT_MAX_RECEIVES,
+    contentBasedDeduplication = false,
+    idle = own && port === undefined ? OWN_IDLE : IDLE,
+  } = flags
+  const functionOptions = functionOptionsOf(handler, flags, timeout)
   return {
     queue: own
-      ? { visibilityTimeout, maxReceives, fifo, contentBasedDeduplication, port: flags.port, duplicates, seed }
+      ? { visibilityTimeout, maxReceives, fifo, contentBasedDeduplication, port, duplicates, seed, stopsLoops }
       : { queueUrl, endpoint },
     function: functionOptions,
     mapping: {
       batchSize,
-      windowMs: windowSeconds * 1000,
+      windowMs: window * 1000,
       concurrency: flags.concurrency ?? defaultConcurrency(flags, isInspected(functionOptions)),
       reportBatchItemFailures: flags.reportBatchItemFailures,
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
-      filters,
+      keepsDelays: fifo && flags.retryAfter === undefined,
+      filters: flags.templateFilters ?? [],
     },
-    messages: await readInput(),
+    messages: await inputOf(flags, fifo),
     seed,
     idle: idle === 'off' ? undefined : idle,
-    awaitFirst: own && !sends,
+    awaitFirst: own && flags.messages === undefined && flags.messagesFile === undefined,
   }
 }

@@ -36,6 +36,7 @@ function filtersIn(mapping: Mapping, file: string): { filters: FilterPattern[]; 
  */
 export async function withTemplate(
   flags: LocalFlags,
+  handlerFile?: string,
 ): Promise<{ flags: LocalFlags; notes: string[]; mapping?: Mapping }> {
   const { template, queueUrl } = flags
   checkTemplateFlags(flags)
@@ -47,6 +48,7 @@ export async function withTemplate(
     flags,
     (name) => name !== 'environments' && flags[name] === undefined && (isOwn || !QUEUE_FLAGS.includes(name)),
     isOwn ? ['DEAD_LETTER_QUEUE_URL'] : [],
+    handlerFile,
   )
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = settings
   const { reportBatchItemFailures, maximumConcurrency, queue } = mapping
@@ -71,6 +73,7 @@ export async function withTemplate(
       nodeMajor: nodeMajorOf(mapping),
       codeRoot: codeRootOf(mapping),
       templateFilters: filters,
+      ...(valueIn(mapping.function.recursiveLoop) === 'Allow' ? { stopsLoops: false } : {}),
       maximumMessageSize: isOwn ? valueIn(queue.maximumMessageSize) : undefined,
       contentBasedDeduplication: isOwn && valueIn(queue.contentBasedDeduplication) === true,
     } as LocalFlags,

@@ -32,6 +32,8 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
     ledger.processed === 0 &&
       `no message was processed${filtered > 0 ? `, because ${messages(filtered)} deleted by a filter` : ''}`,
     diedBetween > 0 && `the process died between invocations: ${countOf(diedBetween, 'time')}`,
+    ledger.ignoredLists > 0 &&
+      `${countOf(ledger.ignoredLists, 'response')} had a list of failures that Lambda does not read: return { batchItemFailures: […] }`,
     ledger.respondedEarly > 0 &&
       `${invocations(ledger.respondedEarly)} responded before all work had ended (--no-freeze would allow it)`,
     ledger.wouldTimeOut > 0 &&
@@ -45,7 +47,7 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
 
 function whyUnprocessed(ledger: Ledger, unprocessed: number): string {
   const parts = [
-    [ledger.deadLettered, `dead-lettered${withoutError(ledger)}`],
+    [ledger.deadLettered, `dead-lettered${loops(ledger)}${withoutError(ledger)}`],
     [ledger.sentDeadLetters, 'dead-lettered by the handler'],
     [ledger.expiredDeadLetters, EXPIRED],
     [ledger.dropped, 'dropped by onFailure and sent to no dead-letter queue'],
@@ -60,5 +62,9 @@ function whyUnprocessed(ledger: Ledger, unprocessed: number): string {
 function withoutError({ deadLetteredWithoutError, crashes, diedBetween }: Ledger): string {
   if (deadLetteredWithoutError === 0) return ''
   const why = crashes > diedBetween ? '; one of them may have ended the process' : ''
-  return `; of these, no handler had thrown: ${formatNumber(deadLetteredWithoutError)}${why}`
+  return `; of these, ${formatNumber(deadLetteredWithoutError)} failed with their whole batch or did not start${why}`
+}
+
+function loops({ stoppedLoops }: Ledger): string {
+  return stoppedLoops === 0 ? '' : `; of these, ${formatNumber(stoppedLoops)} came back from the function 16 times`
 }

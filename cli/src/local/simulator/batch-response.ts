@@ -1,8 +1,14 @@
-import { kindOf } from '../../shared/errors.ts'
+import { kindOf, oneLine } from '../../shared/errors.ts'
 import { isObject, parseJson } from '../../shared/json.ts'
 
+/** A list of failures in a place where Lambda does not read it, so that it deletes all messages. */
+export interface IgnoredList {
+  where: string
+  ids: ReadonlySet<string>
+}
+
 /** How Lambda interprets a response: these messages failed, or the whole batch failed for this reason. */
-export type BatchResult = { failed: ReadonlySet<string> } | { invalid: string }
+export type BatchResult = { failed: ReadonlySet<string>; ignored?: IgnoredList } | { invalid: string }
 
 /**
  * Follows the table "Reporting batch item failures" in the Lambda guide. Nothing, null, {} and an empty or null list
@@ -26,5 +32,32 @@ export function readBatchResponse(payload: string, batch: ReadonlySet<string>): 
     if (!batch.has(id)) return { invalid: `batchItemFailures[${index}] names a message that is not in the batch` }
     failed.add(id)
   }
-  return { failed }
+  const ignored = 'batchItemFailures' in response ? undefined : ignoredIn(response)
+  return ignored ? { failed, ignored } : { failed }
 }
+
+/** The property in which a runtime client sends a list of failures that Lambda does not wait for. */
+export const NO_PROMISE = 'a value that is no promise'
+
+/** Similar names, such as batchItemsFailures or BatchItemFailures. */
+const SIMILAR = /batch.?items?.?fail|items?.?failures?$/i
+
+function ignoredIn(response: Record<string, unknown>): IgnoredList | undefined {
+  for (const [name, value] of Object.entries(response)) {
+    const inner = typeof value === 'string' ? parseJson(value) : value
+    const wrapped = isObject(inner) ? inner.batchItemFailures : undefined
+    const list = wrapped ?? (SIMILAR.test(name) || hasIds(inner) ? inner : undefined)
+    if (!Array.isArray(list)) continue
+    return { where: name === NO_PROMISE ? name : `\`${oneLine(name)}\``, ids: new Set(list.flatMap(idOf)) }
+  }
+  return undefined
+}
+
+const hasIds = (value: unknown) =>
+  Array.isArray(value) && value.some((entry) => isObject(entry) && 'itemIdentifier' in entry)
+
+/** The id in an entry of a list: its first text. */
+const idOf = (entry: unknown): string | string[] =>
+  typeof entry === 'string'
+    ? entry
+    : (Object.values(isObject(entry) ? entry : {}).find((one) => typeof one === 'string') ?? [])

@@ -5,13 +5,28 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../shared/errors.ts'
-import { END_OF_RUN } from './late-work.ts'
+import type { InvocationMetrics } from './metrics.ts'
 import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
+import { END_OF_RUN, type LeftWork } from './origin.ts'
 import { startProcessGroup } from './process-group.ts'
-import { NOT_TAKEN, type Outcome, type RuntimeReports, startRuntimeApi } from './runtime-api.ts'
-import type { Usage } from './usage.ts'
+import { NOT_TAKEN, type Outcome, type ProcessEvents, type RuntimeApi, startRuntimeApi } from './runtime-api.ts'
 
-export interface FunctionOptions extends RuntimeReports {
+/** Receives what happens in environments. The process reports less if another runtime client runs the handler. */
+export interface EnvironmentObserver {
+  /** The number of records that the library has finished in a running invocation since the last call. */
+  finished?(records: number): void
+  /**
+   * What an invocation left after its response, and the first message of its event. Without this method, or if the
+   * environment is not frozen, nothing looks for it.
+   */
+  left?(work: LeftWork[], first?: string): void
+  /** The process ended unexpectedly while it had no event. `last`: the first message of its last event. */
+  died?(message: string, last?: string): void
+  /** What was measured in an invocation. Without this method, the process measures nothing. */
+  metrics?(metrics: InvocationMetrics): void
+}
+
+export interface FunctionOptions {
   /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
   file: string
   /** The folder that is deployed. A package.json above it does not make its `.js` files ES modules. */
@@ -44,15 +59,7 @@ export interface FunctionOptions extends RuntimeReports {
   /** Starts the timer of an invocation. Default: `setTimeout`. */
   startTimer?: typeof setTimeout
   onLog?: (line: string) => void
-  /** Called with the milliseconds that loading took, if they are more than `initTimeout`. */
-  onSlowInit?: (ms: number) => void
-  /** Called when the process ended unexpectedly while it had no event. `last`: the first message of its last event. */
-  onDeathBetween?: (message: string, last: string | undefined) => void
-  /**
-   * Called after each invocation that responded, with what it used, whether the library ran its batch, and its first
-   * message. Another runtime client does not measure.
-   */
-  onUsage?: (usage: Usage, isOfLibrary: boolean, first: string | undefined) => void
+  observer?: EnvironmentObserver
 }
 
 export const FUNCTION_DEFAULTS = {
@@ -63,11 +70,8 @@ export const FUNCTION_DEFAULTS = {
   fdLimit: 1024,
 }
 
-/** Explanations of exit codes: 13 comes from Node or from runtime-client.ts, 127 from the shell. */
-const HINTS: Record<number, string> = {
-  13: 'it awaits a promise that never settles',
-  127: 'the command was not found',
-}
+/** An exit code of the shell. */
+const COMMAND_NOT_FOUND = 127
 
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
 
@@ -88,7 +92,7 @@ export function freezes(options: FunctionOptions): boolean {
 }
 
 const looksForLeftWork = (options: FunctionOptions) =>
-  options.onLeftWork !== undefined && !options.runtimeClient && freezes(options)
+  options.observer?.left !== undefined && !options.runtimeClient && freezes(options)
 
 /** The flags with which Lambda starts Node. */
 function lambdaFlags(options: FunctionOptions, file: string): string[] {
@@ -102,7 +106,7 @@ function commandFor(options: FunctionOptions, file: string): [string, string[]] 
   if (options.inspect) flags.push(options.inspect === true ? '--inspect' : `--inspect=${options.inspect}`)
   const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
   const modes = [
-    ...(options.onMetrics ? ['measure'] : []),
+    ...(options.observer?.metrics ? ['measure'] : []),
     ...(options.callbacks ? ['callbacks'] : []),
     ...(looksForLeftWork(options) ? ['follow'] : []),
     ...(options.codeRoot === undefined ? [] : [`root=${options.codeRoot}`]),
@@ -153,123 +157,170 @@ export function maxMemory({ memory = FUNCTION_DEFAULTS.memory, file }: FunctionO
   return memory * share + (isTypeScript(file) ? STRIPPING_MB : 0)
 }
 
-interface State {
-  alive: boolean
-  outOfMemory: boolean
-  ready: boolean
-  stopped: boolean
-  /** The first message of the last event that has an outcome. */
-  lastMessage?: string | undefined
-}
-
 const firstMessageOf = (event: string) => /"messageId":"(.*?)"/.exec(event)?.[1]
 
-/**
- * Starts one execution environment: a process that loads the handler and then takes events until it ends. Rejects with
- * an InitError if the function cannot be loaded. `alive` is false once the process has ended. Aborting the signal kills
- * the process.
- */
-export async function startEnvironment(options: FunctionOptions, signal: AbortSignal) {
-  const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = options
-  const memory = options.memory ?? FUNCTION_DEFAULTS.memory
-  const file = resolve(options.file)
-  const [command, args] = commandFor(options, file)
-  const ready = Promise.withResolvers<void>()
-  const fail = (message: string) => ready.reject(new InitError(message))
-  const api = await startRuntimeApi({
-    ...options,
-    timeout,
-    functionArn: `arn:aws:lambda:${regionOf()}:000000000000:function:${basename(file, extname(file))}`,
-    onReady: ready.resolve,
-    onInitError: fail,
-    onLeftWork: (left) => options.onLeftWork?.(left, state.lastMessage),
-    onIdle: () => {
-      if (freezes(options)) group.freeze()
-    },
-    onWake: () => group.thaw(),
-  })
+/** A process that has loaded the handler, and takes events until it ends. */
+export interface Environment {
+  readonly pid: number
+  /** False once the process has ended. */
+  readonly alive: boolean
+  /** Milliseconds that loading took. */
+  readonly initMs: number
+  readonly ended: Promise<void>
+  invoke(event: string): Promise<Outcome | typeof NOT_TAKEN>
+  /** At the end of a run: lets the process report what is still left. */
+  finish(): Promise<void>
+}
 
-  const env = environmentVariables(options, file, api.address)
-  const group = startProcessGroup({ command, args, fdLimit: options.fdLimit ?? FUNCTION_DEFAULTS.fdLimit, env })
-  const { child, kill } = group
-  const state: State = { alive: true, outOfMemory: false, ready: false, stopped: false }
-  const outputs = child.stdio.slice(1, 3) as Readable[]
-  for (const stream of outputs) {
-    createInterface({ input: stream }).on('line', (line) => {
-      if (line.includes('JavaScript heap out of memory')) state.outOfMemory = true
-      options.onLog?.(line)
+class EnvironmentProcess implements Environment {
+  alive = true
+  initMs = 0
+  readonly #options: FunctionOptions
+  readonly #file: string
+  readonly #signal: AbortSignal
+  readonly #ready = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<void>()
+  #api!: RuntimeApi
+  #group!: ReturnType<typeof startProcessGroup>
+  #isReady = false
+  #isStopped = false
+  /** Why the process ended, if it is known before its end. */
+  #hint: string | undefined
+  /** The first message of the last event that has an outcome. */
+  #lastMessage: string | undefined
+
+  constructor(options: FunctionOptions, signal: AbortSignal) {
+    this.#options = options
+    this.#file = resolve(options.file)
+    this.#signal = signal
+  }
+
+  get pid(): number {
+    return this.#group.child.pid as number
+  }
+
+  get ended(): Promise<void> {
+    return this.#ended.promise
+  }
+
+  get #memory(): number {
+    return this.#options.memory ?? FUNCTION_DEFAULTS.memory
+  }
+
+  async start() {
+    const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = this.#options
+    const startedAt = performance.now()
+    this.#api = await startRuntimeApi({
+      timeout,
+      functionArn: `arn:aws:lambda:${regionOf()}:000000000000:function:${basename(this.#file, extname(this.#file))}`,
+      startTimer: this.#options.startTimer,
+      process: this.#events(),
     })
-  }
-
-  const ended = Promise.withResolvers<void>()
-  async function end(message: string) {
-    state.alive = false
-    signal.removeEventListener('abort', kill)
-    fail(`${message} while it was loading`)
-    if (state.ready && !state.stopped && !signal.aborted && !api.isBusy()) {
-      const when = state.lastMessage ? 'after its response. Is an `await` missing?' : 'before its first event'
-      options.onDeathBetween?.(`${message} ${when}`, state.lastMessage)
+    this.#launch()
+    const mostInit = Math.max(initTimeout, timeout)
+    const initTimer = setTimeout(() => this.#fail(`it did not finish loading within ${mostInit / 1000} s`), mostInit)
+    try {
+      await this.#ready.promise
+    } catch (error) {
+      await this.#stop()
+      throw error
+    } finally {
+      clearTimeout(initTimer)
     }
-    api.end(signal.aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
-    ended.resolve()
+    this.#isReady = true
+    this.initMs = performance.now() - startedAt
   }
-  child.on('error', ({ message }) => void end(`the process could not be started (${message})`))
-  child.on('exit', async (code, killedBy) => {
-    state.alive = false
-    if (!outputs.every(({ closed }) => closed)) await Promise.race([once(child, 'close'), sleep(500)])
-    const how = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`
-    const hint = state.outOfMemory ? `out of memory: ${memory} MB` : HINTS[code ?? 0]
-    await end(`the process ${how}${hint ? ` (${hint})` : ''}`)
-  })
-  if (signal.aborted) kill()
-  signal.addEventListener('abort', kill)
 
-  function stop() {
-    state.stopped = true
-    kill()
-    return ended.promise
+  async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
+    const outcome = await this.#api.invoke(event)
+    this.#lastMessage = firstMessageOf(event)
+    if (outcome.type === NOT_TAKEN.type) return outcome
+    if (outcome.type === 'timeout') await this.#stop() // as Lambda does: the next event gets a fresh environment
+    const { peakMemory = 0 } = outcome.usage ?? {}
+    if (!this.#options.limitMemory || peakMemory <= maxMemory(this.#options, 1.1)) return outcome
+    await this.#stop() // as Lambda does
+    const used = `the process used ${Math.round(peakMemory)} MB of ${this.#memory} MB`
+    return { type: 'crash', message: `out of memory: ${used}` }
   }
-  const startedAt = performance.now()
-  const mostInit = Math.max(initTimeout, timeout)
-  const initTimer = setTimeout(() => fail(`it did not finish loading within ${mostInit / 1000} s`), mostInit)
-  try {
-    await ready.promise
-  } catch (error) {
-    await stop()
-    throw error
-  } finally {
-    clearTimeout(initTimer)
-  }
-  state.ready = true
-  const initMs = performance.now() - startedAt
-  if (initMs > initTimeout) options.onSlowInit?.(initMs)
 
-  return {
-    pid: child.pid as number,
-    get alive() {
-      return state.alive
-    },
-    async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
-      const outcome = await api.invoke(event)
-      state.lastMessage = firstMessageOf(event)
-      if (outcome.type === NOT_TAKEN.type) return outcome
-      const { type, usage, recordErrors } = outcome
-      if (type === 'timeout') await stop() // as Lambda does: the next event gets a fresh environment
-      if (!usage) return outcome
-      if (options.limitMemory && usage.peakMemory > maxMemory(options, 1.1)) {
-        await stop() // as Lambda does
-        const used = Math.round(usage.peakMemory)
-        return { type: 'crash', message: `out of memory: the process used ${used} MB of ${memory} MB` }
-      }
-      options.onUsage?.(usage, recordErrors !== undefined, state.lastMessage)
-      return outcome
-    },
-    /** At the end of a run: lets the process look for the work that is still left. */
-    async finish() {
-      if (state.alive && looksForLeftWork(options)) await api.invoke(END_OF_RUN)
-    },
-    ended: ended.promise,
+  async finish() {
+    if (this.alive && looksForLeftWork(this.#options)) await this.#api.invoke(END_OF_RUN)
+  }
+
+  /** What the process does, as the Runtime API sees it. */
+  #events(): ProcessEvents {
+    const { observer } = this.#options
+    return {
+      ready: () => this.#ready.resolve(),
+      failedToLoad: (message) => this.#fail(message),
+      idle: () => {
+        if (freezes(this.#options)) this.#group.freeze()
+      },
+      wake: () => this.#group.thaw(),
+      report: ({ left, finished, metrics, neverSettles }) => {
+        if (left) observer?.left?.(left, this.#lastMessage)
+        if (finished) observer?.finished?.(finished)
+        if (metrics) observer?.metrics?.(metrics)
+        if (neverSettles) this.#hint = 'it awaits a promise that never settles'
+      },
+    }
+  }
+
+  #launch() {
+    const [command, args] = commandFor(this.#options, this.#file)
+    const env = environmentVariables(this.#options, this.#file, this.#api.address)
+    const { fdLimit = FUNCTION_DEFAULTS.fdLimit } = this.#options
+    this.#group = startProcessGroup({ command, args, fdLimit, env })
+    const { child, kill } = this.#group
+    const outputs = child.stdio.slice(1, 3) as Readable[]
+    for (const stream of outputs) {
+      createInterface({ input: stream }).on('line', (line) => {
+        if (line.includes('JavaScript heap out of memory')) this.#hint = `out of memory: ${this.#memory} MB`
+        this.#options.onLog?.(line)
+      })
+    }
+    child.on('error', ({ message }) => this.#end(`the process could not be started (${message})`))
+    child.on('exit', async (code, killedBy) => {
+      this.alive = false
+      if (!outputs.every(({ closed }) => closed)) await Promise.race([once(child, 'close'), sleep(500)])
+      const how = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`
+      const hint = code === COMMAND_NOT_FOUND ? 'the command was not found' : this.#hint
+      this.#end(`the process ${how}${hint ? ` (${hint})` : ''}`)
+    })
+    if (this.#signal.aborted) kill()
+    this.#signal.addEventListener('abort', kill)
+  }
+
+  #fail(message: string) {
+    this.#ready.reject(new InitError(message))
+  }
+
+  #stop(): Promise<void> {
+    this.#isStopped = true
+    this.#group.kill()
+    return this.ended
+  }
+
+  #end(message: string) {
+    const { aborted } = this.#signal
+    this.alive = false
+    this.#signal.removeEventListener('abort', this.#group.kill)
+    this.#fail(`${message} while it was loading`)
+    if (this.#isReady && !this.#isStopped && !aborted && !this.#api.isBusy()) {
+      const when = this.#lastMessage ? 'after its response. Is an `await` missing?' : 'before its first event'
+      this.#options.observer?.died?.(`${message} ${when}`, this.#lastMessage)
+    }
+    this.#api.end(aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
+    this.#ended.resolve()
   }
 }
 
-export type Environment = Awaited<ReturnType<typeof startEnvironment>>
+/**
+ * Starts one execution environment. Rejects with an InitError if the function cannot be loaded. Aborting the signal kills
+ * the process.
+ */
+export async function startEnvironment(options: FunctionOptions, signal: AbortSignal): Promise<Environment> {
+  const environment = new EnvironmentProcess(options, signal)
+  await environment.start()
+  return environment
+}

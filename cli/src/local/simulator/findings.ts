@@ -1,110 +1,154 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, maxMemory } from './environment.ts'
-import { IN_TIMER, type LeftWork } from './late-work.ts'
-import { openCounter } from './ledger.ts'
+import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'
 import type { Usage } from './usage.ts'
 
 const MAX_SHOWN = 5
+/** What is said about work that was left, as sentences before and after its names. */
+const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> = {
+  once: [
+    'after a response, an answer arrived for',
+    'If the handler needs it, await it. This does not fail the run, because it was seen in only one invocation of a process. ' +
+      'A client may have opened a connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size',
+  ],
+  telemetry: [
+    'telemetry was still being sent after a response:',
+    'Lambda freezes the environment then, so it is late or lost. Flush it before the response if you need it',
+  ],
+  timer: [
+    'timers of the handler had not fired at the end of the run:',
+    'On Lambda, a timer fires only while a later invocation runs, or never. Clear it, or await it if the handler needs it',
+  ],
+  interval: [
+    'intervals were started by several invocations, and not cleared:',
+    'Their number grows, and between invocations none of them runs. Clear them, or start one outside of the handler',
+  ],
+  module: [
+    'not judged: what is done in',
+    'On Lambda, an interval runs only during invocations, so what it still has to do after the last response is late or lost',
+  ],
+}
 const ENDS_EARLY = 'would end early on Lambda, and the rest of its batch would be redelivered'
 
-/** Collects what invocations used, and says at the end of the run what would go wrong on Lambda. */
-export function openFindings(options: FunctionOptions) {
-  const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout, limitMemory } = options
-  const left = openLeft()
-  const weak = openLeft()
-  let hasChildren = false
-  let invocationsWithLeftWork = 0
-  let peakMemory = 0
-  /** The slow invocations by what happens to them on Lambda, with the text of the slowest. */
-  const slow = new Map<string, { count: number; most: number; text: string }>()
+/** Invocations that need more time than they have on Lambda, and the text of the slowest. */
+interface Slow {
+  count: number
+  most: number
+  text: string
+}
 
-  function* lines() {
-    const maximum = limitMemory ? maxMemory(options, 0.9) : maxMemory(options, 1.1)
-    if (peakMemory > maximum) {
-      const used = `the process used up to ${Math.round(peakMemory)} MB of memory`
+/** Collects what invocations used and left, and says at the end of the run what would go wrong on Lambda. */
+export class Findings {
+  readonly #options: FunctionOptions
+  readonly #memory: number
+  readonly #timeout: number
+  readonly #left: LeftWork[] = []
+  #hasChildren = false
+  #invocationsWithLeftWork = 0
+  #peakMemory = 0
+  /** By what happens to the invocations on Lambda. */
+  readonly #slow = new Map<string, Slow>()
+
+  constructor(options: FunctionOptions) {
+    const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout } = options
+    this.#options = options
+    this.#memory = memory
+    this.#timeout = timeout
+  }
+
+  /** Returns why the invocation would time out on Lambda, if that is known. */
+  add(usage: Usage, isOfLibrary: boolean): string | undefined {
+    this.#peakMemory = Math.max(this.#peakMemory, usage.peakMemory)
+    this.#hasChildren ||= usage.hasChildren
+    return this.#addTime(usage, isOfLibrary)
+  }
+
+  /** Adds the work that an invocation left. Returns whether the run fails. */
+  addLeft(work: readonly LeftWork[]): boolean {
+    for (const each of work) addTo(this.#left, each)
+    const fails = work.some(({ kind }) => kind === 'late')
+    if (fails) this.#invocationsWithLeftWork += 1
+    return fails
+  }
+
+  lines(): string[] {
+    return [...this.#memoryLines(), ...this.#timeLines(), ...this.#leftLines()]
+  }
+
+  *#memoryLines() {
+    const { limitMemory } = this.#options
+    const maximum = maxMemory(this.#options, limitMemory ? 0.9 : 1.1)
+    const used = `the process used up to ${Math.round(this.#peakMemory)} MB of memory`
+    if (this.#peakMemory > maximum) {
       yield limitMemory
-        ? `${used}, and the function has ${memory} MB. Lambda ends a process that needs more`
-        : `${used}, more than the default of ${memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
+        ? `${used}, and the function has ${this.#memory} MB. Lambda ends a process that needs more`
+        : `${used}, more than the default of ${this.#memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
     }
-    if (hasChildren && limitMemory)
+    if (this.#hasChildren && limitMemory)
       yield 'the memory of the processes that the handler started was not counted. Lambda counts it'
-    for (const [what, { count, text }] of slow) {
+  }
+
+  *#timeLines() {
+    for (const [what, { count, text }] of this.#slow)
       yield `${countOf(count, 'invocation')} ${what}. The slowest ${text}`
+  }
+
+  *#leftLines() {
+    const count = this.#invocationsWithLeftWork
+    if (count > 0) {
+      const names = namesOf(this.#left, 'late')
+      yield `${countOf(count, 'invocation')} responded before ${count === 1 ? 'its' : 'their'} work had ended: ${names}. ` +
+        'Lambda freezes the environment after the response, so this work is late or lost. Await it'
     }
-    if (invocationsWithLeftWork > 0) {
-      const whose = invocationsWithLeftWork === 1 ? 'its' : 'their'
-      const what = `${countOf(invocationsWithLeftWork, 'invocation')} responded before ${whose} work`
-      const names = left.names()
-      const advice = names.includes(IN_TIMER) ? 'Await it, or unref() the timer of work that may be late' : 'Await it'
-      yield `${what} had ended: ${names}. ` +
-        `Lambda freezes the environment after the response, so this work is late or lost. ${advice}`
-    }
-    if (invocationsWithLeftWork === 0 && weak.names() !== '') {
-      yield `after a response, an answer arrived for ${weak.names()}. If the handler needs it, await it. ` +
-        'This does not fail the run, because it was seen in only one invocation of a process. A client may have opened a ' +
-        'connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size'
+    for (const [kind, [before, after]] of Object.entries(LEFT) as [LeftKind, [string, string]][]) {
+      const names = namesOf(this.#left, kind)
+      if (names !== '' && !(kind === 'once' && count > 0)) yield `${before} ${names}. ${after}`
     }
   }
-  function describe(cpu: number, needed: number, how = '') {
-    const share = ((100 * memory) / MEMORY_OF_ONE_CPU).toFixed(0)
+
+  #describe(cpu: number, needed: number, how = '') {
+    const share = ((100 * this.#memory) / MEMORY_OF_ONE_CPU).toFixed(0)
     return (
-      `used ${seconds(cpu)} of CPU time${how}. With ${memory} MB, a function has ${share} % of a core, so this takes at least ` +
-      `${seconds(needed)}, and the timeout is ${seconds(timeout)}`
+      `used ${seconds(cpu)} of CPU time${how}. With ${this.#memory} MB, a function has ${share} % of a core, so this takes at least ` +
+      `${seconds(needed)}, and the timeout is ${seconds(this.#timeout)}`
     )
   }
+
   /** Returns why an invocation fails on Lambda, even if its processors were twice as fast as those of this machine. */
-  function addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean): string | undefined {
+  #addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean): string | undefined {
+    const timeout = this.#timeout
     // All threads share the CPU of the function, and a block has one core at most.
-    const needed = (cpu * MEMORY_OF_ONE_CPU) / memory
-    const block = longestBlock / cpuShareOf(memory)
+    const needed = (cpu * MEMORY_OF_ONE_CPU) / this.#memory
+    const block = longestBlock / cpuShareOf(this.#memory)
     if (Math.max(needed, block) <= timeout) return undefined
     const isBlocked = block > 2 * timeout
-    const isKnown = limitMemory && (isBlocked || (!isOfLibrary && needed > 2 * timeout))
+    const isKnown = this.#options.limitMemory && (isBlocked || (!isOfLibrary && needed > 2 * timeout))
     const end = isOfLibrary ? ENDS_EARLY : 'may time out on Lambda'
     const what = isKnown ? 'would time out on Lambda' : end
     const text = isBlocked
-      ? describe(longestBlock, block, ' without a return to the event loop')
-      : describe(cpu, needed)
-    const { count, most, text: slowest } = slow.get(what) ?? { count: 0, most: 0, text }
+      ? this.#describe(longestBlock, block, ' without a return to the event loop')
+      : this.#describe(cpu, needed)
+    const { count, most, text: slowest } = this.#slow.get(what) ?? { count: 0, most: 0, text }
     const time = isBlocked ? block : needed
-    slow.set(what, { count: count + 1, most: Math.max(most, time), text: time > most ? text : slowest })
+    this.#slow.set(what, { count: count + 1, most: Math.max(most, time), text: time > most ? text : slowest })
     return isKnown ? `an invocation ${text}` : undefined
-  }
-  return {
-    /** Returns why the invocation would time out on Lambda, if that is known. */
-    add(usage: Usage, isOfLibrary: boolean): string | undefined {
-      peakMemory = Math.max(peakMemory, usage.peakMemory)
-      hasChildren ||= usage.hasChildren
-      return addTime(usage, isOfLibrary)
-    },
-    /** Adds the work that an invocation left. Returns whether the run fails. */
-    addLeft(work: readonly LeftWork[]): boolean {
-      for (const each of work) (each.isWeak ? weak : left).add(each)
-      const fails = work.some(({ isWeak }) => !isWeak)
-      if (fails) invocationsWithLeftWork += 1
-      return fails
-    },
-    lines: () => [...lines()],
   }
 }
 
-/** Counts work that was left, and keeps one place of each kind: a line of the handler, if one is known. */
-function openLeft() {
-  const kinds = openCounter()
-  const places = new Map<string, string>()
-  return {
-    add({ what, place, count }: LeftWork) {
-      kinds.add(what, count)
-      const known = places.get(what)
-      if (place !== undefined && (known === undefined || known.includes('node_modules/'))) places.set(what, place)
-    },
-    names: () =>
-      Object.entries(kinds.counts())
-        .slice(0, MAX_SHOWN)
-        .map(([what, count]) => `${count} × ${what}${places.has(what) ? ` (${places.get(what)})` : ''}`)
-        .join(', '),
-  }
+/** Counts work of one kind together, and keeps one place of it: a line of the handler, if one is known. */
+function addTo(works: LeftWork[], { kind, what, place, count }: LeftWork) {
+  const isSame = (other: LeftWork) => other.kind === kind && other.what === what
+  const known = works.find((other) => isSame(other) && (kind === 'late' || kind === 'once' || other.place === place))
+  if (!known) return works.push({ kind, what, place, count })
+  known.count += count
+  if (place !== undefined && !isOfHandler(known.place)) known.place = place
+}
+
+function namesOf(works: readonly LeftWork[], wanted: LeftKind): string {
+  const found = works.filter(({ kind }) => kind === wanted).sort((a, b) => b.count - a.count)
+  const texts = found.map(({ what, place, count }) => `${count} × ${what}${place ? ` (${place})` : ''}`)
+  return texts.slice(0, MAX_SHOWN).join(', ')
 }
 
 function seconds(ms: number): string {

@@ -5,6 +5,7 @@ import {
   GetQueueUrlCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
+  type SendMessageBatchRequestEntry,
   SQSClient,
 } from '@aws-sdk/client-sqs'
 import { oneLine, UsageError } from '../../shared/errors.ts'
@@ -78,6 +79,65 @@ async function callInTens(
   return refused
 }
 
+/** Makes calls to SQS. An error says what to do. */
+type Guard = <T>(call: Promise<T>, queue?: string) => Promise<T>
+
+async function countsOf(client: SQSClient, guard: Guard, url: string | undefined) {
+  if (url === undefined) return { visible: 0, all: 0 }
+  const read = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] })
+  const { Attributes = {} } = await guard(client.send(read), url)
+  const count = (name: (typeof COUNTS)[number]) => Number(Attributes[name] ?? 0)
+  return { visible: count(VISIBLE), all: COUNTS.reduce((sum, name) => sum + count(name), 0) }
+}
+
+async function readSettings(client: SQSClient, guard: Guard, queueUrl: string) {
+  const all = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] })
+  const { Attributes = {} } = await guard(client.send(all))
+  const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
+  const [, , , , account, name] = String(deadLetterTargetArn).split(':')
+  const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
+  const deadLetterUrl = deadLetterTargetArn ? (await guard(client.send(find), deadLetterTargetArn)).QueueUrl : undefined
+  return {
+    arn: Attributes.QueueArn ?? '',
+    visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
+    maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
+    deadLetterUrl,
+  }
+}
+
+/** The calls of the event source mapping that send, receive and delete messages. */
+function callsOf(client: SQSClient, guard: Guard, queueUrl: string, arn: string) {
+  async function setVisibility(messages: readonly Received[], seconds: number) {
+    await callInTens(messages, (entries) => {
+      const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
+      return guard(client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries })))
+    })
+  }
+  return {
+    // A call that is aborted would leave its messages invisible, so it ends by itself.
+    async receive(most: number, waitSeconds: number) {
+      const command = new ReceiveMessageCommand({
+        QueueUrl: queueUrl,
+        MaxNumberOfMessages: most,
+        WaitTimeSeconds: waitSeconds,
+        MessageAttributeNames: ['All'],
+        MessageSystemAttributeNames: ['All'],
+        AttributeNames: ['All'], // the older name, the only one that moto 5.1 supports
+      })
+      const { Messages = [] } = await guard(client.send(command))
+      return Messages.map((message) => toReceived(message, arn))
+    },
+    send: (Entries: SendMessageBatchRequestEntry[]) =>
+      guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+    remove: (messages: readonly Received[]) =>
+      callInTens(messages, (Entries) =>
+        guard(client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
+      ),
+    setVisibility,
+    release: (messages: readonly Received[]) => setVisibility(messages, 0),
+  }
+}
+
 /**
  * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and makes one
  * call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for `socketTimeout`
@@ -92,75 +152,22 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
       throw explain(error, queue, endpoint)
     })
   }
-
-  async function countsOf(url: string | undefined) {
-    if (url === undefined) return { visible: 0, all: 0 }
-    const read = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] })
-    const { Attributes = {} } = await guard(client.send(read), url)
-    const count = (name: (typeof COUNTS)[number]) => Number(Attributes[name] ?? 0)
-    return { visible: count(VISIBLE), all: COUNTS.reduce((sum, name) => sum + count(name), 0) }
-  }
-
-  async function readSettings() {
-    const all = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] })
-    const { Attributes = {} } = await guard(client.send(all))
-    const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
-    const [, , , , account, name] = String(deadLetterTargetArn).split(':')
-    const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
-    const deadLetterUrl = deadLetterTargetArn
-      ? (await guard(client.send(find), deadLetterTargetArn)).QueueUrl
-      : undefined
-    return {
-      arn: Attributes.QueueArn ?? '',
-      visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
-      maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
-      deadLetterUrl,
-    }
-  }
-
-  async function setVisibility(messages: readonly Received[], seconds: number) {
-    await callInTens(messages, (entries) => {
-      const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
-      return guard(client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries })))
-    })
-  }
-
   try {
-    const { arn, ...settings } = await readSettings()
-    const deadLettersBefore = await countsOf(settings.deadLetterUrl)
+    const { arn, ...settings } = await readSettings(client, guard, queueUrl)
+    const deadLetters = () => countsOf(client, guard, settings.deadLetterUrl)
+    const before = await deadLetters()
     return {
       ...settings,
       queueUrl,
       fifo: arn.endsWith('.fifo'),
       isPrivate: false,
       variables: {},
-      // A call that is aborted would leave its messages invisible, so it ends by itself.
-      async receive(most, waitSeconds) {
-        const command = new ReceiveMessageCommand({
-          QueueUrl: queueUrl,
-          MaxNumberOfMessages: most,
-          WaitTimeSeconds: waitSeconds,
-          MessageAttributeNames: ['All'],
-          MessageSystemAttributeNames: ['All'],
-          AttributeNames: ['All'], // the older name, the only one that moto 5.1 supports
-        })
-        const { Messages = [] } = await guard(client.send(command))
-        return Messages.map((message) => toReceived(message, arn))
-      },
-      send: (Entries) => guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
-      remove: (messages) =>
-        callInTens(messages, (Entries) =>
-          guard(client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
-        ),
-      setVisibility,
-      release: (messages) => setVisibility(messages, 0),
+      ...callsOf(client, guard, queueUrl, arn),
+      isDelayedByClient: () => false,
       takeDeleted: () => new Set(),
       async counts() {
-        const [{ visible, all }, deadLetters] = await Promise.all([
-          countsOf(queueUrl),
-          countsOf(settings.deadLetterUrl),
-        ])
-        return { visible, queue: all, deadLetter: deadLetters.all - deadLettersBefore.all }
+        const [{ visible, all }, after] = await Promise.all([countsOf(client, guard, queueUrl), deadLetters()])
+        return { visible, queue: all, deadLetter: after.all - before.all }
       },
       close: () => client.destroy(),
     }

@@ -1,3 +1,5 @@
+import { type Cause, openCounter } from './causes.ts'
+import type { Fate } from './fate.ts'
 import type { Outcome } from './runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
@@ -18,7 +20,9 @@ export interface Ledger {
   /** Failures of messages whose visibility timeout the function had set, and that `retryAfter` has replaced. */
   replacedTimeouts: number
   deadLettered: number
-  /** Those for which no handler had thrown: in each delivery, the whole invocation failed, or the record did not end. */
+  /** Those that the function had sent to its own queue, and that came back too often. */
+  stoppedLoops: number
+  /** Those that failed with their whole batch in each delivery, or did not start or end, and for which nothing was thrown. */
   deadLetteredWithoutError: number
   /** Messages that a client, such as the function, sent to the dead-letter queue. 0 for a given queue, which cannot know it. */
   sentDeadLetters: number
@@ -48,6 +52,8 @@ export interface Ledger {
   failedInvocations: number
   /** Invocations that responded before their work had ended, which Lambda then stops. */
   respondedEarly: number
+  /** Responses with a list of failures in a place where Lambda does not read it. */
+  ignoredLists: number
   /** Invocations that need more than twice the timeout with the CPU of a memory that was given. */
   wouldTimeOut: number
   /** Why invocations failed or processes ended, and how often, the most frequent first. */
@@ -76,205 +82,212 @@ export interface QueueCounts {
   /** How many messages in the dead-letter queue were sent by clients. The queue moved the others. Undefined if not known. */
   sentDeadLetters?: number | undefined
   sentByFunction?: number | undefined
+  stoppedLoops?: number
   replacedTimeouts?: number
 }
 
 /**
  * The state of a message. `foreign`: the run has not sent it, and it has no result yet. `open`: it was sent, or it failed
- * and is still in the queue. `exhausted`: its last allowed delivery failed. `deleted`: it failed and was deleted.
+ * and is still in the queue. `exhausted`: its last allowed delivery failed. `lost`: it was not processed, and was deleted.
  * `filtered`: a filter deleted it.
  */
-const STATES = ['foreign', 'open', 'exhausted', 'processed', 'deleted', 'filtered'] as const
-type State = (typeof STATES)[number]
-/** Flags beside the index of the state: the message has been delivered, and a handler has thrown for it. */
-const DELIVERED = 8
-const THROWN = 16
-const stateIn = (entry: number) => STATES[entry % DELIVERED] as State
+type State = 'foreign' | 'open' | 'exhausted' | 'processed' | 'lost' | 'filtered'
 
-const IDS_AND_NUMBERS = /[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+([.,]\d+)*/gi
-const MAX_KINDS = 100
-
-/**
- * Counts texts. Texts that differ only in numbers and UUIDs are counted together, under the first of them. From the
- * hundred and first kind on, they are counted as `other`.
- */
-export function openCounter(other = 'other errors') {
-  const kinds = new Map<string, { text: string; count: number }>()
-  return {
-    add(text: string, count = 1) {
-      const key = text.replace(IDS_AND_NUMBERS, '#')
-      const isKept = kinds.has(key) || kinds.size < MAX_KINDS
-      const kind = isKept ? key : other
-      const known = kinds.get(kind)
-      if (known) known.count += count
-      else kinds.set(kind, { text: isKept ? text : other, count })
-    },
-    counts: (): Record<string, number> => {
-      const sorted = [...kinds.values()].sort((a, b) => b.count - a.count)
-      return Object.fromEntries(sorted.map(({ text, count }) => [text, count]))
-    },
-  }
+const STATES: Record<Fate | 'filtered', State> = {
+  processed: 'processed',
+  dropped: 'processed',
+  failed: 'open',
+  exhausted: 'exhausted',
+  lost: 'lost',
+  filtered: 'filtered',
 }
 
-/**
- * Stores the state of every message by its id, in about 90 bytes each. Only the queue knows how many messages were
- * dead-lettered or remain, so `snapshot` receives its counts. A message without a result that is in no queue is lost.
- */
-export function openLedger(maxReceives = Number.POSITIVE_INFINITY) {
-  const started = performance.now()
-  const messages = new Map<string, number>()
-  const tally = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>
-  const counts = {
-    ...{ sent: 0, delivered: 0, deliveredMessages: 0, inFlight: 0, finished: 0, failed: 0, exhaustedWithoutError: 0 },
-    ...{ invocations: 0, failedInvocations: 0, timeouts: 0, crashes: 0, diedBetween: 0 },
-    ...{ removedFromReport: 0, outOfOrder: 0, respondedEarly: 0, wouldTimeOut: 0 },
-  }
-  const reasons = openCounter('other reasons')
-  const causes = openCounter()
-  let isInputComplete = false
-  let firstFailed: string | undefined
-  let firstDelivery = 0
-  let lastReport = 0
+interface Entry {
+  readonly state: State
+  readonly delivered: boolean
+  /** A handler has thrown for it, or reported it. */
+  readonly thrown: boolean
+}
 
-  /** Changes the state of a message, and sets a flag. */
-  function update(id: string, next: (state: State) => State, flag = 0) {
-    const entry = messages.get(id) ?? STATES.indexOf('foreign')
-    const before = stateIn(entry)
-    const after = next(before)
-    const flags = (entry & (DELIVERED | THROWN)) | flag
-    count(before, entry, -1)
-    count(after, flags, 1)
-    messages.set(id, STATES.indexOf(after) | flags)
+/** All messages with the same entry share one object, so that a run of a million messages needs little memory. */
+const ENTRIES = Object.fromEntries(
+  ['foreign', ...Object.values(STATES)].map((state) => [
+    state,
+    [0, 1, 2, 3].map((flags) => ({ state, delivered: flags % 2 === 1, thrown: flags > 1 })),
+  ]),
+) as Record<State, Entry[]>
+
+const entryOf = ({ state, delivered, thrown }: Entry) => ENTRIES[state][Number(delivered) + 2 * Number(thrown)] as Entry
+const NEW = entryOf({ state: 'foreign', delivered: false, thrown: false })
+
+/** Counts of the ledger to which other parts of a run add. */
+type Added = 'finished' | 'outOfOrder' | 'respondedEarly' | 'wouldTimeOut'
+
+/**
+ * Stores the state of every message by its id. Only the queue knows how many messages were dead-lettered or remain, so
+ * `snapshot` receives its counts. A message without a result that is in no queue is lost.
+ */
+export class OpenLedger {
+  readonly #started = performance.now()
+  readonly #messages = new Map<string, Entry>()
+  readonly #tally = { foreign: 0, open: 0, exhausted: 0, processed: 0, lost: 0, filtered: 0 }
+  readonly #counts = {
+    ...{
+      sent: 0,
+      delivered: 0,
+      inFlight: 0,
+      finished: 0,
+      failed: 0,
+      outOfOrder: 0,
+      respondedEarly: 0,
+      wouldTimeOut: 0,
+    },
+    ...{ invocations: 0, failedInvocations: 0, timeouts: 0, crashes: 0, diedBetween: 0, ignoredLists: 0 },
   }
-  function count(state: State, flags: number, by: number) {
-    tally[state] += by
-    if (flags & DELIVERED) counts.deliveredMessages += by
-    if (state === 'exhausted' && !(flags & THROWN)) counts.exhaustedWithoutError += by
+  #deliveredMessages = 0
+  #exhaustedWithoutError = 0
+  #dropped = 0
+  readonly #reasons = openCounter()
+  readonly #causes = openCounter()
+  #isInputComplete = false
+  #firstFailed: string | undefined
+  #firstDelivery = 0
+  #lastReport = 0
+
+  #update(id: string, change: Partial<Entry>) {
+    const before = this.#messages.get(id) ?? NEW
+    const after = entryOf({ ...before, ...change })
+    this.#tallyUp(before, -1)
+    this.#tallyUp(after, 1)
+    this.#messages.set(id, after)
   }
-  function settle<M extends Pick<Received, 'messageId'>>(batch: readonly M[], state: (message: M) => State) {
-    for (const message of batch) {
-      // Once a message has been processed, a second delivery does not change its state.
-      update(message.messageId, (before) => (before === 'processed' ? before : state(message)))
-    }
+
+  #tallyUp({ state, delivered, thrown }: Entry, by: number) {
+    this.#tally[state] += by
+    if (delivered) this.#deliveredMessages += by
+    if (state === 'exhausted' && !thrown) this.#exhaustedWithoutError += by
+  }
+
+  sent(ids: readonly string[]) {
+    // A message can be delivered, and even settled, before its sender receives the response of SQS.
+    for (const id of ids) this.#update(id, (this.#messages.get(id) ?? NEW).state === 'foreign' ? { state: 'open' } : {})
+    this.#counts.sent += ids.length
+  }
+
+  inputComplete() {
+    this.#isInputComplete = true
+  }
+
+  delivered(batch: readonly Received[]) {
+    this.#firstDelivery ||= performance.now()
+    this.#counts.invocations += 1
+    this.#counts.delivered += batch.length
+    this.#counts.inFlight += batch.length
+    for (const { messageId } of batch) this.#update(messageId, { delivered: true })
+  }
+
+  invocationEnded(outcome: Outcome, batch: readonly Received[]) {
+    this.#counts.inFlight -= batch.length
+    this.#counts.finished -= outcome.finished ?? 0
+    if (outcome.type === 'timeout') this.#counts.timeouts += 1
+    if (outcome.type === 'crash') this.#counts.crashes += 1
+  }
+
+  failedInvocation(reason: string, first?: string) {
+    this.#counts.failedInvocations += 1
+    this.#firstFailed ??= first
+    this.#reasons.add(reason)
+  }
+
+  diedBetween(reason: string, last?: string) {
+    this.#firstFailed ??= last
+    this.#counts.crashes += 1
+    this.#counts.diedBetween += 1
+    this.#reasons.add(reason)
+  }
+
+  /** A response has a list of failures that Lambda does not read. */
+  ignoredList(reason: string, first: string) {
+    this.#counts.ignoredLists += 1
+    this.#firstFailed ??= first
+    this.#reasons.add(reason)
+  }
+
+  /** `finished`: some records of running invocations have a result. `first`: the first message of what is counted. */
+  add(what: Added, count = 1, first?: string) {
+    this.#counts[what] += count
+    this.#firstFailed ??= first
+  }
+
+  /** Why a record failed. */
+  cause(cause: Cause | string) {
+    this.#causes.add(cause)
+  }
+
+  /** The fate of a message. Once it has been processed, a second delivery changes nothing. */
+  settle(messageId: string, fate: Fate | 'filtered', isThrown = false) {
+    const { state, thrown } = this.#messages.get(messageId) ?? NEW
+    if (fate === 'failed' || fate === 'exhausted' || fate === 'lost') this.#counts.failed += 1
+    if (fate === 'dropped') this.#dropped += 1
+    if (fate === 'processed' || fate === 'dropped') this.#lastReport = performance.now()
+    this.#update(messageId, { state: state === 'processed' ? state : STATES[fate], thrown: thrown || isThrown })
+  }
+
+  /** The function deleted a message, but this was known only after its invocation had failed. */
+  deletedLate(messageId: string) {
+    this.#update(messageId, { state: 'processed' })
   }
 
   /** The id of the first message of the input that has no good result. */
-  function firstUnprocessed(): string | undefined {
-    for (const [id, entry] of messages) {
-      const state = stateIn(entry)
-      if (state === 'open' || state === 'exhausted' || state === 'deleted') return id
+  #firstUnprocessed(): string | undefined {
+    for (const [id, { state }] of this.#messages) {
+      if (state === 'open' || state === 'exhausted' || state === 'lost') return id
     }
     return undefined
   }
 
-  function snapshot(queueCounts: Omit<QueueCounts, 'visible'>): Progress {
-    const { queue, deadLetter, sentDeadLetters, sentByFunction = 0, replacedTimeouts = 0 } = queueCounts
-    const { deliveredMessages, exhaustedWithoutError, removedFromReport, ...counted } = counts
+  snapshot({ queue, deadLetter, sentDeadLetters, ...others }: Omit<QueueCounts, 'visible'>): Progress {
+    const tally = this.#tally
     const unprocessed = tally.open + tally.exhausted
     // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
     // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
     // those count instead. The count is never above the number that SQS moved.
-    const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0))
+    const { stoppedLoops = 0 } = others
+    const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0) - stoppedLoops)
     const deadLettered = Math.min(Math.max(tally.exhausted, unprocessed - queue), moved)
     const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
     const arrived = sentDeadLetters ?? moved - deadLettered
-    const seconds = (lastReport - firstDelivery) / 1000
+    const seconds = (this.#lastReport - this.#firstDelivery) / 1000
     return {
-      ...counted,
-      sentByFunction,
-      isInputComplete,
+      ...this.#counts,
+      sentByFunction: others.sentByFunction ?? 0,
+      isInputComplete: this.#isInputComplete,
       processed: tally.processed,
-      redelivered: counts.delivered - deliveredMessages,
-      replacedTimeouts,
-      deadLettered,
-      deadLetteredWithoutError: Math.min(deadLettered, exhaustedWithoutError),
+      redelivered: this.#counts.delivered - this.#deliveredMessages,
+      replacedTimeouts: others.replacedTimeouts ?? 0,
+      deadLettered: deadLettered + stoppedLoops,
+      stoppedLoops,
+      deadLetteredWithoutError: Math.min(deadLettered, this.#exhaustedWithoutError),
       sentDeadLetters: sentDeadLetters ?? 0,
       expiredDeadLetters: sentDeadLetters === undefined ? 0 : moved - deadLettered,
       filtered: tally.filtered,
-      dropped: Math.max(0, removedFromReport - arrived),
+      dropped: Math.max(0, this.#dropped - arrived),
       remaining: queue,
-      lost: tally.deleted + unaccounted,
-      reasons: reasons.counts(),
-      causes: causes.counts(),
-      wallMs: Math.round(performance.now() - started),
+      lost: tally.lost + unaccounted,
+      reasons: this.#reasons.counts(),
+      causes: this.#causes.counts(),
+      wallMs: Math.round(performance.now() - this.#started),
       perSecond: seconds > 0 ? Math.round(tally.processed / seconds) : 0,
     }
   }
 
-  return {
-    snapshot,
-    /** The ledger at the end of a run. */
-    total(queueCounts: QueueCounts): Ledger {
-      const { inFlight, finished, failed, ...ledger } = snapshot(queueCounts)
-      return { ...ledger, firstUnprocessed: firstUnprocessed(), firstFailed }
-    },
-    sent(ids: readonly string[]) {
-      // A message can be delivered, and even settled, before its sender receives the response of SQS.
-      for (const id of ids) update(id, (before) => (before === 'foreign' ? 'open' : before))
-      counts.sent += ids.length
-    },
-    inputComplete() {
-      isInputComplete = true
-    },
-    delivered(batch: readonly Received[]) {
-      firstDelivery ||= performance.now()
-      counts.invocations += 1
-      counts.delivered += batch.length
-      counts.inFlight += batch.length
-      for (const { messageId } of batch) update(messageId, (before) => before, DELIVERED)
-    },
-    invocationEnded(outcome: Outcome, batch: readonly Received[]) {
-      counts.inFlight -= batch.length
-      counts.finished -= outcome.finished ?? 0
-      if (outcome.type === 'timeout') counts.timeouts += 1
-      if (outcome.type === 'crash') counts.crashes += 1
-    },
-    failedInvocation(reason: string, first?: string) {
-      counts.failedInvocations += 1
-      firstFailed ??= first
-      reasons.add(reason)
-    },
-    diedBetween(reason: string, last?: string) {
-      firstFailed ??= last
-      counts.crashes += 1
-      counts.diedBetween += 1
-      reasons.add(reason)
-    },
-    /**
-     * `finished`: some records of running invocations have a result. `removedFromReport`: a failure handler of the library
-     * removed a message from the report. The others are counts of the ledger, and `first` is their first message.
-     */
-    add(
-      what: 'finished' | 'removedFromReport' | 'outOfOrder' | 'respondedEarly' | 'wouldTimeOut',
-      count = 1,
-      first?: string,
-    ) {
-      counts[what] += count
-      firstFailed ??= first
-    },
-    /** Why a record failed. */
-    cause: causes.add,
-    filtered(batch: readonly Received[]) {
-      settle(batch, () => 'filtered')
-    },
-    /** `isLate`: the function deleted the messages, but this was known only after their invocation had failed. */
-    processed(batch: readonly Pick<Received, 'messageId'>[], isLate = false) {
-      if (batch.length > 0 && !isLate) lastReport = performance.now()
-      settle(batch, () => 'processed')
-    },
-    /** A handler threw for a message that failed, or reported it. */
-    thrown(messageId: string) {
-      update(messageId, (before) => before, THROWN)
-    },
-    failed(batch: readonly Received[]) {
-      counts.failed += batch.length
-      settle(batch, ({ receiveCount }) => (receiveCount >= maxReceives ? 'exhausted' : 'open'))
-    },
-    deletedThoughFailed(batch: readonly Received[]) {
-      counts.failed += batch.length
-      settle(batch, () => 'deleted')
-    },
+  /** The ledger at the end of a run. */
+  total(queueCounts: QueueCounts): Ledger {
+    const { inFlight, finished, failed, ...ledger } = this.snapshot(queueCounts)
+    return { ...ledger, firstUnprocessed: this.#firstUnprocessed(), firstFailed: this.#firstFailed }
   }
 }
 
-export type OpenLedger = ReturnType<typeof openLedger>
+export function openLedger(): OpenLedger {
+  return new OpenLedger()
+}

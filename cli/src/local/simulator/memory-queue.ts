@@ -33,9 +33,13 @@ export interface QueueOptions {
   /** Where messages go that have been delivered `maxReceives` times. */
   readonly deadLetters?: MemoryQueue
   readonly maxReceives?: number
+  /** Whether a message that came back from its function too often goes there, too, as with Lambda's recursive loop detection. */
+  readonly stopsLoops?: boolean
 }
 
 export const ACCOUNT = '000000000000'
+/** The most rounds of a message through its function. */
+const MAX_ROUNDS = 16
 const DEDUPLICATION_MS = 5 * 60_000
 const POLL_MS = 20
 /**
@@ -51,6 +55,8 @@ export class MemoryQueue {
   readonly inflightMessages = new Map<string, InFlight>()
   /** How many messages clients have sent, without those that this process has sent or moved. */
   sentByClients = 0
+  /** How many messages came back from their function too often. */
+  stoppedLoops = 0
   /** How often this process has replaced a visibility timeout that a client had set. */
   replacedTimeouts = 0
   /** The ids of messages that clients have deleted. */
@@ -205,12 +211,14 @@ export class MemoryQueue {
 
   /** Removes the first messages of a group. */
   #next(group: string | undefined, most: number): StoredMessage[] {
-    const { deadLetters, maxReceives = Number.POSITIVE_INFINITY } = this.options
+    const { deadLetters, maxReceives = Number.POSITIVE_INFINITY, stopsLoops } = this.options
     const list = this.#ready.get(group) ?? []
     const next: StoredMessage[] = []
     while (next.length < most && list.length > 0) {
       const message = list.shift() as StoredMessage
-      if (deadLetters && message.receiveCount >= maxReceives) deadLetters.add(message)
+      const isLoop = stopsLoops && roundOf(message) > MAX_ROUNDS
+      if (isLoop) this.stoppedLoops += 1
+      if (deadLetters && (isLoop || message.receiveCount >= maxReceives)) deadLetters.add(message)
       else next.push(message)
     }
     if (list.length === 0) this.#ready.delete(group)
@@ -289,6 +297,14 @@ export class MemoryQueue {
   }
 }
 
+const traceHeaderOf = ({ entry }: StoredMessage) => entry.MessageSystemAttributes?.AWSTraceHeader?.StringValue
+
+/** How often a message has gone through its function: Lambda counts it in the lineage of the trace header. */
+function roundOf(message: StoredMessage): number {
+  const round = /Lineage=[^:]*:[^:]*:(\d+)/.exec(traceHeaderOf(message) ?? '')?.[1]
+  return round === undefined ? 0 : Number(round) + 1
+}
+
 function hash(algorithm: string, data: string | Buffer): string {
   return createHash(algorithm).update(data).digest('hex')
 }
@@ -321,8 +337,8 @@ export function createMessage(entry: SendMessageBatchRequestEntry): StoredMessag
 
 /** A message as a client receives it that asks for all attributes. */
 export function toMessage({ message, receiptHandle }: InFlight): Message {
-  const { MessageAttributes, MessageGroupId, MessageDeduplicationId, MessageSystemAttributes } = message.entry
-  const AWSTraceHeader = MessageSystemAttributes?.AWSTraceHeader?.StringValue
+  const { MessageAttributes, MessageGroupId, MessageDeduplicationId } = message.entry
+  const AWSTraceHeader = traceHeaderOf(message)
   const { sequenceNumber: SequenceNumber } = message
   return {
     MessageId: message.messageId,

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
 import { ACCOUNT, MemoryQueue, type QueueOptions, toMessage } from './memory-queue.ts'
 import type { Queue } from './queue.ts'
-import { toReceived } from './sqs-record.ts'
+import { type Received, toReceived } from './sqs-record.ts'
 import { createSqsServer } from './wire-protocol.ts'
 
 export interface OwnQueueOptions {
@@ -17,6 +18,8 @@ export interface OwnQueueOptions {
   visibilityTimeout: number
   /** Deliveries before a message goes to the dead-letter queue. */
   maxReceives: number
+  /** Whether a message that came back from its function 16 times is dead-lettered, as by Lambda; default true. */
+  stopsLoops?: boolean | undefined
   /** The share of messages that are delivered a second time after they were deleted; default 0. */
   duplicates?: number | undefined
   /** Selects these messages; default 1. */
@@ -25,7 +28,8 @@ export interface OwnQueueOptions {
 
 /** Starts an SQS in this process, on loopback only, with a queue `local` and its dead-letter queue. */
 export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
-  const { port = 0, fifo = false, visibilityTimeout, maxReceives, duplicates = 0, seed = 1 } = options
+  const { port = 0, fifo = false, visibilityTimeout, maxReceives, stopsLoops = true } = options
+  const { contentBasedDeduplication = false } = options
   const suffix = fifo ? '.fifo' : ''
   const queues = new Map<string, MemoryQueue>()
   const server = createSqsServer(queues).listen(port, '127.0.0.1')
@@ -34,18 +38,14 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     throw new UsageError(`port ${port} ${why}: choose another with --port, or omit --port to use any free port`)
   })
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  function create(name: string, settings: Omit<QueueOptions, 'url' | 'arn' | 'fifo'>) {
+  function create(name: string, settings: Omit<QueueOptions, 'url' | 'arn' | 'fifo' | 'contentBasedDeduplication'>) {
     const [url, arn] = [`${endpoint}/${ACCOUNT}/${name}`, `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`]
-    const queue = new MemoryQueue({ url, arn, fifo, ...settings })
+    const queue = new MemoryQueue({ url, arn, fifo, contentBasedDeduplication, ...settings })
     queues.set(name, queue)
     return queue
   }
-  const { contentBasedDeduplication = false } = options
-  const deadLetters = create(`local-dead-letters${suffix}`, { visibilityTimeout: 30, contentBasedDeduplication })
-  const queue = create(`local${suffix}`, { visibilityTimeout, contentBasedDeduplication, deadLetters, maxReceives })
-  const random = seededRandom(seed)
-
-  // The calls of the event source mapping do not go through HTTP, which would take most of the time of a run.
+  const deadLetters = create(`local-dead-letters${suffix}`, { visibilityTimeout: 30 })
+  const queue = create(`local${suffix}`, { visibilityTimeout, deadLetters, maxReceives, stopsLoops })
   return {
     queueUrl: queue.options.url,
     deadLetterUrl: deadLetters.options.url,
@@ -60,7 +60,21 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
       DEAD_LETTER_QUEUE_URL: deadLetters.options.url,
       ...localCredentials(),
     },
-    async send(entries) {
+    ...callsOf(queue, deadLetters, options),
+    close() {
+      server.close()
+      server.closeAllConnections()
+      return once(server, 'close')
+    },
+  }
+}
+
+/** The calls of the event source mapping. They do not go through HTTP, which would take most of the time of a run. */
+function callsOf(queue: MemoryQueue, deadLetters: MemoryQueue, options: OwnQueueOptions) {
+  const { port = 0, duplicates = 0, seed = 1 } = options
+  const random = seededRandom(seed)
+  return {
+    async send(entries: SendMessageBatchRequestEntry[]) {
       const Successful = entries.map((entry) => {
         const message = queue.send(entry)
         if (duplicates > 0 && random() < duplicates) queue.duplicated.add(message)
@@ -68,21 +82,23 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
       })
       return { Successful, Failed: [] }
     },
-    async receive(most, waitSeconds, signal) {
+    async receive(most: number, waitSeconds: number, signal?: AbortSignal) {
       const taken = await queue.receive(most, waitSeconds, signal)
       return taken.map((entry) => toReceived(toMessage(entry), queue.options.arn))
     },
-    async remove(messages) {
+    async remove(messages: readonly Received[]) {
       for (const { receiptHandle } of messages) queue.remove(receiptHandle)
-      return []
+      return [] as Received[]
     },
-    async setVisibility(messages, seconds) {
+    async setVisibility(messages: readonly Received[], seconds: number) {
       for (const { receiptHandle } of messages) queue.setVisibility(receiptHandle, seconds)
     },
-    async release(messages) {
+    isDelayedByClient: (messages: readonly Received[]) =>
+      messages.some(({ receiptHandle }) => queue.inflightMessages.get(receiptHandle)?.isSetByClient === true),
+    async release(messages: readonly Received[]) {
       for (const { receiptHandle } of messages) queue.release(receiptHandle)
     },
-    takeDeleted: (messages) =>
+    takeDeleted: (messages: readonly Pick<Received, 'messageId'>[]) =>
       new Set(messages.map(({ messageId }) => messageId).filter((id) => queue.deletedByClients.delete(id))),
     async counts() {
       queue.processTimers()
@@ -92,13 +108,9 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
         deadLetter: deadLetters.size,
         sentDeadLetters: deadLetters.sentByClients,
         sentByFunction: port === 0 ? queue.sentByClients : undefined,
+        stoppedLoops: queue.stoppedLoops,
         replacedTimeouts: queue.replacedTimeouts,
       }
-    },
-    close() {
-      server.close()
-      server.closeAllConnections()
-      return once(server, 'close')
     },
   }
 }

@@ -17,74 +17,77 @@ export interface RunEndOptions {
   sleep?: typeof setTimeout // tests give their own
 }
 
-export interface RunEnd {
-  /** Aborts once the queue is idle, or a part of the run has failed. */
-  readonly over: AbortSignal
+/** Decides when a run ends: the queue is idle, a part of the run fails, or the caller ends it. */
+export class RunEnd {
   /** Aborts when no further message is sent, and no further invocation starts. */
   readonly draining: AbortSignal
-  fail(error: unknown): void
-  /** For callbacks that no promise of the run waits for. An error in them would end this process, so it ends the run. */
-  guard<Values extends unknown[]>(callback: (...values: Values) => void): (...values: Values) => void
-  /** The run sends no more messages. */
-  inputSent(): void
-  /** Whether no other message can arrive, if this many were received and not delivered. */
-  isLast(gathered: number): Promise<boolean>
-  /** Reports the progress, and ends the run once the queue is idle. Ends with `work`. */
-  watch(work: Promise<unknown>): Promise<void>
-  /** Throws the error of the first part that has failed. */
-  throwIfFailed(): void
-}
+  readonly #options: RunEndOptions
+  readonly #over = new AbortController()
+  readonly #errors: unknown[] = []
+  #isInputSent = false
 
-/** Decides when a run ends: the queue is idle, a part of the run fails, or the caller ends it. */
-export function openRunEnd(options: RunEndOptions): RunEnd {
-  const { queue, ledger, idle = Number.POSITIVE_INFINITY, awaitFirst, onProgress, sleep = setTimeout } = options
-  const over = new AbortController()
-  const errors: unknown[] = []
-  let isInputSent = false
-
-  function fail(error: unknown) {
-    errors.push(error)
-    over.abort()
+  constructor(options: RunEndOptions) {
+    this.#options = options
+    this.draining = AbortSignal.any([...options.signals, this.over])
   }
 
-  return {
-    over: over.signal,
-    draining: AbortSignal.any([...options.signals, over.signal]),
-    fail,
-    guard(callback) {
-      return (...values) => {
-        try {
-          callback(...values)
-        } catch (error) {
-          fail(error)
-        }
+  /** Aborts once the queue is idle, or a part of the run has failed. */
+  get over(): AbortSignal {
+    return this.#over.signal
+  }
+
+  /** The run sends no more messages. */
+  inputSent() {
+    this.#isInputSent = true
+  }
+
+  /** Whether no other message can arrive, if this many were received and not delivered. */
+  async isLast(gathered: number): Promise<boolean> {
+    const { queue } = this.#options
+    return this.#isInputSent && queue.isPrivate && (await queue.counts()).queue === gathered
+  }
+
+  /** For callbacks that no promise of the run waits for. An error in them would end this process, so it ends the run. */
+  guard<Values extends unknown[]>(callback: (...values: Values) => void): (...values: Values) => void {
+    return (...values) => {
+      try {
+        callback(...values)
+      } catch (error) {
+        this.#fail(error)
       }
-    },
-    inputSent() {
-      isInputSent = true
-    },
-    async isLast(gathered) {
-      return isInputSent && queue.isPrivate && (await queue.counts()).queue === gathered
-    },
-    async watch(work) {
-      const done = new AbortController()
-      work.finally(() => done.abort())
-      let emptySince = Number.POSITIVE_INFINITY
-      while (!done.signal.aborted) {
-        const wasSent = isInputSent // read first: the counts may not include a message that is sent while they are read
-        const progress = ledger.snapshot(await queue.counts())
-        onProgress(progress)
-        const isEmpty =
-          wasSent && progress.remaining + progress.inFlight === 0 && (!awaitFirst || progress.delivered > 0)
-        const now = performance.now()
-        emptySince = isEmpty ? Math.min(emptySince, now) : Number.POSITIVE_INFINITY
-        const left = Math.max(0, emptySince + idle * 1000 - now)
-        if (left === 0) over.abort()
-        await sleep(Math.min(POLL_MS, left || POLL_MS), undefined, { signal: done.signal }).catch(() => {})
-      }
-    },
-    throwIfFailed() {
-      if (errors.length > 0) throw errors[0]
-    },
+    }
+  }
+
+  /**
+   * Waits for the parts of the run. Meanwhile, reports the progress, and ends the run once the queue is idle or a part has
+   * failed. Rejects with the first error.
+   */
+  async watch(...parts: Promise<unknown>[]): Promise<void> {
+    const fail = (error: unknown) => this.#fail(error)
+    const done = new AbortController()
+    const work = Promise.all(parts.map((part) => part.catch(fail))).finally(() => done.abort())
+    await Promise.all([work, this.#look(done.signal).catch(fail)])
+    if (this.#errors.length > 0) throw this.#errors[0]
+  }
+
+  #fail(error: unknown) {
+    this.#errors.push(error)
+    this.#over.abort()
+  }
+
+  async #look(done: AbortSignal) {
+    const { queue, ledger, idle = Number.POSITIVE_INFINITY, awaitFirst, onProgress, sleep = setTimeout } = this.#options
+    let emptySince = Number.POSITIVE_INFINITY
+    while (!done.aborted) {
+      const wasSent = this.#isInputSent // read first: the counts may not include a message that is sent while they are read
+      const progress = ledger.snapshot(await queue.counts())
+      onProgress(progress)
+      const isEmpty = wasSent && progress.remaining + progress.inFlight === 0 && (!awaitFirst || progress.delivered > 0)
+      const now = performance.now()
+      emptySince = isEmpty ? Math.min(emptySince, now) : Number.POSITIVE_INFINITY
+      const left = Math.max(0, emptySince + idle * 1000 - now)
+      if (left === 0) this.#over.abort()
+      await sleep(Math.min(POLL_MS, left || POLL_MS), undefined, { signal: done }).catch(() => {})
+    }
   }
 }

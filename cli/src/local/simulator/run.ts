@@ -3,17 +3,15 @@ import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
 import { FUNCTION_DEFAULTS, freezes } from './environment.ts'
-import { type EventSourceOptions, runEventSource } from './event-source.ts'
+import { EventSource, type EventSourceOptions } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
-import { openFindings } from './findings.ts'
+import { Findings } from './findings.ts'
 import { openGivenQueue, type QueueAddress } from './given-queue.ts'
-import type { LeftWork } from './late-work.ts'
-import { type Ledger, openLedger, type Progress } from './ledger.ts'
+import { type Ledger, type OpenLedger, openLedger, type Progress, type QueueCounts } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
-import { openRunEnd } from './run-end.ts'
+import { RunEnd } from './run-end.ts'
 import { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts'
-import type { Usage } from './usage.ts'
 
 export interface RunOptions {
   /** The settings of a queue to create in this process, or the address of an existing queue. */
@@ -37,6 +35,8 @@ export interface RunOptions {
   /** Receives warnings, which do not end the run. Default: `process.emitWarning`. */
   onWarning?: (line: string) => void
   onProgress?: (progress: Progress) => void
+  /** Receives what was counted until then if the run ends by an error, with which it then rejects. */
+  onUnfinished?: (ledger: Ledger) => void
   /** Called once the queue is open and the function is loaded. */
   onStart?: (queue: Queue) => void
   /** When this signal aborts, the run finishes the running invocations and ends. */
@@ -63,6 +63,10 @@ const NEVER = new AbortController().signal
 const MIXED_BATCHES = 3
 const MAX_MIXED = 10_000
 
+const NOT_FROZEN =
+  'environments are not frozen after a response, so work that the handler has not awaited goes on. On Lambda, it stops'
+const READS_NOTHING = 'the handler read no property of any record that it received, although they count as processed'
+
 export function checkFile(file: string) {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
   if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`)
@@ -85,95 +89,134 @@ function slowInit(ms: number, timeout: number) {
   )
 }
 
+/** The parts of a run that are open from its start to its end. */
+interface Parts {
+  options: RunOptions
+  mapping: EventSourceOptions
+  queue: Queue
+  ledger: OpenLedger
+  end: RunEnd
+  findings: Findings
+  /** Seconds. */
+  timeout: number
+  warn: (line: string) => void
+}
+
 /**
  * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops its
  * processes and servers before it returns.
  */
 export async function run(options: RunOptions): Promise<Ledger> {
-  const { messages = [], idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
-  const { onWarning = (line: string) => process.emitWarning(line) } = options
   checkFile(options.function.file)
   const closing: (() => unknown)[] = []
   try {
-    const queue = 'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
-    closing.push(queue.close)
-    const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
-    const timeout = (options.function.timeout ?? FUNCTION_DEFAULTS.timeout) / 1000
-    checkQueue(queue, timeout)
-
-    const ledger = openLedger(queue.maxReceives)
-    const end = openRunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] })
-    const { onLog = () => {}, memory } = options.function
-    const { onFailure } = mapping
-    const limitMemory = memory !== undefined
-    const findings = openFindings({ ...options.function, limitMemory })
-    let hasWarnedOfInit = false
-    const functionOptions = {
-      limitMemory,
-      ...options.function,
-      env: { ...queue.variables, ...options.function.env },
-      onLog: end.guard(onLog),
-      onFinished: (records: number) => ledger.add('finished', records),
-      onSlowInit: (ms: number) => {
-        if (!hasWarnedOfInit) onWarning(slowInit(ms, timeout))
-        hasWarnedOfInit = true
-      },
-      onUsage: end.guard((usage: Usage, isOfLibrary: boolean, first?: string) => {
-        const wouldTimeOut = findings.add(usage, isOfLibrary)
-        if (wouldTimeOut === undefined) return
-        ledger.add('wouldTimeOut', 1, first)
-        onFailure(wouldTimeOut)
-      }),
-      onLeftWork: end.guard((left: LeftWork[], first?: string) => {
-        if (findings.addLeft(left)) ledger.add('respondedEarly', 1, first)
-      }),
-      onDeathBetween: end.guard((message: string, last?: string) => {
-        ledger.diedBetween(message, last)
-        onFailure(message)
-      }),
-    }
-
+    const opened =
+      'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
+    closing.push(opened.close)
+    const queue = withLastCounts(opened)
+    const parts = openParts(options, queue)
     let runtime: Runtime
     try {
-      runtime = await startRuntime(functionOptions, stop)
+      runtime = await startRuntime(functionOf(parts), options.stop)
     } catch (error) {
-      if (stop.aborted) return ledger.total(await queue.counts()) // the function was still loading
+      if (options.stop?.aborted) return parts.ledger.total(await queue.counts()) // the function was still loading
       throw error
     }
     closing.push(runtime.stop)
-    options.onStart?.(queue)
-    if (!freezes(functionOptions)) {
-      onWarning(
-        'environments are not frozen after a response, so work that the handler has not awaited goes on. On Lambda, it stops',
-      )
+    try {
+      return await perform(parts, runtime)
+    } catch (error) {
+      options.onUnfinished?.(parts.ledger.total(await queue.counts().catch(queue.lastCounts)))
+      throw error
     }
-
-    const canReceive = Promise.withResolvers<void>()
-    async function sendAll() {
-      const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
-      const shuffle = queue.fifo ? undefined : { random: seededRandom(options.seed ?? 1), within }
-      const feeding = feed({ queue, ledger, messages, shuffle, onFull: canReceive.resolve, signal: end.draining })
-      // An input that hangs does not delay the end of the run.
-      if (await Promise.race([feeding, aborted(end.draining)])) ledger.inputComplete()
-      end.inputSent()
-    }
-    async function receiveAll() {
-      await canReceive.promise
-      // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
-      const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
-      const isLast = canExpire ? async () => false : end.isLast
-      await runEventSource({ queue, runtime, ledger, draining: end.draining, idle: end.over, isLast }, mapping)
-    }
-    const sending = sendAll().catch(end.fail).finally(canReceive.resolve)
-    const receiving = receiveAll().catch(end.fail)
-    await Promise.all([sending, receiving, end.watch(receiving).catch(end.fail)])
-    if (!stop.aborted) await runtime.finish()
-    end.throwIfFailed()
-    for (const line of findings.lines()) onWarning(line)
-    return ledger.total(await queue.counts())
   } finally {
     for (const close of closing.reverse()) await close()
   }
+}
+
+/** Remembers the counts of a queue, for the end of a run in which SQS does not respond any more. */
+function withLastCounts(queue: Queue) {
+  let last: QueueCounts = { visible: 0, queue: 0, deadLetter: 0 }
+  async function counts() {
+    last = await queue.counts()
+    return last
+  }
+  return { ...queue, counts, lastCounts: () => last }
+}
+
+function openParts(options: RunOptions, queue: Queue): Parts {
+  const { idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const { timeout = FUNCTION_DEFAULTS.timeout, memory } = options.function
+  checkQueue(queue, timeout / 1000)
+  const ledger = openLedger()
+  return {
+    options,
+    mapping: { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping },
+    queue,
+    ledger,
+    end: new RunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] }),
+    findings: new Findings({ limitMemory: memory !== undefined, ...options.function }),
+    timeout: timeout / 1000,
+    warn: options.onWarning ?? ((line) => process.emitWarning(line)),
+  }
+}
+
+/** The options of the function, with what its environments report. */
+function functionOf({ options, mapping, queue, ledger, end, findings }: Parts): RuntimeOptions {
+  const { onLog = () => {}, memory } = options.function
+  return {
+    limitMemory: memory !== undefined,
+    ...options.function,
+    env: { ...queue.variables, ...options.function.env },
+    onLog: end.guard(onLog),
+    observer: {
+      finished: (records) => ledger.add('finished', records),
+      left: (work, first) => {
+        if (findings.addLeft(work)) ledger.add('respondedEarly', 1, first)
+      },
+      died: end.guard((message: string, last?: string) => {
+        ledger.diedBetween(message, last)
+        mapping.onFailure(message)
+      }),
+    },
+  }
+}
+
+/** Sends the input, and runs the event source until the run ends. */
+async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
+  const { options, mapping, queue, ledger, end, findings, timeout, warn } = parts
+  options.onStart?.(queue)
+  if (!freezes(options.function)) warn(NOT_FROZEN)
+  // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
+  const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
+  const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
+  const source = new EventSource(
+    { queue, runtime, ledger, findings, draining: end.draining, idle: end.over, isLast },
+    mapping,
+  )
+  const canReceive = Promise.withResolvers<void>()
+  const sending = sendAll(parts, canReceive.resolve).finally(canReceive.resolve)
+  await end.watch(
+    sending,
+    canReceive.promise.then(() => source.run()),
+  )
+  if (!options.stop?.aborted) await runtime.finish()
+  const { initTimeout = FUNCTION_DEFAULTS.initTimeout } = options.function
+  const longestInit = runtime.longestInit()
+  if (longestInit > initTimeout) warn(slowInit(longestInit, timeout))
+  for (const line of findings.lines()) warn(line)
+  if (source.readsNothing) warn(READS_NOTHING)
+  return ledger.total(await queue.counts())
+}
+
+async function sendAll({ options, mapping, queue, ledger, end }: Parts, onFull: () => void) {
+  const { messages = [], seed = 1 } = options
+  const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
+  const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
+  const feeding = feed({ queue, ledger, messages, shuffle, onFull, signal: end.draining })
+  // An input that hangs does not delay the end of the run.
+  if (await Promise.race([feeding, aborted(end.draining)])) ledger.inputComplete()
+  end.inputSent()
 }
 
 async function aborted(signal: AbortSignal): Promise<false> {

@@ -1,10 +1,15 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
 // `node runtime-client.js <file> <export> [measure] [callbacks] [follow] [root=<folder>]`
 import { Agent, request } from 'node:http'
-import { END_OF_RUN, LEFT_HEADER, type LeftWork, openLateWork } from './late-work.ts'
+import { isObject } from '../../shared/json.ts'
+import { NO_PROMISE } from './batch-response.ts'
+import { openLateWork } from './late-work.ts'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { openMetrics } from './metrics.ts'
-import { recordIdsOf, watchRecordErrors } from './record-errors.ts'
+import type { LeftWork } from './origin.ts'
+import { END_OF_RUN, LEFT_HEADER } from './origin.ts'
+import { READS_HEADER, watchReads } from './reads.ts'
+import { RecordWatch, recordIdsOf } from './record-errors.ts'
 import { openUsage, USAGE_HEADER } from './usage.ts'
 
 const [, , file = '', exportName = '', ...modes] = process.argv
@@ -29,6 +34,8 @@ function call(method: 'GET' | 'POST', path: string, body?: string, headers = {})
   })
 }
 
+const OWN_FILES = new URL('.', import.meta.url).href
+
 /** Describes any thrown value in the format of the Runtime API, and logs it. Reading its properties may throw. */
 function describe(thrown: unknown): string {
   let error = { errorType: 'Error', errorMessage: 'the thrown value cannot be read', stackTrace: [] as string[] }
@@ -36,7 +43,7 @@ function describe(thrown: unknown): string {
     if (thrown instanceof Error) {
       const stackTrace = String(thrown.stack ?? '')
         .split('\n')
-        .filter((line) => line !== '' && !line.includes(import.meta.url) && !line.includes('node:internal/'))
+        .filter((line) => line !== '' && !line.includes(OWN_FILES) && !line.includes('node:internal/'))
       error = { errorType: String(thrown.name), errorMessage: String(thrown.message), stackTrace }
     } else error = { errorType: typeof thrown, errorMessage: String(thrown), stackTrace: [] }
   } catch {}
@@ -48,7 +55,7 @@ function describe(thrown: unknown): string {
 let running: string | undefined
 let progress: Promise<unknown> = Promise.resolve()
 
-const takeRecordErrors = watchRecordErrors((finished) => {
+const recordWatch = new RecordWatch((finished) => {
   const id = running
   // One after another, so that they need one socket, and all have ended before the response.
   if (id !== undefined) progress = progress.then(() => call('POST', `invocation/${id}/finished`, String(finished)))
@@ -76,9 +83,13 @@ function contextOf(id: string, headers: NodeJS.Dict<string | string[]>) {
 /** What to do once the event loop is empty, if a handler with a callback waits for that. */
 let onEmptyLoop: (() => void) | undefined
 
+const isThenable = (value: unknown): value is PromiseLike<unknown> =>
+  typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+
 /**
- * Runs a handler with a callback as Lambda does up to Node.js 22. The response waits until the event loop is empty, unless
- * the handler changes `callbackWaitsForEmptyEventLoop`. Without a call of the callback, the response is then null.
+ * Runs a handler as Lambda does up to Node.js 22 (aws-lambda-ric 3). Unless the handler returns a promise, its value is
+ * ignored: the response is what it passes to its callback, or null. It waits until the event loop is empty, unless the
+ * handler changes `callbackWaitsForEmptyEventLoop`.
  */
 function runWithCallback(handler: Handler, event: unknown, context: ReturnType<typeof contextOf>): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -89,7 +100,10 @@ function runWithCallback(handler: Handler, event: unknown, context: ReturnType<t
   }
   onEmptyLoop = () => resolve(null)
   const returned = handler(event, context, callback)
-  if (returned instanceof Promise) returned.then(resolve, reject)
+  if (isThenable(returned)) returned.then(resolve, reject)
+  // The run fails if failures were to be reported in this way.
+  else if (isObject(returned) && 'batchItemFailures' in returned)
+    onEmptyLoop = () => resolve({ [NO_PROMISE]: returned })
   return promise.finally(() => {
     onEmptyLoop = undefined
   })
@@ -106,48 +120,87 @@ function leftHeader(left: LeftWork[] = []) {
   return left.length > 0 ? { [LEFT_HEADER]: encodeURIComponent(JSON.stringify(left)) } : {}
 }
 
+/** A handler that reads all records of the first events mostly always does so. */
+const MAX_EVENTS_WATCHED = 5
+const MAX_RECORDS_WATCHED = 1000
+let eventsWatched = 0
+let recordsWatched = 0
+let hasUnread = false
+
+/** Looks at what the handler reads of an event. It goes on if the handler has not read all records. */
+function watchReadsOf(event: object, ids: readonly string[]) {
+  const isOver = eventsWatched >= MAX_EVENTS_WATCHED || recordsWatched >= MAX_RECORDS_WATCHED
+  if (!lateWork || (isOver && !hasUnread)) return undefined
+  eventsWatched += 1
+  recordsWatched += ids.length
+  const takeUnread = watchReads(event, ids)
+  return () => {
+    const unread = takeUnread()
+    hasUnread ||= Array.isArray(unread) && unread.length > 0
+    return unread
+  }
+}
+
+const doesCallBack = modes.includes('callbacks')
+
+/** Runs the handler. Returns its response or error for the Runtime API. */
+async function invoke(handler: Handler, event: { Records?: unknown[] }, context: ReturnType<typeof contextOf>) {
+  const run = () => (doesCallBack ? runWithCallback(handler, event, context) : handler(event, context))
+  try {
+    const result = await (lateWork ? lateWork.run(run, event.Records?.length ?? 0) : run())
+    const payload = JSON.stringify(result) ?? 'null'
+    lateWork?.responded() // before the calls that follow, in which work could end that the handler has not awaited
+    return { kind: 'response', payload }
+  } catch (error) {
+    return { kind: 'error', payload: describe(error) }
+  }
+}
+
+async function handleEvent(handler: Handler, id: string, headers: NodeJS.Dict<string | string[]>, text: string) {
+  metrics?.start()
+  usage?.start()
+  const event = JSON.parse(text)
+  const ids = recordIdsOf(event)
+  const takeUnread = watchReadsOf(event, ids)
+  if (concurrency === 1) {
+    running = id
+    env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
+  }
+  const invocation = { isLibraryUsed: false }
+  const { kind, payload } = await recordWatch.run(invocation, () => invoke(handler, event, contextOf(id, headers)))
+  const used = usage ? { [USAGE_HEADER]: JSON.stringify(usage.take()) } : {}
+  running = undefined
+  await progress
+  const unread = takeUnread?.()
+  // A list may be too long for a header. Otherwise, no call is made before the response, which would make it late.
+  const listed = unread && unread !== 'all' && unread.length > 0 ? unread : undefined
+  const reported = { recordErrors: recordWatch.take(ids, invocation), unread: listed }
+  if (reported.recordErrors ?? listed) await call('POST', `invocation/${id}/records`, JSON.stringify(reported))
+  const reads = unread && !listed ? { [READS_HEADER]: unread === 'all' ? 'none' : 'all' } : {}
+  await call('POST', `invocation/${id}/${kind}`, payload, { ...used, ...reads })
+  // After the response, so that it does not make the invocation longer.
+  if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
+  // Lambda's timeout also limits how long the next event waits for this process.
+  if (kind === 'response') await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
+}
+
 async function serve(handler: Handler): Promise<never> {
   for (;;) {
     const { headers, text } = await call('GET', 'invocation/next', undefined, leftHeader(lateWork?.take()))
     const id = String(headers['lambda-runtime-aws-request-id'])
-    if (text === END_OF_RUN) {
-      await call('POST', `invocation/${id}/response`, 'null', leftHeader(await lateWork?.fireTimers()))
-      continue
-    }
-    metrics?.start()
-    usage?.start()
-    const event = JSON.parse(text)
-    const records = recordIdsOf(event)
-    if (concurrency === 1) running = id
-    let result: 'response' | 'error' = 'response'
-    let payload: string
-    try {
-      const context = contextOf(id, headers)
-      const invoke = () => (handler.length >= 3 ? runWithCallback(handler, event, context) : handler(event, context))
-      payload = JSON.stringify(await (lateWork ? lateWork.run(invoke) : invoke())) ?? 'null'
-      lateWork?.responded() // before the calls below, in which work could end that the handler has not awaited
-    } catch (error) {
-      result = 'error'
-      payload = describe(error)
-    }
-    const used = usage ? { [USAGE_HEADER]: JSON.stringify(usage.take()) } : {}
-    running = undefined
-    await progress
-    const recordErrors = takeRecordErrors(records)
-    if (recordErrors) await call('POST', `invocation/${id}/record-errors`, JSON.stringify(recordErrors))
-    await call('POST', `invocation/${id}/${result}`, payload, used)
-    // After the response, so that it does not make the invocation longer.
-    if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
-    // Lambda's timeout also limits how long the next event waits for this process.
-    if (result === 'response') await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
+    if (text === END_OF_RUN) await call('POST', `invocation/${id}/response`, 'null', leftHeader(lateWork?.leftTimers()))
+    else await handleEvent(handler, id, headers, text)
   }
 }
 
 // If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for this.
-process.on('beforeExit', () => (onEmptyLoop ? onEmptyLoop() : process.exit(13)))
+process.on('beforeExit', () => {
+  if (onEmptyLoop) onEmptyLoop()
+  else call('POST', 'never-settles').finally(() => process.exit(13))
+})
 
 const root = modes.find((mode) => mode.startsWith('root='))?.slice('root='.length)
-loadHandler(file, exportName, modes.includes('callbacks'), root).then(
+loadHandler(file, exportName, doesCallBack, root).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),
   (error) => call('POST', 'init/error', describe(error)).finally(() => process.exit(1)),

@@ -7,22 +7,35 @@ export interface RuntimeOptions extends FunctionOptions {
   perEnvironment?: number
 }
 
+/** The execution environments of a function. */
+export interface Runtime {
+  /** The most milliseconds that an environment took to load. */
+  longestInit(): number
+  invoke(event: string): Promise<Outcome>
+  /** At the end of a run: lets the environments report what is still left. */
+  finish(): Promise<void>
+  /** Kills every environment. Running invocations end with the outcome `stopped`. */
+  stop(): Promise<void>
+}
+
 /**
  * Starts execution environments when they are needed, and reuses them. The first one starts immediately: a function that
  * cannot be loaded causes an InitError before any message is received.
  */
-export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal) {
+export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal): Promise<Runtime> {
   const { perEnvironment = 1 } = options
   const ended = new AbortController()
   const stopping = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
   const environments = new Map<Environment, number>()
   const ends: Promise<void>[] = []
+  let longestInit = 0
 
   /** Starts an environment that has this many invocations. */
   async function start(invocations: number) {
     const environment = await startEnvironment(options, stopping)
     ends.push(environment.ended)
     environments.set(environment, invocations)
+    longestInit = Math.max(longestInit, environment.initMs)
     return environment
   }
 
@@ -40,7 +53,8 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   await start(0)
 
   return {
-    async invoke(event: string): Promise<Outcome> {
+    longestInit: () => longestInit,
+    async invoke(event) {
       try {
         for (;;) {
           const environment = await take()
@@ -54,16 +68,12 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
         return { type: stopping.aborted ? 'stopped' : 'crash', message: error.message }
       }
     },
-    /** At the end of a run: lets the environments look for the work that is still left. */
     async finish() {
       await Promise.all([...environments.keys()].map((environment) => environment.finish()))
     },
-    /** Kills every environment. Running invocations end with the outcome `stopped`. */
     async stop() {
       ended.abort()
       await Promise.all(ends)
     },
   }
 }
-
-export type Runtime = Awaited<ReturnType<typeof startRuntime>>

@@ -71,12 +71,21 @@ function readAttributes(input: Input, name: string) {
   return attributes
 }
 
-function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQueue, input: Input) {
+/** A request of a client. */
+interface Call {
+  /** Aborts when the client has ended. */
+  signal: AbortSignal
+  /** The trace header of the request, which SQS keeps with a message. */
+  trace: string | undefined
+}
+
+function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQueue, input: Input, { trace }: Call) {
   const message = {
     Id: readString(input, 'Id'),
     MessageBody: requireString(input, 'MessageBody'),
     MessageAttributes: readAttributes(input, 'MessageAttributes'),
     MessageSystemAttributes: readAttributes(input, 'MessageSystemAttributes'),
+    trace,
     MessageGroupId: readId(input, 'MessageGroupId'),
     MessageDeduplicationId: readId(input, 'MessageDeduplicationId'),
     DelaySeconds: readInteger(input, 'DelaySeconds', 0, fifo ? 0 : 900),
@@ -91,13 +100,15 @@ function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQue
   return message
 }
 
-function send(queue: MemoryQueue, message: ReturnType<typeof readMessage>) {
+function send(queue: MemoryQueue, { trace, ...message }: ReturnType<typeof readMessage>) {
   const problem = problemOf(message)
   if (problem && hasRefusedCharacter(message.MessageBody)) {
     throw sqsError('InvalidMessageContents', `the message ${problem}`, 'InvalidMessageContents')
   }
   if (problem) throw invalid(`the message ${problem}`)
-  const { messageId, md5OfBody, sequenceNumber } = queue.enqueue(message)
+  const traced = trace === undefined ? {} : { AWSTraceHeader: { DataType: 'String', StringValue: trace } }
+  const MessageSystemAttributes = { ...traced, ...message.MessageSystemAttributes }
+  const { messageId, md5OfBody, sequenceNumber } = queue.enqueue({ ...message, MessageSystemAttributes })
   return {
     MessageId: messageId,
     MD5OfMessageBody: md5OfBody,
@@ -117,7 +128,7 @@ function pick<T>(values: Record<string, T> = {}, names: string[]): Record<string
   return entries.length > 0 ? Object.fromEntries(entries) : undefined
 }
 
-async function receive(queue: MemoryQueue, input: Input, signal: AbortSignal) {
+async function receive(queue: MemoryQueue, input: Input, { signal }: Call) {
   const most = readInteger(input, 'MaxNumberOfMessages', 1, 10)
   const seconds = readInteger(input, 'WaitTimeSeconds', 0, 20)
   const visibilityTimeout = readInteger(input, 'VisibilityTimeout', 0, 43_200)
@@ -179,8 +190,8 @@ function inBatch<T extends { Id?: unknown }>(entries: readonly T[], act: (entry:
   return { Successful, Failed }
 }
 
-function sendBatch(queue: MemoryQueue, input: Input) {
-  const messages = readEntries(input).map((entry) => readMessage(queue, entry))
+function sendBatch(queue: MemoryQueue, input: Input, call: Call) {
+  const messages = readEntries(input).map((entry) => readMessage(queue, entry, call))
   const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
   if (bytes > MAX_MESSAGE_BYTES) {
     throw sqsError('BatchRequestTooLong', `a batch has at most ${MAX_MESSAGE_BYTES} bytes, but this one has ${bytes}`)
@@ -188,8 +199,8 @@ function sendBatch(queue: MemoryQueue, input: Input) {
   return inBatch(messages, (message) => send(queue, message))
 }
 
-const ACTIONS = new Map<string, (queue: MemoryQueue, input: Input, signal: AbortSignal) => object>([
-  ['SendMessage', (queue, input) => send(queue, readMessage(queue, input))],
+const ACTIONS = new Map<string, (queue: MemoryQueue, input: Input, call: Call) => object>([
+  ['SendMessage', (queue, input, call) => send(queue, readMessage(queue, input, call))],
   ['SendMessageBatch', sendBatch],
   ['ReceiveMessage', receive],
   ['DeleteMessage', remove],
@@ -209,7 +220,7 @@ const ACTIONS = new Map<string, (queue: MemoryQueue, input: Input, signal: Abort
 const toBase64 = (bytes: number[]) => Buffer.from(bytes).toString('base64')
 const SUPPORTED = `this queue supports ${[...ACTIONS.keys()].join(', ')} in the JSON protocol of SQS`
 
-async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string, body: string, signal: AbortSignal) {
+async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string, body: string, call: Call) {
   const action = target.replace(/^AmazonSQS\./, '')
   const act = ACTIONS.get(action)
   if (!act) throw commonError('UnknownOperationException', 'InvalidAction', SUPPORTED)
@@ -218,7 +229,7 @@ async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string,
   const name = requireString(input, action === 'GetQueueUrl' ? 'QueueName' : 'QueueUrl')
   // Clients use the address that they have for this process, which may not be the one in the URL of the queue.
   const queue = queues.get(name.replace(/.*\//, ''))
-  if (queue) return act(queue, input, signal)
+  if (queue) return act(queue, input, call)
   const known = `the queue does not exist, only ${[...queues.keys()].join(' and ')}`
   throw sqsError('QueueDoesNotExist', known, 'AWS.SimpleQueueService.NonExistentQueue')
 }
@@ -238,7 +249,8 @@ export function createSqsServer(queues: ReadonlyMap<string, MemoryQueue>): Serve
     }
     response.setHeader('content-type', 'application/x-amz-json-1.0')
     try {
-      const output = await respond(queues, String(request.headers['x-amz-target']), body, ended.signal)
+      const call = { signal: ended.signal, trace: request.headers['x-amzn-trace-id']?.toString() }
+      const output = await respond(queues, String(request.headers['x-amz-target']), body, call)
       response.end(JSON.stringify(output, (_name, value) => (value?.type === 'Buffer' ? toBase64(value.data) : value)))
     } catch (error) {
       if (!(error instanceof SqsError)) throw error
