@@ -104,7 +104,7 @@ t.test(
       [...EntryPoints, '--bundle', '--platform=node', `--outdir=${folder}`, ...flags],
       { cwd: dirname(samFile), env: { PATH: process.env.PATH } },
     )
-    const template = samTemplate()
+    const template = samTemplate(true)
     const { result, published } = await invoke(folder, partsOf(template).lambda.Handler)
     t.strictSame(result, expected)
     t.strictSame(notPublished(template, published), [])

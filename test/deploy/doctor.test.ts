@@ -22,10 +22,12 @@ async function doctor(...args: string[]): Promise<{ exitCode: number; findings: 
 
 const clean = { exitCode: 0, findings: [] }
 
-t.test('doctor --strict finds nothing in either template', async (t) => {
-  const { file } = cdkTemplate(temporaryFolder(t))
-  t.strictSame(await doctor(samFile), clean)
-  t.strictSame(await doctor(file), clean)
+t.test('doctor --strict finds nothing in either template, with and without the pause on an outage', async (t) => {
+  for (const pauseOnOutage of [false, true]) {
+    const { file } = cdkTemplate(temporaryFolder(t), { pauseOnOutage })
+    t.strictSame(await doctor('--parameter', `PauseOnOutage=${pauseOnOutage}`, samFile), clean)
+    t.strictSame(await doctor(file), clean)
+  }
 })
 
 t.test('doctor --strict finds nothing in the template of docs/deploy.md', async (t) => {

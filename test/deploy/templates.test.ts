@@ -337,13 +337,14 @@ t.test('AWS’s template validator finds nothing in either template', (t) => {
     violations(samFile).filter((description) => !unknown.test(description)),
     [],
   )
-  t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate()))), [])
+  t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate(true)))), [])
   t.strictSame(violations(synthesised.file), [])
+  t.strictSame(violations(cdkTemplate(folder, { pauseOnOutage: true }).file), [])
   t.end()
 })
 
 t.test('AWS’s template validator finds a misspelt property of the function and of the mapping', (t) => {
-  const template = samTemplate()
+  const template = samTemplate(true)
   const { lambda, mapping } = partsOf(template)
   lambda.TimeOut = 60
   mapping.FunctionResponseType = ['ReportBatchItemFailures']
@@ -353,16 +354,23 @@ t.test('AWS’s template validator finds a misspelt property of the function and
   t.end()
 })
 
-t.test('the command in cdk.json synthesises the stack, and fails without downstreamUrl', async (t) => {
-  const outdir = temporaryFolder(t)
-  async function app(context: Properties) {
-    const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }
-    const cwd = fileURLToPath(new URL('../../examples/deploy/cdk', import.meta.url))
-    const [program = '', ...args] = JSON.parse(readFileSync(`${cwd}/cdk.json`, 'utf8')).app.split(' ')
-    await promisify(execFile)(program, args, { cwd, env })
-    return JSON.parse(readFileSync(`${outdir}/BatchStack.template.json`, 'utf8'))
-  }
-  const { lambda } = partsOf(await app({ downstreamUrl: 'https://example.com/', alarmEmail: 'a@example.com' }))
-  t.strictSame(lambda.Environment.Variables, { DOWNSTREAM_URL: 'https://example.com/' })
-  await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /--context downstreamUrl=… is missing/ })
-})
+t.test(
+  'the command in cdk.json synthesises the stack with its context, and fails if the context is wrong',
+  async (t) => {
+    const outdir = temporaryFolder(t)
+    async function app(context: Properties) {
+      const env = { PATH: process.env.PATH, CDK_OUTDIR: outdir, CDK_CONTEXT_JSON: JSON.stringify(context) }
+      const cwd = fileURLToPath(new URL('../../examples/deploy/cdk', import.meta.url))
+      const [program = '', ...args] = JSON.parse(readFileSync(`${cwd}/cdk.json`, 'utf8')).app.split(' ')
+      await promisify(execFile)(program, args, { cwd, env })
+      return JSON.parse(readFileSync(`${outdir}/BatchStack.template.json`, 'utf8'))
+    }
+    const context = { downstreamUrl: 'https://example.com/', alarmEmail: 'a@example.com' }
+    const template = await app(context)
+    t.strictSame(partsOf(template).lambda.Environment.Variables, { DOWNSTREAM_URL: 'https://example.com/' })
+    t.notOk('PauseAlarm' in alarmsOf(template))
+    t.ok('PauseAlarm' in alarmsOf(await app({ ...context, pauseOnOutage: 'true' })))
+    await t.rejects(app({ ...context, pauseOnOutage: 'yes' }), { message: /must be true or false, but it is yes/ })
+    await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /--context downstreamUrl=… is missing/ })
+  },
+)

@@ -11,25 +11,30 @@ export interface Template {
   Transform?: string
   Parameters?: Record<string, Properties>
   Mappings?: Record<string, Properties>
-  Resources: Record<string, { Type: string; Properties: Properties; Metadata?: Properties }>
+  Conditions?: Record<string, Properties>
+  Resources: Record<string, { Type: string; Condition?: string; Properties: Properties; Metadata?: Properties }>
 }
 
 export const samFile = fileURLToPath(new URL('../../examples/deploy/sam/template.yaml', import.meta.url))
 
-/** The SAM template with its short tags in their long form. */
-export function samTemplate(): Template {
-  function findInMap(keys: unknown) {
-    const long = new YAMLMap()
-    long.set('Fn::FindInMap', keys)
-    return long
+/** The SAM template with its short tags in their long form, without the resources of `PauseOnOutage` if it is false. */
+export function samTemplate(pauseOnOutage = false): Template {
+  const long = (name: string) => (items: unknown) => {
+    const map = new YAMLMap()
+    map.set(name, items)
+    return map
   }
   const customTags = [
     { tag: '!Ref', resolve: (Ref: string) => ({ Ref }) },
     { tag: '!GetAtt', resolve: (path: string) => ({ 'Fn::GetAtt': path.split('.') }) },
     { tag: '!Sub', resolve: (text: string) => ({ 'Fn::Sub': text }) },
-    { tag: '!FindInMap', collection: 'seq', resolve: findInMap },
+    { tag: '!FindInMap', collection: 'seq', resolve: long('Fn::FindInMap') },
+    { tag: '!Equals', collection: 'seq', resolve: long('Fn::Equals') },
   ] as ScalarTag[]
-  return parse(readFileSync(samFile, 'utf8'), { customTags })
+  const template: Template = parse(readFileSync(samFile, 'utf8'), { customTags })
+  const resources = Object.entries(template.Resources)
+  const kept = resources.filter(([, { Condition }]) => pauseOnOutage || Condition !== 'PausesOnOutage')
+  return { ...template, Resources: Object.fromEntries(kept) }
 }
 
 /** Synthesises the CDK stack, with its bundled function, into a folder. */
@@ -50,7 +55,7 @@ export function writeTemplate(file: string, template: Template): string {
 }
 
 /** The properties of the only resource of this type whose id starts with `id`. */
-function propertiesOf({ Resources }: Template, type: string, id = ''): Properties {
+export function propertiesOf({ Resources }: Template, type: string, id = ''): Properties {
   const found = Object.entries(Resources).filter(([key, { Type }]) => Type === type && key.startsWith(id))
   if (found.length !== 1)
     throw new Error(`Expected one resource of type ${type} whose id starts with "${id}", found ${found.length}`)
@@ -62,7 +67,7 @@ export function partsOf(template: Template) {
   const { Resources } = template
   const find = (type: string, id?: string) => propertiesOf(template, type, id)
   const serverless = Resources.Function?.Type === 'AWS::Serverless::Function'
-  const lambda = find(serverless ? 'AWS::Serverless::Function' : 'AWS::Lambda::Function')
+  const lambda = find(serverless ? 'AWS::Serverless::Function' : 'AWS::Lambda::Function', 'Function')
   const queue = find('AWS::SQS::Queue', 'Queue')
   return {
     queue,
@@ -124,9 +129,14 @@ export interface Widget {
 
 /** The widgets of the dashboard of a template. References are written as in `Fn::Sub`, with names. */
 export function widgetsOf(template: Template): Widget[] {
-  const { DashboardBody: body } = propertiesOf(template, 'AWS::CloudWatch::Dashboard')
-  const [, parts] = body['Fn::Join'] ?? ['', [body['Fn::Sub']]]
-  return JSON.parse(parts.map((part: string | Properties) => written(template, part)).join('')).widgets
+  const { DashboardBody } = propertiesOf(template, 'AWS::CloudWatch::Dashboard')
+  return JSON.parse(writtenText(template, DashboardBody)).widgets
+}
+
+/** A text with references, from the `Fn::Join` of the CDK or the `Fn::Sub` of SAM, as in `Fn::Sub`. */
+export function writtenText(template: Template, text: Properties): string {
+  const [, parts] = text['Fn::Join'] ?? ['', [text['Fn::Sub']]]
+  return parts.map((part: string | Properties) => written(template, part)).join('')
 }
 
 const validator = new CloudFormationValidatePlugin()

@@ -156,7 +156,7 @@ export function monitor(scope: Construct, monitored: Monitored): void {
 }
 
 /** A metric that ../../powertools-metrics.ts publishes. Namespace and dimension must be the same there. */
-function batchMetric(metricName: string, statistic = 'Sum', dimensions?: Record<string, string>): Metric {
+export function batchMetric(metricName: string, statistic = 'Sum', dimensions?: Record<string, string>): Metric {
   const dimensionsMap = { ...dimensions, service: 'orders' }
   return new Metric({ namespace: 'shop', metricName, dimensionsMap, statistic })
 }

@@ -8,6 +8,7 @@ import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { monitor } from './monitoring.ts'
+import { pauseOnOutage } from './pause.ts'
 
 export interface BatchStackProps extends StackProps {
   /** The URL to which the function posts each record. */
@@ -18,6 +19,8 @@ export interface BatchStackProps extends StackProps {
   readonly functionTimeout?: Duration
   /** How long Lambda waits until a batch is full, 1 to 300 s. Default: 5 s. */
   readonly batchingWindow?: Duration
+  /** Whether an alarm pauses the queue in an outage. Default: false. */
+  readonly pauseOnOutage?: boolean
 }
 
 /** An SQS queue, the function that processes its batches, a dead-letter queue, alarms and a dashboard. */
@@ -63,5 +66,6 @@ export class BatchStack extends Stack {
     const topic = new Topic(this, 'AlarmTopic')
     topic.addSubscription(new EmailSubscription(props.alarmEmail))
     monitor(this, { queue, deadLetterQueue, handler, mapping, functionTimeout, visibilityTimeout, topic })
+    if (props.pauseOnOutage) pauseOnOutage(this, mapping, topic)
   }
 }
