@@ -24,8 +24,9 @@ Resources:
     Type: AWS::Serverless::Function
     Properties:
       FunctionName: !Sub orders-\${Stage}
-      Runtime: provided.al2023
-      InlineCode: batchItemFailures
+      Runtime: nodejs24.x
+      Handler: index.handler
+      InlineCode: 'exports.handler = async () => ({ batchItemFailures: failed })'
       Timeout: 30
       Events:
         Orders:
@@ -94,10 +95,10 @@ t.test('actionlint accepts the steps of action.yml as the steps of a workflow', 
 t.test('a template without ReportBatchItemFailures: an annotation, and the findings in the summary', async (t) => {
   const { code, output, summary } = await check(t, { 'template.yaml': WRONG }, { paths: 'template.yaml' })
   t.equal(code, 1)
-  t.match(output, /^::error file=template\.yaml,line=19,title=report-batch-item-failures%3A Handler\/Orders::/m)
+  t.match(output, /^::error file=template\.yaml,line=20,title=report-batch-item-failures%3A Handler\/Orders::/m)
   t.match(
     summary,
-    /^### bounded-sqs-batch doctor\n~~~text\ntemplate\.yaml:19 error report-batch-item-failures Handler\/Orders /,
+    /^### bounded-sqs-batch doctor\n~~~text\ntemplate\.yaml:20 error report-batch-item-failures Handler\/Orders /,
   )
   t.match(summary, /^1 mapping checked: 1 error, 0 warnings, 0 info$/m)
   t.match(summary, /\n~~~\n$/)
