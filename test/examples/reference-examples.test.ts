@@ -13,7 +13,7 @@ import middy from '@middy/core'
 import type { Context, SQSRecord } from 'aws-lambda'
 import { boundedSqsBatch, eachChunk, eachRecord, InvalidBodyError, PermanentError } from 'middy-bounded-sqs-batch'
 import type { FailureHandler } from 'middy-bounded-sqs-batch'
-import { deadLetter, isolateCrashes, retryBackoff } from 'middy-bounded-sqs-batch/sqs'
+import { deadLetter, isolateCrashes, releaseBlocked, retryBackoff } from 'middy-bounded-sqs-batch/sqs'
 import { invoke, sqsContext, sqsEvent } from 'middy-bounded-sqs-batch/testing'
 
 declare const client: SQSClient

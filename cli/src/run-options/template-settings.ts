@@ -119,8 +119,8 @@ export async function readSettings(
   const parameters = parseParameters(flags.parameter)
   const model = await readTemplate(file, parameters)
   const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
-  const own = handlerFile === undefined ? mapping : withCode(mapping, handlerFile)
-  refuseErrors(file, model, mapping, parameters, own)
+  // Whether the function reports failures, only the code that runs can tell.
+  refuseErrors(file, model, handlerFile === undefined ? mapping : withCode(mapping, handlerFile), parameters)
   refuseOtherFunctions(file, mapping)
 
   const { environment } = mapping.function.aliasOf ?? mapping.function
@@ -184,23 +184,11 @@ function withCode(mapping: Mapping, handlerFile: string): Mapping {
 }
 
 /** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
-function refuseErrors(
-  file: string,
-  model: Model,
-  mapping: Mapping,
-  parameters: ReadonlyMap<string, string>,
-  own: Mapping,
-) {
-  function errorsOf(each: Mapping) {
-    const read = () => ({ ...model, mappings: [each] })
-    const input = { name: file, kind: 'template' as const, file, read }
-    const { findings } = examine([input], parameters, [])
-    return findings.filter(({ severity, accepted }) => severity === 'error' && accepted === undefined)
-  }
-  // Whether the function reports failures, only the code that runs can tell.
-  const isOfOther = (rule: string) =>
-    rule === 'report-batch-item-failures' && !errorsOf(own).some((other) => other.rule === rule)
-  const error = errorsOf(mapping).find(({ rule }) => !isOfOther(rule))
+function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: ReadonlyMap<string, string>) {
+  const read = () => ({ ...model, mappings: [mapping] })
+  const input = { name: file, kind: 'template' as const, file, read }
+  const { findings } = examine([input], parameters, [])
+  const error = findings.find(({ severity, accepted }) => severity === 'error' && accepted === undefined)
   if (!error) return
   const line = error.line === undefined ? '' : ` (line ${error.line})`
   throw new UsageError(

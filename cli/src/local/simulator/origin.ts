@@ -37,8 +37,9 @@ const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
 const MACHINERY =
   /new Promise|node:internal\/async_hooks|simulator\/(late-work|operations|origin|timers|reads|record-errors|runtime-client|load-handler)/
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
+/** What sends telemetry or logs. Not what traces: its frames are in the stack of every request of a traced handler. */
 const TELEMETRY =
-  /\/node_modules\/(@opentelemetry|@sentry|@datadog|dd-trace|datadog-lambda-js|newrelic|elastic-apm-node|applicationinsights|pino|thread-stream|winston|bunyan)[/-]/
+  /\/node_modules\/(?:@opentelemetry\/[\w-]*exporter|@sentry\/.*transport|dd-trace\/.*\/exporters\/|(?:pino|thread-stream|winston|winston-transport|bunyan)\/)/
 
 /** Only packages are known to have started it. */
 const CLIENT = 'the client of '
@@ -74,8 +75,16 @@ function placeOf(origin: Origin): string | undefined {
   return client
 }
 
+/** Whether a package for telemetry has started it, and not the handler through it. */
 function isTelemetry(origin: Origin): boolean {
-  return TELEMETRY.test(String(origin.stack)) || (origin.cause !== undefined && isTelemetry(origin.cause))
+  for (let from: Origin | undefined = origin; from; from = from.cause) {
+    for (const frame of framesOf(from)) {
+      if (TELEMETRY.test(frame)) return true
+      const [, path] = FRAME.exec(frame) ?? []
+      if (path !== undefined && !PACKAGE.test(path)) return false
+    }
+  }
+  return false
 }
 
 /** Whether a place is a line of the handler. */
