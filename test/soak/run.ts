@@ -12,6 +12,7 @@ import { parseArgs } from 'node:util'
 import { type Ledger, type Progress, type RunOptions, renderTable, run } from 'bounded-sqs-batch/engine'
 import { median } from '../support/median.ts'
 import { account, accountCrashes, type Check } from './account.ts'
+import { reportChecks, wholeNumber } from './command.ts'
 import { kindOf, type Messages, setSeed } from './messages.ts'
 import { type QueueSettings, type Sqs, startSqs } from './sqs.ts'
 
@@ -82,12 +83,6 @@ let shown = { messages: 0, at: started }
 
 if (options.help) console.log(HELP)
 else await main()
-
-function wholeNumber(option: string, value: string, min: number): number {
-  const number = Number(value)
-  if (Number.isSafeInteger(number) && number >= min) return number
-  throw new Error(`${option} must be a whole number, ${min} or more, not ${value}`)
-}
 
 async function main(): Promise<void> {
   console.error(`${format(MESSAGES)} messages, --seed ${SEED}`)
@@ -329,10 +324,7 @@ function report(
       ['messages per second', format(Math.round(MESSAGES / seconds))],
     ]),
   )
-  for (const { what, holds, found } of checks) console.log(`${holds ? 'ok' : 'FAILED'}: ${what} (${found})`)
-  const failed = checks.filter(({ holds }) => !holds).length
-  console.log(failed === 0 ? 'passed' : `failed: ${failed} of ${checks.length} checks`)
-  if (failed > 0) process.exitCode = 1
+  reportChecks(checks)
   if (options.json === undefined) return
   const stages = results.map(({ checks, ...stage }) => stage)
   const all = { messages: MESSAGES, seed: SEED, seconds, stages, refused, checks, history, samples }

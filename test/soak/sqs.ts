@@ -41,20 +41,7 @@ export async function startSqs(seed: number) {
       })
       return { queue, dead, permanent: await create(`${name}-permanent`) }
     },
-    /** Receives and deletes every message of a queue. Returns their numbers. */
-    async takeAll(QueueUrl: string): Promise<number[]> {
-      const numbers: number[] = []
-      const count = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] })
-      const receive = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 })
-      while (Number((await client.send(count)).Attributes?.ApproximateNumberOfMessages) > 0) {
-        const { Messages = [] } = await client.send(receive)
-        numbers.push(...Messages.map(({ Body }): number => JSON.parse(`${Body}`).number))
-        if (Messages.length === 0) continue
-        const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }))
-        await client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }))
-      }
-      return numbers
-    },
+    takeAll: (queueUrl: string) => takeAll(client, queueUrl),
     /** How many calls of each operation were refused. */
     async refused() {
       return (await (await fetch(`${endpoint}/refused`)).json()) as Record<string, number>
@@ -64,6 +51,21 @@ export async function startSqs(seed: number) {
       server.disconnect()
     },
   }
+}
+
+/** Receives and deletes every message of a queue. Returns their numbers. */
+export async function takeAll(client: SQSClient, QueueUrl: string): Promise<number[]> {
+  const numbers: number[] = []
+  const count = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['ApproximateNumberOfMessages'] })
+  const receive = new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 })
+  while (Number((await client.send(count)).Attributes?.ApproximateNumberOfMessages) > 0) {
+    const { Messages = [] } = await client.send(receive)
+    numbers.push(...Messages.map(({ Body }): number => JSON.parse(`${Body}`).number))
+    if (Messages.length === 0) continue
+    const Entries = Messages.map(({ ReceiptHandle }, index) => ({ Id: String(index), ReceiptHandle }))
+    await client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }))
+  }
+  return numbers
 }
 
 export type Sqs = Awaited<ReturnType<typeof startSqs>>
