@@ -152,13 +152,14 @@ function evidenceIn(files: readonly SearchedFile[]): Evidence {
   }
   const others = files.length - 1
   const response = isNeverFilled(files) ? undefined : find(RESPONSE)
-  // A bundle has the name of this package in texts only.
-  const isOurs = files.some(({ text }) => OURS.test(text))
+  // The calls of a file that imports this package, and not those of the package itself. The name is in a text.
+  const callsOurs = (name: Call) =>
+    files.some(({ text, code }) => OURS.test(text) && new RegExp(`(?<!function )\\b${name}\\s*\\(`).test(code))
   return {
     searched: `${files[0]?.shown}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
     reports: find(OURS) ?? find(LIBRARIES) ?? response,
     requiresPackage: files.find(({ code, isCommonJs }) => isCommonJs && requiresPackage(code))?.shown,
-    calls: isOurs ? CALLS.filter((name) => find(new RegExp(`\\b${name}\\s*\\(`)) !== undefined) : [],
+    calls: CALLS.filter(callsOurs),
   }
 }
 

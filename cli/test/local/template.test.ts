@@ -77,7 +77,11 @@ test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', 
 
 test('a template without ReportBatchItemFailures: failed messages are lost, as on AWS', async (t) => {
   const notes = notebook(t)
-  const template = templateFile(t, sam({ ...small, mapping: { ...small.mapping, FunctionResponseTypes: undefined } }))
+  const accept = { 'report-batch-item-failures': 'to see what is lost' }
+  const template = templateFile(t, {
+    Metadata: { 'bounded-sqs-batch': { accept } },
+    ...sam({ ...small, mapping: { ...small.mapping, FunctionResponseTypes: undefined } }),
+  })
   const args = ['local', HANDLER, '--messages', '20', '--idle', '0', '--template', template]
   const { code, stdout } = await inProcess(args, { env: { RECORD_TO: notes.file } })
   t.equal(code, 1)

@@ -151,11 +151,12 @@ function batchSizeFor(limits: BatchLimits & { readonly body: number }): number {
   return Math.max(1, Math.min(wanted, Math.floor(recordsInTime(wanted, limits) / 2)))
 }
 
-/** The largest batch of slow records that all start before the time budget ends the batch, on a whole CPU. */
+/** The largest batch of slow records that the time budget does not end, on a whole CPU. With a rate limit, all of them end. */
 export function recordsInTime(records: number, { concurrency, perSecond, timeout, p95, cpu }: BatchLimits): number {
   const settings = { concurrency, cpuShare: LEAST_MEMORY / WHOLE_CPU, failureHandlers: [] }
-  const { drainAt } = deadlines(settings, records, records, 1000 * timeout, 0)
-  return Math.floor(drainAt * Math.min(concurrency / p95, perSecond / 1000, 1 / cpu))
+  const { drainAt, abortAt } = deadlines(settings, records, records, 1000 * timeout, 0)
+  const atRate = perSecond < Infinity ? (Math.min(drainAt, abortAt - p95) * perSecond) / 1000 : Infinity
+  return Math.max(0, Math.floor(Math.min(atRate, drainAt * Math.min(concurrency / p95, 1 / cpu))))
 }
 
 /** Milliseconds that so many records need, because a function has memory ÷ 1,769 MB of a CPU. */
