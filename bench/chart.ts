@@ -62,6 +62,7 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
   const { background, text, axis, grid, bar } = COLOURS
   const fontSize = 14
   const titleFontSize = fontSize
+  const axisX = { title: 'records per second', format: ',d', values: [0, 5_000, 10_000, 15_000] }
   return {
     background,
     padding: 16,
@@ -72,7 +73,6 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
       axis: { domainColor: axis, tickColor: axis, gridColor: grid, labelColor: text, titleColor: text },
     },
     title: {
-      // Vega takes a letter for wider than it is, so long lines would make the picture wide.
       text: '10,000 HTTP calls of 10 ms each',
       subtitle: [
         `With ${OURS},`,
@@ -99,13 +99,7 @@ function spec(cases: readonly HttpCase[]): TopLevelSpec {
         field: 'rate',
         type: 'quantitative',
         scale: { domainMax: 18_500 }, // with room for the label of the longest bar
-        axis: {
-          title: 'records per second',
-          titleFontSize,
-          format: ',d',
-          values: [0, 5_000, 10_000, 15_000],
-          labelFontSize: fontSize,
-        },
+        axis: { ...axisX, titleFontSize, labelFontSize: fontSize },
       },
     },
     layer: [

@@ -14,7 +14,6 @@ import {
   MIDDY_IDIOM,
   nodePeers,
   OURS,
-  P_LIMIT,
   P_MAP,
   POWERTOOLS,
   POWERTOOLS_ALONE,
@@ -56,7 +55,7 @@ export const CASE = {
   of10000: '10,000',
 }
 
-const LAMBDA_PEERS = [OURS, MIDDY_IDIOM, POWERTOOLS, POWERTOOLS_ALONE, P_LIMIT, P_MAP, BARE_LOOP]
+const LAMBDA_PEERS = [OURS, MIDDY_IDIOM, POWERTOOLS, POWERTOOLS_ALONE, 'p-limit in Middy', P_MAP, BARE_LOOP]
 
 /**
  * Microseconds per record, except for the first two cases. The handler waits for I/O once, or it does nothing. A short

@@ -9,7 +9,6 @@ export const MIDDY_IDIOM = 'Middy idiom'
 export const POWERTOOLS = 'Powertools in Middy'
 export const POWERTOOLS_FIFO = 'Powertools for FIFO queues in Middy'
 export const POWERTOOLS_ALONE = 'Powertools alone'
-export const P_LIMIT = 'p-limit in Middy'
 export const P_MAP = 'p-map in Middy'
 export const BARE_LOOP = 'bare loop'
 /** Another build of this package: `BENCH_PACKAGE=/path/to/dist/index.js` compares two versions in one run. */
@@ -57,7 +56,7 @@ export const peers = {
     )
   },
 
-  async [P_LIMIT](handle, concurrency) {
+  async 'p-limit in Middy'(handle, concurrency) {
     const { default: pLimit } = await import('p-limit')
     const limit = pLimit(concurrency)
     return inMiddy(reporting(handle, (records, run) => Promise.all(records.map((record) => limit(run, record)))))

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism, cpus, totalmem } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { PARTS, type Part } from './parts.ts'
 
 interface Result<P extends Part> {
@@ -33,6 +33,5 @@ export async function writeResults(results: Results): Promise<void> {
   // No sample is accurate to six digits. A list of numbers takes one line.
   const digits = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toPrecision(6)) : value)
   const text = JSON.stringify(results, digits, 2).replace(/\[[\d\s.,-]+\]/g, (list) => list.replace(/\s+/g, ' '))
-  await mkdir(dirname(FILE), { recursive: true })
   await writeFile(FILE, `${text}\n`)
 }

@@ -1,9 +1,8 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
 
 /**
- * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal
- * `name`, which minification keeps. The name is on the prototype, so the first line of `stack` contains it. The
- * messages that this package writes never contain a record body.
+ * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal `name`,
+ * which minification keeps. The messages that this package writes never contain a record body.
  */
 abstract class SqsBatchError extends Error {
   abstract readonly code: string
@@ -98,8 +97,7 @@ export class InvalidBodyError extends SqsBatchError {
 }
 
 /**
- * Every record of a non-empty batch failed and was not handled by `onFailure` (option `throwOnFullBatchFailure`).
- * `errors` contains the error of each record, in record order.
+ * Every record failed and was not handled (option `throwOnFullBatchFailure`). `errors` has the error of each, in order.
  */
 export class FullBatchFailureError extends AggregateError {
   readonly code = 'ERR_FULL_BATCH_FAILURE'

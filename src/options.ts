@@ -43,8 +43,7 @@ const BUDGET_CHECKS: Record<keyof TimeBudget, Check> = { drain: RESERVE, abort: 
 const RATE_CHECKS: Record<keyof RateLimitOption, Check> = { limit: COUNT, interval: DURATION }
 
 /**
- * Checks the options once, when the function starts. A wrong option then stops the function before it receives a
- * message.
+ * Checks the options when the function starts, so that a wrong one stops it before it receives a message.
  *
  * @throws {TypeError} that names the option, the expected value and the received one
  */

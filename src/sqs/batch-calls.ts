@@ -13,7 +13,6 @@ const MAX_ENTRIES = 10
  */
 export const MAX_BYTES = 1_048_576
 
-/** An entry of a batch call. Callers add what it belongs to. */
 export interface Item<TEntry extends object = object> {
   readonly entry: TEntry
   /** How much of `MAX_BYTES` the entry uses. */

@@ -20,8 +20,7 @@ import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility
  * On a FIFO queue, the records behind a record that was sent become visible after 1 s, see `releaseBlocked()`.
  *
  * A record is never sent to the queue that it came from, because SQS would deliver it as a new message, without end.
- * The record stays failed, and the log says why. The region, the account and the name in `queueUrl` are compared with the
- * ARN in the record. If the URL does not show the region or the account, only the rest is compared.
+ * It stays failed, and the log says why. What `queueUrl` shows of region, account and name is compared with the ARN.
  *
  * The message keeps its body, message attributes, message group and trace header. If your handler has changed the
  * record itself, the changed values are sent: change a copy. The message also gets the attributes below, in this order.

@@ -79,7 +79,6 @@ function isFromSqs(record: SQSRecord): boolean {
   return (record?.eventSource ?? 'aws:sqs') === 'aws:sqs'
 }
 
-/** `NaN` if the record has no attributes. */
 function receiveCountOf(record: SQSRecord): number {
   return Number(record?.attributes?.ApproximateReceiveCount)
 }

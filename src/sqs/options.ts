@@ -76,7 +76,7 @@ export interface RetryBackoffOptions {
 }
 
 /** Options of `releaseBlocked()`. */
-export interface ReleaseBlockedOptions extends Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> {}
+export type ReleaseBlockedOptions = Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'>
 
 /** Options of `isolateCrashes()`. */
 export interface IsolateCrashesOptions extends Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> {

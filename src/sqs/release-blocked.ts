@@ -7,12 +7,9 @@ import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility
  * Makes the records behind failures visible after 1 s. Call it in a failure handler for a FIFO queue, after the failures
  * that it takes over are stored elsewhere. `deadLetter()` does this itself.
  *
- * SQS delivers no message of a group while another message of the group is invisible. Without this call, the records
- * behind a failure keep the visibility timeout of their queue, and the group waits for it. The order is kept in any case:
- * the group waits until Lambda has deleted the failure.
- *
- * It makes no call if no record waits. It does not reject if SQS refuses a change: a line in the log gives the reason,
- * and the records keep their visibility timeout.
+ * SQS delivers no message of a group while another message of the group is invisible. Without this call, the group waits
+ * for the visibility timeout of its queue. The order is kept: the group waits until Lambda has deleted the failure. If SQS
+ * refuses a change, a line in the log gives the reason, and the records keep their visibility timeout.
  *
  * @param failures those that the failure handler takes over
  * @throws {TypeError} if an option is missing, unknown or not valid

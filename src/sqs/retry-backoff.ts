@@ -17,8 +17,7 @@ import { delaysBehind, randomSeconds, setVisibilityTimeouts } from './visibility
  * accepts every delay. With the default options and a `maxReceiveCount` above 5, this is at least
  * `7.5 minutes × (maxReceiveCount - 5)`.
  *
- * All failures stay reported. If SQS refuses the change for a message, the message keeps the visibility timeout of its
- * queue. A line in the log gives the reason.
+ * All failures stay reported. If SQS refuses a change, a line in the log gives the reason, and the delay that is kept.
  *
  * On a FIFO queue, SQS delivers no message of a group while another message of the group is invisible. So the records
  * that wait for a failure (`request.blocked`) get the same delay. Other failed records that a failure handler does not

@@ -45,7 +45,7 @@ export async function setVisibilityTimeouts(
 ): Promise<void> {
   const reasons: Reasons = new Map()
   const unconfirmed = new Set(delays.map(({ record }) => record))
-  // An event from Lambda has records of one queue only. Events made by hand can have several.
+  // Events made by hand can have records of several queues.
   for (const [arn, ofQueue] of Map.groupBy(delays, ({ record }) => record.eventSourceARN)) {
     function send(Entries: ChangeMessageVisibilityBatchRequestEntry[]) {
       const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: sourceQueueUrl ?? arn, Entries })

@@ -159,7 +159,6 @@ function readAsLambda(given: unknown, ids: ReadonlySet<string>): ReadonlySet<str
   return failed
 }
 
-/** Lambda's runtime sends the response as JSON. */
 function toJson(response: unknown): unknown {
   let json: string
   let parsed: unknown
