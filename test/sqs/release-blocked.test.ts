@@ -122,3 +122,13 @@ t.test('releaseBlocked() refuses options that are not valid', async (t) => {
     await t.rejects(releaseBlocked([], request, options as never), { name: 'TypeError', message })
   }
 })
+
+t.test('if SQS refuses the change, releaseBlocked() writes one line and does not reject', async (t) => {
+  const sqs = await startSqs(t, { call: () => [403, 'AccessDenied', 'no'] })
+  const { url } = sqs.queue('orders')
+  const a1 = failure('a1', permanent)
+  const { request, lines } = failureRequest(undefined, [{ failure: a1, records: [sqsRecord('a2')] }])
+  await releaseBlocked([a1], request, { client: sqs.client(), sourceQueueUrl: url })
+  t.match(lines, [/^releaseBlocked\(\): SQS did not confirm the delay of 1 of 1 records\. .*: 1 × AccessDenied: no$/])
+  t.equal(lines.length, 1)
+})
