@@ -10,7 +10,7 @@ import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { evaluate } from '../support/insights.ts'
-import { warned } from '../support/output.ts'
+import { loggedIn, warned } from '../support/output.ts'
 import { startDownstream } from '../support/services.ts'
 
 const text = readFileSync(new URL('../../examples/deploy/queries.md', import.meta.url), 'utf8')
@@ -33,23 +33,12 @@ function query(name: string): string {
  * client writes to stdout, it is a carriage return.
  */
 async function lambdaLog(logFormat: 'JSON' | 'Text', requestId: string, run: () => unknown): Promise<string[]> {
-  const lines: string[] = []
-  const { error } = console
-  const { AWS_LAMBDA_LOG_FORMAT } = process.env
-  process.env.AWS_LAMBDA_LOG_FORMAT = logFormat
   const timestamp = '2026-11-25T17:48:09.757Z'
-  console.error = (...parts: unknown[]) => {
-    if (logFormat === 'Text') lines.push(`${timestamp}\t${requestId}\tERROR\t${format(...parts)}`)
-    else lines.push(JSON.stringify({ timestamp, level: 'ERROR', requestId, message: parts[0] }, withErrors))
-  }
-  try {
-    await run()
-  } finally {
-    console.error = error
-    process.env.AWS_LAMBDA_LOG_FORMAT = AWS_LAMBDA_LOG_FORMAT
-    if (AWS_LAMBDA_LOG_FORMAT === undefined) delete process.env.AWS_LAMBDA_LOG_FORMAT
-  }
-  return lines
+  return (await loggedIn(logFormat, run)).map((parts) =>
+    logFormat === 'Text'
+      ? `${timestamp}\t${requestId}\tERROR\t${format(...parts)}`
+      : JSON.stringify({ timestamp, level: 'ERROR', requestId, message: parts[0] }, withErrors),
+  )
 }
 
 function withErrors(_key: string, value: unknown): unknown {

@@ -1,4 +1,5 @@
 import middy from '@middy/core'
+import type { Context, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import {
   type BoundedSqsBatchOptions,
@@ -192,3 +193,20 @@ t.test("a bad body blocks the batch with fifoFailure: 'batch'", async (t) => {
   t.strictSame(result.reported, ['b1', 'a2', 'b2', 'a3', 'a4', 'c1', 'b3'])
   t.match(result.errors.get('b1'), { name: 'RecordBlockedError', cause: { name: 'InvalidBodyError' } })
 })
+
+t.test(
+  'the report that an inner handler receives lists the records that a failure inside a chunk blocks',
+  async (t) => {
+    const inner = eachChunk(3, () => listOf('a2'))
+    const reports: string[][] = []
+    const handler = middy()
+      .use(boundedSqsBatch({ logger: false }))
+      .handler(async (event: SQSEvent, context: Context) => {
+        const report = await inner(event, context)
+        reports.push(failed(report))
+        return report
+      })
+    t.strictSame(failed(await handler(fifoEvent('a1', 'a2', 'a3'), testContext())), ['a2', 'a3'])
+    t.strictSame(reports, [['a2', 'a3']])
+  },
+)

@@ -24,30 +24,13 @@ import { temporaryFolder } from '../support/folder.ts'
 import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { revoked, throwingOn } from '../support/hostile.ts'
-import { logged, unhandledRejections } from '../support/output.ts'
-
-/** The arguments of each call of `console.error` with this log format of Lambda. */
-async function entriesIn(format: string, run: () => unknown): Promise<unknown[][]> {
-  const calls: unknown[][] = []
-  const { error } = console
-  const { AWS_LAMBDA_LOG_FORMAT } = process.env
-  console.error = (...parts) => calls.push(parts)
-  process.env.AWS_LAMBDA_LOG_FORMAT = format
-  try {
-    await run()
-  } finally {
-    console.error = error
-    process.env.AWS_LAMBDA_LOG_FORMAT = AWS_LAMBDA_LOG_FORMAT
-    if (AWS_LAMBDA_LOG_FORMAT === undefined) delete process.env.AWS_LAMBDA_LOG_FORMAT
-  }
-  return calls
-}
+import { logged, loggedIn, unhandledRejections } from '../support/output.ts'
 
 /** The only entry about this event, as text without measured values, and as what is left of it in JSON. */
 async function entryOf(handle: RecordHandler, event: SQSEvent) {
   const run = () => handlerOf(handle, { logger: undefined })(event)
-  const [[text]] = (await entriesIn('Text', run)) as [[string]]
-  const [[fields]] = (await entriesIn('JSON', run)) as [[object]]
+  const [[text]] = (await loggedIn('Text', run)) as [[string]]
+  const [[fields]] = (await loggedIn('JSON', run)) as [[object]]
   const [head = '', ...lines] = text.split('\n')
   return { lines: [head.replace(MEASURES, ''), ...lines], fields: JSON.parse(JSON.stringify(fields)) }
 }
@@ -185,7 +168,7 @@ t.test("if Lambda's log format is JSON, the entry is one object with these field
   }
   const onFailure: BoundedSqsBatchOptions['onFailure'] = (failures) => failures.slice(3)
   const handler = handlerOf(handle, { logger: undefined, concurrency: 1, onFailure })
-  const calls = await entriesIn('JSON', () => handler(event, timedContext(1000)))
+  const calls = await loggedIn('JSON', () => handler(event, timedContext(1000)))
   t.equal(calls.length, 1)
   const [entry, ...more] = calls[0] as [object, ...unknown[]]
   t.strictSame(more, [])
@@ -254,13 +237,13 @@ t.test("if Lambda's log format is JSON, the entry is one object with these field
 t.test('in any other log format of Lambda the entry is text, and logger: false logs nothing', async (t) => {
   const run = (logger: false | undefined, handle: RecordHandler) => handlerOf(handle, { logger })(standardEvent('a'))
   for (const format of ['Text', '']) {
-    const calls = await entriesIn(format, () => run(undefined, fails))
+    const calls = await loggedIn(format, () => run(undefined, fails))
     t.match(calls, [[/^middy-bounded-sqs-batch: 1 of 1 records of orders failed; /]])
   }
   // AWS's runtime client ignores the case of the format's name.
-  t.match(await entriesIn('Json', () => run(undefined, fails)), [[{ reported: 1 }]])
-  t.strictSame(await entriesIn('JSON', () => run(false, fails)), [])
-  t.strictSame(await entriesIn('JSON', () => run(undefined, () => {})), [])
+  t.match(await loggedIn('Json', () => run(undefined, fails)), [[{ reported: 1 }]])
+  t.strictSame(await loggedIn('JSON', () => run(false, fails)), [])
+  t.strictSame(await loggedIn('JSON', () => run(undefined, () => {})), [])
 })
 
 t.test('nothing is logged if no record failed', async (t) => {

@@ -16,6 +16,23 @@ export async function logged(run: () => unknown): Promise<string[]> {
   return lines
 }
 
+/** The arguments of each call of `console.error()` while `run` runs with this log format of Lambda. */
+export async function loggedIn(format: string, run: () => unknown): Promise<unknown[][]> {
+  const calls: unknown[][] = []
+  const { error } = console
+  const { AWS_LAMBDA_LOG_FORMAT } = process.env
+  console.error = (...parts) => calls.push(parts)
+  process.env.AWS_LAMBDA_LOG_FORMAT = format
+  try {
+    await run()
+  } finally {
+    console.error = error
+    process.env.AWS_LAMBDA_LOG_FORMAT = AWS_LAMBDA_LOG_FORMAT
+    if (AWS_LAMBDA_LOG_FORMAT === undefined) delete process.env.AWS_LAMBDA_LOG_FORMAT
+  }
+  return calls
+}
+
 /** Calls `run` and returns the warnings of the process, which are not printed meanwhile. */
 export async function warned(run: () => unknown): Promise<(Error & { code?: string })[]> {
   const warnings: (Error & { code?: string })[] = []
