@@ -50,8 +50,7 @@ export interface ErrorGroup extends ErrorText {
 /**
  * Groups the errors of a batch, the largest group first. Errors are of one group if name, code, HTTP status, message and
  * causes are equal, apart from numbers, UUIDs and hexadecimal texts. If there are more than ten groups, or too many
- * different messages to compare, groups of the same name, code and status become one if their causes have equal names and
- * codes.
+ * different messages to compare, groups of the same name, code and status become one if those of their causes are equal.
  *
  * Omits blocked records and those that were not started: they have no error of their own.
  *
@@ -130,7 +129,7 @@ function findGroup(groups: Map<string, ErrorGroup>, error: unknown, comparison: 
     }
     groups.set(key, group)
   }
-  if (group.message !== text.message) group.numbersDiffer = true
+  if (comparison.left >= 0 && group.message !== text.message) group.numbersDiffer = true
   return group
 }
 

@@ -28,9 +28,11 @@ export async function handleFailures(
   isOver: () => boolean,
 ): Promise<readonly Failure[]> {
   const isOmitted = memoizeOne(isBlockedOrNotStarted)
-  const firstOf = firstOfEachGroup(failures, batch)
+  const { groups } = batch
+  const firstOf = new Map(groups && failures.toReversed().map((failure) => [groups[failure.index], failure]))
+  firstOf.delete(undefined) // the records of a standard queue have no group
   // A later record of a message group must not be removed from the queue before the first one.
-  const isFirst = (failure: Failure) => (firstOf.get(batch.groups?.[failure.index]) ?? failure) === failure
+  const isFirst = (failure: Failure) => (firstOf.get(groups?.[failure.index]) ?? failure) === failure
   let remaining = failures.filter((failure) => isFirst(failure) && !isOmitted(failure.reason))
   if (remaining.length === 0) return failures
 
@@ -63,13 +65,6 @@ export async function handleFailures(
   return failures.filter((failure) => !recordFailures.has(failure) || reported.has(failure))
 }
 
-/** The first failure of each message group. Empty on a standard queue. */
-function firstOfEachGroup(failures: readonly Failure[], { groups }: Batch): ReadonlyMap<string | undefined, Failure> {
-  const firstOf = new Map(groups && failures.toReversed().map((failure) => [groups[failure.index], failure]))
-  firstOf.delete(undefined) // only records that tests make by hand have no group
-  return firstOf
-}
-
 /** On a FIFO queue: each failure that handlers receive, and the reported records that wait for it. */
 function blockedBy(
   passed: ReadonlyMap<Failure, RecordFailure>,
@@ -77,15 +72,16 @@ function blockedBy(
   { groups, records }: Batch,
   firstOf: ReadonlyMap<string | undefined, Failure>,
 ): FailureRequest['blocked'] {
-  function waitsFor(failure: Failure, other: Failure): boolean {
+  function failureBefore(other: Failure): Failure | undefined {
     const first = firstOf.get(groups?.[other.index])
-    if (first === failure) return other !== failure
+    if (first && passed.has(first)) return first
     // With `fifoFailure: 'batch'`, a failure also blocks the records of groups that have no failure of their own.
-    const isOther = !passed.has(first as Failure) && outcomeOf(other.reason) === 'blocked'
-    return isOther && Object.is((other.reason as Error).cause, failure.reason)
+    if (outcomeOf(other.reason) !== 'blocked') return undefined
+    return [...passed.keys()].find(({ reason }) => Object.is(reason, (other.reason as Error).cause))
   }
+  const groupsOfFailures = Map.groupBy(failures, failureBefore)
   const blocked = Array.from(groups ? passed : [], ([given, failure]) => {
-    const behind = failures.filter((other) => waitsFor(given, other))
+    const behind = (groupsOfFailures.get(given) ?? []).filter((other) => other !== given)
     return Object.freeze({ failure, records: Object.freeze(behind.map(({ index }) => records[index] as SQSRecord)) })
   })
   return Object.freeze(blocked)

@@ -111,8 +111,9 @@ function toFields({ errors, kind, ...group }: ErrorGroup) {
 
 function toLines(group: ReturnType<typeof toFields>, areAllCompared: boolean): string {
   const { error, causes, count, ids, receiveCount, texts, numbersDiffer, stack } = group
-  const different = texts > 1 ? ` (one of ${areAllCompared ? '' : 'at least '}${texts} different texts)` : ''
-  const example = numbersDiffer ? '; ids or numbers in the text differ' : ''
+  const least = areAllCompared ? texts : `at least ${texts || 1}`
+  const different = (areAllCompared ? texts : count) > 1 ? ` (one of ${least} different texts)` : ''
+  const example = numbersDiffer ? '; ids or numbers differ' : ''
   const more = count > ids.length ? ', …' : ''
   return [
     `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}${example}`,

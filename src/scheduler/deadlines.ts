@@ -109,8 +109,8 @@ export function deadlines(
  * Elsewhere, Lambda would have stopped the function. So the context was made by hand, and this returns `Infinity`.
  */
 export function timeLeft(context: unknown): number {
-  const left = safely(() => (context as Context).getRemainingTimeInMillis())
-  if (left === undefined || !Number.isFinite(left)) return Infinity
+  const left = safely(() => (context as Context).getRemainingTimeInMillis()) ?? Infinity
+  if (!Number.isFinite(left)) return Infinity
   if (left > 0) return left
   return isMultiConcurrent() ? 0 : Infinity
 }

@@ -179,7 +179,7 @@ export function createRun(
    * Whether another run waits for a slot and holds less than its share of the slots. With fewer slots than runs, the
    * share is one slot, so each run waits for its turn. Comparing with the share keeps two large batches from giving
    * slots to each other after each record, which took 8 times the CPU. A run that holds no more than its share gives
-   * slots up only for one that has at least two fewer.
+   * a slot up only for one that has none, or at least two fewer.
    */
   function mustShare(): boolean {
     if (!slots.isContended()) return false

@@ -9,7 +9,7 @@ import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility
  *
  * SQS delivers no message of a group while another message of the group is invisible. Without this call, the group waits
  * for the visibility timeout of its queue. The order is kept: the group waits until Lambda has deleted the failure. If SQS
- * refuses a change, a line in the log gives the reason, and the records keep their visibility timeout.
+ * refuses a change, a line in the log gives the reason, and the records keep the visibility timeout that they had.
  *
  * @param failures those that the failure handler takes over
  * @throws {TypeError} if an option is missing, unknown or not valid

@@ -25,7 +25,8 @@ export function delaysBehind(
   failures: readonly RecordFailure[],
   seconds: number,
 ): Delay[] {
-  const behind = blocked.filter(({ failure }) => failures.includes(failure)).flatMap(({ records }) => records)
+  const failed = new Set(failures.map(({ record }) => record)) // a failure can be a copy
+  const behind = blocked.filter(({ failure }) => failed.has(failure.record)).flatMap(({ records }) => records)
   return behind.map((record) => ({ record, seconds }))
 }
 

@@ -82,7 +82,8 @@ function collectFailures(context: Context, records: readonly SQSRecord[]) {
     const { failures = [], ...trace } = message as BatchTrace
     if (trace.context !== context) return
     for (const { record, error } of failures) {
-      found.push({ record: records[trace.event.Records.indexOf(record)] as SQSRecord, error })
+      // By id, because a middleware can filter or reorder the records.
+      found.push({ record: records.find(({ messageId }) => messageId === record.messageId) ?? record, error })
     }
   }
   subscribe(CHANNEL, listen)

@@ -227,6 +227,19 @@ t.test('a second run fails the invocation also if the inner handler catches its 
   t.strictSame(calls, [], 'they are called only for a batch that responds')
 })
 
+t.test('if the records ran twice, there is no entry about those that failed', async (t) => {
+  const inner = eachRecord(() => Promise.reject(new Error('no')))
+  const handler = middy()
+    .use(boundedSqsBatch())
+    .handler(async (event: SQSEvent, context) => {
+      const report = await inner(event, context)
+      await inner(event, context).catch(() => {})
+      return report
+    })
+  const lines = await logged(() => t.rejects(handler(standardEvent('a', 'b'), testContext()), /called twice/))
+  t.strictSame(lines, [])
+})
+
 t.test('running the records after the end of the invocation is refused', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   let event: SQSEvent | undefined

@@ -177,6 +177,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'scheduler/time-budget',
     'invocation/concurrent-invocations',
     'report/exact-report',
+    'testing/invoke',
   ],
   'src/report/failure-handlers.ts': FAILURE_HANDLERS,
   'src/report/error-groups.ts': ['report/error-groups', 'report/log', 'report/log-cost'],

@@ -120,7 +120,7 @@ const CASES: Record<string, { records: number; receives?: number; error: (index:
     records: 3,
     error: (index) => new Error(`token ${'ab01'.repeat(190)}${index} expired`),
     entry: `middy-bounded-sqs-batch: 3 of 3 records of orders failed; highest receive count: 1
-  3 × Error: token ${'ab01'.repeat(98)}a… [m0, m1, m2]; highest receive count: 1; ids or numbers in the text differ`,
+  3 × Error: token ${'ab01'.repeat(98)}a… [m0, m1, m2]; highest receive count: 1; ids or numbers differ`,
   },
   'an error of the AWS SDK': {
     records: 4,
@@ -337,6 +337,9 @@ t.test('if not all messages were compared, the entry gives the least number of d
   t.match(line, '(one of 12 different texts)')
   const [cut] = await linesFor(...errors, new Error('one more'))
   t.match(cut, / {2}502 × Error: [xyz]+… \(one of at least 500 different texts\) \[m0, m1, m2, …\]/)
+  const others = ['ash', 'oak'].map((word) => new TypeError(word))
+  const last = (await linesFor(...errors, ...others)).filter((line) => !isFrame(line)).at(-1)
+  t.equal(last, '  2 × TypeError: ash (one of at least 1 different texts) [m501, m502]; highest receive count: 1')
 })
 
 t.test('an error has one line: name, message, and a code and a status that the message does not contain', async (t) => {

@@ -149,7 +149,7 @@ t.test('the example of docs/rate-limit.md: a service that takes 14 records a sec
   t.match(settings, { maximumConcurrency: 2, rateLimit: { limit: 7, interval: 1_000 }, concurrency: 14 })
   const most = recordsInTime(404, { concurrency: 14, perSecond: 7, timeout: 60, p95: 2_000, cpu: 0.58 })
   t.equal(most, 404)
-  t.match(read('docs/rate-limit.md'), '7 × (60 − 1 − 1.25) = 404')
+  t.match(read('docs/rate-limit.md'), '7 × (60 − 0.25 − 2) = 404')
   t.ok(settings.batchSize <= most / 2, `${settings.batchSize}`)
   // Less than one record a second for each environment.
   t.match(settingsFor({ limitKind: 'calls per second', limit: 1 }), { rateLimit: { limit: 1, interval: 2_000 } })

@@ -132,3 +132,13 @@ t.test('if SQS refuses the change, releaseBlocked() writes one line and does not
   t.match(lines, [/^releaseBlocked\(\): SQS did not confirm the delay of 1 of 1 records\. .*: 1 × AccessDenied: no$/])
   t.equal(lines.length, 1)
 })
+
+t.test('a copy of a failure releases the records behind it, too', async (t) => {
+  const sqs = await startSqs(t, { respond: () => ({ Successful: [{ Id: '0' }] }) })
+  const { url } = sqs.queue('orders')
+  const a1 = failure('a1', permanent)
+  const { request, lines } = failureRequest(undefined, [{ failure: a1, records: [sqsRecord('a2')] }])
+  await releaseBlocked([{ ...a1 }], request, { client: sqs.client(), sourceQueueUrl: url })
+  t.strictSame(changesOf(sqs.calls), [[CHANGE, 'receipt-of-a2 1']])
+  t.strictSame(lines, [])
+})
