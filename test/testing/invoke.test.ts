@@ -1,6 +1,6 @@
 import { hasSubscribers } from 'node:diagnostics_channel'
 import middy from '@middy/core'
-import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { boundedSqsBatch, eachRecord, InvalidSqsEventError } from '../../src/index.ts'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
@@ -82,6 +82,20 @@ t.test(
     t.strictSame([one.failures, other.failures], [[{ record: b, error: 'b' }], []])
   },
 )
+
+t.test('`failures` has the record itself if a middleware has added it to the event', async (t) => {
+  const [added] = sqsEvent([{ messageId: 'added', body: 'text' }]).Records
+  const refused = new Error('refused')
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .before(({ event }) => {
+      event.Records.push(added as SQSRecord)
+    })
+    .use(boundedSqsBatch({ logger: false, onFailure: () => [] }))
+    .handler(eachRecord(({ messageId }) => (messageId === 'added' ? Promise.reject(refused) : undefined)))
+  const { failed, failures } = await invoke(handler, event)
+  t.strictSame(failed, [])
+  t.strictSame(failures, [{ record: added, error: refused }])
+})
 
 t.test('nobody listens to the batches of a handler after its invocation', async (t) => {
   const name = 'tracing:middy-bounded-sqs-batch:batch:asyncStart'
