@@ -150,7 +150,7 @@ export function localCommand() {
   addFunctionOptions(command)
     .option('--memory <mb>', 'memory of the function; above 110 % of it, the process crashes', inRange(128, 10_240))
     .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
-    .option('--inspect [host:port]', "wait for a debugger in the handler's process, which is then not frozen")
+    .option('--inspect [host:port]', 'wait for a debugger; deliver each message once, with a timeout of 900 s')
     .addOption(
       new Option(
         '--runtime-client <command>',
