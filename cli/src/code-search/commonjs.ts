@@ -3,18 +3,11 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { parseObject } from '../shared/json.ts'
 import { readIfFile } from '../shared/text-file.ts'
 
-const REQUIRE = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(?:\/\w+)?['"]\s*\)/
-
 /** The nearest file of this name, in a folder or above it. Node searches package.json in the same way. */
 export function nearest(folder: string, name: string): string | undefined {
   const file = join(folder, name)
   if (existsSync(file)) return file
   return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)
-}
-
-/** Whether code that Node loads as CommonJS loads this package with `require()`. */
-export function requiresPackage(text: string): boolean {
-  return REQUIRE.test(text)
 }
 
 /** Whether a package.json makes `.js` files ES modules. */

@@ -144,7 +144,7 @@ test('what was searched, or why nothing was', (t) => {
   t.equal(searched({ ...NODE, places }), 'src/app.mjs and 1 other file')
   t.equal(searched({ ...NODE, handler: 'b.handler', places }), 'src/b.mjs')
   t.equal(searched({ handler: 'b.handler', places }), 'src/b.mjs')
-  t.equal(searched({ places }), 'src/app.mjs and 2 other files')
+  t.equal(searched({ places }), 'its handler is not known')
   t.equal(searched({ handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   const python = 'the runtime is python3.14, and only JavaScript and TypeScript are searched'
   t.equal(searched({ ...PYTHON, places }), python)
@@ -182,6 +182,29 @@ test('the functions of this package that need permissions of their own', (t) => 
     t.strictSame(calls(`import '${NAME}'; ${text}`), [], text)
   }
   t.end()
+})
+
+test('of a local package, only what its entry imports is evidence', async (t) => {
+  const root = filesIn(t, {
+    'package.json': '{ "workspaces": ["libs/*"] }',
+    'libs/work/package.json': '{ "name": "work", "exports": { ".": { "import": "./dist/index.mjs" } } }',
+    'libs/work/src/index.mts': "export * from './log.mjs'",
+    'libs/work/src/log.mts': 'console.log(1)',
+    'libs/work/src/other.mts': `import '${NAME}/sqs'; deadLetter(); return { batchItemFailures: failed }`,
+    'src/app.mjs': "import 'work'",
+  })
+  const found = codeSearch(root)({ ...NODE, places: [join(root, 'src')] })
+  t.match(found, { searched: 'src/app.mjs and 2 other files', reports: undefined, calls: [], missing: undefined })
+})
+
+test('a local package whose entry is not there', async (t) => {
+  const files = { 'package.json': '{ "workspaces": ["libs/*"] }', 'libs/work/package.json': '{ "name": "work" }' }
+  const search = (app: string) => {
+    const root = filesIn(t, { ...files, 'src/app.mjs': app })
+    return codeSearch(root)({ ...NODE, places: [join(root, 'src')] })
+  }
+  t.match(search("import 'work'"), { reports: undefined, missing: 'there is no code at libs/work' })
+  t.match(search(`import 'work'\n${REPORTS}`), { reports: 'batchItemFailures in src/app.mjs' })
 })
 
 for (const [file, more, expected] of [
