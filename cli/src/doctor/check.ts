@@ -1,11 +1,12 @@
 import { type CodeSearch, codeSearch } from '../code-search/search.ts'
 import type { Mapping, Model } from '../model/model.ts'
 import { idOf, valueIn } from '../model/setting.ts'
+import { CONCURRENCY_RULES } from '../rules/concurrency-rules.ts'
+import { FILTER_RULES } from '../rules/filter-rules.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
 import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
 import { type Context, evidenceWith, LAMBDA_GUIDE, type Problem, type Rule, type Severity } from '../rules/rule.ts'
-import { SNS_RULES } from '../rules/sns-rules.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { cached } from '../shared/cached.ts'
 import { joinNames } from '../shared/format.ts'
@@ -50,7 +51,14 @@ export interface Detected {
  * If one setting breaks several rules, its finding shows the most severe rule. Of equally severe rules, it shows the
  * first in this list.
  */
-export const RULES: readonly Rule[] = [...MAPPING_RULES, ...QUEUE_RULES, ...SNS_RULES, ...FUNCTION_RULES, VALUE_RULE]
+export const RULES: readonly Rule[] = [
+  ...MAPPING_RULES,
+  ...CONCURRENCY_RULES,
+  ...FILTER_RULES,
+  ...QUEUE_RULES,
+  ...FUNCTION_RULES,
+  VALUE_RULE,
+]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
 export const NOT_CHECKED = {
@@ -90,7 +98,7 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
   const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
   const worst = same.reduce((most, problem) => ((problem.strictness ?? 0) > (most.strictness ?? 0) ? problem : most))
   const { resource, setting, position, what, reason, source = rule.source, why = rule.why } = worst
-  const { fix, assignment } = resource.isMadeBySam ? { fix: MADE_BY_SAM, assignment: undefined } : worst
+  const { fix, set } = resource.isMadeBySam ? { fix: MADE_BY_SAM, set: undefined } : worst
   // A finding is accepted for all that is wrong with the setting, also for other instances with a less severe problem.
   const wrong = group.filter((problem) => (problem.reason === undefined) === (reason === undefined))
   const resources = unique(wrong.map((problem) => problem.resource.id))
@@ -121,8 +129,8 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
     return [...ids, ...ids.flatMap((id) => input.model.constructOf?.(id) ?? [])]
   })
   const help = pageOfRule(rule.id)
-  const set = assignment ? { set: assignmentLine(assignment, input) } : {}
-  return { finding: { ...own, message, fix, ...set, source, ...(help === undefined ? {} : { help }), ...at }, scopes }
+  const line = set ? { set: assignmentLine(set, input) } : {}
+  return { finding: { ...own, message, fix, ...line, source, ...(help === undefined ? {} : { help }), ...at }, scopes }
 }
 
 /** A model, and how its findings are shown. */
@@ -164,8 +172,7 @@ function problemsIn(input: ReadInput, search: CodeSearch): RuleProblem[] {
     const context = { ...siblingsOf(mapping), evidenceOf }
     for (const rule of RULES) {
       const check = () => [rule.check(mapping, context) ?? []].flat()
-      const isOfQueue = QUEUE_RULES.includes(rule)
-      add(rule, isOfQueue ? checkOnce(rule.id, mapping, context.ofQueue, check) : check(), mapping)
+      add(rule, rule.isOfQueue ? checkOnce(rule.id, mapping, context.ofQueue, check) : check(), mapping)
     }
   }
   for (const mapping of model.mappings) {

@@ -1,8 +1,7 @@
 import type { Mapping, Unread } from '../model/model.ts'
 import { type Resource, unknown, valueIn, withId } from '../model/setting.ts'
-import { concurrencyOf } from '../rules/concurrency.ts'
-import { runningWith } from '../rules/queue-rules.ts'
-import { numberIn, type Problem } from '../rules/rule.ts'
+import { limitsOf } from '../rules/concurrency-rules.ts'
+import { numberIn, type Problem, runningWith } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
 import { formatNumber, joinNames } from '../shared/format.ts'
 import { fixOfUnchecked, type Presentation } from './presentation.ts'
@@ -49,9 +48,9 @@ function ofConcurrency(
 ): Problem[] {
   const { reservedConcurrency: setting } = lambdaFunction
   const reserved = numberIn(setting)
-  const { notKnownToRun, upperBound } = concurrencyOf(mappings, reserved)
-  if (!(upperBound > reserved)) return []
-  const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
+  const { notKnownToRun, mayBe } = limitsOf(mappings)
+  if (!(mayBe > reserved)) return []
+  const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(mayBe)}`
   return notKnownToRun.flatMap(({ runs }) =>
     runs.state === 'unknown' ? { ...notChecked(input, lambdaFunction, what, runs.reason), setting } : [],
   )

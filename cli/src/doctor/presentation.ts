@@ -20,7 +20,7 @@ export function fixOfUnchecked({ kind }: Presentation, reason: string): string {
 }
 
 /** Writes a setting and its new value in the syntax of the input: `VisibilityTimeout: 361`. */
-export function assignmentLine({ row, value }: Assignment, { syntax }: Presentation): string {
+export function assignmentLine([row, value]: Assignment, { syntax }: Presentation): string {
   if (syntax === 'cdk' && row.cdk !== undefined) return row.cdk.replace('%', String(value))
   if (syntax === 'terraform') {
     const [name, , inner] = row.terraform ?? [row.name]

@@ -61,7 +61,7 @@ export const MAPPING_SETTINGS = {
     cdk: 'reportBatchItemFailures: true',
     isOptional: true, // if it is unknown, its rule reports a warning
   }),
-  batchSize: number('BatchSize', ['batch_size'], { default: 10, limits: [1], unset: 0, cdk: 'batchSize: %' }),
+  batchSize: number('BatchSize', ['batch_size'], { default: 10, limits: [1, 10_000], unset: 0, cdk: 'batchSize: %' }),
   window: number('MaximumBatchingWindowInSeconds', ['maximum_batching_window_in_seconds'], {
     default: 0,
     limits: [0, 300],
@@ -69,6 +69,7 @@ export const MAPPING_SETTINGS = {
     cdk: 'maxBatchingWindow: Duration.seconds(%)',
   }),
   maximumConcurrency: number('ScalingConfig.MaximumConcurrency', ['scaling_config', 0, 'maximum_concurrency'], {
+    limits: [2], // accounts can raise the maximum
     unset: 0,
     cdk: 'maxConcurrency: %',
   }),

@@ -2,18 +2,13 @@ import type { Call } from '../code-search/search.ts'
 import type { LambdaFunction } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
-import { LAMBDA_GUIDE, numberIn, type Problem, problem, type Rule } from './rule.ts'
-
-/** Whether the runtime is Node.js, or may be. */
-export function mayBeNode({ runtime }: LambdaFunction): boolean {
-  return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs')
-}
+import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, type Rule } from './rule.ts'
 
 /** Whether `require()` of an ES module fails in the function. */
-export function refusesRequire(lambdaFunction: LambdaFunction): boolean {
+function refusesRequire({ runtime, nodeOptions }: LambdaFunction): boolean {
   // Node separates the options by spaces.
-  const options = lambdaFunction.nodeOptions && valueIn(lambdaFunction.nodeOptions)?.split(' ')
-  return mayBeNode(lambdaFunction) && !options?.includes('--experimental-require-module')
+  const options = nodeOptions && valueIn(nodeOptions)?.split(' ')
+  return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs') && !options?.includes('--experimental-require-module')
 }
 
 /** What only asynchronous invocations use. */
@@ -28,11 +23,10 @@ const NEEDED: Readonly<Record<Call, string>> = {
 /** The memory in megabytes from which a first call of SQS ends in time. */
 const MEMORY_FOR_SQS = 512
 
-/** Whether an action in a policy, which can have wildcards, allows an action. */
+/** Whether an action in a policy allows an action. All wildcards in use are at the end: sqs:Send*, sqs:*, *. */
 function allows(pattern: string, action: string): boolean {
   const [start = '', ...rest] = pattern.toLowerCase().split('*')
   const text = action.toLowerCase()
-  // All wildcards in use are at the end: sqs:Send*, sqs:*, *.
   return rest.length === 0 ? text === start : text.startsWith(start)
 }
 
@@ -42,8 +36,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'Only asynchronous invocations use it. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
-    check: ({ function: lambdaFunction }) => {
-      const owner = lambdaFunction.aliasOf ?? lambdaFunction
+    check: (mapping) => {
+      const owner = ownerOf(mapping.function)
       const set = ASYNCHRONOUS.filter((key) => owner[key].state === 'known')
       if (set.length === 0 || owner.facts?.isInvokedOtherwise() !== false) return []
       return set.map((key): Problem => {
@@ -58,19 +52,15 @@ export const FUNCTION_RULES: readonly Rule[] = [
     severity: 'warning',
     why: 'SQS denies the call, so failed messages are neither delayed nor sent to the dead-letter queue by the function.',
     source: `${LAMBDA_GUIDE}/lambda-intro-execution-role.html`,
-    check: ({ function: lambdaFunction }, { evidenceOf }) => {
-      const owner = lambdaFunction.aliasOf ?? lambdaFunction
-      const { calls = [] } = evidenceOf(lambdaFunction)
+    check: (mapping, { evidenceOf }) => {
+      const owner = ownerOf(mapping.function)
+      const { calls = [] } = evidenceOf(mapping.function)
       const actions = calls.length > 0 ? owner.facts?.allowedActions() : undefined
-      const missing = actions && calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
-      return (missing ?? []).map((call): Problem => {
+      if (!actions) return undefined
+      const missing = calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
+      return missing.map((call) => {
         const what = `The function calls ${call}(), but no statement of its role allows ${NEEDED[call]}`
-        return {
-          resource: owner,
-          position: owner.position,
-          what,
-          fix: `Allow ${NEEDED[call]} in the role of the function.`,
-        }
+        return problem(owner, undefined, what, `Allow ${NEEDED[call]} in the role of the function.`)
       })
     },
   },
@@ -85,8 +75,8 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (call === undefined || !(numberIn(memory) < MEMORY_FOR_SQS)) return undefined
       const standard = memory.state === 'known' && memory.isDefault ? ', the default' : ''
       const what = `The function calls ${call}(), but its memory is ${numberIn(memory)} MB${standard}`
-      const assignment = { row: FUNCTION_SETTINGS.memory, value: MEMORY_FOR_SQS }
-      return problem(lambdaFunction, memory, what, `Set MemorySize to ${MEMORY_FOR_SQS} or more.`, assignment)
+      const fix = `Set MemorySize to ${MEMORY_FOR_SQS} or more.`
+      return problem(lambdaFunction, memory, what, fix, [FUNCTION_SETTINGS.memory, MEMORY_FOR_SQS])
     },
   },
   {
@@ -108,14 +98,14 @@ export const FUNCTION_RULES: readonly Rule[] = [
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
     check: ({ function: lambdaFunction }, { evidenceOf }) => {
-      const { nodeOptions, unreadReason, aliasOf, code = aliasOf?.code } = lambdaFunction
+      const { nodeOptions, unreadReason, code = lambdaFunction.aliasOf?.code } = lambdaFunction
       // A bundler includes this package in the file.
       if (!refusesRequire(lambdaFunction) || code?.isBuilt) return undefined
       const { requiresPackage: file } = evidenceOf(lambdaFunction)
       if (file === undefined) return undefined
       const what = `${file} loads this package with require()`
       const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'
-      const found = { resource: lambdaFunction, position: lambdaFunction.position, what, fix }
+      const found = problem(lambdaFunction, undefined, what, fix)
       const reason = unreadReason ?? (nodeOptions?.state === 'unknown' ? nodeOptions.reason : undefined)
       if (reason === undefined) return found
       return { ...found, what: `${what}, and NODE_OPTIONS is not known: ${reason}`, severity: 'warning' }

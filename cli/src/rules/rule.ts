@@ -8,10 +8,7 @@ import { formatNumber } from '../shared/format.ts'
 export type Severity = 'error' | 'warning' | 'info'
 
 /** A setting and its new value. */
-export interface Assignment {
-  row: Row
-  value: unknown
-}
+export type Assignment = readonly [row: Row, value: unknown]
 
 /** Something that is wrong, or that could not be checked. */
 export interface Problem {
@@ -23,15 +20,12 @@ export interface Problem {
   what: string
   fix: string
   /** What to set, to which value. The finding shows it as a line in the syntax of the input. */
-  assignment?: Assignment | undefined
+  set?: Assignment | undefined
   /** Replaces the severity of the rule. */
   severity?: Severity
   /** Replaces the `why` of the rule. */
   why?: string
-  /**
-   * If a rule reports several problems for one setting, the finding shows the one with the highest number. For example,
-   * a setting that must be at least x has the number x. A setting that must be at most x has the number -x.
-   */
+  /** Of several problems with one setting, the finding shows the one with the highest number. */
   strictness?: number
   /** Why `what` was not checked. Undefined if it was checked, and is wrong. */
   reason?: string
@@ -57,11 +51,14 @@ export interface Rule {
   why: string
   /** The page of AWS that documents it. */
   source: string
+  /** Whether the problems are the same for all mappings of a queue that run under the same condition. */
+  isOfQueue?: true
   check: (mapping: Mapping, context: Context) => Problem | Problem[] | undefined
 }
 
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
-export const SQS_GUIDE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide'
+export const LAMBDA_API = 'https://docs.aws.amazon.com/lambda/latest/api'
+export const SQS = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest'
 
 /** The number, or NaN if it is not known. Every comparison with NaN is false, so a rule reports nothing then. */
 export function numberIn(setting: Setting<number> | undefined): number {
@@ -73,6 +70,24 @@ export function patternsOf({ filters }: Mapping): readonly Setting<Pattern>[] {
   return valueIn(filters) ?? []
 }
 
+export function isFifo({ queue }: Mapping): boolean {
+  return valueIn(queue.fifo) === true
+}
+
+/** The function of an alias or a version, which is its own otherwise. */
+export function ownerOf(lambdaFunction: LambdaFunction): LambdaFunction {
+  return lambdaFunction.aliasOf ?? lambdaFunction
+}
+
+/**
+ * The mappings that run under the same condition as this one, itself included. Empty if it is not known that this one
+ * runs. Different conditions whose values are not known may exclude each other.
+ */
+export function runningWith({ runs, condition }: Mapping, ofQueue: readonly Mapping[]): readonly Mapping[] {
+  if (valueIn(runs) !== true) return []
+  return ofQueue.filter((other) => valueIn(other.runs) === true && other.condition?.name === condition?.name)
+}
+
 /** `30 s`, with a note if it is the default. */
 export function formatSeconds(setting: Setting<number>): string {
   if (setting.state !== 'known') return 'not known'
@@ -81,12 +96,12 @@ export function formatSeconds(setting: Setting<number>): string {
 
 export function problem(
   resource: Resource,
-  setting: Setting<unknown>,
+  setting: Setting<unknown> | undefined,
   what: string,
   fix: string,
-  assignment?: Assignment,
+  set?: Assignment,
 ): Problem {
-  return { resource, setting, position: resource.position, what, fix, assignment }
+  return { resource, setting, position: resource.position, what, fix, set }
 }
 
 /** The evidence in the code of a function. An alias has the code of its function. */

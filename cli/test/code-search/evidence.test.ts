@@ -148,7 +148,10 @@ test('what was searched, or why nothing was', (t) => {
   t.equal(searched({ handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   const python = 'the runtime is python3.14, and only JavaScript and TypeScript are searched'
   t.equal(searched({ ...PYTHON, places }), python)
-  t.equal(searched({ ...NODE, places: [root] }), 'no source of the handler app.handler was found in this folder')
+  t.equal(
+    searched({ ...NODE, handler: 'x.handler', places: [root] }),
+    'no source of the handler x.handler was found in this folder',
+  )
   t.equal(searched({ ...NODE, handler: 'x.handler', entries: ['b.ts', 'b.mjs'], places }), 'src/b.mjs')
   t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   t.equal(searched({ ...NODE, places: [join(root, 'gone')] }), 'there is no code at gone')

@@ -18,23 +18,22 @@ function detect(model: Model) {
   return detectIn({ kind: 'template', model })
 }
 
-const TOO_BIG = 10_001
-const WHY = 'Lambda rejects the mapping: a batch has at most 10,000 records.'
+/** MinimumPollers above MaximumPollers. */
+function wrong(position?: Setting<number>['position']) {
+  return { minimumPollers: known(20, position), maximumPollers: known(10) }
+}
 
 function modelOf(mappings: readonly Mapping[], more: Partial<Model> = {}): Model {
   return { mappings, unreadResources: [], ...more }
 }
 
 test('one setting breaks two rules: one finding, with the problem of the first rule only', (t) => {
-  const queue = queueOf({ fifo: known(true) })
-  const mapping = mappingOf({
-    batchSize: known(TOO_BIG, AT),
-    queue: { ...queue, redrive: absent, isDeadLetterQueue: true },
-  })
+  const queue = queueOf({ visibilityTimeout: known(1, AT), redrive: absent, isDeadLetterQueue: true })
+  const mapping = mappingOf({ queue, function: functionOf({ timeout: known(30) }) })
   const [{ finding, scopes } = {}, ...more] = detect(modelOf([mapping]))
   t.strictSame(more, [])
-  t.equal(finding?.rule, 'fifo-batch-size')
-  const scope = ['Orders', 'Orders', 'Handler', 'Queue']
+  t.equal(finding?.rule, 'visibility-below-timeout')
+  const scope = ['Queue', 'Orders', 'Handler', 'Queue']
   t.strictSame(scopes, [scope, scope], 'both problems must be accepted')
   t.end()
 })
@@ -69,13 +68,13 @@ test('the findings are sorted by severity, then by mapping and rule', (t) => {
     queue: queueOf({ id: 'Others', retention: unknown('x') }),
     function: functionOf({ code: { inline: 'batchItemFailures' } }),
     reportBatchItemFailures: known(false),
-    batchSize: known(TOO_BIG),
+    ...wrong(),
   })
-  const third = mappingOf({ id: 'Third', batchSize: known(TOO_BIG), queue: queueOf({ id: 'Thirds' }) })
+  const third = mappingOf({ id: 'Third', ...wrong(), queue: queueOf({ id: 'Thirds' }) })
   t.strictSame(ids(check(modelOf([one, other, third]))), [
     'report-batch-item-failures Other',
-    'batch-size Other',
-    'batch-size Third',
+    'poller-range Other',
+    'poller-range Third',
     'max-receive-count Queue',
     'not-checked Others',
   ])
@@ -142,26 +141,25 @@ test('the file and the line: of the setting, of the resource, of another stack, 
     const [finding] = check(modelOf([mapping]), file)
     return [finding?.file, finding?.line]
   }
-  const size = (position?: Setting<number>['position']) =>
-    mappingOf({ position: BELOW, batchSize: known(TOO_BIG, position) })
+  const size = (position?: Setting<number>['position']) => mappingOf({ position: BELOW, ...wrong(position) })
   t.strictSame(place(size(AT), 'a.yaml'), ['a.yaml', 5])
   t.strictSame(place(size(), 'a.yaml'), ['a.yaml', 6])
   t.strictSame(place(size({ ...AT, file: 'b.yaml' }), 'a.yaml'), ['b.yaml', 5])
-  t.strictSame(place(mappingOf({ batchSize: known(TOO_BIG) }), 'a.yaml'), ['a.yaml', 1])
+  t.strictSame(place(mappingOf({ ...wrong() }), 'a.yaml'), ['a.yaml', 1])
   t.strictSame(place(size(AT)), [undefined, undefined])
   t.end()
 })
 
 test('a finding without a file has no file and no line', (t) => {
-  const [finding] = check(modelOf([mappingOf({ batchSize: known(TOO_BIG) })]))
+  const [finding] = check(modelOf([mappingOf({ ...wrong() })]))
   t.strictSame(finding, {
-    rule: 'batch-size',
+    rule: 'poller-range',
     severity: 'error',
     resource: 'Orders',
-    message: `The batch size is 10,001. ${WHY}`,
-    fix: 'Set BatchSize to at most 10,000.',
-    set: 'BatchSize: 10000',
-    source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html',
+    message: 'MinimumPollers (20) is above MaximumPollers (10). Lambda rejects the mapping.',
+    fix: 'Set MinimumPollers to at most 10.',
+    set: 'ProvisionedPollerConfig: { MinimumPollers: 10 }',
+    source: 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html',
   })
   t.end()
 })
@@ -182,7 +180,8 @@ test('the resources for which a finding can be accepted, in each input', (t) => 
   const aliasOf = functionOf({ id: 'F' })
   const mapping = mappingOf({
     function: functionOf({ id: 'F:live', aliasOf }),
-    batchSize: { ...known(TOO_BIG), section: 'Globals' },
+    ...wrong(),
+    minimumPollers: { ...known(20), section: 'Globals' },
   })
   const scopes = (more: Partial<Model> = {}, of = mapping) => detect(modelOf([of], more)).map((one) => one.scopes)
   const own = ['Orders', 'Globals', 'Orders', 'F:live', 'F', 'Queue']
@@ -191,9 +190,7 @@ test('the resources for which a finding can be accepted, in each input', (t) => 
   t.strictSame(scopes({ constructOf }), [
     [[...own, 'Shop/Orders', 'Shop/Orders', 'Shop/F:live', 'Shop/F', 'Shop/Queue']],
   ])
-  t.strictSame(scopes(undefined, mappingOf({ batchSize: known(TOO_BIG) })), [
-    [['Orders', 'Orders', 'Handler', 'Queue']],
-  ])
+  t.strictSame(scopes(undefined, mappingOf({ ...wrong() })), [[['Orders', 'Orders', 'Handler', 'Queue']]])
   t.strictSame(
     detect(modelOf([], { unreadResources: [{ id: 'A', unreadReason: 'x' }] })).map((one) => one.scopes),
     [[['A']]],
@@ -231,7 +228,7 @@ test('a queue that was not read is the same queue for two mappings if its ARN is
 
 test('a mapping of another function that reads the queue is compared, but not checked', (t) => {
   const queue = queueOf()
-  const other = mappingOf({ id: 'Other', function: functionOf({ id: 'G' }), queue, batchSize: known(TOO_BIG) })
+  const other = mappingOf({ id: 'Other', function: functionOf({ id: 'G' }), queue, ...wrong() })
   const found = (otherReaders: Mapping[]) => ids(check(modelOf([mappingOf({ queue })], { otherReaders })))
   t.strictSame(found([other]), ['shared-queue Queue'])
   t.strictSame(found([{ ...other, queue: queueOf({ id: 'Others' }) }]), [])

@@ -63,6 +63,12 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame(await fixes(59, provisioned), [morePollers, morePollers], 'each mapping needs at least its minimum')
 })
 
+test('a reserved concurrency of 0, and a maximum concurrency that is not known: the fix is 2 or more', async (t) => {
+  const mapping = { ScalingConfig: { 'Fn::ImportValue': 'x' } }
+  const [finding] = await findingsIn(t, cloudFormation({ mapping, function: { ReservedConcurrentExecutions: 0 } }))
+  t.equal(finding?.fix, 'Set ReservedConcurrentExecutions to 2 or more.')
+})
+
 test('if the limits of other mappings exceed the reserved concurrency, only the finding about them raises it', async (t) => {
   const { Resources } = cloudFormation({ function: { ReservedConcurrentExecutions: 3 } })
   const { Orders: limited } = cloudFormation({ mapping: concurrency(4) }).Resources
