@@ -13,9 +13,10 @@ import type {
   Stack,
 } from 'aws-cdk-lib'
 import { ACCEPTANCE } from './doctor/acceptances.ts'
-import { type Finding, NOT_CHECKED, RULES } from './doctor/check.ts'
+import { type Finding, RULES } from './doctor/check.ts'
 import { examine } from './doctor/examine.ts'
 import { type Input, readStacks } from './doctor/inputs.ts'
+import { NOT_CHECKED } from './doctor/not-checked.ts'
 import { UsageError } from './shared/errors.ts'
 import { joinNames } from './shared/format.ts'
 import { MANIFEST, pageOfRule } from './shared/pages.ts'

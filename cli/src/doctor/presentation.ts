@@ -12,7 +12,7 @@ export interface Presentation {
 const CHECK_STATE = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
 
 /** What to do about something that could not be checked. */
-export function fixOfUnchecked({ kind }: Presentation, reason: string): string {
+export function fixOfUnchecked({ kind }: Presentation, reason = ''): string {
   if (kind === 'plan') return CHECK_STATE
   if (kind === 'deployed') return 'If access was denied, allow the call. Otherwise check the setting yourself.'
   const check = reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'

@@ -61,7 +61,8 @@ const THROTTLED =
 function raiseReserved({ function: lambdaFunction }: Mapping, what: string, needed: number): Problem {
   const owner = ownerOf(lambdaFunction)
   const fix = `Set ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
-  return problem(owner, owner.reservedConcurrency, what, fix, [FUNCTION_SETTINGS.reservedConcurrency, needed])
+  const found = problem(owner, owner.reservedConcurrency, what, fix, [FUNCTION_SETTINGS.reservedConcurrency, needed])
+  return { ...found, strictness: needed }
 }
 
 /** Limits a mapping, so that all mappings of its function fit into the reserved concurrency. */

@@ -18,7 +18,8 @@ export interface Problem {
   /** The position to show if the setting has none. */
   position?: Position | undefined
   what: string
-  fix: string
+  /** Missing for what was not checked: then it depends on the input. */
+  fix?: string | undefined
   /** What to set, to which value. The finding shows it as a line in the syntax of the input. */
   set?: Assignment | undefined
   /** Replaces the severity of the rule. */
@@ -28,7 +29,7 @@ export interface Problem {
   /** Of several problems with one setting, the finding shows the one with the highest number. */
   strictness?: number
   /** Why `what` was not checked. Undefined if it was checked, and is wrong. */
-  reason?: string
+  reason?: string | undefined
   /** The page of AWS that documents it, if it is not the page of the rule. */
   source?: string
 }
@@ -41,6 +42,8 @@ export interface Context {
   ofQueue: readonly Mapping[]
   /** What a search of the code of a function finds. */
   evidenceOf: (lambdaFunction: LambdaFunction) => Evidence
+  /** Whether a mapping of which nothing could be checked is a warning. */
+  strict?: boolean | undefined
 }
 
 export interface Rule {

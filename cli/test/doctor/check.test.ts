@@ -1,9 +1,11 @@
 // How the problems of several mappings and rules become findings, for mappings that are written as a model.
 import { test } from 'tap'
-import { check as checkInput, detect as detectIn, NOT_CHECKED } from '../../src/doctor/check.ts'
+import { detect as detectIn } from '../../src/doctor/check.ts'
+import { NOT_CHECKED } from '../../src/doctor/not-checked.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { check as checkInput } from '../support/doctor.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 import { cloudFormation, findingsIn, ids } from '../support/templates.ts'
 
@@ -35,26 +37,6 @@ test('one setting breaks two rules: one finding, with the problem of the first r
   t.equal(finding?.rule, 'visibility-below-timeout')
   const scope = ['Queue', 'Orders', 'Handler', 'Queue']
   t.strictSame(scopes, [scope, scope], 'both problems must be accepted')
-  t.end()
-})
-
-test('an acceptance of what is wrong does not need what was not checked at the same place', (t) => {
-  const open = { ...unknown('x'), id: 'added by a macro' }
-  const [{ finding, scopes } = {}, ...more] = detect(
-    modelOf([
-      mappingOf({ reportBatchItemFailures: open, queue: queueOf({ redrive: absent, isDeadLetterQueue: true }) }),
-      mappingOf({
-        id: 'Others',
-        batchSize: open,
-        function: functionOf({ id: 'Other' }),
-        queue: queueOf({ id: 'Second', redrive: absent, isDeadLetterQueue: true }),
-      }),
-    ]),
-  )
-  t.strictSame(more, [])
-  t.equal(finding?.rule, 'report-batch-item-failures')
-  t.notMatch(finding?.message, 'It applies to')
-  t.strictSame(scopes, [['Orders', 'Orders', 'Handler', 'Queue']])
   t.end()
 })
 
@@ -116,14 +98,13 @@ test('what is not known for two reasons is two findings', (t) => {
   t.end()
 })
 
-test('a macro makes several settings unknown: the warning also names those that are not checked', (t) => {
+test('a macro makes several settings unknown: a warning, and what was not checked', (t) => {
   const mapping = mappingOf({ reportBatchItemFailures: unknown('x', AT), batchSize: unknown('x', AT) })
   const window = unknown('y', AT)
-  const [finding, ...more] = check(modelOf([{ ...mapping, window, queue: queueOf({ id: 'Q' }) }, mapping]))
+  const [first, second, ...more] = check(modelOf([{ ...mapping, window, queue: queueOf({ id: 'Q' }) }, mapping]))
   t.strictSame(more, [])
-  t.equal(finding?.rule, 'report-batch-item-failures')
-  t.match(finding?.message, /^It is not known whether ReportBatchItemFailures is on: x\. /)
-  t.match(finding?.message, /messages\. Also not checked: BatchSize, MaximumBatchingWindowInSeconds\.$/)
+  t.match(first, { rule: 'report-batch-item-failures', message: /^It is not known whether / })
+  t.equal(second?.message, 'Not checked: BatchSize, MaximumBatchingWindowInSeconds. Reason: x.')
   t.end()
 })
 

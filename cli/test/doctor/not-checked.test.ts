@@ -1,9 +1,9 @@
 // What is listed as not checked, for mappings that are written as a model, without a template.
 import { test } from 'tap'
-import { check } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { otherVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, unknown } from '../../src/model/setting.ts'
+import { check } from '../support/doctor.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
 /** The findings of this rule: the resource, the message without its first words, and the fix. */

@@ -1,9 +1,10 @@
 // Defects that lose messages or stall a queue, planted in one clean template, in each format that doctor reads.
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { check, type Finding } from '../../src/doctor/check.ts'
+import type { Finding } from '../../src/doctor/check.ts'
 import { readStacks } from '../../src/doctor/inputs.ts'
 import { findingsDeployed } from '../support/deployed.ts'
+import { check } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
 import { concurrency, fifo, filters } from '../support/rule-cases.ts'
 import { type Change, cloudFormation, findingsIn, getAtt, sam, serverlessPackage } from '../support/templates.ts'
