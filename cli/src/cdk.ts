@@ -161,19 +161,20 @@ function withConstructs(input: Input, stacks: AppStacks): Input {
   return read ? { ...input, syntax: 'cdk', read: (parameters) => ({ ...read(parameters), constructOf }) } : input
 }
 
-function linkTo(rule: string): Record<string, string> {
-  const help = pageOfRule(rule)
-  return help === undefined ? {} : { help }
+/** The pages on a finding, without those that this package does not know. */
+function pagesOf(pages: { source?: string | undefined; help?: string | undefined }): Record<string, string> {
+  return JSON.parse(JSON.stringify(pages))
 }
 
-function toViolation({ rule, severity, resource, message, fix, set, source, file }: Finding, stacks: AppStacks) {
+function toViolation(finding: Finding, stacks: AppStacks): PolicyViolation {
+  const { rule, severity, resource, message, fix, set, source, help, file } = finding
   const violating = resourceOf(resource, file, stacks)
   return {
     ruleName: rule,
     severity,
     description: violating.resourceLogicalId === undefined ? `${resource}: ${message}` : message,
     fix: set === undefined ? fix : `Set ${set}. In the template: ${fix}`,
-    ruleMetadata: { ...(source === undefined ? {} : { source }), ...linkTo(rule) },
+    ruleMetadata: pagesOf({ source, help }),
     violatingResources: [violating],
   }
 }
@@ -218,7 +219,7 @@ function notChecked(severity: string, description: string, constructPath = ''): 
     ruleName: id,
     severity,
     description,
-    ruleMetadata: { source, ...linkTo(id) },
+    ruleMetadata: pagesOf({ source, help: pageOfRule(id) }),
     violatingResources: [{ constructPath, locations: [] }],
   }
 }
