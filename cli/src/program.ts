@@ -289,25 +289,22 @@ export async function main(argv: readonly string[], version: string): Promise<nu
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows all commands and options)')
-  const localProgram = localCommand()
-    .copyInheritedSettings(program)
-    .action(async (handler: string, flags: LocalFlags) => {
-      // Imported here, because it loads the SDK, which --help does not need.
-      const { local } = await import('./local/command/local.ts')
-      code = await local(handler, flags)
-    })
-  const doctorProgram = doctorCommand()
-    .copyInheritedSettings(program)
-    .action(async (inputs: string[], flags: DoctorFlags) => {
-      const { doctor } = await import('./doctor/doctor.ts')
-      code = await doctor(inputs, flags)
-    })
-  const tuneProgram = tuneCommand()
-    .copyInheritedSettings(program)
-    .action(async (handler: string, flags: TuneFlags) => {
-      const { tune } = await import('./tune/tune.ts')
-      code = await tune(handler, flags)
-    })
-  await program.addCommand(localProgram).addCommand(doctorProgram).addCommand(tuneProgram).parseAsync(argv)
+  function add<Input, Flags>(command: Command, run: (input: Input, flags: Flags) => Promise<number>): void {
+    const action = async (input: Input, flags: Flags) => {
+      code = await run(input, flags)
+    }
+    program.addCommand(command.copyInheritedSettings(program).action(action))
+  }
+  // Imported here, because it loads the SDK, which --help does not need.
+  add(localCommand(), async (handler: string, flags: LocalFlags) => {
+    return (await import('./local/command/local.ts')).local(handler, flags)
+  })
+  add(doctorCommand(), async (inputs: string[], flags: DoctorFlags) => {
+    return (await import('./doctor/doctor.ts')).doctor(inputs, flags)
+  })
+  add(tuneCommand(), async (handler: string, flags: TuneFlags) => {
+    return (await import('./tune/tune.ts')).tune(handler, flags)
+  })
+  await program.parseAsync(argv)
   return code
 }
