@@ -154,18 +154,6 @@ for (const [title, accept, message, fix] of [
     `There is no rule ${RULE}s to accept for Handler`,
     'Correct the name.',
   ],
-  [
-    'of a rule that does not exist, and is not misspelled',
-    { 'no-such-rule': 'agreed' },
-    'There is no rule no-such-rule to accept for Handler',
-    'Correct the name.',
-  ],
-  [
-    'of a setting that could not be checked, of which there is none',
-    { 'not-checked': 'agreed' },
-    'There is no finding not-checked of Handler to accept',
-    'Remove the acceptance, or correct its resource.',
-  ],
 ] as const) {
   test(`an acceptance ${title} is a warning, and accepts nothing`, async (t) => {
     const result = await run(t, withMetadata(sam(OFF), 'Handler', accept))
@@ -214,16 +202,6 @@ test('a finding that applies to several resources needs an acceptance for each',
   t.strictSame(await found('Globals'), [])
 })
 
-test('an address of Terraform with = in its key', async (t) => {
-  const state = terraformState(OFF)
-  for (const resource of state.values.root_module.resources) {
-    if (resource.type === 'aws_lambda_event_source_mapping') resource.address += '["a=b"]'
-  }
-  const result = await run(t, state, { accept: [`${RULE}@aws_lambda_event_source_mapping.orders["a=b"]=a = b`] })
-  t.strictSame([result.code, result.findings], [0, []])
-  t.strictSame(result.accepted, [`${RULE} aws_lambda_event_source_mapping.orders["a=b"] a = b`])
-})
-
 for (const [text, acceptance] of [
   ['a-rule@Queue=agreed', { rule: 'a-rule', resource: 'Queue', reason: 'agreed' }],
   ['  a-rule@ Queue = agreed = yes ', { rule: 'a-rule', resource: 'Queue', reason: 'agreed = yes' }],
@@ -265,13 +243,6 @@ test('a file has an acceptance on each line, and comments; the flags come first'
     { rule: 'c', resource: 'Q', reason: 'z', place: { file: two, line: 1 } },
   ])
   t.strictSame(readAcceptances(), [])
-  t.end()
-})
-
-test('a line of a file that is not an acceptance is refused', (t) => {
-  const file = join(filesIn(t, { one: 'a@Q=x\na # b\n' }), 'one')
-  const message = '--accept-file a # b: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed'
-  t.throws(() => readAcceptances([], [file]), { name: 'UsageError', message })
   t.end()
 })
 

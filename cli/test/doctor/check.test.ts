@@ -1,13 +1,12 @@
 // How the problems of several mappings and rules become findings, for mappings that are written as a model.
 import { test } from 'tap'
 import { detect as detectIn } from '../../src/doctor/check.ts'
-import { NOT_CHECKED } from '../../src/doctor/not-checked.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
-import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { check as checkInput } from '../support/doctor.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
-import { cloudFormation, findingsIn, ids } from '../support/templates.ts'
+import { ids } from '../support/templates.ts'
 
 const AT = { line: 5, column: 3 }
 const BELOW = { line: 6, column: 3 }
@@ -214,38 +213,4 @@ test('a mapping of another function that reads the queue is compared, but not ch
   t.strictSame(found([other]), ['shared-queue Queue'])
   t.strictSame(found([{ ...other, queue: queueOf({ id: 'Others' }) }]), [])
   t.end()
-})
-
-test('a value that AWS rejects is not listed as not checked', (t) => {
-  const batchSize = invalid('it is wrong', 'Correct it.', AT)
-  t.strictSame(
-    check(modelOf([mappingOf({ batchSize })])).map(({ message }) => message),
-    ['BatchSize: it is wrong. AWS rejects this value. Checks that depend on it were skipped.'],
-  )
-  t.end()
-})
-
-test('what could not be checked: what it is, and a page of AWS', (t) => {
-  t.strictSame(NOT_CHECKED, {
-    id: 'not-checked',
-    severity: 'info',
-    why: '',
-    source: 'https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html',
-  })
-  t.end()
-})
-
-test('nested stacks that are not read are one finding', async (t) => {
-  const stack = { Type: 'AWS::CloudFormation::Stack', Properties: {} }
-  const findings = await findingsIn(t, cloudFormation({ resources: { One: stack, Two: stack } }))
-  t.strictSame(
-    findings.map(({ rule, resource, message }) => [rule, resource, message]),
-    [
-      [
-        'not-checked',
-        'One',
-        'Not checked: this item. Reason: its resources are in a separate template. It applies to One, Two.',
-      ],
-    ],
-  )
 })

@@ -206,15 +206,3 @@ test('a value that AWS rejects is an error, and not listed', (t) => {
   )
   t.end()
 })
-
-test('resources that could not be read: all of it or a part, with the fix of the resource', (t) => {
-  const unreadResources = [
-    { id: 'A', unreadReason: 'x' },
-    { id: 'B', what: 'whether it reads SQS', unreadReason: 'x', fix: 'Apply the plan.' },
-  ]
-  t.strictSame(listed([], { unreadResources }), [
-    ['A', 'this item. Reason: x.', 'Check the deployed function with --function NAME.'],
-    ['B', 'whether it reads SQS. Reason: x.', 'Apply the plan.'],
-  ])
-  t.end()
-})
