@@ -7,7 +7,7 @@ import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { CONFIGURATION, isOfSst, refuseConfiguration } from '../template/other-tools.ts'
 import { parametersOf, parseTemplate, readModel, type Template } from '../template/read-template.ts'
-import { parseTerraformJson, type TerraformJson } from '../terraform/plan.ts'
+import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 import type { Presentation } from './presentation.ts'
 
@@ -40,11 +40,7 @@ export function errorText(name: string, error: unknown): string {
 
 function parse(name: string, text: string): Input {
   const shown = parseTerraformJson(name, text)
-  if (shown) return ofPlan(name, shown)
-  return ofTemplate(parseTemplate(name, text))
-}
-
-function ofPlan(name: string, shown: TerraformJson): Input {
+  if (!shown) return ofTemplate(parseTemplate(name, text))
   const kind = shown.planned_values === undefined ? 'state' : 'plan'
   return { name, kind, syntax: 'terraform', read: () => readPlan(shown) }
 }

@@ -2,7 +2,7 @@ import { type Mapping, provisionedOf } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
 import { formatNumber, joinNames } from '../shared/format.ts'
-import { LAMBDA_API, LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, type Rule } from './rule.ts'
+import { LAMBDA_API, LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
 /** The numbers of the page at `SCALING`, and of that on ProvisionedPollerConfig. */
@@ -84,9 +84,8 @@ function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[
   ])
 }
 
-export const CONCURRENCY_RULES: readonly Rule[] = [
-  {
-    id: 'concurrency-and-provisioned',
+export const CONCURRENCY_RULES = rulesOf({
+  'concurrency-and-provisioned': {
     severity: 'error',
     why: 'Lambda rejects the mapping: in provisioned mode, the number of pollers limits the concurrency.',
     source: SCALING,
@@ -96,8 +95,7 @@ export const CONCURRENCY_RULES: readonly Rule[] = [
       return problem(mapping, mapping.maximumConcurrency, what, 'Remove ScalingConfig.')
     },
   },
-  {
-    id: 'poller-range',
+  'poller-range': {
     severity: 'error',
     why: 'Lambda rejects the mapping.',
     source: `${LAMBDA_API}/API_ProvisionedPollerConfig.html`,
@@ -109,8 +107,7 @@ export const CONCURRENCY_RULES: readonly Rule[] = [
       return problem(mapping, mapping.minimumPollers, what, fix, [MAPPING_SETTINGS.minimumPollers, most])
     },
   },
-  {
-    id: 'concurrency-above-reserved',
+  'concurrency-above-reserved': {
     severity: 'error',
     why: THROTTLED,
     source: SCALING,
@@ -137,8 +134,7 @@ export const CONCURRENCY_RULES: readonly Rule[] = [
       return { ...raise, fix, set: [row, value] }
     },
   },
-  {
-    id: 'reserved-concurrency',
+  'reserved-concurrency': {
     severity: 'warning',
     why: THROTTLED,
     source: SCALING,
@@ -154,4 +150,4 @@ export const CONCURRENCY_RULES: readonly Rule[] = [
       return [{ ...raiseReserved(mapping, what, needed), severity: 'error', why }, ...limited]
     },
   },
-]
+})

@@ -4,7 +4,7 @@ import { type Setting, valueIn } from '../model/setting.ts'
 import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { joinNames } from '../shared/format.ts'
 import { isObject } from '../shared/json.ts'
-import { LAMBDA_GUIDE, type Problem, patternsOf, problem, type Rule, runningWith } from './rule.ts'
+import { LAMBDA_GUIDE, type Problem, patternsOf, problem, rulesOf, runningWith } from './rule.ts'
 
 const FILTERING = `${LAMBDA_GUIDE}/with-sqs-filtering.html`
 /**
@@ -54,9 +54,8 @@ function mayMatchEnvelope(pattern: Setting<Pattern>): boolean {
   )
 }
 
-export const FILTER_RULES: readonly Rule[] = [
-  {
-    id: 'filter-pattern',
+export const FILTER_RULES = rulesOf({
+  'filter-pattern': {
     severity: 'error',
     why: 'Lambda rejects such a filter, or deletes all messages that match no other filter of the mapping.',
     source: FILTERING,
@@ -68,8 +67,7 @@ export const FILTER_RULES: readonly Rule[] = [
         return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${error}`, fix)]
       }),
   },
-  {
-    id: 'filter-criteria',
+  'filter-criteria': {
     severity: 'info',
     why: 'The function does not receive these messages, and they do not go to the dead-letter queue.',
     source: FILTERING,
@@ -88,8 +86,7 @@ export const FILTER_RULES: readonly Rule[] = [
       return problem(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
     },
   },
-  {
-    id: 'competing-filters',
+  'competing-filters': {
     severity: 'error',
     isOfQueue: true,
     why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
@@ -103,8 +100,7 @@ export const FILTER_RULES: readonly Rule[] = [
       return problem(mapping.queue, undefined, what, fix)
     },
   },
-  {
-    id: 'sns-envelope-filter',
+  'sns-envelope-filter': {
     severity: 'error',
     why: 'The body of such a message is the JSON of SNS, with keys such as Message. No filter matches it, so Lambda deletes every message of the topic.',
     source: FILTERING,
@@ -131,4 +127,4 @@ export const FILTER_RULES: readonly Rule[] = [
       ]
     },
   },
-]
+})

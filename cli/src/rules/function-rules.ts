@@ -2,7 +2,7 @@ import type { Call } from '../code-search/search.ts'
 import type { LambdaFunction } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
-import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, type Rule } from './rule.ts'
+import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
 /** Whether `require()` of an ES module fails in the function. */
 function refusesRequire({ runtime, nodeOptions }: LambdaFunction): boolean {
@@ -30,9 +30,8 @@ function allows(pattern: string, action: string): boolean {
   return rest.length === 0 ? text === start : text.startsWith(start)
 }
 
-export const FUNCTION_RULES: readonly Rule[] = [
-  {
-    id: 'unused-failure-settings',
+export const FUNCTION_RULES = rulesOf({
+  'unused-failure-settings': {
     severity: 'warning',
     why: 'Only asynchronous invocations use it. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
@@ -47,8 +46,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       })
     },
   },
-  {
-    id: 'missing-permission',
+  'missing-permission': {
     severity: 'warning',
     why: 'SQS denies the call, so failed messages are neither delayed nor sent to the dead-letter queue by the function.',
     source: `${LAMBDA_GUIDE}/lambda-intro-execution-role.html`,
@@ -64,8 +62,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       })
     },
   },
-  {
-    id: 'memory-for-sqs',
+  'memory-for-sqs': {
     severity: 'warning',
     why: 'CPU grows with the memory. With less of it, the first call of SQS can take longer than the time that a batch has left.',
     source: `${LAMBDA_GUIDE}/configuration-memory.html`,
@@ -79,8 +76,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       return problem(lambdaFunction, memory, what, fix, [FUNCTION_SETTINGS.memory, MEMORY_FOR_SQS])
     },
   },
-  {
-    id: 'tenant-isolation',
+  'tenant-isolation': {
     severity: 'error',
     why: 'SQS messages have no tenant, so SQS cannot invoke the function. Of all event sources, only API Gateway can.',
     source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
@@ -92,8 +88,7 @@ export const FUNCTION_RULES: readonly Rule[] = [
       return problem(lambdaFunction, lambdaFunction.tenantIsolation, what, fix)
     },
   },
-  {
-    id: 'commonjs-handler',
+  'commonjs-handler': {
     severity: 'error',
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
@@ -111,4 +106,4 @@ export const FUNCTION_RULES: readonly Rule[] = [
       return { ...found, what: `${what}, and NODE_OPTIONS is not known: ${reason}`, severity: 'warning' }
     },
   },
-]
+})

@@ -5,7 +5,7 @@ import { valueIn } from '../model/setting.ts'
 import { MAPPING_SETTINGS } from '../model/settings.ts'
 import { formatNumber } from '../shared/format.ts'
 import { MAX_CONCURRENCY } from './concurrency-rules.ts'
-import { formatSeconds, isFifo, LAMBDA_API, LAMBDA_GUIDE, numberIn, type Problem, problem, type Rule } from './rule.ts'
+import { formatSeconds, isFifo, LAMBDA_API, LAMBDA_GUIDE, numberIn, type Problem, problem, rulesOf } from './rule.ts'
 
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 
@@ -26,9 +26,8 @@ function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string)
   return { what, why, fix: `Let the code report the messages that failed. ${fix}`, severity }
 }
 
-export const MAPPING_RULES: readonly Rule[] = [
-  {
-    id: 'report-batch-item-failures',
+export const MAPPING_RULES = rulesOf({
+  'report-batch-item-failures': {
     severity: 'error',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
@@ -49,8 +48,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       return { ...found, ...offWith(mapping, evidenceOf(mapping.function), off, fix) }
     },
   },
-  {
-    id: 'stream-setting',
+  'stream-setting': {
     severity: 'error',
     why: 'Lambda rejects the mapping: only streams have this setting.',
     source: `${LAMBDA_API}/API_CreateEventSourceMapping.html`,
@@ -59,8 +57,7 @@ export const MAPPING_RULES: readonly Rule[] = [
         return problem(mapping, setting, `The mapping of a queue sets ${name}`, `Remove ${name}.`)
       }),
   },
-  {
-    id: 'fifo-batch-size',
+  'fifo-batch-size': {
     severity: 'error',
     why: 'Lambda rejects the mapping: a batch from a FIFO queue has at most 10 records.',
     source: PARAMETERS,
@@ -71,8 +68,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       return problem(mapping, batchSize, what, 'Set BatchSize to at most 10.', [MAPPING_SETTINGS.batchSize, 10])
     },
   },
-  {
-    id: 'batch-needs-window',
+  'batch-needs-window': {
     severity: 'error',
     why: 'Lambda rejects a batch size above 10 without a batching window.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
@@ -84,8 +80,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       return problem(mapping, window, what, fix, [MAPPING_SETTINGS.window, 1])
     },
   },
-  {
-    id: 'fifo-window',
+  'fifo-window': {
     severity: 'error',
     why: 'Lambda rejects the mapping: a FIFO queue cannot have a batching window.',
     source: PARAMETERS,
@@ -96,8 +91,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       return problem(mapping, window, what, 'Remove MaximumBatchingWindowInSeconds.', [MAPPING_SETTINGS.window, 0])
     },
   },
-  {
-    id: 'disabled-mapping',
+  'disabled-mapping': {
     severity: 'info',
     why: 'Lambda does not receive the messages. They wait in the queue until they expire.',
     source: PARAMETERS,
@@ -106,8 +100,7 @@ export const MAPPING_RULES: readonly Rule[] = [
       return problem(mapping, mapping.runs, 'The mapping is disabled', 'Make sure that this is intended.')
     },
   },
-  {
-    id: 'quota',
+  quota: {
     severity: 'info',
     why: 'Without a higher quota, Lambda rejects the mapping.',
     source: `${LAMBDA_GUIDE}/services-sqs-scaling.html`,
@@ -125,4 +118,4 @@ export const MAPPING_RULES: readonly Rule[] = [
       return { ...problem(mapping, undefined, what, fix), position: filters.position, source }
     },
   },
-]
+})

@@ -12,6 +12,7 @@ import {
   type Problem,
   problem,
   type Rule,
+  rulesOf,
   runningWith,
   SQS,
 } from './rule.ts'
@@ -56,14 +57,29 @@ function strictest(mappings: readonly Mapping[], numberOf: (mapping: Mapping) =>
   )
 }
 
-/** The problem, with a fix that suits all functions of the queue: a queue has only one visibility timeout. */
-function raiseVisibilityTimeout({ ofQueue }: Context, what: string): Problem {
-  const mapping = strictest(ofQueue, recommended)
+/** A visibility timeout below a number of a mapping. The fix suits all mappings: a queue has only one timeout. */
+function tooVisible(
+  { ofQueue }: Context,
+  numberOf: (mapping: Mapping) => number,
+  nameOf: (mapping: Mapping) => string,
+): Problem | undefined {
+  const mapping = strictest(ofQueue, numberOf)
   const { queue } = mapping
-  const seconds = recommended(mapping)
-  const fix = `Set VisibilityTimeout to ${seconds}.`
-  const found = problem(queue, queue.visibilityTimeout, what, fix, [QUEUE_SETTINGS.visibilityTimeout, seconds])
+  const { visibilityTimeout } = queue
+  if (!(numberIn(visibilityTimeout) < numberOf(mapping))) return undefined
+  const seconds = recommended(strictest(ofQueue, recommended))
+  const what = `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below ${nameOf(mapping)}`
+  const set = [QUEUE_SETTINGS.visibilityTimeout, seconds] as const
+  const found = problem(queue, visibilityTimeout, what, `Set VisibilityTimeout to ${seconds}.`, set)
   return { ...found, strictness: seconds }
+}
+
+function nameOfTimeout({ function: { id, timeout } }: Mapping): string {
+  return `the timeout of ${id} (${formatSeconds(timeout)})`
+}
+
+function nameOfRecommended(mapping: Mapping): string {
+  return `6 times ${nameOfTimeout(mapping)} plus the batching window (${formatNumber(windowOf(mapping))} s)`
 }
 
 /** `4 days`, or a number of seconds. */
@@ -104,38 +120,20 @@ function timeOf(seconds: number): string {
   return seconds < 7200 ? countOf(Math.floor(seconds / 60), 'minute') : countOf(Math.floor(seconds / 3600), 'hour')
 }
 
-const RULES: readonly Omit<Rule, 'isOfQueue'>[] = [
-  {
-    id: 'visibility-below-timeout',
+export const QUEUE_RULES = rulesOf({
+  'visibility-below-timeout': {
     severity: 'error',
     why: 'Lambda rejects the mapping: SQS could redeliver a message while the function still processes it.',
     source: CONFIGURE,
-    check: ({ queue }, context) => {
-      const { visibilityTimeout } = queue
-      const { id, timeout } = strictest(context.ofQueue, timeoutOf).function
-      if (!(numberIn(visibilityTimeout) < numberIn(timeout))) return undefined
-      const below = `is below the timeout of ${id} (${formatSeconds(timeout)})`
-      return raiseVisibilityTimeout(context, `The visibility timeout (${formatSeconds(visibilityTimeout)}) ${below}`)
-    },
+    check: (_, context) => tooVisible(context, timeoutOf, nameOfTimeout),
   },
-  {
-    id: 'visibility-headroom',
+  'visibility-headroom': {
     severity: 'warning',
     why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
     source: CONFIGURE,
-    check: ({ queue }, context) => {
-      const { visibilityTimeout } = queue
-      const mapping = strictest(context.ofQueue, recommended)
-      if (!(numberIn(visibilityTimeout) < recommended(mapping))) return undefined
-      const { id, timeout } = mapping.function
-      const below =
-        `is below 6 times the timeout of ${id} (${formatSeconds(timeout)}) ` +
-        `plus the batching window (${formatNumber(windowOf(mapping))} s)`
-      return raiseVisibilityTimeout(context, `The visibility timeout (${formatSeconds(visibilityTimeout)}) ${below}`)
-    },
+    check: (_, context) => tooVisible(context, recommended, nameOfRecommended),
   },
-  {
-    id: 'short-retention',
+  'short-retention': {
     severity: 'error',
     why: 'The message expires before it is received again, so it is lost.',
     source: `${SQS}/APIReference/API_SetQueueAttributes.html`,
@@ -155,8 +153,7 @@ const RULES: readonly Omit<Rule, 'isOfQueue'>[] = [
       return keepLonger(mapping, `${formatNumber(count)} times ${than}`, { severity: 'warning', why })
     },
   },
-  {
-    id: 'shared-queue',
+  'shared-queue': {
     severity: 'warning',
     why: 'Each message goes to only one of these mappings.',
     source: `${LAMBDA_GUIDE}/with-sqs.html`,
@@ -168,8 +165,7 @@ const RULES: readonly Omit<Rule, 'isOfQueue'>[] = [
       return problem(mapping.queue, undefined, what, fix)
     },
   },
-  {
-    id: 'no-redrive-policy',
+  'no-redrive-policy': {
     severity: 'warning',
     why: 'A message that always fails is redelivered until its retention period ends, and is then lost.',
     source: CONFIGURE,
@@ -187,8 +183,7 @@ const RULES: readonly Omit<Rule, 'isOfQueue'>[] = [
       return problem(queue, queue.redrive, 'The queue has no redrive policy', fix)
     },
   },
-  {
-    id: 'max-receive-count',
+  'max-receive-count': {
     severity: 'warning',
     why: 'Throttled and unfinished batches also count as receives, so valid messages can be dead-lettered.',
     source: CONFIGURE,
@@ -205,8 +200,7 @@ const RULES: readonly Omit<Rule, 'isOfQueue'>[] = [
       return usesBackoff ? { ...found, source: pageOf('outages.md') ?? CONFIGURE } : found
     },
   },
-  {
-    id: 'dead-letter-retention',
+  'dead-letter-retention': {
     severity: 'warning',
     why: 'The retention period includes the time in a standard source queue, so a message can expire as soon as it is dead-lettered.',
     source: `${SQS}/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html`,
@@ -223,6 +217,4 @@ const RULES: readonly Omit<Rule, 'isOfQueue'>[] = [
       return problem(deadLetterQueue, deadLetterQueue.retention, what, fix, set)
     },
   },
-]
-
-export const QUEUE_RULES: readonly Rule[] = RULES.map((rule) => ({ ...rule, isOfQueue: true }))
+}).map((rule): Rule => ({ ...rule, isOfQueue: true }))

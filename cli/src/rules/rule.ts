@@ -59,6 +59,11 @@ export interface Rule {
   check: (mapping: Mapping, context: Context) => Problem | Problem[] | undefined
 }
 
+/** The rules of a table, in which each has its id as its key. */
+export function rulesOf(table: Readonly<Record<string, Omit<Rule, 'id'>>>): readonly Rule[] {
+  return Object.entries(table).map(([id, rule]) => ({ id, ...rule }))
+}
+
 export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
 export const LAMBDA_API = 'https://docs.aws.amazon.com/lambda/latest/api'
 export const SQS = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest'
