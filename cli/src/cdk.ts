@@ -49,7 +49,7 @@ interface AppStack {
 /** The stacks of an app, by the names that `doctor` gives them. */
 type AppStacks = ReadonlyMap<string, AppStack>
 
-/** Checks the stacks of an app as `bounded-sqs-batch doctor` does. Add it with `Validations.of(app).addPlugins()`. */
+/** Checks the stacks of an app as `doctor` does. Add it with `Validations.of(app).addPlugins()`. */
 export class SqsBatchDoctor implements IPolicyValidationPlugin {
   readonly name = 'bounded-sqs-batch'
   readonly version = MANIFEST.version
@@ -126,7 +126,7 @@ function readApp(folder: string, templatePaths: readonly string[]): Input[] {
   return inputs
 }
 
-/** Reads the construct tree, because the CDK writes paths of constructs into templates only if its CLI runs the app. */
+/** Reads the construct tree: the CDK writes paths into templates only if its CLI runs the app. */
 function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
   const stacks = new Map<string, AppStack>()
   for (const construct of app.node.findAll()) {
@@ -141,8 +141,8 @@ function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
 }
 
 /**
- * The CDK does not bundle functions for commands that need no code, such as `cdk ls`, nor in stacks that `--exclusively`
- * leaves out. Their code cannot be searched, and they are not deployed.
+ * The CDK does not bundle functions for commands that need no code, such as `cdk ls`, nor in stacks that
+ * `--exclusively` leaves out. Their code cannot be searched, and they are not deployed.
  */
 function isSelected(stack: Stack): boolean {
   const { nestedStackParent: parent } = stack
@@ -180,8 +180,8 @@ function toViolation(finding: Finding, stacks: AppStacks): PolicyViolation {
 }
 
 /**
- * The resource of a finding. If a stack does not have it, such as a queue that is only known by its ARN, it is the stack.
- * The option `accept` belongs to no stack.
+ * The resource of a finding. If a stack does not have it, such as a queue that is only known by its ARN, it
+ * is the stack. The option `accept` belongs to no stack.
  */
 function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViolatingResource {
   const key = stackKey(file)
@@ -194,8 +194,8 @@ function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViola
 }
 
 /**
- * The CDK hides the findings of stacks that a command does not select, and `cdk synth` without arguments selects no stack
- * of a stage. So an error in a stage is also an error of the app.
+ * The CDK hides the findings of stacks that a command does not select, and `cdk synth` without arguments
+ * selects no stack of a stage. So an error in a stage is also an error of the app.
  */
 function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks): PolicyViolation[] {
   const files = failing.flatMap(({ file = folder }) => (dirname(file) === folder ? [] : file))

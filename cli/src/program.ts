@@ -279,7 +279,7 @@ export function tuneCommand() {
     .addHelpText('after', TUNE_EXAMPLES)
 }
 
-/** Parses the arguments, runs the command, and returns the exit code. The parser prints its own usage errors. */
+/** Parses the arguments, runs the command, and returns the exit code. The parser prints usage errors. */
 export async function main(argv: readonly string[], version: string): Promise<number> {
   let code = 0
   const program = new Command('bounded-sqs-batch')

@@ -32,7 +32,7 @@ export function sourceAt(folder: string, path: string): string | undefined {
   return source ?? (rest.length > 0 ? sourceAt(folder, rest.join('/')) : undefined)
 }
 
-/** The local files that a script imports or re-exports. A local package without a known entry is its folder. */
+/** The local files that a script imports or re-exports. Of a package without a known entry, its folder. */
 export function importsOf(file: string, text: string, read: ReadFolders): string[] {
   const folder = dirname(file)
   const names = new Set(Array.from(text.matchAll(IMPORT), ([, name]) => String(name)))

@@ -29,12 +29,13 @@ function endAt(text: string, at: number, unclosed: Map<string, number>): number 
   }
   if (at < (unclosed.get(first) ?? 0)) return -1
   const end = endOf(ENDINGS[first], text, at + 1)
-  // Up to the end of the line, no quote of this kind closes a text. Searching from each of them would take too long.
+  // Up to the end of the line, no quote of this kind closes a text. Searching from each of them would take
+  // too long.
   if (end === -1) unclosed.set(first, first === '`' ? text.length : (text.indexOf('\n', at) + 1 || text.length + 1) - 1)
   return end
 }
 
-/** JavaScript or TypeScript without comments and texts. Keys of objects and the names of imported modules stay. */
+/** JavaScript or TypeScript without comments and texts. Keys of objects and names of modules stay. */
 export function withoutCommentsAndTexts(text: string): string {
   const unclosed = new Map<string, number>()
   let code = ''

@@ -12,7 +12,7 @@ export const ACCEPTANCE = {
   why: 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.',
 } as const
 
-/** `<rule>@<resource>=<reason>`. The resource can contain `=` in brackets, as in `aws_sqs_queue.queue["a=b"]`. */
+/** `<rule>@<resource>=<reason>`. The resource can have `=` in brackets: `aws_sqs_queue.queue["a=b"]`. */
 const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
 
 function parse(text: string, option: string): Acceptance {
@@ -41,8 +41,8 @@ export interface Acceptable {
 }
 
 /**
- * Identifies an acceptance. Each stack of a CDK app that uses a resource of another stack reads its acceptances, and
- * puts the name of the other stack and a slash before its id.
+ * Identifies an acceptance. Each stack of a CDK app that uses a resource of another stack reads its
+ * acceptances, and puts the name of the other stack and a slash before its id.
  */
 function keyOf({ rule, resource, reason, place }: Acceptance): string {
   if (place === undefined) return JSON.stringify([rule, resource, reason])

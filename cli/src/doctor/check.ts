@@ -18,13 +18,13 @@ export interface Finding {
   rule: string
   severity: Severity
   /**
-   * Its logical id in a template, its address in Terraform, or its name if it is deployed. `Globals` if that section of
-   * SAM sets the value.
+   * Its logical id in a template, its address in Terraform, or its name if it is deployed. `Globals` if
+   * that section of SAM sets the value.
    */
   resource: string
   message: string
   fix: string
-  /** The new value in the syntax of the input: `VisibilityTimeout: 361`. Missing if the fix is no new value. */
+  /** The new value in the syntax of the input: `VisibilityTimeout: 361`. Missing if there is none. */
   set?: string | undefined
   /** The page that documents it. Missing for an acceptance, if this package does not know its address. */
   source?: string | undefined
@@ -47,7 +47,7 @@ export interface Detected {
   scopes: readonly (readonly string[])[]
 }
 
-/** If one setting breaks several rules, its finding shows the most severe one, and of these the first in this list. */
+/** If a setting breaks several rules, its finding shows the most severe one, and of these the first one here. */
 export const RULES: readonly Rule[] = [
   ...MAPPING_RULES,
   ...CONCURRENCY_RULES,
@@ -71,8 +71,9 @@ export interface ReadInput extends Presentation {
 type RuleProblem = Problem & { rule: Omit<Rule, 'check'>; severity: Severity; mapping?: Mapping | undefined }
 
 /**
- * Problems with the same identity belong to the same setting. A setting that is not set has no identity, and nor have
- * problems without a setting: their texts identify them. What was not checked is no problem of the setting.
+ * Problems with the same identity belong to the same setting. A setting that is not set has no identity,
+ * and nor have problems without a setting: their texts identify them. What was not checked is no problem of
+ * the setting.
  */
 function identity({ rule, resource, setting, what, reason }: RuleProblem): string {
   const id = (setting && idOf(setting)) ?? `${rule.id} ${resource.id} ${what} ${reason}`
@@ -111,7 +112,8 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
     file,
     line: file === undefined ? undefined : (place?.line ?? 1),
   }
-  // A finding is accepted for all that is wrong with the setting, also for instances with a less severe problem.
+  // A finding is accepted for all that is wrong with the setting, also for instances with a less severe
+  // problem.
   return { finding, scopes: group.map((problem) => scopeOf(problem, input.model)) }
 }
 
@@ -124,7 +126,8 @@ function scopeOf({ resource, setting, mapping }: RuleProblem, { constructOf }: M
 
 /** What rules can use beside a mapping: the mappings of the same function, and those of the same queue. */
 function contextsIn({ mappings, otherReaders = [] }: Model, more: Pick<Context, 'evidenceOf' | 'strict'>) {
-  // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the queue.
+  // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the
+  // queue.
   const queueOf = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
   const byFunction = Map.groupBy(mappings, (mapping) => ownerOf(mapping.function))
   const byQueue = Map.groupBy([...mappings, ...otherReaders], queueOf)
@@ -160,7 +163,7 @@ function problemsIn({ model, strict }: ReadInput, search: CodeSearch): RuleProbl
   return found
 }
 
-/** One finding for each setting that has a problem, and for all that could not be checked. Errors come first. */
+/** One finding for each setting with a problem, and for all that could not be checked. Errors come first. */
 export function detect(input: ReadInput, search = codeSearch()): Detected[] {
   const problems = problemsIn(input, search)
   const sorted = SEVERITIES.flatMap((severity) => problems.filter((problem) => problem.severity === severity))

@@ -48,7 +48,7 @@ function nothingChecked(model: Model, name: string, isDeployed: boolean): Examin
   return { name, mappings: 0, note, mayHaveMappings: first !== undefined }
 }
 
-/** Identifies a finding about a resource of a stack, which other stacks of the app may use under a longer id. */
+/** Identifies a finding about a resource of a stack. Other stacks may use this resource under a longer id. */
 function placeOf({ finding: { rule, resource, file, line } }: Detected): string {
   return JSON.stringify([rule, resource.split('/').at(-1), file, line])
 }
@@ -80,7 +80,8 @@ export function examine(
     const mappings = model.mappings.length
     if (mappings === 0) return nothingChecked(model, name, isDeployed)
     for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
-    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first one.
+    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the
+    // first one.
     const found = detect({ ...presentation, model, strict }, search)
     const detected = found.filter((one) => one.finding.file === undefined || !places.has(placeOf(one)))
     for (const one of detected) places.add(placeOf(one))

@@ -25,16 +25,18 @@ function mappingsIn(inputs: Examined['inputs']): number {
   return inputs.reduce((sum, { mappings }) => sum + mappings, 0)
 }
 
-/** Why nothing was checked in inputs. Those in which no mapping may be share a line: a folder can have hundreds. */
+/** Why nothing was checked in inputs. Those that surely have no mapping share a line, as there can be many. */
 export function notesOf(inputs: Examined['inputs']): string[] {
-  const noted = inputs.flatMap(({ name, note, mayHaveMappings }) => (note ? { name, note, mayHaveMappings } : []))
-  const [open = [], empty = []] = [true, false].map((isOpen) => noted.filter((one) => one.mayHaveMappings === isOpen))
+  const notes = (isOpen: boolean) =>
+    inputs.flatMap(({ note = '', mayHaveMappings }) => (mayHaveMappings === isOpen ? note : []))
+  const empty = inputs.filter(({ mayHaveMappings }) => mayHaveMappings === false)
+  if (empty.length < 2) return [...notes(true), ...notes(false)]
   const names = joinNames(empty.map(({ name }) => name))
-  const shared = `${empty.length} inputs have no SQS event source mapping, so nothing was checked in them: ${names}`
-  return [...open.map(({ note }) => note), ...(empty.length > 1 ? [shared] : empty.map(({ note }) => note))]
+  const shared = `${empty.length} inputs have no SQS event source mapping, so nothing was checked in them`
+  return [...notes(true), `${shared}: ${names}`]
 }
 
-/** The last lines of the output: the inputs without mappings, the counts, the defaults, and what is never checked. */
+/** The last lines: inputs without mappings, the counts, the defaults, and what is never checked. */
 function summary(report: Examined): string[] {
   const { defaulted, notChecked, inputs } = report
   if (mappingsIn(inputs) === 0) return []
@@ -64,11 +66,12 @@ function linesOf(finding: Finding, stream: NodeJS.WriteStream): string[] {
   return [head, `  Fix: ${fix}`, ...(set === undefined ? [] : [`    ${set}`])]
 }
 
-/** The output for people: the findings, the most severe first, then the pages of AWS on those that are not accepted. */
+/** The output for people: the findings, then the pages of AWS on those that are not accepted. */
 export function formatText(report: Examined, stream: NodeJS.WriteStream): string {
   const open = report.findings.filter(({ accepted }) => accepted === undefined)
   const links = new Set(open.flatMap(({ source }) => source ?? []))
-  const lines = [...report.findings.flatMap((finding) => linesOf(finding, stream)), ...links, ...summary(report)]
+  const findings = report.findings.flatMap((finding) => linesOf(finding, stream))
+  const lines = [...findings, ...links, ...summary(report)]
   return lines.map((line) => wrapWords(line, widthOf(stream), 4)).join('\n')
 }
 
@@ -95,11 +98,11 @@ function inWorkspace(path: string): string {
 const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 
 function encode(text: string, characters: RegExp): string {
-  return text.replaceAll(characters, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`)
+  return text.replaceAll(characters, encodeURIComponent)
 }
 
 /** A workflow command of GitHub Actions. */
-function annotation(level: string, properties: Record<string, string | number | undefined>, lines: unknown[]): string {
+function annotation(level: string, properties: Record<string, unknown>, lines: readonly unknown[]): string {
   const list = Object.entries(properties).flatMap(([key, value]) =>
     value === undefined ? [] : `${key}=${encode(String(value), /[%\r\n:,]/g)}`,
   )
@@ -113,10 +116,12 @@ export function formatGithub(report: Examined): string {
     ...report.inputs.flatMap(({ name, error }) =>
       error === undefined ? [] : annotation('error', { file: inWorkspace(name), title: 'not read' }, [error]),
     ),
-    ...report.findings.map(({ severity, rule, resource, message, fix, set, source, help, file, line, accepted }) => {
+    ...report.findings.map(({ severity, rule, resource, file, line, accepted, ...finding }) => {
+      const { message, fix, set, source, help } = finding
       const place = { file: file && inWorkspace(file), line, title: `${rule}: ${resource}` }
-      if (accepted === undefined) return annotation(COMMANDS[severity], place, [message, fix, set, source, help])
-      return annotation('notice', place, [message, `Accepted: ${accepted}`, source, help])
+      const isOpen = accepted === undefined
+      const texts = isOpen ? [fix, set] : [`Accepted: ${accepted}`]
+      return annotation(isOpen ? COMMANDS[severity] : 'notice', place, [message, ...texts, source, help])
     }),
     ...summary(report),
   ].join('\n')

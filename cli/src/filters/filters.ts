@@ -13,8 +13,8 @@ const TEXT_OPERATORS = new Map<unknown, Operator>([
 ])
 
 /**
- * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda. Each makes a test from
- * its operand. Undefined if AWS rejects the operand, or if nothing would match.
+ * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda. Each makes
+ * a test from its operand. Undefined if AWS rejects the operand, or if nothing would match.
  */
 const OPERATORS = new Map<unknown, Operator>([
   ...TEXT_OPERATORS,
@@ -36,8 +36,9 @@ const OF_EVENTBRIDGE = ['wildcard', 'cidr']
 export type FilterPattern = Record<string, unknown>
 
 /**
- * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern with sorted keys, and without
- * spaces between its parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
+ * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern with sorted keys,
+ * and without spaces between its parts. `error` says why Lambda rejects the filter, or why the filter
+ * matches nothing.
  */
 export type Pattern =
   | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
@@ -47,9 +48,9 @@ class PatternError extends Error {}
 class UnknownOperatorError extends Error {}
 
 /**
- * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, and
- * empty lists. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`. Returns a reason
- * if it is not known whether Lambda accepts the pattern.
+ * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not
+ * lists, and empty lists. It can filter SQS messages only by their body: see the AWS page
+ * `with-sqs-filtering`. Returns a reason if it is not known whether Lambda accepts the pattern.
  */
 export function readPattern(value: unknown): Pattern | { reason: string } {
   try {
@@ -79,8 +80,8 @@ function parse(text: unknown): unknown {
 }
 
 /**
- * Tests whether a message matches at least one filter, by its body. Undefined without filters: Lambda then delivers
- * all messages. `readPattern()` has checked the filters.
+ * Tests whether a message matches at least one filter, by its body. Undefined without filters: Lambda then
+ * delivers all messages. `readPattern()` has checked the filters.
  */
 export function matcherOf(filters: readonly FilterPattern[]): Test<string> | undefined {
   if (filters.length === 0) return undefined
@@ -192,8 +193,8 @@ function comparing(operand: unknown, compare: (text: string, part: string) => bo
 }
 
 /**
- * The operand is a text, a number, a list of only texts or only numbers, or an object with one of the operators for text.
- * This is what event-ruler accepts.
+ * The operand is a text, a number, a list of only texts or only numbers, or an object with one of the
+ * operators for text. This is what event-ruler accepts.
  */
 function anythingBut(operand: unknown): Test | undefined {
   const [name, excluded] = onlyEntry(operand)

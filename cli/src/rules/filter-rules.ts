@@ -8,8 +8,9 @@ import { LAMBDA_GUIDE, type Problem, patternsOf, problem, rulesOf, runningWith }
 
 const FILTERING = `${LAMBDA_GUIDE}/with-sqs-filtering.html`
 /**
- * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all match only
- * text, it also deletes every message whose body is JSON. This is from the AWS page `invocation-eventfiltering`.
+ * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all
+ * match only text, it also deletes every message whose body is JSON. This is from the AWS page
+ * `invocation-eventfiltering`.
  */
 const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
 /** The keys of the JSON in which SNS wraps a message. `Message` is a text, even if the message is JSON. */

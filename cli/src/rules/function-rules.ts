@@ -23,7 +23,7 @@ const NEEDED: Readonly<Record<Call, string>> = {
 /** The memory in megabytes from which a first call of SQS ends in time. */
 const MEMORY_FOR_SQS = 512
 
-/** Whether an action in a policy allows an action. All wildcards in use are at the end: sqs:Send*, sqs:*, *. */
+/** Whether a policy's action allows an action. All wildcards in use are at the end: sqs:Send*, sqs:*, *. */
 function allows(pattern: string, action: string): boolean {
   const [start = '', ...rest] = pattern.toLowerCase().split('*')
   const text = action.toLowerCase()

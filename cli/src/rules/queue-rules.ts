@@ -23,7 +23,7 @@ const DAY_SECONDS = 86_400
 const DEFAULT_RETENTION = 4 * DAY_SECONDS
 const MAX_RETENTION = 14 * DAY_SECONDS
 
-/** The receives that are advised, and with `retryBackoff()` on a standard queue, whose first delays are short. */
+/** The receives that are advised. The first delays of `retryBackoff()` on a standard queue are short. */
 const RECEIVES = { least: 5, advised: 5 }
 const RECEIVES_WITH_BACKOFF = { least: 13, advised: 15 }
 
@@ -57,7 +57,7 @@ function strictest(mappings: readonly Mapping[], numberOf: (mapping: Mapping) =>
   )
 }
 
-/** A visibility timeout below a number of a mapping. The fix suits all mappings: a queue has only one timeout. */
+/** A visibility timeout below a number of a mapping. A queue has only one, so the fix suits all mappings. */
 function tooVisible(
   { ofQueue }: Context,
   numberOf: (mapping: Mapping) => number,

@@ -68,7 +68,7 @@ export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
 export const LAMBDA_API = 'https://docs.aws.amazon.com/lambda/latest/api'
 export const SQS = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest'
 
-/** The number, or NaN if it is not known. Every comparison with NaN is false, so a rule reports nothing then. */
+/** The number, or NaN if it is not known. Comparisons with NaN are false, so a rule reports nothing then. */
 export function numberIn(setting: Setting<number> | undefined): number {
   return setting?.state === 'known' ? setting.value : Number.NaN
 }
@@ -88,8 +88,8 @@ export function ownerOf(lambdaFunction: LambdaFunction): LambdaFunction {
 }
 
 /**
- * The mappings that run under the same condition as this one, itself included. Empty if it is not known that this one
- * runs. Different conditions whose values are not known may exclude each other.
+ * The mappings that run under the same condition as this one, itself included. Empty if it is not known
+ * that this one runs. Different conditions whose values are not known may exclude each other.
  */
 export function runningWith({ runs, condition }: Mapping, ofQueue: readonly Mapping[]): readonly Mapping[] {
   if (valueIn(runs) !== true) return []

@@ -46,7 +46,7 @@ function namedIn(table: Table, resource: Resource | undefined, values: object | 
   })
 }
 
-/** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
+/** All settings of a mapping, its function and its queues, as far as these could be read. */
 export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
   const { function: lambdaFunction, queue, sourceArn } = mapping
   const redrive = valueIn(queue.redrive)

@@ -7,16 +7,16 @@ import { decode } from '../shared/text-file.ts'
 export interface EnvFlags {
   env?: string[]
   /**
-   * Not `--env-file`: Node itself reads a flag of this name, also behind the name of the script. It ends with exit code 9
-   * if there is no such file.
+   * Not `--env-file`: Node itself reads a flag of this name, also behind the name of the script. It ends
+   * with exit code 9 if there is no such file.
    */
   envFrom?: string
   templateEnv?: Record<string, string>
-  /** Variables that the function does not get, not even from the shell, because the template does not set them. */
+  /** Variables that the function does not get, not even from the shell: the template does not set them. */
   notInTemplate?: string[]
 }
 
-/** The environment variables of the function. `--env` overrides `--env-from`, which overrides the template. */
+/** The variables of the function. `--env` overrides `--env-from`, which overrides the template. */
 export function variablesOf({ env = [], envFrom, templateEnv, notInTemplate = [] }: EnvFlags): NodeJS.Dict<string> {
   // Node does not pass a variable without a value to a process.
   const unset = Object.fromEntries(notInTemplate.map((name) => [name, undefined]))

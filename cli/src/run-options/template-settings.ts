@@ -106,8 +106,9 @@ export function useSetting(
 }
 
 /**
- * Reads the settings of a function and its mapping from a template. `isWanted` says whether the run takes a setting from
- * the template. `runSets` names environment variables that the run sets itself. `handlerFile` is the code that runs.
+ * Reads the settings of a function and its mapping from a template. `isWanted` says whether the run takes a
+ * setting from the template. `runSets` names environment variables that the run sets itself. `handlerFile`
+ * is the code that runs.
  */
 export async function readSettings(
   file: string,
@@ -138,8 +139,9 @@ export async function readSettings(
   const { values, templateEnv, usedSettings, notes } = settings
   const rows: (SettingRow & { name: SettingName })[] = rowsOf(mapping)
   for (const row of rows) {
-    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template, too.
-    // With another batch size, this command's default is used, because batches above 10 need a window.
+    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the
+    // template, too. With another batch size, this command's default is used, because batches above 10 need
+    // a window.
     const isWindowOfCommand = row.name === 'window' && values.batchSize === undefined && 'isDefault' in row.setting
     if (isWanted(row.name) && !isWindowOfCommand) useSetting(settings, file, row)
   }
