@@ -59,7 +59,7 @@ export const RULES: readonly Rule[] = [
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
 const MADE_BY_SAM =
-  'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
+  'SqsSubscription has no setting for it. Declare the queue, its subscription, and an event of Type: SQS instead.'
 
 /** A model, and how its findings are shown. */
 export interface ReadInput extends Presentation {

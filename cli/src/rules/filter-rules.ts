@@ -122,7 +122,7 @@ export const FILTER_RULES = rulesOf({
           if (isRaw.state !== 'unknown') return []
           const notKnown = `The filters match the message itself, and it is not known whether SNS wraps the messages of ${id}: ${isRaw.reason}`
           const check = `Make sure that ${id} sets RawMessageDelivery to true, or filter with keys of the envelope of SNS.`
-          const why = 'If it does, no filter matches them, and Lambda deletes every message of the topic.'
+          const why = 'If SNS wraps them, no filter matches them, and Lambda deletes every message of the topic.'
           return [{ ...problem(mapping, undefined, notKnown, check), position, severity: 'info', why }]
         }),
       ]

@@ -17,7 +17,8 @@ function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string)
   const severity = isSingle ? 'info' : 'warning'
   if (missing !== undefined) {
     const what = `${off}, and it is not known whether the function reports failures: ${missing}`
-    return { what, why: 'If it does, Lambda ignores them, and deletes those messages.', severity }
+    const why = 'If the function reports failures, Lambda ignores them, and deletes those messages.'
+    return { what, why, severity }
   }
   const what = `${off}, and the code does not report failures. Searched: ${searched}`
   const why = isSingle

@@ -29,7 +29,7 @@ function wrapLine(line: string, width: number, hanging: number): string {
   for (const word of words) {
     const last = lines.at(-1) ?? ''
     if (length(last) + 1 + length(word) <= width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(indentation + ' '.repeat(hanging) + word)
+    else if (word !== '') lines.push(indentation + ' '.repeat(hanging) + word)
   }
-  return lines.join('\n')
+  return lines.map((one) => one.trimEnd()).join('\n')
 }

@@ -150,7 +150,7 @@ test('a queue that SAM makes: the fix is to declare it, and no value is suggeste
   t.equal(finding?.rule, 'visibility-below-timeout')
   t.equal(
     finding?.fix,
-    'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.',
+    'SqsSubscription has no setting for it. Declare the queue, its subscription, and an event of Type: SQS instead.',
   )
   t.notOk('set' in (finding ?? {}))
   t.end()

@@ -148,6 +148,19 @@ test('on a terminal: lines break between words, and severities have a colour', a
   }
 })
 
+test('on a terminal of any width, no line ends or begins with a space too many', async (t) => {
+  const findings = check({ kind: 'template', file: 'template.yaml', syntax: 'yaml', model: await read(t, wrong) })
+  const report = { findings, inputs: [{ name: 'template.yaml', mappings: 1 }], defaulted: [], notChecked: [] }
+  for (let columns = 60; columns <= 120; columns++) {
+    const lines = stripVTControlCharacters(formatText(report, terminal(columns))).split('\n')
+    t.strictSame(
+      lines.filter((line) => /\s$|^ {5}\S/.test(line)),
+      [],
+      `${columns} columns`,
+    )
+  }
+})
+
 test('--format github: workflow commands, escaped', async (t) => {
   const finding: Finding = {
     rule: 'not-checked',

@@ -172,7 +172,7 @@ test('sns-envelope-filter names the subscriptions whose messages SNS wraps', (t)
   ])
   const subscriptions = [subscription('S', unknown('x'))]
   const [open] = problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf({ subscriptions }) })
-  t.match(open, { severity: 'info', why: /^If it does, no filter matches them, / })
+  t.match(open, { severity: 'info', why: /^If SNS wraps them, no filter matches them, / })
   t.strictSame(found(), [])
   t.strictSame(problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf() }), [])
   t.end()
