@@ -109,23 +109,26 @@ export const FILTER_RULES = rulesOf({
       const { subscriptions = [] } = mapping.queue
       const patterns = patternsOf(mapping).filter((pattern) => valueIn(pattern)?.error === undefined)
       if (patterns.length === 0 || patterns.some(mayMatchEnvelope)) return undefined
-      const wrapped = subscriptions.filter(({ isRaw }) => valueIn(isRaw) === false)
-      const open = wrapped.length === 0 ? subscriptions : []
       const { position } = mapping.filters
-      const ids = joinNames(wrapped.map(({ id }) => id))
-      const what = `The filters match the message itself, but ${ids} does not set RawMessageDelivery`
-      const fix = `Set RawMessageDelivery of ${ids} to true, or filter with keys of the envelope of SNS.`
-      const found = problem(mapping, undefined, what, fix, [SUBSCRIPTION_SETTINGS.isRaw, true])
-      return [
-        ...(wrapped.length > 0 ? [{ ...found, position }] : []),
-        ...open.flatMap(({ id, isRaw }): Problem[] => {
-          if (isRaw.state !== 'unknown') return []
-          const notKnown = `The filters match the message itself, and it is not known whether SNS wraps the messages of ${id}: ${isRaw.reason}`
-          const check = `Make sure that ${id} sets RawMessageDelivery to true, or filter with keys of the envelope of SNS.`
-          const why = 'If SNS wraps them, no filter matches them, and Lambda deletes every message of the topic.'
-          return [{ ...problem(mapping, undefined, notKnown, check), position, severity: 'info', why }]
-        }),
-      ]
+      const wrapped = subscriptions.filter(({ isRaw }) => valueIn(isRaw) === false)
+      const what = 'The filters match the message itself'
+      const keys = 'or filter with keys of the envelope of SNS.'
+      if (wrapped.length > 0) {
+        const ids = joinNames(wrapped.map(({ id }) => id))
+        const fix = `Set RawMessageDelivery of ${ids} to true, ${keys}`
+        const set = [SUBSCRIPTION_SETTINGS.isRaw, true] as const
+        return {
+          ...problem(mapping, undefined, `${what}, but ${ids} does not set RawMessageDelivery`, fix, set),
+          position,
+        }
+      }
+      return subscriptions.flatMap(({ id, isRaw }): Problem[] => {
+        if (isRaw.state !== 'unknown') return []
+        const open = `${what}, and it is not known whether SNS wraps the messages of ${id}: ${isRaw.reason}`
+        const fix = `Make sure that ${id} sets RawMessageDelivery to true, ${keys}`
+        const why = 'If SNS wraps them, no filter matches them, and Lambda deletes every message of the topic.'
+        return [{ ...problem(mapping, undefined, open, fix), position, severity: 'info', why }]
+      })
     },
   },
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { UsageError } from '../shared/errors.ts'
+import { refuseIf } from '../shared/flags.ts'
 import { decode } from '../shared/text-file.ts'
 
 /** The flags for environment variables, and what a template says about them. */
@@ -26,8 +27,8 @@ export function variablesOf({ env = [], envFrom, templateEnv, notInTemplate = []
 function readPairs(pairs: readonly string[]): Record<string, string> {
   const entries = pairs.map((pair) => {
     const at = pair.indexOf('=')
-    if (at < 1)
-      throw new UsageError(`--env ${at === -1 ? `${pair} has no =` : 'has no name before ='}: write --env NAME=VALUE`)
+    const what = at === -1 ? `${pair} has no =` : 'has no name before ='
+    refuseIf(at < 1, `--env ${what}: write --env NAME=VALUE`)
     return [pair.slice(0, at), pair.slice(at + 1)]
   })
   return Object.fromEntries(entries)
