@@ -144,40 +144,6 @@ test('a finding without a file has no file and no line', (t) => {
   t.end()
 })
 
-test('a queue that SAM makes: the fix is to declare it, and no value is suggested', (t) => {
-  const queue = queueOf({ isMadeBySam: true, visibilityTimeout: known(1) })
-  const [finding] = check(modelOf([mappingOf({ queue, function: functionOf({ timeout: known(30) }) })]))
-  t.equal(finding?.rule, 'visibility-below-timeout')
-  t.equal(
-    finding?.fix,
-    'SqsSubscription has no setting for it. Declare the queue, its subscription, and an event of Type: SQS instead.',
-  )
-  t.notOk('set' in (finding ?? {}))
-  t.end()
-})
-
-test('the resources for which a finding can be accepted, in each input', (t) => {
-  const aliasOf = functionOf({ id: 'F' })
-  const mapping = mappingOf({
-    function: functionOf({ id: 'F:live', aliasOf }),
-    ...wrong(),
-    minimumPollers: { ...known(20), section: 'Globals' },
-  })
-  const scopes = (more: Partial<Model> = {}, of = mapping) => detect(modelOf([of], more)).map((one) => one.scopes)
-  const own = ['Orders', 'Globals', 'Orders', 'F:live', 'F', 'Queue']
-  t.strictSame(scopes(), [[own]])
-  const constructOf = (id: string) => (id === 'Globals' ? undefined : `Shop/${id}`)
-  t.strictSame(scopes({ constructOf }), [
-    [[...own, 'Shop/Orders', 'Shop/Orders', 'Shop/F:live', 'Shop/F', 'Shop/Queue']],
-  ])
-  t.strictSame(scopes(undefined, mappingOf({ ...wrong() })), [[['Orders', 'Orders', 'Handler', 'Queue']]])
-  t.strictSame(
-    detect(modelOf([], { unreadResources: [{ id: 'A', unreadReason: 'x' }] })).map((one) => one.scopes),
-    [[['A']]],
-  )
-  t.end()
-})
-
 test('a function and its alias share the reserved concurrency', (t) => {
   const reservedConcurrency = known(9, AT)
   const owner = functionOf({ id: 'F', reservedConcurrency })
