@@ -101,24 +101,8 @@ function addTemplateOptions(command: Command): Command {
     .option('--template-function <id>', 'logical id of the function or mapping, if the template has several')
 }
 
-export function localCommand() {
-  const command = new Command('local')
-    .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
-    .description(
-      "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. It sends messages, " +
-        'gathers them into batches, and invokes the handler in a separate process. It deletes the messages that the handler ' +
-        'does not report as failed. At the end, it prints what happened to all messages.',
-    )
-    .argument('<handler>', HANDLER)
-    .optionsGroup('Input:')
-    .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
-    .addOption(
-      new Option(
-        '--messages-file <file>',
-        'send the messages in a file: SQS events, what aws sqs receive-message prints, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId, messageDeduplicationId and messageAttributes. Use - for standard input',
-      ).conflicts('messages'),
-    )
-    .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
+function addQueueOptions(command: Command): Command {
+  return command
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
     .addOption(
       new Option(
@@ -138,6 +122,27 @@ export function localCommand() {
     )
     .option('--seed <n>', 'mix the messages of a standard queue in another order (default 1)', inRange(0, 2 ** 32 - 1))
     .option('--duplicates <share>', 'deliver this share of the messages twice, such as 0.1', share)
+}
+
+export function localCommand() {
+  const command = new Command('local')
+    .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
+    .description(
+      "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. It sends messages, " +
+        'gathers them into batches, and invokes the handler in a separate process. It deletes the messages that the handler ' +
+        'does not report as failed. At the end, it prints what happened to all messages.',
+    )
+    .argument('<handler>', HANDLER)
+    .optionsGroup('Input:')
+    .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
+    .addOption(
+      new Option(
+        '--messages-file <file>',
+        'send the messages in a file: SQS events, what aws sqs receive-message prints, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId, messageDeduplicationId and messageAttributes. Use - for standard input',
+      ).conflicts('messages'),
+    )
+    .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
+  addQueueOptions(command)
     .optionsGroup('Event source mapping:')
     .option('--batch-size <n>', 'most records in one event (default 10,000, or 10 on a FIFO queue)', inRange(1, 10_000))
     .option('--window <s>', 'most seconds to gather a batch (default 2, or 0 for batches up to 10)', inRange(0, 300))

@@ -51,7 +51,8 @@ function keyOf({ rule, resource, reason, place }: Acceptance): string {
 
 /** Marks the findings that are accepted. Adds a warning for each acceptance that accepts nothing. */
 export function accept(inputs: readonly Acceptable[]): Finding[] {
-  const unused = new Map(inputs.flatMap(({ acceptances }) => acceptances.map((one) => [keyOf(one), one] as const)))
+  const all = inputs.flatMap(({ acceptances }) => acceptances)
+  const unused = new Map(all.map((one) => [keyOf(one), one] as const))
   function reasonOf({ rule }: Finding, scope: readonly string[], acceptances: readonly Acceptance[]) {
     const fitting = acceptances.filter(
       (one) => one.rule === rule && one.reason !== '' && (one.resource === '*' || scope.includes(one.resource)),

@@ -173,7 +173,8 @@ function operatorTest(operation: Record<string, unknown>, path: string): Test {
   if (name === '' || more.length > 0)
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
   // `anything-but` can have another operator.
-  const unlisted = [name, ...(isObject(operand) ? Object.keys(operand) : [])].find((one) => !OPERATORS.has(one))
+  const names = [name, ...(isObject(operand) ? Object.keys(operand) : [])]
+  const unlisted = names.find((one) => !OPERATORS.has(one))
   if (unlisted !== undefined && OF_EVENTBRIDGE.includes(unlisted)) {
     throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
   }

@@ -5,10 +5,10 @@ import { formatNumber, joinNames } from '../shared/format.ts'
 import { LAMBDA_API, LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
-/** The numbers of the page at `SCALING`, and of that on ProvisionedPollerConfig. */
-const INVOCATIONS_PER_POLLER = 10
+/** Invocations of a poller, and of a mapping, from the page at `SCALING`. Pollers, from ProvisionedPollerConfig. */
+const PER_POLLER = 10
 const DEFAULT_POLLERS = 200
-const INVOCATIONS_WITHOUT_LIMIT = 1250
+const WITHOUT_LIMIT = 1250
 const LEAST = 2
 /** The default quota. */
 export const MAX_CONCURRENCY = 1000
@@ -19,13 +19,12 @@ function isProvisioned(mapping: Mapping): boolean {
 
 /** The setting that limits the invocations of a mapping at once, and how many of them one of it allows. */
 function limitOf(mapping: Mapping) {
-  const { maximumConcurrency, maximumPollers, minimumPollers } = mapping
   const { maximumConcurrency: concurrency, maximumPollers: pollers } = MAPPING_SETTINGS
-  if (!isProvisioned(mapping)) {
-    return { row: concurrency, setting: maximumConcurrency, each: 1, least: LEAST, standard: INVOCATIONS_WITHOUT_LIMIT }
-  }
+  const { maximumConcurrency, maximumPollers, minimumPollers } = mapping
   const least = Math.max(LEAST, numberIn(minimumPollers) || 0)
-  return { row: pollers, setting: maximumPollers, each: INVOCATIONS_PER_POLLER, least, standard: DEFAULT_POLLERS }
+  return isProvisioned(mapping)
+    ? { row: pollers, setting: maximumPollers, least, each: PER_POLLER, standard: DEFAULT_POLLERS }
+    : { row: concurrency, setting: maximumConcurrency, least: LEAST, each: 1, standard: WITHOUT_LIMIT }
 }
 
 /** The most invocations of a mapping at once. NaN if nothing limits it, or if the limit is not known. */
@@ -67,7 +66,7 @@ function raiseReserved({ function: lambdaFunction }: Mapping, what: string, need
 
 /** Limits a mapping, so that all mappings of its function fit into the reserved concurrency. */
 function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[]): Problem {
-  const { row, each, least, standard } = limitOf(mapping)
+  const { row, setting, each, least, standard } = limitOf(mapping)
   const { needed, most, open } = limitsOf(ofFunction)
   const share = Math.floor((reserved - most) / open.length / each)
   const value = Math.min(Math.max(least, share), MAX_CONCURRENCY)
@@ -78,10 +77,8 @@ function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[
   // If it is below the sum of the other limits, another rule raises it.
   const isEnough = reserved >= needed || reserved < most
   const also = isEnough ? '' : `, and ReservedConcurrentExecutions to ${formatNumber(needed)} or more`
-  return problem(mapping, limitOf(mapping).setting, what, `Set ${row.name} to at most ${formatNumber(value)}${also}.`, [
-    row,
-    value,
-  ])
+  const fix = `Set ${row.name} to at most ${formatNumber(value)}${also}.`
+  return problem(mapping, setting, what, fix, [row, value])
 }
 
 export const CONCURRENCY_RULES = rulesOf({
