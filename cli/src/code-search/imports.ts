@@ -72,14 +72,14 @@ function entryOf(folder: string, path: string): string | undefined {
   const { exports, module, main } = parseObject(readIfFile(join(folder, 'package.json'))) ?? {}
   const listed = isObject(exports) ? exports[path === '' ? '.' : `./${path}`] : undefined
   const named = path === '' ? [listed ?? exports, module, main, 'index'] : [listed, path]
-  const paths = named.flatMap(textsIn).filter((text) => !text.endsWith('.d.ts'))
+  const paths = named.flatMap(textsIn).filter((text) => !/\.d\.[cm]?ts$/.test(text))
   return paths.map((text) => sourceAt(folder, text)).find((script) => script !== undefined)
 }
 
-/** All texts in a value of JSON: exports can have conditions. */
+/** All texts in a value of JSON: exports can have conditions and alternatives. */
 function textsIn(value: unknown): string[] {
   if (typeof value === 'string') return [value]
-  return isObject(value) ? Object.values(value).flatMap(textsIn) : []
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
 }
 
 /** The folders of the local packages that the package.json in a folder knows, by their names. */

@@ -5,12 +5,13 @@ import { formatNumber, joinNames } from '../shared/format.ts'
 import { LAMBDA_API, LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
-/** Invocations of a poller, and of a mapping, from the page at `SCALING`. Pollers, from ProvisionedPollerConfig. */
+/** The most invocations at once of a poller, and of a mapping without a limit, from the page at `SCALING`. */
 const PER_POLLER = 10
-const DEFAULT_POLLERS = 200
 const WITHOUT_LIMIT = 1250
+/** The default of MaximumPollers, from the page on ProvisionedPollerConfig. */
+const DEFAULT_POLLERS = 200
+/** The lowest value of both limits, and the default quota of the maximum concurrency. */
 const LEAST = 2
-/** The default quota. */
 export const MAX_CONCURRENCY = 1000
 
 function isProvisioned(mapping: Mapping): boolean {

@@ -114,6 +114,12 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
 for (const [title, manifest, name, found] of [
   ['conditions of exports', '{ "exports": { "types": "./a.d.ts", "import": "./dist/a.js" } }', 'work', 'src/a.ts'],
   ['exports that are a text', '{ "exports": "./dist/a.js", "main": "gone.js" }', 'work', 'src/a.ts'],
+  [
+    'alternatives in exports',
+    '{ "exports": { ".": ["./gone.js", { "types": "./a.d.mts", "default": "./a.js" }] } }',
+    'work',
+    'src/a.ts',
+  ],
   ['a path of exports', '{ "exports": { ".": "./index.js", "./x": "./a.ts" } }', 'work/x', 'src/a.ts'],
   ['main', '{ "main": "src/a" }', 'work', 'src/a.ts'],
   ['no entry', '{}', 'work', ''],
