@@ -12,15 +12,6 @@ const RUNTIME = { Runtime: 'provided.al2023' }
 const OFF = { mapping: { FunctionResponseTypes: undefined }, function: { InlineCode: 'batchItemFailures' } }
 const RULE = 'report-batch-item-failures'
 
-const POLICY = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":5}'
-const MAPPING = { batch_size: 10, enabled: true, function_response_types: ['ReportBatchItemFailures'] }
-
-/** A resource in a state of Terraform. */
-function shown(type: string, name: string, index: string | undefined, values: object) {
-  const address = `${type}.${name}${index === undefined ? '' : `["${index}"]`}`
-  return { address, mode: 'managed', type, name, ...(index === undefined ? {} : { index }), values }
-}
-
 interface Printed {
   rule: string
   resource: string
@@ -81,31 +72,6 @@ for (const [title, template, resource] of [
     }
   })
 }
-
-test('a finding about two instances of Terraform is accepted only if it is accepted for both', async (t) => {
-  const instances = ['a', 'b'].flatMap((key, index) => {
-    const arn = `arn:aws:sqs:eu-west-1:123456789012:${key}`
-    const queue = { name: key, arn, visibility_timeout_seconds: 60, redrive_policy: POLICY, fifo_queue: false }
-    return [
-      shown('aws_sqs_queue', 'queue', key, { ...queue, message_retention_seconds: 345_600, delay_seconds: 0 }),
-      shown('aws_lambda_function', `work_${key}`, undefined, { function_name: key, timeout: index === 0 ? 90 : 50 }),
-      shown('aws_lambda_event_source_mapping', key, undefined, {
-        ...MAPPING,
-        event_source_arn: arn,
-        function_name: key,
-      }),
-    ]
-  })
-  const state = { format_version: '1.0', values: { root_module: { resources: instances } } }
-  const rule = 'visibility-below-timeout'
-  const both = ['a', 'b'].map((key) => `${rule}@aws_sqs_queue.queue["${key}"]=agreed`)
-  const one = await run(t, state, { accept: both.slice(0, 1) })
-  t.match(one.findings, [`${rule} aws_sqs_queue.queue["a"]`])
-  t.match(one.messages[0], 'It applies to aws_sqs_queue.queue["a"], aws_sqs_queue.queue["b"].')
-  t.strictSame(one.accepted, [])
-  const all = await run(t, state, { accept: both })
-  t.strictSame(all.accepted, [`${rule} aws_sqs_queue.queue["a"] agreed`])
-})
 
 for (const [title, resource] of [
   ['the logical id of the queue', 'Queue'],
