@@ -33,7 +33,7 @@ function allows(pattern: string, action: string): boolean {
 export const FUNCTION_RULES = rulesOf({
   'unused-failure-settings': {
     severity: 'warning',
-    why: 'Only asynchronous invocations use it. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
+    why: 'Only asynchronous invocations use this setting. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
     check: (mapping) => {
       const owner = ownerOf(mapping.function)
