@@ -63,7 +63,7 @@ function inConcurrency({ function: lambdaFunction }: Mapping, mappings: readonly
   const { reservedConcurrency: setting } = lambdaFunction
   const reserved = numberIn(setting)
   const { notKnownToRun, most, mayBe } = limitsOf(mappings)
-  if (!(mayBe > reserved) || most > reserved) return []
+  if (!(reserved > 0 && most <= reserved && mayBe > reserved)) return []
   const isEnough = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings`
   return notKnownToRun.flatMap(({ runs }) => {
     if (runs.state !== 'unknown') return []
