@@ -129,8 +129,8 @@ export function toMeasurement(concurrency: number, rounds: readonly Round[]): Me
   const batches = rounds.flatMap((round) => round.batches)
   const succeeded = sum(batches.map((batch) => batch.succeeded))
   const failed = sum(batches.map((batch) => batch.failed))
-  const cpu = sum(batches.map(({ metrics }) => metrics?.cpu ?? 0))
-  const memory = batches.flatMap(({ metrics }) => metrics?.peakMemory ?? [])
+  const cpu = sum(batches.map(({ usage }) => usage?.cpu ?? 0))
+  const memory = batches.flatMap(({ usage }) => usage?.peakMemory ?? [])
   const causes = openCounter()
   for (const group of batches.flatMap((batch) => batch.causes)) causes.add(group, group.count)
   return {

@@ -263,8 +263,8 @@ for (const [fifo, cause] of [
   ],
 ] as const) {
   test(`the cause of a record without an error, ${fifo ? 'FIFO' : 'standard'} queue`, async (t) => {
-    const recordErrors = { errors: { m1: 'Error: not now' } }
-    const respond = () => ({ ...report(['m1', 'm2']), recordErrors })
+    const library = { errors: { m1: 'Error: not now' } }
+    const respond = () => ({ ...report(['m1', 'm2']), library })
     const { failures, ledger, run } = setUp(some(3), respond, { fifo })
     await run()
     t.strictSame(failures, [
@@ -276,8 +276,8 @@ for (const [fifo, cause] of [
 }
 
 test('the causes include the errors of records of an invocation that failed as a whole', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: a', m1: 'Error: b' } }
-  const { ledger, run } = setUp(some(2), () => ({ type: 'error', message: 'FullBatchFailureError', recordErrors }))
+  const library = { errors: { m0: 'Error: a', m1: 'Error: b' } }
+  const { ledger, run } = setUp(some(2), () => ({ type: 'error', message: 'FullBatchFailureError', library }))
   await run()
   t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), {
     failedInvocations: 1,
@@ -358,18 +358,18 @@ for (const [title, outcome, withoutError] of [
   ['the whole invocation failed', ERROR, 3],
   [
     'the whole invocation failed, and the library published errors of two records',
-    { ...ERROR, recordErrors: { errors: { m0: 'Error: x', m1: 'Error: y' } } },
+    { ...ERROR, library: { errors: { m0: 'Error: x', m1: 'Error: y' } } },
     1,
   ],
   ['the handler reported the ids itself', report(['m0', 'm1', 'm2']), 0],
   [
     'the library reported them, and one of them has an error',
-    { ...report(['m0', 'm1', 'm2']), recordErrors: { errors: { m1: 'Error: x' }, reported: ['m0', 'm1', 'm2'] } },
+    { ...report(['m0', 'm1', 'm2']), library: { errors: { m1: 'Error: x' }, reported: ['m0', 'm1', 'm2'] } },
     2,
   ],
   [
     'the library reported one without an error, and the handler the others',
-    { ...report(['m0', 'm1', 'm2']), recordErrors: { errors: {}, reported: ['m1'] } },
+    { ...report(['m0', 'm1', 'm2']), library: { errors: {}, reported: ['m1'] } },
     1,
   ],
 ] as const) {
@@ -395,8 +395,8 @@ test('messages that the handler has deleted are not deleted again', async (t) =>
 })
 
 test('with ReportBatchItemFailures off, a failed message is deleted, and a line says so', async (t) => {
-  const recordErrors = { errors: { m1: 'Error: x' } }
-  const { calls, failures, ledger, run } = setUp(some(2), () => ({ ...report(['m1']), recordErrors }))
+  const library = { errors: { m1: 'Error: x' } }
+  const { calls, failures, ledger, run } = setUp(some(2), () => ({ ...report(['m1']), library }))
   await run({ reportBatchItemFailures: false })
   t.strictSame(calls, [
     { call: 'invoke', ids: ['m0', 'm1'] },
@@ -407,16 +407,16 @@ test('with ReportBatchItemFailures off, a failed message is deleted, and a line 
 })
 
 test('a failed message that the response of the handler does not list is deleted, and a line says so', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: x' }, reported: ['m0'] }
-  const { failures, run } = setUp(some(2), () => ({ ...report([]), recordErrors }))
+  const library = { errors: { m0: 'Error: x' }, reported: ['m0'] }
+  const { failures, run } = setUp(some(2), () => ({ ...report([]), library }))
   await run()
   const why = 'the handler did not return the response of middy-bounded-sqs-batch'
   t.strictSame(failures, [`m0: failed, but deleted, because ${why}: Error: x`])
 })
 
 test('a failure that a failure handler removed from the report', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: x' } }
-  const { failures, ledger, run } = setUp(some(3), () => ({ ...report([]), recordErrors }))
+  const library = { errors: { m0: 'Error: x' } }
+  const { failures, ledger, run } = setUp(some(3), () => ({ ...report([]), library }))
   await run()
   t.strictSame(failures, ['m0: failed, but a failure handler removed it from the report: Error: x'])
   const snapshot = ledger.snapshot({ queue: 0, deadLetter: 0, sentDeadLetters: 0 })

@@ -159,7 +159,7 @@ export class EventSource {
     }
     if (outcome.type === 'response' && outcome.unread) this.#hasRead ||= outcome.unread !== 'all'
     const { messageId: first } = batch[0] as Received
-    const wouldTimeOut = outcome.usage && findings?.add(outcome.usage, outcome.recordErrors !== undefined)
+    const wouldTimeOut = outcome.usage && findings?.add(outcome.usage, outcome.library !== undefined)
     if (wouldTimeOut !== undefined) {
       ledger.add('wouldTimeOut', 1, first)
       onFailure(wouldTimeOut)

@@ -1,6 +1,6 @@
 import { type IgnoredList, readBatchResponse } from './batch-response.ts'
 import type { Cause } from './causes.ts'
-import type { RecordErrors } from './record-errors.ts'
+import type { LibraryReport } from './library.ts'
 import type { Outcome } from './runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
@@ -56,7 +56,7 @@ const NOT_READ = 'where Lambda does not read it: return a promise of { batchItem
 const UNREAD = 'the handler read no property of this record, though it read others of its event'
 
 /** Why a record failed. The library publishes no error of a record that did not start, is still running, or was blocked. */
-function causeOf(known: RecordErrors | undefined, id: string, fifo: boolean): Cause | string {
+function causeOf(known: LibraryReport | undefined, id: string, fifo: boolean): Cause | string {
   if (!known) return UNKNOWN_CAUSE
   if (known.unlisted?.[id]) return UNLISTED
   const without = known.unfinished?.[id] ? UNFINISHED : `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
@@ -83,8 +83,8 @@ interface Response {
 function judgeListed(message: Received, { outcome, circumstances, reported }: Response): Judged {
   const { messageId: id, receiveCount } = message
   const { reportBatchItemFailures, deleted, fifo } = circumstances
-  const cause = causeOf(outcome.recordErrors, id, fifo)
-  const isThrown = outcome.recordErrors?.errors[id] !== undefined || !reported.has(id)
+  const cause = causeOf(outcome.library, id, fifo)
+  const isThrown = outcome.library?.errors[id] !== undefined || !reported.has(id)
   if (deleted.has(id))
     return { message, fate: 'lost', what: 'reported as failed, but the handler deleted it', cause, isThrown }
   if (!reportBatchItemFailures) return { message, fate: 'lost', what: DELETED_WITH_SETTING_OFF, cause, isThrown }
@@ -95,7 +95,7 @@ function judgeListed(message: Received, { outcome, circumstances, reported }: Re
 /** The fate of a message that the response does not list, so that Lambda deletes it. */
 function judgeDeleted(message: Received, { outcome, circumstances, ignored, reported, unread }: Response): Judged {
   const { messageId: id } = message
-  const { errors = {}, unfinished, unlisted } = outcome.recordErrors ?? {}
+  const { errors = {}, unfinished, unlisted } = outcome.library ?? {}
   const error = errors[id]
   function lost(what: string, cause: Cause | string): Judged {
     return { message, fate: 'lost', what, cause, isThrown: error !== undefined }
@@ -104,7 +104,7 @@ function judgeDeleted(message: Received, { outcome, circumstances, ignored, repo
     return lost('reported as failed, but deleted', error ?? `listed in ${ignored.where}, where Lambda does not read it`)
   if (reported.has(id) || unfinished?.[id] || unlisted?.[id]) {
     const why = circumstances.reportBatchItemFailures ? DELETED_WITHOUT_RESPONSE : DELETED_WITH_SETTING_OFF
-    return lost(why, causeOf(outcome.recordErrors, id, circumstances.fifo))
+    return lost(why, causeOf(outcome.library, id, circumstances.fifo))
   }
   if (unread.has(id)) return lost('deleted, but not processed', UNREAD)
   if (error === undefined) return { message, fate: 'processed', isThrown: false }
@@ -114,14 +114,14 @@ function judgeDeleted(message: Received, { outcome, circumstances, ignored, repo
 
 function judgeWholeBatch(
   batch: readonly Received[],
-  { recordErrors }: Outcome,
+  { library }: Outcome,
   error: string,
   circumstances: Circumstances,
 ): JudgedBatch {
   const messages = batch.map((message): Judged => {
     const { messageId: id } = message
     if (circumstances.deleted.has(id)) return { message, fate: 'processed', isThrown: false }
-    const cause = recordErrors?.errors[id]
+    const cause = library?.errors[id]
     return { message, fate: failedOrExhausted(message, circumstances), cause, isThrown: cause !== undefined }
   })
   return { error, messages }
@@ -135,15 +135,15 @@ export function judge(batch: readonly Received[], outcome: Outcome, circumstance
   const isIgnored = !circumstances.reportBatchItemFailures
   if ('invalid' in result && !isIgnored) return judgeWholeBatch(batch, outcome, result.invalid, circumstances)
   const { failed, ignored } = 'invalid' in result ? { failed: new Set<string>() } : result
-  const { recordErrors, unread } = outcome
+  const { library, unread } = outcome
   const response: Response = {
     outcome,
     circumstances,
     failed,
     ignored,
-    reported: new Set(recordErrors?.reported),
+    reported: new Set(library?.reported),
     // The library reads all records, and does not say which of them the handler has read.
-    unread: new Set(recordErrors || unread === 'all' ? [] : unread),
+    unread: new Set(library || unread === 'all' ? [] : unread),
   }
   const messages = batch.map((message) =>
     failed.has(message.messageId) ? judgeListed(message, response) : judgeDeleted(message, response),

@@ -6,7 +6,16 @@ import type { ClientRequest } from 'node:http'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
-import { describe, framesOf, hasFile, isOfHandler, type LeftKind, type LeftWork, type Origin, originOf } from './origin.ts'
+import {
+  describe,
+  framesOf,
+  hasFile,
+  isOfHandler,
+  type LeftKind,
+  type LeftWork,
+  type Origin,
+  originOf,
+} from './origin.ts'
 
 /** Hooks cost time, and a handler that forgets an `await` mostly does so always. So only the first invocations have them. */
 const MAX_FOLLOWED = 5
@@ -148,10 +157,14 @@ function addTimer(timer: Timer) {
   if (store?.isInTimer || (!isInterval && !(store && timer.hasRef()))) return
   if (timers.size >= MAX_TIMERS) for (const [each] of timers) if (each._destroyed) timers.delete(each)
   if (timers.size >= MAX_TIMERS) return
-  timers.set(timer, isInterval ? newOrigin('an interval', store ? 'interval' : 'module') : newOrigin('a timer', 'timer'))
+  timers.set(
+    timer,
+    isInterval ? newOrigin('an interval', store ? 'interval' : 'module') : newOrigin('a timer', 'timer'),
+  )
 }
 
-const pendingTimers = () => [...timers].filter(([timer]) => !timer._destroyed && (timer._repeat !== null || timer.hasRef()))
+const pendingTimers = () =>
+  [...timers].filter(([timer]) => !timer._destroyed && (timer._repeat !== null || timer.hasRef()))
 
 /** What the handler left at the end of a run. Nothing fires it. An interval counts if several invocations have started it. */
 function leftTimers(): LeftWork[] {

@@ -33,7 +33,7 @@ export interface Origin {
 const MAX_LEFT = 10
 const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
 const MACHINERY =
-  /new Promise|node:internal\/async_hooks|simulator\/(late-work|origin|reads|record-errors|runtime-client|load-handler)/
+  /new Promise|node:internal\/async_hooks|simulator\/(late-work|origin|reads|library|runtime-client|load-handler)/
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
 /** What sends telemetry or logs. Not what traces: its frames are in the stack of every request of a traced handler. */
 const TELEMETRY =
@@ -90,5 +90,3 @@ export function describe(origins: readonly Origin[]): LeftWork[] {
   }
   return [...works.values()].slice(0, MAX_LEFT)
 }
-export const LEFT_HEADER = 'bounded-sqs-batch-left'
-export const END_OF_RUN = 'end of the run'

@@ -1,9 +1,6 @@
 // Runs in the process of the handler. Sees which records of an event the handler has read.
 import { inspect } from 'node:util'
 
-/** The header of a response: whether the handler has read all records, or none. */
-export const READS_HEADER = 'bounded-sqs-batch-reads'
-
 type Json = Record<string, unknown>
 type Watched = Json & { [VALUES]: Json }
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { FUNCTION_DEFAULTS, freezes, isInspected } from './environment.ts'
+import { freezes, isInspected, withDefaults } from './environment.ts'
 import { EventSource, type EventSourceOptions } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
@@ -84,7 +84,7 @@ function checkQueue({ visibilityTimeout }: Queue, timeout: number) {
 
 function slowInit(ms: number, timeout: number) {
   return (
-    `loading the function took ${(ms / 1000).toFixed(1)} s. Lambda allows ${FUNCTION_DEFAULTS.initTimeout / 1000} s, and then loads it again ` +
+    `loading the function took ${(ms / 1000).toFixed(1)} s. Lambda allows 10 s, and then loads it again ` +
     `in the first invocation, within the timeout of ${timeout} s`
   )
 }
@@ -146,7 +146,8 @@ function withLastCounts(queue: Queue) {
 
 function openParts(options: RunOptions, queue: Queue): Parts {
   const { idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
-  const { timeout = FUNCTION_DEFAULTS.timeout, memory } = options.function
+  const { memory } = options.function
+  const { timeout } = withDefaults(options.function)
   checkQueue(queue, timeout / 1000)
   const ledger = openLedger()
   return {
@@ -201,7 +202,7 @@ async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
     canReceive.promise.then(() => source.run()),
   )
   if (!options.stop?.aborted) await runtime.finish()
-  const { initTimeout = FUNCTION_DEFAULTS.initTimeout } = options.function
+  const { initTimeout } = withDefaults(options.function)
   const longestInit = runtime.longestInit()
   if (longestInit > initTimeout && !isInspected(options.function)) warn(slowInit(longestInit, timeout))
   for (const line of findings.lines()) warn(line)

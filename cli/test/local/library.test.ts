@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { type Test, test } from 'tap'
-import { type RecordErrors, RecordWatch, recordIdsOf } from '../../src/local/simulator/record-errors.ts'
+import { type LibraryReport, LibraryWatch, recordIdsOf } from '../../src/local/simulator/library.ts'
 
 function publish(name: string, message: object) {
   channel(`tracing:middy-bounded-sqs-batch:${name}`).publish(message)
@@ -43,14 +43,16 @@ function start(...ids: string[]) {
 
 /** Takes what is known, with the texts of errors. */
 function watch() {
-  const records = new RecordWatch()
+  const records = new LibraryWatch()
   return (ids: readonly string[]) => {
-    const taken = records.take(ids)
-    return taken && { ...taken, errors: textsOf(taken.errors) }
+    const report = records.take(ids)
+    if (!report) return undefined
+    const { succeeded, ended, peakInFlight, ...taken } = report
+    return { ...taken, errors: textsOf(taken.errors) }
   }
 }
 
-function textsOf(errors: RecordErrors['errors']) {
+function textsOf(errors: LibraryReport['errors']) {
   const texts = Object.entries(errors).map(([id, cause]) => [id, typeof cause === 'string' ? cause : cause.text])
   return Object.fromEntries(texts)
 }
@@ -98,10 +100,10 @@ test('records that were in no batch, and records that were taken already', async
 })
 
 test('of an event, the library received no record: its records are unknown only if the invocation has used it', async (t) => {
-  const watched = new RecordWatch()
+  const watched = new LibraryWatch()
   const invocation = { isLibraryUsed: false }
   watched.run(invocation, () => start().respond())
-  t.strictSame(watched.take(['a'], invocation), { ...NOTHING, unlisted: { a: true } })
+  t.match(watched.take(['a'], invocation), { ...NOTHING, unlisted: { a: true } })
   const other = { isLibraryUsed: false }
   watched.run(other, () => {})
   t.equal(watched.take(['a'], other), undefined)
@@ -214,7 +216,7 @@ function onClock(t: Test) {
   const clock = { now: 5000 }
   t.intercept(performance, 'now', { value: () => clock.now })
   const reports: number[] = []
-  new RecordWatch((finished) => reports.push(finished))
+  new LibraryWatch((finished) => reports.push(finished))
   return { clock, reports }
 }
 
@@ -241,4 +243,14 @@ test('the number of finished records is reported at most every 250 ms, since the
   clock.now += 250
   second.succeed('b')
   t.strictSame(reports, [3, 2, 2])
+})
+
+test('counts of the batches of an invocation: what succeeded, what the library ended, and the most in flight', async (t) => {
+  const records = new LibraryWatch()
+  const [first, second] = [start('a', 'b', 'c'), start('d', 'e')]
+  first.succeed('a', 'b')
+  first.respondWith({ peakInFlight: 2, aborted: 1, notStarted: 0 }, 'c')
+  second.succeed('d')
+  second.respondWith({ peakInFlight: 1, aborted: 0, notStarted: 1 }, 'e')
+  t.match(records.take(['a', 'b', 'c', 'd', 'e']), { succeeded: 3, ended: 2, peakInFlight: 2 })
 })

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import { type Cause, causeOfError } from './causes.ts'
 
-/** What the library has published about the records of one invocation. */
-export interface RecordErrors {
+/** What the library has published about one invocation and its records. */
+export interface LibraryReport {
   /** By message id. Records that did not start have no entry. */
   errors: Record<string, Cause | string>
   /** The ids of the records that the library reported in its response. */
@@ -12,6 +12,12 @@ export interface RecordErrors {
   unfinished?: Record<string, true>
   /** The records that were in no batch of the library, although the handler passed it others of their event. */
   unlisted?: Record<string, true>
+  /** The number of records that ran in a record or chunk handler, and succeeded. */
+  succeeded?: number
+  /** The records that had not started or finished when the library ended their batch. */
+  ended?: number
+  /** The maximum number of records or chunks that were in flight at the same time. */
+  peakInFlight?: number
 }
 
 /** The fields of the library's messages that are used here. The object is the same in all messages of a batch. */
@@ -19,7 +25,7 @@ interface BatchTrace {
   event: { Records: { messageId: string }[] }
   /** Missing if the invocation failed. */
   result?: { batchItemFailures: { itemIdentifier: string }[] }
-  summary?: { timedOut: number; aborted: number; blocked: number; notStarted: number }
+  summary?: { peakInFlight: number; timedOut: number; aborted: number; blocked: number; notStarted: number }
 }
 
 interface RecordTrace {
@@ -56,7 +62,7 @@ interface Invocation {
  * library is not imported here and may be bundled with the handler. `onFinished` receives the number of records that
  * have a result since its last call.
  */
-export class RecordWatch {
+export class LibraryWatch {
   readonly #states = new Map<string, RecordState>()
   /** The batches for which the library made a response. */
   readonly #responded = new WeakSet<object>()
@@ -132,9 +138,11 @@ export class RecordWatch {
    * Removes and returns what is known about the records of an invocation that has ended. Undefined if it passed none to
    * the library.
    */
-  take(ids: readonly string[], { isLibraryUsed }: Invocation = { isLibraryUsed: false }): RecordErrors | undefined {
+  take(ids: readonly string[], { isLibraryUsed }: Invocation = { isLibraryUsed: false }): LibraryReport | undefined {
     if (!isLibraryUsed && !ids.some((id) => this.#states.has(id))) return undefined
-    const taken = { errors: {}, reported: [], unfinished: {}, unlisted: {} } as Required<RecordErrors>
+    const noIds = { errors: {}, reported: [], unfinished: {}, unlisted: {} }
+    const taken: Required<LibraryReport> = { ...noIds, succeeded: 0, ended: 0, peakInFlight: 0 }
+    const batches = new Set<BatchTrace>()
     // SQS can deliver a message twice in one batch.
     for (const id of new Set(ids)) {
       const state = this.#states.get(id)
@@ -143,9 +151,15 @@ export class RecordWatch {
         continue
       }
       this.#states.delete(id)
+      batches.add(state.batch)
+      if (state.hasSucceeded) taken.succeeded += 1
       if (state.error !== undefined) taken.errors[id] = state.error
       if (state.isReported) taken.reported.push(id)
       if (!state.hasSucceeded && !this.#responded.has(state.batch)) taken.unfinished[id] = true
+    }
+    for (const { summary } of batches) {
+      taken.ended += summary ? summary.aborted + summary.notStarted : 0
+      taken.peakInFlight = Math.max(taken.peakInFlight, summary?.peakInFlight ?? 0)
     }
     return taken
   }
