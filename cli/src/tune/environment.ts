@@ -1,4 +1,4 @@
-import { type Group, openCounter } from '../local/simulator/causes.ts'
+import { Counter, type Group } from '../local/simulator/causes.ts'
 import { type FunctionOptions, startEnvironment } from '../local/simulator/environment.ts'
 import { judge } from '../local/simulator/fate.ts'
 import type { LibraryReport } from '../local/simulator/library.ts'
@@ -122,7 +122,7 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
   const circumstances = { reportBatchItemFailures: true, fifo, maxReceives: Number.POSITIVE_INFINITY }
   const { messages, error } = judge(batch, outcome, { ...circumstances, deleted: new Set() })
   const failed = messages.filter(({ fate }) => fate !== 'processed')
-  const causes = openCounter()
+  const causes = new Counter()
   for (const { cause = '' } of failed) causes.add(error ?? cause)
   const { unlisted = {} } = outcome.library ?? {}
   return {

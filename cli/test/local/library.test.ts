@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
-import { type Test, test } from 'tap'
+import { test } from 'tap'
 import { type LibraryReport, LibraryWatch, recordIdsOf } from '../../src/local/simulator/library.ts'
 
 function publish(name: string, message: object) {
@@ -209,40 +209,6 @@ test('a record that succeeds in a later chunk has no error, also if another reco
 test('the ids of the records of an event', async (t) => {
   t.strictSame(recordIdsOf({ Records: records(['a', 'b']) }), ['a', 'b'])
   t.strictSame(recordIdsOf({}), [])
-})
-
-/** Sets the clock of a watcher. Returns the clock, and the numbers of finished records that it reports. */
-function onClock(t: Test) {
-  const clock = { now: 5000 }
-  t.intercept(performance, 'now', { value: () => clock.now })
-  const reports: number[] = []
-  new LibraryWatch((finished) => reports.push(finished))
-  return { clock, reports }
-}
-
-test('the number of finished records is reported at most every 250 ms, since the start of the batch', async (t) => {
-  const { clock, reports } = onClock(t)
-  const first = start('a', 'b', 'c', 'd', 'e', 'f')
-  clock.now += 249
-  first.succeed('a')
-  t.strictSame(reports, [])
-  clock.now += 1
-  first.fail(new Error('x'), 'b', 'c')
-  t.strictSame(reports, [3], 'those that failed are finished, too')
-  clock.now += 249
-  first.succeed('d')
-  t.strictSame(reports, [3])
-  clock.now += 1
-  first.succeed('e')
-  t.strictSame(reports, [3, 2], 'since the last report')
-  first.succeed('f')
-  clock.now += 1000
-  const second = start('a', 'b')
-  second.succeed('a')
-  t.strictSame(reports, [3, 2], 'a new batch begins at 0')
-  clock.now += 250
-  second.succeed('b')
-  t.strictSame(reports, [3, 2, 2])
 })
 
 test('counts of the batches of an invocation: what succeeded, what the library ended, and the most in flight', async (t) => {

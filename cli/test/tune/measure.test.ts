@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { openCounter } from '../../src/local/simulator/causes.ts'
+import { Counter } from '../../src/local/simulator/causes.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
 import type { Usage } from '../../src/local/simulator/usage.ts'
 import type { Candidate, MeasuredBatch } from '../../src/tune/environment.ts'
@@ -15,7 +15,7 @@ function batch(changes: Partial<MeasuredBatch> = {}): MeasuredBatch {
 }
 
 function groupsOf(causes: Record<string, number>) {
-  const counter = openCounter()
+  const counter = new Counter()
   for (const [text, count] of Object.entries(causes)) counter.add(text, count)
   return counter.groups()
 }

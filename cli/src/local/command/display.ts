@@ -10,7 +10,7 @@ export function showProgress(display: Display, progress: Progress, stream: NodeJ
   const parts = [
     `sent ${formatNumber(progress.sent)}`,
     `in the queue ${formatNumber(Math.max(0, progress.remaining - progress.inFlight))}`,
-    `in flight ${formatNumber(progress.inFlight)}${progress.finished > 0 ? ` (${formatNumber(progress.finished)} done)` : ''}`,
+    `in flight ${formatNumber(progress.inFlight)}`,
     `processed ${formatNumber(progress.processed)}`,
     `failed ${formatNumber(progress.failed)}`,
     `dead-lettered ${formatNumber(progress.deadLettered)}`,

@@ -13,8 +13,6 @@ import { NOT_TAKEN, type Outcome, type ProcessEvents, RuntimeApi } from './runti
 
 /** Receives what happens in environments. The process reports less if another runtime client runs the handler. */
 export interface EnvironmentObserver {
-  /** The number of records that the library has finished in a running invocation since the last call. */
-  finished?(records: number): void
   /**
    * What an invocation left after its response, and the first message of its event. Without this method, or if the
    * environment is not frozen, nothing looks for it.
@@ -262,10 +260,6 @@ class EnvironmentProcess implements Environment, ProcessEvents {
 
   wake() {
     this.#group.thaw()
-  }
-
-  finished(records: number) {
-    this.#options.observer?.finished?.(records)
   }
 
   report({ left, neverSettles }: ProcessReport) {

@@ -154,22 +154,22 @@ export class EventSource {
     const { queue, ledger, findings } = this.#parts
     const { onFailure } = this.#options
     for (const { messageId } of queue.fifo ? deletedOutOfOrder(judged) : []) {
-      ledger.add('outOfOrder', 1, messageId)
+      ledger.add('outOfOrder', messageId)
       onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
     }
     if (outcome.type === 'response' && outcome.unread) this.#hasRead ||= outcome.unread !== 'all'
     const { messageId: first } = batch[0] as Received
     const wouldTimeOut = outcome.usage && findings?.add(outcome.usage, outcome.library !== undefined)
     if (wouldTimeOut !== undefined) {
-      ledger.add('wouldTimeOut', 1, first)
+      ledger.add('wouldTimeOut', first)
       onFailure(wouldTimeOut)
     }
     if (judged.error !== undefined) {
-      if (outcome.type !== 'stopped') ledger.failedInvocation(judged.error, first)
+      if (outcome.type !== 'stopped') ledger.add('failedInvocations', first, judged.error)
       onFailure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${judged.error}`)
     }
     if (judged.ignored !== undefined) {
-      ledger.ignoredList(judged.ignored, first)
+      ledger.add('ignoredLists', first, judged.ignored)
       onFailure(`${first}: in the response of its invocation, ${judged.ignored}`)
     }
     for (const { message, fate, what, cause, isThrown } of judged.messages) {

@@ -1,4 +1,4 @@
-import { type IgnoredList, readBatchResponse } from './batch-response.ts'
+import { type BatchResult, type IgnoredList, readBatchResponse } from './batch-response.ts'
 import type { Cause } from './causes.ts'
 import type { LibraryReport } from './library.ts'
 import type { Outcome } from './runtime-api.ts'
@@ -7,9 +7,9 @@ import type { Received } from './sqs-record.ts'
 /**
  * What happens to a message after a delivery. `dropped`: it failed, but a failure handler removed it from the report, as
  * deadLetter() does. `failed`: it stays in the queue. `exhausted`: it failed in its last delivery. `lost`: it is deleted,
- * although it was not processed.
+ * although it was not processed. `filtered`: a filter deleted it without a delivery.
  */
-export type Fate = 'processed' | 'dropped' | 'failed' | 'exhausted' | 'lost'
+export type Fate = 'processed' | 'dropped' | 'failed' | 'exhausted' | 'lost' | 'filtered'
 
 /** A message of a batch after its delivery. */
 export interface Judged {
@@ -71,8 +71,6 @@ function failedOrExhausted({ receiveCount }: Received, { maxReceives }: Circumst
 interface Response {
   outcome: Outcome
   circumstances: Circumstances
-  /** The ids that the response lists. */
-  failed: ReadonlySet<string>
   ignored?: IgnoredList | undefined
   /** The ids that the library has reported. */
   reported: ReadonlySet<string>
@@ -112,34 +110,32 @@ function judgeDeleted(message: Received, { outcome, circumstances, ignored, repo
   return { message, fate: 'dropped', what, cause: error, isThrown: true }
 }
 
-function judgeWholeBatch(
-  batch: readonly Received[],
-  { library }: Outcome,
-  error: string,
-  circumstances: Circumstances,
-): JudgedBatch {
-  const messages = batch.map((message): Judged => {
-    const { messageId: id } = message
-    if (circumstances.deleted.has(id)) return { message, fate: 'processed', isThrown: false }
-    const cause = library?.errors[id]
-    return { message, fate: failedOrExhausted(message, circumstances), cause, isThrown: cause !== undefined }
-  })
-  return { error, messages }
+/** The fate of a message whose whole batch failed. */
+function judgeFailed(message: Received, { library }: Outcome, circumstances: Circumstances): Judged {
+  const { messageId: id } = message
+  if (circumstances.deleted.has(id)) return { message, fate: 'processed', isThrown: false }
+  const cause = library?.errors[id]
+  return { message, fate: failedOrExhausted(message, circumstances), cause, isThrown: cause !== undefined }
 }
 
 /** The only place that decides the fate of messages. */
 export function judge(batch: readonly Received[], outcome: Outcome, circumstances: Circumstances): JudgedBatch {
-  if (outcome.type !== 'response') return judgeWholeBatch(batch, outcome, outcome.message, circumstances)
-  const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
-  // Without ReportBatchItemFailures, Lambda ignores the response, so an invalid one does no harm.
-  const isIgnored = !circumstances.reportBatchItemFailures
-  if ('invalid' in result && !isIgnored) return judgeWholeBatch(batch, outcome, result.invalid, circumstances)
-  const { failed, ignored } = 'invalid' in result ? { failed: new Set<string>() } : result
+  const ids = new Set(batch.map(({ messageId }) => messageId))
+  const isResponse = outcome.type === 'response'
+  let result: BatchResult = isResponse ? readBatchResponse(outcome.payload, ids) : { invalid: outcome.message }
+  if ('invalid' in result) {
+    // Without ReportBatchItemFailures, Lambda ignores the response, so an invalid one does no harm.
+    const isIgnored = isResponse && !circumstances.reportBatchItemFailures
+    if (!isIgnored) {
+      return { error: result.invalid, messages: batch.map((message) => judgeFailed(message, outcome, circumstances)) }
+    }
+    result = { failed: new Set() }
+  }
+  const { failed, ignored } = result
   const { library, unread } = outcome
   const response: Response = {
     outcome,
     circumstances,
-    failed,
     ignored,
     reported: new Set(library?.reported),
     // The library reads all records, and does not say which of them the handler has read.

@@ -45,8 +45,6 @@ interface RecordState {
   isReported?: boolean
 }
 
-/** How often progress is reported, in milliseconds. */
-const PROGRESS_MS = 250
 const REJECTED = 'the result of the handler is rejected: the log of the function has its error'
 
 const failuresIn = ({ records, error, failures }: RecordTrace) =>
@@ -59,8 +57,7 @@ interface Invocation {
 
 /**
  * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by name, so the
- * library is not imported here and may be bundled with the handler. `onFinished` receives the number of records that
- * have a result since its last call.
+ * library is not imported here and may be bundled with the handler.
  */
 export class LibraryWatch {
   readonly #states = new Map<string, RecordState>()
@@ -69,12 +66,8 @@ export class LibraryWatch {
   /** The batches of eachRecord() or eachChunk(), which publish errors. */
   readonly #traced = new WeakSet<object>()
   readonly #invocations = new AsyncLocalStorage<Invocation>()
-  readonly #onFinished: (records: number) => void
-  #finished = 0
-  #reportedAt = 0
 
-  constructor(onFinished: (records: number) => void = () => {}) {
-    this.#onFinished = onFinished
+  constructor() {
     function watch(name: string, receive: (message: never) => void) {
       subscribe(`tracing:middy-bounded-sqs-batch:${name}`, (message) => receive(message as never))
     }
@@ -101,8 +94,6 @@ export class LibraryWatch {
   #started(batch: BatchTrace) {
     const invocation = this.#invocations.getStore()
     if (invocation) invocation.isLibraryUsed = true
-    this.#finished = 0
-    this.#reportedAt = performance.now()
     for (const { messageId } of batch.event.Records) {
       this.#states.set(messageId, { batch, error: this.#states.get(messageId)?.error })
     }
@@ -111,12 +102,6 @@ export class LibraryWatch {
   #recordEnded(trace: RecordTrace) {
     const { batch, records } = trace
     this.#traced.add(batch)
-    this.#finished += records.length
-    if (performance.now() - this.#reportedAt >= PROGRESS_MS) {
-      this.#onFinished(this.#finished)
-      this.#finished = 0
-      this.#reportedAt = performance.now()
-    }
     const failed = new Set('error' in trace ? failuresIn(trace).map(({ record }) => record.messageId) : [])
     for (const { messageId } of records) {
       if (!failed.has(messageId)) this.#change(messageId, batch, { hasSucceeded: true, error: undefined })

@@ -23,6 +23,14 @@ export interface InFlight {
   isSetByClient?: true
 }
 
+/** The messages of a message group of a FIFO queue. A standard queue has a single group, which is never locked. */
+interface Group {
+  /** The visible messages, in their order. */
+  ready: StoredMessage[]
+  /** While a message of the group is in flight, no other one is delivered. */
+  inFlight: number
+}
+
 export interface QueueOptions {
   readonly url: string
   readonly arn: string
@@ -63,9 +71,8 @@ export class MemoryQueue {
   readonly deletedByClients = new Set<string>()
   /** The messages that are delivered once more after they have been deleted, as SQS sometimes does. */
   readonly duplicated = new Set<StoredMessage>()
-  /** The message groups of a FIFO queue, the messages of each in their order. A standard queue has a single list. */
-  readonly #ready = new Map<string | undefined, StoredMessage[]>()
-  readonly #locks = new Map<string | undefined, number>()
+  /** In the order of their next deliveries. */
+  readonly #groups = new Map<string | undefined, Group>()
   readonly #deduplicated = new Map<string, { message: StoredMessage; at: number }>()
   #sequence = 0
   #changed: PromiseWithResolvers<void> | undefined
@@ -78,7 +85,7 @@ export class MemoryQueue {
   /** The number of visible messages. */
   get readyCount(): number {
     let count = 0
-    for (const { length } of this.#ready.values()) count += length
+    for (const { ready } of this.#groups.values()) count += ready.length
     return count
   }
 
@@ -138,14 +145,10 @@ export class MemoryQueue {
 
   /** Makes a message visible. On a FIFO queue, a message that was in flight returns to its place in its group. */
   add(message: StoredMessage): void {
-    const group = this.#groupOf(message)
-    const list = this.#ready.get(group) ?? []
-    this.#ready.set(group, list)
+    const { ready } = this.#groupOf(message)
     // Only messages of a FIFO queue have sequence numbers.
     const isLater = (other: StoredMessage) => String(other.sequenceNumber) > String(message.sequenceNumber)
-    let index = list.length
-    while (index > 0 && isLater(list[index - 1] as StoredMessage)) index -= 1
-    list.splice(index, 0, message)
+    ready.splice(ready.findLastIndex((other) => !isLater(other)) + 1, 0, message)
     this.wake()
   }
 
@@ -183,45 +186,42 @@ export class MemoryQueue {
   /** Receives messages. Those that were delivered often enough go to the dead-letter queue. */
   take(most: number, visibilityTimeout = this.options.visibilityTimeout): InFlight[] {
     this.processTimers()
-    const free: (string | undefined)[] = []
-    for (const group of this.#ready.keys()) {
+    const { fifo } = this.options
+    const free: [string | undefined, Group][] = []
+    for (const [name, group] of this.#groups) {
       if (free.length === most) break
-      if (!this.#locks.has(group)) free.push(group)
+      if (group.inFlight === 0) free.push([name, group])
     }
     const taken: InFlight[] = []
     for (const limit of [FIRST_OF_GROUP, most]) {
-      for (const group of free) {
+      for (const [name, group] of free) {
         const room = Math.min(limit, most - taken.length)
         if (room === 0) break
-        for (const message of this.#next(group, room)) {
+        for (const message of this.#next(group.ready, room)) {
           message.receiveCount += 1
           message.firstReceiveTimestamp ??= Date.now()
           taken.push(this.#hide(message, visibilityTimeout))
-          if (this.options.fifo) this.#locks.set(group, (this.#locks.get(group) ?? 0) + 1)
+          if (fifo) group.inFlight += 1
         }
-        const rest = this.#ready.get(group)
-        if (!rest) continue
         // The other groups are delivered next.
-        this.#ready.delete(group)
-        this.#ready.set(group, rest)
+        this.#groups.delete(name)
+        if (group.ready.length + group.inFlight > 0) this.#groups.set(name, group)
       }
     }
     return taken
   }
 
-  /** Removes the first messages of a group. */
-  #next(group: string | undefined, most: number): StoredMessage[] {
+  /** Removes the first messages of a list. */
+  #next(ready: StoredMessage[], most: number): StoredMessage[] {
     const { deadLetters, maxReceives = Number.POSITIVE_INFINITY, stopsLoops } = this.options
-    const list = this.#ready.get(group) ?? []
     const next: StoredMessage[] = []
-    while (next.length < most && list.length > 0) {
-      const message = list.shift() as StoredMessage
+    while (next.length < most && ready.length > 0) {
+      const message = ready.shift() as StoredMessage
       const isLoop = stopsLoops && roundOf(message) > MAX_ROUNDS
       if (isLoop) this.stoppedLoops += 1
       if (deadLetters && (isLoop || message.receiveCount >= maxReceives)) deadLetters.add(message)
       else next.push(message)
     }
-    if (list.length === 0) this.#ready.delete(group)
     return next
   }
 
@@ -262,12 +262,10 @@ export class MemoryQueue {
     this.inflightMessages.delete(receiptHandle)
     if (!this.options.fifo) return
     const group = this.#groupOf(message)
-    const locks = (this.#locks.get(group) as number) - 1
-    if (locks > 0) this.#locks.set(group, locks)
-    else {
-      this.#locks.delete(group)
-      this.wake() // the rest of the group can be delivered
-    }
+    group.inFlight -= 1
+    if (group.inFlight > 0) return
+    if (group.ready.length === 0) this.#groups.delete(message.entry.MessageGroupId)
+    else this.wake() // the rest of the group can be delivered
   }
 
   /** Makes messages visible whose time has come. */
@@ -292,8 +290,11 @@ export class MemoryQueue {
     return String(this.#sequence).padStart(20, '0')
   }
 
-  #groupOf({ entry }: StoredMessage): string | undefined {
-    return this.options.fifo ? entry.MessageGroupId : undefined
+  #groupOf({ entry }: StoredMessage): Group {
+    const name = this.options.fifo ? entry.MessageGroupId : undefined
+    const group = this.#groups.get(name) ?? { ready: [], inFlight: 0 }
+    this.#groups.set(name, group)
+    return group
   }
 }
 

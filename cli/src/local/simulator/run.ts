@@ -171,12 +171,11 @@ function functionOf({ options, mapping, queue, ledger, end, findings }: Parts): 
     env: { ...queue.variables, ...options.function.env },
     onLog: end.guard(onLog),
     observer: {
-      finished: (records) => ledger.add('finished', records),
       left: (work, first) => {
-        if (findings.addLeft(work)) ledger.add('respondedEarly', 1, first)
+        if (findings.addLeft(work)) ledger.add('respondedEarly', first)
       },
       died: end.guard((message: string, last?: string) => {
-        ledger.diedBetween(message, last)
+        ledger.add('diedBetween', last, message)
         mapping.onFailure(message)
       }),
     },

@@ -16,8 +16,6 @@ export type Outcome = (
   InvocationReport & {
     /** Milliseconds from the delivery of the event to the end. */
     duration?: number | undefined
-    /** The number of records that `finished` received during the invocation. */
-    finished?: number | undefined
   }
 
 /** The process ended before it took the event. */
@@ -27,7 +25,7 @@ interface Invocation {
   requestId: string
   event: string
   settle: (outcome: Outcome | typeof NOT_TAKEN) => void
-  report: InvocationReport & { finished?: number }
+  report: InvocationReport
   startedAt?: number
   timer?: NodeJS.Timeout
 }
@@ -41,8 +39,6 @@ export interface ProcessEvents {
   idle(): void
   /** It gets something to do. */
   wake(): void
-  /** The library has finished this many records since the last call. */
-  finished(records: number): void
   report(report: ProcessReport): void
 }
 
@@ -56,9 +52,8 @@ export interface RuntimeApiOptions {
 
 /** The limit of Lambda for a synchronous response. */
 const MAX_RESPONSE_BYTES = 6_291_556
-/** `end`, `finished` and `report` are calls of the runtime client of this package. */
-const ROUTE =
-  /^\/2018-06-01\/runtime\/(init\/error|report|invocation\/next|invocation\/([^/]+)\/(response|error|end|finished))$/
+/** `end` and `report` are calls of the runtime client of this package. */
+const ROUTE = /^\/2018-06-01\/runtime\/(init\/error|report|invocation\/next|invocation\/([^/]+)\/(response|error|end))$/
 
 function readError(text: string): string {
   try {
@@ -208,9 +203,6 @@ export class RuntimeApi {
     else if (path === 'report') process.report(JSON.parse(text))
     else if (!invocation || kind === undefined) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
-    } else if (kind === 'finished') {
-      invocation.report.finished = (invocation.report.finished ?? 0) + Number(text)
-      process.finished(Number(text))
     } else return this.#finish(invocation, kind, text, response)
     reply(response, 202)
   }

@@ -51,15 +51,7 @@ function describe(thrown: unknown): string {
   return JSON.stringify(error)
 }
 
-/** The invocation that runs, and the calls that report its progress. */
-let running: string | undefined
-let progress: Promise<unknown> = Promise.resolve()
-
-const libraryWatch = new LibraryWatch((finished) => {
-  const id = running
-  // One after another, so that they need one socket, and all have ended before the response.
-  if (id !== undefined) progress = progress.then(() => call('POST', `invocation/${id}/finished`, String(finished)))
-})
+const libraryWatch = new LibraryWatch()
 
 const deadlineOf = (headers: NodeJS.Dict<string | string[]>) => Number(headers['lambda-runtime-deadline-ms'])
 
@@ -151,17 +143,14 @@ async function handleEvent(handler: Handler, id: string, headers: NodeJS.Dict<st
   const event = JSON.parse(text)
   const ids = recordIdsOf(event)
   const takeUnread = watchReadsOf(event, ids)
-  if (concurrency === 1) {
-    running = id
-    env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
-  }
+  if (concurrency === 1) env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
   const invocation = { isLibraryUsed: false }
   const { type, payload } = await libraryWatch.run(invocation, () => invoke(handler, event, contextOf(id, headers)))
-  const about: InvocationReport = { usage: usage?.take() }
-  running = undefined
-  await progress
-  about.unread = takeUnread?.()
-  about.library = libraryWatch.take(ids, invocation)
+  const about: InvocationReport = {
+    usage: usage?.take(),
+    unread: takeUnread?.(),
+    library: libraryWatch.take(ids, invocation),
+  }
   await call('POST', `invocation/${id}/end`, `${JSON.stringify({ type, ...about })}\n${payload}`)
   // Lambda's timeout also limits how long the next event waits for this process.
   if (type === 'response') await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
