@@ -55,7 +55,7 @@ export function startWith(handler: FunctionOptions, fifo: boolean): Start {
     const env = { ...handler.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
     const environment = await startEnvironment(
       // Batches follow one another, as in a busy function.
-      { ...handler, memory, env, collectsGarbage: collects, freeze: false, observer: { died } },
+      { ...handler, memory, limitMemory: false, env, collectsGarbage: collects, freeze: false, observer: { died } },
       AbortSignal.any([signal, ending.signal]),
     )
     async function process(batch: readonly Received[]): Promise<MeasuredBatch> {

@@ -13,6 +13,8 @@ import { NOT_TAKEN, type Outcome, type ProcessEvents, RuntimeApi } from './runti
 
 /** Receives what happens in environments. The process reports less if another runtime client runs the handler. */
 export interface EnvironmentObserver {
+  /** The process has loaded the handler in this many milliseconds. */
+  loaded?(ms: number): void
   /**
    * What an invocation left after its response, and the first message of its event. Without this method, or if the
    * environment is not frozen, nothing looks for it.
@@ -38,7 +40,7 @@ export interface FunctionOptions {
   initTimeout?: number
   /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
   memory?: number | undefined
-  /** Whether an invocation counts as a crash if the process used more than `memory` in total; default false. */
+  /** Whether an invocation counts as a crash if the process used more than `memory` in total. Default: if it is given. */
   limitMemory?: boolean
   /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
   freeze?: boolean
@@ -72,7 +74,8 @@ export type FunctionSettings = Omit<FunctionOptions, keyof typeof FUNCTION_DEFAU
 
 export function withDefaults(options: FunctionOptions): FunctionSettings {
   const given = Object.entries(options).filter(([, value]) => value !== undefined)
-  return { ...options, ...FUNCTION_DEFAULTS, ...Object.fromEntries(given) }
+  const limitMemory = options.memory !== undefined
+  return { ...options, ...FUNCTION_DEFAULTS, limitMemory, ...Object.fromEntries(given) }
 }
 
 /** An exit code of the shell. */
@@ -168,8 +171,6 @@ export interface Environment {
   readonly pid: number
   /** False once the process has ended. */
   readonly alive: boolean
-  /** Milliseconds that loading took. */
-  readonly initMs: number
   readonly ended: Promise<void>
   invoke(event: string): Promise<Outcome | typeof NOT_TAKEN>
   /** At the end of a run: lets the process report what is still left. */
@@ -178,7 +179,6 @@ export interface Environment {
 
 class EnvironmentProcess implements Environment, ProcessEvents {
   alive = true
-  initMs = 0
   readonly #options: FunctionSettings
   readonly #signal: AbortSignal
   readonly #ready = Promise.withResolvers<void>()
@@ -224,7 +224,7 @@ class EnvironmentProcess implements Environment, ProcessEvents {
       clearTimeout(initTimer)
     }
     this.#isReady = true
-    this.initMs = performance.now() - startedAt
+    this.#options.observer?.loaded?.(performance.now() - startedAt)
   }
 
   async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {

@@ -48,7 +48,7 @@ interface EventSourceParts {
  * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it did not
  * report.
  */
-export class EventSource {
+class EventSource {
   readonly #parts: EventSourceParts
   readonly #options: EventSourceOptions
   readonly #matches: ((body: string) => boolean) | undefined
@@ -59,8 +59,6 @@ export class EventSource {
   #gathered = 0
   /** The messages whose last invocation failed as a whole. */
   readonly #failedAsAWhole = new Set<string>()
-  /** Whether the handler read no record of an event, or some. Undefined: it is not known of any event. */
-  #hasRead: boolean | undefined
 
   constructor(parts: EventSourceParts, options: EventSourceOptions) {
     this.#parts = parts
@@ -85,11 +83,6 @@ export class EventSource {
     }
     const failure = ends.find((end) => end.status === 'rejected')
     if (failure) throw failure.reason
-  }
-
-  /** Whether the handler responded, and has read no record of any event that was looked at. */
-  get readsNothing(): boolean {
-    return this.#hasRead === false
   }
 
   async #work() {
@@ -157,9 +150,8 @@ export class EventSource {
       ledger.add('outOfOrder', messageId)
       onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
     }
-    if (outcome.type === 'response' && outcome.unread) this.#hasRead ||= outcome.unread !== 'all'
     const { messageId: first } = batch[0] as Received
-    const wouldTimeOut = outcome.usage && findings?.add(outcome.usage, outcome.library !== undefined)
+    const wouldTimeOut = findings?.add(outcome)
     if (wouldTimeOut !== undefined) {
       ledger.add('wouldTimeOut', first)
       onFailure(wouldTimeOut)

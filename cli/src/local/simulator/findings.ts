@@ -1,7 +1,8 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
-import { type FunctionOptions, type FunctionSettings, maxMemory, withDefaults } from './environment.ts'
+import { type FunctionOptions, type FunctionSettings, isInspected, maxMemory, withDefaults } from './environment.ts'
 import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'
+import type { Outcome } from './runtime-api.ts'
 import type { Usage } from './usage.ts'
 
 const MAX_SHOWN = 5
@@ -29,6 +30,7 @@ const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> =
     'On Lambda, an interval runs only during invocations, so what it still has to do after the last response is late or lost',
   ],
 }
+const READS_NOTHING = 'the handler read no property of any record that it received, although they count as processed'
 const ENDS_EARLY = 'would end early on Lambda, and the rest of its batch would be redelivered'
 
 /** Invocations that need more time than they have on Lambda, and the text of the slowest. */
@@ -43,6 +45,10 @@ export class Findings {
   readonly #options: FunctionSettings
   readonly #left: LeftWork[] = []
   #hasChildren = false
+  /** Whether the handler read some record of an event that was looked at. Undefined: none was looked at. */
+  #hasRead: boolean | undefined
+  /** Milliseconds. */
+  #longestInit = 0
   #invocationsWithLeftWork = 0
   #peakMemory = 0
   /** By what happens to the invocations on Lambda. */
@@ -52,11 +58,19 @@ export class Findings {
     this.#options = withDefaults(options)
   }
 
+  /** Adds the time that loading took. */
+  addInit(ms: number) {
+    this.#longestInit = Math.max(this.#longestInit, ms)
+  }
+
   /** Returns why the invocation would time out on Lambda, if that is known. */
-  add(usage: Usage, isOfLibrary: boolean): string | undefined {
+  add(outcome: Outcome): string | undefined {
+    const { type, unread, usage, library } = outcome
+    if (type === 'response' && unread) this.#hasRead ||= unread !== 'all'
+    if (!usage) return undefined
     this.#peakMemory = Math.max(this.#peakMemory, usage.peakMemory)
     this.#hasChildren ||= usage.hasChildren
-    return this.#addTime(usage, isOfLibrary)
+    return this.#addTime(usage, library !== undefined)
   }
 
   /** Adds the work that an invocation left. Returns whether the run fails. */
@@ -68,7 +82,15 @@ export class Findings {
   }
 
   lines(): string[] {
-    return [...this.#memoryLines(), ...this.#timeLines(), ...this.#leftLines()]
+    const lines = [...this.#initLines(), ...this.#memoryLines(), ...this.#timeLines(), ...this.#leftLines()]
+    return this.#hasRead === false ? [...lines, READS_NOTHING] : lines
+  }
+
+  *#initLines() {
+    const { initTimeout, timeout } = this.#options
+    if (this.#longestInit <= initTimeout || isInspected(this.#options)) return
+    yield `loading the function took ${seconds(this.#longestInit)}. Lambda allows 10 s, and then loads it again in the ` +
+      `first invocation, within the timeout of ${timeout / 1000} s`
   }
 
   *#memoryLines() {

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { OpenLedger, Progress } from './ledger.ts'
+import type { OpenLedger, Progress, QueueCounts } from './ledger.ts'
 import type { Queue } from './queue.ts'
 
 const POLL_MS = 250
@@ -21,6 +21,8 @@ export interface RunEndOptions {
 export class RunEnd {
   /** Aborts when no further message is sent, and no further invocation starts. */
   readonly draining: AbortSignal
+  /** The last known counts of the queue. */
+  counts: QueueCounts = { visible: 0, queue: 0, deadLetter: 0 }
   readonly #options: RunEndOptions
   readonly #over = new AbortController()
   readonly #errors: unknown[] = []
@@ -80,7 +82,8 @@ export class RunEnd {
     let emptySince = Number.POSITIVE_INFINITY
     while (!done.aborted) {
       const wasSent = this.#isInputSent // read first: the counts may not include a message that is sent while they are read
-      const progress = ledger.snapshot(await queue.counts())
+      this.counts = await queue.counts()
+      const progress = ledger.snapshot(this.counts)
       onProgress(progress)
       const isEmpty = wasSent && progress.remaining + progress.inFlight === 0 && (!awaitFirst || progress.delivered > 0)
       const now = performance.now()

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { freezes, isInspected, withDefaults } from './environment.ts'
-import { EventSource, type EventSourceOptions } from './event-source.ts'
+import { freezes, withDefaults } from './environment.ts'
+import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
 import { openGivenQueue, type QueueAddress } from './given-queue.ts'
-import { type Ledger, type OpenLedger, openLedger, type Progress, type QueueCounts } from './ledger.ts'
+import { type Ledger, type OpenLedger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
 import { RunEnd } from './run-end.ts'
@@ -65,7 +65,6 @@ const MAX_MIXED = 10_000
 
 const NOT_FROZEN =
   'environments are not frozen after a response, so work that the handler has not awaited goes on. On Lambda, it stops'
-const READS_NOTHING = 'the handler read no property of any record that it received, although they count as processed'
 
 export function checkFile(file: string) {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
@@ -79,13 +78,6 @@ function checkQueue({ visibilityTimeout }: Queue, timeout: number) {
   throw new UsageError(
     `the visibility timeout of the queue (${visibilityTimeout} s) is below the timeout of the function (${timeout} s). ` +
       'Lambda rejects such a mapping: raise the visibility timeout or lower --timeout',
-  )
-}
-
-function slowInit(ms: number, timeout: number) {
-  return (
-    `loading the function took ${(ms / 1000).toFixed(1)} s. Lambda allows 10 s, and then loads it again ` +
-    `in the first invocation, within the timeout of ${timeout} s`
   )
 }
 
@@ -110,10 +102,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
   checkFile(options.function.file)
   const closing: (() => unknown)[] = []
   try {
-    const opened =
-      'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
-    closing.push(opened.close)
-    const queue = withLastCounts(opened)
+    const queue = 'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
+    closing.push(queue.close)
     const parts = openParts(options, queue)
     let runtime: Runtime
     try {
@@ -126,7 +116,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     try {
       return await perform(parts, runtime)
     } catch (error) {
-      options.onUnfinished?.(parts.ledger.total(await queue.counts().catch(queue.lastCounts)))
+      options.onUnfinished?.(parts.ledger.total(await queue.counts().catch(() => parts.end.counts)))
       throw error
     }
   } finally {
@@ -134,19 +124,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
   }
 }
 
-/** Remembers the counts of a queue, for the end of a run in which SQS does not respond any more. */
-function withLastCounts(queue: Queue) {
-  let last: QueueCounts = { visible: 0, queue: 0, deadLetter: 0 }
-  async function counts() {
-    last = await queue.counts()
-    return last
-  }
-  return { ...queue, counts, lastCounts: () => last }
-}
-
 function openParts(options: RunOptions, queue: Queue): Parts {
   const { idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
-  const { memory } = options.function
   const { timeout } = withDefaults(options.function)
   checkQueue(queue, timeout / 1000)
   const ledger = openLedger()
@@ -156,7 +135,7 @@ function openParts(options: RunOptions, queue: Queue): Parts {
     queue,
     ledger,
     end: new RunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] }),
-    findings: new Findings({ limitMemory: memory !== undefined, ...options.function }),
+    findings: new Findings(options.function),
     timeout: timeout / 1000,
     warn: options.onWarning ?? ((line) => process.emitWarning(line)),
   }
@@ -164,13 +143,13 @@ function openParts(options: RunOptions, queue: Queue): Parts {
 
 /** The options of the function, with what its environments report. */
 function functionOf({ options, mapping, queue, ledger, end, findings }: Parts): RuntimeOptions {
-  const { onLog = () => {}, memory } = options.function
+  const { onLog = () => {} } = options.function
   return {
-    limitMemory: memory !== undefined,
     ...options.function,
     env: { ...queue.variables, ...options.function.env },
     onLog: end.guard(onLog),
     observer: {
+      loaded: (ms) => findings.addInit(ms),
       left: (work, first) => {
         if (findings.addLeft(work)) ledger.add('respondedEarly', first)
       },
@@ -190,22 +169,15 @@ async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
   // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
   const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
   const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
-  const source = new EventSource(
-    { queue, runtime, ledger, findings, draining: end.draining, idle: end.over, isLast },
-    mapping,
-  )
+  const source = { queue, runtime, ledger, findings, draining: end.draining, idle: end.over, isLast }
   const canReceive = Promise.withResolvers<void>()
   const sending = sendAll(parts, canReceive.resolve).finally(canReceive.resolve)
   await end.watch(
     sending,
-    canReceive.promise.then(() => source.run()),
+    canReceive.promise.then(() => runEventSource(source, mapping)),
   )
   if (!options.stop?.aborted) await runtime.finish()
-  const { initTimeout } = withDefaults(options.function)
-  const longestInit = runtime.longestInit()
-  if (longestInit > initTimeout && !isInspected(options.function)) warn(slowInit(longestInit, timeout))
   for (const line of findings.lines()) warn(line)
-  if (source.readsNothing) warn(READS_NOTHING)
   return ledger.total(await queue.counts())
 }
 
