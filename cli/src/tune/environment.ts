@@ -68,8 +68,8 @@ export function startWith(handler: FunctionOptions, fifo: boolean): Start {
         isLibraryKnown ||= library !== undefined
         const isForeign = outcome.type === 'response' || (outcome.type === 'error' && !isLibraryKnown)
         if (isForeign && !library) refuseForeign(outcome)
-        checkLibraryUse(usage, library, concurrency, settled.succeeded + unlisted)
-        problem ??= earlyEndOf(batch.length, library)
+        if (library) checkLibraryUse(usage, library, concurrency, settled.succeeded + unlisted)
+        problem ??= earlyEndOf(batch.length, library?.ended ?? 0)
       }
       return { ...settled, duration, usage, problem }
     }
@@ -93,9 +93,9 @@ function refuseForeign(outcome: Outcome): never {
 }
 
 /** Refuses a handler that ignores or changes the variable, or whose records succeed without the library. */
-function checkLibraryUse(usage: Usage, library: LibraryReport | undefined, concurrency: number, succeeded: number) {
+function checkLibraryUse(usage: Usage, library: LibraryReport, concurrency: number, succeeded: number) {
   const { concurrencyVariable = 'no value' } = usage
-  const { peakInFlight = 0, succeeded: ran = 0 } = library ?? {}
+  const { peakInFlight, succeeded: ran } = library
   refuseIf(
     concurrencyVariable !== String(concurrency),
     `the handler changed BOUNDED_SQS_BATCH_CONCURRENCY: expected ${concurrency}, got ${oneLine(concurrencyVariable)}. ` +
@@ -124,11 +124,11 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
   const failed = messages.filter(({ fate }) => fate !== 'processed')
   const causes = new Counter()
   for (const { cause = '' } of failed) causes.add(error ?? cause)
-  const { unlisted = {} } = outcome.library ?? {}
+  const isUnlisted = ({ messageId }: Received) => outcome.library?.records[messageId]?.isUnlisted
   return {
     succeeded: batch.length - failed.length,
     failed: failed.length,
-    unlisted: failed.filter(({ fate, message }) => fate === 'lost' && unlisted[message.messageId]).length,
+    unlisted: failed.filter(({ fate, message }) => fate === 'lost' && isUnlisted(message)).length,
     causes: causes.groups(),
   }
 }
@@ -139,7 +139,7 @@ function problemOf(outcome: Outcome): string | undefined {
 }
 
 /** What the library did not finish before it ended a batch, because of its time budget or of handlers that hang. */
-function earlyEndOf(records: number, { ended = 0 }: LibraryReport = { errors: {} }): string | undefined {
+function earlyEndOf(records: number, ended: number): string | undefined {
   if (ended === 0) return undefined
   return `the library ended a batch early: ${formatFigure(ended)} of ${formatFigure(records)} records had not started or finished in time`
 }

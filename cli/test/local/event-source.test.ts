@@ -5,6 +5,7 @@ import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { MAPPING_DEFAULTS } from '../../src/local/simulator/run.ts'
 import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
 import type { Received } from '../../src/local/simulator/sqs-record.ts'
+import { libraryReport } from '../support/ledger.ts'
 import { received } from '../support/runs.ts'
 
 interface Call {
@@ -249,7 +250,7 @@ for (const [fifo, cause] of [
   ],
 ] as const) {
   test(`the cause of a record without an error, ${fifo ? 'FIFO' : 'standard'} queue`, async (t) => {
-    const library = { errors: { m1: 'Error: not now' } }
+    const library = libraryReport({ errors: { m1: 'Error: not now' } })
     const respond = () => ({ ...report(['m1', 'm2']), library })
     const { failures, ledger, run } = setUp(some(3), respond, { fifo })
     await run()
@@ -262,7 +263,7 @@ for (const [fifo, cause] of [
 }
 
 test('the causes include the errors of records of an invocation that failed as a whole', async (t) => {
-  const library = { errors: { m0: 'Error: a', m1: 'Error: b' } }
+  const library = libraryReport({ errors: { m0: 'Error: a', m1: 'Error: b' } })
   const { ledger, run } = setUp(some(2), () => ({ type: 'error', message: 'FullBatchFailureError', library }))
   await run()
   t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), {
@@ -344,18 +345,21 @@ for (const [title, outcome, withoutError] of [
   ['the whole invocation failed', ERROR, 3],
   [
     'the whole invocation failed, and the library published errors of two records',
-    { ...ERROR, library: { errors: { m0: 'Error: x', m1: 'Error: y' } } },
+    { ...ERROR, library: libraryReport({ errors: { m0: 'Error: x', m1: 'Error: y' } }) },
     1,
   ],
   ['the handler reported the ids itself', report(['m0', 'm1', 'm2']), 0],
   [
     'the library reported them, and one of them has an error',
-    { ...report(['m0', 'm1', 'm2']), library: { errors: { m1: 'Error: x' }, reported: ['m0', 'm1', 'm2'] } },
+    {
+      ...report(['m0', 'm1', 'm2']),
+      library: libraryReport({ errors: { m1: 'Error: x' }, reported: ['m0', 'm1', 'm2'] }),
+    },
     2,
   ],
   [
     'the library reported one without an error, and the handler the others',
-    { ...report(['m0', 'm1', 'm2']), library: { errors: {}, reported: ['m1'] } },
+    { ...report(['m0', 'm1', 'm2']), library: libraryReport({ errors: {}, reported: ['m1'] }) },
     1,
   ],
 ] as const) {
@@ -381,7 +385,7 @@ test('messages that the handler has deleted are not deleted again', async (t) =>
 })
 
 test('with ReportBatchItemFailures off, a failed message is deleted, and a line says so', async (t) => {
-  const library = { errors: { m1: 'Error: x' } }
+  const library = libraryReport({ errors: { m1: 'Error: x' } })
   const { calls, failures, ledger, run } = setUp(some(2), () => ({ ...report(['m1']), library }))
   await run({ reportBatchItemFailures: false })
   t.strictSame(calls, [
@@ -393,7 +397,7 @@ test('with ReportBatchItemFailures off, a failed message is deleted, and a line 
 })
 
 test('a failed message that the response of the handler does not list is deleted, and a line says so', async (t) => {
-  const library = { errors: { m0: 'Error: x' }, reported: ['m0'] }
+  const library = libraryReport({ errors: { m0: 'Error: x' }, reported: ['m0'] })
   const { failures, run } = setUp(some(2), () => ({ ...report([]), library }))
   await run()
   const why = 'the handler did not return the response of middy-bounded-sqs-batch'
@@ -401,7 +405,7 @@ test('a failed message that the response of the handler does not list is deleted
 })
 
 test('a failure that a failure handler removed from the report', async (t) => {
-  const library = { errors: { m0: 'Error: x' } }
+  const library = libraryReport({ errors: { m0: 'Error: x' } })
   const { failures, ledger, run } = setUp(some(3), () => ({ ...report([]), library }))
   await run()
   t.strictSame(failures, ['m0: failed, but a failure handler removed it from the report: Error: x'])

@@ -4,6 +4,7 @@ import { Findings } from '../../src/local/simulator/findings.ts'
 import type { LeftKind, LeftWork } from '../../src/local/simulator/origin.ts'
 import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
 import type { Usage } from '../../src/local/simulator/usage.ts'
+import { libraryReport } from '../support/ledger.ts'
 
 /** A tenth of a core, and a timeout of 1 s. */
 const OPTIONS = { file: 'handler.mjs', memory: 176.9, timeout: 1000, limitMemory: true, env: {} }
@@ -14,7 +15,7 @@ const NOTHING: Usage = { cpu: 10, peakMemory: 50, longestBlock: 0, hasChildren: 
 function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], options: object = {}) {
   const findings = new Findings({ ...OPTIONS, ...options } as FunctionOptions)
   const failures = usages.flatMap(({ isOfLibrary = false, ...usage }) => {
-    const library = isOfLibrary ? { errors: {} } : undefined
+    const library = isOfLibrary ? libraryReport({}) : undefined
     return findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library }) ?? []
   })
   return { lines: findings.lines(), failures }

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
-import { type LibraryReport, LibraryWatch, recordIdsOf } from '../../src/local/simulator/library.ts'
+import { type LibraryReport, LibraryWatch, type RecordReport, recordIdsOf } from '../../src/local/simulator/library.ts'
 
 function publish(name: string, message: object) {
   channel(`tracing:middy-bounded-sqs-batch:${name}`).publish(message)
@@ -41,23 +41,24 @@ function start(...ids: string[]) {
   }
 }
 
-/** Takes what is known, with the texts of errors. */
+/** Takes what is known: the texts of errors, and the ids of the other records. */
 function watch() {
-  const records = new LibraryWatch()
-  return (ids: readonly string[]) => {
-    const report = records.take(ids)
-    if (!report) return undefined
-    const { succeeded, ended, peakInFlight, ...taken } = report
-    return { ...taken, errors: textsOf(taken.errors) }
-  }
+  const watched = new LibraryWatch()
+  return (ids: readonly string[]) => namesIn(watched.take(ids))
 }
 
-function textsOf(errors: LibraryReport['errors']) {
-  const texts = Object.entries(errors).map(([id, cause]) => [id, typeof cause === 'string' ? cause : cause.text])
-  return Object.fromEntries(texts)
+function namesIn(report?: LibraryReport) {
+  if (!report) return undefined
+  const entries = Object.entries(report.records)
+  const idsOf = (name: keyof RecordReport) => entries.flatMap(([id, record]) => (record[name] ? id : []))
+  const texts = entries.flatMap(([id, { error }]) =>
+    error === undefined ? [] : [[id, typeof error === 'string' ? error : error.text]],
+  )
+  const flags = { reported: idsOf('isReported'), unfinished: idsOf('isUnfinished'), unlisted: idsOf('isUnlisted') }
+  return { errors: Object.fromEntries(texts), ...flags }
 }
 
-const NOTHING = { errors: {}, reported: [], unfinished: {}, unlisted: {} }
+const NOTHING = { errors: {}, reported: [], unfinished: [], unlisted: [] }
 
 test('if the library has published nothing, nothing is known', async (t) => {
   t.equal(watch()(['a']), undefined)
@@ -94,7 +95,7 @@ test('records that were in no batch, and records that were taken already', async
     ...NOTHING,
     errors: { a: 'Error: x' },
     reported: ['a'],
-    unlisted: { b: true },
+    unlisted: ['b'],
   })
   t.equal(take(['a']), undefined, 'no record of this event')
 })
@@ -103,7 +104,7 @@ test('of an event, the library received no record: its records are unknown only 
   const watched = new LibraryWatch()
   const invocation = { isLibraryUsed: false }
   watched.run(invocation, () => start().respond())
-  t.match(watched.take(['a'], invocation), { ...NOTHING, unlisted: { a: true } })
+  t.strictSame(namesIn(watched.take(['a'], invocation)), { ...NOTHING, unlisted: ['a'] })
   const other = { isLibraryUsed: false }
   watched.run(other, () => {})
   t.equal(watched.take(['a'], other), undefined)
@@ -147,7 +148,7 @@ test('without a response of the library, the records that have not succeeded are
   t.strictSame(take(['a', 'b', 'c']), {
     ...NOTHING,
     errors: { b: 'Error: x' },
-    unfinished: { b: true, c: true },
+    unfinished: ['b', 'c'],
   })
 })
 
@@ -167,12 +168,12 @@ test('of a chunk, each failed record has its own error; without a list of failur
 test('a late result of an earlier batch says nothing about a later delivery of its messages', async (t) => {
   const take = watch()
   const earlier = start('a', 'b', 'c')
-  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: { a: true, b: true, c: true } })
+  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: ['a', 'b', 'c'] })
   const later = start('a', 'b')
   earlier.fail(new Error('late'), 'a')
   earlier.succeed('b', 'c')
   earlier.respond('a')
-  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: { a: true, b: true }, unlisted: { c: true } })
+  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: ['a', 'b'], unlisted: ['c'] })
   later.fail(new Error('late'), 'a')
   later.respond('a')
   t.equal(take(['a']), undefined)

@@ -2,22 +2,28 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import { type Cause, causeOfError } from './causes.ts'
 
-/** What the library has published about one invocation and its records. */
+/** What the library has published about a record. */
+export interface RecordReport {
+  /** Missing if it did not start. */
+  error?: Cause | string | undefined
+  /** The library reported it in its response. */
+  isReported?: boolean | undefined
+  /** It had not succeeded when the handler ended, and the library had made no response for its batch. */
+  isUnfinished?: boolean
+  /** It was in no batch of the library, although the handler passed it others of its event. */
+  isUnlisted?: boolean
+}
+
+/** What the library has published about an invocation. */
 export interface LibraryReport {
-  /** By message id. Records that did not start have no entry. */
-  errors: Record<string, Cause | string>
-  /** The ids of the records that the library reported in its response. */
-  reported?: string[]
-  /** The records that had not succeeded when the handler ended, if the library had made no response for their batch. */
-  unfinished?: Record<string, true>
-  /** The records that were in no batch of the library, although the handler passed it others of their event. */
-  unlisted?: Record<string, true>
+  /** By message id. A record that has just succeeded has no entry. */
+  records: Record<string, RecordReport>
   /** The number of records that ran in a record or chunk handler, and succeeded. */
-  succeeded?: number
+  succeeded: number
   /** The records that had not started or finished when the library ended their batch. */
-  ended?: number
+  ended: number
   /** The maximum number of records or chunks that were in flight at the same time. */
-  peakInFlight?: number
+  peakInFlight: number
 }
 
 /** The fields of the library's messages that are used here. The object is the same in all messages of a batch. */
@@ -125,22 +131,21 @@ export class LibraryWatch {
    */
   take(ids: readonly string[], { isLibraryUsed }: Invocation = { isLibraryUsed: false }): LibraryReport | undefined {
     if (!isLibraryUsed && !ids.some((id) => this.#states.has(id))) return undefined
-    const noIds = { errors: {}, reported: [], unfinished: {}, unlisted: {} }
-    const taken: Required<LibraryReport> = { ...noIds, succeeded: 0, ended: 0, peakInFlight: 0 }
+    const taken: LibraryReport = { records: {}, succeeded: 0, ended: 0, peakInFlight: 0 }
     const batches = new Set<BatchTrace>()
     // SQS can deliver a message twice in one batch.
     for (const id of new Set(ids)) {
       const state = this.#states.get(id)
       if (!state) {
-        taken.unlisted[id] = true
+        taken.records[id] = { isUnlisted: true }
         continue
       }
       this.#states.delete(id)
-      batches.add(state.batch)
-      if (state.hasSucceeded) taken.succeeded += 1
-      if (state.error !== undefined) taken.errors[id] = state.error
-      if (state.isReported) taken.reported.push(id)
-      if (!state.hasSucceeded && !this.#responded.has(state.batch)) taken.unfinished[id] = true
+      const { batch, error, isReported, hasSucceeded = false } = state
+      batches.add(batch)
+      if (hasSucceeded) taken.succeeded += 1
+      const isUnfinished = !hasSucceeded && !this.#responded.has(batch)
+      if (error !== undefined || isReported || isUnfinished) taken.records[id] = { error, isReported, isUnfinished }
     }
     for (const { summary } of batches) {
       taken.ended += summary ? summary.aborted + summary.notStarted : 0

@@ -135,18 +135,8 @@ function listIn(value: unknown): unknown[] | undefined {
 
 /** How many brackets a line of JSON opens more than it closes. A string of JSON has no line breaks. */
 function bracketsLeftOpen(line: string): number {
-  let open = 0
-  let isInString = false
-  for (let index = 0; index < line.length; index++) {
-    const character = line[index]
-    if (character === '"') isInString = !isInString
-    else if (character === '\\')
-      index += 1 // only in strings
-    else if (isInString) continue
-    else if (character === '{' || character === '[') open += 1
-    else if (character === '}' || character === ']') open -= 1
-  }
-  return open
+  const outsideStrings = line.replace(/"(?:[^"\\]|\\.)*"?/g, '')
+  return outsideStrings.split(/[{[]/).length - outsideStrings.split(/[}\]]/).length
 }
 
 interface Item {
