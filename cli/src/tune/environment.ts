@@ -2,7 +2,7 @@ import { Counter, type Group } from '../local/simulator/causes.ts'
 import { type FunctionOptions, startEnvironment } from '../local/simulator/environment.ts'
 import { judge } from '../local/simulator/fate.ts'
 import type { LibraryReport } from '../local/simulator/library.ts'
-import { NOT_TAKEN, type Outcome } from '../local/simulator/runtime-api.ts'
+import type { Outcome } from '../local/simulator/runtime-api.ts'
 import { type Received, toEvent } from '../local/simulator/sqs-record.ts'
 import type { Usage } from '../local/simulator/usage.ts'
 import { oneLine, UsageError } from '../shared/errors.ts'
@@ -60,7 +60,7 @@ export function startWith(handler: FunctionOptions, fifo: boolean): Start {
     )
     async function process(batch: readonly Received[]): Promise<MeasuredBatch> {
       const invoked = await environment.invoke(toEvent(batch))
-      const outcome: Outcome = invoked.type === NOT_TAKEN.type ? { type: 'crash', message: death } : invoked
+      const outcome: Outcome = invoked ?? { type: 'crash', message: death }
       const { usage, library, duration = 0 } = outcome
       const { unlisted, ...settled } = settle(batch, outcome, fifo)
       let problem = problemOf(outcome)

@@ -9,7 +9,7 @@ import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-fl
 import type { LeftWork } from './origin.ts'
 import { startProcessGroup } from './process-group.ts'
 import { END_OF_RUN, type ProcessReport } from './reports.ts'
-import { NOT_TAKEN, type Outcome, type ProcessEvents, RuntimeApi } from './runtime-api.ts'
+import { type Outcome, type ProcessEvents, RuntimeApi } from './runtime-api.ts'
 
 /** Receives what happens in environments. The process reports less if another runtime client runs the handler. */
 export interface EnvironmentObserver {
@@ -172,7 +172,8 @@ export interface Environment {
   /** False once the process has ended. */
   readonly alive: boolean
   readonly ended: Promise<void>
-  invoke(event: string): Promise<Outcome | typeof NOT_TAKEN>
+  /** Resolves with undefined if the process ended before it took the event. */
+  invoke(event: string): Promise<Outcome | undefined>
   /** At the end of a run: lets the process report what is still left. */
   finish(): Promise<void>
 }
@@ -227,11 +228,11 @@ class EnvironmentProcess implements Environment, ProcessEvents {
     this.#options.observer?.loaded?.(performance.now() - startedAt)
   }
 
-  async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
+  async invoke(event: string): Promise<Outcome | undefined> {
     const { limitMemory, memory } = this.#options
     const outcome = await this.#api.invoke(event)
     this.#lastMessage = firstMessageOf(event)
-    if (outcome.type === NOT_TAKEN.type) return outcome
+    if (!outcome) return undefined
     if (outcome.type === 'timeout') await this.#stop() // as Lambda does: the next event gets a fresh environment
     const { peakMemory = 0 } = outcome.usage ?? {}
     if (!limitMemory || peakMemory <= maxMemory(this.#options, 1.1)) return outcome

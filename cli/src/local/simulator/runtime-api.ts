@@ -18,13 +18,10 @@ export type Outcome = (
     duration?: number | undefined
   }
 
-/** The process ended before it took the event. */
-export const NOT_TAKEN = { type: 'not-taken' } as const
-
 interface Invocation {
   requestId: string
   event: string
-  settle: (outcome: Outcome | typeof NOT_TAKEN) => void
+  settle: (outcome: Outcome | undefined) => void
   report: InvocationReport
   startedAt?: number
   timer?: NodeJS.Timeout
@@ -76,6 +73,8 @@ function traceOf(requestId: string, event: string): string {
   return [...parts, `Lineage=1:${id.slice(0, 8)}:${round}`].join(';')
 }
 
+const ifStopped = (outcome: Outcome) => (outcome.type === 'stopped' ? outcome : undefined)
+
 function reply(response: ServerResponse, status: number, body: object = { status: 'OK' }) {
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 }
@@ -117,10 +116,10 @@ export class RuntimeApi {
     return this.#running.size > 0
   }
 
-  invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
+  /** Resolves with undefined if the process ended before it took the event. */
+  invoke(event: string): Promise<Outcome | undefined> {
     return new Promise((settle) => {
-      const ended = this.#ended
-      if (ended) return settle(ended.type === 'stopped' ? ended : NOT_TAKEN)
+      if (this.#ended) return settle(ifStopped(this.#ended))
       const invocation = { requestId: randomUUID(), event, settle, report: {} }
       this.#waiting.add(invocation)
       const why = ', because the process did not take the event. Does it block the event loop after a response?'
@@ -135,7 +134,7 @@ export class RuntimeApi {
     for (const invocation of this.#running.values()) this.#settle(invocation, outcome)
     for (const { timer, settle } of this.#waiting) {
       clearTimeout(timer)
-      settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
+      settle(ifStopped(outcome))
     }
     this.#waiting.clear()
     this.#server.closeAllConnections()

@@ -1,6 +1,8 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
 // `node runtime-client.js <file> <export> [callbacks] [follow] [root=<folder>]`
-import { Agent, request } from 'node:http'
+import { once } from 'node:events'
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { isObject } from '../../shared/json.ts'
 import { NO_PROMISE } from './batch-response.ts'
 import { openLateWork } from './late-work.ts'
@@ -18,18 +20,10 @@ const concurrency = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // Sockets stay open, so that a function that has no file descriptors left can still respond.
 const agent = new Agent({ keepAlive: true, maxSockets: concurrency + 1 })
 
-function call(method: 'GET' | 'POST', path: string, body?: string) {
-  return new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
-    const url = `http://${runtimeApi}/2018-06-01/runtime/${path}`
-    const sent = request(url, { method, agent }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () => resolve({ headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }))
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
+async function call(method: 'GET' | 'POST', path: string, body?: string) {
+  const sent = request(`http://${runtimeApi}/2018-06-01/runtime/${path}`, { method, agent }).end(body)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  return { headers: response.headers, text: await text(response) }
 }
 
 const report = (about: ProcessReport) => call('POST', 'report', JSON.stringify(about))
@@ -53,9 +47,9 @@ function describe(thrown: unknown): string {
 
 const libraryWatch = new LibraryWatch()
 
-const deadlineOf = (headers: NodeJS.Dict<string | string[]>) => Number(headers['lambda-runtime-deadline-ms'])
+const deadlineOf = (headers: IncomingHttpHeaders) => Number(headers['lambda-runtime-deadline-ms'])
 
-function contextOf(id: string, headers: NodeJS.Dict<string | string[]>) {
+function contextOf(id: string, headers: IncomingHttpHeaders) {
   const deadline = deadlineOf(headers)
   return {
     callbackWaitsForEmptyEventLoop: true,
@@ -138,9 +132,9 @@ async function invoke(handler: Handler, event: { Records?: unknown[] }, context:
   }
 }
 
-async function handleEvent(handler: Handler, id: string, headers: NodeJS.Dict<string | string[]>, text: string) {
+async function handleEvent(handler: Handler, id: string, headers: IncomingHttpHeaders, json: string) {
   usage?.start()
-  const event = JSON.parse(text)
+  const event = JSON.parse(json)
   const ids = recordIdsOf(event)
   const takeUnread = watchReadsOf(event, ids)
   if (concurrency === 1) env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
@@ -160,12 +154,12 @@ async function serve(handler: Handler): Promise<never> {
   for (;;) {
     const left = lateWork?.take() ?? []
     if (left.length > 0) await report({ left })
-    const { headers, text } = await call('GET', 'invocation/next')
+    const { headers, text: event } = await call('GET', 'invocation/next')
     const id = String(headers['lambda-runtime-aws-request-id'])
-    if (text === END_OF_RUN) {
+    if (event === END_OF_RUN) {
       await report({ left: lateWork?.leftTimers() ?? [] })
       await call('POST', `invocation/${id}/response`, 'null')
-    } else await handleEvent(handler, id, headers, text)
+    } else await handleEvent(handler, id, headers, event)
   }
 }
 

@@ -56,7 +56,7 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
           const outcome = await environment.invoke(event)
           environments.set(environment, (environments.get(environment) ?? 1) - 1)
           // The environment ended before it took the event. That crash is counted separately. Try a new environment.
-          if (outcome.type !== 'not-taken') return outcome
+          if (outcome) return outcome
         }
       } catch (error) {
         if (!(error instanceof InitError)) throw error
