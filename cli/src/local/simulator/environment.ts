@@ -9,12 +9,10 @@ import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-fl
 import type { LeftWork } from './origin.ts'
 import { startProcessGroup } from './process-group.ts'
 import { END_OF_RUN, type ProcessReport } from './reports.ts'
-import { type Outcome, type ProcessEvents, RuntimeApi } from './runtime-api.ts'
+import { type Outcome, RuntimeApi } from './runtime-api.ts'
 
 /** Receives what happens in environments. The process reports less if another runtime client runs the handler. */
 export interface EnvironmentObserver {
-  /** The process has loaded the handler in this many milliseconds. */
-  loaded?(ms: number): void
   /**
    * What an invocation left after its response, and the first message of its event. Without this method, or if the
    * environment is not frozen, nothing looks for it.
@@ -167,18 +165,8 @@ export function maxMemory({ memory, file }: FunctionSettings, share: number): nu
 const firstMessageOf = (event: string) => /"messageId":"(.*?)"/.exec(event)?.[1]
 
 /** A process that has loaded the handler, and takes events until it ends. */
-export interface Environment {
-  readonly pid: number
+export class Environment {
   /** False once the process has ended. */
-  readonly alive: boolean
-  readonly ended: Promise<void>
-  /** Resolves with undefined if the process ended before it took the event. */
-  invoke(event: string): Promise<Outcome | undefined>
-  /** At the end of a run: lets the process report what is still left. */
-  finish(): Promise<void>
-}
-
-class EnvironmentProcess implements Environment, ProcessEvents {
   alive = true
   readonly #options: FunctionSettings
   readonly #signal: AbortSignal
@@ -199,7 +187,7 @@ class EnvironmentProcess implements Environment, ProcessEvents {
     this.#signal = signal
     const { timeout, startTimer } = this.#options
     const functionArn = `arn:aws:lambda:${regionOf()}:000000000000:function:${basename(file, extname(file))}`
-    this.#api = new RuntimeApi({ timeout, functionArn, startTimer, process: this })
+    this.#api = new RuntimeApi({ timeout, functionArn, startTimer, environment: this })
   }
 
   get pid(): number {
@@ -211,7 +199,6 @@ class EnvironmentProcess implements Environment, ProcessEvents {
   }
 
   async start() {
-    const startedAt = performance.now()
     this.#launch(await this.#api.listen())
     const mostInit = Math.max(this.#options.initTimeout, this.#options.timeout)
     const timeLimit = `it did not finish loading within ${mostInit / 1000} s`
@@ -225,9 +212,9 @@ class EnvironmentProcess implements Environment, ProcessEvents {
       clearTimeout(initTimer)
     }
     this.#isReady = true
-    this.#options.observer?.loaded?.(performance.now() - startedAt)
   }
 
+  /** Resolves with undefined if the process ended before it took the event. */
   async invoke(event: string): Promise<Outcome | undefined> {
     const { limitMemory, memory } = this.#options
     const outcome = await this.#api.invoke(event)
@@ -243,10 +230,12 @@ class EnvironmentProcess implements Environment, ProcessEvents {
     }
   }
 
+  /** At the end of a run: lets the process report what is still left. */
   async finish() {
     if (this.alive && looksForLeftWork(this.#options)) await this.#api.invoke(END_OF_RUN)
   }
 
+  /** It has loaded the function, and asks for an event. */
   ready() {
     this.#ready.resolve()
   }
@@ -255,10 +244,12 @@ class EnvironmentProcess implements Environment, ProcessEvents {
     this.#ready.reject(new InitError(message))
   }
 
+  /** It has responded and asks for another event, but there is none. */
   idle() {
     if (freezes(this.#options)) this.#group.freeze()
   }
 
+  /** It gets something to do. */
   wake() {
     this.#group.thaw()
   }
@@ -317,7 +308,7 @@ class EnvironmentProcess implements Environment, ProcessEvents {
  * the process.
  */
 export async function startEnvironment(options: FunctionOptions, signal: AbortSignal): Promise<Environment> {
-  const environment = new EnvironmentProcess(options, signal)
+  const environment = new Environment(options, signal)
   await environment.start()
   return environment
 }

@@ -1,6 +1,6 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
-import { type FunctionOptions, type FunctionSettings, isInspected, maxMemory, withDefaults } from './environment.ts'
+import { type FunctionOptions, type FunctionSettings, maxMemory, withDefaults } from './environment.ts'
 import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'
 import type { Outcome } from './runtime-api.ts'
 import type { Usage } from './usage.ts'
@@ -47,8 +47,6 @@ export class Findings {
   #hasChildren = false
   /** Whether the handler read some record of an event that was looked at. Undefined: none was looked at. */
   #hasRead: boolean | undefined
-  /** Milliseconds. */
-  #longestInit = 0
   #invocationsWithLeftWork = 0
   #peakMemory = 0
   /** By what happens to the invocations on Lambda. */
@@ -56,11 +54,6 @@ export class Findings {
 
   constructor(options: FunctionOptions) {
     this.#options = withDefaults(options)
-  }
-
-  /** Adds the time that loading took. */
-  addInit(ms: number) {
-    this.#longestInit = Math.max(this.#longestInit, ms)
   }
 
   /** Returns why the invocation would time out on Lambda, if that is known. */
@@ -82,15 +75,8 @@ export class Findings {
   }
 
   lines(): string[] {
-    const lines = [...this.#initLines(), ...this.#memoryLines(), ...this.#timeLines(), ...this.#leftLines()]
+    const lines = [...this.#memoryLines(), ...this.#timeLines(), ...this.#leftLines()]
     return this.#hasRead === false ? [...lines, READS_NOTHING] : lines
-  }
-
-  *#initLines() {
-    const { initTimeout, timeout } = this.#options
-    if (this.#longestInit <= initTimeout || isInspected(this.#options)) return
-    yield `loading the function took ${seconds(this.#longestInit)}. Lambda allows 10 s, and then loads it again in the ` +
-      `first invocation, within the timeout of ${timeout / 1000} s`
   }
 
   *#memoryLines() {

@@ -42,13 +42,10 @@ interface RecordTrace {
   failures?: { record: { messageId: string }; error: unknown }[]
 }
 
-/** What is known about a record, and the last batch that it was in. */
-interface RecordState {
+/** What is known about a record, and the last batch that it was in. Its error may be of an earlier batch, until it succeeds. */
+interface RecordState extends Pick<RecordReport, 'error' | 'isReported'> {
   batch: BatchTrace
-  /** Its last error, also in an earlier batch of the invocation, until it succeeds. */
-  error?: Cause | string | undefined
   hasSucceeded?: boolean
-  isReported?: boolean
 }
 
 const REJECTED = 'the result of the handler is rejected: the log of the function has its error'

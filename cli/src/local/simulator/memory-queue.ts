@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { MAX_MESSAGE_BYTES } from './message-rules.ts'
 
@@ -49,7 +50,7 @@ export const ACCOUNT = '000000000000'
 /** The most rounds of a message through its function. */
 const MAX_ROUNDS = 16
 const DEDUPLICATION_MS = 5 * 60_000
-const POLL_MS = 20
+const POLL_MS = 10
 /**
  * A receive call on a FIFO queue takes at most this many messages of each group at first, then more of the same groups.
  * So batches mix groups, and have several messages of most of them.
@@ -75,7 +76,6 @@ export class MemoryQueue {
   readonly #groups = new Map<string | undefined, Group>()
   readonly #deduplicated = new Map<string, { message: StoredMessage; at: number }>()
   #sequence = 0
-  #changed: PromiseWithResolvers<void> | undefined
   #nextDeadline = Number.POSITIVE_INFINITY
 
   constructor(options: QueueOptions) {
@@ -149,7 +149,6 @@ export class MemoryQueue {
     // Only messages of a FIFO queue have sequence numbers.
     const isLater = (other: StoredMessage) => String(other.sequenceNumber) > String(message.sequenceNumber)
     ready.splice(ready.findLastIndex((other) => !isLater(other)) + 1, 0, message)
-    this.wake()
   }
 
   #hide(message: StoredMessage, seconds: number): InFlight {
@@ -174,10 +173,7 @@ export class MemoryQueue {
     let taken = this.take(most, visibilityTimeout)
     const deadline = performance.now() + waitSeconds * 1000
     while (taken.length === 0 && performance.now() < deadline && !signal?.aborted) {
-      this.#changed ??= Promise.withResolvers<void>()
-      const timer = setTimeout(() => this.wake(), POLL_MS)
-      await this.#changed.promise
-      clearTimeout(timer)
+      await sleep(POLL_MS)
       if (!signal?.aborted) taken = this.take(most, visibilityTimeout)
     }
     return taken
@@ -263,9 +259,7 @@ export class MemoryQueue {
     if (!this.options.fifo) return
     const group = this.#groupOf(message)
     group.inFlight -= 1
-    if (group.inFlight > 0) return
-    if (group.ready.length === 0) this.#groups.delete(message.entry.MessageGroupId)
-    else this.wake() // the rest of the group can be delivered
+    if (group.inFlight + group.ready.length === 0) this.#groups.delete(message.entry.MessageGroupId)
   }
 
   /** Makes messages visible whose time has come. */
@@ -277,12 +271,6 @@ export class MemoryQueue {
       if (entry.visibilityDeadline > now) this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibilityDeadline)
       else this.#putBack(entry)
     }
-  }
-
-  /** Lets waiting calls look for messages. */
-  wake(): void {
-    this.#changed?.resolve()
-    this.#changed = undefined
   }
 
   #nextSequenceNumber(): string {

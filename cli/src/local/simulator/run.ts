@@ -149,7 +149,6 @@ function functionOf({ options, mapping, queue, ledger, end, findings }: Parts): 
     env: { ...queue.variables, ...options.function.env },
     onLog: end.guard(onLog),
     observer: {
-      loaded: (ms) => findings.addInit(ms),
       left: (work, first) => {
         if (findings.addLeft(work)) ledger.add('respondedEarly', first)
       },

@@ -3,7 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { oneLine } from '../../shared/errors.ts'
-import type { InvocationReport, ProcessReport } from './reports.ts'
+import type { Environment } from './environment.ts'
+import type { InvocationReport } from './reports.ts'
 
 /**
  * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and crashes
@@ -27,23 +28,12 @@ interface Invocation {
   timer?: NodeJS.Timeout
 }
 
-/** What the process of an environment does. */
-export interface ProcessEvents {
-  /** It has loaded the function, and asks for an event. */
-  ready(): void
-  failedToLoad(message: string): void
-  /** It has responded and asks for another event, but there is none. */
-  idle(): void
-  /** It gets something to do. */
-  wake(): void
-  report(report: ProcessReport): void
-}
-
 export interface RuntimeApiOptions {
   /** Milliseconds that an invocation may take. */
   timeout: number
   functionArn: string
-  process: ProcessEvents
+  /** It learns what its process does. */
+  environment: Pick<Environment, 'ready' | 'failedToLoad' | 'idle' | 'wake' | 'report'>
   startTimer?: typeof setTimeout | undefined
 }
 
@@ -160,7 +150,7 @@ export class RuntimeApi {
 
   /** Gives waiting events to the runtime. */
   #dispatch() {
-    const { timeout, functionArn, process } = this.#options
+    const { timeout, functionArn, environment } = this.#options
     for (const poll of this.#polls) {
       const [invocation] = this.#waiting
       if (!invocation) return
@@ -169,7 +159,7 @@ export class RuntimeApi {
       const { requestId, event } = invocation
       this.#running.set(requestId, invocation)
       this.#limit(invocation, this.#timedOut)
-      process.wake()
+      environment.wake()
       poll.writeHead(200, {
         'Content-Type': 'application/json',
         'Lambda-Runtime-Aws-Request-Id': requestId,
@@ -184,22 +174,22 @@ export class RuntimeApi {
 
   /** The runtime asks for an event. */
   #poll(response: ServerResponse) {
-    const { process } = this.#options
-    process.ready()
+    const { environment } = this.#options
+    environment.ready()
     this.#polls.add(response)
     response.on('close', () => this.#polls.delete(response))
     this.#dispatch()
-    if (this.#hasResponded && !this.isBusy) process.idle()
+    if (this.#hasResponded && !this.isBusy) environment.idle()
   }
 
   async #serve(request: IncomingMessage, response: ServerResponse) {
-    const { process } = this.#options
+    const { environment } = this.#options
     const [, path, requestId = '', kind] = ROUTE.exec(request.url ?? '') ?? []
     if (path === 'invocation/next') return this.#poll(response)
     const text = (await buffer(request)).toString('utf8')
     const invocation = this.#running.get(requestId)
-    if (path === 'init/error') process.failedToLoad(readError(text))
-    else if (path === 'report') process.report(JSON.parse(text))
+    if (path === 'init/error') environment.failedToLoad(readError(text))
+    else if (path === 'report') environment.report(JSON.parse(text))
     else if (!invocation || kind === undefined) {
       return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
     } else return this.#finish(invocation, kind, text, response)
