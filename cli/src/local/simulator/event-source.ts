@@ -31,15 +31,12 @@ export interface EventSourceOptions {
 }
 
 interface EventSourceParts {
-  queue: Pick<Queue, 'fifo' | 'receive' | 'remove' | 'setVisibility' | 'release' | 'takeDeleted'> &
-    Partial<Pick<Queue, 'maxReceives' | 'isDelayedByClient'>>
+  queue: Omit<Queue, 'queueUrl' | 'visibilityTimeout' | 'isPrivate' | 'variables' | 'send' | 'counts' | 'close'>
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   findings?: Pick<Findings, 'add'>
   /** When this signal aborts, no further invocation starts. The promise settles after the running invocations. */
   draining: AbortSignal
-  /** When this signal aborts, the queue is empty, and nobody waits for messages any more. */
-  idle?: AbortSignal
   /** Whether no further message can arrive, if the workers have this many messages that they have not delivered. */
   isLast: (gathered: number) => Promise<boolean>
 }
@@ -103,8 +100,8 @@ class EventSource {
 
   /** Receives messages, and deletes those that match no filter. */
   async #receive(most: number, waitSeconds: number): Promise<Received[]> {
-    const { queue, ledger, idle } = this.#parts
-    const received = await queue.receive(most, waitSeconds, idle)
+    const { queue, ledger } = this.#parts
+    const received = await queue.receive(most, waitSeconds, this.#signal)
     const unmatched = received.filter(({ json }) => this.#matches && !this.#matches(JSON.parse(json).body))
     for (const { messageId } of unmatched) ledger.settle(messageId, 'filtered')
     await queue.remove(unmatched)
@@ -120,7 +117,7 @@ class EventSource {
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
     const deleted = queue.takeDeleted(batch)
-    const { fifo, maxReceives = Number.POSITIVE_INFINITY } = queue
+    const { fifo, maxReceives } = queue
     const { reportBatchItemFailures } = this.#options
     const judged = judge(batch, outcome, { fifo, maxReceives, reportBatchItemFailures, deleted })
     this.#account(judged, outcome, batch)
@@ -138,7 +135,7 @@ class EventSource {
   async #makeVisible(failed: readonly Received[]) {
     const { retryAfter, keepsDelays = false } = this.#options
     const { queue } = this.#parts
-    if (retryAfter === undefined || (keepsDelays && queue.isDelayedByClient?.(failed))) return
+    if (retryAfter === undefined || (keepsDelays && queue.isDelayedByClient(failed))) return
     await queue.setVisibility(failed, retryAfter)
   }
 

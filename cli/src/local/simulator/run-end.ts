@@ -25,17 +25,11 @@ export class RunEnd {
   counts: QueueCounts = { visible: 0, queue: 0, deadLetter: 0 }
   readonly #options: RunEndOptions
   readonly #over = new AbortController()
-  readonly #errors: unknown[] = []
   #isInputSent = false
 
   constructor(options: RunEndOptions) {
     this.#options = options
-    this.draining = AbortSignal.any([...options.signals, this.over])
-  }
-
-  /** Aborts once the queue is idle, or a part of the run has failed. */
-  get over(): AbortSignal {
-    return this.#over.signal
+    this.draining = AbortSignal.any([...options.signals, this.#over.signal])
   }
 
   /** The run sends no more messages. */
@@ -49,32 +43,20 @@ export class RunEnd {
     return this.#isInputSent && queue.isPrivate && (await queue.counts()).queue === gathered
   }
 
-  /** For callbacks that no promise of the run waits for. An error in them would end this process, so it ends the run. */
-  guard<Values extends unknown[]>(callback: (...values: Values) => void): (...values: Values) => void {
-    return (...values) => {
-      try {
-        callback(...values)
-      } catch (error) {
-        this.#fail(error)
-      }
-    }
-  }
-
   /**
    * Waits for the parts of the run. Meanwhile, reports the progress, and ends the run once the queue is idle or a part has
    * failed. Rejects with the first error.
    */
   async watch(...parts: Promise<unknown>[]): Promise<void> {
-    const fail = (error: unknown) => this.#fail(error)
+    const errors: unknown[] = []
+    const fail = (error: unknown) => {
+      errors.push(error)
+      this.#over.abort()
+    }
     const done = new AbortController()
     const work = Promise.all(parts.map((part) => part.catch(fail))).finally(() => done.abort())
     await Promise.all([work, this.#look(done.signal).catch(fail)])
-    if (this.#errors.length > 0) throw this.#errors[0]
-  }
-
-  #fail(error: unknown) {
-    this.#errors.push(error)
-    this.#over.abort()
+    if (errors.length > 0) throw errors[0]
   }
 
   async #look(done: AbortSignal) {

@@ -142,20 +142,18 @@ function openParts(options: RunOptions, queue: Queue): Parts {
 }
 
 /** The options of the function, with what its environments report. */
-function functionOf({ options, mapping, queue, ledger, end, findings }: Parts): RuntimeOptions {
-  const { onLog = () => {} } = options.function
+function functionOf({ options, mapping, queue, ledger, findings }: Parts): RuntimeOptions {
   return {
     ...options.function,
     env: { ...queue.variables, ...options.function.env },
-    onLog: end.guard(onLog),
     observer: {
       left: (work, first) => {
         if (findings.addLeft(work)) ledger.add('respondedEarly', first)
       },
-      died: end.guard((message: string, last?: string) => {
+      died(message, last) {
         ledger.add('diedBetween', last, message)
         mapping.onFailure(message)
-      }),
+      },
     },
   }
 }
@@ -168,7 +166,7 @@ async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
   // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
   const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
   const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
-  const source = { queue, runtime, ledger, findings, draining: end.draining, idle: end.over, isLast }
+  const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
   const canReceive = Promise.withResolvers<void>()
   const sending = sendAll(parts, canReceive.resolve).finally(canReceive.resolve)
   await end.watch(
