@@ -24,7 +24,7 @@ const VARIABLE = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8,}
 
 const isStatus = (status: unknown) => Number.isInteger(status) && Number(status) >= 100 && Number(status) <= 599
 
-/** Like `ECONNREFUSED`, `23505` or 11000. Not a code that begins with `ERR_`: most only repeat the name or the message. */
+/** Like `ECONNREFUSED`, `23505` or 11000. A code that begins with `ERR_` mostly repeats the message. */
 const isCode = (code: unknown) =>
   Number.isSafeInteger(code) || (typeof code === 'string' && /^(?!ERR_)[A-Z0-9][A-Z0-9_]{1,40}$/.test(code))
 
@@ -129,8 +129,8 @@ export class Counter {
   }
 
   /**
-   * At most ten groups, the largest first. If there are more, those of the same kind become one. If there are still more,
-   * the last entry counts the rest.
+   * At most ten groups, the largest first. If there are more, those of the same kind become one. If there are
+   * still more, the last entry counts the rest.
    */
   counts(): Record<string, number> {
     const merged = new Map<string, Group>()

@@ -11,11 +11,11 @@ import { startProcessGroup } from './process-group.ts'
 import { END_OF_RUN, type ProcessReport } from './reports.ts'
 import { type Outcome, RuntimeApi } from './runtime-api.ts'
 
-/** Receives what happens in environments. The process reports less if another runtime client runs the handler. */
+/** Receives what happens in environments. Another runtime client than that of this package reports less. */
 export interface EnvironmentObserver {
   /**
-   * What an invocation left after its response, and the first message of its event. Without this method, or if the
-   * environment is not frozen, nothing looks for it.
+   * What an invocation left after its response, and the first message of its event. Without this method, or
+   * if the environment is not frozen, nothing looks for it.
    */
   left?(work: LeftWork[], first?: string): void
   /** The process ended unexpectedly while it had no event. `last`: the first message of its last event. */
@@ -32,17 +32,17 @@ export interface FunctionOptions {
   /** Milliseconds; default 30,000. */
   timeout?: number
   /**
-   * Milliseconds that loading may take on Lambda; default 10,000. Lambda then loads the function again in the first
-   * invocation, within its timeout. So loading fails only after the longer of the two times.
+   * Milliseconds that loading may take on Lambda; default 10,000. Lambda then loads the function again in the
+   * first invocation, within its timeout. So loading fails only after the longer of the two times.
    */
   initTimeout?: number
   /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
   memory?: number | undefined
-  /** Whether an invocation counts as a crash if the process used more than `memory` in total. Default: if it is given. */
+  /** Whether it is a crash if the process uses more than `memory` in total. Default: if `memory` is given. */
   limitMemory?: boolean
   /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
   freeze?: boolean
-  /** Waits for a debugger at this address, or at Node's default address. Then the environment is not stopped. */
+  /** Waits for a debugger at this or Node's default address. Then the environment is not stopped. */
   inspect?: string | boolean | undefined
   /** Whether the handler may have a callback, which Lambda calls up to Node.js 22; default false. */
   callbacks?: boolean
@@ -86,7 +86,7 @@ function nodeOptionsOf({ env }: FunctionOptions): string {
   return env?.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
 }
 
-/** Whether the inspector of Node is open in the process of the handler, so that a debugger can stop the handler for any time. */
+/** Whether the inspector of Node is open, so that a debugger can stop the handler for any time. */
 export function isInspected(options: FunctionOptions): boolean {
   return Boolean(options.inspect) || [nodeOptionsOf(options), options.runtimeClient ?? ''].some(opensInspector)
 }
@@ -121,8 +121,8 @@ function commandFor(options: FunctionSettings): [string, string[]] {
 const regionOf = ({ AWS_REGION, AWS_DEFAULT_REGION } = process.env) => AWS_REGION ?? AWS_DEFAULT_REGION ?? 'us-east-1'
 
 /**
- * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name of the
- * export.
+ * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name
+ * of the export.
  */
 function environmentVariables(options: FunctionSettings, address: string) {
   const { file, memory, exportName } = options
@@ -144,7 +144,8 @@ function environmentVariables(options: FunctionSettings, address: string) {
     AWS_LAMBDA_LOG_STREAM_NAME: `local/[$LATEST]${process.pid}`,
     TZ: ':UTC',
     ...options.env,
-    // The last flag wins: NODE_OPTIONS of the shell, the template or --env cannot raise the limit of the memory.
+    // The last flag wins: NODE_OPTIONS of the shell, the template or --env cannot raise the limit of the
+    // memory.
     ...(options.runtimeClient
       ? { NODE_OPTIONS: [nodeOptionsOf(options), ...lambdaFlags(options)].join(' ').trim() }
       : {}),
@@ -304,8 +305,8 @@ export class Environment {
 }
 
 /**
- * Starts one execution environment. Rejects with an InitError if the function cannot be loaded. Aborting the signal kills
- * the process.
+ * Starts one execution environment. Rejects with an InitError if the function cannot be loaded. Aborting the
+ * signal kills the process.
  */
 export async function startEnvironment(options: FunctionOptions, signal: AbortSignal): Promise<Environment> {
   const environment = new Environment(options, signal)

@@ -19,13 +19,14 @@ export interface EventSourceOptions {
   reportBatchItemFailures: boolean
   /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
-  /** Whether this does not apply to a batch in which the handler has set a visibility timeout; default false. */
+  /** Whether batches in which the handler has set a visibility timeout keep it; default false. */
   keepsDelays?: boolean
   /** The patterns of the filters. Lambda deletes messages that match none of them. Default: no filters. */
   filters: readonly FilterPattern[]
   /**
-   * Receives one line for each failed invocation, and each failed record of the others. Also for each message that SQS
-   * did not delete, failure that the handler removed from its report, and process that died between invocations.
+   * Receives one line for each failed invocation, and each failed record of the others. Also for each message
+   * that SQS did not delete, failure that the handler removed from its report, and process that died between
+   * invocations.
    */
   onFailure: (line: string) => void
 }
@@ -35,21 +36,21 @@ interface EventSourceParts {
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   findings?: Pick<Findings, 'add'>
-  /** When this signal aborts, no further invocation starts. The promise settles after the running invocations. */
+  /** When this signal aborts, no further invocation starts. Then the running invocations are awaited. */
   draining: AbortSignal
-  /** Whether no further message can arrive, if the workers have this many messages that they have not delivered. */
+  /** Whether no further message can arrive, if the workers have this many undelivered messages. */
   isLast: (gathered: number) => Promise<boolean>
 }
 
 /**
- * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it did not
- * report.
+ * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it
+ * did not report.
  */
 class EventSource {
   readonly #parts: EventSourceParts
   readonly #options: EventSourceOptions
   readonly #matches: ((body: string) => boolean) | undefined
-  /** Aborts if one worker fails, for example because the queue does not exist any more. All workers then end. */
+  /** Aborts if one worker fails, for example because the queue was deleted. All workers then end. */
   readonly #workerFailed = new AbortController()
   readonly #signal: AbortSignal
   /** How many messages the workers have received, and not delivered. */

@@ -5,9 +5,9 @@ import type { Outcome } from './runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
 /**
- * What happens to a message after a delivery. `dropped`: it failed, but a failure handler removed it from the report, as
- * deadLetter() does. `failed`: it stays in the queue. `exhausted`: it failed in its last delivery. `lost`: it is deleted,
- * although it was not processed. `filtered`: a filter deleted it without a delivery.
+ * What happens to a message after a delivery. `dropped`: it failed, but a failure handler removed it from the
+ * report, as deadLetter() does. `failed`: it stays in the queue. `exhausted`: it failed in its last delivery.
+ * `lost`: it is deleted, although it was not processed. `filtered`: a filter deleted it without a delivery.
  */
 export type Fate = 'processed' | 'dropped' | 'failed' | 'exhausted' | 'lost' | 'filtered'
 
@@ -25,7 +25,7 @@ export interface Judged {
 export interface JudgedBatch {
   /** Why the invocation failed as a whole. */
   error?: string
-  /** Why the run fails, although the invocation has not: its list of failures is where Lambda does not read it. */
+  /** Why the run fails although the invocation has not: Lambda does not read its list of failures. */
   ignored?: string | undefined
   messages: Judged[]
 }
@@ -62,7 +62,7 @@ interface Delivery extends Circumstances {
   unread: ReadonlySet<string>
 }
 
-/** Why a record failed. The library publishes no error of a record that did not start, is still running, or was blocked. */
+/** Why a record failed. The library publishes no error of one that did not start, still runs, or was blocked. */
 function causeOf(id: string, { library, fifo }: Delivery): Cause | string {
   if (!library) return UNKNOWN_CAUSE
   const { error, isUnlisted, isUnfinished } = library.records[id] ?? {}
@@ -137,7 +137,7 @@ export function judge(batch: readonly Received[], outcome: Outcome, circumstance
   return { ignored: ignored && `${LIST_IS_IN} ${ignored.where}, ${NOT_READ}`, messages }
 }
 
-/** The messages of a batch that were deleted although an earlier message of their group is still in the queue. */
+/** The messages of a batch that were deleted although an earlier one of their group stays in the queue. */
 export function deletedOutOfOrder({ messages }: JudgedBatch): Received[] {
   const blockedGroups = new Set<string | undefined>()
   return messages.flatMap(({ message, fate }) => {

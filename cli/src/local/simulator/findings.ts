@@ -118,7 +118,7 @@ export class Findings {
     )
   }
 
-  /** Returns why an invocation fails on Lambda, even if its processors were twice as fast as those of this machine. */
+  /** Returns why an invocation fails on Lambda, even with processors twice as fast as those here. */
   #addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean): string | undefined {
     const timeout = this.#options.timeout
     // All threads share the CPU of the function, and a block has one core at most.

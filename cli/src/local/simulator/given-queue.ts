@@ -149,9 +149,9 @@ function callsOf(client: SQSClient, QueueUrl: string, arn: string) {
 }
 
 /**
- * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and makes one
- * call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for `socketTimeout`
- * milliseconds.
+ * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and
+ * makes one call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for
+ * `socketTimeout` milliseconds.
  */
 export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
   const { queueUrl } = address

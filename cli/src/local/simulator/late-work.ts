@@ -17,7 +17,7 @@ import {
   originOf,
 } from './origin.ts'
 
-/** Hooks cost time, and a handler that forgets an `await` mostly does so always. So only the first invocations have them. */
+/** Hooks cost time, and most mistakes recur in each invocation. So only the first invocations have hooks. */
 const MAX_FOLLOWED = 5
 const MAX_HOLDS = 3
 /** Of one invocation. Each needs some 100 µs. */
@@ -43,17 +43,17 @@ type Request = Partial<ClientRequest> & { origin?: string }
 type Timer = NodeJS.Timeout & { _destroyed: boolean; _idleTimeout: number; _repeat: number | null }
 type Invocation = { hasResponded: boolean }
 
-/** `isInTimer`: the code runs in a timer that the invocation has started, or in what this timer has started. */
+/** `isInTimer`: the code runs in a timer that the invocation has started, or in what that started. */
 const context = new AsyncLocalStorage<{ invocation: Invocation; isInTimer: boolean } | undefined>()
 let current: Invocation | undefined
 let isFollowing = false
 /** The number of invocations so far, and after how many of them the process ran on. */
 let invocations = 0
 let holds = 0
-/** What the current invocation started, and what has not ended: requests, tasks, sockets, and operations by their async ids. */
+/** What the current invocation started and has not ended: requests, tasks, sockets, operations by async id. */
 const pending = new Map<unknown, Origin>()
 let late: Origin[] = []
-/** By async id: operations, promises and ticks, in which a client goes on. They know the line of the handler. */
+/** By async id: operations, promises and ticks in which a client goes on. They know the handler's line. */
 const causes = new Map<number, Origin>()
 const timers = new Map<Timer, Origin>()
 /** Sockets with a late answer. Their clients may have queued more, and may write it in any context. */
@@ -63,7 +63,7 @@ const firstSeen = new Map<string, Invocation | undefined>()
 let isUndecided = false
 let isPlaceUnknown = false
 
-/** Whether the current invocation started the code. In the context of an earlier one, a client may serve the current one. */
+/** Whether the current invocation started the code. A client may serve it in the context of an earlier one. */
 const isActive = () => current !== undefined && context.getStore()?.invocation === current
 
 /** The start of work. What a timer starts can be work of a client, too. */
@@ -72,7 +72,7 @@ function newOrigin(what: string, given: LeftKind = 'late'): Origin {
   return originOf({ kind: isInTimer ? 'once' : given, what, invocation, cause: causes.get(executionAsyncId()) })
 }
 
-/** Whether the handler needs the work. Node also closes what was used, and reads ahead. A connection is no work yet. */
+/** Whether the handler needs the work. Node also closes files and reads ahead. A connection is no work yet. */
 function isWork(origin: Origin): boolean {
   if (origin.what === CONNECTING) return false
   if (origin.what !== ON_FILE) return true
@@ -131,8 +131,8 @@ const hook = createHook({
 })
 
 /**
- * It ends after the first promises of the first invocation, and goes on in later ones if the line of the handler was not
- * found. Not for large batches: once it was on, all promises of the process are slower.
+ * It ends after the first promises of the first invocation, and goes on in later ones if the line of the
+ * handler was not found. Not for large batches: once it was on, all promises of the process are slower.
  */
 const promiseHook = createHook({ init: addCause })
 
@@ -141,8 +141,8 @@ const Timeout = probe.constructor as typeof Object
 clearTimeout(probe)
 
 /**
- * Clients use intervals, unreferenced timers, and timers that start each other for work that belongs to no invocation.
- * What a timer of the handler does can be such work, too, unless it recurs.
+ * Clients use intervals, unreferenced timers, and timers that start each other for work that belongs to no
+ * invocation. What a timer of the handler does can be such work, too, unless it recurs.
  */
 function enterTimer(timer: Timer) {
   const store = context.getStore()
@@ -166,7 +166,7 @@ function addTimer(timer: Timer) {
 const pendingTimers = () =>
   [...timers].filter(([timer]) => !timer._destroyed && (timer._repeat !== null || timer.hasRef()))
 
-/** What the handler left at the end of a run. Nothing fires it. An interval counts if several invocations have started it. */
+/** The timers that are left at the end of a run. An interval counts if several invocations have started it. */
 function leftTimers(): LeftWork[] {
   const origins = pendingTimers().map(([, origin]) => origin)
   const ofInvocations = Map.groupBy(origins, ({ invocation }) => invocation).values()
@@ -226,11 +226,11 @@ function watchSockets() {
   } as Socket['write']
 }
 
-/** Whether something was read since the last data was written. If the client has ended the socket, it needs no answer. */
+/** Whether something was read since the last write. A socket that its client has ended needs no answer. */
 const isAnswered = (key: unknown, { bytesRead }: Partial<Origin> = {}) =>
   bytesRead !== undefined && (key as Socket).bytesRead > bytesRead && !(key as Socket).writableEnded
 
-/** Whether something is pending that may do work after the response, such as a timer of the handler that fires soon. */
+/** Whether something is pending that may do work after the response, such as a timer that fires soon. */
 const mayDoWork = () =>
   [...pending.keys()].some((key) => !(key as Socket).destroyed) ||
   pendingTimers().some(([timer]) => timer._repeat === null && timer._idleTimeout < MAX_HOLD)
@@ -239,7 +239,8 @@ const mayDoWork = () =>
 function addPending() {
   for (const [key, origin] of pending) {
     const { method, destroyed, remotePort } = key as Request & Socket
-    // Synchronous work of `crypto` has no end. Node publishes no end of a request that was upgraded, but destroys it.
+    // Synchronous work of `crypto` has no end. Node publishes no end of a request that was upgraded, but
+    // destroys it.
     const isOpen = origin.what === OVER_HTTP2 || origin.what === ON_FILE || (method !== undefined && !destroyed)
     if (isOpen) addLate(origin)
     if (!isAnswered(key, origin)) continue
@@ -289,10 +290,11 @@ function responded() {
   }
 }
 
-/** Lets the process go on after the response until late work is found, nothing is pending, or the time is over. */
+/** Lets the process go on until late work is found, nothing is pending, or the time is over. */
 async function hold(most: number) {
   if (!isFollowing) return
-  // After a first answer on a socket, the next invocations decide whether it counts. A busy pool writes later.
+  // After a first answer on a socket, the next invocations decide whether it counts. A busy pool writes
+  // later.
   const least = invocations === 1 || isUndecided ? FIRST_HOLD : 0
   if (late.length === 0 && (isUndecided || mayDoWork())) holds += 1
   const start = performance.now()

@@ -4,12 +4,12 @@ import type { Outcome } from './runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
 /**
- * The result of a run. Most counts are messages. `delivered` and `redelivered` are deliveries, and `invocations` and
- * `timeouts` are invocations. The comments below describe the others.
+ * The result of a run. Most counts are messages. `delivered` and `redelivered` are deliveries, and
+ * `invocations` and `timeouts` are invocations. The comments below describe the others.
  */
 export interface Ledger {
   sent: number
-  /** Messages that the function sent to the queue that it reads. 0 if other programs can send messages, too. */
+  /** Messages that the function sent to the queue that it reads. 0 if other programs can send, too. */
   sentByFunction: number
   /** Whether all messages of the input were sent. False if the run was interrupted before that. */
   isInputComplete: boolean
@@ -17,30 +17,30 @@ export interface Ledger {
   delivered: number
   processed: number
   redelivered: number
-  /** Failures of messages whose visibility timeout the function had set, and that `retryAfter` has replaced. */
+  /** How often `retryAfter` has replaced a visibility timeout that the function had set. */
   replacedTimeouts: number
   deadLettered: number
   /** Those that the function had sent to its own queue, and that came back too often. */
   stoppedLoops: number
-  /** Those that failed with their whole batch in each delivery, or did not start or end, and for which nothing was thrown. */
+  /** Those for which nothing was thrown: their batch failed in each delivery, or they did not start or end. */
   deadLetteredWithoutError: number
-  /** Messages that a client, such as the function, sent to the dead-letter queue. 0 for a given queue, which cannot know it. */
+  /** Messages that the function or another client sent to the dead-letter queue. 0 for a given queue. */
   sentDeadLetters: number
-  /** Processed messages that the queue moved, because their visibility timeout had expired. 0 for a given queue. */
+  /** Processed messages that the queue moved after their visibility timeout. 0 for a given queue. */
   expiredDeadLetters: number
   /** Messages that matched no filter of the mapping, and were deleted without an invocation. */
   filtered: number
   /** Failures that the handler removed from the report, and that did not arrive in the dead-letter queue. */
   dropped: number
-  /** Messages of a FIFO queue that were deleted although an earlier message of their group stayed in the queue. */
+  /** Messages of a FIFO queue that were deleted although an earlier one of their group stayed. */
   outOfOrder: number
   remaining: number
   lost: number
-  /** The id of the first message of the input that was neither processed nor filtered. Missing if there is none. */
+  /** The id of the first message of the input that was neither processed nor filtered, if there is one. */
   firstUnprocessed?: string | undefined
   /**
-   * The id of the first message out of order, or of the first invocation that failed, responded early, would time out or
-   * was the last one of its process. Missing if there is none.
+   * The id of the first message out of order, or of the first invocation that failed, responded early, would
+   * time out or was the last one of its process. Missing if there is none.
    */
   firstFailed?: string | undefined
   timeouts: number
@@ -77,7 +77,7 @@ export interface QueueCounts {
   /** All messages, also those in flight. */
   queue: number
   deadLetter: number
-  /** How many messages in the dead-letter queue were sent by clients. The queue moved the others. Undefined if not known. */
+  /** How many of them clients sent. The queue moved the others. Undefined if not known. */
   sentDeadLetters?: number | undefined
   sentByFunction?: number | undefined
   stoppedLoops?: number
@@ -85,8 +85,8 @@ export interface QueueCounts {
 }
 
 /**
- * What is known about a message: its last fate. `foreign`: the run has not sent it, and it has no fate yet. `sent`: the same
- * for a message of the run.
+ * What is known about a message: its last fate. `foreign`: the run has not sent it, and it has no fate yet.
+ * `sent`: the same for a message of the run.
  */
 interface Entry {
   state: Fate | 'foreign' | 'sent'
@@ -105,8 +105,9 @@ const COUNTED = [
 type Counted = (typeof COUNTED)[number]
 
 /**
- * Stores what is known about every message by its id. Only the queue knows how many messages were dead-lettered or
- * remain, so `snapshot` receives its counts. A message without a good fate that is in no queue is lost.
+ * Stores what is known about every message by its id. Only the queue knows how many messages were
+ * dead-lettered or remain, so `snapshot` receives its counts. A message without a good fate that is in no
+ * queue is lost.
  */
 export class OpenLedger {
   readonly #started = performance.now()
@@ -192,9 +193,9 @@ export class OpenLedger {
   snapshot({ queue, deadLetter, sentDeadLetters, ...others }: Omit<QueueCounts, 'visible'>): Progress {
     const { sent, failed, exhausted, processed, dropped, filtered, lost } = this.#tally
     const unprocessed = sent + failed + exhausted
-    // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other programs may
-    // use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed messages have left the queue,
-    // those count instead. The count is never above the number that SQS moved.
+    // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other
+    // programs may use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed
+    // messages have left the queue, those count instead. The count is never above the number that SQS moved.
     const { stoppedLoops = 0, replacedTimeouts = 0, sentByFunction = 0 } = others
     const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0) - stoppedLoops)
     const deadLettered = Math.min(Math.max(exhausted, unprocessed - queue), moved)

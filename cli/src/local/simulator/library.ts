@@ -26,7 +26,7 @@ export interface LibraryReport {
   peakInFlight: number
 }
 
-/** The fields of the library's messages that are used here. The object is the same in all messages of a batch. */
+/** The fields of the library's messages that are used here. All messages of a batch have the same object. */
 interface BatchTrace {
   event: { Records: { messageId: string }[] }
   /** Missing if the invocation failed. */
@@ -42,7 +42,7 @@ interface RecordTrace {
   failures?: { record: { messageId: string }; error: unknown }[]
 }
 
-/** What is known about a record, and the last batch that it was in. Its error may be of an earlier batch, until it succeeds. */
+/** A record and the last batch that it was in. Its error may be of an earlier batch, until it succeeds. */
 interface RecordState extends Pick<RecordReport, 'error' | 'isReported'> {
   batch: BatchTrace
   hasSucceeded?: boolean
@@ -59,8 +59,8 @@ interface Invocation {
 }
 
 /**
- * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by name, so the
- * library is not imported here and may be bundled with the handler.
+ * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by
+ * name, so the library is not imported here and may be bundled with the handler.
  */
 export class LibraryWatch {
   readonly #states = new Map<string, RecordState>()
@@ -88,7 +88,7 @@ export class LibraryWatch {
     return this.#invocations.run(invocation, handler)
   }
 
-  /** Ignores an earlier batch that is still running: it says nothing about a later delivery of its messages. */
+  /** Ignores an earlier batch that still runs: it says nothing about a later delivery of its messages. */
   #change(id: string, batch: BatchTrace, news: Partial<RecordState>) {
     const state = this.#states.get(id)
     if (state?.batch === batch) Object.assign(state, news)
@@ -111,7 +111,7 @@ export class LibraryWatch {
     }
   }
 
-  /** The response of the library. The handler may return something else, for example if a `return` is missing. */
+  /** The response of the library. The handler may return something else, such as without a `return`. */
   #batchEnded(batch: BatchTrace) {
     const { result, summary } = batch
     if (!result) return
@@ -123,8 +123,8 @@ export class LibraryWatch {
   }
 
   /**
-   * Removes and returns what is known about the records of an invocation that has ended. Undefined if it passed none to
-   * the library.
+   * Removes and returns what is known about the records of an invocation that has ended. Undefined if it
+   * passed none to the library.
    */
   take(ids: readonly string[], { isLibraryUsed }: Invocation = { isLibraryUsed: false }): LibraryReport | undefined {
     if (!isLibraryUsed && !ids.some((id) => this.#states.has(id))) return undefined

@@ -24,7 +24,7 @@ export interface InFlight {
   isSetByClient?: true
 }
 
-/** The messages of a message group of a FIFO queue. A standard queue has a single group, which is never locked. */
+/** A message group of a FIFO queue. A standard queue has a single group, which is never locked. */
 interface Group {
   /** The visible messages, in their order. */
   ready: StoredMessage[]
@@ -42,7 +42,7 @@ export interface QueueOptions {
   /** Where messages go that have been delivered `maxReceives` times. */
   readonly deadLetters?: MemoryQueue
   readonly maxReceives?: number
-  /** Whether a message that came back from its function too often goes there, too, as with Lambda's recursive loop detection. */
+  /** Whether a message that came back from its function too often goes there, too. */
   readonly stopsLoops?: boolean
 }
 
@@ -52,12 +52,12 @@ const MAX_ROUNDS = 16
 const DEDUPLICATION_MS = 5 * 60_000
 const POLL_MS = 10
 /**
- * A receive call on a FIFO queue takes at most this many messages of each group at first, then more of the same groups.
- * So batches mix groups, and have several messages of most of them.
+ * A receive call on a FIFO queue takes at most this many messages of each group at first, then more of the
+ * same groups. So batches mix groups, and have several messages of most of them.
  */
 const FIRST_OF_GROUP = 4
 
-/** A queue in memory. The event source mapping of this process calls it directly, clients through wire-protocol.ts. */
+/** A queue in memory. The event source mapping calls it directly, and clients through wire-protocol.ts. */
 export class MemoryQueue {
   readonly options: QueueOptions
   readonly #created = String(Math.floor(Date.now() / 1000))
@@ -123,7 +123,7 @@ export class MemoryQueue {
     return message
   }
 
-  /** Keeps the message of a client, unless it has the deduplication id of another one, and returns the one that is kept. */
+  /** Keeps the message of a client, or the earlier one of its deduplication id. Returns the one that is kept. */
   enqueue(entry: SendMessageBatchRequestEntry): StoredMessage {
     const message = createMessage(entry)
     if (this.options.fifo) {
@@ -143,7 +143,7 @@ export class MemoryQueue {
     return message
   }
 
-  /** Makes a message visible. On a FIFO queue, a message that was in flight returns to its place in its group. */
+  /** Makes a message visible. On a FIFO queue, one that was in flight returns to its place in its group. */
   add(message: StoredMessage): void {
     const { ready } = this.#groupOf(message)
     // Only messages of a FIFO queue have sequence numbers.
@@ -298,7 +298,7 @@ function hash(algorithm: string, data: string | Buffer): string {
   return createHash(algorithm).update(data).digest('hex')
 }
 
-/** The bytes after their length, as in the checksum of message attributes, which the page of SQS on attributes defines. */
+/** The bytes after their length, as SQS defines the checksum of message attributes. */
 function withLength(bytes: Buffer): Buffer {
   const length = Buffer.alloc(4)
   length.writeUInt32BE(bytes.length)

@@ -2,9 +2,9 @@
 import { relative } from 'node:path'
 
 /**
- * `late`: it fails the run. The others are warnings. `once`: seen in only one invocation, so a client may have started it
- * for itself. `telemetry`: of a known package for it. `timer`, `interval`: pending at the end of the run. `module`: an
- * interval that no invocation has started.
+ * `late`: it fails the run. The others are warnings. `once`: seen in only one invocation, so a client may
+ * have started it for itself. `telemetry`: of a known package for it. `timer`, `interval`: pending at the end
+ * of the run. `module`: an interval that no invocation has started.
  */
 export type LeftKind = 'late' | 'once' | 'telemetry' | 'timer' | 'interval' | 'module'
 
@@ -35,7 +35,7 @@ const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
 const MACHINERY =
   /new Promise|node:internal\/async_hooks|simulator\/(late-work|origin|reads|library|runtime-client|load-handler)/
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
-/** What sends telemetry or logs. Not what traces: its frames are in the stack of every request of a traced handler. */
+/** What sends telemetry or logs. Not what traces: it is in the stack of every request of a traced handler. */
 const TELEMETRY =
   /\/node_modules\/(?:@opentelemetry\/[\w-]*exporter|@sentry\/.*transport|dd-trace\/.*\/exporters\/|(?:pino|thread-stream|winston|winston-transport|bunyan)\/)/
 

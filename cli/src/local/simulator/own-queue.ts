@@ -18,7 +18,7 @@ export interface OwnQueueOptions {
   visibilityTimeout: number
   /** Deliveries before a message goes to the dead-letter queue. */
   maxReceives: number
-  /** Whether a message that came back from its function 16 times is dead-lettered, as by Lambda; default true. */
+  /** Whether a message that came back from its function 16 times is dead-lettered; default true. */
   stopsLoops?: boolean | undefined
   /** The share of messages that are delivered a second time after they were deleted; default 0. */
   duplicates?: number | undefined
@@ -53,8 +53,8 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     visibilityTimeout,
     maxReceives,
     isPrivate: port === 0,
-    // They replace a DEAD_LETTER_QUEUE_URL of the shell, which may be the URL of a real queue. The SDK sends to the host
-    // in that URL and ignores AWS_ENDPOINT_URL_SQS.
+    // They replace a DEAD_LETTER_QUEUE_URL of the shell, which may be the URL of a real queue. The SDK sends
+    // to the host in that URL and ignores AWS_ENDPOINT_URL_SQS.
     variables: {
       AWS_ENDPOINT_URL_SQS: endpoint,
       DEAD_LETTER_QUEUE_URL: deadLetters.options.url,
@@ -71,7 +71,7 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
 
 type Messages = readonly Received[]
 
-/** The calls of the event source mapping. They do not go through HTTP, which would take most of the time of a run. */
+/** The calls of the event source mapping. HTTP would take most of the time of a run. */
 function callsOf(
   queue: MemoryQueue,
   deadLetters: MemoryQueue,

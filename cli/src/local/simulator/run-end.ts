@@ -7,7 +7,7 @@ const POLL_MS = 250
 export interface RunEndOptions {
   queue: Pick<Queue, 'counts' | 'isPrivate'>
   ledger: Pick<OpenLedger, 'snapshot'>
-  /** The run ends once the queue has been empty for this many seconds. Undefined: it does not end by itself. */
+  /** The run ends once the queue has been empty for this many seconds. Undefined: never. */
   idle: number | undefined
   /** Whether the queue counts as empty only after a first message has been delivered. */
   awaitFirst: boolean
@@ -44,8 +44,8 @@ export class RunEnd {
   }
 
   /**
-   * Waits for the parts of the run. Meanwhile, reports the progress, and ends the run once the queue is idle or a part has
-   * failed. Rejects with the first error.
+   * Waits for the parts of the run. Meanwhile, reports the progress, and ends the run once the queue is idle
+   * or a part has failed. Rejects with the first error.
    */
   async watch(...parts: Promise<unknown>[]): Promise<void> {
     const errors: unknown[] = []

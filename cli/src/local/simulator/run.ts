@@ -21,13 +21,13 @@ export interface RunOptions {
   /** Messages to send. The first poll waits for 10,000 of them, or for the end of the input. */
   messages?: Input
   /**
-   * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO queue keeps
-   * their order.
+   * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO
+   * queue keeps their order.
    */
   seed?: number | undefined
   /**
-   * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
-   * aborted.
+   * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or
+   * `stop` is aborted.
    */
   idle?: number | undefined
   /** Whether the queue counts as empty only after a first message has been delivered. */
@@ -41,7 +41,7 @@ export interface RunOptions {
   onStart?: (queue: Queue) => void
   /** When this signal aborts, the run finishes the running invocations and ends. */
   drain?: AbortSignal
-  /** When this signal aborts, the run kills the running invocations and ends. Their messages stay in the queue. */
+  /** When this signal aborts, the run kills the running invocations. Their messages stay in the queue. */
   stop?: AbortSignal
 }
 
@@ -59,7 +59,7 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
 const FIFO_DEFAULTS = { batchSize: 10, windowMs: 0 }
 
 const NEVER = new AbortController().signal
-/** Messages are mixed within this many batches, and at most within as many messages as the largest batch has. */
+/** Messages are mixed within this many batches, but at most within the size of the largest batch. */
 const MIXED_BATCHES = 3
 const MAX_MIXED = 10_000
 
@@ -95,8 +95,8 @@ interface Parts {
 }
 
 /**
- * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops its
- * processes and servers before it returns.
+ * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops
+ * its processes and servers before it returns.
  */
 export async function run(options: RunOptions): Promise<Ledger> {
   checkFile(options.function.file)
@@ -163,7 +163,8 @@ async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
   const { options, mapping, queue, ledger, end, findings, timeout, warn } = parts
   options.onStart?.(queue)
   if (!freezes(options.function)) warn(NOT_FROZEN)
-  // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
+  // If a message can become visible again while its batch is gathered or processed, the window must not be
+  // cut.
   const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
   const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
   const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }

@@ -7,8 +7,8 @@ import type { Environment } from './environment.ts'
 import type { InvocationReport } from './reports.ts'
 
 /**
- * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and crashes
- * separately.
+ * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and
+ * crashes separately.
  */
 export type Outcome = (
   | { type: 'response'; payload: string }
@@ -51,10 +51,10 @@ function readError(text: string): string {
   }
 }
 
-/** The round of a message that came back to its function: the number at the end of the lineage in its trace header. */
+/** How often a message came back to its function: the number at the end of the lineage in its trace header. */
 const LINEAGE = /"AWSTraceHeader":"[^"]*Lineage=[^:"]*:[^:"]*:(\d+)/g
 
-/** The header with which Lambda traces an invocation. The SDK sends it with messages, so that Lambda notices loops. */
+/** Lambda's trace header for an invocation. The SDK sends it with messages, so that Lambda notices loops. */
 function traceOf(requestId: string, event: string): string {
   const id = requestId.replaceAll('-', '')
   const rounds = Array.from(event.matchAll(LINEAGE), ([, round]) => Number(round) + 1)
@@ -70,8 +70,9 @@ function reply(response: ServerResponse, status: number, body: object = { status
 }
 
 /**
- * The Lambda Runtime API for one execution environment, on loopback, and the invocations from `invoke()` to their
- * outcome. On Managed Instances, a runtime client has several polls open at once, and each takes one invocation.
+ * The Lambda Runtime API for one execution environment, on loopback, and the invocations from `invoke()` to
+ * their outcome. On Managed Instances, a runtime client has several polls open at once, and each takes one
+ * invocation.
  */
 export class RuntimeApi {
   /** Invocations whose event the runtime has not taken yet. */
@@ -118,7 +119,7 @@ export class RuntimeApi {
     })
   }
 
-  /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
+  /** The process has ended. Running invocations get this outcome, and waiting events were not taken. */
   end(outcome: Outcome) {
     this.#ended = outcome
     for (const invocation of this.#running.values()) this.#settle(invocation, outcome)

@@ -30,7 +30,7 @@ const report = (about: ProcessReport) => call('POST', 'report', JSON.stringify(a
 
 const OWN_FILES = new URL('.', import.meta.url).href
 
-/** Describes any thrown value in the format of the Runtime API, and logs it. Reading its properties may throw. */
+/** Describes a thrown value in the format of the Runtime API, and logs it. Reading its properties may throw. */
 function describe(thrown: unknown): string {
   let error = { errorType: 'Error', errorMessage: 'the thrown value cannot be read', stackTrace: [] as string[] }
   try {
@@ -73,9 +73,9 @@ const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 
 /**
- * Runs a handler as Lambda does up to Node.js 22 (aws-lambda-ric 3). Unless the handler returns a promise, its value is
- * ignored: the response is what it passes to its callback, or null. It waits until the event loop is empty, unless the
- * handler changes `callbackWaitsForEmptyEventLoop`.
+ * Runs a handler as Lambda does up to Node.js 22 (aws-lambda-ric 3). Unless the handler returns a promise,
+ * its value is ignored: the response is what it passes to its callback, or null. It waits until the event
+ * loop is empty, unless the handler changes `callbackWaitsForEmptyEventLoop`.
  */
 function runWithCallback(handler: Handler, event: unknown, context: ReturnType<typeof contextOf>): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -163,7 +163,8 @@ async function serve(handler: Handler): Promise<never> {
   }
 }
 
-// If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for this.
+// If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for
+// this.
 process.on('beforeExit', () => {
   if (onEmptyLoop) onEmptyLoop()
   else report({ neverSettles: true }).finally(() => process.exit(13))

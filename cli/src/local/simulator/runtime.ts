@@ -17,8 +17,8 @@ export interface Runtime {
 }
 
 /**
- * Starts execution environments when they are needed, and reuses them. The first one starts immediately: a function that
- * cannot be loaded causes an InitError before any message is received.
+ * Starts execution environments when they are needed, and reuses them. The first one starts immediately: a
+ * function that cannot be loaded causes an InitError before any message is received.
  */
 export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal): Promise<Runtime> {
   const { perEnvironment = 1 } = options
@@ -55,7 +55,8 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
           const environment = await take()
           const outcome = await environment.invoke(event)
           environments.set(environment, (environments.get(environment) ?? 1) - 1)
-          // The environment ended before it took the event. That crash is counted separately. Try a new environment.
+          // The environment ended before it took the event. That crash is counted separately. Try a new
+          // environment.
           if (outcome) return outcome
         }
       } catch (error) {

@@ -14,18 +14,18 @@ export interface Usage {
   longestBlock: number
   /** Whether the process has started other processes, whose memory is not counted. */
   hasChildren: boolean
-  /** The value of BOUNDED_SQS_BATCH_CONCURRENCY after the invocation. The handler may have changed or removed it. */
+  /** BOUNDED_SQS_BATCH_CONCURRENCY after the invocation. The handler may have changed or removed it. */
   concurrencyVariable?: string | undefined
 }
 
 /** A block can be measured as longer by this time, which is short beside any timeout. */
 const TICK_MS = 10
-/** The CPU time of the main thread. Before Node 22.19, of all threads: it is then limited by the time that passed. */
+/** The CPU time of the main thread. Before Node 22.19, of all threads, limited by the time that passed. */
 const threadCpuUsage = process.threadCpuUsage?.bind(process) ?? process.cpuUsage.bind(process)
 
 const inMs = ({ user, system }: NodeJS.CpuUsage) => (user + system) / 1000
 
-/** Measures invocations, one at a time. Must be called before the handler is loaded, which may replace the timers. */
+/** Measures invocations, one at a time. Called before the handler is loaded, which may replace timers. */
 export function openUsage() {
   const { setInterval, clearInterval } = globalThis
   let hasChildren = false
@@ -74,8 +74,9 @@ function memoryInUse(): number | undefined {
 let lastPeak = 0
 
 /**
- * The highest memory use of this process in MB. On Linux, `maxRSS` also counts the memory of the process that started
- * this one, so it is not used there. If no descriptor is left for reading, this is the value of the last call.
+ * The highest memory use of this process in MB. On Linux, `maxRSS` also counts the memory of the process that
+ * started this one, so it is not used there. If no descriptor is left for reading, this is the value of the
+ * last call.
  */
 function peakMemory(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024

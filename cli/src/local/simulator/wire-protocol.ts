@@ -224,14 +224,15 @@ async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string,
   const input = parseObject(body)
   if (!input) throw commonError('SerializationException', 'MalformedInput', 'the request is not a JSON object')
   const name = requireString(input, action === 'GetQueueUrl' ? 'QueueName' : 'QueueUrl')
-  // Clients use the address that they have for this process, which may not be the one in the URL of the queue.
+  // Clients use the address that they have for this process, which may not be the one in the URL of the
+  // queue.
   const queue = queues.get(name.replace(/.*\//, ''))
   if (queue) return act(queue, input, call)
   const known = `the queue does not exist, only ${[...queues.keys()].join(' and ')}`
   throw sqsError('QueueDoesNotExist', known, 'AWS.SimpleQueueService.NonExistentQueue')
 }
 
-/** A server of SQS for these queues, by their names. It keeps idle connections, because a frozen client sees no end. */
+/** A server of SQS for these queues by name. It keeps idle connections: a frozen client sees no end. */
 export function createSqsServer(queues: ReadonlyMap<string, MemoryQueue>): Server {
   return createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, async (request, response) => {
     const ended = new AbortController()
