@@ -102,12 +102,12 @@ test('records that were in no batch, and records that were taken already', async
 
 test('of an event, the library received no record: its records are unknown only if the invocation has used it', async (t) => {
   const watched = new LibraryWatch()
-  const invocation = { isLibraryUsed: false }
-  watched.run(invocation, () => start().respond())
-  t.strictSame(namesIn(watched.take(['a'], invocation)), { ...NOTHING, unlisted: ['a'] })
-  const other = { isLibraryUsed: false }
-  watched.run(other, () => {})
-  t.equal(watched.take(['a'], other), undefined)
+  const unlisted = { ...NOTHING, unlisted: ['a'] }
+  start().respond()
+  t.strictSame(namesIn(watched.take(['a'], true)), unlisted)
+  t.equal(watched.take(['a'], true), undefined, 'the next invocation has not used it')
+  start().respond()
+  t.equal(watched.take(['a'], false), undefined, 'another invocation may have used it')
 })
 
 test('if no record has run, but none is left, the handler has rejected results, whose errors are not known', async (t) => {

@@ -253,11 +253,10 @@ function addPending() {
 /** What was seen in a second invocation is late in any case. */
 function decide(origin: Origin) {
   if (origin.kind !== 'once') return
-  const isFirst = !firstSeen.has(origin.what)
-  if (isFirst) firstSeen.set(origin.what, current)
-  const recurs = firstSeen.get(origin.what) !== current
-  if (recurs) origin.kind = 'late'
-  isUndecided = isFirst || (isUndecided && !recurs)
+  const first = firstSeen.get(origin.what) ?? current
+  firstSeen.set(origin.what, first)
+  if (first !== current) origin.kind = 'late'
+  isUndecided = first === current
 }
 
 /** Follows the work of invocations, one at a time. Must be opened before the handler is loaded. */

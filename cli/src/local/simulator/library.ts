@@ -1,4 +1,3 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import { type Cause, causeOfError } from './causes.ts'
 
@@ -53,11 +52,6 @@ const REJECTED = 'the result of the handler is rejected: the log of the function
 const failuresIn = ({ records, error, failures }: RecordTrace) =>
   failures ?? records.map((record) => ({ record, error }))
 
-/** Whether an invocation has passed records to the library. */
-interface Invocation {
-  isLibraryUsed: boolean
-}
-
 /**
  * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by
  * name, so the library is not imported here and may be bundled with the handler.
@@ -68,7 +62,8 @@ export class LibraryWatch {
   readonly #responded = new WeakSet<object>()
   /** The batches of eachRecord() or eachChunk(), which publish errors. */
   readonly #traced = new WeakSet<object>()
-  readonly #invocations = new AsyncLocalStorage<Invocation>()
+  /** Whether a batch has started since the last call of `take()`. */
+  #isUsed = false
 
   constructor() {
     function watch(name: string, receive: (message: never) => void) {
@@ -83,11 +78,6 @@ export class LibraryWatch {
     })
   }
 
-  /** Runs a handler, so that it is known whether it passes its event to the library. */
-  run<T>(invocation: Invocation, handler: () => T): T {
-    return this.#invocations.run(invocation, handler)
-  }
-
   /** Ignores an earlier batch that still runs: it says nothing about a later delivery of its messages. */
   #change(id: string, batch: BatchTrace, news: Partial<RecordState>) {
     const state = this.#states.get(id)
@@ -95,8 +85,7 @@ export class LibraryWatch {
   }
 
   #started(batch: BatchTrace) {
-    const invocation = this.#invocations.getStore()
-    if (invocation) invocation.isLibraryUsed = true
+    this.#isUsed = true
     for (const { messageId } of batch.event.Records) {
       this.#states.set(messageId, { batch, error: this.#states.get(messageId)?.error })
     }
@@ -124,10 +113,12 @@ export class LibraryWatch {
 
   /**
    * Removes and returns what is known about the records of an invocation that has ended. Undefined if it
-   * passed none to the library.
+   * passed none to the library. `isAlone`: no other invocation runs, so each batch is one of this invocation.
    */
-  take(ids: readonly string[], { isLibraryUsed }: Invocation = { isLibraryUsed: false }): LibraryReport | undefined {
-    if (!isLibraryUsed && !ids.some((id) => this.#states.has(id))) return undefined
+  take(ids: readonly string[], isAlone = false): LibraryReport | undefined {
+    const isUsed = isAlone && this.#isUsed
+    this.#isUsed = false
+    if (!isUsed && !ids.some((id) => this.#states.has(id))) return undefined
     const taken: LibraryReport = { records: {}, succeeded: 0, ended: 0, peakInFlight: 0 }
     const batches = new Set<BatchTrace>()
     // SQS can deliver a message twice in one batch.

@@ -138,12 +138,11 @@ async function handleEvent(handler: Handler, id: string, headers: IncomingHttpHe
   const ids = recordIdsOf(event)
   const takeUnread = watchReadsOf(event, ids)
   if (concurrency === 1) env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
-  const invocation = { isLibraryUsed: false }
-  const { type, payload } = await libraryWatch.run(invocation, () => invoke(handler, event, contextOf(id, headers)))
+  const { type, payload } = await invoke(handler, event, contextOf(id, headers))
   const about: InvocationReport = {
     usage: usage?.take(),
     unread: takeUnread?.(),
-    library: libraryWatch.take(ids, invocation),
+    library: libraryWatch.take(ids, concurrency === 1),
   }
   await call('POST', `invocation/${id}/end`, `${JSON.stringify({ type, ...about })}\n${payload}`)
   // Lambda's timeout also limits how long the next event waits for this process.
