@@ -28,8 +28,6 @@ export interface FeedOptions {
   messages: Input
   /** Mixes the messages within about this many. Missing: they are sent in order. */
   shuffle?: { random: () => number; within: number } | undefined
-  /** Called when the queue is full, so that receiving can start. */
-  onFull: () => void
   signal: AbortSignal
 }
 
@@ -39,7 +37,7 @@ export interface FeedOptions {
  *
  * @returns whether the whole input was sent. If the signal aborts, the rest is not sent
  */
-export async function feed({ queue, ledger, messages, shuffle, onFull, signal }: FeedOptions): Promise<boolean> {
+export async function feed({ queue, ledger, messages, shuffle, signal }: FeedOptions): Promise<boolean> {
   let call: SendMessageBatchRequestEntry[] = []
   let bytes = 0
   let room = MAX_WAITING
@@ -59,7 +57,6 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
 
   for await (const message of shuffle ? mix(messages, shuffle) : messages) {
     while (room === 0 && !signal.aborted) {
-      onFull()
       const free = MAX_WAITING - (await queue.counts()).visible
       if (free >= MIN_ROOM) room = free
       else await sleep(POLL_MS)

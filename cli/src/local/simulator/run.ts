@@ -18,7 +18,7 @@ export interface RunOptions {
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /** Messages to send. The first poll waits for 10,000 of them, or for the end of the input. */
+  /** Messages to send. */
   messages?: Input
   /**
    * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO
@@ -168,22 +168,17 @@ async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
   const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
   const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
   const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
-  const canReceive = Promise.withResolvers<void>()
-  const sending = sendAll(parts, canReceive.resolve).finally(canReceive.resolve)
-  await end.watch(
-    sending,
-    canReceive.promise.then(() => runEventSource(source, mapping)),
-  )
+  await end.watch(sendAll(parts), runEventSource(source, mapping))
   if (!options.stop?.aborted) await runtime.finish()
   for (const line of findings.lines()) warn(line)
   return ledger.total(await queue.counts())
 }
 
-async function sendAll({ options, mapping, queue, ledger, end }: Parts, onFull: () => void) {
+async function sendAll({ options, mapping, queue, ledger, end }: Parts) {
   const { messages = [], seed = 1 } = options
   const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
   const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
-  const feeding = feed({ queue, ledger, messages, shuffle, onFull, signal: end.draining })
+  const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
   // An input that hangs does not delay the end of the run.
   if (await Promise.race([feeding, aborted(end.draining)])) ledger.inputComplete()
   end.inputSent()
