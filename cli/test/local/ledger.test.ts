@@ -131,6 +131,33 @@ test('messages per second: from the first delivery to the last response that pro
   t.equal(ledger.snapshot(NO_MESSAGES).perSecond, 10)
 })
 
+test('a message that a failure handler took over counts as processed, whatever a later delivery does', async (t) => {
+  const { ledger, clock } = onClock(t)
+  ledger.sent(['a'])
+  ledger.delivered([a])
+  clock.now += 100
+  ledger.settle('a', 'dropped')
+  const counts = { processed: 1, dropped: 1, perSecond: 10, lost: 0 }
+  t.match(ledger.snapshot(NO_MESSAGES), counts)
+  clock.now += 100
+  ledger.settle('a', 'failed')
+  t.match(ledger.snapshot(NO_MESSAGES), counts, 'a failure is no response that processed a message')
+  t.equal(ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed, undefined)
+})
+
+test('a message that the run has not sent is not the first unprocessed one', async (t) => {
+  const ledger = openLedger()
+  ledger.delivered([a])
+  ledger.sent(['b'])
+  t.equal(ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed, 'b')
+})
+
+test('a dead letter for which nothing is said to be thrown failed with its whole batch', async (t) => {
+  const ledger = openLedger()
+  ledger.settle('a', 'exhausted')
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { deadLettered: 1, deadLetteredWithoutError: 1 })
+})
+
 test('invocations that failed, timed out or crashed, and processes that died', async (t) => {
   const { ledger } = onClock(t)
   ledger.invocationEnded({ type: 'timeout', message: 'x' }, [])

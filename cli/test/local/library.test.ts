@@ -102,12 +102,23 @@ test('records that were in no batch, and records that were taken already', async
 
 test('of an event, the library received no record: its records are unknown only if the invocation has used it', async (t) => {
   const watched = new LibraryWatch()
-  const unlisted = { ...NOTHING, unlisted: ['a'] }
+  t.equal(watched.take(['a'], true), undefined)
   start().respond()
-  t.strictSame(namesIn(watched.take(['a'], true)), unlisted)
+  t.strictSame(namesIn(watched.take(['a'], true)), { ...NOTHING, unlisted: ['a'] })
   t.equal(watched.take(['a'], true), undefined, 'the next invocation has not used it')
   start().respond()
-  t.equal(watched.take(['a'], false), undefined, 'another invocation may have used it')
+  t.equal(watched.take(['a']), undefined, 'another invocation may have used it')
+})
+
+test('a record that succeeded has no entry, and one that a failure handler took over has its error', async (t) => {
+  const watched = new LibraryWatch()
+  const batch = start('a', 'b')
+  batch.succeed('a')
+  batch.fail(new Error('x'), 'b')
+  batch.respond()
+  const records = watched.take(['a', 'b'])?.records ?? {}
+  t.strictSame(Object.keys(records), ['b'])
+  t.match(records.b, { error: { text: 'Error: x' }, isUnfinished: false })
 })
 
 test('if no record has run, but none is left, the handler has rejected results, whose errors are not known', async (t) => {
@@ -120,6 +131,9 @@ test('if no record has run, but none is left, the handler has rejected results, 
     [{ ...summary, blocked: 1 }, {}],
     [{ ...summary, aborted: 1 }, {}],
     [{ ...summary, timedOut: 1 }, {}],
+    [{ ...summary, timedOut: 1, aborted: 1 }, {}],
+    [{ ...summary, aborted: 1, blocked: 1 }, {}],
+    [{ ...summary, blocked: 1, notStarted: 1 }, {}],
     [undefined, {}],
   ] as const) {
     start('a', 'b').respondWith(counts, 'a')
