@@ -300,7 +300,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/local/simulator/ledger.ts': ['local/ledger'],
   'cli/src/local/simulator/batch-response.ts': ['local/batch-response'],
   'cli/src/local/simulator/event-source.ts': ['local/event-source'],
-  'cli/src/local/simulator/record-errors.ts': ['local/record-errors'],
+  'cli/src/local/simulator/library.ts': ['local/library'],
   'cli/src/local/simulator/messages.ts': ['local/messages'],
   'cli/src/local/simulator/message-rules.ts': ['local/messages'],
   'cli/src/local/command/differences.ts': ['local/differences'],

@@ -99,8 +99,8 @@ export function openInterrupt(
 ) {
   let lastSignal = 0
   return () => {
-    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick succession
-    // count as one.
+    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick
+    // succession count as one.
     if (draining.signal.aborted && now() - lastSignal < SAME_SIGNAL_MS) return
     lastSignal = now()
     if (draining.signal.aborted) {

@@ -60,8 +60,8 @@ const FIRST_WITHOUT_CALLBACKS = 24
 const FIRST_CONCURRENCY = 5
 
 /**
- * The default of --concurrency. With a template, it imitates the start of the mapping, as far as this machine has
- * processors. A debugger can only show one process.
+ * The default of --concurrency. With a template, it imitates the start of the mapping, as far as this machine
+ * has processors. A debugger can only show one process.
  */
 function defaultConcurrency({ template, maximumConcurrency = FIRST_CONCURRENCY }: LocalFlags, inspected: boolean) {
   if (template === undefined || inspected) return 1
