@@ -50,6 +50,8 @@ const LIBRARIES = [
 ].join('|')
 const LIBRARY = new RegExp(`(?<=^|['"\`])(${LIBRARIES})(?=$|['"\`/])`)
 const OURS = /['"`]middy-bounded-sqs-batch['"`/]/
+/** A text of this package, which a bundle keeps. */
+const IN_BUNDLE = /\bmiddy-bounded-sqs-batch:batch\b/
 const REQUIRES_OURS = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(?:\/\w+)?['"]\s*\)/
 /** Not the setting ReportBatchItemFailures of the CDK, but a function of this name. */
 const RESPONSE = /(?<!report)batchItemFailures|reportBatchItemFailures(?=\s*\()/i
@@ -84,7 +86,7 @@ function searchCode(code: Code, read: ReadFolders, workingFolder: string): Evide
     return { missing: `the runtime is ${runtime}, and only JavaScript and TypeScript are searched` }
   }
   if (inline !== undefined) {
-    return evidenceIn([{ name: 'the code in the template', code: withoutCommentsAndTexts(inline), isCommonJs: true }])
+    return evidenceIn([{ name: 'the code in the template', ...codeIn(inline), isCommonJs: true }])
   }
   const [first] = places
   const root = places.find(folderAt)
@@ -111,7 +113,14 @@ interface SearchedFile {
   name: string
   /** Without comments and texts. */
   code: string
+  /** The functions of this package that a bundle has: a bundler omits those that nobody calls. */
+  bundled: readonly Call[]
   isCommonJs: boolean
+}
+
+function codeIn(text: string): Pick<SearchedFile, 'code' | 'bundled'> {
+  const has = (name: Call) => new RegExp(`['"\`]${name}['"\`]`).test(text) // their errors begin with it
+  return { code: withoutCommentsAndTexts(text), bundled: IN_BUNDLE.test(text) ? CALLS.filter(has) : [] }
 }
 
 /** Searches a script, with all local files that it imports. */
@@ -121,9 +130,9 @@ function searchFrom(main: string, root: string, read: ReadFolders, shown: (path:
   let missing: string | undefined
   for (const path of paths) {
     if (isFile(path)) {
-      const code = withoutCommentsAndTexts(readIfFile(path))
-      files.push({ name: shown(path), code, isCommonJs: isCommonJs(path, root) })
-      for (const other of importsOf(path, code, read)) paths.add(other)
+      const file = { name: shown(path), ...codeIn(readIfFile(path)), isCommonJs: isCommonJs(path, root) }
+      files.push(file)
+      for (const other of importsOf(path, file.code, read)) paths.add(other)
     } else missing = `there is no code at ${shown(path)}`
   }
   return { ...evidenceIn(files), missing }
@@ -148,7 +157,9 @@ function evidenceIn(files: readonly SearchedFile[]): Evidence {
   const others = files.length - 1
   // The calls of a file that imports this package, and not those of the package itself.
   const ours = files.filter(({ code }) => OURS.test(code))
-  const callsOurs = (name: Call) => ours.some(({ code }) => new RegExp(`(?<!function )\\b${name}\\s*\\(`).test(code))
+  const callsOurs = (name: Call) =>
+    files.some(({ bundled }) => bundled.includes(name)) ||
+    ours.some(({ code }) => new RegExp(`(?<!function )\\b${name}\\s*\\(`).test(code))
   return {
     searched: `${files[0]?.name}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
     reports: find(LIBRARY) ?? (isNeverFilled(files) ? undefined : find(RESPONSE)),

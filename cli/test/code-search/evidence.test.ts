@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { buildSync } from 'esbuild'
 import { test } from 'tap'
 import { manifestAbove } from '../../src/code-search/commonjs.ts'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
@@ -186,6 +187,24 @@ test('the functions of this package that need permissions of their own', (t) => 
   }
   t.end()
 })
+
+for (const minify of [false, true]) {
+  test(`the functions of this package in a bundle, minified: ${minify}`, (t) => {
+    const contents = `import { SQSClient } from '@aws-sdk/client-sqs'
+      import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+      import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'
+      const onFailure = retryBackoff({ client: new SQSClient({}) })
+      export const handler = [boundedSqsBatch({ onFailure }), eachRecord(() => {})]`
+    const stdin = { contents, resolveDir: import.meta.dirname }
+    const external = ['@aws-sdk/*']
+    const options = { stdin, minify, external, bundle: true, write: false, platform: 'node', format: 'esm' } as const
+    const root = filesIn(t, { 'app.mjs': buildSync(options).outputFiles[0]?.text ?? '' })
+    const { calls, reports } = codeSearch(root)({ ...NODE, places: [root] })
+    t.strictSame(calls, ['retryBackoff'], 'not those that the bundler has omitted')
+    t.equal(reports, 'batchItemFailures in app.mjs')
+    t.end()
+  })
+}
 
 test('of a local package, only what its entry imports is evidence', async (t) => {
   const root = filesIn(t, {

@@ -44,7 +44,7 @@ test('--inspect: a timeout of 900 s and one delivery, also with a template, and 
       function: { timeout },
     } = await toRunOptions(handler, flags)
     const { maxReceives, visibilityTimeout } = queue as { maxReceives?: number; visibilityTimeout?: number }
-    return [timeout / 1000, maxReceives, visibilityTimeout]
+    return [(timeout ?? 0) / 1000, maxReceives, visibilityTimeout]
   }
   t.strictSame(await of({ template }), [30, 15, 185])
   t.strictSame(await of({ template, inspect: true }), [900, 1, 1201])
