@@ -25,15 +25,19 @@ function mappingsIn(inputs: Examined['inputs']): number {
   return inputs.reduce((sum, { mappings }) => sum + mappings, 0)
 }
 
-/** Why nothing was checked in inputs. Those that surely have no mapping share a line, as there can be many. */
+/**
+ * Why inputs have no mapping. Those that surely have none share a line, as there can be many. A queue in them may have
+ * been checked, if the mapping of another stack reads it.
+ */
 export function notesOf(inputs: Examined['inputs']): string[] {
   const notes = (isOpen: boolean) =>
     inputs.flatMap(({ note = '', mayHaveMappings }) => (mayHaveMappings === isOpen ? note : []))
   const empty = inputs.filter(({ mayHaveMappings }) => mayHaveMappings === false)
-  if (empty.length < 2) return [...notes(true), ...notes(false)]
+  const isNothingChecked = mappingsIn(inputs) === 0
+  if (empty.length === 0 || (empty.length === 1 && isNothingChecked)) return [...notes(true), ...notes(false)]
   const names = joinNames(empty.map(({ name }) => name))
-  const shared = `${empty.length} inputs have no SQS event source mapping, so nothing was checked in them`
-  return [...notes(true), `${shared}: ${names}`]
+  const shared = `There is no SQS event source mapping in ${names}`
+  return [...notes(true), isNothingChecked ? `${shared}, so nothing was checked` : shared]
 }
 
 /** The last lines: inputs without mappings, the counts, the defaults, and what is never checked. */
