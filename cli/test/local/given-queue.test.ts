@@ -133,6 +133,19 @@ test('the endpoint can come from the variable of the SDK, and input is sent to i
   t.equal(code, 0)
 })
 
+test("--endpoint is also that of the handler's clients", async (t) => {
+  const { endpoint } = await startSqs(t)
+  const file = join(folder(t), 'h.mjs')
+  writeFileSync(
+    file,
+    'export const handler = async () => { if (process.env.AWS_ENDPOINT_URL_SQS !== process.env.EXPECTED) throw 1 }',
+  )
+  const queueUrl = 'https://sqs.us-east-1.amazonaws.com/000000000000/orders'
+  const args = ['local', file, '--queue-url', queueUrl, '--endpoint', endpoint, '--timeout', '4', '--json']
+  const { stdout } = await inProcess(args, { env: { EXPECTED: endpoint } })
+  t.match(JSON.parse(stdout), { processed: 10, failedInvocations: 0 })
+})
+
 test('dead letters that the handler itself sends are not known', async (t) => {
   const sqs = await startSqs(t)
   const args = ['local', `${handlerFile('dead-letters.ts')}#sendsTo`, '--queue-url', sqs.queueUrl, '--messages', '10']

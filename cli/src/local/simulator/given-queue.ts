@@ -154,7 +154,7 @@ function callsOf(client: SQSClient, QueueUrl: string, arn: string) {
  * `socketTimeout` milliseconds.
  */
 export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
-  const { queueUrl } = address
+  const { queueUrl, endpoint } = address
   const client = createClient(endpointOf(address), socketTimeout)
   try {
     const { arn, ...settings } = await readSettings(client, queueUrl)
@@ -164,7 +164,7 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
       queueUrl,
       fifo: arn.endsWith('.fifo'),
       isPrivate: false,
-      variables: {},
+      variables: endpoint === undefined ? {} : { AWS_ENDPOINT_URL_SQS: endpoint },
       ...callsOf(client, queueUrl, arn),
       isDelayedByClient: () => false,
       takeDeleted: () => new Set(),
