@@ -246,6 +246,44 @@ test('telemetry that is still in flight after the response is a warning', async 
   t.equal((await warningsWith(t, 'other', SENDS, handler)).respondedEarly, 2, 'control: of another package')
 })
 
+for (const [client, call] of [
+  ['fetch', "fetch(process.env.SERVICE + '/secret', { headers })"],
+  ['node:http', "http.get(process.env.SERVICE + '/secret', { headers }).on('error', () => {})"],
+] as const) {
+  test(`an exporter of OpenTelemetry is known by its header, as in a bundle: ${client}`, async (t) => {
+    const headers = "const headers = { 'User-Agent': 'OTel-OTLP-Exporter-JavaScript/0.219.0' }"
+    const code = `import http from 'node:http'\n${headers}\nexport const send = () => void ${call}`
+    const { warnings, respondedEarly, service } = await warningsWith(
+      t,
+      'other',
+      code,
+      'export const handler = async () => send()',
+    )
+    t.equal(respondedEarly, 0)
+    t.match(warnings, [`telemetry was still being sent after a response: 2 × ${service} (`])
+  })
+}
+
+test('a referenced timer in which only a package sends a heartbeat after each answer does not fail the run', async (t) => {
+  const client = `import { connect } from 'node:net'
+    const waiting = []
+    let socket, timer
+    function answered() {
+      waiting.shift()?.()
+      clearTimeout(timer)
+      timer = setTimeout(() => socket.write('beat\\n'), 50)
+    }
+    export async function send() {
+      socket ??= connect(process.env.DATABASE, '127.0.0.1').on('data', answered)
+      await new Promise((resolve) => {
+        waiting.push(resolve)
+        socket.write('query\\n')
+      })
+    }`
+  const { respondedEarly } = await warningsWith(t, 'client', client, 'export const handler = async () => send()', 5)
+  t.equal(respondedEarly, 0)
+})
+
 test('if only a package is known to have started work, the package is named instead of a line in it', async (t) => {
   // Its interval goes on in the context of the invocation.
   const client = [

@@ -34,11 +34,13 @@ const FIRST_HOLD = 250
 /** Operations of Node that do something once, in contrast to handles that stay open. */
 const OPERATION =
   /^(FSREQ.*|GET(ADDR|NAME)INFOREQWRAP|QUERYWRAP|ZLIB|HTTP2STREAM|(TCP|PIPE)CONNECTWRAP|(?!HTTP)[A-Z0-9]+REQUEST)$/
+/** What the exporters of OpenTelemetry send as the header `User-Agent`, also in a bundle. */
+const EXPORTER = /OTel-OTLP-Exporter/
 const CONNECTING = 'a connection'
 const ON_FILE = 'a file operation'
 const OVER_HTTP2 = 'a call over HTTP/2'
 
-type Request = Partial<ClientRequest> & { origin?: string }
+type Request = Partial<ClientRequest> & { origin?: string; headers?: unknown }
 /** With properties that Node does not document, but that it has had for ten years. */
 type Timer = NodeJS.Timeout & { _destroyed: boolean; _idleTimeout: number; _repeat: number | null }
 type Invocation = { hasResponded: boolean }
@@ -69,7 +71,12 @@ const isActive = () => current !== undefined && context.getStore()?.invocation =
 /** The start of work. What a timer starts can be work of a client, too. */
 function newOrigin(what: string, given: LeftKind = 'late'): Origin {
   const { invocation, isInTimer } = context.getStore() ?? {}
-  return originOf({ kind: isInTimer ? 'once' : given, what, invocation, cause: causes.get(executionAsyncId()) })
+  return originOf({
+    kind: isInTimer && given === 'late' ? 'once' : given,
+    what,
+    invocation,
+    cause: causes.get(executionAsyncId()),
+  })
 }
 
 /** Whether the handler needs the work. Node also closes files and reads ahead. A connection is no work yet. */
@@ -141,13 +148,16 @@ const Timeout = probe.constructor as typeof Object
 clearTimeout(probe)
 
 /**
- * Clients use intervals, unreferenced timers, and timers that start each other for work that belongs to no
- * invocation. What a timer of the handler does can be such work, too, unless it recurs.
+ * Clients use intervals, unreferenced timers, timers that start each other, and timers that no line of the
+ * handler has started, for work that belongs to no invocation. What a timer of the handler does can be such
+ * work, too, unless it recurs.
  */
 function enterTimer(timer: Timer) {
   const store = context.getStore()
   if (!store) return
-  const isOfClient = store.isInTimer || timer._repeat !== null || !timer.hasRef()
+  const origin = timers.get(timer)
+  const isOfPackage = origin !== undefined && !describe([origin]).some(({ place }) => isOfHandler(place))
+  const isOfClient = isOfPackage || store.isInTimer || timer._repeat !== null || !timer.hasRef()
   context.enterWith(isOfClient ? undefined : { ...store, isInTimer: true })
 }
 
@@ -182,8 +192,10 @@ function watchRequests() {
     const { request } = message as { request: Request }
     const host = request.getHeader?.('host')
     if (!isActive() || host === process.env.AWS_LAMBDA_RUNTIME_API) return
+    const isTelemetry = EXPORTER.test(String(request.getHeader?.('user-agent') ?? request.headers))
     // Without the path, which can contain data of the message.
-    started(request, newOrigin(`${request.method} ${request.origin ?? `${request.protocol}//${host}`}`))
+    const what = `${request.method} ${request.origin ?? `${request.protocol}//${host}`}`
+    started(request, newOrigin(what, isTelemetry ? 'telemetry' : 'late'))
   }
   function remove(message: unknown) {
     const { request, error } = message as { request: Request; error?: NodeJS.ErrnoException }
