@@ -330,9 +330,8 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/assembly.ts': ['template/assembly'],
   'cli/src/template/read-template.ts': ['template/read-template', 'template/queues'],
   'cli/src/template/unread.ts': ['template/read-template'],
-  'cli/src/template/parameters.ts': ['template/parameters'],
-  'cli/src/template/permissions.ts': ['doctor/needs'],
-  'cli/src/template/users.ts': ['doctor/references'],
+  'cli/src/template/mentions.ts': ['doctor/references', 'template/queues'],
+  'cli/src/linker/permissions.ts': ['doctor/needs'],
   'cli/src/rules/queue-rules.ts': ['doctor/single-rules', ...RULES, 'doctor/outage'],
   'cli/src/rules/function-rules.ts': [
     'doctor/needs',

@@ -17,10 +17,9 @@ import {
   settingsIn,
   valueAt,
 } from '../model/settings.ts'
-import { namesInArn, readable, textTree, whyUnknown } from '../model/text.ts'
-import { formOf, knownText, type Tree, textIn, toTree } from '../model/tree.ts'
+import { mapIn, namesInArn, readable, whyUnknown } from '../model/text.ts'
+import { formOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
-import { isObject, parseJson } from '../shared/json.ts'
 import { type Index, isOfOtherService, type Link, linkTo } from './references.ts'
 
 /** The queues that were linked so far, and what names queues. Each of them is made once. */
@@ -159,16 +158,6 @@ function policyIn(linker: QueueLinker, queue: Declaration, tree: Tree): Setting<
   const settings = settingsIn(REDRIVE_SETTINGS, source, 'api')
   const target = deadLetterQueueAt(linker, valueAt(REDRIVE_SETTINGS.arn, policy, 'api'))
   return known({ ...settings, ...target, arn: target.arn.fix === undefined ? settings.arn : target.arn }, position)
-}
-
-/** A map, which can also be JSON text. */
-function mapIn(tree: Tree): Tree {
-  const text = textIn(tree)
-  if (text === '') return tree
-  const value = parseJson(text.replaceAll('\0', '\\u0000'))
-  if (isObject(value)) return toTree(value, (part) => textTree(part, tree.position), tree.position)
-  const reason = whyUnknown(text)
-  return reason === undefined || tree.state === 'unknown' ? tree : unknown(reason, tree.position)
 }
 
 function deadLetterQueueAt(

@@ -10,6 +10,8 @@ export interface Index extends Inventory {
   ofKind: (kind: Kind) => readonly Declaration[]
   /** Those with this name, URL or ARN. */
   named: (kind: Kind, text: string) => readonly Declaration[]
+  /** What a resource refers to. It is read once. */
+  mentions: (declaration: Declaration) => readonly string[]
 }
 
 /** What a value is that must be an ARN, and is not. */
@@ -41,11 +43,13 @@ export function indexOf(inventory: Inventory): Index {
     for (const text of new Set([names.arn, names.url, names.name]))
       cached(byText, `${kind} ${text}`, () => []).push(one)
   }
+  const mentions = new Map<Declaration, readonly string[]>()
   return {
     ...inventory,
     byId: Map.groupBy(existing, ({ id }) => id),
     ofKind: (kind) => byKind.get(kind) ?? [],
     named: (kind, text) => byText.get(`${kind} ${text}`) ?? [],
+    mentions: (declaration) => cached(mentions, declaration, () => declaration.mentions?.() ?? []),
   }
 }
 

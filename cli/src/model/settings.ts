@@ -116,6 +116,15 @@ export const PLACES = {
   protocol: text('Protocol', ['protocol']),
   endpoint: text('Endpoint', ['endpoint']),
   variables: text('Environment.Variables', ['environment', 0, 'variables']),
+  publishedAlias: text('AutoPublishAlias', undefined),
+  role: text('Role', ['role']),
+  managedPolicies: text('ManagedPolicyArns', ['managed_policy_arns']),
+  inlinePolicies: text('Policies', ['inline_policy']),
+  /** Of a policy, or of its attachment. */
+  roleOfPolicy: text('RoleName', ['role']),
+  roles: text('Roles', ['roles']),
+  policyDocument: text('PolicyDocument', ['policy']),
+  attachedPolicy: text('PolicyArn', ['policy_arn']),
 } satisfies Table
 
 export const FUNCTION_SETTINGS = {

@@ -38,10 +38,19 @@ export type Tree = (
 export function lazyMap(
   names: Iterable<string>,
   get: (name: string) => Tree | undefined,
-  more: Pick<Tree & { state: 'map' }, 'open' | 'position' | 'section'> = {},
+  more: Pick<Tree & { state: 'map' }, 'open' | 'position'> = {},
 ): Tree & { state: 'map' } {
   const all = new Set(names)
   return { state: 'map', entries: { get, has: (name) => all.has(name), keys: () => all }, ...more }
+}
+
+/** A map with more entries, which replace its own. Other values have no entries of their own. */
+export function withEntries(tree: Tree, more: Readonly<Record<string, Tree>>): Tree & { state: 'map' } {
+  const { position } = tree
+  const own: Entries = tree.state === 'map' ? tree.entries : new Map()
+  const open = tree.state === 'unknown' ? { reason: tree.reason } : tree.state === 'map' ? tree.open : undefined
+  const get = (name: string) => (Object.hasOwn(more, name) ? more[name] : own.get(name))
+  return lazyMap([...own.keys(), ...Object.keys(more)], get, { open, position })
 }
 
 export type Path = readonly (string | number)[]
@@ -58,9 +67,10 @@ function childOf(tree: Tree, step: string | number): Tree {
   if (tree.state !== 'map') {
     return unknown(`the value around it is a ${formOf(tree)}, but must be a map`, position)
   }
-  const { entries, open } = tree
+  const { entries, open, section } = tree
   const { reason, ...id } = open ?? {}
-  return entries.get(step) ?? (reason === undefined ? absent : { ...unknown(reason, position), ...id })
+  const value = entries.get(step) ?? (reason === undefined ? absent : { ...unknown(reason, position), ...id })
+  return section === undefined ? value : { ...value, section }
 }
 
 /** What a value is, in words. */
@@ -74,9 +84,14 @@ export function textIn(tree: Tree): string {
   return (tree.state === 'unknown' && tree.text) || ''
 }
 
-/** The text of a single value that is known. */
+/** A single value that is known. */
+export function knownValue(tree: Tree): Scalar | undefined {
+  return tree.state === 'known' ? tree.value : undefined
+}
+
+/** The same as text. */
 export function knownText(tree: Tree): string | undefined {
-  return tree.state === 'known' ? String(tree.value) : undefined
+  return knownValue(tree)?.toString()
 }
 
 /** The items of a list. None for other values. */

@@ -16,6 +16,8 @@ const KINDS: readonly [type: RegExp, kind: Kind][] = [
   [/^aws_lambda_function_event_invoke_config$/, 'invokeConfig'],
   [/^aws_sns_topic_subscription$/, 'subscription'],
   [/^aws_sqs_queue_redrive_policy$/, 'redrivePolicy'],
+  [/^aws_iam_role$/, 'role'],
+  [/^aws_iam_(role_)?policy(_attachment)?$/, 'policy'],
   [/^aws_(kinesis|dynamodb|mq|msk|docdb)_/, 'stream'],
 ]
 
@@ -27,9 +29,6 @@ const NOT_READ: readonly [type: RegExp, reason: string][] = [
 ]
 /** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
 const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|on_failure)$/
-/** Resources that name a function and do not invoke it, or only as its mappings do. */
-const NO_INVOKER =
-  /^aws_(cloudwatch|iam|ssm|appautoscaling|codedeploy|lambda_(alias|event_source_mapping|function_event_invoke_config|provisioned))/
 /** An index of `count` or `for_each` in an address. */
 const INDEX = /\[("(\\.|[^"\\])*"|\d+)\]/g
 
@@ -74,18 +73,15 @@ function declarationOf(plan: Plan, instance: Instance): Declaration {
       version: text('version'),
     },
     ...(kind === 'queue' && !isManaged ? { unreadReason: 'a data source does not show the settings of a queue' } : {}),
-    ...(kind === 'function' ? ofFunction(plan, instance) : {}),
+    ...(kind === 'function' ? { code: () => codeOfFunction(instance, plan.instances) } : {}),
+    mentions: () => mentionsIn(instance),
   }
 }
 
-function ofFunction(plan: Plan, instance: Instance): Partial<Declaration> {
-  return {
-    code: codeOfFunction(instance, plan.instances),
-    facts: {
-      isInvokedOtherwise: () => isInvokedOtherwise(plan, instance),
-      allowedActions: () => undefined, // policies are JSON text, which is often known only after apply
-    },
-  }
+/** The resources in expressions, and the ARNs in values. */
+function mentionsIn(instance: Instance): string[] {
+  const { values, config } = instance
+  return [JSON.stringify(values), ...referencesOf(instance, config?.expressions).to.map(({ id }) => id)]
 }
 
 /** In a state, the ARN of a function is more exact: functions in two regions can have the same name. */
@@ -117,13 +113,4 @@ function deadLetterTargetsOf(instance: Instance): { owner: string; target: Tree 
       target: { ...unknown(AFTER_APPLY), refersTo: { to: [one], unresolved: [] } } as Tree,
     })),
   ]
-}
-
-/** Whether another resource names the function by its ARN, or refers to it, and may invoke it. */
-function isInvokedOtherwise({ instances }: Plan, { address, values: { arn } }: Instance): boolean {
-  return instances.some((other) => {
-    if (other.address === address || NO_INVOKER.test(other.type)) return false
-    const isNamed = typeof arn === 'string' && JSON.stringify(other.values).includes(arn)
-    return isNamed || referencesOf(other, other.config?.expressions).to.some(({ id }) => id === address)
-  })
 }
