@@ -32,9 +32,6 @@ export type Setting<T> = (
   section?: string
 }
 
-/** The items of a list, as far as they are known. */
-export type Items = Setting<readonly Setting<unknown>[]>
-
 export function known<T>(value: T, position?: Position): Setting<T> {
   return { state: 'known', value, position }
 }
@@ -52,11 +49,6 @@ export function invalid(reason: string, fix: string, position?: Position) {
 /** The value, or undefined if it is not known. */
 export function valueIn<T>(setting: Setting<T>): T | undefined {
   return setting.state === 'known' ? setting.value : undefined
-}
-
-/** Applies `change` to a known value. Returns any other setting unchanged. */
-export function mapSetting<T, R>(setting: Setting<T>, change: (value: T) => Setting<R>): Setting<R> {
-  return setting.state === 'known' ? change(setting.value) : setting
 }
 
 /** The setting with this id, if it has none. */

@@ -46,7 +46,7 @@ export interface Written {
 }
 
 export function writtenIn(scope: Scope): Written[] {
-  const globals = at(evaluate(scope, mapAt(scope.root, 'Globals')), 'Function')
+  const globals = at(evaluate(scope, mapAt(scope.document, 'Globals')), 'Function')
   return Array.from(scope.resources, ([id, node]) => {
     const attributes = evaluate(scope, node)
     const type = readable(textIn(at(attributes, 'Type')))
@@ -148,10 +148,11 @@ function parametersOf(scope: Scope, condition: string, followed = new Set<string
   const found = new Set<string>()
   if (followed.has(condition)) return found
   followed.add(condition)
-  for (const node of nodesIn(mapAt(scope.root, 'Conditions', condition))) {
+  for (const node of nodesIn(mapAt(scope.document, 'Conditions', condition))) {
     const parameter = knownText(mapAt(node, 'Ref'))
     const other = knownText(mapAt(node, 'Condition'))
-    if (parameter !== undefined && mapAt(scope.root, 'Parameters', parameter).state !== 'absent') found.add(parameter)
+    if (parameter !== undefined && mapAt(scope.document, 'Parameters', parameter).state !== 'absent')
+      found.add(parameter)
     if (other !== undefined) for (const name of parametersOf(scope, other, followed)) found.add(name)
   }
   return found

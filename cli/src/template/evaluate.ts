@@ -12,7 +12,7 @@ import {
 } from '../model/text.ts'
 import { entriesOf, formOf, itemsOf, knownText, knownValue, lazyMap, type Tree, textIn } from '../model/tree.ts'
 import { mapAt } from './document.ts'
-import { type Scope, scopeAround } from './scope.ts'
+import { nestedAt, type Scope, scopeAround } from './scope.ts'
 
 /** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
 const MAX_TEXT_LENGTH = 100_000
@@ -143,10 +143,10 @@ function parameter({ given, defaulted }: Scope, name: string, declared: Tree): T
 }
 
 function valueOfName(scope: Scope, name: string): Tree {
-  const { root, given, links, prefix } = scope
-  const declared = mapAt(root, 'Parameters')
-  const linked = links?.parameters.get(prefix + name)
-  if (linked && !given.has(name)) return evaluate(scope, linked)
+  const { document, given, parent } = scope
+  const declared = mapAt(document, 'Parameters')
+  const linked = mapAt(parent?.parameters ?? absent, name)
+  if (linked.state !== 'absent' && !given.has(name)) return evaluate(scope, linked)
   if (declared.state === 'map' && declared.entries.has(name)) return parameter(scope, name, mapAt(declared, name))
   if (name === 'AWS::NoValue') return absent
   const value = given.get(name)
@@ -159,8 +159,9 @@ function valueOfName(scope: Scope, name: string): Tree {
 function valueOfAttribute(scope: Scope, ownPath: string): Tree {
   const path = scope.prefix + ownPath
   const id = resourceOf(path)
-  const linked = scope.links?.outputs.get(path)
-  if (linked) return evaluate(scope, linked)
+  const [ownId = '', , name = ''] = ownPath.split('.')
+  const output = mapAt(nestedAt(scope, ownId)?.document ?? absent, 'Outputs', name, 'Value')
+  if (output.state !== 'absent') return evaluate(scope, output)
   const resource = scope.resources.get(id)
   if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
   const condition = knownText(mapAt(resource, 'Condition'))
@@ -221,7 +222,7 @@ function join(scope: Scope, argument: Tree): Tree {
 function findInMap(scope: Scope, argument: Tree): Tree {
   const [map, first, second, options = absent] = listIn(scope, argument)
   const names = [map, first, second].map((node) => whole(textAt(scope, node)))
-  const value = mapAt(scope.root, 'Mappings', ...names)
+  const value = mapAt(scope.document, 'Mappings', ...names)
   const found = value.state === 'absent' ? mapAt(options, 'DefaultValue') : value
   if (found.state === 'absent') throw new Unresolved(`Mappings has no ${names.join('.')}`)
   return evaluate(scope, found)
@@ -238,13 +239,13 @@ function choose(scope: Scope, argument: Tree): Tree {
 function importValue(scope: Scope, argument: Tree): Tree {
   const name = textIn(evaluate(scope, argument))
   const exported = scope.links?.exports.get(name)
-  if (exported) return evaluate(scope, exported)
+  if (exported) return evaluate(scope, exported.value)
   throw new Unresolved(`Fn::ImportValue${name === '' ? '' : ` ${readable(name)}`} comes from another stack`)
 }
 
 /** Whether a condition of the template holds: true, false or unknown. */
 export function conditionAt(scope: Scope, name: string): Tree {
-  const condition = mapAt(scope.root, 'Conditions', name)
+  const condition = mapAt(scope.document, 'Conditions', name)
   return condition.state === 'absent' ? unknown(`there is no condition ${name}`) : evaluate(scope, condition)
 }
 

@@ -75,7 +75,7 @@ function checkAllowed(document: Tree, given: ReadonlyMap<string, string>): void 
 
 /** Throws a UsageError if a rule of the template refuses the values of the parameters. */
 function checkRules(scope: Scope, file: string): void {
-  for (const [name, rule] of entriesOf(mapAt(scope.root, 'Rules'))) {
+  for (const [name, rule] of entriesOf(mapAt(scope.document, 'Rules'))) {
     const condition = mapAt(rule, 'RuleCondition')
     if (condition.state !== 'absent' && knownValue(evaluate(scope, condition)) !== true) continue
     for (const assertion of itemsOf(mapAt(rule, 'Assertions'))) {
@@ -114,7 +114,7 @@ export function inventoryOf(scope: Scope, file: string): Inventory {
     format: 'cloudFormation',
     declarations: declarationsIn(scope, resources),
     // A parameter that only names a dead-letter queue is not used by a setting that is checked.
-    deadLetterTargets: deadLetterTargetsIn(scopeOf(scope.root, scope.given, scope)),
+    deadLetterTargets: deadLetterTargetsIn(scopeOf(scope.document, scope.given, scope)),
     elsewhere: 'it is not in this template',
     account: scope.account,
     unreadResources: unreadIn(scope, resources),

@@ -3,7 +3,7 @@ import { at, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import type { Written } from './declarations.ts'
 import { mapAt } from './document.ts'
 import { evaluate, GENERATOR } from './evaluate.ts'
-import type { Scope } from './scope.ts'
+import { nestedAt, type Scope } from './scope.ts'
 
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
@@ -21,7 +21,7 @@ export function unreadIn(scope: Scope, resources: readonly Written[]): Unread[] 
 }
 
 function macrosIn(scope: Scope, key: string): Unread[] {
-  const macros = evaluate(scope, mapAt(scope.root, key))
+  const macros = evaluate(scope, mapAt(scope.document, key))
   const { position } = macros
   return (macros.state === 'list' ? macros.items : [macros]).flatMap((macro) => {
     const name = macro.state === 'map' ? at(macro, 'Name') : macro
@@ -42,7 +42,7 @@ function unreadOf(scope: Scope, { id, type, attributes, properties, node: { posi
   const declared = at(attributes, 'Type')
   if (GENERATOR.test(id)) found.push(unread(GENERATED))
   else if (declared.state === 'unknown') found.push(unread(`its Type is not known: ${declared.reason}`))
-  else if (NESTED.test(type) && !scope.links?.nested.has(id)) found.push({ id, position, ...SEPARATE })
+  else if (NESTED.test(type) && !nestedAt(scope, id)) found.push({ id, position, ...SEPARATE })
   return type === 'AWS::Serverless::Function' ? [...found, ...unreadEvents(id, at(properties, 'Events'))] : found
 }
 
@@ -63,7 +63,7 @@ function unreadEvents(id: string, events: Tree): Unread[] {
 
 /** The findings that the metadata of resources accept, and those of the template, for all resources. */
 export function acceptancesIn(scope: Scope, resources: readonly Written[], file: string): Acceptance[] {
-  const root = { id: '*', attributes: evaluate(scope, scope.root) }
+  const root = { id: '*', attributes: evaluate(scope, scope.document) }
   return [...resources, root].flatMap(({ id: resource, attributes }) => {
     return entriesOf(at(attributes, 'Metadata', 'bounded-sqs-batch', 'accept')).map(([rule, reason]): Acceptance => {
       const { line = 1, file: ownFile = file } = reason.position ?? {}

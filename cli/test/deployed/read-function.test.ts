@@ -175,7 +175,11 @@ function readMapping(key = 'orders/queue 0') {
     function: READ_FUNCTION,
     queue: READ_QUEUE,
     runs: known(true),
-    reportBatchItemFailures: withId(`${key} reportBatchItemFailures`, known(false)),
+    reportBatchItemFailures: withId(`${key} reportBatchItemFailures`, {
+      state: 'known',
+      value: false,
+      isDefault: true,
+    }),
     filters: absent,
   }
 }

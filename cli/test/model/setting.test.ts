@@ -1,15 +1,5 @@
 import { test } from 'tap'
-import {
-  absent,
-  idOf,
-  invalid,
-  known,
-  mapSetting,
-  type Setting,
-  unknown,
-  valueIn,
-  withId,
-} from '../../src/model/setting.ts'
+import { absent, idOf, invalid, known, unknown, withId } from '../../src/model/setting.ts'
 
 const position = { line: 3, column: 5 }
 
@@ -18,16 +8,6 @@ test('the states of a setting', async (t) => {
   t.strictSame(absent, { state: 'absent' })
   t.strictSame(unknown('why', position), { state: 'unknown', reason: 'why', position })
   t.strictSame(invalid('why', 'how', position), { state: 'unknown', reason: 'why', fix: 'how', position })
-})
-
-test('the value of a setting, and a change of it', async (t) => {
-  const change = (value: number): Setting<string> => known(`${value}`)
-  t.equal(valueIn(known(1)), 1)
-  t.strictSame(mapSetting(known(1), change), known('1'))
-  for (const setting of [absent, unknown('why')]) {
-    t.equal(valueIn(setting), undefined)
-    t.equal(mapSetting(setting, change), setting)
-  }
 })
 
 test('the id of a setting: its own, or its place', async (t) => {

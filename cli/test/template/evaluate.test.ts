@@ -4,7 +4,7 @@ import { textTree } from '../../src/model/text.ts'
 import { entriesOf, itemsOf, type Tree } from '../../src/model/tree.ts'
 import { mapAt, parseDocument } from '../../src/template/document.ts'
 import { conditionAt, evaluate } from '../../src/template/evaluate.ts'
-import { type Links, type Scope, scopeOf } from '../../src/template/scope.ts'
+import { type Scope, type Stack, scopeOf } from '../../src/template/scope.ts'
 
 const SECTIONS = `
 Parameters:
@@ -35,12 +35,12 @@ Conditions:
 function resolverOf(
   expression: string,
   given: Record<string, string> = {},
-  { links }: { links?: Partial<Links> } = {},
+  links?: { own: Partial<Stack>; nested: (own: Stack) => Partial<Stack>; exported: Tree },
 ) {
   const document = parseDocument('template.yaml', `---\nValue: ${expression}${SECTIONS}`)
-  const stacks = [{ file: undefined, document, prefix: '' }]
-  const none = { stacks, exports: new Map(), parameters: new Map(), outputs: new Map(), nested: new Set<string>() }
-  const all = links && { ...none, ...links }
+  const own = { file: undefined, document, prefix: '', ...links?.own }
+  const nested = { ...own, file: 'nested', prefix: 'Nested/', ...links?.nested(own) }
+  const all = links && { stacks: [own, nested], exports: new Map([['arn', { value: links.exported }]]) }
   const scope = scopeOf(document, new Map(Object.entries(given)), { links: all })
   const value = mapAt(document, 'Value')
   return { ...scope, scope, value, resolved: evaluate(scope, value) }
@@ -245,7 +245,7 @@ function nested(levels: number) {
 test('nested functions are resolved up to 500 levels', async (t) => {
   function resolveLast(levels: number) {
     const { scope } = resolverOf(nested(levels))
-    const last = itemsOf(mapAt(scope.root, 'Calls')).at(-1)
+    const last = itemsOf(mapAt(scope.document, 'Calls')).at(-1)
     const { position: _, ...resolved } = evaluate(scope, last as Tree)
     return resolved
   }
@@ -267,13 +267,16 @@ test('the parameters whose defaults were used', async (t) => {
 
 test('values of other stacks: parameters, outputs and exports', async (t) => {
   const node = (value: string): Tree => ({ state: 'known', value, position: { line: 9, column: 9 } })
+  const map = (...entries: [string, Tree][]): Tree => ({ state: 'map', entries: new Map(entries) })
+  const parameters = map(['Open', node('from the parent')])
+  const outputs = map(['Outputs', map(['Arn', map(['Value', node('an output')])])])
+  const around = { file: 'around', document: outputs }
   const links = {
-    parameters: new Map([['Open', node('from the parent')]]),
-    outputs: new Map([['Nested.Outputs.Arn', node('an output')]]),
-    exports: new Map([['arn', node('an export')]]),
+    own: { parent: { stack: around, id: 'Own', parameters } },
+    nested: (own: Stack) => ({ document: outputs, parent: { stack: own, id: 'Nested', parameters } }),
+    exported: node('an export'),
   }
-  const value = (expression: string, given?: Record<string, string>) =>
-    resolverOf(expression, given, { links }).resolved
+  const value = (expression: string, given?: Record<string, string>) => resolverOf(expression, given, links).resolved
   t.strictSame(value('!Ref Open'), scalar('from the parent'))
   t.strictSame(value('!Ref Open', { Open: 'given' }), scalar('given'))
   t.strictSame(value('!Ref Stage'), scalar('dev'))
@@ -360,10 +363,10 @@ test('an error of this program is not a value that is not known', async (t) => {
 })
 
 test('the parts of the template, and the account', async (t) => {
-  const { root, resources, account } = resolverOf('x')
+  const { document, resources, account } = resolverOf('x')
   t.strictSame([...resources.keys()], ['Queue', 'Handler', 'Live', 'Off', 'Maybe'])
   t.strictSame(
-    entriesOf(root).map(([name]) => name),
+    entriesOf(document).map(([name]) => name),
     ['Value', 'Parameters', 'Mappings', 'Resources', 'Conditions'],
   )
   t.equal(account, '\0AWS::AccountId\0')

@@ -232,7 +232,7 @@ Resources:
 /** The function that a value of FunctionName refers to: its id, why it was not read, its position, and its function. */
 function found(value: string) {
   const scope = functionsIn(RESOURCES.replace('VALUE', value))
-  const tree = evaluate(scope, mapAt(scope.root, 'Value'))
+  const tree = evaluate(scope, mapAt(scope.document, 'Value'))
   const { id, unreadReason, position, aliasOf } = linkedFunction(inventoryOf(scope, 'template.yaml'), tree)
   return [id, unreadReason, position?.line, aliasOf?.id]
 }

@@ -52,7 +52,7 @@ Resources:
     reportBatchItemFailures: {
       state: 'known',
       value: false,
-      position: undefined,
+      isDefault: true,
       id: 'Orders reportBatchItemFailures',
     },
     batchSize: known(100, 11),
@@ -92,7 +92,7 @@ for (const [types, setting] of [
   ['[!ImportValue x, ReportBatchItemFailures]', known(true, 6)],
   ['[!Ref AWS::NoValue]', known(false, 6)],
   ['[]', known(false, 6)],
-  ['~', { state: 'known', value: false, position: undefined, id: 'Orders reportBatchItemFailures' }],
+  ['~', { state: 'known', value: false, isDefault: true, id: 'Orders reportBatchItemFailures' }],
   ['!ImportValue x', unknown(IMPORT)],
   ['text', NO_LIST],
   ['{ a: b }', NO_LIST],
@@ -269,13 +269,14 @@ for (const [resource, expected] of [
 
 test('a nested stack whose template was read is not listed', async (t) => {
   const template = parseTemplate('template.yaml', 'Resources: { A: { Type: AWS::CloudFormation::Stack } }')
-  const stacks = [{ file: undefined, document: template.document, prefix: '' }]
-  const none = { stacks, exports: new Map(), parameters: new Map(), outputs: new Map() }
-  const unread = (nested: string[]) => {
-    return readModel({ ...template, links: { ...none, nested: new Set(nested) } }, new Map()).unreadResources.length
+  const own = { file: 'a', document: template.document, prefix: '' }
+  const unread = (id: string) => {
+    const nested = { ...own, file: 'b', prefix: 'B/', parent: { stack: own, id, parameters: own.document } }
+    const links = { stacks: [own, nested], exports: new Map() }
+    return readModel({ ...template, links }, new Map()).unreadResources.length
   }
-  t.equal(unread(['A']), 0)
-  t.equal(unread(['B']), 1)
+  t.equal(unread('A'), 0)
+  t.equal(unread('B'), 1)
 })
 
 /** A function of SAM. Its events are in line 4. */

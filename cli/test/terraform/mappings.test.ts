@@ -41,7 +41,7 @@ function unset(address: string) {
     minimumPollers: absent,
     maximumPollers: absent,
     runs: withId('runs', byDefault(true), address),
-    reportBatchItemFailures: withId('reportBatchItemFailures', known(false), address),
+    reportBatchItemFailures: withId('reportBatchItemFailures', byDefault(false), address),
     filters: absent,
   }
 }
@@ -87,7 +87,7 @@ test('a plan with a mapping', async (t) => {
 
 const NO_VALUE = ['"Other" is not a value of FunctionResponseTypes', 'Set it to [ReportBatchItemFailures].'] as const
 for (const [title, types, after, expected] of [
-  ['null', null, false, known(false)],
+  ['null', null, false, byDefault(false)],
   ['an empty list', [], false, known(false)],
   ['another type', ['ReportBatchItemFailures', 'Other'], false, invalid(...NO_VALUE)],
   ['a list that is not known', undefined, true, AFTER],
