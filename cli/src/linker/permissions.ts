@@ -29,7 +29,7 @@ export function allowedActionsOf(index: Index, { type, properties }: Declaration
   return all([
     ofPolicies(index, valueAt(PLACES.managedPolicies, to.properties, format)),
     ofPolicies(index, valueAt(PLACES.inlinePolicies, to.properties, format)),
-    ...index.ofKind('policy').map((policy) => (isOfRole(index, policy, to) ? ofPolicy(index, policy.properties) : [])),
+    ...index.ofKind('policy').map((policy) => forRole(index, policy, to)),
   ])
 }
 
@@ -37,14 +37,17 @@ function all(parts: readonly Actions[]): Actions {
   return parts.includes(undefined) ? undefined : parts.flatMap((actions) => actions ?? [])
 }
 
-/** Whether a policy that is a resource of its own belongs to a role. */
-function isOfRole(index: Index, { properties }: Declaration, role: Declaration): boolean {
+/** What a policy that is a resource of its own allows a role. */
+function forRole(index: Index, { properties }: Declaration, role: Declaration): Actions {
   const { format } = index
   const names = [
     valueAt(PLACES.roleOfPolicy, properties, format),
     ...itemsOf(valueAt(PLACES.roles, properties, format)),
   ]
-  return names.some((name) => linkTo(index, name, 'role').to === role)
+  const roles = names.map((name) => linkTo(index, name, 'role').to)
+  if (roles.includes(role)) return ofPolicy(index, properties)
+  // A name that is not known may be that of the role.
+  return names.some(({ state }, at) => state === 'unknown' && !roles[at]) ? undefined : []
 }
 
 /** A list of policies, or one policy. */

@@ -2,7 +2,7 @@ import { link } from '../linker/link.ts'
 import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
 import type { Model, Unread } from '../model/model.ts'
 import { known, unknown } from '../model/setting.ts'
-import { at, knownText, type Tree } from '../model/tree.ts'
+import { at, type Tree, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { type Instance, type Plan, type TerraformJson, toPlan } from './plan.ts'
 import { referencesOf } from './references.ts'
@@ -88,11 +88,8 @@ function mentionsIn(instance: Instance): string[] {
 function propertiesOf(instance: Instance, kind: Kind): Tree {
   const properties = valuesOf(instance)
   const arn = at(properties, 'function_arn')
-  if (kind !== 'mapping' || instance.config || knownText(arn) === undefined || properties.state !== 'map')
-    return properties
-  const { entries } = properties
-  const all = Array.from(entries.keys(), (name): [string, Tree] => [name, at(properties, name)])
-  return { ...properties, entries: new Map([...all, ['function_name', arn]]) }
+  if (kind !== 'mapping' || instance.config || arn.state !== 'known') return properties
+  return withEntries(properties, { function_name: arn })
 }
 
 /** What is below names of dead-letter queues and of destinations of failures, in values or in expressions. */

@@ -81,10 +81,10 @@ function follow(found: Found, expression: unknown, place: Place, isForEach = fal
     else if (/^each\.value\b/.test(reference)) {
       follow(found, forEach, { ...place, name: `for_each of ${name}` }, true)
     } else if (call !== undefined) {
-      const children = module.children.get(call)
-      if (!children) found.unresolved.add(reference) // it has only outputs, or it is not created
+      const children = module.children.filter((child) => child.name === call)
+      if (children.length === 0) found.unresolved.add(reference) // it has only outputs, or it is not created
       // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
-      for (const child of pick(children ?? [], callKey)) followOutputs(found, child, output)
+      for (const child of pick(children, callKey)) followOutputs(found, child, output)
     } else if (resource === undefined || reference.startsWith('local.')) found.unresolved.add(reference)
     else {
       // `each.key` and `path.module` have the form of a resource, but no resource has such a type.
@@ -95,10 +95,9 @@ function follow(found: Found, expression: unknown, place: Place, isForEach = fal
   }
 }
 
-function followVariable(found: Found, variable: string, { address, key, caller }: Module): void {
-  if (!caller) return // the value of a variable of the root module is known
-  const { parent, call, siblings } = caller
-  const keys = siblings.map((one) => one.key)
+function followVariable(found: Found, variable: string, { address, name: own, key, parent, call }: Module): void {
+  if (!parent) return // the value of a variable of the root module is known
+  const keys = parent.children.filter(({ name }) => name === own).map((one) => one.key)
   const name = `${address} ${variable}`
   follow(found, call.expressions?.[variable], { module: parent, name, key, keys, forEach: call.for_each_expression })
 }

@@ -14,7 +14,7 @@ function instance(values: Values, after: unknown = {}, changes: Partial<Instance
 }
 
 function settingsAt<T extends Table>(table: T, one: Instance) {
-  const [declaration] = inventoryOf({ instances: [one], isState: true }).declarations
+  const [declaration] = inventoryOf({ instances: [one] }).declarations
   return settingsIn(table, declaration ?? { id: '', properties: absent }, 'terraform')
 }
 
