@@ -1,48 +1,41 @@
 import type { Declaration } from '../model/declaration.ts'
 import { type Environment, type LambdaFunction, otherVersion, unreadFunction } from '../model/model.ts'
 import { absent, known, type Position, type Setting, unknown } from '../model/setting.ts'
-import { FUNCTION_SETTINGS, PLACES, settingsIn, valueAt } from '../model/settings.ts'
+import { FUNCTION_SETTINGS, settingsIn } from '../model/settings.ts'
 import { readable, textTree } from '../model/text.ts'
 import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
 import { allowedActionsOf } from './permissions.ts'
 import { type Index, linkTo, namesIn } from './references.ts'
 
-/** The functions that were linked so far. Each of them is made once. */
-export interface FunctionLinker {
-  index: Index
-  functions: Map<Declaration, LambdaFunction>
-}
-
 /** The function that a value names: by name, ARN or reference, directly or through an alias or a version. */
-export function functionAt(linker: FunctionLinker, tree: Tree): LambdaFunction {
-  const found = linkTo(linker.index, tree, 'function', 'alias', 'version')
+export function functionAt(index: Index, tree: Tree): LambdaFunction {
+  const found = linkTo(index, tree, 'function', 'alias', 'version')
   const { to } = found
   if (!to) {
     const name = readable(found.text ?? '') || found.other?.id || 'its function'
     return unreadFunction(name, found.reason, tree.position)
   }
-  if (to.kind !== 'function') return atAlias(linker, to)
+  if (to.kind !== 'function') return atAlias(index, to)
   const [, qualifier] = namesIn(textIn(tree))
-  return qualifier === undefined ? functionOf(linker, to) : atQualifier(linker, to, qualifier, tree.position)
+  return qualifier === undefined ? functionOf(index, to) : atQualifier(index, to, qualifier, tree.position)
 }
 
 /** The function that an alias, a version or an EventInvokeConfig names. */
-function ownerOf(index: Index, { properties }: Declaration) {
-  return linkTo(index, valueAt(PLACES.function, properties, index.format), 'function')
+function ownerOf(index: Index, declaration: Declaration) {
+  return linkTo(index, index.valueAt(declaration, 'function'), 'function')
 }
 
-function functionOf(linker: FunctionLinker, declaration: Declaration): LambdaFunction {
-  return cached(linker.functions, declaration, () => readFunction(linker, declaration))
+function functionOf(index: Index, declaration: Declaration): LambdaFunction {
+  return cached(index.functions, declaration, () => readFunction(index, declaration))
 }
 
-function readFunction(linker: FunctionLinker, declaration: Declaration): LambdaFunction {
-  const { index } = linker
+function readFunction(index: Index, declaration: Declaration): LambdaFunction {
   const { format } = index
-  const { id, position, unreadReason, properties, code, aliasOf } = declaration
+  const { id, position, unreadReason, code, aliasOf } = declaration
   if (unreadReason !== undefined) return unreadFunction(id, unreadReason, position)
-  const environment = environmentIn(valueAt(PLACES.variables, properties, format))
-  const owner = aliasOf && functionOf(linker, aliasOf)
+  const environment = environmentIn(index.valueAt(declaration, 'variables'))
+  const owner = aliasOf && functionOf(index, aliasOf)
   const invokeConfig = index.ofKind('invokeConfig').find((one) => ownerOf(index, one).to === declaration)
   const facts = {
     isInvokedOtherwise: () => isInvokedOtherwise(index, declaration),
@@ -71,7 +64,8 @@ function isInvokedOtherwise({ declarations, mentions }: Index, declaration: Decl
   const isOfFunction = (text: string) => text === id || (names.arn !== undefined && text.includes(names.arn))
   if (hasOtherEvents?.()) return true
   return declarations.some((other) => {
-    return other !== declaration && !NO_INVOKER.test(other.type) && mentions(other).some(isOfFunction)
+    if (other === declaration || NO_INVOKER.test(other.type)) return false
+    return cached(mentions, other, () => other.mentions?.() ?? []).some(isOfFunction)
   })
 }
 
@@ -96,7 +90,7 @@ function nodeOptionsIn({ variables, unknown: open }: Environment): Setting<strin
 }
 
 /** Whether a version is `$LATEST`, the newest one, or one that the input publishes. */
-function hasOwnSettings({ index }: FunctionLinker, version: Tree, owner: Declaration): boolean {
+function hasOwnSettings(index: Index, version: Tree, owner: Declaration): boolean {
   const text = knownText(version)
   if (version.state === 'absent' || text === '$LATEST') return true
   if (text !== undefined) return text === owner.names.version
@@ -105,30 +99,23 @@ function hasOwnSettings({ index }: FunctionLinker, version: Tree, owner: Declara
 }
 
 /** The function of an alias or of a version. An alias can route to several versions. */
-function atAlias(linker: FunctionLinker, alias: Declaration): LambdaFunction {
-  const { index } = linker
-  const { id, position, properties } = alias
+function atAlias(index: Index, alias: Declaration): LambdaFunction {
+  const { id, position } = alias
   const found = ownerOf(index, alias)
   if (!found.to) return unreadFunction(id, `its function: ${found.reason}`, position)
-  const owner = functionOf(linker, found.to)
-  const weights = valueAt(PLACES.weights, properties, index.format)
+  const owner = functionOf(index, found.to)
+  const weights = index.valueAt(alias, 'weights')
   const isWeighted = weights.state === 'unknown' || entriesOf(weights).length > 0 || itemsOf(weights).length > 0
-  const isOwn = !isWeighted && hasOwnSettings(linker, valueAt(PLACES.version, properties, index.format), found.to)
+  const isOwn = !isWeighted && hasOwnSettings(index, index.valueAt(alias, 'version'), found.to)
   return isOwn || owner.unreadReason !== undefined ? owner : otherVersion(id, owner, position)
 }
 
 /** The function at the alias or the version after its name or its ARN. */
-function atQualifier(
-  linker: FunctionLinker,
-  owner: Declaration,
-  qualifier: string,
-  position?: Position,
-): LambdaFunction {
-  const { index } = linker
-  const lambdaFunction = functionOf(linker, owner)
+function atQualifier(index: Index, owner: Declaration, qualifier: string, position?: Position): LambdaFunction {
+  const lambdaFunction = functionOf(index, owner)
   const version = textTree(qualifier)
-  const isOfSam = qualifier === knownText(valueAt(PLACES.publishedAlias, owner.properties, index.format))
-  const isOwn = isOfSam || hasOwnSettings(linker, version, owner)
+  const isOfSam = qualifier === knownText(index.valueAt(owner, 'publishedAlias'))
+  const isOwn = isOfSam || hasOwnSettings(index, version, owner)
   if (isOwn || lambdaFunction.unreadReason !== undefined) return lambdaFunction
   const referred = linkTo(index, version, 'alias').to
   const aliases = index.ofKind('alias').filter((one) => {
@@ -136,6 +123,6 @@ function atQualifier(
     return isMeant && ownerOf(index, one).to === owner
   })
   const [alias, ...more] = aliases
-  if (alias && more.length === 0) return atAlias(linker, alias)
+  if (alias && more.length === 0) return atAlias(index, alias)
   return otherVersion(`${owner.id}:${readable(qualifier)}`, lambdaFunction, position)
 }

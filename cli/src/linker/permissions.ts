@@ -1,5 +1,4 @@
 import type { Declaration } from '../model/declaration.ts'
-import { PLACES, valueAt } from '../model/settings.ts'
 import { mapIn } from '../model/text.ts'
 import { at, entriesOf, itemsOf, knownText, type Tree, textIn, textsOf } from '../model/tree.ts'
 import { type Index, linkTo } from './references.ts'
@@ -18,17 +17,17 @@ const OF_SAM: Readonly<Record<string, readonly string[]>> = {
 type Actions = readonly string[] | undefined
 
 /** The actions that the role of a function allows. Undefined if a part of it is not in the input. */
-export function allowedActionsOf(index: Index, { type, properties }: Declaration): Actions {
-  const { format } = index
-  const role = valueAt(PLACES.role, properties, format)
+export function allowedActionsOf(index: Index, declaration: Declaration): Actions {
+  const { type, properties } = declaration
+  const role = index.valueAt(declaration, 'role')
   if (role.state === 'absent') {
     return type === 'AWS::Serverless::Function' ? ofPolicies(index, at(properties, 'Policies')) : undefined
   }
   const { to } = linkTo(index, role, 'role')
   if (!to) return undefined
   return all([
-    ofPolicies(index, valueAt(PLACES.managedPolicies, to.properties, format)),
-    ofPolicies(index, valueAt(PLACES.inlinePolicies, to.properties, format)),
+    ofPolicies(index, index.valueAt(to, 'managedPolicies')),
+    ofPolicies(index, index.valueAt(to, 'inlinePolicies')),
     ...index.ofKind('policy').map((policy) => forRole(index, policy, to)),
   ])
 }
@@ -38,14 +37,10 @@ function all(parts: readonly Actions[]): Actions {
 }
 
 /** What a policy that is a resource of its own allows a role. */
-function forRole(index: Index, { properties }: Declaration, role: Declaration): Actions {
-  const { format } = index
-  const names = [
-    valueAt(PLACES.roleOfPolicy, properties, format),
-    ...itemsOf(valueAt(PLACES.roles, properties, format)),
-  ]
+function forRole(index: Index, policy: Declaration, role: Declaration): Actions {
+  const names = [index.valueAt(policy, 'roleOfPolicy'), ...itemsOf(index.valueAt(policy, 'roles'))]
   const roles = names.map((name) => linkTo(index, name, 'role').to)
-  if (roles.includes(role)) return ofPolicy(index, properties)
+  if (roles.includes(role)) return ofPolicy(index, policy.properties)
   // A name that is not known may be that of the role.
   return names.some(({ state }, at) => state === 'unknown' && !roles[at]) ? undefined : []
 }
@@ -64,8 +59,8 @@ function ofPolicy(index: Index, policy: Tree): Actions {
   const { to } = linkTo(index, policy, 'policy')
   if (to) return ofPolicy(index, to.properties)
   if (policy.state !== 'map') return undefined
-  const document = mapIn(valueAt(PLACES.policyDocument, policy, index.format))
-  const attached = valueAt(PLACES.attachedPolicy, policy, index.format)
+  const document = mapIn(index.valueAt({ properties: policy }, 'policyDocument'))
+  const attached = index.valueAt({ properties: policy }, 'attachedPolicy')
   if (document.state !== 'absent') return inDocument(document)
   if (attached.state !== 'absent') return ofPolicy(index, attached)
   if (at(policy, 'Statement').state !== 'absent') return inDocument(policy)
