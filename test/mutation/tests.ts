@@ -317,7 +317,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/model/settings.ts': ['model/settings', 'template/read-template', 'terraform/values'],
   'cli/src/model/tree.ts': ['model/settings', 'template/evaluate', 'template/queues', 'terraform/values'],
   'cli/src/model/model.ts': ['model/model'],
-  'cli/src/model/text.ts': ['model/text'],
+  'cli/src/model/text.ts': ['template/evaluate', 'template/queues', 'template/functions'],
   'cli/src/linker/references.ts': ['template/functions', 'template/queues', 'terraform/functions', 'terraform/resolve'],
   'cli/src/linker/functions.ts': ['template/functions', 'terraform/functions'],
   'cli/src/linker/queues.ts': ['template/queues', 'template/subscriptions', 'terraform/queues'],

@@ -121,13 +121,6 @@ test('a text', async (t) => {
   t.strictSame(read(text, absent), absent)
 })
 
-test('a list or a map is not a number, a boolean or a text', async (t) => {
-  for (const kind of ['number', 'boolean', 'text'] as const) {
-    t.strictSame(read({ ...row, kind }, list()), unknown('it is a list', position))
-    t.strictSame(read({ ...row, kind }, map), unknown('it is a map', position))
-  }
-})
-
 test('an unknown value stays unknown', async (t) => {
   for (const kind of ['number', 'boolean', 'text', 'presence'] as const) {
     t.strictSame(read({ ...row, kind }, unknown('why', position)), unknown('why', position))

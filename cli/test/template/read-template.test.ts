@@ -80,28 +80,6 @@ const position = { line: 6, column: 7 }
 const unknown = (reason: string) => ({ state: 'unknown', reason, position })
 const IMPORT = 'Fn::ImportValue x comes from another stack'
 const NO_LIST = { ...unknown('it is not a list'), fix: 'Set it to a list.' }
-const NO_VALUE = {
-  ...unknown('"Other" is not a value of FunctionResponseTypes'),
-  fix: 'Set it to [ReportBatchItemFailures].',
-}
-for (const [types, setting] of [
-  ['[ReportBatchItemFailures]', known(true, 6)],
-  ['[Other]', NO_VALUE],
-  ['[Other, ReportBatchItemFailures]', NO_VALUE],
-  ['[!ImportValue x]', unknown(IMPORT)],
-  ['[!ImportValue x, ReportBatchItemFailures]', known(true, 6)],
-  ['[!Ref AWS::NoValue]', known(false, 6)],
-  ['[]', known(false, 6)],
-  ['~', { state: 'known', value: false, isDefault: true, id: 'Orders reportBatchItemFailures' }],
-  ['!ImportValue x', unknown(IMPORT)],
-  ['text', NO_LIST],
-  ['{ a: b }', NO_LIST],
-] as const) {
-  test(`FunctionResponseTypes: ${types}`, async (t) => {
-    t.strictSame(mappingOf(`FunctionResponseTypes: ${types}`).reportBatchItemFailures, setting)
-  })
-}
-
 const at = (column: number) => ({ line: 6, column })
 const BODY = { forms: ['text'], json: '{"body":["a"]}' }
 for (const [criteria, setting] of [
@@ -470,25 +448,6 @@ test('a parameter that no template has', async (t) => {
     new UsageError('--parameter A: a.yaml has no parameter of this name. Its parameters: none'),
   )
 })
-
-const NO_TEMPLATE = 'a.yaml:1:1: there is no Resources map, so this is not a SAM or CloudFormation template'
-for (const [title, text, message] of [
-  ['text', 'a', NO_TEMPLATE],
-  ['no resources', 'a: b', NO_TEMPLATE],
-  ['resources that are a list', 'Resources: []', NO_TEMPLATE],
-  [
-    'a plan of Terraform',
-    'terraform_version: 1',
-    'a.yaml is a plan or a state of Terraform, but this command can read only templates',
-  ],
-] as const) {
-  test(`not a template: ${title}`, async (t) => {
-    const error = t.throws(() => parseTemplate('a.yaml', text)) as unknown as Error
-    t.ok(error instanceof UsageError)
-    t.match(error.message, message)
-    if (typeof message === 'string') t.equal(error.message, message)
-  })
-}
 
 test('the parameters whose defaults were used', async (t) => {
   const file = templateFile(

@@ -95,34 +95,6 @@ test('a long chain of conditions gives a reason, and does not overflow the stack
   t.equal(short(only(mappings).queue.visibilityTimeout), 'it refers to itself, or is nested too deeply')
 })
 
-test('a boolean may be text in upper or lower case, and other text is invalid', async (t) => {
-  for (const [value, expected] of [
-    ['True', true],
-    ['true', true],
-    ['TRUE', true],
-    ['False', false],
-    ['yes', '"yes" is not a boolean'],
-    [1, '"1" is not a boolean'],
-  ] as const) {
-    const { queue, runs } = only(
-      (await read(t, sam({ mapping: { Enabled: value }, queue: { FifoQueue: value } }))).mappings,
-    )
-    t.strictSame([short(queue.fifo), short(runs)], [expected, expected], String(value))
-  }
-  t.strictSame(ids(await findingsIn(t, sam({ queue: { FifoQueue: 'True' }, dead: { FifoQueue: 'True' } }))), [
-    'fifo-batch-size Handler/Orders',
-    'fifo-window Handler/Orders',
-  ])
-  const findings = await findingsIn(t, sam({ mapping: { Enabled: 'no' }, dead: { FifoQueue: 'no' } }))
-  t.strictSame(
-    findings.map(({ rule, resource, message, fix }) => [`${rule} ${resource}`, message.split('. ')[0], fix]),
-    [
-      ['invalid-value Handler/Orders', 'Enabled: "no" is not a boolean', 'Set it to true or false.'],
-      ['invalid-value Dead', 'FifoQueue: "no" is not a boolean', 'Set it to true or false.'],
-    ],
-  )
-})
-
 test('a value that AWS rejects gives a finding with the accepted values and the page of AWS', async (t) => {
   const finding = async (change: Change) => (await findingsIn(t, sam(change)))[0]
   t.match(await finding({ queue: { VisibilityTimeout: 50_000 } }), {
