@@ -29,7 +29,7 @@ export async function addQueue(reading: QueueReading, arn: string): Promise<void
   const policy = parseObject(String(attributes?.RedrivePolicy))
   if (policy) await addSettings(reading, String(policy.deadLetterTargetArn))
   else if (attributes && (await isDeadLetterQueue(sqs, attributes.QueueUrl))) {
-    deadLetterTargets.push({ owner: 'another queue', target: textTree(arn) })
+    deadLetterTargets.push({ owner: 'another queue', text: arn })
   }
 }
 

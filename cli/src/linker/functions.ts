@@ -43,7 +43,7 @@ function readFunction(index: Index, declaration: Declaration): LambdaFunction {
   }
   return {
     id,
-    ...(position ? { position } : {}),
+    position,
     ...settingsIn(FUNCTION_SETTINGS, declaration, format),
     ...(invokeConfig ? { invokeConfig: { ...known(true, invokeConfig.position), id: invokeConfig.id } } : {}),
     ...(code ? { code: code() } : {}),
@@ -58,7 +58,7 @@ function readFunction(index: Index, declaration: Declaration): LambdaFunction {
 const NO_INVOKER =
   /^(AWS::(CloudWatch|Logs|IAM|SSM|CodeDeploy|ApplicationAutoScaling|Lambda::(Alias|Version|EventSourceMapping|EventInvokeConfig))(::|$)|aws_(cloudwatch|iam|ssm|appautoscaling|codedeploy|lambda_(alias|event_source_mapping|function_event_invoke_config|provisioned)))/
 
-/** Whether something other than mappings invokes a function: any other resource that refers to it may do so. */
+/** Whether something other than mappings invokes a function. Any other resource that names it may do so. */
 function isInvokedOtherwise({ declarations, mentions }: Index, declaration: Declaration): boolean {
   const { id, names, hasOtherEvents } = declaration
   const isOfFunction = (text: string) => text === id || (names.arn !== undefined && text.includes(names.arn))

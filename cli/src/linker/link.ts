@@ -39,7 +39,7 @@ function readMapping(index: Index, unread: Unread[], declaration: Declaration): 
   if (!readsQueue && isOfOtherService(textIn(source), found)) return undefined
   const stream = settingsIn(STREAM_SETTINGS, declaration, index.format)
   const queue = queueAt(index, found, source.position)
-  // An unknown ARN counts as that of a queue, unless the mapping has a property that only other services have.
+  // An unknown ARN counts as that of a queue, unless the mapping has a property of other services.
   if (queue.unreadReason !== undefined && queue.fifo.state === 'unknown') {
     const others = OTHER_SOURCES.map((key) => stream[key])
     if (others.some(({ state }) => state === 'known')) return undefined
@@ -55,7 +55,7 @@ function readMapping(index: Index, unread: Unread[], declaration: Declaration): 
   const arn = arnIn(source, found)
   return {
     id,
-    ...(position ? { position } : {}),
+    position,
     ...settings,
     ...conditionOf(index, declaration, lambdaFunction.id, settings.runs),
     queue,

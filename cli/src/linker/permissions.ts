@@ -50,7 +50,7 @@ function ofPolicies(index: Index, tree: Tree): Actions {
   return all((tree.state === 'list' ? tree.items : [tree]).map((policy) => ofPolicy(index, policy)))
 }
 
-/** A policy is a name, an ARN, a reference, a document, something that has one of these, or a template of SAM. */
+/** A policy is a name, an ARN, a reference, a document, what has one of these, or a template of SAM. */
 function ofPolicy(index: Index, policy: Tree): Actions {
   if (policy.state === 'absent') return []
   const text = textIn(policy)

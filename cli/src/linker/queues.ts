@@ -9,12 +9,12 @@ import {
 } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { identified, QUEUE_SETTINGS, REDRIVE_SETTINGS, SUBSCRIPTION_SETTINGS, settingsIn } from '../model/settings.ts'
-import { mapIn, namesInArn, readable, whyUnknown } from '../model/text.ts'
+import { mapIn, namesInArn, readable, textTree, whyUnknown } from '../model/text.ts'
 import { at, formOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
 import { type Index, isOfOtherService, type Link, linkTo } from './references.ts'
 
-/** The resources of a kind, each with the queue that it names. They are linked once, also if there are many queues. */
+/** The resources of a kind, each with the queue that it names. They are linked once for all queues. */
 function linked(index: Index, kind: Kind, place: 'queueOfPolicy' | 'endpoint'): { part: Declaration; found: Link }[] {
   return index.ofKind(kind).map((part) => {
     const found = cached(index.links, part, () => linkTo(index, index.valueAt(part, place), 'queue'))
@@ -25,11 +25,11 @@ function linked(index: Index, kind: Kind, place: 'queueOfPolicy' | 'endpoint'): 
 /** Another account can have a queue of the same name, but nobody names that one beside this one. */
 function deadLetterOwnersIn(index: Index): Map<string, Set<string>> {
   const owners = new Map<string, Set<string>>()
-  for (const { owner, target } of index.deadLetterTargets) {
-    const { isArn, name } = namesInArn(textIn(target))
-    const { to } = linkTo(index, target, 'queue')
-    const queues = [...(to ? [to] : []), ...(isArn ? index.named('queue', name) : [])]
-    for (const { id } of queues) cached(owners, id, () => new Set<string>()).add(owner)
+  for (const { owner, id = '', text = '' } of index.deadLetterTargets) {
+    const { isArn, name } = namesInArn(text)
+    const { to } = linkTo(index, textTree(text), 'queue')
+    const queues = [index.byId.get(id) ?? [], to ?? [], isArn ? index.named('queue', name) : []].flat()
+    for (const queue of queues) cached(owners, queue.id, () => new Set<string>()).add(owner)
   }
   return owners
 }
@@ -77,7 +77,7 @@ function withoutPolicy({ format }: Index, declaration: Declaration): Queue {
   }
   const settings = settingsIn(QUEUE_SETTINGS, declaration, format)
   const fifo = isNameOfFifo(name) ? identified(declaration, 'fifo', known(true)) : settings.fifo
-  const own = { id, ...(position ? { position } : {}), ...(isMadeBySam ? { isMadeBySam } : {}) }
+  const own = { id, position, ...(isMadeBySam ? { isMadeBySam } : {}) }
   return { ...own, ...settings, fifo, redrive: absent }
 }
 
@@ -89,8 +89,7 @@ function subscriptionsOf(index: Index, queue: Declaration): Subscription[] {
     const { id, position } = part
     const { isRaw } = settingsIn(SUBSCRIPTION_SETTINGS, part, index.format)
     if (!to && valueIn(isRaw)) return []
-    const own = position ? { id, position } : { id }
-    return [{ ...own, isRaw: to ? isRaw : unknown(`its endpoint is not known: ${reason}`) }]
+    return [{ id, position, isRaw: to ? isRaw : unknown(`its endpoint is not known: ${reason}`) }]
   })
 }
 

@@ -69,7 +69,7 @@ export function indexOf(inventory: Inventory): Index {
 export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Link {
   const text = textIn(tree)
   const { isArn, account } = namesInArn(text)
-  // An ARN with a given account can contain the name of a resource that is declared here, and mean another one.
+  // An ARN with another account can have the name of a resource that is declared here, and mean another one.
   const { account: own } = index
   const isOtherAccount = isArn && own !== undefined && account !== own && whyUnknown(account) === undefined
   const references = referencesOf(tree)
@@ -101,7 +101,7 @@ export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Lin
   return { ...linkByText(index, text, kinds, references), ...(missing === undefined ? {} : { missing }) }
 }
 
-/** The resources that a value refers to. Of a text, these are the placeholders that are whole parts of an ARN. */
+/** The resources that a value refers to. In a text, these are placeholders that are whole parts of an ARN. */
 function referencesOf(tree: Tree): References {
   if (tree.refersTo) return tree.refersTo
   const parts = partsOf(textIn(tree))

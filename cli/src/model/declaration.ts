@@ -62,8 +62,8 @@ export interface Declaration extends Resource {
 export interface Inventory {
   format: Format
   declarations: readonly Declaration[]
-  /** The names of dead-letter queues and of destinations of failures, each with the resource that has it. */
-  deadLetterTargets: readonly { owner: string; target: Tree }[]
+  /** What names dead-letter queues and destinations of failures, each with its resource: an id, or a text. */
+  deadLetterTargets: readonly { owner: string; id?: string; text?: string }[]
   /** Why a resource that is only named is not known. */
   elsewhere: string
   /** The account of the stack, or its placeholder. An ARN with another account means another resource. */

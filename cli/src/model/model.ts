@@ -70,7 +70,7 @@ export interface Mapping extends Resource, SettingsOf<typeof MAPPING_SETTINGS> {
   queue: Queue
 }
 
-/** A resource that could not be read, with the reason. `fix` replaces the default fix in doctor/not-checked.ts. */
+/** A resource that could not be read, with the reason. `fix` replaces the default fix. */
 export interface Unread extends Resource {
   unreadReason: string
   /** What was not checked, if it is not the whole resource. */
@@ -98,7 +98,7 @@ export function provisionedOf({ minimumPollers, maximumPollers }: Mapping): Sett
 
 export interface Model {
   mappings: readonly Mapping[]
-  /** Mappings of other functions or aliases that read the same queues. They are only compared with `mappings`. */
+  /** Mappings of other functions that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
   /** Mappings that do not exist with the parameters, with the conditions that exclude them. */

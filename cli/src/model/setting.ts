@@ -4,7 +4,7 @@ export interface Position {
   column: number
   /** The template, if it is not the one of the model: another stack of the same CDK app. */
   file?: string
-  /** The key of a value in JSON text, such as a redrive policy. All values of such a text have the same line and column. */
+  /** The key of a value in JSON text, such as a redrive policy. Its values have the same line and column. */
   key?: string
 }
 
@@ -18,19 +18,28 @@ export interface Resource {
   isMadeBySam?: true
 }
 
-/** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
-export type Setting<T> = (
-  | { state: 'known'; value: T; isDefault?: true; fix?: undefined }
-  | { state: 'absent'; position?: undefined; fix?: undefined }
-  /** `fix` is present if AWS rejects the value. It says what to set instead. */
-  | { state: 'unknown'; reason: string; fix?: string }
-) & {
+export type Scalar = string | number | boolean
+
+/** Where a value comes from. */
+export interface Origin {
   position?: Position | undefined
   /** The same for all resources that get the value from the same place: they get one finding. */
   id?: string
   /** The section that sets it, if the resource itself does not: Globals of SAM. */
   section?: string
 }
+
+/** A value of an input. `absent` means that it is not set, and of a setting that AWS has no default. */
+export type Setting<T> = (
+  | { state: 'known'; value: T; isDefault?: true; fix?: undefined }
+  | { state: 'absent'; fix?: undefined }
+  /**
+   * `fix` is present if AWS rejects the value. It says what to set instead. `text` has placeholders for its unknown
+   * parts. `missing` is a resource that does not exist.
+   */
+  | { state: 'unknown'; reason: string; fix?: string; text?: string; missing?: string }
+) &
+  Origin
 
 export function known<T>(value: T, position?: Position): Setting<T> {
   return { state: 'known', value, position }
@@ -56,7 +65,7 @@ export function withId<T>(id: string, setting: Setting<T>): Setting<T> {
   return setting.id === undefined ? { ...setting, id } : setting
 }
 
-/** Identifies a setting, for one finding per setting. Undefined if nothing shows that two resources share it. */
+/** Identifies a setting: it gets one finding. Undefined if nothing shows that two resources share it. */
 export function idOf({ state, id, position }: Setting<unknown>): string | undefined {
   if (state === 'absent') return undefined
   if (id !== undefined || position === undefined) return id

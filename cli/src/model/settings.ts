@@ -1,8 +1,8 @@
 import { formatNumber } from '../shared/format.ts'
 import type { Declaration } from './declaration.ts'
 import { filtersSetting } from './patterns.ts'
-import { absent, invalid, known, type Position, type Setting, unknown, withId } from './setting.ts'
-import { at, formOf, knownText, type Path, type Scalar, type Tree } from './tree.ts'
+import { absent, invalid, known, type Position, type Scalar, type Setting, unknown, withId } from './setting.ts'
+import { at, formOf, knownText, type Path, type Tree } from './tree.ts'
 
 /** A setting, and where each input has it. A new setting needs one row in a table below. */
 export interface Row<T = unknown> {
@@ -40,7 +40,7 @@ function snakeCase(name: string): string {
   return name.replaceAll(/(?<!^)(?=[A-Z])/g, '_').toLowerCase()
 }
 
-/** `ScalingConfig.MaximumConcurrency` is `scaling_config[0].maximum_concurrency` in Terraform, where blocks are lists. */
+/** In Terraform, `ScalingConfig.MaximumConcurrency` is `scaling_config[0].maximum_concurrency`. */
 function row<T>(kind: Row['kind'], fullName: string, more: Pick<Row<T>, 'ofItems'> & More = {}): Row<T> {
   const path = fullName.split('.')
   const name = String(path.at(-1))
@@ -82,7 +82,7 @@ export const MAPPING_SETTINGS = {
   runs: boolean('Enabled', { default: true, isOptional: true }),
 } satisfies Table
 
-/** Settings that only mappings of streams have. Without a known source, the first ones show that it is not a queue. */
+/** Settings that only mappings of streams have. If the source is unknown, the first ones show its kind. */
 export const STREAM_SETTINGS = {
   startingPosition: presence('StartingPosition'),
   queues: presence('Queues'),
@@ -220,7 +220,7 @@ export function valueAt({ path, terraform, unset, kind }: Row, properties: Tree,
 /** What a table is read from. */
 type Source = Pick<Declaration, 'id' | 'declaredAs' | 'uniqueId' | 'omitted' | 'properties'>
 
-/** A setting with an id, if it has no position. Instances of one declaration share it if their values are equal. */
+/** A setting with an id, if it has no position. Equal settings of instances of one declaration share it. */
 export function identified<T>(source: Omit<Source, 'properties'>, key: string, setting: Setting<T>): Setting<T> {
   if (setting.state === 'absent' || setting.position) return setting
   const { id, declaredAs, uniqueId = id } = source

@@ -1,8 +1,6 @@
-import { absent, type Position, unknown } from './setting.ts'
+import { absent, type Origin, type Position, type Scalar, type Setting, unknown } from './setting.ts'
 
-export type Scalar = string | number | boolean
-
-/** The resources that a value refers to by their ids, each with the attribute, as far as the input shows them. */
+/** The ids of the resources that a value refers to, each with the attribute, as far as the input shows it. */
 export interface References {
   to: readonly { id: string; attribute?: string | undefined }[]
   /** What the input does not show, so that the value may be that of another resource. */
@@ -16,23 +14,13 @@ export interface Entries {
   keys(): Iterable<string>
 }
 
-/** A value of an input, with all that is below it. Readers make it from templates, from plans and from responses. */
+/** A value with all that is below it. Readers make it from templates, from plans and from responses. */
 export type Tree = (
-  | { state: 'known'; value: Scalar }
-  | { state: 'list'; items: readonly Tree[] }
+  | Setting<Scalar>
+  | ({ state: 'list'; items: readonly Tree[] } & Origin)
   /** `open` says why there may be other entries. All values that are missing then have the same id. */
-  | { state: 'map'; entries: Entries; open?: { reason: string; id?: string } | undefined }
-  | { state: 'absent' }
-  /** `text` has placeholders for its unknown parts. `missing` is a resource that does not exist. */
-  | { state: 'unknown'; reason: string; text?: string; missing?: string }
-) & {
-  position?: Position | undefined
-  /** The section that sets it, if the resource itself does not: Globals of SAM. */
-  section?: string
-  /** The same for all values from the same place, if they have no position. */
-  id?: string
-  refersTo?: References
-}
+  | ({ state: 'map'; entries: Entries; open?: { reason: string; id?: string } | undefined } & Origin)
+) & { refersTo?: References }
 
 /** A map whose values are made when they are read. */
 export function lazyMap(

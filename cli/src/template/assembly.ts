@@ -51,7 +51,7 @@ export function stackKey(templateFile: string): string {
   return templateFile.replace(/.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
 }
 
-/** Undefined if `cdk synth` did not write the folder. The manifests of stages, in folders below, are added to the first. */
+/** Reads a manifest and those of stages, in folders below. Undefined if `cdk synth` did not write the folder. */
 function readManifest(folder: string, manifest: Manifest = { stacks: [], assets: new Map() }): Manifest | undefined {
   const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
   if (!isObject(artifacts)) return undefined
@@ -85,7 +85,7 @@ function nestedTemplate(resource: Tree, file: string, assets: Manifest['assets']
   return words.map((word) => assets.get(word.replace(/.*\//, ''))).find((asset) => asset !== undefined)
 }
 
-/** The file of the template that `--template` names: this file, or the only stack in the output folder of the CDK. */
+/** The template that `--template` names: this file, or the only stack in the output folder of the CDK. */
 export function templateAt(path: string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
   const manifest = existsSync(join(path, 'manifest.json')) ? readManifest(path) : undefined

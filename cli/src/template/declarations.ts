@@ -116,7 +116,7 @@ function declarationOf(scope: Scope, one: Written): Declaration {
   }
 }
 
-/** Whether SAM makes something that invokes the function and is not a mapping. If this is not known, it counts. */
+/** Whether SAM makes an invoker of the function that is not a mapping. If this is not known, it counts. */
 function hasOtherEvents(properties: Tree): boolean {
   const events = at(properties, 'Events')
   const isPolled = ([, event]: [string, Tree]) => {

@@ -9,8 +9,8 @@ import {
   type Tags,
   type YAMLMap,
 } from 'yaml'
-import { absent, type Position } from '../model/setting.ts'
-import { entriesOf, type Scalar, type Tree } from '../model/tree.ts'
+import { absent, type Position, type Scalar } from '../model/setting.ts'
+import { entriesOf, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 
 /** The value at a path of a document as it is written. Absent if there is none. */
@@ -18,7 +18,7 @@ export function mapAt(root: Tree, ...path: readonly string[]): Tree {
   return path.reduce((node: Tree, name) => (node.state === 'map' && node.entries.get(name)) || absent, root)
 }
 
-/** All nodes of a tree in the order of the file. Each node occurs only once, because YAML aliases can repeat it. */
+/** All nodes of a tree in the order of the file. Each occurs once, although aliases of YAML can repeat it. */
 export function nodesIn(root: Tree): Set<Tree> {
   const nodes = new Set<Tree>()
   function add(node: Tree): void {
@@ -32,7 +32,7 @@ export function nodesIn(root: Tree): Set<Tree> {
 
 /** Deeper than any real template, and small enough for recursive functions. */
 const MAX_DEPTH = 200
-/** CloudFormation accepts 1 MB. A template that SAM has not yet packaged can be larger, mostly by its comments. */
+/** CloudFormation accepts 1 MB. A template that is not yet packaged can be larger, mostly by its comments. */
 const MAX_LENGTH = 5_000_000
 
 function refuse(file: string, { line, column }: Position, what: string): never {
@@ -43,7 +43,7 @@ export function isJson(text: string): boolean {
   return text.trimStart().startsWith('{')
 }
 
-/** Parses a template as YAML 1.1, which includes JSON. The positions of a stack that is linked with others name its file. */
+/** Parses a template as YAML 1.1, which includes JSON. Positions in a linked stack name its file. */
 export function parseDocument(file: string, text: string, isLinked = false): Tree {
   if (text.trim() === '') throw new UsageError(`${file}:1:1: the file is empty`)
   if (text.length > MAX_LENGTH) {
@@ -102,7 +102,7 @@ function toTree(file: string, text: string, isLinked: boolean): Tree {
     version: '1.1',
     lineCounter: source.lines,
     customTags: withBooleansOfPyYaml,
-    // Of a key that occurs twice, CloudFormation and PyYAML use the last value. To this parser it would be an error.
+    // Of a key that occurs twice, CloudFormation and PyYAML use the last value. This parser would refuse it.
     uniqueKeys: false,
     prettyErrors: false,
   })
@@ -142,7 +142,7 @@ function convertUntagged(source: Source, node: ParsedNode | null, position: Posi
   if (isMap<ParsedNode, ParsedNode | null>(node)) return convertMap(source, node, position, depth)
   const { value = null, source: written } = node ?? {}
   if (value === null) return { state: 'absent', position }
-  // Dates stay as they are written. In YAML 1.1, a dot is a number for the parser, but CodeUri means a folder.
+  // Dates stay as they are written. A dot is a number for the parser, but CodeUri means a folder.
   const isText = !['string', 'number', 'boolean'].includes(typeof value) || Number.isNaN(value)
   return { state: 'known', value: isText ? String(written) : (value as Scalar), position }
 }

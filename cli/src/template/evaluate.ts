@@ -14,11 +14,11 @@ import { entriesOf, formOf, itemsOf, knownText, knownValue, lazyMap, type Tree, 
 import { mapAt } from './document.ts'
 import { nestedAt, type Scope, scopeAround } from './scope.ts'
 
-/** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
+/** Nested functions over aliases of YAML can double the length of a text at every level. */
 const MAX_TEXT_LENGTH = 100_000
 const MAX_DEPTH = 500
 
-/** A value that is known only after deployment, or that the template does not define. The message is the reason. */
+/** A value that is known only after deployment, or is not defined. The message is the reason. */
 class Unresolved extends Error {
   /** The resource, if it does not exist. */
   missing: string | undefined
@@ -198,7 +198,7 @@ function select(scope: Scope, argument: Tree): Tree {
   const evaluated = evaluate(scope, list)
   const text = textIn(evaluated)
   if (text !== '') {
-    // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is known.
+    // The CDK selects the name of a function from its ARN in this way. Its resource is known.
     const ids = placeholdersIn(text).map(resourceOf)
     const [id, ...more] = new Set(ids.filter((one) => scope.resources.has(one)))
     if (id !== undefined && more.length === 0) return textTree(placeholder(`${id}.Fn::Select ${position}`))
@@ -255,7 +255,7 @@ function decided(tree: Tree): boolean {
   return tree.value
 }
 
-/** Fn::Or with `true`, and Fn::And with `false`: one part that has this value decides, even if others are not known. */
+/** Fn::Or with `true`, Fn::And with `false`: a part that has this value decides, even if others are not known. */
 function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
   const parts = listIn(scope, argument).map((part) => evaluate(scope, part))
   if (parts.length === 0) throw new Unresolved(`${decisive ? 'Fn::Or' : 'Fn::And'} has no conditions`)

@@ -36,7 +36,7 @@ export interface Template {
   links?: Links
 }
 
-/** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
+/** Parses a template. Throws a UsageError that names the position if the text is something else. */
 export function parseTemplate(file: string, content: string): Template {
   const document = parseDocument(file, content)
   if (mapAt(document, 'Resources').state === 'map') {
@@ -53,7 +53,7 @@ export function parametersOf({ document }: Template): string[] {
   return [...entriesOf(mapAt(document, 'Parameters')).map(([name]) => name), ...PSEUDO_PARAMETERS]
 }
 
-/** Throws a UsageError if no template has a parameter of a given name. `file` is the template, if there is only one. */
+/** Throws a UsageError if no template has a given parameter. `file` is the template, if there is only one. */
 export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
   const all = new Set(names)
   const own = joinNames([...all].filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
@@ -64,7 +64,7 @@ export function checkParameters(given: ReadonlyMap<string, string>, names: Itera
   throw new UsageError(`--parameter ${unknown}: ${what} parameters: ${own}`)
 }
 
-/** Throws a UsageError if CloudFormation refuses a given value, because it is not one of the `AllowedValues`. */
+/** Throws a UsageError if a given value is not one of the `AllowedValues`. */
 function checkAllowed(document: Tree, given: ReadonlyMap<string, string>): void {
   for (const [name, value] of given) {
     const allowed = itemsOf(mapAt(document, 'Parameters', name, 'AllowedValues')).map(knownText)

@@ -1,9 +1,9 @@
 import { UsageError } from '../shared/errors.ts'
 import { parseObject } from '../shared/json.ts'
 
-// The parts of what `terraform show -json` prints that are read. Others are ignored, as the documentation demands.
+// What is read of the output of `terraform show -json`. Other keys are ignored, as the documentation demands.
 
-/** The expression of an argument or an output. It lists its references, but not its operators and functions. */
+/** The expression of an argument or an output: its references, without its operators and functions. */
 export interface Expression {
   references?: readonly string[]
   /** The value of a literal. Terraform does not show the value of a function call, such as `jsonencode`. */
@@ -90,7 +90,7 @@ export interface Plan {
 
 const SHOW = 'terraform show -json'
 
-/** Parses the output of `terraform show -json`. Undefined if the text is something else, such as a template. */
+/** Parses the output of `terraform show -json`. Undefined if the text is something else. */
 export function parseTerraformJson(file: string, text: string): TerraformJson | undefined {
   function refuse(what: string, how: string): never {
     throw new UsageError(`${file} is ${what}. ${how} | bounded-sqs-batch doctor -`)
@@ -142,7 +142,7 @@ function addInstances(
   for (const child of shown.child_modules ?? []) addInstances(childAt(module, child.address), child, unknowns, modes)
 }
 
-/** Finds or makes the child at an address. An address is that of the parent, then `.module.NAME`, then the key. */
+/** Finds or makes the child at an address: that of the parent, then `.module.NAME`, then the key. */
 function childAt(parent: Module, address: string): Module {
   const existing = parent.children.find((child) => child.address === address)
   if (existing) return existing

@@ -1,12 +1,11 @@
 import { link } from '../linker/link.ts'
 import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
 import type { Model, Unread } from '../model/model.ts'
-import { known, unknown } from '../model/setting.ts'
 import { at, type Tree, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { type Instance, type Plan, type TerraformJson, toPlan } from './plan.ts'
 import { referencesOf } from './references.ts'
-import { AFTER_APPLY, valuesOf } from './values.ts'
+import { valuesOf } from './values.ts'
 
 const KINDS: readonly [type: RegExp, kind: Kind][] = [
   [/^aws_lambda_function$/, 'function'],
@@ -98,16 +97,10 @@ function deadLettersIn(parts: unknown): unknown[] {
   return Object.entries(parts).flatMap(([name, part]) => (NAMES_DEAD_LETTERS.test(name) ? [part] : deadLettersIn(part)))
 }
 
-function deadLetterTargetsOf(instance: Instance): { owner: string; target: Tree }[] {
+function deadLetterTargetsOf(instance: Instance): Inventory['deadLetterTargets'] {
   const { address: owner, values, config } = instance
   const arns = JSON.stringify(deadLettersIn(values)).match(/arn:[^"\\]+/g) ?? []
   const expressions = deadLettersIn(config?.expressions)
-  const references = expressions.length === 0 ? [] : referencesOf(instance, expressions).to
-  return [
-    ...arns.map((arn) => ({ owner, target: known(arn) as Tree })),
-    ...references.map((one) => ({
-      owner,
-      target: { ...unknown(AFTER_APPLY), refersTo: { to: [one], unresolved: [] } } as Tree,
-    })),
-  ]
+  const ids = expressions.length === 0 ? [] : referencesOf(instance, expressions).to.map(({ id }) => id)
+  return [...arns.map((text) => ({ owner, text })), ...ids.map((id) => ({ owner, id }))]
 }

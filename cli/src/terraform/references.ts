@@ -47,7 +47,7 @@ function instancesOf(module: Module, mode: string, type: string | undefined, nam
   return module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
 }
 
-/** Follows the references of an expression through variables, outputs and `for_each`, to resources and data sources. */
+/** Follows the references of an expression through variables, outputs and `for_each`, to resources. */
 export function referencesOf(instance: Instance, expression: unknown): References {
   const { config, module, address, key } = instance
   const found: Found = { instances: new Map(), unresolved: new Set(), followed: new Set() }
@@ -65,7 +65,7 @@ function follow(found: Found, expression: unknown, place: Place, isForEach = fal
   if (found.followed.has(name)) return
   found.followed.add(name)
   const references = longest(namesIn(expression))
-  // An expression with its own key, or a `for_each` of a single resource, selects the instance of the same key.
+  // An expression with its own key, or a `for_each` of one resource, selects the instance of the same key.
   const hasOwnKey = references.some((one) => one === 'each.key' || one === 'count.index')
   const isKeyed = isForEach ? references.length === 1 : hasOwnKey
   function pick<T extends { key: string }>(some: readonly T[], wanted: string | undefined): readonly T[] {
@@ -83,7 +83,7 @@ function follow(found: Found, expression: unknown, place: Place, isForEach = fal
     } else if (call !== undefined) {
       const children = module.children.filter((child) => child.name === call)
       if (children.length === 0) found.unresolved.add(reference) // it has only outputs, or it is not created
-      // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
+      // For `module.queue[each.key].arn`, Terraform lists only `module.queue`: the output can be any of them.
       for (const child of pick(children, callKey)) followOutputs(found, child, output)
     } else if (resource === undefined || reference.startsWith('local.')) found.unresolved.add(reference)
     else {
