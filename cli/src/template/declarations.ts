@@ -35,25 +35,45 @@ const KINDS: readonly [type: RegExp, kind: Kind, name?: string][] = [
 /** Events of SAM that become mappings. */
 const POLLED = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
 
-/** A resource of a template, as far as it is written there. */
-export interface Written {
-  id: string
-  type: string
+/** A resource of a template. */
+export interface Written extends Declaration {
   /** Everything beside the properties, such as Metadata. */
   attributes: Tree
-  properties: Tree
-  node: Tree
 }
 
-export function writtenIn(scope: Scope): Written[] {
+export function resourcesIn(scope: Scope): Written[] {
   const globals = at(evaluate(scope, mapAt(scope.document, 'Globals')), 'Function')
-  return Array.from(scope.resources, ([id, node]) => {
-    const attributes = evaluate(scope, node)
-    const type = readable(textIn(at(attributes, 'Type')))
-    const own = ownProperties(attributes)
-    const ignored = textsOf(at(attributes, 'IgnoreGlobals'))
-    return { id, type, attributes, properties: type === SAM_FUNCTION ? withGlobals(own, globals, ignored) : own, node }
-  })
+  return Array.from(scope.resources, ([id, node]) => resourceOf(scope, id, node, globals))
+}
+
+function resourceOf(scope: Scope, id: string, node: Tree, globals: Tree): Written {
+  const { position } = node
+  const attributes = evaluate(scope, node)
+  const type = readable(textIn(at(attributes, 'Type')))
+  const [, kind, nameKey] = KINDS.find(([types]) => types.test(type)) ?? [type, 'other' as const]
+  const isOfSam = type === SAM_FUNCTION
+  const own = ownProperties(attributes)
+  const properties = isOfSam ? withGlobals(own, globals, textsOf(at(attributes, 'IgnoreGlobals'))) : own
+  const name = nameKey === undefined ? '' : textIn(at(properties, nameKey))
+  return {
+    kind,
+    type,
+    id,
+    position,
+    properties,
+    attributes,
+    names: { name: name || undefined, url: placeholder(id) },
+    condition: conditionOf(scope, id, attributes),
+    // Logical ids have no slash. That of a resource of another stack begins with the name of the stack.
+    isElsewhere: id.includes('/'),
+    mentions: () => mentionsIn(scope, node),
+    ...(kind === 'function'
+      ? {
+          code: () => codeOfFunction(scope.folder, isOfSam, properties, at(attributes, 'Metadata')),
+          hasOtherEvents: () => hasOtherEvents(properties),
+        }
+      : {}),
+  }
 }
 
 /** A macro next to Properties can change them. */
@@ -81,41 +101,6 @@ function withGlobals(tree: Tree, globals: Tree, ignored: readonly string[] = [])
   return lazyMap([...entries.keys(), ...ofGlobals], get, { open: open ?? globals.open, position })
 }
 
-/** The resources of a template, and what SAM makes of events and subscriptions. */
-export function declarationsIn(scope: Scope, resources: readonly Written[]): Declaration[] {
-  return resources.flatMap((one) => {
-    const declaration = declarationOf(scope, one)
-    const made = declaration.condition?.holds === false && one.type !== SAM_FUNCTION ? [] : madeOf(one, declaration)
-    return [declaration, ...made]
-  })
-}
-
-function declarationOf(scope: Scope, one: Written): Declaration {
-  const { id, type, attributes, properties, node } = one
-  const { position } = node
-  const [, kind, nameKey] = KINDS.find(([types]) => types.test(type)) ?? [type, 'other' as const]
-  const name = nameKey === undefined ? '' : textIn(at(properties, nameKey))
-  const isOfSam = type === SAM_FUNCTION
-  return {
-    kind,
-    type,
-    id,
-    position,
-    properties,
-    names: { name: name || undefined, url: placeholder(id) },
-    condition: conditionOf(scope, one),
-    // Logical ids have no slash. That of a resource of another stack begins with the name of the stack.
-    isElsewhere: id.includes('/'),
-    mentions: () => mentionsIn(scope, node),
-    ...(kind === 'function'
-      ? {
-          code: () => codeOfFunction(scope.folder, isOfSam, properties, at(attributes, 'Metadata')),
-          hasOtherEvents: () => hasOtherEvents(properties),
-        }
-      : {}),
-  }
-}
-
 /** Whether SAM makes an invoker of the function that is not a mapping. If this is not known, it counts. */
 function hasOtherEvents(properties: Tree): boolean {
   const events = at(properties, 'Events')
@@ -128,10 +113,10 @@ function hasOtherEvents(properties: Tree): boolean {
 }
 
 /** The condition of a resource. If it is false, the reason names the parameters that decide about it. */
-function conditionOf(scope: Scope, { id, attributes, node }: Written): Condition | undefined {
+function conditionOf(scope: Scope, id: string, attributes: Tree): Condition | undefined {
   const condition = knownText(at(attributes, 'Condition'))
   if (condition === undefined) return undefined
-  const own = scopeAround(scope, node)
+  const own = scopeAround(scope, attributes)
   const verdict = conditionAt(own, condition)
   const name = own.prefix + condition
   if (verdict.state === 'unknown') {
@@ -159,12 +144,12 @@ function parametersOf(scope: Scope, condition: string, followed = new Set<string
 }
 
 /** What SAM makes of the events of a function, and the subscriptions that a topic lists itself. */
-function madeOf(one: Written, declaration: Declaration): Declaration[] {
-  const { type, properties } = one
-  if (type === SAM_FUNCTION && !declaration.isElsewhere) return eventsOf(one, declaration)
-  if (type !== 'AWS::SNS::Topic') return []
+export function madeOf(resource: Written): Declaration[] {
+  const { id, type, properties, condition, isElsewhere } = resource
+  if (type === SAM_FUNCTION && !isElsewhere) return eventsOf(resource)
+  if (type !== 'AWS::SNS::Topic' || condition?.holds === false) return []
   return itemsOf(at(properties, 'Subscription')).map((item) => ({
-    ...part(one.id, item.position, declaration),
+    ...part(id, item.position, resource),
     kind: 'subscription',
     properties: item,
   }))
@@ -174,11 +159,12 @@ function part(id: string, position: Tree['position'], { condition }: Declaration
   return { id, type: 'part', position, names: {}, condition, readsQueue: true }
 }
 
-function eventsOf({ id, properties }: Written, declaration: Declaration): Declaration[] {
+function eventsOf(owner: Declaration): Declaration[] {
+  const { id, properties } = owner
   const events = at(properties, 'Events')
   return entriesOf(events).flatMap(([name, event]): Declaration[] => {
     if (GENERATOR.test(name)) return []
-    const base = part(`${id}/${name}`, event.position, declaration)
+    const base = part(`${id}/${name}`, event.position, owner)
     const type = knownText(at(event, 'Type'))
     const ofEvent = at(event, 'Properties')
     if (type === 'SNS') return topicEvent(id, base, at(ofEvent, 'SqsSubscription'))

@@ -8,7 +8,7 @@ import { entriesOf, itemsOf, knownText, knownValue, type Tree } from '../model/t
 import { UsageError } from '../shared/errors.ts'
 import { joinNames } from '../shared/format.ts'
 import { readText } from '../shared/text-file.ts'
-import { declarationsIn, writtenIn } from './declarations.ts'
+import { madeOf, resourcesIn } from './declarations.ts'
 import { isJson, mapAt, parseDocument } from './document.ts'
 import { evaluate } from './evaluate.ts'
 import { deadLetterTargetsIn } from './mentions.ts'
@@ -109,10 +109,10 @@ export function readModel({ file, document, links }: Template, given: ReadonlyMa
 
 /** What a template declares, with the values of its parameters. */
 export function inventoryOf(scope: Scope, file: string): Inventory {
-  const resources = writtenIn(scope)
+  const resources = resourcesIn(scope)
   return {
     format: 'cloudFormation',
-    declarations: declarationsIn(scope, resources),
+    declarations: resources.flatMap((resource) => [resource, ...madeOf(resource)]),
     // A parameter that only names a dead-letter queue is not used by a setting that is checked.
     deadLetterTargets: deadLetterTargetsIn(scopeOf(scope.document, scope.given, scope)),
     elsewhere: 'it is not in this template',

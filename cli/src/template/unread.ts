@@ -35,7 +35,7 @@ function hasMacro(tree: Tree): boolean {
   return tree.state === 'map' && tree.entries.has('Fn::Transform')
 }
 
-function unreadOf(scope: Scope, { id, type, attributes, properties, node: { position } }: Written): Unread[] {
+function unreadOf(scope: Scope, { id, type, attributes, properties, position }: Written): Unread[] {
   const unread = (unreadReason: string): Unread => ({ id, position, unreadReason })
   const isChanged = CHECKED.test(type) && (hasMacro(attributes) || hasMacro(at(attributes, 'Properties')))
   const found = isChanged ? [unread('a macro may change it')] : []

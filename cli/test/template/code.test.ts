@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { test } from 'tap'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
-import { declarationsIn, writtenIn } from '../../src/template/declarations.ts'
+import { resourcesIn } from '../../src/template/declarations.ts'
 import { parseDocument } from '../../src/template/document.ts'
 import { scopeOf } from '../../src/template/scope.ts'
 import { filesIn } from '../support/files.ts'
@@ -13,7 +13,7 @@ const FOLDER = resolve('/app/out')
 function codeOfTemplate(text: string, folder = FOLDER): Code {
   const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder })
   return (
-    declarationsIn(scope, writtenIn(scope))
+    resourcesIn(scope)
       .find(({ id }) => id === 'Handler')
       ?.code?.() ?? {}
   )
