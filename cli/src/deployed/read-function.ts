@@ -66,7 +66,7 @@ export async function readFunction(name: string, region?: string): Promise<Model
   })
 }
 
-/** Reads the function, alias or version of this name, with its mappings. Without them, nothing can be checked. */
+/** Reads the function, alias or version of this name, with its mappings. */
 async function readRequested(reading: Reading, name: string): Promise<void> {
   const { lambda } = reading
   const id = qualifiedNameIn(name)

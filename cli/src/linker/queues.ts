@@ -1,12 +1,5 @@
 import type { Declaration, Kind } from '../model/declaration.ts'
-import {
-  type DeadLetterQueue,
-  deadLetterQueueOf,
-  type Queue,
-  type RedrivePolicy,
-  type Subscription,
-  unreadQueue,
-} from '../model/model.ts'
+import { type DeadLetterQueue, type Queue, type RedrivePolicy, type Subscription, unreadQueue } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { identified, QUEUE_SETTINGS, REDRIVE_SETTINGS, SUBSCRIPTION_SETTINGS, settingsIn } from '../model/settings.ts'
 import { mapIn, namesInArn, readable, textTree, whyUnknown } from '../model/text.ts'
@@ -127,7 +120,8 @@ function deadLetterQueueAt(index: Index, tree: Tree): { arn: Setting<string>; de
   const found = linkTo(index, tree, 'queue')
   const { to } = found
   const queue = to ? withoutPolicy(index, to) : queueAt(index, found, tree.position, 'its dead-letter queue')
-  return { arn: arnIn(tree, found), deadLetterQueue: deadLetterQueueOf(queue) }
+  const { id, position, unreadReason, fifo, retention } = queue
+  return { arn: arnIn(tree, found), deadLetterQueue: { id, position, unreadReason, fifo, retention } }
 }
 
 /** The ARN of a queue. It is invalid if AWS rejects what is there. */

@@ -75,8 +75,7 @@ export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Lin
   const references = referencesOf(tree)
   if (tree.state === 'known' && text === '') return { reason: 'it is empty' }
   if (tree.state === 'known' || isOtherAccount) return linkByText(index, text, kinds, references)
-  const reason =
-    tree.state === 'unknown' ? tree.reason : tree.state === 'absent' ? 'it is not set' : `it is a ${formOf(tree)}`
+  const reason = whyNoText(tree)
   const candidates = new Set(references.to.flatMap(({ id }) => index.byId.get(id) ?? []))
   const [to, ...others] = [...candidates].filter(({ kind }) => kinds.includes(kind))
   const streams = [...candidates].filter(({ kind }) => kind === 'stream')
@@ -99,6 +98,11 @@ export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Lin
     return { reason: also === undefined ? reason : `${reason}, and ${also}`, missing, other: stream }
   }
   return { ...linkByText(index, text, kinds, references), ...(missing === undefined ? {} : { missing }) }
+}
+
+function whyNoText(tree: Tree): string {
+  if (tree.state === 'unknown') return tree.reason
+  return tree.state === 'absent' ? 'it is not set' : `it is a ${formOf(tree)}`
 }
 
 /** The resources that a value refers to. In a text, these are placeholders that are whole parts of an ARN. */

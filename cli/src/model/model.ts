@@ -111,11 +111,6 @@ export interface Model {
   defaulted?: readonly string[]
 }
 
-/** What is checked of a queue as a dead-letter queue. */
-export function deadLetterQueueOf({ id, position, unreadReason, fifo, retention }: Queue): DeadLetterQueue {
-  return { id, position, unreadReason, fifo, retention }
-}
-
 /** All settings of a resource that could not be read are unknown. */
 function unreadSettings<T extends Table>(table: T, id: string, reason: string, position?: Position): SettingsOf<T> {
   return settingsIn(table, { id, properties: unknown(reason, position) }, 'api')

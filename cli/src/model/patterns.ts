@@ -1,6 +1,6 @@
 import { MAX_FILTERS, type Pattern, readPattern } from '../filters/filters.ts'
 import { invalid, known, type Position, type Setting, unknown } from './setting.ts'
-import type { Tree } from './tree.ts'
+import { knownValue, type Tree } from './tree.ts'
 
 /** Reads the filters of a mapping. */
 export function filtersSetting(items: readonly Tree[], position?: Position): Setting<readonly Setting<Pattern>[]> {
@@ -13,6 +13,6 @@ export function patternSetting(tree: Tree): Setting<Pattern> {
   const { position } = tree
   if (tree.state === 'unknown') return unknown(tree.reason, position)
   if (tree.state === 'absent') return known<Pattern>({ error: 'it has no Pattern' })
-  const pattern = readPattern(tree.state === 'known' ? tree.value : tree.state === 'list' ? [] : {})
+  const pattern = readPattern(knownValue(tree) ?? (tree.state === 'list' ? [] : {}))
   return 'reason' in pattern ? unknown(pattern.reason, position) : known(pattern, position)
 }

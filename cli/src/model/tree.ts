@@ -36,9 +36,14 @@ export function lazyMap(
 export function withEntries(tree: Tree, more: Readonly<Record<string, Tree>>): Tree & { state: 'map' } {
   const { position } = tree
   const own: Entries = tree.state === 'map' ? tree.entries : new Map()
-  const open = tree.state === 'unknown' ? { reason: tree.reason } : tree.state === 'map' ? tree.open : undefined
   const get = (name: string) => (Object.hasOwn(more, name) ? more[name] : own.get(name))
-  return lazyMap([...own.keys(), ...Object.keys(more)], get, { open, position })
+  return lazyMap([...own.keys(), ...Object.keys(more)], get, { open: openingOf(tree), position })
+}
+
+/** Why a value may have entries that are not shown. */
+function openingOf(tree: Tree): { reason: string } | undefined {
+  if (tree.state === 'unknown') return { reason: tree.reason }
+  return tree.state === 'map' ? tree.open : undefined
 }
 
 export type Path = readonly (string | number)[]

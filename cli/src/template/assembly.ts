@@ -51,7 +51,7 @@ export function stackKey(templateFile: string): string {
   return templateFile.replace(/.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
 }
 
-/** Reads a manifest and those of stages, in folders below. Undefined if `cdk synth` did not write the folder. */
+/** Reads a manifest, and those of stages in folders below. Undefined if the folder is not one of `cdk synth`. */
 function readManifest(folder: string, manifest: Manifest = { stacks: [], assets: new Map() }): Manifest | undefined {
   const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
   if (!isObject(artifacts)) return undefined

@@ -255,7 +255,7 @@ function decided(tree: Tree): boolean {
   return tree.value
 }
 
-/** Fn::Or with `true`, Fn::And with `false`: a part that has this value decides, even if others are not known. */
+/** Fn::Or with `true`, Fn::And with `false`: a part with this value decides, even if others are not known. */
 function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
   const parts = listIn(scope, argument).map((part) => evaluate(scope, part))
   if (parts.length === 0) throw new Unresolved(`${decisive ? 'Fn::Or' : 'Fn::And'} has no conditions`)

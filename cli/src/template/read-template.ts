@@ -53,7 +53,7 @@ export function parametersOf({ document }: Template): string[] {
   return [...entriesOf(mapAt(document, 'Parameters')).map(([name]) => name), ...PSEUDO_PARAMETERS]
 }
 
-/** Throws a UsageError if no template has a given parameter. `file` is the template, if there is only one. */
+/** Throws a UsageError if no template has a given parameter. `file` is the template if there is only one. */
 export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
   const all = new Set(names)
   const own = joinNames([...all].filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'

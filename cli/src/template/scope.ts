@@ -12,7 +12,7 @@ export interface Stack {
 
 /** Stacks of a CDK app that are read together, and the values that they export. */
 export interface Links {
-  /** The stack itself comes first. `prefix` is before the ids of resources: the name of the stack and a slash. */
+  /** The stack itself comes first. `prefix` is before the ids of resources: the stack and a slash. */
   stacks: readonly (Stack & { prefix: string })[]
   exports: ReadonlyMap<string, { value: Tree }>
 }

@@ -13,7 +13,7 @@ const SEPARATE = { unreadReason: 'its resources are in a separate template', fix
 
 /** What may add or change mappings, functions and queues, and is not read. */
 export function unreadIn(scope: Scope, resources: readonly Written[]): Unread[] {
-  const own = resources.filter(({ id }) => !id.includes('/'))
+  const own = resources.filter(({ isElsewhere }) => !isElsewhere)
   return [
     ...['Transform', 'Fn::Transform'].flatMap((key) => macrosIn(scope, key)),
     ...own.flatMap((one) => unreadOf(scope, one)),
