@@ -313,7 +313,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/doctor/acceptances.ts': ['doctor/acceptances'],
   'cli/src/filters/filters.ts': ['template/filters', 'model/match-filters'],
   'cli/src/model/patterns.ts': ['template/filters'],
-  'cli/src/model/setting.ts': ['model/setting'],
+  'cli/src/model/setting.ts': ['model/settings', 'doctor/one-finding', 'doctor/single-rules'],
   'cli/src/model/settings.ts': ['model/settings', 'template/read-template', 'terraform/values'],
   'cli/src/model/tree.ts': ['model/settings', 'template/evaluate', 'template/queues', 'terraform/values'],
   'cli/src/model/model.ts': ['model/model'],

@@ -1,9 +1,7 @@
 import { test } from 'tap'
-import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
-import { settingsIn, type Table } from '../../src/model/settings.ts'
+import { absent, known, unknown } from '../../src/model/setting.ts'
 import { at } from '../../src/model/tree.ts'
 import type { Instance, Module } from '../../src/terraform/plan.ts'
-import { inventoryOf } from '../../src/terraform/read-plan.ts'
 import { valuesOf } from '../../src/terraform/values.ts'
 
 type Values = Record<string, unknown>
@@ -11,11 +9,6 @@ type Values = Record<string, unknown>
 function instance(values: Values, after: unknown = {}, changes: Partial<Instance> = {}): Instance {
   const of = { address: 'aws_sqs_queue.one', mode: 'managed', type: 'aws_sqs_queue', name: 'one', key: '' }
   return { ...of, values, unknown: after, module: {} as Module, ...changes }
-}
-
-function settingsAt<T extends Table>(table: T, one: Instance) {
-  const [declaration] = inventoryOf({ instances: [one] }).declarations
-  return settingsIn(table, declaration ?? { id: '', properties: absent }, 'terraform')
 }
 
 const AFTER = unknown('it is known only after apply')
@@ -55,15 +48,4 @@ test('a value that a data source does not show is not known, and has one id for 
   t.strictSame(at(valuesOf(data), 'delay_seconds'), missing)
   t.strictSame(at(valuesOf(data), ...LIMIT), missing)
   t.strictSame(at(valuesOf(data), 'name'), absent)
-})
-
-test('instances of one declaration have settings with the same id', async (t) => {
-  const table = { fifo: { kind: 'boolean', name: 'F', path: ['F'], terraform: ['fifo_queue'] } } as const
-  const idAt = (address: string) =>
-    (settingsAt(table, instance({ fifo_queue: true }, {}, { address })).fifo as Setting<unknown>).id
-  const value = 'fifo {"state":"known","value":true}'
-  t.equal(idAt('aws_sqs_queue.one'), `aws_sqs_queue.one ${value}`)
-  for (const key of ['[0]', '[12]', '["a.b"]', '["a]b"]', String.raw`["a\"]b"]`, String.raw`["a\\"]`, '[""]']) {
-    t.equal(idAt(`module.queue${key}.aws_sqs_queue.one${key}`), `module.queue.aws_sqs_queue.one ${value}`, key)
-  }
 })
