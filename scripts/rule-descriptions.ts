@@ -4,16 +4,14 @@ export const FINDS: Readonly<Record<string, string>> = {
     'ReportBatchItemFailures is off. An error with evidence in the JavaScript or TypeScript of the function, or in local code that it imports. Otherwise a warning, or an info if the batch size is 1. A warning if it is not known whether it is on.',
   'filter-pattern':
     'Lambda rejects the filter, or no message matches it. The pattern is not valid JSON, has a key other than `body`, or has an operator that does not exist.',
-  'filter-quota': 'The mapping has more than 5 filters, the default quota.',
   'stream-setting':
     'The mapping of a queue has a setting that only streams have, such as `StartingPosition` or a destination of failures.',
   'fifo-batch-size': 'The batch size is over 10 on a FIFO queue.',
-  'batch-size': 'The batch size is over 10,000.',
   'batch-needs-window': 'The batch size is over 10, and the batching window is below 1 s.',
   'fifo-window': 'A FIFO queue has a batching window.',
   'concurrency-and-provisioned': 'The mapping has a maximum concurrency and is in provisioned mode.',
   'poller-range': '`MinimumPollers` is above `MaximumPollers`.',
-  'concurrency-range': 'The maximum concurrency is below 2. An info above 1,000, the default quota.',
+  quota: 'The mapping has more than 5 filters, or its maximum concurrency is above 1,000: the default quotas.',
   'concurrency-above-reserved':
     'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
   'reserved-concurrency':

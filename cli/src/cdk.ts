@@ -13,9 +13,10 @@ import type {
   Stack,
 } from 'aws-cdk-lib'
 import { ACCEPTANCE } from './doctor/acceptances.ts'
-import { type Finding, NOT_CHECKED, RULES } from './doctor/check.ts'
+import { type Finding, RULES } from './doctor/check.ts'
 import { examine } from './doctor/examine.ts'
 import { type Input, readStacks } from './doctor/inputs.ts'
+import { NOT_CHECKED } from './doctor/not-checked.ts'
 import { UsageError } from './shared/errors.ts'
 import { joinNames } from './shared/format.ts'
 import { MANIFEST, pageOfRule } from './shared/pages.ts'
@@ -48,7 +49,7 @@ interface AppStack {
 /** The stacks of an app, by the names that `doctor` gives them. */
 type AppStacks = ReadonlyMap<string, AppStack>
 
-/** Checks the stacks of an app as `bounded-sqs-batch doctor` does. Add it with `Validations.of(app).addPlugins()`. */
+/** Checks the stacks of an app as `doctor` does. Add it with `Validations.of(app).addPlugins()`. */
 export class SqsBatchDoctor implements IPolicyValidationPlugin {
   readonly name = 'bounded-sqs-batch'
   readonly version = MANIFEST.version
@@ -125,7 +126,7 @@ function readApp(folder: string, templatePaths: readonly string[]): Input[] {
   return inputs
 }
 
-/** Reads the construct tree, because the CDK writes paths of constructs into templates only if its CLI runs the app. */
+/** Reads the construct tree: the CDK writes paths into templates only if its CLI runs the app. */
 function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
   const stacks = new Map<string, AppStack>()
   for (const construct of app.node.findAll()) {
@@ -140,8 +141,8 @@ function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
 }
 
 /**
- * The CDK does not bundle functions for commands that need no code, such as `cdk ls`, nor in stacks that `--exclusively`
- * leaves out. Their code cannot be searched, and they are not deployed.
+ * The CDK does not bundle functions for commands that need no code, such as `cdk ls`, nor in stacks that
+ * `--exclusively` leaves out. Their code cannot be searched, and they are not deployed.
  */
 function isSelected(stack: Stack): boolean {
   const { nestedStackParent: parent } = stack
@@ -160,26 +161,27 @@ function withConstructs(input: Input, stacks: AppStacks): Input {
   return read ? { ...input, syntax: 'cdk', read: (parameters) => ({ ...read(parameters), constructOf }) } : input
 }
 
-function linkTo(rule: string): Record<string, string> {
-  const help = pageOfRule(rule)
-  return help === undefined ? {} : { help }
+/** The pages on a finding, without those that this package does not know. */
+function pagesOf(pages: { source?: string | undefined; help?: string | undefined }): Record<string, string> {
+  return JSON.parse(JSON.stringify(pages))
 }
 
-function toViolation({ rule, severity, resource, message, fix, set, source, file }: Finding, stacks: AppStacks) {
+function toViolation(finding: Finding, stacks: AppStacks): PolicyViolation {
+  const { rule, severity, resource, message, fix, set, source, help, file } = finding
   const violating = resourceOf(resource, file, stacks)
   return {
     ruleName: rule,
     severity,
     description: violating.resourceLogicalId === undefined ? `${resource}: ${message}` : message,
     fix: set === undefined ? fix : `Set ${set}. In the template: ${fix}`,
-    ruleMetadata: { ...(source === undefined ? {} : { source }), ...linkTo(rule) },
+    ruleMetadata: pagesOf({ source, help }),
     violatingResources: [violating],
   }
 }
 
 /**
- * The resource of a finding. If a stack does not have it, such as a queue that is only known by its ARN, it is the stack.
- * The option `accept` belongs to no stack.
+ * The resource of a finding. If a stack does not have it, such as a queue that is only known by its ARN, it
+ * is the stack. The option `accept` belongs to no stack.
  */
 function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViolatingResource {
   const key = stackKey(file)
@@ -192,8 +194,8 @@ function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViola
 }
 
 /**
- * The CDK hides the findings of stacks that a command does not select, and `cdk synth` without arguments selects no stack
- * of a stage. So an error in a stage is also an error of the app.
+ * The CDK hides the findings of stacks that a command does not select, and `cdk synth` without arguments
+ * selects no stack of a stage. So an error in a stage is also an error of the app.
  */
 function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks): PolicyViolation[] {
   const files = failing.flatMap(({ file = folder }) => (dirname(file) === folder ? [] : file))
@@ -217,7 +219,7 @@ function notChecked(severity: string, description: string, constructPath = ''): 
     ruleName: id,
     severity,
     description,
-    ruleMetadata: { source, ...linkTo(id) },
+    ruleMetadata: pagesOf({ source, help: pageOfRule(id) }),
     violatingResources: [{ constructPath, locations: [] }],
   }
 }

@@ -1,4 +1,4 @@
-/** Runs the command and ends the process with its exit code. bin.ts has already checked the version of Node. */
+/** Runs the command and ends the process with its exit code. bin.ts has checked the version of Node. */
 import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { main } from './program.ts'
@@ -6,7 +6,8 @@ import { oneLine, UsageError } from './shared/errors.ts'
 import { MANIFEST } from './shared/pages.ts'
 import { widthOf, wrapWords } from './shared/wrap.ts'
 
-// The program that reads the output has ended, as in `… | head -1`. Exit with 141, like a process that SIGPIPE ended.
+// The program that reads the output has ended, as in `… | head -1`. Exit with 141, like a process that
+// SIGPIPE ended.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -34,8 +35,8 @@ async function exitCode(): Promise<number> {
 }
 
 const code = await exitCode()
-// Exit once stdout is flushed, even if a library still has pending work, such as a long poll. After an error, the listener
-// above ends the process.
+// Exit once stdout is flushed, even if a library still has pending work, such as a long poll. After an
+// error, the listener above ends the process.
 process.stdout.write('', (error) => {
   if (!error) process.exit(code)
 })

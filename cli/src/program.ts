@@ -101,24 +101,8 @@ function addTemplateOptions(command: Command): Command {
     .option('--template-function <id>', 'logical id of the function or mapping, if the template has several')
 }
 
-export function localCommand() {
-  const command = new Command('local')
-    .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
-    .description(
-      "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. It sends messages, " +
-        'gathers them into batches, and invokes the handler in a separate process. It deletes the messages that the handler ' +
-        'does not report as failed. At the end, it prints what happened to all messages.',
-    )
-    .argument('<handler>', HANDLER)
-    .optionsGroup('Input:')
-    .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
-    .addOption(
-      new Option(
-        '--messages-file <file>',
-        'send the messages in a file: SQS events, what aws sqs receive-message prints, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId, messageDeduplicationId and messageAttributes. Use - for standard input',
-      ).conflicts('messages'),
-    )
-    .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
+function addQueueOptions(command: Command): Command {
+  return command
     .optionsGroup('Queue (created in this process, unless --queue-url is given):')
     .addOption(
       new Option(
@@ -138,6 +122,27 @@ export function localCommand() {
     )
     .option('--seed <n>', 'mix the messages of a standard queue in another order (default 1)', inRange(0, 2 ** 32 - 1))
     .option('--duplicates <share>', 'deliver this share of the messages twice, such as 0.1', share)
+}
+
+export function localCommand() {
+  const command = new Command('local')
+    .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
+    .description(
+      "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. It sends messages, " +
+        'gathers them into batches, and invokes the handler in a separate process. It deletes the messages that the handler ' +
+        'does not report as failed. At the end, it prints what happened to all messages.',
+    )
+    .argument('<handler>', HANDLER)
+    .optionsGroup('Input:')
+    .option('--messages <n>', 'send this many numbered JSON messages', inRange(1, 1_000_000))
+    .addOption(
+      new Option(
+        '--messages-file <file>',
+        'send the messages in a file: SQS events, what aws sqs receive-message prints, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId, messageDeduplicationId and messageAttributes. Use - for standard input',
+      ).conflicts('messages'),
+    )
+    .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
+  addQueueOptions(command)
     .optionsGroup('Event source mapping:')
     .option('--batch-size <n>', 'most records in one event (default 10,000, or 10 on a FIFO queue)', inRange(1, 10_000))
     .option('--window <s>', 'most seconds to gather a batch (default 2, or 0 for batches up to 10)', inRange(0, 300))
@@ -150,7 +155,7 @@ export function localCommand() {
   addFunctionOptions(command)
     .option('--memory <mb>', 'memory of the function; above 110 % of it, the process crashes', inRange(128, 10_240))
     .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
-    .option('--inspect [host:port]', "wait for a debugger in the handler's process, which is then not frozen")
+    .option('--inspect [host:port]', 'wait for a debugger; deliver each message once, with a timeout of 900 s')
     .addOption(
       new Option(
         '--runtime-client <command>',
@@ -279,7 +284,7 @@ export function tuneCommand() {
     .addHelpText('after', TUNE_EXAMPLES)
 }
 
-/** Parses the arguments, runs the command, and returns the exit code. The parser prints its own usage errors. */
+/** Parses the arguments, runs the command, and returns the exit code. The parser prints usage errors. */
 export async function main(argv: readonly string[], version: string): Promise<number> {
   let code = 0
   const program = new Command('bounded-sqs-batch')
@@ -289,25 +294,22 @@ export async function main(argv: readonly string[], version: string): Promise<nu
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows all commands and options)')
-  const localProgram = localCommand()
-    .copyInheritedSettings(program)
-    .action(async (handler: string, flags: LocalFlags) => {
-      // Imported here, because it loads the SDK, which --help does not need.
-      const { local } = await import('./local/command/local.ts')
-      code = await local(handler, flags)
-    })
-  const doctorProgram = doctorCommand()
-    .copyInheritedSettings(program)
-    .action(async (inputs: string[], flags: DoctorFlags) => {
-      const { doctor } = await import('./doctor/doctor.ts')
-      code = await doctor(inputs, flags)
-    })
-  const tuneProgram = tuneCommand()
-    .copyInheritedSettings(program)
-    .action(async (handler: string, flags: TuneFlags) => {
-      const { tune } = await import('./tune/tune.ts')
-      code = await tune(handler, flags)
-    })
-  await program.addCommand(localProgram).addCommand(doctorProgram).addCommand(tuneProgram).parseAsync(argv)
+  function add<Input, Flags>(command: Command, run: (input: Input, flags: Flags) => Promise<number>): void {
+    const action = async (input: Input, flags: Flags) => {
+      code = await run(input, flags)
+    }
+    program.addCommand(command.copyInheritedSettings(program).action(action))
+  }
+  // Imported here, because it loads the SDK, which --help does not need.
+  add(localCommand(), async (handler: string, flags: LocalFlags) => {
+    return (await import('./local/command/local.ts')).local(handler, flags)
+  })
+  add(doctorCommand(), async (inputs: string[], flags: DoctorFlags) => {
+    return (await import('./doctor/doctor.ts')).doctor(inputs, flags)
+  })
+  add(tuneCommand(), async (handler: string, flags: TuneFlags) => {
+    return (await import('./tune/tune.ts')).tune(handler, flags)
+  })
+  await program.parseAsync(argv)
   return code
 }

@@ -80,7 +80,7 @@ export default defineConfig({
             fuzzy: (term) => term.length > 6 && 0.2,
             // Guides come before the rules and the flags, unless the words are the name of a rule or a flag.
             boostDocument: (id) =>
-              /on-aws/.test(id) ? 0.5 : /doctor-rules|reference/.test(id) ? 0.75 : /flags/.test(id) ? 0.85 : 1,
+              /on-aws/.test(id) ? 0.4 : /doctor-rules|reference/.test(id) ? 0.75 : /flags/.test(id) ? 0.85 : 1,
           },
         },
       },

@@ -6,16 +6,19 @@ export const OTHER_WORDS: Record<string, string> = {
   'index#when-not': 'alternatives, need Middy, framework',
   'settings#which-settings': 'calculator, which settings, estimate costs, how full are batches',
   'deploy#functionresponsetypes-reportbatchitemfailures':
-    'batchItemFailures ignored, failed messages were deleted, data loss',
+    'batchItemFailures ignored, partial batch response, turn on partial batch responses, failed messages were deleted, data loss',
   'from-powertools-batch#moving-from-aws-lambda-powertoolsbatch': 'migrate from Powertools',
-  'failures#what-is-reported': 'some messages succeed others not, partial success, partial batch response',
+  'failures#what-is-reported':
+    'some messages succeed others not, some messages succeed, partial success, retry only one message, retry only failed messages',
   'failures#messages-that-are-processed-twice':
     'ChangeMessageVisibility for long calls, duplicates, exactly once, extend the visibility timeout, minutes',
   'outages#how-long-may-an-outage-last':
     'API down for an hour, third party unavailable, how many messages are dead-lettered',
-  'crashes#what-if-one-message-crashes-the-function': 'OOM, kill process out of memory, heap limit',
+  'crashes#what-if-one-message-crashes-the-function':
+    'OOM, out of memory, memory limit exceeded, kill process out of memory, heap out of memory',
   'dead-letters#retry-after': '429 too many requests, wait as long as the server says',
-  'batch-size#batchsize': 'cheaper than batches of ten, price of a million messages, costs',
+  'batch-size#batchsize':
+    'cheaper than batches of ten, price of a million messages, costs of Lambda, Lambda cost, price, Event Functions, event function',
   'batch-size#concurrency': 'too many open files, sockets, file descriptors',
   'modules#typescript': 'TypeScript config, compiler options',
   'deploy#maximumconcurrency-or-provisioned-pollers': 'provisioned mode, provisioned pollers',
@@ -32,11 +35,14 @@ export const OTHER_WORDS: Record<string, string> = {
   'operations#pause-the-queue': 'stop consuming, stop processing for a while, disable the trigger',
   'operations#redrive-after-the-fix': 'reprocess DLQ, replay, move back dead letters, dead-letter queue',
   'operations#from-a-dead-letter-to-a-breakpoint':
-    'redrive a selection, replay dead letters locally, debug a failed message',
+    'redrive a selection, redrive some messages, replay dead letters locally, debug a failed message',
   'operations#strictly-one-message-at-a-time': 'only one concurrent execution, one by one',
   'operations#a-fixed-number-of-retries':
     'try again after 5 minutes three times, retry count, wait before the next attempt',
   'monitoring#how-do-failed-records-get-into-sentry-datadog-or-new-relic': 'error tracking, APM',
+  'observability#the-log-entry': 'JSON logs, log format, what is in the log',
+  'fifo#what-happens-on-a-fifo-queue': 'FIFO order, order of messages, message order, ordering',
+  'fifo#how-long-a-group-waits-after-a-failure': 'stuck message group, blocked group',
   'observability#an-id-on-every-log-line': 'correlation id, request id, appendKeys, trace of the wrong message',
   'not-invoked#why-does-lambda-not-read-my-queue': 'trigger not firing, Lambda does not start',
   'not-invoked#kms-no-kmsdecrypt-or-access-denied-by-a-queue-policy': 'KMSAccessDeniedException, encrypted',

@@ -72,6 +72,8 @@ export async function openQueues({ messages, maxReceives }: { messages: number; 
   return {
     numbersIn,
     fifo: false,
+    maxReceives,
+    isDelayedByClient: () => false,
     async receive(max: number, waitSeconds: number): Promise<Received[]> {
       const { Messages = [] } = await call('ReceiveMessage', {
         QueueUrl: URL,

@@ -72,7 +72,7 @@ const runtime = await startRuntime(
     fdLimit: descriptors,
     env: { DOWNSTREAM_URL: service.url },
     onLog,
-    observer: { died: (message, last) => ledger.diedBetween(message, last) },
+    observer: { died: (message, last) => ledger.add('diedBetween', last, message) },
   },
   stopping.signal,
 )

@@ -8,7 +8,7 @@ const MAX_CAUSES = 3
 const MAX_TEXT = 400
 const MAX_NAME = 80
 /** How many characters of the messages of a batch are compared. In the worst case, this takes 10 ms of a whole CPU. */
-const MAX_COMPARED = 400_000
+const MAX_COMPARED = 200_000
 
 /** A failed record, as the log sees it. */
 export interface LoggedFailure {
@@ -169,7 +169,9 @@ export function readError(error: unknown, found: unknown[] = []): ErrorText {
     read.name = typeof name === 'string' && name !== '' ? name.slice(0, MAX_NAME) : 'an object'
     if (typeof message === 'string') read.message = cut(message)
     if (isCode(code)) read.code = code
-    read.status = [status, statusCode, $metadata?.httpStatusCode].find(isStatus)
+    if (isStatus(status)) read.status = status
+    else if (isStatus(statusCode)) read.status = statusCode
+    else if (isStatus($metadata?.httpStatusCode)) read.status = $metadata.httpStatusCode
     if (cause !== undefined) addCause(found, cause)
     if (Array.isArray(errors)) for (const inner of errors.slice(0, MAX_CAUSES)) addCause(found, inner)
   } catch {

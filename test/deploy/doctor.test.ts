@@ -52,7 +52,7 @@ const pollers = { MinimumPollers: 2, MaximumPollers: 10 }
 const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
   ['no response types', { mapping: { FunctionResponseTypes: undefined } }, ['report-batch-item-failures']],
   ['no response type in the list', { mapping: { FunctionResponseTypes: [] } }, ['report-batch-item-failures']],
-  ['10,001 records', { mapping: { BatchSize: 10_001 } }, ['batch-size']],
+  ['10,001 records', { mapping: { BatchSize: 10_001 } }, ['invalid-value']],
   ['no window', { mapping: { MaximumBatchingWindowInSeconds: undefined } }, ['batch-needs-window']],
   [
     '11 records, a window of 0',
@@ -60,12 +60,8 @@ const MUTATIONS: [what: string, changes: Changes, rules: string[]][] = [
     ['batch-needs-window'],
   ],
   ['10 records, no window', { mapping: ofTen }, []],
-  ['a maximum concurrency of 1', { mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }, ['concurrency-range']],
-  [
-    'a maximum concurrency of 1,001',
-    { mapping: { ScalingConfig: { MaximumConcurrency: 1001 } } },
-    ['concurrency-range'],
-  ],
+  ['a maximum concurrency of 1', { mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }, ['invalid-value']],
+  ['a maximum concurrency of 1,001', { mapping: { ScalingConfig: { MaximumConcurrency: 1001 } } }, ['quota']],
   [
     'a maximum concurrency and pollers',
     { mapping: { ProvisionedPollerConfig: pollers } },

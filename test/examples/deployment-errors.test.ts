@@ -41,7 +41,7 @@ const mistakes: [rule: string, mapping: object, fifo?: boolean, timeout?: number
   ['fifo-window', { MaximumBatchingWindowInSeconds: 5 }, true],
   ['fifo-batch-size', { BatchSize: 11 }, true],
   ['batch-needs-window', { BatchSize: 100 }],
-  ['concurrency-range', { ScalingConfig: { MaximumConcurrency: 1 } }],
+  ['invalid-value', { ScalingConfig: { MaximumConcurrency: 1 } }],
 ]
 for (const [rule, mapping, fifo = false, timeout = 3] of mistakes) {
   t.test(`doctor finds ${rule}, to which the page links`, async (t) => {

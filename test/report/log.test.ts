@@ -330,16 +330,16 @@ t.test('the last line counts what ten groups do not show', async (t) => {
 })
 
 t.test('if not all messages were compared, the entry gives the least number of different texts', async (t) => {
-  // 501 messages of 800 characters: one more than is compared.
+  // 251 messages of 800 characters: one more than is compared.
   const letters = (index: number) => Array.from(index.toString(2), (bit) => 'xy'[Number(bit)]).join('')
-  const errors = Array.from({ length: 501 }, (_, index) => new Error(letters(index).padEnd(800, 'z')))
+  const errors = Array.from({ length: 251 }, (_, index) => new Error(letters(index).padEnd(800, 'z')))
   const [line] = await linesFor(...errors.slice(0, 12))
   t.match(line, '(one of 12 different texts)')
   const [cut] = await linesFor(...errors, new Error('one more'))
-  t.match(cut, / {2}502 × Error: [xyz]+… \(one of at least 500 different texts\) \[m0, m1, m2, …\]/)
+  t.match(cut, / {2}252 × Error: [xyz]+… \(one of at least 250 different texts\) \[m0, m1, m2, …\]/)
   const others = ['ash', 'oak'].map((word) => new TypeError(word))
   const last = (await linesFor(...errors, ...others)).filter((line) => !isFrame(line)).at(-1)
-  t.equal(last, '  2 × TypeError: ash (one of at least 1 different texts) [m501, m502]; highest receive count: 1')
+  t.equal(last, '  2 × TypeError: ash (one of at least 1 different texts) [m251, m252]; highest receive count: 1')
 })
 
 t.test('an error has one line: name, message, and a code and a status that the message does not contain', async (t) => {

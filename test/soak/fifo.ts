@@ -92,7 +92,7 @@ async function main(): Promise<void> {
     const runtime = functionOf(client, deadLetterUrl)
     const parts = { queue, runtime, ledger: openLedger(), isLast: async () => false }
     // If the function throws, this rejects, which ends the process.
-    const delivered = runEventSource({ ...parts, draining: over.signal, idle: over.signal }, MAPPING)
+    const delivered = runEventSource({ ...parts, draining: over.signal }, MAPPING)
     while ((await queue.counts()).queue > 0) await sleep(250)
     over.abort()
     await delivered

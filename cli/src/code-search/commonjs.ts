@@ -3,8 +3,6 @@ import { dirname, join, relative, resolve } from 'node:path'
 import { parseObject } from '../shared/json.ts'
 import { readIfFile } from '../shared/text-file.ts'
 
-const REQUIRE = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(?:\/\w+)?['"]\s*\)/
-
 /** The nearest file of this name, in a folder or above it. Node searches package.json in the same way. */
 export function nearest(folder: string, name: string): string | undefined {
   const file = join(folder, name)
@@ -12,17 +10,12 @@ export function nearest(folder: string, name: string): string | undefined {
   return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)
 }
 
-/** Whether code that Node loads as CommonJS loads this package with `require()`. */
-export function requiresPackage(text: string): boolean {
-  return REQUIRE.test(text)
-}
-
 /** Whether a package.json makes `.js` files ES modules. */
 function isOfModules(manifest: string): boolean {
   return parseObject(readIfFile(manifest))?.type === 'module'
 }
 
-/** Whether Node loads a file as CommonJS. Lambda has only the package.json files inside of the function's folder. */
+/** Whether Node loads a file as CommonJS. Lambda has only the package.json files in the function's folder. */
 export function isCommonJs(path: string, root: string): boolean {
   if (!path.endsWith('.js')) return path.endsWith('.cjs')
   const manifest = nearest(dirname(path), 'package.json')
@@ -31,8 +24,8 @@ export function isCommonJs(path: string, root: string): boolean {
 }
 
 /**
- * The package.json above `folder` that makes a `.js` file in it an ES module. Undefined if a package.json in `folder`
- * decides about the file, if the file is elsewhere, or if it is not an ES module.
+ * The package.json above `folder` that makes a `.js` file in it an ES module. Undefined if a package.json
+ * in `folder` decides about the file, if the file is elsewhere, or if it is not an ES module.
  */
 export function manifestAbove(folder: string, file: string): string | undefined {
   const isOutside = (path: string) => relative(folder, path).startsWith('..')

@@ -6,11 +6,6 @@ import { isObject, parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
 
 const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
-const SCRIPT = /(?<!\.d)\.[cm]?[jt]sx?$/
-/** Folders and files of other packages, of tests, and without code. */
-const NEVER_SEARCHED = /^(node_modules|vendor|cdk\.out|\..+|tests?|__tests__)$|\.(test|spec)\./
-/** More files than any function has. */
-const MAX_FILES = 20_000
 const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g
 
 type Aliases = ((name: string) => string[]) | null
@@ -21,45 +16,32 @@ export interface ReadFolders {
   // biome-ignore lint/suspicious/noExplicitAny: only get-tsconfig reads it
   tsconfigs: Map<string, any>
   localPackages: Map<string, ReadonlyMap<string, string>>
-  sources: Map<string, string[]>
-}
-
-export function noFolders(): ReadFolders {
-  return { aliases: new Map(), tsconfigs: new Map(), localPackages: new Map(), sources: new Map() }
 }
 
 /** The script that a path without an extension, or with that of the compiled file, means. */
-export function scriptAt(path: string): string | undefined {
+function scriptAt(path: string): string | undefined {
   const stem = path.replace(/\.[cm]?jsx?$/, '')
   const names = [path, ...SCRIPTS.map((extension) => stem + extension)]
   return [...names, ...SCRIPTS.map((extension) => join(path, `index${extension}`))].find(isFile)
 }
 
-/** All scripts in a folder and its subfolders. */
-export function sourcesIn(folder: string, most = MAX_FILES, found: string[] = []): string[] {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    if (NEVER_SEARCHED.test(entry.name) || found.length >= most) continue
-    const path = join(folder, entry.name)
-    if (entry.isDirectory()) sourcesIn(path, most, found)
-    else if (SCRIPT.test(entry.name) && isFile(path)) found.push(path)
-  }
-  return found
+/** The script at a path in a folder, or its source: that of `dist/index` is `src/index` or `index`. */
+export function sourceAt(folder: string, path: string): string | undefined {
+  const [, ...rest] = path.split('/')
+  const source = scriptAt(join(folder, path)) ?? scriptAt(join(folder, 'src', path))
+  return source ?? (rest.length > 0 ? sourceAt(folder, rest.join('/')) : undefined)
 }
 
-/** The local files that a script imports or re-exports. Of a local package, these are all its files. */
+/** The local files that a script imports or re-exports. Of a package without a known entry, its folder. */
 export function importsOf(file: string, text: string, read: ReadFolders): string[] {
+  const folder = dirname(file)
   const names = new Set(Array.from(text.matchAll(IMPORT), ([, name]) => String(name)))
   return Array.from(names).flatMap((name) => {
-    if (/^\.{1,2}(\/|$)/.test(name)) return scriptAt(resolve(dirname(file), name)) ?? []
+    if (/^\.{1,2}(\/|$)/.test(name)) return scriptAt(resolve(folder, name)) ?? []
     // Its name is the evidence. Its own code would be taken for that of the function.
     if (/^middy-bounded-sqs-batch(\/|$)/.test(name)) return []
-    const script = aliasesAt(
-      dirname(file),
-      read,
-    )?.(name)
-      .map(scriptAt)
-      .find((path) => path !== undefined)
-    return script ?? packageFiles(dirname(file), name, read)
+    const aliased = aliasesAt(folder, read)?.(name).map(scriptAt) ?? []
+    return aliased.find((path) => path !== undefined) ?? inLocalPackage(folder, name, read) ?? []
   })
 }
 
@@ -75,18 +57,35 @@ function aliasesAt(folder: string, { aliases, tsconfigs }: ReadFolders): Aliases
   })
 }
 
-/** The files of a package of the same workspace, or of one that package.json names with `file:`. */
-function packageFiles(folder: string, specifier: string, read: ReadFolders): string[] {
-  const name = specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/')
+/** What a name means in a package of the same workspace, or in one that package.json names with `file:`. */
+function inLocalPackage(folder: string, specifier: string, read: ReadFolders): string | undefined {
+  const parts = specifier.split('/')
+  const name = parts.splice(0, specifier.startsWith('@') ? 2 : 1).join('/')
   const found = cached(read.localPackages, folder, () => localPackagesIn(folder)).get(name)
-  if (found !== undefined) return cached(read.sources, found, () => sourcesIn(found))
+  if (found !== undefined) return entryOf(found, parts.join('/')) ?? found
   const parent = dirname(folder)
-  return parent === folder ? [] : packageFiles(parent, specifier, read)
+  return parent === folder ? undefined : inLocalPackage(parent, specifier, read)
+}
+
+/** The script of a local package that its package.json has for a path, or the one at this path. */
+function entryOf(folder: string, path: string): string | undefined {
+  const { exports, module, main } = parseObject(readIfFile(join(folder, 'package.json'))) ?? {}
+  const listed = isObject(exports) ? exports[path === '' ? '.' : `./${path}`] : undefined
+  const named = path === '' ? [listed ?? exports, module, main, 'index'] : [listed, path]
+  const paths = named.flatMap(textsIn).filter((text) => !/\.d\.[cm]?ts$/.test(text))
+  return paths.map((text) => sourceAt(folder, text)).find((script) => script !== undefined)
+}
+
+/** All texts in a value of JSON: exports can have conditions and alternatives. */
+function textsIn(value: unknown): string[] {
+  if (typeof value === 'string') return [value]
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
 }
 
 /** The folders of the local packages that the package.json in a folder knows, by their names. */
 function localPackagesIn(root: string): Map<string, string> {
-  const { dependencies, devDependencies, workspaces } = parseObject(readIfFile(join(root, 'package.json'))) ?? {}
+  const manifest = parseObject(readIfFile(join(root, 'package.json'))) ?? {}
+  const { workspaces } = manifest
   const found = new Map<string, string>()
   const patterns = isObject(workspaces) ? workspaces.packages : workspaces
   for (const pattern of [patterns ?? pnpmPatterns(root)].flat()) {
@@ -95,12 +94,17 @@ function localPackagesIn(root: string): Map<string, string> {
       if (typeof name === 'string' && !found.has(name)) found.set(name, folder)
     }
   }
-  for (const [name, version] of Object.entries({ ...(devDependencies as object), ...(dependencies as object) })) {
+  for (const [name, version] of dependenciesOf(manifest)) {
     const linked = /^(?:file|link):(.*)/.exec(String(version))?.[1]
     const folder = linked === undefined ? undefined : folderAt(resolve(root, linked))
     if (folder !== undefined) found.set(name, folder)
   }
   return found
+}
+
+/** The names and versions of all packages that a package.json needs. */
+export function dependenciesOf({ devDependencies, dependencies }: Record<string, unknown>): [string, unknown][] {
+  return Object.entries({ ...(devDependencies as object), ...(dependencies as object) })
 }
 
 function pnpmPatterns(root: string): string[] {

@@ -1,10 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { relative } from 'node:path'
 import { cached } from '../shared/cached.ts'
 import { parseObject } from '../shared/json.ts'
-import { readIfFile } from '../shared/text-file.ts'
-import { isCommonJs, nearest, requiresPackage } from './commonjs.ts'
-import { folderAt, importsOf, noFolders, type ReadFolders, scriptAt, sourcesIn } from './imports.ts'
+import { isFile, readIfFile } from '../shared/text-file.ts'
+import { isCommonJs, nearest } from './commonjs.ts'
+import { dependenciesOf, folderAt, importsOf, type ReadFolders, sourceAt } from './imports.ts'
 import { withoutCommentsAndTexts } from './javascript.ts'
 
 /** Where the code of a function is, as far as an input says. */
@@ -27,8 +26,8 @@ export interface Code {
 
 /** What a search of the code of a function found. */
 export interface Evidence {
-  /** Why the code was not searched. */
-  missing?: string
+  /** Why the code, or a part of it, was not searched. */
+  missing?: string | undefined
   /** The searched files, in words. */
   searched?: string
   /** The evidence that the function reports failures: `batchItemFailures in src/app.mjs`. */
@@ -42,23 +41,30 @@ export interface Evidence {
 /** Searches the code of functions. Each code and each folder is read once. */
 export type CodeSearch = (code: Code) => Evidence
 
-const OURS = /(?<=['"`])middy-bounded-sqs-batch(?=['"`/])/
-/** The libraries for partial batch responses of Middy and AWS. */
-const LIBRARIES = /@middy\/(sqs-partial-batch-failure|event-batch-[\w-]+)|@aws-lambda-powertools\/batch/
+/** This package, and the libraries for partial batch responses of Middy and AWS. */
+const LIBRARIES = [
+  'middy-bounded-sqs-batch',
+  '@middy/sqs-partial-batch-failure',
+  '@middy/event-batch-[\\w-]+',
+  '@aws-lambda-powertools/batch',
+].join('|')
+const LIBRARY = new RegExp(`(?<=^|['"\`])(${LIBRARIES})(?=$|['"\`/])`)
+const OURS = /['"`]middy-bounded-sqs-batch['"`/]/
+/** A text of this package, which a bundle keeps. */
+const IN_BUNDLE = /\bmiddy-bounded-sqs-batch:batch\b/
+const REQUIRES_OURS = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(?:\/\w+)?['"]\s*\)/
 /** Not the setting ReportBatchItemFailures of the CDK, but a function of this name. */
 const RESPONSE = /(?<!report)batchItemFailures|reportBatchItemFailures(?=\s*\()/i
 /** The list of failures, and a list that is empty. A function that returns only this one reports nothing. */
 const FAILURES = /\bbatchItemFailures\b/gi
 const NO_FAILURES = /\bbatchItemFailures['"]?\s*[:=]\s*\[\s*\]/gi
-const LIBRARY =
-  /^(middy-bounded-sqs-batch|@middy\/(sqs-partial-batch-failure|event-batch-.+)|@aws-lambda-powertools\/batch)$/
 /** What calls SQS with the permissions of the function. */
 const CALLS = ['deadLetter', 'retryBackoff', 'isolateCrashes'] as const
 export type Call = (typeof CALLS)[number]
 
 export function codeSearch(workingFolder = process.cwd()): CodeSearch {
   const found = new Map<string, Evidence>()
-  const read = noFolders()
+  const read: ReadFolders = { aliases: new Map(), tsconfigs: new Map(), localPackages: new Map() }
   return (code) => cached(found, JSON.stringify(code), () => searchOrMissing(code, read, workingFolder))
 }
 
@@ -80,85 +86,84 @@ function searchCode(code: Code, read: ReadFolders, workingFolder: string): Evide
     return { missing: `the runtime is ${runtime}, and only JavaScript and TypeScript are searched` }
   }
   if (inline !== undefined) {
-    return evidenceIn([{ shown: 'the code in the template', ...textsOf(inline), isCommonJs: true }])
+    return evidenceIn([{ name: 'the code in the template', ...codeIn(inline), isCommonJs: true }])
   }
-  const root = places.find((place) => folderAt(place) !== undefined)
-  const files = Array.from(root === undefined ? [] : filesOf(code, root, read), ([path, texts]) => ({
-    shown: shown(path),
-    ...texts,
-    isCommonJs: isCommonJs(path, root as string),
-  }))
-  if (files.length > 0) return evidenceIn(files)
   const [first] = places
+  const root = places.find(folderAt)
+  const main = root === undefined ? undefined : mainOf(code, root)
+  if (root !== undefined && main !== undefined) return searchFrom(main, root, read, shown)
   const nowhere =
     first === undefined ? 'the input does not say where the code is' : `there is no code at ${shown(first)}`
-  const noHandler = root === undefined ? nowhere : `no source of the handler ${handler} was found in ${shown(root)}`
-  return { missing: (reason ?? noHandler) + dependencyNear(first ?? folder ?? workingFolder, shown) }
+  const noHandler =
+    handler === undefined
+      ? 'its handler is not known'
+      : `no source of the handler ${handler} was found in ${shown(root ?? '')}`
+  const missing = reason ?? (root === undefined ? nowhere : noHandler)
+  return { missing: missing + dependencyNear(first ?? folder ?? workingFolder, shown) }
 }
 
-interface Texts {
-  text: string
+/** The script of the handler, or the entry of a bundler. */
+function mainOf({ handler = '', entries = [] }: Code, root: string): string | undefined {
+  const names = [handler.replace(/\.[^./]*$/, ''), ...entries].filter((name) => name !== '')
+  return names.map((name) => sourceAt(root, name)).find((path) => path !== undefined)
+}
+
+interface SearchedFile {
+  /** The path in findings. */
+  name: string
   /** Without comments and texts. */
   code: string
+  /** The functions of this package that a bundle has: a bundler omits those that nobody calls. */
+  bundled: readonly Call[]
+  isCommonJs: boolean
 }
 
-function textsOf(text: string): Texts {
-  return { text, code: withoutCommentsAndTexts(text) }
+function codeIn(text: string): Pick<SearchedFile, 'code' | 'bundled'> {
+  const has = (name: Call) => new RegExp(`['"\`]${name}['"\`]`).test(text) // their errors begin with it
+  return { code: withoutCommentsAndTexts(text), bundled: IN_BUNDLE.test(text) ? CALLS.filter(has) : [] }
 }
 
-/** The script of the handler with all local files that it imports. Without a handler, all scripts in the folder. */
-function filesOf({ handler, entries = [] }: Code, root: string, read: ReadFolders): Map<string, Texts> {
-  const names = [...withoutFolders(handler?.replace(/\.[^./]*$/, '') ?? ''), ...entries]
-  const main = names.map((name) => scriptAt(join(root, name))).find((path) => path !== undefined)
-  const paths = new Set(main !== undefined ? [main] : handler === undefined ? sourcesIn(root) : [])
-  const files = new Map<string, Texts>()
+/** Searches a script, with all local files that it imports. */
+function searchFrom(main: string, root: string, read: ReadFolders, shown: (path: string) => string): Evidence {
+  const paths = new Set([main])
+  const files: SearchedFile[] = []
+  let missing: string | undefined
   for (const path of paths) {
-    const texts = textsOf(readFileSync(path, 'utf8'))
-    files.set(path, texts)
-    for (const other of importsOf(path, texts.code, read)) paths.add(other)
+    if (isFile(path)) {
+      const file = { name: shown(path), ...codeIn(readIfFile(path)), isCommonJs: isCommonJs(path, root) }
+      files.push(file)
+      for (const other of importsOf(path, file.code, read)) paths.add(other)
+    } else missing = `there is no code at ${shown(path)}`
   }
-  return files
-}
-
-/** The path of a script, and the same without its first folders, as the source of `dist/src/index` is `src/index`. */
-function withoutFolders(path: string): string[] {
-  if (path === '') return []
-  const [, ...rest] = path.split('/')
-  return [path, ...withoutFolders(rest.join('/'))]
+  return { ...evidenceIn(files), missing }
 }
 
 /** That the nearest package.json names a library for partial batch responses. */
 function dependencyNear(folder: string, shown: (path: string) => string): string {
-  const manifest = nearest(folder, 'package.json')
-  const { dependencies, devDependencies } = (manifest && parseObject(readIfFile(manifest))) || {}
-  const all = Object.keys({ ...(dependencies as object), ...(devDependencies as object) })
-  const name = all.find((one) => LIBRARY.test(one))
-  return manifest && name ? `, but ${shown(manifest)} names ${name}` : ''
-}
-
-interface SearchedFile extends Texts {
-  /** The path in findings. */
-  shown: string
-  isCommonJs: boolean
+  const manifest = nearest(folder, 'package.json') ?? ''
+  const all = dependenciesOf(parseObject(readIfFile(manifest)) ?? {})
+  const library = all.find(([name]) => LIBRARY.test(name))
+  return library ? `, but ${shown(manifest)} names ${library[0]}` : ''
 }
 
 function evidenceIn(files: readonly SearchedFile[]): Evidence {
   function find(pattern: RegExp): string | undefined {
-    for (const { shown, code } of files) {
+    for (const { name, code } of files) {
       const [match] = pattern.exec(code) ?? []
-      if (match) return `${match} in ${shown}`
+      if (match) return `${match} in ${name}`
     }
     return undefined
   }
   const others = files.length - 1
-  const response = isNeverFilled(files) ? undefined : find(RESPONSE)
-  // The calls of a file that imports this package, and not those of the package itself. The name is in a text.
+  // The calls of a file that imports this package, and not those of the package itself.
+  const ours = files.filter(({ code }) => OURS.test(code))
   const callsOurs = (name: Call) =>
-    files.some(({ text, code }) => OURS.test(text) && new RegExp(`(?<!function )\\b${name}\\s*\\(`).test(code))
+    files.some(({ bundled }) => bundled.includes(name)) ||
+    ours.some(({ code }) => new RegExp(`(?<!function )\\b${name}\\s*\\(`).test(code))
   return {
-    searched: `${files[0]?.shown}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
-    reports: find(OURS) ?? find(LIBRARIES) ?? response,
-    requiresPackage: files.find(({ code, isCommonJs }) => isCommonJs && requiresPackage(code))?.shown,
+    searched: `${files[0]?.name}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
+    reports: find(LIBRARY) ?? (isNeverFilled(files) ? undefined : find(RESPONSE)),
+    requiresPackage: files.find(({ code, isCommonJs }) => isCommonJs && REQUIRES_OURS.test(code))?.name,
     calls: CALLS.filter(callsOurs),
   }
 }

@@ -2,7 +2,8 @@ import type { Acceptance } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { pageOfRule } from '../shared/pages.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Detected, type Finding, NOT_CHECKED, RULES } from './check.ts'
+import { type Detected, type Finding, RULES } from './check.ts'
+import { NOT_CHECKED } from './not-checked.ts'
 
 /** The rule that reports acceptances which accept nothing. */
 export const ACCEPTANCE = {
@@ -11,40 +12,26 @@ export const ACCEPTANCE = {
   why: 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.',
 } as const
 
-/** `<rule>@<resource>=<reason>`. The resource `*` stands for all. It can contain `=` in brackets, as in `aws_sqs_queue.queue["a=b"]`. */
+/** `<rule>@<resource>=<reason>`. The resource can have `=` in brackets: `aws_sqs_queue.queue["a=b"]`. */
 const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
 
 function parse(text: string, option: string): Acceptance {
-  const match = FORM.exec(text.trim())
-  if (!match) {
+  const [, rule, resource, reason = ''] = FORM.exec(text.trim()) ?? []
+  if (rule === undefined || resource === undefined) {
     throw new UsageError(`${option} ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`)
   }
-  const [rule, resource, reason = ''] = match.slice(1) as [string, string, string?]
   return { rule, resource: resource.trim(), reason: reason.trim() }
 }
 
 /** Reads the values of `--accept`, and the lines of the files of `--accept-file`. */
-export function readAcceptances(texts: readonly string[] = [], files: readonly string[] = []) {
-  const ofFiles = files.flatMap((file) =>
-    readText(file)
-      .split(/\r?\n/)
-      .flatMap((line, index): Acceptance[] => {
-        if (/^\s*(#|$)/.test(line)) return []
-        return [{ ...parse(line, '--accept-file'), place: { file, line: index + 1 } }]
-      }),
-  )
-  return [...texts.map((text) => parse(text, '--accept')), ...ofFiles]
-}
-
-/** What is wrong with an acceptance that accepts no finding. */
-function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
-  const ids = [...RULES, NOT_CHECKED].map(({ id }) => id)
-  if (!ids.includes(rule)) {
-    return [`There is no rule ${rule} to accept for ${resource}`, 'Correct the name.']
+export function readAcceptances(texts: readonly string[] = [], files: readonly string[] = []): Acceptance[] {
+  const found = texts.map((text) => parse(text, '--accept'))
+  for (const file of files) {
+    for (const [index, line] of readText(file).split(/\r?\n/).entries()) {
+      if (!/^\s*(#|$)/.test(line)) found.push({ ...parse(line, '--accept-file'), place: { file, line: index + 1 } })
+    }
   }
-  return reason === ''
-    ? [`The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`, 'Add the reason.']
-    : [`There is no finding ${rule} of ${resource} to accept`, 'Remove the acceptance, or correct its resource.']
+  return found
 }
 
 /** What was found in an input, and the acceptances that apply to it. */
@@ -54,8 +41,8 @@ export interface Acceptable {
 }
 
 /**
- * Identifies an acceptance. Each stack of a CDK app that uses a resource of another stack reads the acceptances of this
- * resource. It puts the name of the other stack and a slash before its id.
+ * Identifies an acceptance. Each stack of a CDK app that uses a resource of another stack reads its
+ * acceptances, and puts the name of the other stack and a slash before its id.
  */
 function keyOf({ rule, resource, reason, place }: Acceptance): string {
   if (place === undefined) return JSON.stringify([rule, resource, reason])
@@ -64,39 +51,37 @@ function keyOf({ rule, resource, reason, place }: Acceptance): string {
 
 /** Marks the findings that are accepted. Adds a warning for each acceptance that accepts nothing. */
 export function accept(inputs: readonly Acceptable[]): Finding[] {
-  const used = new Set<string>()
-  function acceptanceOf({ finding }: Detected, scope: readonly string[], acceptances: readonly Acceptance[]) {
+  const all = inputs.flatMap(({ acceptances }) => acceptances)
+  const unused = new Map(all.map((one) => [keyOf(one), one] as const))
+  function reasonOf({ rule }: Finding, scope: readonly string[], acceptances: readonly Acceptance[]) {
     const fitting = acceptances.filter(
-      ({ rule, resource, reason }) =>
-        rule === finding.rule && reason !== '' && (resource === '*' || scope.includes(resource)),
+      (one) => one.rule === rule && one.reason !== '' && (one.resource === '*' || scope.includes(one.resource)),
     )
-    for (const acceptance of fitting) used.add(keyOf(acceptance))
-    return fitting[0]
+    for (const acceptance of fitting) unused.delete(keyOf(acceptance))
+    return fitting[0]?.reason
   }
   const findings = inputs.flatMap(({ detected, acceptances }) =>
-    detected.map((each): Finding => {
-      const accepted = each.scopes.map((scope) => acceptanceOf(each, scope, acceptances))
-      const [first] = accepted
-      return first && !accepted.includes(undefined) ? { ...each.finding, accepted: first.reason } : each.finding
+    detected.map(({ finding, scopes }): Finding => {
+      const reasons = scopes.map((scope) => reasonOf(finding, scope, acceptances))
+      return reasons.includes(undefined) ? finding : { ...finding, accepted: reasons[0] }
     }),
   )
-  const all = inputs.flatMap(({ acceptances }) => acceptances)
-  const unused = new Map(all.map((each) => [keyOf(each), each] as const).filter(([key]) => !used.has(key)))
   return [...findings, ...Array.from(unused.values(), toWarning)]
 }
 
+/** What is wrong with an acceptance that accepts no finding. */
+function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
+  const ids: readonly string[] = [...RULES, NOT_CHECKED].map(({ id }) => id)
+  if (!ids.includes(rule)) return [`There is no rule ${rule} to accept for ${resource}`, 'Correct the name.']
+  return reason === ''
+    ? [`The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`, 'Add the reason.']
+    : [`There is no finding ${rule} of ${resource} to accept`, 'Remove the acceptance, or correct its resource.']
+}
+
 function toWarning(acceptance: Acceptance): Finding {
-  const { resource, place } = acceptance
   const [what, fix] = problemOf(acceptance)
   const { id: rule, severity, why } = ACCEPTANCE
   const help = pageOfRule(rule)
-  return {
-    rule,
-    severity,
-    resource,
-    message: `${what}. ${why}`,
-    fix,
-    ...(help === undefined ? {} : { source: help, help }),
-    ...place,
-  }
+  const { resource, place } = acceptance
+  return { rule, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...place }
 }

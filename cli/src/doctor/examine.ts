@@ -1,6 +1,5 @@
-import { type CodeSearch, codeSearch } from '../code-search/search.ts'
+import { codeSearch } from '../code-search/search.ts'
 import type { Acceptance, Model } from '../model/model.ts'
-import { evidenceWith } from '../rules/rule.ts'
 import { type Acceptable, accept } from './acceptances.ts'
 import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
 import { errorText, type Input } from './inputs.ts'
@@ -28,20 +27,13 @@ export interface Examined {
   notChecked: readonly string[]
 }
 
-/** What is never checked. Calls are named whose permissions the input does not show. */
-function neverChecked(models: readonly Model[], search: CodeSearch, isDeployed: boolean): string[] {
-  const evidenceOf = evidenceWith(search)
-  const all = models.flatMap(({ mappings }) => mappings.map((mapping) => mapping.function))
-  const calls = all.flatMap((one) => (one.facts?.allowedActions() ? [] : (evidenceOf(one).calls ?? [])))
-  const named = [...new Set(calls)].map((call) => `${call}()`).join(', ')
-  return [
-    `permissions of roles and keys${named === '' ? '' : `, also those of ${named}`}`,
-    'whether the handler exists',
-    'whether a topic may send to the queue',
-    'whether a pipe reads the queue',
-    ...(isDeployed ? ['code, SNS subscriptions and other invokers of a deployed function'] : []),
-  ]
-}
+const NEVER_CHECKED = [
+  'permissions of roles and keys',
+  'whether the handler exists',
+  'whether a topic may send to the queue',
+  'whether a pipe reads the queue',
+]
+const NOT_DEPLOYED = 'code, SNS subscriptions and other invokers of a deployed function'
 
 /** What was not read, if an input has no mapping. */
 function nothingChecked(model: Model, name: string, isDeployed: boolean): ExaminedInput {
@@ -56,9 +48,9 @@ function nothingChecked(model: Model, name: string, isDeployed: boolean): Examin
   return { name, mappings: 0, note, mayHaveMappings: first !== undefined }
 }
 
-/** Identifies a finding about a resource of a stack, which other stacks of the app may use under a longer id. */
-function placeOfFinding({ finding: { rule, resource, file, line } }: Detected): string | undefined {
-  return file === undefined ? undefined : JSON.stringify([rule, resource.split('/').at(-1), file, line])
+/** Identifies a finding about a resource of a stack. Other stacks may use this resource under a longer id. */
+function placeOf({ finding: { rule, resource, file, line } }: Detected): string {
+  return JSON.stringify([rule, resource.split('/').at(-1), file, line])
 }
 
 /** The model of an input. If it cannot be read, the reason. */
@@ -77,30 +69,31 @@ export function examine(
   given: readonly Acceptance[],
   { isDeployed = false, strict = false }: { isDeployed?: boolean; strict?: boolean | undefined } = {},
 ): Examined {
-  const places = new Set<string | undefined>()
+  const places = new Set<string>()
   const acceptables: Acceptable[] = []
   const defaulted = new Set<string>()
-  const all: Model[] = []
   const search = codeSearch()
-  const examined = inputs.map(({ name, error, read, ...presentation }): ExaminedInput => {
+  function examineOne({ name, error, read, ...presentation }: Input): ExaminedInput {
     if (!read) return { name, mappings: 0, error: String(error) }
     const model = readOrError(name, () => read(parameters))
     if (typeof model === 'string') return { name, mappings: 0, error: model }
-    all.push(model)
     const mappings = model.mappings.length
     if (mappings === 0) return nothingChecked(model, name, isDeployed)
     for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
-    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the first finding.
-    const found = detect({ ...presentation, model, strict }, search).filter((each) => !places.has(placeOfFinding(each)))
-    for (const each of found) if (placeOfFinding(each) !== undefined) places.add(placeOfFinding(each))
-    acceptables.push({ detected: found, acceptances: [...(model.acceptances ?? []), ...given] })
+    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the
+    // first one.
+    const found = detect({ ...presentation, model, strict }, search)
+    const detected = found.filter((one) => one.finding.file === undefined || !places.has(placeOf(one)))
+    for (const one of detected) places.add(placeOf(one))
+    acceptables.push({ detected, acceptances: [...(model.acceptances ?? []), ...given] })
     return { name, mappings }
-  })
+  }
+  const examined = inputs.map(examineOne)
   const findings = accept(acceptables)
   return {
     findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
     inputs: examined,
     defaulted: [...defaulted],
-    notChecked: neverChecked(all, search, isDeployed),
+    notChecked: isDeployed ? [...NEVER_CHECKED, NOT_DEPLOYED] : NEVER_CHECKED,
   }
 }

@@ -17,31 +17,41 @@ export function counts({ findings, inputs }: Pick<Examined, 'findings' | 'inputs
     return severity === 'info' ? `${formatNumber(count)} info` : countOf(count, severity)
   })
   const accepted = findings.length - open.length
-  const mappings = inputs.reduce((sum, input) => sum + input.mappings, 0)
-  return `${countOf(mappings, 'mapping')} checked: ${parts.join(', ')}${accepted > 0 ? `, ${accepted} accepted` : ''}`
+  if (accepted > 0) parts.push(`${accepted} accepted`)
+  return `${countOf(mappingsIn(inputs), 'mapping')} checked: ${parts.join(', ')}`
+}
+
+function mappingsIn(inputs: Examined['inputs']): number {
+  return inputs.reduce((sum, { mappings }) => sum + mappings, 0)
 }
 
 /**
- * Why nothing was checked in inputs without a mapping. A folder can have hundreds of them, so they share a line, but not
- * those in which a mapping may be.
+ * Why inputs have no mapping. Those that surely have none share a line, as there can be many. A queue in them may have
+ * been checked, if the mapping of another stack reads it.
  */
 export function notesOf(inputs: Examined['inputs']): string[] {
-  const open = inputs.filter(({ mayHaveMappings }) => mayHaveMappings)
-  const empty = inputs.filter(({ note, mayHaveMappings }) => note !== undefined && !mayHaveMappings)
+  const notes = (isOpen: boolean) =>
+    inputs.flatMap(({ note = '', mayHaveMappings }) => (mayHaveMappings === isOpen ? note : []))
+  const empty = inputs.filter(({ mayHaveMappings }) => mayHaveMappings === false)
+  const isNothingChecked = mappingsIn(inputs) === 0
+  if (empty.length === 0 || (empty.length === 1 && isNothingChecked)) return [...notes(true), ...notes(false)]
   const names = joinNames(empty.map(({ name }) => name))
-  const shared = `${empty.length} inputs have no SQS event source mapping, so nothing was checked in them: ${names}`
-  const notes = (some: typeof inputs) => some.flatMap(({ note }) => note ?? [])
-  return [...notes(open), ...(empty.length > 1 ? [shared] : notes(empty))]
+  const shared = `There is no SQS event source mapping in ${names}`
+  return [...notes(true), isNothingChecked ? `${shared}, so nothing was checked` : shared]
 }
 
-/** The last lines of the output: the inputs without mappings, the counts, the defaults, and what is never checked. */
+/** The last lines: inputs without mappings, the counts, the defaults, and what is never checked. */
 function summary(report: Examined): string[] {
   const { defaulted, notChecked, inputs } = report
-  if (inputs.every(({ mappings }) => mappings === 0)) return []
+  if (mappingsIn(inputs) === 0) return []
   const names = joinNames(defaulted)
   const defaults = `Defaults were used for parameters: ${names} (set others with --parameter NAME=VALUE).`
-  const notes = notesOf(inputs).map((note) => `${note}.`)
-  return [...notes, counts(report), ...(names === '' ? [] : [defaults]), `Not checked: ${notChecked.join('; ')}.`]
+  return [
+    ...notesOf(inputs).map((note) => `${note}.`),
+    counts(report),
+    ...(names === '' ? [] : [defaults]),
+    `Not checked: ${notChecked.join('; ')}.`,
+  ]
 }
 
 /** The report in a format. The text does not show errors of inputs, which are also printed on stderr. */
@@ -60,20 +70,26 @@ function linesOf(finding: Finding, stream: NodeJS.WriteStream): string[] {
   return [head, `  Fix: ${fix}`, ...(set === undefined ? [] : [`    ${set}`])]
 }
 
-/** The output for people: the findings, the most severe first, then the pages of AWS on those that are not accepted. */
+/** The output for people: the findings, then the pages of AWS on those that are not accepted. */
 export function formatText(report: Examined, stream: NodeJS.WriteStream): string {
   const open = report.findings.filter(({ accepted }) => accepted === undefined)
   const links = new Set(open.flatMap(({ source }) => source ?? []))
-  const lines = [...report.findings.flatMap((finding) => linesOf(finding, stream)), ...links, ...summary(report)]
+  const findings = report.findings.flatMap((finding) => linesOf(finding, stream))
+  const lines = [...findings, ...links, ...summary(report)]
   return lines.map((line) => wrapWords(line, widthOf(stream), 4)).join('\n')
 }
 
 function formatJson({ findings, inputs: examined, notChecked, defaulted }: Examined): string {
   const inputs = examined.map(({ mayHaveMappings, ...input }) => input)
-  const counted = findings.filter(({ accepted }) => accepted === undefined)
-  const accepted = findings.filter((finding) => finding.accepted !== undefined)
-  const mappings = inputs.reduce((sum, input) => sum + input.mappings, 0)
-  const result = { findings: counted, accepted, mappings, inputs, notChecked, defaultedParameters: defaulted }
+  const isAccepted = (finding: Finding) => finding.accepted !== undefined
+  const result = {
+    findings: findings.filter((finding) => !isAccepted(finding)),
+    accepted: findings.filter(isAccepted),
+    mappings: mappingsIn(inputs),
+    inputs,
+    notChecked,
+    defaultedParameters: defaulted,
+  }
   return JSON.stringify(result, undefined, 2)
 }
 
@@ -83,34 +99,33 @@ function inWorkspace(path: string): string {
   return isAbsolute(path) && !own.startsWith('..') ? own : path
 }
 
-function escapeData(text: string) {
-  return text.replaceAll('%', '%25').replaceAll('\r', '%0D').replaceAll('\n', '%0A')
-}
-
-function escapeProperty(text: string) {
-  return escapeData(text).replaceAll(':', '%3A').replaceAll(',', '%2C')
-}
-
 const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 
-/** Workflow commands, which GitHub Actions shows as annotations of the template. */
+function encode(text: string, characters: RegExp): string {
+  return text.replaceAll(characters, encodeURIComponent)
+}
+
+/** A workflow command of GitHub Actions. */
+function annotation(level: string, properties: Record<string, unknown>, lines: readonly unknown[]): string {
+  const list = Object.entries(properties).flatMap(([key, value]) =>
+    value === undefined ? [] : `${key}=${encode(String(value), /[%\r\n:,]/g)}`,
+  )
+  const text = lines.filter((line) => line !== undefined).join('\n')
+  return `::${level} ${list.join(',')}::${encode(text, /[%\r\n]/g)}`
+}
+
+/** Annotations of the template, which GitHub Actions shows. */
 export function formatGithub(report: Examined): string {
   return [
     ...report.inputs.flatMap(({ name, error }) =>
-      error === undefined
-        ? []
-        : [`::error file=${escapeProperty(inWorkspace(name))},title=not read::${escapeData(error)}`],
+      error === undefined ? [] : annotation('error', { file: inWorkspace(name), title: 'not read' }, [error]),
     ),
-    ...report.findings.map(({ severity, rule, resource, message, fix, set, source, help, file, line, accepted }) => {
-      const properties = {
-        ...(file === undefined ? {} : { file: inWorkspace(file), line: String(line) }),
-        title: `${rule}: ${resource}`,
-      }
-      const list = Object.entries(properties).map(([key, text]) => `${key}=${escapeProperty(text)}`)
-      const level = accepted === undefined ? COMMANDS[severity] : 'notice'
-      const last =
-        accepted === undefined ? [fix, ...(set === undefined ? [] : [set])].join('\n') : `Accepted: ${accepted}`
-      return `::${level} ${list.join(',')}::${escapeData([message, last, source, help].filter((part) => part !== undefined).join('\n'))}`
+    ...report.findings.map(({ severity, rule, resource, file, line, accepted, ...finding }) => {
+      const { message, fix, set, source, help } = finding
+      const place = { file: file && inWorkspace(file), line, title: `${rule}: ${resource}` }
+      const isOpen = accepted === undefined
+      const texts = isOpen ? [fix, set] : [`Accepted: ${accepted}`]
+      return annotation(isOpen ? COMMANDS[severity] : 'notice', place, [message, ...texts, source, help])
     }),
     ...summary(report),
   ].join('\n')

@@ -1,13 +1,14 @@
-import { readdirSync, statSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
+import { folderAt } from '../code-search/imports.ts'
 import type { Model } from '../model/model.ts'
 import { oneLine, UsageError } from '../shared/errors.ts'
 import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { CONFIGURATION, isOfSst, refuseConfiguration } from '../template/other-tools.ts'
 import { parametersOf, parseTemplate, readModel, type Template } from '../template/read-template.ts'
-import { parseTerraformJson, type TerraformJson } from '../terraform/plan.ts'
+import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 import type { Presentation } from './presentation.ts'
 
@@ -21,15 +22,9 @@ export interface Input extends Presentation {
 }
 
 const STANDARD_INPUT = 'standard input'
-const NOT_SEARCHED = /^(node_modules|\..+)$/
+/** The Serverless Framework repeats the template in its state, beside the template. */
+const NOT_SEARCHED = /^(node_modules|serverless-state\.json|\..+)$/
 const MANIFEST = 'manifest.json'
-/** The file that the Serverless Framework writes beside the template. It repeats the template. */
-const SERVERLESS_STATE = 'serverless-state.json'
-
-/** An input that cannot be read. It never hides the findings of the others. */
-function failed(name: string, error: unknown): Input {
-  return { name, kind: 'template', error: errorText(name, error) }
-}
 
 /** Why an input cannot be read, in one line. */
 export function errorText(name: string, error: unknown): string {
@@ -38,35 +33,43 @@ export function errorText(name: string, error: unknown): string {
   return `${name} cannot be read (${code ?? oneLine(error)})`
 }
 
-function parse(name: string, text: string): Input {
-  const shown = parseTerraformJson(name, text)
-  if (shown) return ofPlan(name, shown)
-  return ofTemplate(parseTemplate(name, text))
+function failed(name: string, error: unknown): Input {
+  return { name, kind: 'template', error: errorText(name, error) }
 }
 
-function ofPlan(name: string, shown: TerraformJson): Input {
+/** What is read under a name. If it cannot be read, it does not hide the findings of others. */
+function inputsOf(name: string, read: () => Input[]): Input[] {
+  try {
+    return read()
+  } catch (error) {
+    return [failed(name, error)]
+  }
+}
+
+function parse(name: string, text: string): Input {
+  const shown = parseTerraformJson(name, text)
+  if (!shown) return ofTemplate(parseTemplate(name, text))
   const kind = shown.planned_values === undefined ? 'state' : 'plan'
   return { name, kind, syntax: 'terraform', read: () => readPlan(shown) }
 }
 
 export function ofTemplate(template: Template): Input {
   const { file, syntax } = template
-  return { name: file, kind: 'template', file, syntax, template, read: (parameters) => readModel(template, parameters) }
+  const read = (parameters: ReadonlyMap<string, string>) => readModel(template, parameters)
+  return { name: file, kind: 'template', file, syntax, template, read }
 }
 
-async function readOne(path: string): Promise<Input> {
-  const name = path === '-' ? STANDARD_INPUT : path
-  try {
+function readFile(path: string): Input[] {
+  return inputsOf(path, () => {
     refuseConfiguration(path)
-    return parse(name, path === '-' ? decode(await buffer(process.stdin)) : readText(path))
-  } catch (error) {
-    return failed(name, error)
-  }
+    return [parse(path, readText(path))]
+  })
 }
 
-/** Whether a file in a folder is meant to be a template, even if it cannot be parsed. */
-function looksLikeTemplate(text: string): boolean {
-  return /(^|[\s{,"])Resources"?\s*:/.test(text) && /\bAWS::\w+::\w/.test(text)
+/** Whether a file in a folder is meant to be an input, even if it cannot be parsed. */
+function looksLikeInput(text: string): boolean {
+  const isTemplate = /(^|[\s{,"])Resources"?\s*:/.test(text) && /\bAWS::\w+::\w/.test(text)
+  return isTemplate || /^\s*{\s*"format_version"/.test(text)
 }
 
 /** All stacks of a folder that `cdk synth` wrote. Undefined if it is another folder. */
@@ -76,53 +79,43 @@ export function readStacks(folder: string): Input[] | undefined {
 }
 
 /** The templates in a folder and in its subfolders, and plans and states in the form of JSON. */
-async function readFolder(folder: string): Promise<Input[]> {
-  try {
+function readFolder(folder: string): Input[] {
+  return inputsOf(folder, () => {
     const entries = readdirSync(folder, { withFileTypes: true }) // sorted by name
     const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
     if (stacks) return stacks
-    const inputs: Input[] = []
-    for (const entry of entries) {
+    return entries.flatMap((entry) => {
       const path = join(folder, entry.name)
-      if (NOT_SEARCHED.test(entry.name) || entry.name === SERVERLESS_STATE) continue
-      if (entry.isDirectory()) inputs.push(...(await readFolder(path)))
-      else if (/\.(ya?ml|json|template)$/.test(entry.name) && isFile(path)) inputs.push(...(await readFound(path)))
-    }
-    return inputs
-  } catch (error) {
-    return [failed(folder, error)]
-  }
+      if (NOT_SEARCHED.test(entry.name)) return []
+      if (entry.isDirectory()) return readFolder(path)
+      if (!/\.(ya?ml|json|template)$/.test(entry.name) || !isFile(path)) return []
+      return inputsOf(path, () => (looksLikeInput(readText(path)) ? readFile(path) : []))
+    })
+  })
 }
 
-/** A file in a folder, if it is a template, a plan or a state, or cannot be read. */
-async function readFound(path: string): Promise<Input[]> {
+/** A file, or what is in a folder. If there is nothing, the reason. */
+function readPath(path: string): Input[] {
+  if (isOfSst(path) || folderAt(path) === undefined) return readFile(path)
+  const found = readFolder(path)
+  if (found.length > 0) return found
+  const configuration = readdirSync(path).find((name) => CONFIGURATION.test(name))
+  if (configuration !== undefined) return readFile(join(path, configuration))
+  return [failed(path, new UsageError(`${path} has no template`))]
+}
+
+async function readStandardInput(): Promise<Input> {
   try {
-    const text = readText(path)
-    const isPlan = /^\s*{\s*"format_version"/.test(text)
-    return looksLikeTemplate(text) || isPlan ? [await readOne(path)] : []
+    return parse(STANDARD_INPUT, decode(await buffer(process.stdin)))
   } catch (error) {
-    return [failed(path, error)]
+    return failed(STANDARD_INPUT, error)
   }
-}
-
-/** Explains why a folder has nothing to read. */
-async function readEmptyFolder(folder: string): Promise<Input> {
-  const configuration = readdirSync(folder).find((name) => CONFIGURATION.test(name))
-  if (configuration !== undefined) return readOne(join(folder, configuration))
-  return failed(folder, new UsageError(`${folder} has no template`))
 }
 
 /** Reads all inputs: files, `-` for standard input, folders, and the output folders of the CDK. */
 export async function readInputs(paths: readonly string[]): Promise<Input[]> {
   const inputs: Input[] = []
-  for (const path of paths) {
-    const isFolder = path !== '-' && !isOfSst(path) && statSync(path, { throwIfNoEntry: false })?.isDirectory()
-    if (!isFolder) inputs.push(await readOne(path))
-    else {
-      const found = await readFolder(path)
-      inputs.push(...(found.length > 0 ? found : [await readEmptyFolder(path)]))
-    }
-  }
+  for (const path of paths) inputs.push(...(path === '-' ? [await readStandardInput()] : readPath(path)))
   return inputs
 }
 

@@ -1,93 +1,107 @@
-import type { Mapping, Unread } from '../model/model.ts'
-import { type Resource, unknown, valueIn, withId } from '../model/setting.ts'
-import { concurrencyOf } from '../rules/concurrency.ts'
-import { runningWith } from '../rules/queue-rules.ts'
-import { numberIn, type Problem } from '../rules/rule.ts'
+import type { Mapping, Model } from '../model/model.ts'
+import { type Resource, type Setting, unknown, valueIn, withId } from '../model/setting.ts'
+import { limitsOf } from '../rules/concurrency-rules.ts'
+import { LAMBDA_GUIDE, numberIn, type Problem, type Rule, runningWith } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
 import { formatNumber, joinNames } from '../shared/format.ts'
-import { fixOfUnchecked, type Presentation } from './presentation.ts'
 
-function notChecked(input: Presentation, resource: Resource, what: string, reason: string): Problem {
-  return { resource, position: resource.position, what, reason, fix: fixOfUnchecked(input, reason) }
+export const NOT_CHECKED = {
+  id: 'not-checked',
+  severity: 'info',
+  why: '',
+  source: `${LAMBDA_GUIDE}/with-sqs.html`,
+} as const
+
+/** What no rule could check of a mapping, and why. Each unknown value that a rule needs is listed. */
+export const NOT_CHECKED_RULES: readonly Rule[] = [
+  {
+    ...NOT_CHECKED,
+    check: (mapping, { ofFunction, strict }) => {
+      const { function: lambdaFunction, queue } = mapping
+      const isNothingRead = lambdaFunction.unreadReason !== undefined && queue.unreadReason !== undefined
+      const problems = [
+        ...inSettings(mapping),
+        ...inFunction(mapping),
+        ...inConcurrency(mapping, ofFunction),
+        ...inQueue(mapping),
+      ]
+      return problems.map((one) => (strict && isNothingRead ? { ...one, severity: 'warning' } : one))
+    },
+  },
+  { ...NOT_CHECKED, isOfQueue: true, check: (mapping, { ofQueue }) => inSharedQueue(mapping, ofQueue) },
+]
+
+function notChecked(resource: Resource, what: string, reason: string, setting?: Setting<unknown>): Problem {
+  return { resource, position: resource.position, what, reason, setting }
 }
 
-/** Lists what no rule could check of a mapping, and why. Each unknown value that a rule needs is listed here. */
-export function notCheckedOf(input: Presentation, mapping: Mapping, ofFunction: readonly Mapping[]): Problem[] {
-  const { function: lambdaFunction } = mapping
-  const ofSettings = settingsOfMapping(mapping).flatMap((named): Problem[] => {
+function inSettings(mapping: Mapping): Problem[] {
+  return settingsOfMapping(mapping).flatMap((named): Problem[] => {
     const { resource, name, setting } = named
-    if (setting.state !== 'unknown' || !isNeeded(named, mapping)) return []
-    return [{ ...notChecked(input, resource, name, setting.reason), setting }]
-  })
-  const { id, unreadReason, position } = lambdaFunction
-  const ofFunctionItself: Problem[] =
-    unreadReason === undefined
-      ? []
-      : [{ ...notChecked(input, mapping, `the settings of ${id}`, unreadReason), position }]
-  return [
-    ...ofSettings,
-    ...ofFunctionItself,
-    ...ofConcurrency(input, mapping, ofFunction),
-    ...ofQueueOf(input, mapping),
-  ]
-}
-
-/** Lists the resources that could not be read. Those with the same reason get one finding. */
-export function unreadIn(input: Presentation, resources: readonly Unread[]): Problem[] {
-  return resources.map((resource) => {
-    const problem = notChecked(input, resource, resource.what ?? 'this item', resource.unreadReason)
-    const setting = withId(`${problem.what} ${problem.reason}`, unknown(resource.unreadReason))
-    return { ...problem, setting, fix: resource.fix ?? problem.fix }
+    if (setting.state !== 'unknown' || setting.fix !== undefined || !isNeeded(named, mapping)) return []
+    return [notChecked(resource, name, setting.reason, setting)]
   })
 }
 
-/** Reports the reserved concurrency if only all mappings together exceed it, and it is not known whether all run. */
-function ofConcurrency(
-  input: Presentation,
-  { function: lambdaFunction }: Mapping,
-  mappings: readonly Mapping[],
-): Problem[] {
+function inFunction(mapping: Mapping): Problem[] {
+  const { id, unreadReason, position } = mapping.function
+  if (unreadReason === undefined) return []
+  return [{ ...notChecked(mapping, `the settings of ${id}`, unreadReason), position }]
+}
+
+/** The resources that could not be read. Those with the same reason get one finding. */
+export function unreadIn({ unreadResources, absentResources = [] }: Model): Problem[] {
+  return [...unreadResources, ...absentResources].map((resource) => {
+    const { unreadReason, what = 'this item', fix } = resource
+    const setting = withId(`${what} ${unreadReason}`, unknown(unreadReason))
+    return { ...notChecked(resource, what, unreadReason, setting), fix }
+  })
+}
+
+/** The reserved concurrency, if only all mappings together exceed it, and it is not known whether all run. */
+function inConcurrency({ function: lambdaFunction }: Mapping, mappings: readonly Mapping[]): Problem[] {
   const { reservedConcurrency: setting } = lambdaFunction
   const reserved = numberIn(setting)
-  const { notKnownToRun, upperBound } = concurrencyOf(mappings, reserved)
-  if (!(upperBound > reserved)) return []
-  const what = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings, which may use ${formatNumber(upperBound)}`
-  return notKnownToRun.flatMap(({ runs }) =>
-    runs.state === 'unknown' ? { ...notChecked(input, lambdaFunction, what, runs.reason), setting } : [],
-  )
+  const { notKnownToRun, most, mayBe } = limitsOf(mappings)
+  if (!(reserved > 0 && most <= reserved && mayBe > reserved)) return []
+  const isEnough = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings`
+  return notKnownToRun.flatMap(({ runs }) => {
+    if (runs.state !== 'unknown') return []
+    return notChecked(lambdaFunction, `${isEnough}, which may use ${formatNumber(mayBe)}`, runs.reason, setting)
+  })
 }
 
-/** Reports the mappings of a queue, unless it is known which of them run at the same time. */
-export function ofSharedQueue(input: Presentation, { queue }: Mapping, mappings: readonly Mapping[]): Problem[] {
+/** The mappings of a queue, unless it is known which of them run at the same time. */
+function inSharedQueue({ queue }: Mapping, mappings: readonly Mapping[]): Problem[] {
   const possible = mappings.filter(({ runs }) => valueIn(runs) !== false)
   if (possible.length < 2) return []
   const undecided = possible.filter((mapping) => runningWith(mapping, mappings).length < possible.length)
-  const reasons = undecided.flatMap(({ runs, condition }) =>
+  const [reason] = undecided.flatMap(({ runs, condition }) =>
     runs.state === 'unknown' ? runs.reason : (condition?.reason ?? []),
   )
-  const what = `whether several mappings read the queue at the same time (${joinNames(possible.map(({ id }) => id))})`
-  return reasons.slice(0, 1).map((reason) => notChecked(input, queue, what, reason))
+  if (reason === undefined) return []
+  const names = joinNames(possible.map(({ id }) => id))
+  return [notChecked(queue, `whether several mappings read the queue at the same time (${names})`, reason)]
 }
 
-/** Reports a queue or a dead-letter queue that could not be read. */
-function ofQueueOf(input: Presentation, mapping: Mapping): Problem[] {
-  const { queue } = mapping
-  if (mapping.sourceArn) return [] // it is an error
+/** A queue or a dead-letter queue that could not be read. */
+function inQueue(mapping: Mapping): Problem[] {
+  const { queue, sourceArn } = mapping
+  if (sourceArn) return [] // it is an error
   if (queue.unreadReason !== undefined) {
-    const fifo =
-      queue.fifo.state === 'unknown' ? ', whether it is a FIFO queue, and whether other mappings read it' : ''
-    const what = `the visibility timeout, redrive policy and retention of ${queue.id}${fifo}`
-    return [{ ...notChecked(input, mapping, what, queue.unreadReason), setting: queue.redrive }]
+    const isOpen = queue.fifo.state === 'unknown'
+    const also = isOpen ? ', whether it is a FIFO queue, and whether other mappings read it' : ''
+    const what = `the visibility timeout, redrive policy and retention of ${queue.id}${also}`
+    return [notChecked(mapping, what, queue.unreadReason, queue.redrive)]
   }
   const policy = valueIn(queue.redrive)
   if (policy?.deadLetterQueue.unreadReason === undefined || policy.arn.state === 'absent') return []
-  if (policy.arn.fix !== undefined) return []
-  if (isOfOtherType(queue, policy.deadLetterQueue)) return []
+  if (policy.arn.fix !== undefined || isOfOtherType(queue, policy.deadLetterQueue)) return []
   const { id, fifo, retention, unreadReason } = policy.deadLetterQueue
+  const isFifo = valueIn(queue.fifo)
   const whats = [
-    ...(valueIn(queue.fifo) ? [] : [`the retention of ${id}`]),
-    ...(fifo.state === 'unknown' ? [`whether ${valueIn(queue.fifo) ? id : 'it'} is a FIFO queue`] : []),
+    ...(isFifo ? [] : [`the retention of ${id}`]),
+    ...(fifo.state === 'unknown' ? [`whether ${isFifo ? id : 'it'} is a FIFO queue`] : []),
   ]
-  if (whats.length === 0) return []
-  return [{ ...notChecked(input, queue, whats.join(', and '), unreadReason), setting: retention }]
+  return whats.length === 0 ? [] : [notChecked(queue, whats.join(', and '), unreadReason, retention)]
 }

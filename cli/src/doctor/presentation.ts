@@ -12,7 +12,7 @@ export interface Presentation {
 const CHECK_STATE = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
 
 /** What to do about something that could not be checked. */
-export function fixOfUnchecked({ kind }: Presentation, reason: string): string {
+export function fixOfUnchecked({ kind }: Presentation, reason = ''): string {
   if (kind === 'plan') return CHECK_STATE
   if (kind === 'deployed') return 'If access was denied, allow the call. Otherwise check the setting yourself.'
   const check = reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'
@@ -20,7 +20,7 @@ export function fixOfUnchecked({ kind }: Presentation, reason: string): string {
 }
 
 /** Writes a setting and its new value in the syntax of the input: `VisibilityTimeout: 361`. */
-export function assignmentLine({ row, value }: Assignment, { syntax }: Presentation): string {
+export function assignmentLine([row, value]: Assignment, { syntax }: Presentation): string {
   if (syntax === 'cdk' && row.cdk !== undefined) return row.cdk.replace('%', String(value))
   if (syntax === 'terraform') {
     const [name, , inner] = row.terraform ?? [row.name]

@@ -13,8 +13,8 @@ const TEXT_OPERATORS = new Map<unknown, Operator>([
 ])
 
 /**
- * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda. Each makes a test from
- * its operand. Undefined if AWS rejects the operand, or if nothing would match.
+ * The operators that the AWS page `invocation-eventfiltering` lists for event filters of Lambda. Each makes
+ * a test from its operand. Undefined if AWS rejects the operand, or if nothing would match.
  */
 const OPERATORS = new Map<unknown, Operator>([
   ...TEXT_OPERATORS,
@@ -36,8 +36,9 @@ const OF_EVENTBRIDGE = ['wildcard', 'cidr']
 export type FilterPattern = Record<string, unknown>
 
 /**
- * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern with sorted keys, and without
- * spaces between its parts. `error` says why Lambda rejects the filter, or why the filter matches nothing.
+ * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern with sorted keys,
+ * and without spaces between its parts. `error` says why Lambda rejects the filter, or why the filter
+ * matches nothing.
  */
 export type Pattern =
   | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
@@ -47,14 +48,16 @@ class PatternError extends Error {}
 class UnknownOperatorError extends Error {}
 
 /**
- * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not lists, and empty
- * lists. It can filter SQS messages only by their body: see the AWS page `with-sqs-filtering`. Returns a reason if it is
- * not known whether Lambda accepts the pattern.
+ * Reads the pattern of a filter on an SQS mapping. Like EventBridge, Lambda rejects values that are not
+ * lists, and empty lists. It can filter SQS messages only by their body: see the AWS page
+ * `with-sqs-filtering`. Returns a reason if it is not known whether Lambda accepts the pattern.
  */
 export function readPattern(value: unknown): Pattern | { reason: string } {
   try {
     const pattern = parse(value)
-    return { forms: compile(pattern).forms, json: JSON.stringify(pattern, sortKeys) }
+    const forms = bodiesIn(pattern).map((body) => (Array.isArray(body) ? 'text' : 'json'))
+    fieldsTest(pattern, '')
+    return { forms, json: JSON.stringify(pattern, sortKeys) }
   } catch (error) {
     if (error instanceof UnknownOperatorError) return { reason: error.message }
     if (error instanceof PatternError) return { error: error.message }
@@ -77,16 +80,16 @@ function parse(text: unknown): unknown {
 }
 
 /**
- * Tests whether a message matches at least one filter, by its body. Undefined without filters: Lambda then delivers all
- * messages. `readPattern()` has checked the filters.
+ * Tests whether a message matches at least one filter, by its body. Undefined without filters: Lambda then
+ * delivers all messages. `readPattern()` has checked the filters.
  */
 export function matcherOf(filters: readonly FilterPattern[]): Test<string> | undefined {
   if (filters.length === 0) return undefined
-  const tests = filters.map((filter) => compile(filter).matches)
-  return (body) => {
-    const value = parseJson(body)
-    const message = typeof value === 'object' && value !== null ? value : body
-    return tests.some((matches) => matches(message))
+  const tests = filters.map((filter) => fieldsTest(filter, ''))
+  return (text) => {
+    const value = parseJson(text)
+    const body = typeof value === 'object' && value !== null ? value : text
+    return tests.some((test) => test({ body }))
   }
 }
 
@@ -103,46 +106,39 @@ export function isAlternatives(key: string, value: unknown): value is unknown[] 
   return key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)
 }
 
-interface Compiled {
-  forms: readonly ('json' | 'text')[]
-  /** Takes the text of a body, or its JSON. A pattern for text matches no JSON, and a pattern for JSON no text. */
-  matches: Test
-}
-
-function compile(pattern: unknown): Compiled {
-  const parts = fieldsOf(pattern, 'it').map(([key, value]): Compiled => {
-    if (isAlternatives(key, value)) {
-      const alternatives = value.map(compile)
-      const forms = alternatives.flatMap((one) => one.forms)
-      return { forms, matches: (body) => alternatives.some((one) => one.matches(body)) }
-    }
-    if (key !== 'body')
+/** What a pattern has for the body, also in alternatives. */
+function bodiesIn(pattern: unknown): unknown[] {
+  return fieldsOf(pattern, 'it').flatMap(([key, value]) => {
+    if (isAlternatives(key, value)) return value.flatMap(bodiesIn)
+    if (key !== 'body') {
       throw new PatternError(`it has the key "${key}", but Lambda filters SQS messages only by "body"`)
-    if (!Array.isArray(value)) {
-      const test = fieldsTest(value, 'body')
-      return { forms: ['json'], matches: (body) => typeof body !== 'string' && test(body) }
     }
-    const test = valuesTest(value, 'body')
-    if (value.every((item) => isObject(item) && item.exists === false)) {
+    const isList = Array.isArray(value) && value.length > 0
+    if (isList && value.every((item) => isObject(item) && item.exists === false)) {
       throw new PatternError('it matches only messages without a body, and every message has a body')
     }
-    return { forms: ['text'], matches: (body) => typeof body === 'string' && test(body) }
+    return [value]
   })
-  return { forms: parts.flatMap(({ forms }) => forms), matches: (body) => parts.every(({ matches }) => matches(body)) }
 }
 
 /** Whether all keys match. A list matches if one of its items matches all keys, as in AWS's event-ruler. */
 function fieldsTest(pattern: unknown, name: string): Test {
   const tests = fieldsOf(pattern, name).map(([key, value]): Test => {
-    const path = `${name}.${key}`
+    const path = name === '' ? key : `${name}.${key}`
     if (isAlternatives(key, value)) {
-      const alternatives = value.map((one) => fieldsTest(one, path))
+      const alternatives = value.map((one) => fieldsTest(one, name && path))
       return (object) => alternatives.some((test) => test(object))
     }
-    if (!Array.isArray(value) && !isObject(value))
+    const isList = Array.isArray(value)
+    if (!isList && !isObject(value) && name !== '') {
       throw new PatternError(`${path} is ${kindOf(value)}, but must be a list`)
-    const test = Array.isArray(value) ? valuesTest(value, path) : fieldsTest(value, path)
-    return (object) => test(isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined)
+    }
+    const test = isList ? valuesTest(value, path) : fieldsTest(value, path)
+    return (object) => {
+      const field = isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined
+      // A list for the body matches no JSON, and an object for it no text.
+      return (name !== '' || isList === (typeof field === 'string')) && test(field)
+    }
   })
   return function matches(object): boolean {
     if (Array.isArray(object) && object.length > 0) return object.some(matches)
@@ -177,7 +173,8 @@ function operatorTest(operation: Record<string, unknown>, path: string): Test {
   if (name === '' || more.length > 0)
     throw new PatternError(`${path} has an object that does not have exactly one operator`)
   // `anything-but` can have another operator.
-  const unlisted = [name, ...(isObject(operand) ? Object.keys(operand) : [])].find((one) => !OPERATORS.has(one))
+  const names = [name, ...(isObject(operand) ? Object.keys(operand) : [])]
+  const unlisted = names.find((one) => !OPERATORS.has(one))
   if (unlisted !== undefined && OF_EVENTBRIDGE.includes(unlisted)) {
     throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
   }
@@ -197,8 +194,8 @@ function comparing(operand: unknown, compare: (text: string, part: string) => bo
 }
 
 /**
- * The operand is a text, a number, a list of only texts or only numbers, or an object with one of the operators for text.
- * This is what event-ruler accepts.
+ * The operand is a text, a number, a list of only texts or only numbers, or an object with one of the
+ * operators for text. This is what event-ruler accepts.
  */
 function anythingBut(operand: unknown): Test | undefined {
   const [name, excluded] = onlyEntry(operand)

@@ -59,14 +59,18 @@ export const MAPPING_SETTINGS = {
     cdk: 'reportBatchItemFailures: true',
     isOptional: true, // if it is unknown, its rule reports a warning
   }),
-  batchSize: number('BatchSize', { default: 10, limits: [1], unset: 0, cdk: 'batchSize: %' }),
+  batchSize: number('BatchSize', { default: 10, limits: [1, 10_000], unset: 0, cdk: 'batchSize: %' }),
   window: number('MaximumBatchingWindowInSeconds', {
     default: 0,
     limits: [0, 300],
     unset: 0,
     cdk: 'maxBatchingWindow: Duration.seconds(%)',
   }),
-  maximumConcurrency: number('ScalingConfig.MaximumConcurrency', { unset: 0, cdk: 'maxConcurrency: %' }),
+  maximumConcurrency: number('ScalingConfig.MaximumConcurrency', {
+    limits: [2], // accounts can raise the maximum
+    unset: 0,
+    cdk: 'maxConcurrency: %',
+  }),
   // The developer guide and CloudFormation have a maximum of 2,000. Only API_ProvisionedPollerConfig has 10,000.
   minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', {
     limits: [2, 200],

@@ -2,18 +2,13 @@ import type { Call } from '../code-search/search.ts'
 import type { LambdaFunction } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
-import { LAMBDA_GUIDE, numberIn, type Problem, problem, type Rule } from './rule.ts'
-
-/** Whether the runtime is Node.js, or may be. */
-export function mayBeNode({ runtime }: LambdaFunction): boolean {
-  return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs')
-}
+import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
 /** Whether `require()` of an ES module fails in the function. */
-export function refusesRequire(lambdaFunction: LambdaFunction): boolean {
+function refusesRequire({ runtime, nodeOptions }: LambdaFunction): boolean {
   // Node separates the options by spaces.
-  const options = lambdaFunction.nodeOptions && valueIn(lambdaFunction.nodeOptions)?.split(' ')
-  return mayBeNode(lambdaFunction) && !options?.includes('--experimental-require-module')
+  const options = nodeOptions && valueIn(nodeOptions)?.split(' ')
+  return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs') && !options?.includes('--experimental-require-module')
 }
 
 /** What only asynchronous invocations use. */
@@ -28,22 +23,20 @@ const NEEDED: Readonly<Record<Call, string>> = {
 /** The memory in megabytes from which a first call of SQS ends in time. */
 const MEMORY_FOR_SQS = 512
 
-/** Whether an action in a policy, which can have wildcards, allows an action. */
+/** Whether a policy's action allows an action. All wildcards in use are at the end: sqs:Send*, sqs:*, *. */
 function allows(pattern: string, action: string): boolean {
   const [start = '', ...rest] = pattern.toLowerCase().split('*')
   const text = action.toLowerCase()
-  // All wildcards in use are at the end: sqs:Send*, sqs:*, *.
   return rest.length === 0 ? text === start : text.startsWith(start)
 }
 
-export const FUNCTION_RULES: readonly Rule[] = [
-  {
-    id: 'unused-failure-settings',
+export const FUNCTION_RULES = rulesOf({
+  'unused-failure-settings': {
     severity: 'warning',
-    why: 'Only asynchronous invocations use it. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
+    why: 'Only asynchronous invocations use this setting. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
-    check: ({ function: lambdaFunction }) => {
-      const owner = lambdaFunction.aliasOf ?? lambdaFunction
+    check: (mapping) => {
+      const owner = ownerOf(mapping.function)
       const set = ASYNCHRONOUS.filter((key) => owner[key].state === 'known')
       if (set.length === 0 || owner.facts?.isInvokedOtherwise() !== false) return []
       return set.map((key): Problem => {
@@ -53,29 +46,23 @@ export const FUNCTION_RULES: readonly Rule[] = [
       })
     },
   },
-  {
-    id: 'missing-permission',
+  'missing-permission': {
     severity: 'warning',
     why: 'SQS denies the call, so failed messages are neither delayed nor sent to the dead-letter queue by the function.',
     source: `${LAMBDA_GUIDE}/lambda-intro-execution-role.html`,
-    check: ({ function: lambdaFunction }, { evidenceOf }) => {
-      const owner = lambdaFunction.aliasOf ?? lambdaFunction
-      const { calls = [] } = evidenceOf(lambdaFunction)
+    check: (mapping, { evidenceOf }) => {
+      const owner = ownerOf(mapping.function)
+      const { calls = [] } = evidenceOf(mapping.function)
       const actions = calls.length > 0 ? owner.facts?.allowedActions() : undefined
-      const missing = actions && calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
-      return (missing ?? []).map((call): Problem => {
+      if (!actions) return undefined
+      const missing = calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
+      return missing.map((call) => {
         const what = `The function calls ${call}(), but no statement of its role allows ${NEEDED[call]}`
-        return {
-          resource: owner,
-          position: owner.position,
-          what,
-          fix: `Allow ${NEEDED[call]} in the role of the function.`,
-        }
+        return problem(owner, undefined, what, `Allow ${NEEDED[call]} in the role of the function.`)
       })
     },
   },
-  {
-    id: 'memory-for-sqs',
+  'memory-for-sqs': {
     severity: 'warning',
     why: 'CPU grows with the memory. With less of it, the first call of SQS can take longer than the time that a batch has left.',
     source: `${LAMBDA_GUIDE}/configuration-memory.html`,
@@ -85,12 +72,11 @@ export const FUNCTION_RULES: readonly Rule[] = [
       if (call === undefined || !(numberIn(memory) < MEMORY_FOR_SQS)) return undefined
       const standard = memory.state === 'known' && memory.isDefault ? ', the default' : ''
       const what = `The function calls ${call}(), but its memory is ${numberIn(memory)} MB${standard}`
-      const assignment = { row: FUNCTION_SETTINGS.memory, value: MEMORY_FOR_SQS }
-      return problem(lambdaFunction, memory, what, `Set MemorySize to ${MEMORY_FOR_SQS} or more.`, assignment)
+      const fix = `Set MemorySize to ${MEMORY_FOR_SQS} or more.`
+      return problem(lambdaFunction, memory, what, fix, [FUNCTION_SETTINGS.memory, MEMORY_FOR_SQS])
     },
   },
-  {
-    id: 'tenant-isolation',
+  'tenant-isolation': {
     severity: 'error',
     why: 'SQS messages have no tenant, so SQS cannot invoke the function. Of all event sources, only API Gateway can.',
     source: `${LAMBDA_GUIDE}/tenant-isolation.html`,
@@ -102,23 +88,22 @@ export const FUNCTION_RULES: readonly Rule[] = [
       return problem(lambdaFunction, lambdaFunction.tenantIsolation, what, fix)
     },
   },
-  {
-    id: 'commonjs-handler',
+  'commonjs-handler': {
     severity: 'error',
     why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
     source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
     check: ({ function: lambdaFunction }, { evidenceOf }) => {
-      const { nodeOptions, unreadReason, aliasOf, code = aliasOf?.code } = lambdaFunction
+      const { nodeOptions, unreadReason, code = lambdaFunction.aliasOf?.code } = lambdaFunction
       // A bundler includes this package in the file.
       if (!refusesRequire(lambdaFunction) || code?.isBuilt) return undefined
       const { requiresPackage: file } = evidenceOf(lambdaFunction)
       if (file === undefined) return undefined
       const what = `${file} loads this package with require()`
       const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'
-      const found = { resource: lambdaFunction, position: lambdaFunction.position, what, fix }
+      const found = problem(lambdaFunction, undefined, what, fix)
       const reason = unreadReason ?? (nodeOptions?.state === 'unknown' ? nodeOptions.reason : undefined)
       if (reason === undefined) return found
       return { ...found, what: `${what}, and NODE_OPTIONS is not known: ${reason}`, severity: 'warning' }
     },
   },
-]
+})

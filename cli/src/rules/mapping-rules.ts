@@ -2,51 +2,12 @@ import type { Evidence } from '../code-search/search.ts'
 import { DEFAULT_FILTERS } from '../filters/filters.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
-import { formatNumber, joinNames } from '../shared/format.ts'
-import { allowedConcurrency, concurrencyOf, INVOCATIONS_PER_POLLER, isOpen, isProvisioned } from './concurrency.ts'
-import {
-  type Context,
-  formatSeconds,
-  LAMBDA_GUIDE,
-  numberIn,
-  type Problem,
-  patternsOf,
-  problem,
-  type Rule,
-} from './rule.ts'
+import { MAPPING_SETTINGS } from '../model/settings.ts'
+import { formatNumber } from '../shared/format.ts'
+import { MAX_CONCURRENCY } from './concurrency-rules.ts'
+import { formatSeconds, isFifo, LAMBDA_API, LAMBDA_GUIDE, numberIn, type Problem, problem, rulesOf } from './rule.ts'
 
-const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
-const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
-
-const POLLERS = 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html'
-
-/** The default of MaximumPollers, from the page at `POLLERS`. */
-const DEFAULT_POLLERS = 200
-
-/** How many invocations a mapping without a maximum concurrency runs at most at once, from the page at `SCALING`. */
-const MAX_INVOCATIONS = 1250
-
-/**
- * If all filters match only JSON bodies, Lambda also deletes every message whose body is not JSON. If all match only
- * text, it also deletes every message whose body is JSON. This is from the AWS page `invocation-eventfiltering`.
- */
-const DROPPED: Readonly<Record<string, string>> = { json: 'is not JSON', text: 'is JSON' }
-
-type MappingKey = keyof typeof MAPPING_SETTINGS
-/** A problem whose fix sets its setting to a value. */
-function setTo(mapping: Mapping, key: MappingKey, value: number, what: string, fix: string): Problem {
-  return problem(mapping, mapping[key], what, fix, { row: MAPPING_SETTINGS[key], value })
-}
-
-function lower(mapping: Mapping, key: MappingKey, what: string, most: number): Problem {
-  return setTo(mapping, key, most, what, `Set ${MAPPING_SETTINGS[key].name} to at most ${formatNumber(most)}.`)
-}
-
-const THROTTLED =
-  'Lambda throttles invocations above the reserved concurrency, and retries a throttled batch until its visibility ' +
-  'timeout ends. Each such delivery counts as a receive, so valid messages can be dead-lettered.'
 
 /** What it means that ReportBatchItemFailures is off, which depends on whether the code reports failures. */
 function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string): Partial<Problem> {
@@ -56,7 +17,8 @@ function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string)
   const severity = isSingle ? 'info' : 'warning'
   if (missing !== undefined) {
     const what = `${off}, and it is not known whether the function reports failures: ${missing}`
-    return { what, why: 'If it does, Lambda ignores them, and deletes those messages.', severity }
+    const why = 'If the function reports failures, Lambda ignores them, and deletes those messages.'
+    return { what, why, severity }
   }
   const what = `${off}, and the code does not report failures. Searched: ${searched}`
   const why = isSingle
@@ -65,59 +27,8 @@ function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string)
   return { what, why, fix: `Let the code report the messages that failed. ${fix}`, severity }
 }
 
-function isFifo({ queue }: Mapping) {
-  return valueIn(queue.fifo) === true
-}
-
-/** The most invocations that a mapping without a limit makes at once. */
-function mostOf(mapping: Mapping): number {
-  return isProvisioned(mapping) ? DEFAULT_POLLERS * INVOCATIONS_PER_POLLER : MAX_INVOCATIONS
-}
-
-/** The reserved concurrency that is enough for the limits of all mappings. */
-function raiseReserved({ function: lambdaFunction }: Mapping, what: string, needed: number): Problem {
-  const owner = lambdaFunction.aliasOf ?? lambdaFunction
-  const fix = `Set ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
-  const assignment = { row: FUNCTION_SETTINGS.reservedConcurrency, value: needed }
-  return { ...problem(owner, owner.reservedConcurrency, what, fix, assignment), strictness: needed }
-}
-
-/** Lower limits protect what the reserved concurrency protects, so they come first. */
-function lowerLimits(mapping: Mapping, what: string, reserved: number, context: Context): Problem {
-  const { counted, needed } = concurrencyOf(context.ofFunction, reserved)
-  const raise = raiseReserved(mapping, what, needed)
-  const also = `or ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
-  const [only = mapping, ...more] = counted
-  if (more.length > 0) {
-    const names = joinNames(counted.map(({ id }) => id))
-    const fix = `Set the limits of ${names} to ${formatNumber(reserved)} together, ${also}`
-    return { ...raise, fix, assignment: undefined }
-  }
-  const key = isProvisioned(only) ? 'maximumPollers' : 'maximumConcurrency'
-  const row = MAPPING_SETTINGS[key]
-  const value = Math.floor(reserved / (isProvisioned(only) ? INVOCATIONS_PER_POLLER : 1))
-  if (value < 2) return raise
-  const fix = `Set ${row.name} of ${only.id} to at most ${formatNumber(value)}, ${also}`
-  return { ...raise, fix, assignment: { row, value } }
-}
-
-/** Limits a mapping, so that all mappings of the function fit into its reserved concurrency, which may have to be higher. */
-function limit(mapping: Mapping, reserved: number, { ofFunction }: Context): Problem {
-  const { needed, lowerBound, limitFor } = concurrencyOf(ofFunction, reserved)
-  const key = isProvisioned(mapping) ? 'maximumPollers' : 'maximumConcurrency'
-  const value = Math.floor(limitFor(mapping) / (isProvisioned(mapping) ? INVOCATIONS_PER_POLLER : 1))
-  const most = isProvisioned(mapping)
-    ? `uses the default of ${DEFAULT_POLLERS} pollers, which make up to ${formatNumber(mostOf(mapping))} invocations at once`
-    : 'has no maximum concurrency'
-  const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping ${most}`
-  const isEnough = needed === reserved || lowerBound > reserved // if it is below the sum of the limits, another rule raises it
-  const also = isEnough ? '' : `, and ReservedConcurrentExecutions to ${formatNumber(needed)} or more`
-  return setTo(mapping, key, value, what, `Set ${MAPPING_SETTINGS[key].name} to at most ${formatNumber(value)}${also}.`)
-}
-
-export const MAPPING_RULES: readonly Rule[] = [
-  {
-    id: 'report-batch-item-failures',
+export const MAPPING_RULES = rulesOf({
+  'report-batch-item-failures': {
     severity: 'error',
     why: 'Lambda ignores the failures that the function reports, and deletes those messages.',
     source: `${LAMBDA_GUIDE}/services-sqs-errorhandling.html`,
@@ -131,176 +42,57 @@ export const MAPPING_RULES: readonly Rule[] = [
       }
       if (valueIn(setting) !== false) return undefined
       const off = 'ReportBatchItemFailures is off'
-      const assignment = { row: MAPPING_SETTINGS.reportBatchItemFailures, value: ['ReportBatchItemFailures'] }
-      return {
-        ...problem(mapping, setting, off, fix, assignment),
-        ...offWith(mapping, evidenceOf(mapping.function), off, fix),
-      }
+      const found = problem(mapping, setting, off, fix, [
+        MAPPING_SETTINGS.reportBatchItemFailures,
+        ['ReportBatchItemFailures'],
+      ])
+      return { ...found, ...offWith(mapping, evidenceOf(mapping.function), off, fix) }
     },
   },
-  {
-    id: 'filter-pattern',
-    severity: 'error',
-    why: 'Lambda rejects such a filter, or deletes all messages that match no other filter of the mapping.',
-    source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
-    check: (mapping) =>
-      patternsOf(mapping).flatMap((pattern, index): Problem[] => {
-        const error = valueIn(pattern)?.error
-        if (error === undefined) return []
-        const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
-        return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${error}`, fix)]
-      }),
-  },
-  {
-    id: 'filter-quota',
-    severity: 'info',
-    why: 'The default quota is 5 filters. Without a higher one, Lambda rejects the mapping.',
-    source: `${LAMBDA_GUIDE}/invocation-eventfiltering.html`,
-    check: (mapping) => {
-      const { length } = patternsOf(mapping)
-      if (length <= DEFAULT_FILTERS) return undefined
-      const fix = 'Make sure that your account has a higher quota.'
-      return { resource: mapping, position: mapping.filters.position, what: `The mapping has ${length} filters`, fix }
-    },
-  },
-  {
-    id: 'stream-setting',
+  'stream-setting': {
     severity: 'error',
     why: 'Lambda rejects the mapping: only streams have this setting.',
-    source: MAPPING,
+    source: `${LAMBDA_API}/API_CreateEventSourceMapping.html`,
     check: (mapping) =>
-      (mapping.streamSettings ?? []).map(({ name, setting }): Problem => {
+      (mapping.streamSettings ?? []).map(({ name, setting }) => {
         return problem(mapping, setting, `The mapping of a queue sets ${name}`, `Remove ${name}.`)
       }),
   },
-  {
-    id: 'fifo-batch-size',
+  'fifo-batch-size': {
     severity: 'error',
     why: 'Lambda rejects the mapping: a batch from a FIFO queue has at most 10 records.',
     source: PARAMETERS,
     check: (mapping) => {
-      const size = numberIn(mapping.batchSize)
-      if (!isFifo(mapping) || !(size > 10)) return undefined
-      const what = `The batch size is ${formatNumber(size)}, but the queue is a FIFO queue`
-      return lower(mapping, 'batchSize', what, 10)
+      const { batchSize } = mapping
+      if (!isFifo(mapping) || !(numberIn(batchSize) > 10)) return undefined
+      const what = `The batch size is ${formatNumber(numberIn(batchSize))}, but the queue is a FIFO queue`
+      return problem(mapping, batchSize, what, 'Set BatchSize to at most 10.', [MAPPING_SETTINGS.batchSize, 10])
     },
   },
-  {
-    id: 'batch-size',
-    severity: 'error',
-    why: 'Lambda rejects the mapping: a batch has at most 10,000 records.',
-    source: PARAMETERS,
-    check: (mapping) => {
-      const size = numberIn(mapping.batchSize)
-      if (!(size > 10_000)) return undefined
-      const what = `The batch size is ${formatNumber(size)}`
-      return lower(mapping, 'batchSize', what, 10_000)
-    },
-  },
-  {
-    id: 'batch-needs-window',
+  'batch-needs-window': {
     severity: 'error',
     why: 'Lambda rejects a batch size above 10 without a batching window.',
     source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
     check: (mapping) => {
-      const size = numberIn(mapping.batchSize)
-      if (isFifo(mapping) || !(size > 10 && numberIn(mapping.window) < 1)) return undefined
+      const { batchSize, window } = mapping
+      if (isFifo(mapping) || !(numberIn(batchSize) > 10 && numberIn(window) < 1)) return undefined
       const fix = 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
-      const what = `The batch size is ${formatNumber(size)}, but there is no batching window`
-      return setTo(mapping, 'window', 1, what, fix)
+      const what = `The batch size is ${formatNumber(numberIn(batchSize))}, but there is no batching window`
+      return problem(mapping, window, what, fix, [MAPPING_SETTINGS.window, 1])
     },
   },
-  {
-    id: 'fifo-window',
+  'fifo-window': {
     severity: 'error',
     why: 'Lambda rejects the mapping: a FIFO queue cannot have a batching window.',
     source: PARAMETERS,
     check: (mapping) => {
-      if (!isFifo(mapping) || !(numberIn(mapping.window) > 0)) return undefined
-      const what = `The batching window is ${formatSeconds(mapping.window)}, but the queue is a FIFO queue`
-      return setTo(mapping, 'window', 0, what, 'Remove MaximumBatchingWindowInSeconds.')
+      const { window } = mapping
+      if (!isFifo(mapping) || !(numberIn(window) > 0)) return undefined
+      const what = `The batching window is ${formatSeconds(window)}, but the queue is a FIFO queue`
+      return problem(mapping, window, what, 'Remove MaximumBatchingWindowInSeconds.', [MAPPING_SETTINGS.window, 0])
     },
   },
-  {
-    id: 'concurrency-and-provisioned',
-    severity: 'error',
-    why: 'Lambda rejects the mapping: in provisioned mode, the number of pollers limits the concurrency.',
-    source: SCALING,
-    check: (mapping) => {
-      if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
-      const what = 'The mapping has both a maximum concurrency and provisioned mode'
-      return problem(mapping, mapping.maximumConcurrency, what, 'Remove ScalingConfig.')
-    },
-  },
-  {
-    id: 'poller-range',
-    severity: 'error',
-    why: 'Lambda rejects the mapping.',
-    source: POLLERS,
-    check: (mapping) => {
-      const [least, most] = [numberIn(mapping.minimumPollers), numberIn(mapping.maximumPollers)]
-      if (!(least > most)) return undefined
-      const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
-      return lower(mapping, 'minimumPollers', what, most)
-    },
-  },
-  {
-    id: 'concurrency-range',
-    severity: 'error',
-    why: 'Lambda rejects the mapping: the value must be 2 or more.',
-    source: SCALING,
-    check: (mapping) => {
-      const most = numberIn(mapping.maximumConcurrency)
-      const what = `The maximum concurrency is ${formatNumber(most)}`
-      if (most < 2) {
-        const fix = 'Set MaximumConcurrency to 2 or more, or remove it.'
-        return setTo(mapping, 'maximumConcurrency', allowedConcurrency(mapping), what, fix)
-      }
-      if (!(most > 1000)) return undefined
-      const why = 'The default quota is 1,000. Without a higher one, Lambda rejects the mapping.'
-      const found = lower(mapping, 'maximumConcurrency', what, 1000)
-      return {
-        ...found,
-        severity: 'info',
-        why,
-        fix: 'Make sure that your account has a higher quota.',
-        assignment: undefined,
-      }
-    },
-  },
-  {
-    id: 'concurrency-above-reserved',
-    severity: 'error',
-    why: THROTTLED,
-    source: SCALING,
-    check: (mapping, context) => {
-      const reserved = numberIn(mapping.function.reservedConcurrency)
-      const { counted, lowerBound } = concurrencyOf(context.ofFunction, reserved)
-      if (!(lowerBound > reserved && reserved > 0)) return undefined
-      const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
-      const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
-      const what = `The maximum concurrency${of}${pollers} is ${formatNumber(lowerBound)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      return lowerLimits(mapping, what, reserved, context)
-    },
-  },
-  {
-    id: 'reserved-concurrency',
-    severity: 'warning',
-    why: THROTTLED,
-    source: SCALING,
-    check: (mapping, context) => {
-      const reserved = numberIn(mapping.function.reservedConcurrency)
-      const most = context.ofFunction.length * mostOf(mapping)
-      const limited = isOpen(mapping) && reserved < most ? [limit(mapping, reserved, context)] : []
-      if (reserved !== 0) return limited
-      const { needed } = concurrencyOf(context.ofFunction, reserved)
-      const what = 'The reserved concurrency is 0, so the function never runs'
-      const why = 'The messages wait in the queue until they are dead-lettered or expire.'
-      return [{ ...raiseReserved(mapping, what, needed), severity: 'error', why }, ...limited]
-    },
-  },
-  {
-    id: 'disabled-mapping',
+  'disabled-mapping': {
     severity: 'info',
     why: 'Lambda does not receive the messages. They wait in the queue until they expire.',
     source: PARAMETERS,
@@ -309,24 +101,22 @@ export const MAPPING_RULES: readonly Rule[] = [
       return problem(mapping, mapping.runs, 'The mapping is disabled', 'Make sure that this is intended.')
     },
   },
-  {
-    id: 'filter-criteria',
+  quota: {
     severity: 'info',
-    why: 'The function does not receive these messages, and they do not go to the dead-letter queue.',
-    source: `${LAMBDA_GUIDE}/with-sqs-filtering.html`,
+    why: 'Without a higher quota, Lambda rejects the mapping.',
+    source: `${LAMBDA_GUIDE}/services-sqs-scaling.html`,
     check: (mapping) => {
-      const patterns = patternsOf(mapping)
-      if (patterns.every((pattern) => valueIn(pattern)?.error !== undefined)) return undefined
-      const forms = new Set(patterns.flatMap((pattern) => valueIn(pattern)?.forms))
-      const dropped = DROPPED[[...forms].join()]
-      const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
-      const also = dropped === undefined ? '' : `, and all messages whose body ${dropped}`
-      const what = `Lambda deletes messages that do not match ${count}${also}`
-      if (mapping.queue.isDeadLetterQueue) {
-        const lost = `${what}, and the queue is a dead-letter queue`
-        return { ...problem(mapping, mapping.filters, lost, 'Remove FilterCriteria.'), severity: 'warning' }
+      const { filters, maximumConcurrency } = mapping
+      const [count, most] = [valueIn(filters)?.length ?? 0, numberIn(maximumConcurrency)]
+      const fix = 'Make sure that your account has a higher quota.'
+      if (most > MAX_CONCURRENCY) {
+        const what = `The maximum concurrency is ${formatNumber(most)}, above the default quota of 1,000`
+        return problem(mapping, maximumConcurrency, what, fix)
       }
-      return problem(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
+      if (count <= DEFAULT_FILTERS) return undefined
+      const what = `The mapping has ${count} filters, above the default quota of ${DEFAULT_FILTERS}`
+      const source = `${LAMBDA_GUIDE}/invocation-eventfiltering.html`
+      return { ...problem(mapping, undefined, what, fix), position: filters.position, source }
     },
   },
-]
+})

@@ -8,10 +8,7 @@ import { formatNumber } from '../shared/format.ts'
 export type Severity = 'error' | 'warning' | 'info'
 
 /** A setting and its new value. */
-export interface Assignment {
-  row: Row
-  value: unknown
-}
+export type Assignment = readonly [row: Row, value: unknown]
 
 /** Something that is wrong, or that could not be checked. */
 export interface Problem {
@@ -21,20 +18,18 @@ export interface Problem {
   /** The position to show if the setting has none. */
   position?: Position | undefined
   what: string
-  fix: string
+  /** Missing for what was not checked: then it depends on the input. */
+  fix?: string | undefined
   /** What to set, to which value. The finding shows it as a line in the syntax of the input. */
-  assignment?: Assignment | undefined
+  set?: Assignment | undefined
   /** Replaces the severity of the rule. */
   severity?: Severity
   /** Replaces the `why` of the rule. */
   why?: string
-  /**
-   * If a rule reports several problems for one setting, the finding shows the one with the highest number. For example,
-   * a setting that must be at least x has the number x. A setting that must be at most x has the number -x.
-   */
+  /** Of several problems with one setting, the finding shows the one with the highest number. */
   strictness?: number
   /** Why `what` was not checked. Undefined if it was checked, and is wrong. */
-  reason?: string
+  reason?: string | undefined
   /** The page of AWS that documents it, if it is not the page of the rule. */
   source?: string
 }
@@ -47,6 +42,8 @@ export interface Context {
   ofQueue: readonly Mapping[]
   /** What a search of the code of a function finds. */
   evidenceOf: (lambdaFunction: LambdaFunction) => Evidence
+  /** Whether a mapping of which nothing could be checked is a warning. */
+  strict?: boolean | undefined
 }
 
 export interface Rule {
@@ -57,13 +54,21 @@ export interface Rule {
   why: string
   /** The page of AWS that documents it. */
   source: string
+  /** Whether the problems are the same for all mappings of a queue that run under the same condition. */
+  isOfQueue?: true
   check: (mapping: Mapping, context: Context) => Problem | Problem[] | undefined
 }
 
-export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
-export const SQS_GUIDE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide'
+/** The rules of a table, in which each has its id as its key. */
+export function rulesOf(table: Readonly<Record<string, Omit<Rule, 'id'>>>): readonly Rule[] {
+  return Object.entries(table).map(([id, rule]) => ({ id, ...rule }))
+}
 
-/** The number, or NaN if it is not known. Every comparison with NaN is false, so a rule reports nothing then. */
+export const LAMBDA_GUIDE = 'https://docs.aws.amazon.com/lambda/latest/dg'
+export const LAMBDA_API = 'https://docs.aws.amazon.com/lambda/latest/api'
+export const SQS = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest'
+
+/** The number, or NaN if it is not known. Comparisons with NaN are false, so a rule reports nothing then. */
 export function numberIn(setting: Setting<number> | undefined): number {
   return setting?.state === 'known' ? setting.value : Number.NaN
 }
@@ -71,6 +76,24 @@ export function numberIn(setting: Setting<number> | undefined): number {
 /** The patterns of the filters of a mapping. Empty if it has no filters, or if they are not known. */
 export function patternsOf({ filters }: Mapping): readonly Setting<Pattern>[] {
   return valueIn(filters) ?? []
+}
+
+export function isFifo({ queue }: Mapping): boolean {
+  return valueIn(queue.fifo) === true
+}
+
+/** The function of an alias or a version, which is its own otherwise. */
+export function ownerOf(lambdaFunction: LambdaFunction): LambdaFunction {
+  return lambdaFunction.aliasOf ?? lambdaFunction
+}
+
+/**
+ * The mappings that run under the same condition as this one, itself included. Empty if it is not known
+ * that this one runs. Different conditions whose values are not known may exclude each other.
+ */
+export function runningWith({ runs, condition }: Mapping, ofQueue: readonly Mapping[]): readonly Mapping[] {
+  if (valueIn(runs) !== true) return []
+  return ofQueue.filter((other) => valueIn(other.runs) === true && other.condition?.name === condition?.name)
 }
 
 /** `30 s`, with a note if it is the default. */
@@ -81,12 +104,12 @@ export function formatSeconds(setting: Setting<number>): string {
 
 export function problem(
   resource: Resource,
-  setting: Setting<unknown>,
+  setting: Setting<unknown> | undefined,
   what: string,
   fix: string,
-  assignment?: Assignment,
+  set?: Assignment,
 ): Problem {
-  return { resource, setting, position: resource.position, what, fix, assignment }
+  return { resource, setting, position: resource.position, what, fix, set }
 }
 
 /** The evidence in the code of a function. An alias has the code of its function. */

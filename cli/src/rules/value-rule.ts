@@ -8,11 +8,12 @@ import {
   type Row,
   type Table,
 } from '../model/settings.ts'
-import { numberIn, type Problem, patternsOf, problem, type Rule } from './rule.ts'
+import { isFifo, LAMBDA_API, numberIn, type Problem, patternsOf, problem, type Rule, SQS } from './rule.ts'
 
-const MAPPING = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateEventSourceMapping.html'
-const FUNCTION = 'https://docs.aws.amazon.com/lambda/latest/api/API_CreateFunction.html'
-const QUEUE = 'https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html'
+/** The pages of AWS that list the accepted values. */
+const MAPPING = `${LAMBDA_API}/API_CreateEventSourceMapping.html`
+const FUNCTION = `${LAMBDA_API}/API_CreateFunction.html`
+const QUEUE = `${SQS}/APIReference/API_SetQueueAttributes.html`
 
 const MAX_DELAY = QUEUE_SETTINGS.delay.limits?.[1] as number
 
@@ -21,45 +22,45 @@ interface NamedSetting {
   /** The name in templates. */
   name: string
   setting: Setting<unknown>
-  /** Missing for the pattern of a filter and for the redrive policy, which are in no table. */
-  row?: Row
-  /** The page of AWS that lists the accepted values. */
   source: string
+  /** Missing for settings that are in no table. */
+  row?: Row
 }
 
 /** Whether a rule needs the value of a setting. If so, an unknown value is listed as not checked. */
-export function isNeeded({ row, resource }: NamedSetting, { queue }: Mapping): boolean {
+export function isNeeded({ row, resource }: NamedSetting, mapping: Mapping): boolean {
+  const { queue } = mapping
   // A message from a FIFO queue gets the full retention period in the dead-letter queue.
-  if (row === QUEUE_SETTINGS.retention && resource !== queue) return valueIn(queue.fifo) !== true
+  if (row === QUEUE_SETTINGS.retention && resource !== queue) return !isFifo(mapping)
   // The delay matters only if messages expire as early.
   if (row === QUEUE_SETTINGS.delay) return numberIn(queue.retention) <= MAX_DELAY
   return !row?.isOptional
 }
 
-/** All settings of a mapping, its function and its queues, without those of resources that could not be read. */
+/** The settings of a table, without those of a resource that could not be read. */
+function namedIn(table: Table, resource: Resource | undefined, values: object | undefined, source: string) {
+  if (!resource || resource.unreadReason !== undefined) return []
+  return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
+    const setting = (values as Record<string, Setting<unknown>> | undefined)?.[key]
+    return setting ? [{ resource, source, name: row.name, setting, row }] : []
+  })
+}
+
+/** All settings of a mapping, its function and its queues, as far as these could be read. */
 export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
-  const { function: lambdaFunction, queue } = mapping
+  const { function: lambdaFunction, queue, sourceArn } = mapping
   const redrive = valueIn(queue.redrive)
-  const deadLetterQueue = redrive?.deadLetterQueue
+  const arn = sourceArn ? [{ resource: mapping, source: MAPPING, name: 'EventSourceArn', setting: sourceArn }] : []
   const policy = { resource: queue, source: QUEUE, name: 'RedrivePolicy', setting: queue.redrive }
-  function named(resource: Resource | undefined, source: string, table: Table, values: object = {}) {
-    if (!resource || resource.unreadReason !== undefined) return []
-    return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
-      const setting = (values as Record<string, Setting<unknown> | undefined>)[key]
-      return setting ? [{ resource, source, name: row.name, setting, row }] : []
-    })
-  }
   return [
-    ...named(mapping, MAPPING, MAPPING_SETTINGS, mapping),
-    ...(mapping.sourceArn
-      ? [{ resource: mapping, source: MAPPING, name: 'EventSourceArn', setting: mapping.sourceArn }]
-      : []),
+    ...namedIn(MAPPING_SETTINGS, mapping, mapping, MAPPING),
+    ...arn,
     ...patternsOf(mapping).map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting })),
-    ...named(lambdaFunction, FUNCTION, FUNCTION_SETTINGS, lambdaFunction),
-    ...named(queue, QUEUE, QUEUE_SETTINGS, queue),
+    ...namedIn(FUNCTION_SETTINGS, lambdaFunction, lambdaFunction, FUNCTION),
+    ...namedIn(QUEUE_SETTINGS, queue, queue, QUEUE),
     ...(queue.unreadReason === undefined ? [policy] : []),
-    ...named(queue, QUEUE, REDRIVE_SETTINGS, redrive),
-    ...named(deadLetterQueue, QUEUE, QUEUE_SETTINGS, deadLetterQueue),
+    ...namedIn(REDRIVE_SETTINGS, queue, redrive, QUEUE),
+    ...namedIn(QUEUE_SETTINGS, redrive?.deadLetterQueue, redrive?.deadLetterQueue, QUEUE),
   ]
 }
 
@@ -88,16 +89,14 @@ function redriveProblems(queue: Queue): Problem[] {
   const policy = valueIn(queue.redrive)
   if (!policy) return []
   const { arn, maxReceiveCount, deadLetterQueue } = policy
-  const has = [arn, maxReceiveCount].map(({ state }) => state !== 'absent')
-  if (has.includes(false)) {
+  if (arn.state === 'absent' || maxReceiveCount.state === 'absent') {
     const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
     const what = 'RedrivePolicy: it needs deadLetterTargetArn and maxReceiveCount'
     return [{ ...problem(queue, queue.redrive, what, fix), source: QUEUE }]
   }
   if (!isOfOtherType(queue, deadLetterQueue)) return []
-  const [kind, otherKind] = valueIn(queue.fifo)
-    ? ['a FIFO queue', 'a standard queue']
-    : ['a standard queue', 'a FIFO queue']
+  const kinds = ['a standard queue', 'a FIFO queue']
+  const [kind, otherKind] = valueIn(queue.fifo) ? kinds.reverse() : kinds
   const what = `deadLetterTargetArn: ${deadLetterQueue.id} is ${otherKind}, but ${queue.id} is ${kind}`
   return [{ ...problem(queue, arn, what, `Use ${kind} as the dead-letter queue.`), source: QUEUE }]
 }

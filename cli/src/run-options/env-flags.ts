@@ -1,22 +1,23 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
 import { UsageError } from '../shared/errors.ts'
+import { refuseIf } from '../shared/flags.ts'
 import { decode } from '../shared/text-file.ts'
 
 /** The flags for environment variables, and what a template says about them. */
 export interface EnvFlags {
   env?: string[]
   /**
-   * Not `--env-file`: Node itself reads a flag of this name, also behind the name of the script. It ends with exit code 9
-   * if there is no such file.
+   * Not `--env-file`: Node itself reads a flag of this name, also behind the name of the script. It ends
+   * with exit code 9 if there is no such file.
    */
   envFrom?: string
   templateEnv?: Record<string, string>
-  /** Variables that the function does not get, not even from the shell, because the template does not set them. */
+  /** Variables that the function does not get, not even from the shell: the template does not set them. */
   notInTemplate?: string[]
 }
 
-/** The environment variables of the function. `--env` overrides `--env-from`, which overrides the template. */
+/** The variables of the function. `--env` overrides `--env-from`, which overrides the template. */
 export function variablesOf({ env = [], envFrom, templateEnv, notInTemplate = [] }: EnvFlags): NodeJS.Dict<string> {
   // Node does not pass a variable without a value to a process.
   const unset = Object.fromEntries(notInTemplate.map((name) => [name, undefined]))
@@ -26,8 +27,8 @@ export function variablesOf({ env = [], envFrom, templateEnv, notInTemplate = []
 function readPairs(pairs: readonly string[]): Record<string, string> {
   const entries = pairs.map((pair) => {
     const at = pair.indexOf('=')
-    if (at < 1)
-      throw new UsageError(`--env ${at === -1 ? `${pair} has no =` : 'has no name before ='}: write --env NAME=VALUE`)
+    const what = at === -1 ? `${pair} has no =` : 'has no name before ='
+    refuseIf(at < 1, `--env ${what}: write --env NAME=VALUE`)
     return [pair.slice(0, at), pair.slice(at + 1)]
   })
   return Object.fromEntries(entries)

@@ -12,7 +12,7 @@ export function notLoaded(handler: string, options: FunctionOptions, error: Init
   return new UsageError(`${handler} could not be loaded: ${error.message}${hintFor(options, error)}`)
 }
 
-/** Node only removes the types from TypeScript. It does not compile an enum, and does not find ./x.ts for ./x.js. */
+/** Node only removes types from TypeScript. It compiles no enum, and does not find ./x.ts for ./x.js. */
 function hintFor({ file, runtimeClient, codeRoot }: FunctionOptions, { message }: InitError) {
   if (/require\(\) of ES Module/.test(message)) {
     return '. Lambda turns off require() of ES modules (--no-experimental-require-module): bundle the handler, or use import()'

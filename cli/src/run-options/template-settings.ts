@@ -4,6 +4,7 @@ import { examine } from '../doctor/examine.ts'
 import type { Mapping, Model } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
 import { UsageError } from '../shared/errors.ts'
+import { refuseIf } from '../shared/flags.ts'
 import { parseParameters, readTemplate } from '../template/read-template.ts'
 import { type EnvFlags, variablesOf } from './env-flags.ts'
 
@@ -18,18 +19,16 @@ export interface TemplateFlags extends EnvFlags {
 
 /** Refuses --parameter and --template-function without --template. */
 export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
-  if (template === undefined && (parameter ?? templateFunction)) {
-    throw new UsageError('--parameter and --template-function need --template')
-  }
+  const needsTemplate = (parameter ?? templateFunction) !== undefined
+  refuseIf(template === undefined && needsTemplate, '--parameter and --template-function need --template')
 }
 
 /** Finds the mapping that the run imitates. */
 function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
-  if (mappings.length === 0)
-    throw new UsageError(`${file} has no SQS event source mapping, so it has no settings for a run`)
-  const found = mappings.filter(
-    ({ id, function: { id: target, aliasOf } }) => wanted === undefined || [id, target, aliasOf?.id].includes(wanted),
-  )
+  refuseIf(mappings.length === 0, `${file} has no SQS event source mapping, so it has no settings for a run`)
+  const found = mappings.filter(({ id, function: { id: target, aliasOf } }) => {
+    return wanted === undefined || [id, target, aliasOf?.id].includes(wanted)
+  })
   const [first, ...more] = found
   if (first && more.length === 0) return first
   const what = first
@@ -99,15 +98,15 @@ export function useSetting(
     values[name] = setting.value
     usedSettings.push(`${title} ${setting.value}${unit}`)
   } else if (setting.state === 'unknown') {
-    notes.push(
-      `the setting ${title} in ${file} is not known (${setting.reason}), so the default of this command is used`,
-    )
+    const what = `the setting ${title} in ${file} is not known (${setting.reason})`
+    notes.push(`${what}, so the default of this command is used`)
   } else if (whenAbsent) notes.push(`${file} ${whenAbsent}`)
 }
 
 /**
- * Reads the settings of a function and its mapping from a template. `isWanted` says whether the run takes a setting from
- * the template. `runSets` names environment variables that the run sets itself. `handlerFile` is the code that runs.
+ * Reads the settings of a function and its mapping from a template. `isWanted` says whether the run takes a
+ * setting from the template. `runSets` names environment variables that the run sets itself. `handlerFile`
+ * is the code that runs.
  */
 export async function readSettings(
   file: string,
@@ -138,8 +137,9 @@ export async function readSettings(
   const { values, templateEnv, notes } = settings
   const rows: (SettingRow & { name: SettingName })[] = rowsOf(mapping)
   for (const row of rows) {
-    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template, too.
-    // With another batch size, this command's default is used, because batches above 10 need a window.
+    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the
+    // template, too. With another batch size, this command's default is used, because batches above 10 need
+    // a window.
     const isWindowOfCommand = row.name === 'window' && values.batchSize === undefined && 'isDefault' in row.setting
     if (isWanted(row.name) && !isWindowOfCommand) useSetting(settings, file, row)
   }
@@ -153,19 +153,13 @@ export async function readSettings(
 }
 
 /** Refuses a function that Lambda does not run with Node.js, or does not run at all. */
-function refuseOtherFunctions(file: string, { function: { id, runtime, reservedConcurrency } }: Mapping) {
+function refuseOtherFunctions(file: string, { function: { id, runtime, reservedConcurrency } }: Mapping): void {
   const name = valueIn(runtime) ?? 'nodejs'
-  if (!name.startsWith('nodejs')) {
-    throw new UsageError(
-      `the Runtime of ${id} in ${file} is ${name}, but a run needs a function for Node.js: choose another one with --template-function`,
-    )
-  }
-  if (valueIn(reservedConcurrency) === 0) {
-    throw new UsageError(
-      `ReservedConcurrentExecutions of ${id} in ${file} is 0, so Lambda does not invoke it, and all messages stay in the queue: ` +
-        'remove it, or set it to 1 or more',
-    )
-  }
+  const other = `the Runtime of ${id} in ${file} is ${name}, but a run needs a function for Node.js`
+  refuseIf(!name.startsWith('nodejs'), `${other}: choose another one with --template-function`)
+  const never = `ReservedConcurrentExecutions of ${id} in ${file} is 0, so Lambda does not invoke it`
+  const advice = 'and all messages stay in the queue: remove it, or set it to 1 or more'
+  refuseIf(valueIn(reservedConcurrency) === 0, `${never}, ${advice}`)
 }
 
 /** A mapping whose function has the code that runs, which may be another one than that of the template. */

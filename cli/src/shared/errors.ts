@@ -8,7 +8,7 @@ export class InitError extends Error {
   override name = 'InitError'
 }
 
-/** The type of a value with an article, for a sentence: a number, an object. `null` and `undefined` have none. */
+/** The type of a value with an article: a number, an object. `null` and `undefined` have none. */
 export function kindOf(value: unknown): string {
   if (value === null || value === undefined) return String(value)
   const type = Array.isArray(value) ? 'array' : typeof value

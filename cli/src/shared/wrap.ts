@@ -4,14 +4,14 @@ import { stripVTControlCharacters } from 'node:util'
 const MIN_WIDTH = 60
 const MAX_WIDTH = 120
 
-/** The width for text on a stream. Undefined if it is not a terminal: programs that read lines expect whole ones. */
+/** The width for text on a terminal. Undefined elsewhere: programs that read lines expect whole ones. */
 export function widthOf(stream: NodeJS.WriteStream): number | undefined {
   return stream.isTTY ? Math.max(MIN_WIDTH, Math.min(stream.columns, MAX_WIDTH)) : undefined
 }
 
 /**
- * Breaks the lines of a text between words. Lines that follow from a break get the indentation of their line and
- * `hanging` more. Words that are longer than a line stay whole, so that a terminal can open links.
+ * Breaks the lines of a text between words. Lines that follow from a break get the indentation of their
+ * line and `hanging` more. Words that are longer than a line stay whole, so that a terminal can open links.
  */
 export function wrapWords(text: string, width: number | undefined, hanging = 0): string {
   if (width === undefined) return text
@@ -29,7 +29,7 @@ function wrapLine(line: string, width: number, hanging: number): string {
   for (const word of words) {
     const last = lines.at(-1) ?? ''
     if (length(last) + 1 + length(word) <= width) lines[lines.length - 1] = `${last} ${word}`
-    else lines.push(indentation + ' '.repeat(hanging) + word)
+    else if (word !== '') lines.push(indentation + ' '.repeat(hanging) + word)
   }
-  return lines.join('\n')
+  return lines.map((one) => one.trimEnd()).join('\n')
 }

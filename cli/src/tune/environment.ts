@@ -1,9 +1,10 @@
-import { type Group, openCounter } from '../local/simulator/causes.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions, startEnvironment } from '../local/simulator/environment.ts'
+import { Counter, type Group } from '../local/simulator/causes.ts'
+import { type FunctionOptions, startEnvironment } from '../local/simulator/environment.ts'
 import { judge } from '../local/simulator/fate.ts'
-import type { InvocationMetrics } from '../local/simulator/metrics.ts'
-import { NOT_TAKEN, type Outcome } from '../local/simulator/runtime-api.ts'
+import type { LibraryReport } from '../local/simulator/library.ts'
+import type { Outcome } from '../local/simulator/runtime-api.ts'
 import { type Received, toEvent } from '../local/simulator/sqs-record.ts'
+import type { Usage } from '../local/simulator/usage.ts'
 import { oneLine, UsageError } from '../shared/errors.ts'
 import { refuseIf } from '../shared/flags.ts'
 import { formatFigure } from './format.ts'
@@ -26,7 +27,7 @@ export interface MeasuredBatch {
   /** Milliseconds. */
   readonly duration: number
   /** Missing if the process ended. */
-  readonly metrics: InvocationMetrics | undefined
+  readonly usage: Usage | undefined
   /** Why this concurrency cannot be used: how the process ended, or that the batch did not end in time. */
   readonly problem: string | undefined
 }
@@ -43,49 +44,34 @@ export type Start = (candidate: Candidate, signal: AbortSignal) => Promise<Measu
 
 /** Starts processes with this handler. The signal of each ends it. */
 export function startWith(handler: FunctionOptions, fifo: boolean): Start {
-  const { timeout = FUNCTION_DEFAULTS.timeout } = handler
   /** Later, an error before the library receives an event is one of the handler, such as of an earlier middleware. */
   let isLibraryKnown = false
-  return async (candidate, signal) => {
+  return async ({ concurrency, memory, collects }, signal) => {
     const ending = new AbortController()
-    let metrics = Promise.withResolvers<InvocationMetrics>()
     let death = 'the process ended between two batches'
+    function died(message: string) {
+      death = message
+    }
+    const env = { ...handler.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
     const environment = await startEnvironment(
-      {
-        ...handler,
-        memory: candidate.memory,
-        env: { ...handler.env, ...variablesFor(candidate, handler) },
-        freeze: false, // the metrics arrive after the response
-        observer: {
-          metrics: (taken) => metrics.resolve(taken),
-          died: (message) => {
-            death = message
-          },
-        },
-      },
+      // Batches follow one another, as in a busy function.
+      { ...handler, memory, limitMemory: false, env, collectsGarbage: collects, freeze: false, observer: { died } },
       AbortSignal.any([signal, ending.signal]),
     )
     async function process(batch: readonly Received[]): Promise<MeasuredBatch> {
-      metrics = Promise.withResolvers()
       const invoked = await environment.invoke(toEvent(batch))
-      const outcome: Outcome = invoked.type === NOT_TAKEN.type ? { type: 'crash', message: death } : invoked
-      // The metrics never arrive if the process has ended or blocks its event loop.
-      let problem = problemOf(outcome)
-      const timer = setTimeout(() => {
-        problem ??= `it blocked its event loop for ${timeout / 1000} seconds after its response`
-        ending.abort()
-      }, timeout)
-      const taken = await Promise.race([metrics.promise, environment.ended.then(() => undefined)])
-      clearTimeout(timer)
+      const outcome: Outcome = invoked ?? { type: 'crash', message: death }
+      const { usage, library, duration = 0 } = outcome
       const { unlisted, ...settled } = settle(batch, outcome, fifo)
-      if (taken && !signal.aborted) {
-        isLibraryKnown ||= taken.isLibraryUsed
+      let problem = problemOf(outcome)
+      if (usage && !signal.aborted) {
+        isLibraryKnown ||= library !== undefined
         const isForeign = outcome.type === 'response' || (outcome.type === 'error' && !isLibraryKnown)
-        if (isForeign && !taken.isLibraryUsed) refuseForeign(outcome)
-        checkLibraryUse(taken, candidate.concurrency, settled.succeeded + unlisted)
-        problem ??= earlyEndOf(batch.length, taken)
+        if (isForeign && !library) refuseForeign(outcome)
+        if (library) checkLibraryUse(usage, library, concurrency, settled.succeeded + unlisted)
+        problem ??= earlyEndOf(batch.length, library?.ended ?? 0)
       }
-      return { ...settled, duration: outcome.duration ?? 0, metrics: taken, problem }
+      return { ...settled, duration, usage, problem }
     }
     return {
       pid: environment.pid,
@@ -98,14 +84,6 @@ export function startWith(handler: FunctionOptions, fifo: boolean): Start {
   }
 }
 
-function variablesFor({ concurrency, collects }: Candidate, { env = {} }: FunctionOptions): Record<string, string> {
-  const { NODE_OPTIONS = process.env.NODE_OPTIONS ?? '' } = env
-  return {
-    BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency),
-    ...(collects ? { NODE_OPTIONS: `${NODE_OPTIONS} --expose-gc` } : {}),
-  }
-}
-
 function refuseForeign(outcome: Outcome): never {
   const how = outcome.type === 'response' ? 'responded' : `failed (${oneLine(outcome.message)})`
   throw new UsageError(
@@ -115,8 +93,9 @@ function refuseForeign(outcome: Outcome): never {
 }
 
 /** Refuses a handler that ignores or changes the variable, or whose records succeed without the library. */
-function checkLibraryUse(metrics: InvocationMetrics, concurrency: number, succeeded: number) {
-  const { concurrencyVariable = 'no value', peakInFlight } = metrics
+function checkLibraryUse(usage: Usage, library: LibraryReport, concurrency: number, succeeded: number) {
+  const { concurrencyVariable = 'no value' } = usage
+  const { peakInFlight, succeeded: ran } = library
   refuseIf(
     concurrencyVariable !== String(concurrency),
     `the handler changed BOUNDED_SQS_BATCH_CONCURRENCY: expected ${concurrency}, got ${oneLine(concurrencyVariable)}. ` +
@@ -129,8 +108,8 @@ function checkLibraryUse(metrics: InvocationMetrics, concurrency: number, succee
   )
   // For example, the handler calls Promise.allSettled(), or an earlier middleware removes records from the event.
   refuseIf(
-    succeeded > metrics.succeeded,
-    `expected eachRecord() or eachChunk() to run all ${succeeded} records that count as successful, got ${metrics.succeeded}. ` +
+    succeeded > ran,
+    `expected eachRecord() or eachChunk() to run all ${succeeded} records that count as successful, got ${ran}. ` +
       'Pass the function for one record to eachRecord(), and use no middleware that removes records from the event',
   )
 }
@@ -143,13 +122,13 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
   const circumstances = { reportBatchItemFailures: true, fifo, maxReceives: Number.POSITIVE_INFINITY }
   const { messages, error } = judge(batch, outcome, { ...circumstances, deleted: new Set() })
   const failed = messages.filter(({ fate }) => fate !== 'processed')
-  const causes = openCounter()
+  const causes = new Counter()
   for (const { cause = '' } of failed) causes.add(error ?? cause)
-  const { unlisted = {} } = outcome.recordErrors ?? {}
+  const isUnlisted = ({ messageId }: Received) => outcome.library?.records[messageId]?.isUnlisted
   return {
     succeeded: batch.length - failed.length,
     failed: failed.length,
-    unlisted: failed.filter(({ fate, message }) => fate === 'lost' && unlisted[message.messageId]).length,
+    unlisted: failed.filter(({ fate, message }) => fate === 'lost' && isUnlisted(message)).length,
     causes: causes.groups(),
   }
 }
@@ -160,7 +139,7 @@ function problemOf(outcome: Outcome): string | undefined {
 }
 
 /** What the library did not finish before it ended a batch, because of its time budget or of handlers that hang. */
-function earlyEndOf(records: number, { unfinished }: InvocationMetrics): string | undefined {
-  if (unfinished === 0) return undefined
-  return `the library ended a batch early: ${formatFigure(unfinished)} of ${formatFigure(records)} records had not started or finished in time`
+function earlyEndOf(records: number, ended: number): string | undefined {
+  if (ended === 0) return undefined
+  return `the library ended a batch early: ${formatFigure(ended)} of ${formatFigure(records)} records had not started or finished in time`
 }

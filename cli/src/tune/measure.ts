@@ -1,4 +1,4 @@
-import { openCounter } from '../local/simulator/causes.ts'
+import { Counter } from '../local/simulator/causes.ts'
 import type { Candidate, MeasuredBatch, MeasuredEnvironment, Start } from './environment.ts'
 import type { Workload } from './prices.ts'
 import type { Measurement } from './result.ts'
@@ -129,9 +129,9 @@ export function toMeasurement(concurrency: number, rounds: readonly Round[]): Me
   const batches = rounds.flatMap((round) => round.batches)
   const succeeded = sum(batches.map((batch) => batch.succeeded))
   const failed = sum(batches.map((batch) => batch.failed))
-  const cpu = sum(batches.map(({ metrics }) => metrics?.cpu ?? 0))
-  const memory = batches.flatMap(({ metrics }) => metrics?.peakMemory ?? [])
-  const causes = openCounter()
+  const cpu = sum(batches.map(({ usage }) => usage?.cpu ?? 0))
+  const memory = batches.flatMap(({ usage }) => usage?.peakMemory ?? [])
+  const causes = new Counter()
   for (const group of batches.flatMap((batch) => batch.causes)) causes.add(group, group.count)
   return {
     concurrency,

@@ -103,7 +103,7 @@ async function measureGrowth(
   while (inUse.length < GROWTH_ROUNDS && hasTime()) {
     const { batches } = await measure()
     const records = sum(batches.map(({ succeeded, failed }) => succeeded + failed)) / environments
-    const megabytes = batches.at(-1)?.metrics?.memoryInUse
+    const megabytes = batches.at(-1)?.usage?.memoryInUse
     if (megabytes === undefined) return 'not measured'
     inUse.push({ records, megabytes })
   }

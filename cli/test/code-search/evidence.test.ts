@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { buildSync } from 'esbuild'
 import { test } from 'tap'
 import { manifestAbove } from '../../src/code-search/commonjs.ts'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
@@ -144,11 +145,14 @@ test('what was searched, or why nothing was', (t) => {
   t.equal(searched({ ...NODE, places }), 'src/app.mjs and 1 other file')
   t.equal(searched({ ...NODE, handler: 'b.handler', places }), 'src/b.mjs')
   t.equal(searched({ handler: 'b.handler', places }), 'src/b.mjs')
-  t.equal(searched({ places }), 'src/app.mjs and 2 other files')
+  t.equal(searched({ places }), 'its handler is not known')
   t.equal(searched({ handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   const python = 'the runtime is python3.14, and only JavaScript and TypeScript are searched'
   t.equal(searched({ ...PYTHON, places }), python)
-  t.equal(searched({ ...NODE, places: [root] }), 'no source of the handler app.handler was found in this folder')
+  t.equal(
+    searched({ ...NODE, handler: 'x.handler', places: [root] }),
+    'no source of the handler x.handler was found in this folder',
+  )
   t.equal(searched({ ...NODE, handler: 'x.handler', entries: ['b.ts', 'b.mjs'], places }), 'src/b.mjs')
   t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   t.equal(searched({ ...NODE, places: [join(root, 'gone')] }), 'there is no code at gone')
@@ -182,6 +186,47 @@ test('the functions of this package that need permissions of their own', (t) => 
     t.strictSame(calls(`import '${NAME}'; ${text}`), [], text)
   }
   t.end()
+})
+
+for (const minify of [false, true]) {
+  test(`the functions of this package in a bundle, minified: ${minify}`, (t) => {
+    const contents = `import { SQSClient } from '@aws-sdk/client-sqs'
+      import { boundedSqsBatch, eachRecord } from 'middy-bounded-sqs-batch'
+      import { retryBackoff } from 'middy-bounded-sqs-batch/sqs'
+      const onFailure = retryBackoff({ client: new SQSClient({}) })
+      export const handler = [boundedSqsBatch({ onFailure }), eachRecord(() => {})]`
+    const stdin = { contents, resolveDir: import.meta.dirname }
+    const external = ['@aws-sdk/*']
+    const options = { stdin, minify, external, bundle: true, write: false, platform: 'node', format: 'esm' } as const
+    const root = filesIn(t, { 'app.mjs': buildSync(options).outputFiles[0]?.text ?? '' })
+    const { calls, reports } = codeSearch(root)({ ...NODE, places: [root] })
+    t.strictSame(calls, ['retryBackoff'], 'not those that the bundler has omitted')
+    t.equal(reports, 'batchItemFailures in app.mjs')
+    t.end()
+  })
+}
+
+test('of a local package, only what its entry imports is evidence', async (t) => {
+  const root = filesIn(t, {
+    'package.json': '{ "workspaces": ["libs/*"] }',
+    'libs/work/package.json': '{ "name": "work", "exports": { ".": { "import": "./dist/index.mjs" } } }',
+    'libs/work/src/index.mts': "export * from './log.mjs'",
+    'libs/work/src/log.mts': 'console.log(1)',
+    'libs/work/src/other.mts': `import '${NAME}/sqs'; deadLetter(); return { batchItemFailures: failed }`,
+    'src/app.mjs': "import 'work'",
+  })
+  const found = codeSearch(root)({ ...NODE, places: [join(root, 'src')] })
+  t.match(found, { searched: 'src/app.mjs and 2 other files', reports: undefined, calls: [], missing: undefined })
+})
+
+test('a local package whose entry is not there', async (t) => {
+  const files = { 'package.json': '{ "workspaces": ["libs/*"] }', 'libs/work/package.json': '{ "name": "work" }' }
+  const search = (app: string) => {
+    const root = filesIn(t, { ...files, 'src/app.mjs': app })
+    return codeSearch(root)({ ...NODE, places: [join(root, 'src')] })
+  }
+  t.match(search("import 'work'"), { reports: undefined, missing: 'there is no code at libs/work' })
+  t.match(search(`import 'work'\n${REPORTS}`), { reports: 'batchItemFailures in src/app.mjs' })
 })
 
 for (const [file, more, expected] of [

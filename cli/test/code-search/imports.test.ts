@@ -1,10 +1,13 @@
-import { symlinkSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { test } from 'tap'
-import { importsOf, noFolders, sourcesIn } from '../../src/code-search/imports.ts'
+import { importsOf, type ReadFolders } from '../../src/code-search/imports.ts'
 import { filesIn } from '../support/files.ts'
 
 type Files = Readonly<Record<string, string>>
+
+function noFolders(): ReadFolders {
+  return { aliases: new Map(), tsconfigs: new Map(), localPackages: new Map() }
+}
 
 const ALIASES = '{ "compilerOptions": { "paths": { "work": ["./lib/work.ts"] } } }'
 const SUFFIX = {
@@ -17,11 +20,13 @@ const PNPM = {
   'gone/lost/package.json': '{ "name": "lost" }',
   'gone/lost/a.js': '',
   'own/package.json': '{ "name": "own" }',
+  'own/index.js': '',
   'own/a.js': '',
   'libs/empty/a.js': '',
   'libs/other/package.json': '{ "name": "other" }',
   'libs/other/a.js': '',
   'libs/work/package.json': '{ "name": "work" }',
+  'libs/work/orders.ts': '',
   'libs/work/a.js': '',
 }
 
@@ -73,26 +78,31 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
   ],
   ['a tsconfig.json without paths', { 'tsconfig.json': '{ "compilerOptions": {} }' }, "import 'work'", []],
   ['a tsconfig.json that is broken', { 'tsconfig.json': '{' }, "import 'work'", []],
-  ['a package of a pnpm workspace', PNPM, "import 'work/orders'\nimport 'own'", ['libs/work/a.js', 'own/a.js']],
+  [
+    'a package of a pnpm workspace',
+    PNPM,
+    "import 'work/orders'\nimport 'own'",
+    ['libs/work/orders.ts', 'own/index.js'],
+  ],
   ['a package outside of a pnpm workspace', PNPM, "import 'lost'", []],
   ...['work', '*', 'gone/*'].map((pattern): [string, Files, string, string[]] => {
     const files = {
       'package.json': `{ "workspaces": { "packages": ["${pattern}"] } }`,
       'work/package.json': '{ "name": "@shop/work" }',
-      'work/a.js': '',
+      'work/src/x.js': '',
     }
     return [
       `a package of the workspace ${pattern}`,
       files,
       "import '@shop/work/x'",
-      pattern === 'gone/*' ? [] : ['work/a.js'],
+      pattern === 'gone/*' ? [] : ['work/src/x.js'],
     ]
   }),
   [
     'a package that package.json names with file:',
-    { 'src/package.json': '{ "dependencies": { "work": "file:../lib" } }', 'lib/a.js': '' },
+    { 'src/package.json': '{ "dependencies": { "work": "file:../lib" } }', 'lib/index.js': '' },
     "const { work } = require('work')",
-    ['lib/a.js'],
+    ['lib/index.js'],
   ],
   [
     'a package in a Git repository',
@@ -101,6 +111,28 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
     [],
   ],
 ]
+for (const [title, manifest, name, found] of [
+  ['conditions of exports', '{ "exports": { "types": "./a.d.ts", "import": "./dist/a.js" } }', 'work', 'src/a.ts'],
+  ['exports that are a text', '{ "exports": "./dist/a.js", "main": "gone.js" }', 'work', 'src/a.ts'],
+  [
+    'alternatives in exports',
+    '{ "exports": { ".": ["./gone.js", { "types": "./a.d.mts", "default": "./a.js" }] } }',
+    'work',
+    'src/a.ts',
+  ],
+  ['a path of exports', '{ "exports": { ".": "./index.js", "./x": "./a.ts" } }', 'work/x', 'src/a.ts'],
+  ['main', '{ "main": "src/a" }', 'work', 'src/a.ts'],
+  ['no entry', '{}', 'work', ''],
+  ['another path', '{}', 'work/gone', ''],
+] as const) {
+  test(`the entry of a local package: ${title}`, async (t) => {
+    const named = `{ "name": "work", ${manifest.slice(1)}`.replace(', }', ' }')
+    const files = { 'package.json': '{ "workspaces": ["work"] }', 'work/package.json': named }
+    const root = filesIn(t, { ...files, 'work/src/a.ts': '', 'work/a.d.ts': '' })
+    t.strictSame(importsOf(join(root, 'app.ts'), `import '${name}'`, noFolders()), [join(root, 'work', found)])
+  })
+}
+
 for (const [title, files, text, found] of IMPORTS) {
   test(`the local files that a file imports: ${title}`, async (t) => {
     const root = filesIn(t, files)
@@ -117,43 +149,10 @@ test('files beside the packages of a workspace are no packages', async (t) => {
     'package.json': '{ "workspaces": ["README.md", "packages/*"] }',
     'README.md': '',
     'packages/README.md': '',
-    'packages/work/package.json': '{ "name": "work" }',
+    'packages/work/package.json': '{ "name": "work", "main": "a.js" }',
     'packages/work/a.js': '',
   })
   t.strictSame(importsOf(join(root, 'app.ts'), "import 'node:fs'\nimport 'work'", noFolders()), [
     join(root, 'packages/work/a.js'),
   ])
-})
-
-test('a link to a source file that does not exist is no source file', async (t) => {
-  const root = filesIn(t, { 'a.ts': '' })
-  symlinkSync(join(root, 'a.ts'), join(root, 'b.ts'))
-  symlinkSync(join(root, 'gone.ts'), join(root, 'c.ts'))
-  t.strictSame(
-    sourcesIn(root).map((path) => relative(root, path)),
-    ['a.ts', 'b.ts'],
-  )
-})
-
-test('the source files in a folder', async (t) => {
-  const sources = ['a.mts', 'b.js', 'tests-of-orders/c.cjs', 'd.jsx']
-  const others = [
-    'README.md',
-    'a.ts.txt',
-    'a.py',
-    'a.d.ts',
-    'a.d.mts',
-    '.git/a.ts',
-    'test/a.ts',
-    'a.spec.ts',
-    'node_modules/a/a.js',
-  ]
-  const root = filesIn(t, Object.fromEntries([...sources, ...others].map((path) => [path, ''])))
-  t.strictSame(
-    sourcesIn(root)
-      .map((path) => relative(root, path))
-      .sort(),
-    sources.sort(),
-  )
-  t.equal(sourcesIn(root, 2).length, 2)
 })

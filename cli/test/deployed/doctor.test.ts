@@ -193,9 +193,9 @@ test('settings of function, mapping and queues are read from the responses, and 
   const { code, findings, ids } = await run(t, {}, env)
   t.equal(code, 1)
   t.strictSame(ids, [
-    'batch-size orders/orders',
     'concurrency-above-reserved orders',
     'visibility-below-timeout orders',
+    'invalid-value orders/orders',
     'concurrency-and-provisioned orders/returns',
     'report-batch-item-failures orders/orders',
     'reserved-concurrency orders/orders',

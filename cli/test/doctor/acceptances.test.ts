@@ -12,15 +12,6 @@ const RUNTIME = { Runtime: 'provided.al2023' }
 const OFF = { mapping: { FunctionResponseTypes: undefined }, function: { InlineCode: 'batchItemFailures' } }
 const RULE = 'report-batch-item-failures'
 
-const POLICY = '{"deadLetterTargetArn":"arn:aws:sqs:eu-west-1:123456789012:dead","maxReceiveCount":5}'
-const MAPPING = { batch_size: 10, enabled: true, function_response_types: ['ReportBatchItemFailures'] }
-
-/** A resource in a state of Terraform. */
-function shown(type: string, name: string, index: string | undefined, values: object) {
-  const address = `${type}.${name}${index === undefined ? '' : `["${index}"]`}`
-  return { address, mode: 'managed', type, name, ...(index === undefined ? {} : { index }), values }
-}
-
 interface Printed {
   rule: string
   resource: string
@@ -82,31 +73,6 @@ for (const [title, template, resource] of [
   })
 }
 
-test('a finding about two instances of Terraform is accepted only if it is accepted for both', async (t) => {
-  const instances = ['a', 'b'].flatMap((key, index) => {
-    const arn = `arn:aws:sqs:eu-west-1:123456789012:${key}`
-    const queue = { name: key, arn, visibility_timeout_seconds: 60, redrive_policy: POLICY, fifo_queue: false }
-    return [
-      shown('aws_sqs_queue', 'queue', key, { ...queue, message_retention_seconds: 345_600, delay_seconds: 0 }),
-      shown('aws_lambda_function', `work_${key}`, undefined, { function_name: key, timeout: index === 0 ? 90 : 50 }),
-      shown('aws_lambda_event_source_mapping', key, undefined, {
-        ...MAPPING,
-        event_source_arn: arn,
-        function_name: key,
-      }),
-    ]
-  })
-  const state = { format_version: '1.0', values: { root_module: { resources: instances } } }
-  const rule = 'visibility-below-timeout'
-  const both = ['a', 'b'].map((key) => `${rule}@aws_sqs_queue.queue["${key}"]=agreed`)
-  const one = await run(t, state, { accept: both.slice(0, 1) })
-  t.match(one.findings, [`${rule} aws_sqs_queue.queue["a"]`])
-  t.match(one.messages[0], 'It applies to aws_sqs_queue.queue["a"], aws_sqs_queue.queue["b"].')
-  t.strictSame(one.accepted, [])
-  const all = await run(t, state, { accept: both })
-  t.strictSame(all.accepted, [`${rule} aws_sqs_queue.queue["a"] agreed`])
-})
-
 for (const [title, resource] of [
   ['the logical id of the queue', 'Queue'],
   ['the construct path of the queue', 'Shop/Queue'],
@@ -153,18 +119,6 @@ for (const [title, accept, message, fix] of [
     { [`${RULE}s`]: 'agreed' },
     `There is no rule ${RULE}s to accept for Handler`,
     'Correct the name.',
-  ],
-  [
-    'of a rule that does not exist, and is not misspelled',
-    { 'no-such-rule': 'agreed' },
-    'There is no rule no-such-rule to accept for Handler',
-    'Correct the name.',
-  ],
-  [
-    'of a setting that could not be checked, of which there is none',
-    { 'not-checked': 'agreed' },
-    'There is no finding not-checked of Handler to accept',
-    'Remove the acceptance, or correct its resource.',
   ],
 ] as const) {
   test(`an acceptance ${title} is a warning, and accepts nothing`, async (t) => {
@@ -214,16 +168,6 @@ test('a finding that applies to several resources needs an acceptance for each',
   t.strictSame(await found('Globals'), [])
 })
 
-test('an address of Terraform with = in its key', async (t) => {
-  const state = terraformState(OFF)
-  for (const resource of state.values.root_module.resources) {
-    if (resource.type === 'aws_lambda_event_source_mapping') resource.address += '["a=b"]'
-  }
-  const result = await run(t, state, { accept: [`${RULE}@aws_lambda_event_source_mapping.orders["a=b"]=a = b`] })
-  t.strictSame([result.code, result.findings], [0, []])
-  t.strictSame(result.accepted, [`${RULE} aws_lambda_event_source_mapping.orders["a=b"] a = b`])
-})
-
 for (const [text, acceptance] of [
   ['a-rule@Queue=agreed', { rule: 'a-rule', resource: 'Queue', reason: 'agreed' }],
   ['  a-rule@ Queue = agreed = yes ', { rule: 'a-rule', resource: 'Queue', reason: 'agreed = yes' }],
@@ -265,13 +209,6 @@ test('a file has an acceptance on each line, and comments; the flags come first'
     { rule: 'c', resource: 'Q', reason: 'z', place: { file: two, line: 1 } },
   ])
   t.strictSame(readAcceptances(), [])
-  t.end()
-})
-
-test('a line of a file that is not an acceptance is refused', (t) => {
-  const file = join(filesIn(t, { one: 'a@Q=x\na # b\n' }), 'one')
-  const message = '--accept-file a # b: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed'
-  t.throws(() => readAcceptances([], [file]), { name: 'UsageError', message })
   t.end()
 })
 

@@ -1,11 +1,12 @@
 // How the problems of several mappings and rules become findings, for mappings that are written as a model.
 import { test } from 'tap'
-import { check as checkInput, detect as detectIn, NOT_CHECKED } from '../../src/doctor/check.ts'
+import { detect as detectIn } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { unreadQueue } from '../../src/model/model.ts'
-import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { check as checkInput } from '../support/doctor.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
-import { cloudFormation, findingsIn, ids } from '../support/templates.ts'
+import { ids } from '../support/templates.ts'
 
 const AT = { line: 5, column: 3 }
 const BELOW = { line: 6, column: 3 }
@@ -18,44 +19,23 @@ function detect(model: Model) {
   return detectIn({ kind: 'template', model })
 }
 
-const TOO_BIG = 10_001
-const WHY = 'Lambda rejects the mapping: a batch has at most 10,000 records.'
+/** MinimumPollers above MaximumPollers. */
+function wrong(position?: Setting<number>['position']) {
+  return { minimumPollers: known(20, position), maximumPollers: known(10) }
+}
 
 function modelOf(mappings: readonly Mapping[], more: Partial<Model> = {}): Model {
   return { mappings, unreadResources: [], ...more }
 }
 
 test('one setting breaks two rules: one finding, with the problem of the first rule only', (t) => {
-  const queue = queueOf({ fifo: known(true) })
-  const mapping = mappingOf({
-    batchSize: known(TOO_BIG, AT),
-    queue: { ...queue, redrive: absent, isDeadLetterQueue: true },
-  })
+  const queue = queueOf({ visibilityTimeout: known(1, AT), redrive: absent, isDeadLetterQueue: true })
+  const mapping = mappingOf({ queue, function: functionOf({ timeout: known(30) }) })
   const [{ finding, scopes } = {}, ...more] = detect(modelOf([mapping]))
   t.strictSame(more, [])
-  t.equal(finding?.rule, 'fifo-batch-size')
-  const scope = ['Orders', 'Orders', 'Handler', 'Queue']
+  t.equal(finding?.rule, 'visibility-below-timeout')
+  const scope = ['Queue', 'Orders', 'Handler', 'Queue']
   t.strictSame(scopes, [scope, scope], 'both problems must be accepted')
-  t.end()
-})
-
-test('an acceptance of what is wrong does not need what was not checked at the same place', (t) => {
-  const open = { ...unknown('x'), id: 'added by a macro' }
-  const [{ finding, scopes } = {}, ...more] = detect(
-    modelOf([
-      mappingOf({ reportBatchItemFailures: open, queue: queueOf({ redrive: absent, isDeadLetterQueue: true }) }),
-      mappingOf({
-        id: 'Others',
-        batchSize: open,
-        function: functionOf({ id: 'Other' }),
-        queue: queueOf({ id: 'Second', redrive: absent, isDeadLetterQueue: true }),
-      }),
-    ]),
-  )
-  t.strictSame(more, [])
-  t.equal(finding?.rule, 'report-batch-item-failures')
-  t.notMatch(finding?.message, 'It applies to')
-  t.strictSame(scopes, [['Orders', 'Orders', 'Handler', 'Queue']])
   t.end()
 })
 
@@ -69,13 +49,13 @@ test('the findings are sorted by severity, then by mapping and rule', (t) => {
     queue: queueOf({ id: 'Others', retention: unknown('x') }),
     function: functionOf({ code: { inline: 'batchItemFailures' } }),
     reportBatchItemFailures: known(false),
-    batchSize: known(TOO_BIG),
+    ...wrong(),
   })
-  const third = mappingOf({ id: 'Third', batchSize: known(TOO_BIG), queue: queueOf({ id: 'Thirds' }) })
+  const third = mappingOf({ id: 'Third', ...wrong(), queue: queueOf({ id: 'Thirds' }) })
   t.strictSame(ids(check(modelOf([one, other, third]))), [
     'report-batch-item-failures Other',
-    'batch-size Other',
-    'batch-size Third',
+    'poller-range Other',
+    'poller-range Third',
     'max-receive-count Queue',
     'not-checked Others',
   ])
@@ -117,14 +97,13 @@ test('what is not known for two reasons is two findings', (t) => {
   t.end()
 })
 
-test('a macro makes several settings unknown: the warning also names those that are not checked', (t) => {
+test('a macro makes several settings unknown: a warning, and what was not checked', (t) => {
   const mapping = mappingOf({ reportBatchItemFailures: unknown('x', AT), batchSize: unknown('x', AT) })
   const window = unknown('y', AT)
-  const [finding, ...more] = check(modelOf([{ ...mapping, window, queue: queueOf({ id: 'Q' }) }, mapping]))
+  const [first, second, ...more] = check(modelOf([{ ...mapping, window, queue: queueOf({ id: 'Q' }) }, mapping]))
   t.strictSame(more, [])
-  t.equal(finding?.rule, 'report-batch-item-failures')
-  t.match(finding?.message, /^It is not known whether ReportBatchItemFailures is on: x\. /)
-  t.match(finding?.message, /messages\. Also not checked: BatchSize, MaximumBatchingWindowInSeconds\.$/)
+  t.match(first, { rule: 'report-batch-item-failures', message: /^It is not known whether / })
+  t.equal(second?.message, 'Not checked: BatchSize, MaximumBatchingWindowInSeconds. Reason: x.')
   t.end()
 })
 
@@ -142,62 +121,26 @@ test('the file and the line: of the setting, of the resource, of another stack, 
     const [finding] = check(modelOf([mapping]), file)
     return [finding?.file, finding?.line]
   }
-  const size = (position?: Setting<number>['position']) =>
-    mappingOf({ position: BELOW, batchSize: known(TOO_BIG, position) })
+  const size = (position?: Setting<number>['position']) => mappingOf({ position: BELOW, ...wrong(position) })
   t.strictSame(place(size(AT), 'a.yaml'), ['a.yaml', 5])
   t.strictSame(place(size(), 'a.yaml'), ['a.yaml', 6])
   t.strictSame(place(size({ ...AT, file: 'b.yaml' }), 'a.yaml'), ['b.yaml', 5])
-  t.strictSame(place(mappingOf({ batchSize: known(TOO_BIG) }), 'a.yaml'), ['a.yaml', 1])
+  t.strictSame(place(mappingOf({ ...wrong() }), 'a.yaml'), ['a.yaml', 1])
   t.strictSame(place(size(AT)), [undefined, undefined])
   t.end()
 })
 
 test('a finding without a file has no file and no line', (t) => {
-  const [finding] = check(modelOf([mappingOf({ batchSize: known(TOO_BIG) })]))
+  const [finding] = check(modelOf([mappingOf({ ...wrong() })]))
   t.strictSame(finding, {
-    rule: 'batch-size',
+    rule: 'poller-range',
     severity: 'error',
     resource: 'Orders',
-    message: `The batch size is 10,001. ${WHY}`,
-    fix: 'Set BatchSize to at most 10,000.',
-    set: 'BatchSize: 10000',
-    source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-parameters.html',
+    message: 'MinimumPollers (20) is above MaximumPollers (10). Lambda rejects the mapping.',
+    fix: 'Set MinimumPollers to at most 10.',
+    set: 'ProvisionedPollerConfig: { MinimumPollers: 10 }',
+    source: 'https://docs.aws.amazon.com/lambda/latest/api/API_ProvisionedPollerConfig.html',
   })
-  t.end()
-})
-
-test('a queue that SAM makes: the fix is to declare it, and no value is suggested', (t) => {
-  const queue = queueOf({ isMadeBySam: true, visibilityTimeout: known(1) })
-  const [finding] = check(modelOf([mappingOf({ queue, function: functionOf({ timeout: known(30) }) })]))
-  t.equal(finding?.rule, 'visibility-below-timeout')
-  t.equal(
-    finding?.fix,
-    'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.',
-  )
-  t.notOk('set' in (finding ?? {}))
-  t.end()
-})
-
-test('the resources for which a finding can be accepted, in each input', (t) => {
-  const aliasOf = functionOf({ id: 'F' })
-  const mapping = mappingOf({
-    function: functionOf({ id: 'F:live', aliasOf }),
-    batchSize: { ...known(TOO_BIG), section: 'Globals' },
-  })
-  const scopes = (more: Partial<Model> = {}, of = mapping) => detect(modelOf([of], more)).map((one) => one.scopes)
-  const own = ['Orders', 'Globals', 'Orders', 'F:live', 'F', 'Queue']
-  t.strictSame(scopes(), [[own]])
-  const constructOf = (id: string) => (id === 'Globals' ? undefined : `Shop/${id}`)
-  t.strictSame(scopes({ constructOf }), [
-    [[...own, 'Shop/Orders', 'Shop/Orders', 'Shop/F:live', 'Shop/F', 'Shop/Queue']],
-  ])
-  t.strictSame(scopes(undefined, mappingOf({ batchSize: known(TOO_BIG) })), [
-    [['Orders', 'Orders', 'Handler', 'Queue']],
-  ])
-  t.strictSame(
-    detect(modelOf([], { unreadResources: [{ id: 'A', unreadReason: 'x' }] })).map((one) => one.scopes),
-    [[['A']]],
-  )
   t.end()
 })
 
@@ -231,43 +174,9 @@ test('a queue that was not read is the same queue for two mappings if its ARN is
 
 test('a mapping of another function that reads the queue is compared, but not checked', (t) => {
   const queue = queueOf()
-  const other = mappingOf({ id: 'Other', function: functionOf({ id: 'G' }), queue, batchSize: known(TOO_BIG) })
+  const other = mappingOf({ id: 'Other', function: functionOf({ id: 'G' }), queue, ...wrong() })
   const found = (otherReaders: Mapping[]) => ids(check(modelOf([mappingOf({ queue })], { otherReaders })))
   t.strictSame(found([other]), ['shared-queue Queue'])
   t.strictSame(found([{ ...other, queue: queueOf({ id: 'Others' }) }]), [])
   t.end()
-})
-
-test('a value that AWS rejects is not listed as not checked', (t) => {
-  const batchSize = invalid('it is wrong', 'Correct it.', AT)
-  t.strictSame(
-    check(modelOf([mappingOf({ batchSize })])).map(({ message }) => message),
-    ['BatchSize: it is wrong. AWS rejects this value. Checks that depend on it were skipped.'],
-  )
-  t.end()
-})
-
-test('what could not be checked: what it is, and a page of AWS', (t) => {
-  t.strictSame(NOT_CHECKED, {
-    id: 'not-checked',
-    severity: 'info',
-    why: '',
-    source: 'https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html',
-  })
-  t.end()
-})
-
-test('nested stacks that are not read are one finding', async (t) => {
-  const stack = { Type: 'AWS::CloudFormation::Stack', Properties: {} }
-  const findings = await findingsIn(t, cloudFormation({ resources: { One: stack, Two: stack } }))
-  t.strictSame(
-    findings.map(({ rule, resource, message }) => [rule, resource, message]),
-    [
-      [
-        'not-checked',
-        'One',
-        'Not checked: this item. Reason: its resources are in a separate template. It applies to One, Two.',
-      ],
-    ],
-  )
 })

@@ -1,9 +1,8 @@
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { test } from 'tap'
-import { CODE_INPUTS } from '../support/code-inputs.ts'
 import { filesIn } from '../support/files.ts'
-import { type Change, findingsInFile, ids } from '../support/templates.ts'
+import { type Change, findingsInFile, ids, sam } from '../support/templates.ts'
 import { findingsInPlan, terraformState } from '../support/terraform.ts'
 
 const LOADS = "const { boundedSqsBatch } = require('middy-bounded-sqs-batch')"
@@ -55,19 +54,9 @@ function inTerraform(t: Test, files: Files, { function: changed = {} }: Change) 
 
 for (const [title, code, extension, change, expected] of CASES) {
   test(`${title}: ${expected.map((id) => id.split(' ')[0]).join(', ') || 'no finding'}`, async (t) => {
-    for (const [input, template, file] of CODE_INPUTS) {
-      t.strictSame(await found(t, template(change), { [`${file}.${extension}`]: code }), expected, input)
-    }
+    const template = sam({ ...change, function: { Handler: 'index.handler', CodeUri: 'src/', ...change.function } })
+    t.strictSame(await found(t, template, { [`src/index.${extension}`]: code }), expected, 'SAM')
     const addresses = expected.map((id) => id.replace('Handler', 'aws_lambda_function.handler'))
     t.strictSame(inTerraform(t, { [`src/index.${extension}`]: code }, change), addresses, 'Terraform')
   })
 }
-
-test('a file .js in a folder with "type": "module" is an ES module', async (t) => {
-  const root = filesIn(t, {
-    'src/index.js': LOADS,
-    'src/package.json': '{ "type": "module" }',
-    'template.json': JSON.stringify(CODE_INPUTS[0]?.[1]({})),
-  })
-  t.strictSame(ids(findingsInFile(join(root, 'template.json'))), [])
-})

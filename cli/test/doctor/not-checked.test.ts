@@ -1,9 +1,9 @@
 // What is listed as not checked, for mappings that are written as a model, without a template.
 import { test } from 'tap'
-import { check } from '../../src/doctor/check.ts'
 import type { Mapping, Model } from '../../src/model/model.ts'
 import { otherVersion, unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { absent, invalid, known, unknown } from '../../src/model/setting.ts'
+import { check } from '../support/doctor.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
 /** The findings of this rule: the resource, the message without its first words, and the fix. */
@@ -204,17 +204,5 @@ test('a value that AWS rejects is an error, and not listed', (t) => {
     findings.map(({ rule, message }) => [rule, message]),
     [['invalid-value', 'BatchSize: it is wrong. AWS rejects this value. Checks that depend on it were skipped.']],
   )
-  t.end()
-})
-
-test('resources that could not be read: all of it or a part, with the fix of the resource', (t) => {
-  const unreadResources = [
-    { id: 'A', unreadReason: 'x' },
-    { id: 'B', what: 'whether it reads SQS', unreadReason: 'x', fix: 'Apply the plan.' },
-  ]
-  t.strictSame(listed([], { unreadResources }), [
-    ['A', 'this item. Reason: x.', 'Check the deployed function with --function NAME.'],
-    ['B', 'whether it reads SQS. Reason: x.', 'Apply the plan.'],
-  ])
   t.end()
 })

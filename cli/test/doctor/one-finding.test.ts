@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { Finding } from '../../src/doctor/check.ts'
-import { cloudFormation, DAY, findingsIn, getAtt, ids, sam } from '../support/templates.ts'
+import { cloudFormation, findingsIn, getAtt, ids } from '../support/templates.ts'
 
 /** The parts of a finding that identify its setting. */
 function short({ rule, resource, line }: Finding) {
@@ -77,17 +77,6 @@ for (const [settings, found] of [
   })
 }
 
-for (const [settings, found] of [
-  ['TenancyConfig: { TenantIsolationMode: PER_TENANT }', 'tenant-isolation Globals:4'],
-] as const) {
-  test(`Globals have ${settings}: one finding, which names the functions`, async (t) => {
-    const template = globals(`{ Runtime: provided.al2023, ${settings} }`, 2)
-    const [finding, ...more] = await findingsIn(t, template)
-    t.strictSame([finding && short(finding), more], [found, []])
-    t.match(finding?.message, /\. It applies to Handler0, Handler1\.$/)
-  })
-}
-
 test('a capacity provider in Globals: a timeout of 5,400 s is valid', async (t) => {
   const settings = '{ Runtime: provided.al2023, Timeout: 5400, CapacityProviderConfig: { Arn: !ImportValue x } }'
   t.strictSame(ids(await findingsIn(t, globals(settings, 1))), ['visibility-below-timeout Queue0'])
@@ -115,23 +104,6 @@ ${['One', 'Two'].map((id) => `  Of${id}: ${JSON.stringify({ ...Resources.Orders,
   t.match(shared, { rule: 'shared-queue', resource: 'Queue' })
   t.strictSame([finding && short(finding), more], ['tenant-isolation One:4', []])
   t.match(finding?.message, /\. It applies to One, Two\.$/)
-})
-
-test('settings that are unknown for one reason are one finding, which names them all', async (t) => {
-  const { Resources } = sam()
-  const loop = { 'Fn::ForEach::Each': ['Name', ['VisibilityTimeout'], { ['$' + '{Name}']: 900 }] }
-  const Queue = { ...Resources.Queue, Properties: { RedrivePolicy: Resources.Queue.Properties.RedrivePolicy, ...loop } }
-  const findings = await findingsIn(t, { Resources: { ...Resources, Queue } })
-  t.strictSame(
-    findings.map(({ rule, resource, message }) => [rule, resource, message]),
-    [
-      [
-        'not-checked',
-        'Queue',
-        'Not checked: FifoQueue, VisibilityTimeout, MessageRetentionPeriod. Reason: Fn::ForEach::Each may add it.',
-      ],
-    ],
-  )
 })
 
 /** A queue with two functions. The second function has these settings. */
@@ -200,14 +172,6 @@ test('two functions of one queue: if the timeout of one is unknown, the other is
   const findings = await findingsIn(t, { Resources: { ...Resources, Handler } })
   t.strictSame(ids(findings), ['visibility-below-timeout Queue', 'shared-queue Queue', 'not-checked Handler'])
   t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
-})
-
-test('a retention of one day is printed as "1 day"', async (t) => {
-  const change = { queue: { MessageRetentionPeriod: 2 * DAY }, dead: { MessageRetentionPeriod: DAY } }
-  t.match(
-    (await findingsIn(t, sam(change)))[0]?.message,
-    'keeps messages for 1 day, less than its source queue (2 days).',
-  )
 })
 
 test('the fix for several functions or queues suffices for all of them', async (t) => {

@@ -2,10 +2,10 @@ import { test } from 'tap'
 import { assignmentLine, fixOfUnchecked } from '../../src/doctor/presentation.ts'
 import { MAPPING_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../../src/model/settings.ts'
 
-const REPORT = { row: MAPPING_SETTINGS.reportBatchItemFailures, value: ['ReportBatchItemFailures'] }
-const LIMIT = { row: MAPPING_SETTINGS.maximumConcurrency, value: 5 }
-const VISIBLE = { row: QUEUE_SETTINGS.visibilityTimeout, value: 361 }
-const RECEIVES = { row: REDRIVE_SETTINGS.maxReceiveCount, value: 5 }
+const REPORT = [MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures']] as const
+const LIMIT = [MAPPING_SETTINGS.maximumConcurrency, 5] as const
+const VISIBLE = [QUEUE_SETTINGS.visibilityTimeout, 361] as const
+const RECEIVES = [REDRIVE_SETTINGS.maxReceiveCount, 5] as const
 
 for (const [syntax, lines] of [
   [

@@ -52,7 +52,7 @@ for (const [title, template, file] of CODE_INPUTS) {
     const manifest = '{ "dependencies": { "middy-bounded-sqs-batch": "1.0.0" } }'
     t.match(await findingIn(t, template({ mapping: OFF }), { 'package.json': manifest }), {
       severity: 'warning',
-      message: /, but .*package\.json names middy-bounded-sqs-batch\. If it does, Lambda ignores/,
+      message: /, but .*package\.json names middy-bounded-sqs-batch\. If the function reports failures, Lambda ignores/,
     })
   })
 }

@@ -1,24 +1,7 @@
 import { test } from 'tap'
 import { detect } from '../../src/doctor/check.ts'
-import { concurrency, fifo, filters } from '../support/rule-cases.ts'
+import { concurrency, filters } from '../support/rule-cases.ts'
 import { cloudFormation, findingsIn, getAtt, ids, read, sam } from '../support/templates.ts'
-import { findingsInPlan, terraformState } from '../support/terraform.ts'
-
-test('findings are sorted by severity', async (t) => {
-  const change = {
-    mapping: { FunctionResponseTypes: undefined },
-    function: { InlineCode: 'batchItemFailures' },
-    queue: { RedrivePolicy: undefined, FifoQueue: true },
-  }
-  const findings = await findingsIn(t, sam(fifo(change)))
-  t.strictSame(
-    findings.map(({ severity, rule }) => [severity, rule]),
-    [
-      ['error', 'report-batch-item-failures'],
-      ['warning', 'no-redrive-policy'],
-    ],
-  )
-})
 
 test('several mappings of one function: their maximum concurrencies are added up, and reported once', async (t) => {
   const template = cloudFormation({
@@ -61,6 +44,12 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame((await said(1999, provisioned))[0], ['Orders', 'Set MaximumPollers to at most 99.', pollers])
   const morePollers = 'Set MaximumPollers to at most 3, and ReservedConcurrentExecutions to 60 or more.'
   t.strictSame(await fixes(59, provisioned), [morePollers, morePollers], 'each mapping needs at least its minimum')
+})
+
+test('a reserved concurrency of 0, and a maximum concurrency that is not known: the fix is 2 or more', async (t) => {
+  const mapping = { ScalingConfig: { 'Fn::ImportValue': 'x' } }
+  const [finding] = await findingsIn(t, cloudFormation({ mapping, function: { ReservedConcurrentExecutions: 0 } }))
+  t.equal(finding?.fix, 'Set ReservedConcurrentExecutions to 2 or more.')
 })
 
 test('if the limits of other mappings exceed the reserved concurrency, only the finding about them raises it', async (t) => {
@@ -118,29 +107,6 @@ function twoMappings(
 }
 
 const OPEN = 'the parameter Stage has no default (set it with --parameter Stage=…)'
-for (const [title, template, reason] of [
-  ['one may be disabled', twoMappings({}, { Enabled: { Ref: 'Stage' } }), OPEN],
-  ['one may not exist', twoMappings({}, { Condition: 'Prod' }), `the condition Prod of Second: ${OPEN}`],
-  [
-    'only one exists at a time',
-    twoMappings({ Condition: 'Prod' }, { Condition: 'Other' }),
-    `the condition Prod of Orders: ${OPEN}`,
-  ],
-] as const) {
-  test(`two mappings, together above the reserved concurrency, of which ${title}: not checked`, async (t) => {
-    const [finding, ...more] = await findingsIn(t, template)
-    t.strictSame(more, [])
-    t.match(finding, { rule: 'not-checked', severity: 'info', resource: 'Handler' })
-    const what = 'whether the reserved concurrency of 9 is enough for all mappings, which may use 10'
-    t.equal(finding?.message, `Not checked: ${what}. Reason: ${reason}.`)
-  })
-}
-
-test('a mapping that is disabled does not count for the reserved concurrency', async (t) => {
-  const found = async (settings: Record<string, unknown>) => ids(await findingsIn(t, twoMappings(settings, {})))
-  for (const Enabled of [false, 'false']) t.strictSame(await found({ Enabled }), ['disabled-mapping Orders'])
-})
-
 test('mappings that may not exist, and mappings without a limit, do not change the sum of those that run', async (t) => {
   const found = async (second: Record<string, unknown>) =>
     ids(await findingsIn(t, twoMappings(concurrency(10), second)))
@@ -165,24 +131,6 @@ test('mappings with the condition of their function are added up', async (t) => 
   const template = twoMappings({ Condition }, { Condition }, { Condition })
   t.strictSame(ids(await findingsIn(t, template)), ['concurrency-above-reserved Handler'])
   t.strictSame(ids(await findingsIn(t, template, { Stage: 'prod' })), ['concurrency-above-reserved Handler'])
-})
-
-test('a dead-letter queue that a function reads does not need a redrive policy', async (t) => {
-  const { Resources } = cloudFormation({ dead: { VisibilityTimeout: 185 } })
-  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Dead') } }
-  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Orders } })), [])
-  const Queue = { ...Resources.Queue, Properties: {} }
-  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Queue, Orders } })), ['no-redrive-policy Dead'])
-})
-
-test('the visibility timeout of a queue with two functions gives one finding, the most severe one', async (t) => {
-  const { Resources } = cloudFormation({ queue: { VisibilityTimeout: 40 } })
-  const Slow = { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 60 } }
-  const Second = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Slow' } } }
-  t.strictSame(ids(await findingsIn(t, { Resources: { ...Resources, Slow, Second } })), [
-    'visibility-below-timeout Queue',
-    'shared-queue Queue',
-  ])
 })
 
 test('a finding has the values, the fix and the line', async (t) => {
@@ -227,16 +175,6 @@ test('a finding has the values, the fix and the line', async (t) => {
     second?.message,
     'The visibility timeout (100 s) is below 6 times the timeout of Handler (30 s) plus the batching window (2 s). ',
   )
-})
-
-test('two queues without a redrive policy are two findings', async (t) => {
-  const { Resources } = cloudFormation({ queue: { RedrivePolicy: undefined } })
-  const Second = {
-    ...Resources.Orders,
-    Properties: { ...Resources.Orders.Properties, EventSourceArn: getAtt('Other') },
-  }
-  const template = { Resources: { ...Resources, Other: Resources.Queue, Second } }
-  t.strictSame(ids(await findingsIn(t, template)), ['no-redrive-policy Queue', 'no-redrive-policy Other'])
 })
 
 /** Two mappings of a queue, the second one with a filter. Each has its own function. */
@@ -337,14 +275,6 @@ test('two mappings of a queue, one with filters, and one with filters that are n
   t.strictSame(ids(findings), ['shared-queue Queue', 'filter-criteria Orders', 'not-checked Second'])
 })
 
-test('Terraform: a redrive policy that names the queue itself is the only finding', async (t) => {
-  const RedrivePolicy = { deadLetterTargetArn: getAtt('Queue'), maxReceiveCount: 5 }
-  const findings = findingsInPlan(terraformState({ queue: { RedrivePolicy } }))
-  t.strictSame(ids(findings), ['no-redrive-policy aws_sqs_queue.queue'])
-  t.match(findings[0]?.message, /^The redrive policy names the queue itself as its dead-letter queue\. /)
-  t.equal(findings[0]?.fix, 'Set deadLetterTargetArn to the ARN of another queue.')
-})
-
 test('a disabled mapping does not read its queue, so its finding need not be accepted', async (t) => {
   const { Resources } = cloudFormation({ second: {} })
   const Third = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, Enabled: false } }
@@ -355,19 +285,6 @@ test('a disabled mapping does not read its queue, so its finding need not be acc
       .map(({ finding, scopes }) => [finding.rule, finding.message.split('. ')[0], scopes.map(([, id]) => id)]),
     [['shared-queue', '2 mappings read the queue: Orders, Second', ['Orders', 'Second']]],
   )
-})
-
-test('SAM makes the queue: the fix is to declare it', async (t) => {
-  const Topic = {
-    Type: 'SNS',
-    Properties: { Topic: 'arn:aws:sns:eu-west-1:123456789012:orders', SqsSubscription: true },
-  }
-  const Properties = { Runtime: 'provided.al2023', Timeout: 60, Events: { Topic } }
-  const template = { Resources: { Handler: { Type: 'AWS::Serverless::Function', Properties } } }
-  const finding = (await findingsIn(t, template)).find(({ rule }) => rule === 'visibility-below-timeout')
-  const fix =
-    'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
-  t.strictSame([finding?.fix, finding?.set], [fix, undefined])
 })
 
 test('two filters, of which one is not known: it is not known whether messages that are not JSON are deleted', async (t) => {

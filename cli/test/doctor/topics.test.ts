@@ -28,7 +28,7 @@ Resources:
 }
 
 const FIX =
-  'SAM cannot set it for SqsSubscription. Declare the queue, its subscription, and an event of Type: SQS instead.'
+  'SqsSubscription has no setting for it. Declare the queue, its subscription, and an event of Type: SQS instead.'
 function own(more = '') {
   return `SqsSubscription: { QueueArn: !GetAtt Queue.Arn, QueueUrl: !Ref Queue${more} }`
 }

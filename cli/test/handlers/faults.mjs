@@ -57,7 +57,7 @@ export async function leaks({ Records }) {
 /** A promise that nobody awaits rejects as soon as the Runtime API has accepted the response. */
 export async function rejectsLater() {
   subscribe('http.client.response.finish', ({ request }) => {
-    if (request.path.endsWith('/response')) Promise.reject(new Error('nobody waits for me'))
+    if (request.path.endsWith('/end')) Promise.reject(new Error('nobody waits for me'))
   })
   return failures([])
 }
@@ -67,7 +67,7 @@ export async function blocksLater({ Records }) {
   for (const record of Records) note(numberOf(record))
   if (numberOf(Records[0]) === 1) {
     subscribe('http.client.response.finish', ({ request }) => {
-      while (request.path.endsWith('/response'));
+      while (request.path.endsWith('/end'));
     })
   }
   return failures([])

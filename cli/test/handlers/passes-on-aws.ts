@@ -90,8 +90,3 @@ export async function deletesThenThrows({ Records }: SQSEvent): Promise<void> {
   }
   if (failed.length > 0) throw new Error(`${failed.length} records failed`)
 }
-
-/** Each record takes a while, one after another. */
-export const slow = middy()
-  .use(boundedSqsBatch({ logger: false, concurrency: 1 }))
-  .handler(eachRecord(() => new Promise<void>((resolve) => setTimeout(resolve, 20))))

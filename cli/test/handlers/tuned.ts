@@ -121,7 +121,7 @@ function afterResponse(call: () => void) {
     after: () =>
       subscribe('http.client.response.finish', (message) => {
         const { path } = (message as { request: ClientRequest }).request
-        if (path.endsWith('/response')) call()
+        if (path.endsWith('/end')) call()
       }),
   }
 }

@@ -4,7 +4,6 @@ import { handlerFile } from '../support/runs.ts'
 
 const good = {
   queue: { visibilityTimeout: 40, maxReceives: 3 },
-  function: { file: handlerFile('outcomes.mjs') },
   mapping: {},
   messages: [],
   idle: 0,
@@ -13,17 +12,14 @@ const good = {
 function fail() {
   throw new Error('from the callback')
 }
-const file = handlerFile('faults.mjs')
 const callbacks: [name: string, options: Partial<RunOptions>][] = [
-  ['function.onLog', { function: { file, onLog: fail } }],
   ['mapping.onFailure', { mapping: { onFailure: fail } }],
   ['onProgress', { onProgress: fail }],
   ['onStart', { onStart: fail }],
 ]
 for (const [name, options] of callbacks) {
   test(`an error in ${name} ends the run, which rejects with it`, async (t) => {
-    // The process dies after its response, and prints why.
-    const lambda = { file, exportName: 'rejectsLater', freeze: false, ...options.function }
+    const lambda = { file: handlerFile('faults.mjs'), exportName: 'throwsNull' }
     const messages = [{ body: '1' }]
     const ran = run({ onWarning: () => {}, ...good, ...options, messages, idle: undefined, function: lambda })
     await t.rejects(ran, { name: 'Error', message: 'from the callback' })

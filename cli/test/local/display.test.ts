@@ -46,12 +46,6 @@ test('on a narrow terminal, lines break only between counts', async (t) => {
   ])
 })
 
-test('records of a running batch that have a result are shown', async (t) => {
-  const { stream, text } = terminal(160)
-  showProgress(openDisplay(stream), { ...progress, inFlight: 5000, finished: 2500 }, stream)
-  t.match(text(), 'in flight 5,000 (2,500 done)')
-})
-
 test('texts break at words, and keep long words and their indentation', async (t) => {
   const { stream, text } = terminal(60)
   const display = openDisplay(stream)

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { groupErrors } from '../../../src/report/error-groups.ts'
-import { causeOfError, openCounter } from '../../src/local/simulator/causes.ts'
+import { Counter, causeOfError } from '../../src/local/simulator/causes.ts'
 
 const unreadable = {
   get name() {
@@ -74,7 +74,7 @@ for (const [title, error, text] of [
 /** The sizes of the groups in the log entry of the library, and here. Both list the largest first. */
 function sizesOf(errors: readonly unknown[]) {
   const logged = groupErrors(errors.map((error, index) => ({ id: String(index), error, receiveCount: 1 })))
-  const counter = openCounter()
+  const counter = new Counter()
   for (const error of errors) counter.add(causeOfError(error))
   const own = Object.values(counter.counts())
   const rest = logged.omittedRecords > 0 ? [logged.omittedRecords] : []
@@ -176,7 +176,7 @@ for (const [title, errors, sizes] of GROUPS) {
 }
 
 test('the entry of several texts has the first of them as an example, and the last entry counts the rest', async (t) => {
-  const counter = openCounter()
+  const counter = new Counter()
   for (let index = 0; index < 11; index++) counter.add(causeOfError(new Error(letters(index))), 2)
   for (let index = 0; index < 11; index++) counter.add(causeOfError({ name: letters(index) }))
   const counts = counter.counts()
@@ -186,7 +186,7 @@ test('the entry of several texts has the first of them as an example, and the la
 })
 
 test('texts are grouped as well: by numbers, but not by codes and statuses', async (t) => {
-  const counter = openCounter()
+  const counter = new Counter()
   const texts = [
     'Error: x 1 (code 23505)',
     'Error: x 2 (code 23505)',
@@ -204,7 +204,7 @@ test('texts are grouped as well: by numbers, but not by codes and statuses', asy
 })
 
 test('from the thousandth different text on, those of the same name are counted together', async (t) => {
-  const counter = openCounter()
+  const counter = new Counter()
   for (let index = 0; index < 5000; index++)
     counter.add(causeOfError(new Error(`x${letters(index % 676)}${letters(Math.floor(index / 676))}`)))
   t.strictSame(Object.values(counter.counts()), [5000])

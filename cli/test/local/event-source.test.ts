@@ -1,10 +1,11 @@
 import fc from 'fast-check'
 import { test } from 'tap'
-import { EventSource, type EventSourceOptions, runEventSource } from '../../src/local/simulator/event-source.ts'
+import { type EventSourceOptions, runEventSource } from '../../src/local/simulator/event-source.ts'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { MAPPING_DEFAULTS } from '../../src/local/simulator/run.ts'
 import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
 import type { Received } from '../../src/local/simulator/sqs-record.ts'
+import { libraryReport } from '../support/ledger.ts'
 import { received } from '../support/runs.ts'
 
 interface Call {
@@ -168,20 +169,6 @@ test('delays of the handler are kept in its batch, if the run keeps delays', asy
   }
 })
 
-test('whether the handler reads nothing is known from the events that were looked at', async (t) => {
-  async function readsNothing(...unread: Outcome['unread'][]) {
-    const { parts, mapping } = setUp(some(unread.length), () => ({ ...report([]), unread: unread.shift() }))
-    const source = new EventSource(parts, { ...mapping, batchSize: 1 })
-    await source.run()
-    return source.readsNothing
-  }
-  t.strictSame(await readsNothing('all', 'all'), true)
-  t.strictSame(await readsNothing('all', [], 'all'), false)
-  t.strictSame(await readsNothing('all', undefined), true)
-  t.strictSame(await readsNothing(undefined), false)
-  t.strictSame(await readsNothing([]), false)
-})
-
 test('a list of failures that Lambda does not read loses its messages, and a line says where it is', async (t) => {
   const payload = JSON.stringify({ batchItemsFailures: [{ itemIdentifier: 'm1' }] })
   const { failures, ledger, run } = setUp(some(2), () => ({ type: 'response', payload }))
@@ -208,7 +195,7 @@ test('an invocation that would time out on Lambda fails the run, and a line says
     },
   }
   await runEventSource({ ...parts, findings }, mapping)
-  t.strictSame(seen, [usage, false])
+  t.strictSame(seen, [{ ...report([]), usage }])
   t.strictSame(failures, ['it would time out'])
   t.equal(ledger.snapshot({ queue: 0, deadLetter: 0 }).wouldTimeOut, 1)
 })
@@ -263,8 +250,8 @@ for (const [fifo, cause] of [
   ],
 ] as const) {
   test(`the cause of a record without an error, ${fifo ? 'FIFO' : 'standard'} queue`, async (t) => {
-    const recordErrors = { errors: { m1: 'Error: not now' } }
-    const respond = () => ({ ...report(['m1', 'm2']), recordErrors })
+    const library = libraryReport({ errors: { m1: 'Error: not now' } })
+    const respond = () => ({ ...report(['m1', 'm2']), library })
     const { failures, ledger, run } = setUp(some(3), respond, { fifo })
     await run()
     t.strictSame(failures, [
@@ -276,8 +263,8 @@ for (const [fifo, cause] of [
 }
 
 test('the causes include the errors of records of an invocation that failed as a whole', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: a', m1: 'Error: b' } }
-  const { ledger, run } = setUp(some(2), () => ({ type: 'error', message: 'FullBatchFailureError', recordErrors }))
+  const library = libraryReport({ errors: { m0: 'Error: a', m1: 'Error: b' } })
+  const { ledger, run } = setUp(some(2), () => ({ type: 'error', message: 'FullBatchFailureError', library }))
   await run()
   t.match(ledger.snapshot({ queue: 2, deadLetter: 0 }), {
     failedInvocations: 1,
@@ -358,18 +345,21 @@ for (const [title, outcome, withoutError] of [
   ['the whole invocation failed', ERROR, 3],
   [
     'the whole invocation failed, and the library published errors of two records',
-    { ...ERROR, recordErrors: { errors: { m0: 'Error: x', m1: 'Error: y' } } },
+    { ...ERROR, library: libraryReport({ errors: { m0: 'Error: x', m1: 'Error: y' } }) },
     1,
   ],
   ['the handler reported the ids itself', report(['m0', 'm1', 'm2']), 0],
   [
     'the library reported them, and one of them has an error',
-    { ...report(['m0', 'm1', 'm2']), recordErrors: { errors: { m1: 'Error: x' }, reported: ['m0', 'm1', 'm2'] } },
+    {
+      ...report(['m0', 'm1', 'm2']),
+      library: libraryReport({ errors: { m1: 'Error: x' }, reported: ['m0', 'm1', 'm2'] }),
+    },
     2,
   ],
   [
     'the library reported one without an error, and the handler the others',
-    { ...report(['m0', 'm1', 'm2']), recordErrors: { errors: {}, reported: ['m1'] } },
+    { ...report(['m0', 'm1', 'm2']), library: libraryReport({ errors: {}, reported: ['m1'] }) },
     1,
   ],
 ] as const) {
@@ -395,8 +385,8 @@ test('messages that the handler has deleted are not deleted again', async (t) =>
 })
 
 test('with ReportBatchItemFailures off, a failed message is deleted, and a line says so', async (t) => {
-  const recordErrors = { errors: { m1: 'Error: x' } }
-  const { calls, failures, ledger, run } = setUp(some(2), () => ({ ...report(['m1']), recordErrors }))
+  const library = libraryReport({ errors: { m1: 'Error: x' } })
+  const { calls, failures, ledger, run } = setUp(some(2), () => ({ ...report(['m1']), library }))
   await run({ reportBatchItemFailures: false })
   t.strictSame(calls, [
     { call: 'invoke', ids: ['m0', 'm1'] },
@@ -407,16 +397,16 @@ test('with ReportBatchItemFailures off, a failed message is deleted, and a line 
 })
 
 test('a failed message that the response of the handler does not list is deleted, and a line says so', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: x' }, reported: ['m0'] }
-  const { failures, run } = setUp(some(2), () => ({ ...report([]), recordErrors }))
+  const library = libraryReport({ errors: { m0: 'Error: x' }, reported: ['m0'] })
+  const { failures, run } = setUp(some(2), () => ({ ...report([]), library }))
   await run()
   const why = 'the handler did not return the response of middy-bounded-sqs-batch'
   t.strictSame(failures, [`m0: failed, but deleted, because ${why}: Error: x`])
 })
 
 test('a failure that a failure handler removed from the report', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: x' } }
-  const { failures, ledger, run } = setUp(some(3), () => ({ ...report([]), recordErrors }))
+  const library = libraryReport({ errors: { m0: 'Error: x' } })
+  const { failures, ledger, run } = setUp(some(3), () => ({ ...report([]), library }))
   await run()
   t.strictSame(failures, ['m0: failed, but a failure handler removed it from the report: Error: x'])
   const snapshot = ledger.snapshot({ queue: 0, deadLetter: 0, sentDeadLetters: 0 })

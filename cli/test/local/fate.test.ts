@@ -7,6 +7,7 @@ import {
   judge,
 } from '../../src/local/simulator/fate.ts'
 import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
+import { libraryReport } from '../support/ledger.ts'
 import { received } from '../support/runs.ts'
 
 function circumstances(changes: Partial<Circumstances> = {}): Circumstances {
@@ -83,21 +84,21 @@ for (const [title, outcome, isOn, deletedByHandler, expected] of [
   ],
   [
     'the library reported one that the response does not list',
-    { ...report(['m2']), recordErrors: { errors: {}, reported: ['m1', 'm2'] } },
+    { ...report(['m2']), library: libraryReport({ errors: {}, reported: ['m1', 'm2'] }) },
     true,
     [],
     { processed: ['m0'], failed: ['m2'], deleted: ['m1'] },
   ],
   [
     'the library has no result for one, and another one was in no batch',
-    { ...report([]), recordErrors: { errors: {}, unfinished: { m0: true }, unlisted: { m2: true } } },
+    { ...report([]), library: libraryReport({ errors: {}, unfinished: { m0: true }, unlisted: { m2: true } }) },
     true,
     [],
     { processed: ['m1'], failed: [], deleted: ['m0', 'm2'] },
   ],
   [
     'the library is used, and all succeeded',
-    { ...report([]), recordErrors: { errors: {} } },
+    { ...report([]), library: libraryReport({ errors: {} }) },
     true,
     [],
     { processed: ['m0', 'm1', 'm2'], failed: [], deleted: [] },
@@ -149,13 +150,13 @@ test('records that the handler has not read, though it read others, are lost, un
   t.strictSame(fates({ ...report(['m2']), unread: ['m1', 'm2'] }), ['processed', 'lost', 'failed'])
   t.strictSame(fates({ ...report([]), unread: 'all' }), ['processed', 'processed', 'processed'])
   t.strictSame(fates({ ...ERROR, unread: ['m1'] }), ['failed', 'failed', 'failed'])
-  const recordErrors = { errors: {} }
-  t.strictSame(fates({ ...report([]), unread: ['m1'], recordErrors }), ['processed', 'processed', 'processed'])
+  const library = libraryReport({ errors: {} })
+  t.strictSame(fates({ ...report([]), unread: ['m1'], library }), ['processed', 'processed', 'processed'])
 })
 
 test('a failure that a failure handler removed from the report is dropped, and counts as thrown', async (t) => {
-  const recordErrors = { errors: { m0: 'Error: x' }, reported: [] }
-  const { messages } = judge(some(2), { ...report([]), recordErrors }, circumstances())
+  const library = libraryReport({ errors: { m0: 'Error: x' }, reported: [] })
+  const { messages } = judge(some(2), { ...report([]), library }, circumstances())
   t.match(messages, [
     { fate: 'dropped', cause: 'Error: x', isThrown: true },
     { fate: 'processed', isThrown: false },
@@ -169,8 +170,10 @@ const UNFINISHED =
   'the library made no response for this batch: await the Middy handler, return its response, and do not catch its error'
 
 test('the cause of a record that failed', async (t) => {
-  const cause = (recordErrors?: object) =>
-    judge([received('m')], { ...report(['m']), recordErrors } as Outcome, circumstances()).messages[0]?.cause
+  const cause = (known?: Parameters<typeof libraryReport>[0]) => {
+    const library = known && libraryReport(known)
+    return judge([received('m')], { ...report(['m']), library }, circumstances()).messages[0]?.cause
+  }
   t.equal(cause(), UNKNOWN)
   t.equal(cause({ errors: { m: 'Error: x' } }), 'Error: x')
   t.equal(cause({ errors: { n: 'Error: x' }, unlisted: { m: true } }), UNLISTED)

@@ -16,12 +16,12 @@ function accepted(entries: Parameters<FeedOptions['queue']['send']>[0]) {
   }
 }
 
-/** Feeds these messages. Returns the calls, the ids in the ledger, and how often the queue was full. */
+/** Feeds these messages. Returns the calls, and the ids in the ledger. */
 async function fed(messages: FeedOptions['messages'], changes: Partial<FeedOptions> & { fifo?: boolean } = {}) {
   const { fifo = false, ...options } = changes
   const calls: Parameters<FeedOptions['queue']['send']>[0][] = []
   const ids: string[] = []
-  const state = { full: 0, running: 0, most: 0 }
+  const state = { running: 0, most: 0 }
   const isComplete = await feed({
     queue: {
       fifo,
@@ -37,9 +37,6 @@ async function fed(messages: FeedOptions['messages'], changes: Partial<FeedOptio
     },
     ledger: { sent: (sent) => ids.push(...sent) },
     messages,
-    onFull: () => {
-      state.full += 1
-    },
     signal: NEVER,
     ...options,
   })
@@ -50,7 +47,7 @@ const texts = (count: number, body = (index: number) => `${index}`) =>
   Array.from({ length: count }, (_, index) => ({ body: body(index) }))
 
 test('messages are sent in calls of ten, and their ids reach the ledger', async (t) => {
-  const { calls, ids, isComplete, full } = await fed(texts(21))
+  const { calls, ids, isComplete } = await fed(texts(21))
   t.strictSame(
     calls.map(({ length }) => length),
     [10, 10, 1],
@@ -63,7 +60,7 @@ test('messages are sent in calls of ten, and their ids reach the ledger', async 
     ids,
     texts(21).map(({ body }) => body),
   )
-  t.strictSame({ isComplete, full }, { isComplete: true, full: 0 })
+  t.ok(isComplete)
   t.strictSame((await fed([])).calls, [], 'no message, no call')
 })
 
@@ -177,7 +174,7 @@ test('an aborted feed takes no more messages from its input, and says that the r
       yield { body: '1' }
     }
   })()
-  const options = { queue, ledger: { sent: () => {} }, onFull: () => {} }
+  const options = { queue, ledger: { sent: () => {} } }
   t.notOk(await feed({ ...options, messages, signal: stopped.signal }))
   t.equal(pulled, 100)
 })
@@ -189,7 +186,7 @@ test('a response of SQS that names only some of the messages is an error', async
   const send = async (entries: Parameters<typeof queue.send>[0]) => queue.send(entries.slice(1))
   const messages = numberedMessages(3)
   const { signal } = new AbortController()
-  await t.rejects(feed({ queue: { ...queue, send }, ledger, messages, onFull: () => {}, signal }), {
+  await t.rejects(feed({ queue: { ...queue, send }, ledger, messages, signal }), {
     message: 'SQS accepted only 2 of 3 messages: it gives no reason',
   })
   t.equal(ids.length, 2)
@@ -201,7 +198,7 @@ test('a message that SQS refuses ends the feed with its code', async (t) => {
     Successful: [],
     Failed: [{ Id: '0', Code: 'Big', Message: 'too big', SenderFault: true }],
   })
-  const options = { queue: { ...queue, send }, ledger: { sent: () => {} }, onFull: () => {} }
+  const options = { queue: { ...queue, send }, ledger: { sent: () => {} } }
   await t.rejects(
     feed({ ...options, messages: [{ body: '1' }], signal: new AbortController().signal }),
     new UsageError('SQS accepted only 0 of 1 messages: Big: too big'),
@@ -223,21 +220,20 @@ async function fedWhileWaiting(messages: FeedOptions['messages'], waiting: reado
       return accepted(entries)
     },
   }
-  const { full, isComplete } = await fed(messages, { queue })
-  return { questions, full, isComplete, sent }
+  const { isComplete } = await fed(messages, { queue })
+  return { questions, isComplete, sent }
 }
 
 test('after 10,000 messages, the feed waits until the queue has room for 1,000', async (t) => {
   t.strictSame(await fedWhileWaiting(texts(11_001), [9001, 9000, 8995]), {
     questions: [10_000, 10_000, 11_000],
-    full: 3,
     isComplete: true,
     sent: 11_001,
   })
 })
 
 test('an input with exactly 10,000 messages does not fill the queue', async (t) => {
-  t.match(await fedWhileWaiting(texts(10_000), []), { questions: [], full: 0, sent: 10_000 })
+  t.match(await fedWhileWaiting(texts(10_000), []), { questions: [], sent: 10_000 })
 })
 
 /**
@@ -273,19 +269,15 @@ function openFakeQueue(fifo: boolean) {
 for (const fifo of [false, true]) {
   test(`the feed keeps at most 10,000 messages and a few calls waiting, and keeps the order on FIFO (FIFO: ${fifo})`, async (t) => {
     const { queue, sent, state } = openFakeQueue(fifo)
-    const pulled = { count: 0 }
-    function* messages() {
-      for (const message of numberedMessages(30_000, fifo ? 5 : 0)) {
-        pulled.count++
-        yield message
-      }
-    }
-    let full = 0
     const ledger = { sent: () => {} }
-    function onFull() {
-      if (full++ === 0) t.ok(pulled.count <= 10_001, 'no more is pulled than there is room for')
-    }
-    t.ok(await feed({ queue, ledger, messages: messages(), onFull, signal: new AbortController().signal }))
+    t.ok(
+      await feed({
+        queue,
+        ledger,
+        messages: numberedMessages(30_000, fifo ? 5 : 0),
+        signal: new AbortController().signal,
+      }),
+    )
     t.ok(state.most <= 10_000 + 10, `${state.most} were waiting at most`)
     const numbers = sent.map((body) => JSON.parse(body).number)
     const expected = Array.from({ length: 30_000 }, (_, index) => index + 1)

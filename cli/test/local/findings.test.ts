@@ -2,7 +2,9 @@ import { test } from 'tap'
 import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
 import { Findings } from '../../src/local/simulator/findings.ts'
 import type { LeftKind, LeftWork } from '../../src/local/simulator/origin.ts'
+import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
 import type { Usage } from '../../src/local/simulator/usage.ts'
+import { libraryReport } from '../support/ledger.ts'
 
 /** A tenth of a core, and a timeout of 1 s. */
 const OPTIONS = { file: 'handler.mjs', memory: 176.9, timeout: 1000, limitMemory: true, env: {} }
@@ -12,9 +14,10 @@ const NOTHING: Usage = { cpu: 10, peakMemory: 50, longestBlock: 0, hasChildren: 
 /** What the run says after invocations with this usage. */
 function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], options: object = {}) {
   const findings = new Findings({ ...OPTIONS, ...options } as FunctionOptions)
-  const failures = usages.flatMap(
-    ({ isOfLibrary = false, ...usage }) => findings.add({ ...NOTHING, ...usage }, isOfLibrary) ?? [],
-  )
+  const failures = usages.flatMap(({ isOfLibrary = false, ...usage }) => {
+    const library = isOfLibrary ? libraryReport({}) : undefined
+    return findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library }) ?? []
+  })
   return { lines: findings.lines(), failures }
 }
 
@@ -81,7 +84,7 @@ test('without a memory size, the prediction is only a warning', async (t) => {
   t.strictSame(after([{ cpu: 8680 }], { memory: undefined, timeout: undefined }).lines, [])
   const slow = after([{ cpu: 90_000, longestBlock: 90_000 }], {
     memory: undefined,
-    limitMemory: undefined,
+    limitMemory: false,
     timeout: undefined,
   })
   t.match(slow.lines, [/^1 invocation may time out on Lambda\. The slowest used 90\.0 s /])
@@ -176,4 +179,18 @@ test('weak evidence is a warning, and is not named beside work that fails the ru
     lines: [`1 invocation responded before its work had ended: 1 × a. ${LOST}`],
     fails: [false, true],
   })
+})
+
+test('whether the handler reads nothing is known from the events that were looked at', async (t) => {
+  function linesAfter(...unreads: Outcome['unread'][]) {
+    const findings = new Findings(OPTIONS as FunctionOptions)
+    for (const unread of unreads) findings.add({ type: 'response', payload: '', unread })
+    return findings.lines()
+  }
+  const line = /^the handler read no property of any record/
+  t.match(linesAfter('all', 'all'), [line])
+  t.strictSame(linesAfter('all', [], 'all'), [])
+  t.match(linesAfter('all', undefined), [line])
+  t.strictSame(linesAfter(undefined), [])
+  t.strictSame(linesAfter([]), [])
 })

@@ -45,7 +45,6 @@ const EMPTY = {
   wallMs: 0,
   perSecond: 0,
   inFlight: 0,
-  finished: 0,
   failed: 0,
 }
 const NO_MESSAGES = { queue: 0, deadLetter: 0 }
@@ -64,7 +63,6 @@ test('the ledger of a run: all counts', async (t) => {
   ledger.inputComplete()
   clock.now += 1000
   ledger.delivered([a, b])
-  ledger.add('finished', 2)
   t.strictSame(ledger.snapshot({ queue: 3, deadLetter: 0 }), {
     ...EMPTY,
     sent: 3,
@@ -72,13 +70,11 @@ test('the ledger of a run: all counts', async (t) => {
     invocations: 1,
     delivered: 2,
     inFlight: 2,
-    finished: 2,
     remaining: 3,
     wallMs: 1000,
   })
   ledger.delivered([c])
-  ledger.add('finished')
-  ledger.invocationEnded({ ...response, finished: 2 }, [a, b])
+  ledger.invocationEnded(response, [a, b])
   settle.processed([a])
   settle.failed([b])
   ledger.cause('Error: x')
@@ -87,7 +83,6 @@ test('the ledger of a run: all counts', async (t) => {
     ...counts,
     processed: 1,
     inFlight: 1,
-    finished: 1,
     remaining: 2,
     causes: { 'Error: x': 1 },
     wallMs: 1000,
@@ -101,7 +96,6 @@ test('the ledger of a run: all counts', async (t) => {
   clock.now += 1000
   settle.processed([])
   ledger.add('outOfOrder')
-  ledger.add('outOfOrder', 2)
   ledger.add('respondedEarly')
   ledger.add('respondedEarly')
   t.strictSame(ledger.snapshot({ queue: 0, deadLetter: 1 }), {
@@ -112,9 +106,8 @@ test('the ledger of a run: all counts', async (t) => {
     processed: 2,
     deadLettered: 1,
     deadLetteredWithoutError: 1,
-    outOfOrder: 3,
+    outOfOrder: 1,
     respondedEarly: 2,
-    finished: 1,
     failed: 2,
     causes: { 'Error: x': 1 },
     wallMs: 5000,
@@ -138,6 +131,33 @@ test('messages per second: from the first delivery to the last response that pro
   t.equal(ledger.snapshot(NO_MESSAGES).perSecond, 10)
 })
 
+test('a message that a failure handler took over counts as processed, whatever a later delivery does', async (t) => {
+  const { ledger, clock } = onClock(t)
+  ledger.sent(['a'])
+  ledger.delivered([a])
+  clock.now += 100
+  ledger.settle('a', 'dropped')
+  const counts = { processed: 1, dropped: 1, perSecond: 10, lost: 0 }
+  t.match(ledger.snapshot(NO_MESSAGES), counts)
+  clock.now += 100
+  ledger.settle('a', 'failed')
+  t.match(ledger.snapshot(NO_MESSAGES), counts, 'a failure is no response that processed a message')
+  t.equal(ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed, undefined)
+})
+
+test('a message that the run has not sent is not the first unprocessed one', async (t) => {
+  const ledger = openLedger()
+  ledger.delivered([a])
+  ledger.sent(['b'])
+  t.equal(ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed, 'b')
+})
+
+test('a dead letter for which nothing is said to be thrown failed with its whole batch', async (t) => {
+  const ledger = openLedger()
+  ledger.settle('a', 'exhausted')
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { deadLettered: 1, deadLetteredWithoutError: 1 })
+})
+
 test('invocations that failed, timed out or crashed, and processes that died', async (t) => {
   const { ledger } = onClock(t)
   ledger.invocationEnded({ type: 'timeout', message: 'x' }, [])
@@ -145,8 +165,8 @@ test('invocations that failed, timed out or crashed, and processes that died', a
   ledger.invocationEnded({ type: 'crash', message: 'x' }, [])
   ledger.invocationEnded({ type: 'error', message: 'x' }, [])
   t.strictSame(ledger.snapshot(NO_MESSAGES), { ...EMPTY, timeouts: 1, crashes: 2 })
-  ledger.failedInvocation('it failed')
-  ledger.failedInvocation('it failed again')
+  ledger.add('failedInvocations', undefined, 'it failed')
+  ledger.add('failedInvocations', undefined, 'it failed again')
   t.strictSame(ledger.snapshot(NO_MESSAGES), {
     ...EMPTY,
     timeouts: 1,
@@ -154,8 +174,8 @@ test('invocations that failed, timed out or crashed, and processes that died', a
     failedInvocations: 2,
     reasons: { 'it failed': 1, 'it failed again': 1 },
   })
-  ledger.diedBetween('it died')
-  ledger.diedBetween('it died')
+  ledger.add('diedBetween', undefined, 'it died')
+  ledger.add('diedBetween', undefined, 'it died')
   t.strictSame(ledger.snapshot(NO_MESSAGES), {
     ...EMPTY,
     timeouts: 1,
@@ -402,17 +422,17 @@ test('the first message that was not processed', async (t) => {
 
 test('the first message of what failed a run', async (t) => {
   const causes: ((ledger: OpenLedger) => void)[] = [
-    (ledger) => ledger.failedInvocation('timed out', 'a'),
-    (ledger) => ledger.diedBetween('the process ended', 'a'),
-    (ledger) => ledger.add('outOfOrder', 1, 'a'),
-    (ledger) => ledger.ignoredList('the list is elsewhere', 'a'),
+    (ledger) => ledger.add('failedInvocations', 'a', 'timed out'),
+    (ledger) => ledger.add('diedBetween', 'a', 'the process ended'),
+    (ledger) => ledger.add('outOfOrder', 'a'),
+    (ledger) => ledger.add('ignoredLists', 'a', 'the list is elsewhere'),
   ]
   for (const cause of causes) {
     const ledger = openLedger()
     const first = () => ledger.total({ ...NO_MESSAGES, visible: 0 }).firstFailed
     t.equal(first(), undefined)
     cause(ledger)
-    ledger.add('respondedEarly', 1, 'b')
+    ledger.add('respondedEarly', 'b')
     t.equal(first(), 'a')
   }
 })

@@ -153,26 +153,6 @@ test('generated messages that match no filter are refused, and other messages fa
   )
 })
 
-test('the progress has the finished records of the first batch while it runs', async (t) => {
-  const finished: number[] = []
-  const ledger = await runHandler('passes-on-aws.ts', {
-    function: { exportName: 'slow', env: nowhere },
-    messages: numberedMessages(100),
-    mapping: { batchSize: 100, windowMs: 500 },
-    onProgress: (progress) => {
-      if (progress.processed === 0) finished.push(progress.finished)
-      else t.equal(progress.finished, 0, 'the batch has ended')
-    },
-  })
-  t.equal(ledger.processed, 100)
-  const seen = finished.filter((count) => count > 0 && count < 100)
-  t.ok(seen.length >= 2, `${seen}`)
-  t.strictSame(
-    seen.toSorted((a, b) => a - b),
-    seen,
-  )
-})
-
 test('a batch does not wait for its window if nothing more can arrive, unless a message can expire in it', async (t) => {
   const wallMs = async (visibilityTimeout: number, windowMs: number) => {
     const ledger = await runHandler('passes-on-aws.ts', {

@@ -165,7 +165,19 @@ test('a redelivery that was shortened before a dead letter is named', async (t) 
 })
 
 test('on a FIFO queue, the delays that the handler sets are kept by default, also for the rest of its batch', async (t) => {
-  const flags = ['--messages', '4', '--groups', '2', '--fifo', '--max-receives', '2', '--json', '--quiet']
+  const flags = [
+    '--messages',
+    '4',
+    '--groups',
+    '2',
+    '--fifo',
+    '--max-receives',
+    '2',
+    '--timeout',
+    '4',
+    '--json',
+    '--quiet',
+  ]
   const run = async (exportName: string, ...args: string[]) => {
     const file = `${handlerFile('plain.mjs')}#${exportName}`
     const { stdout } = await inProcess(['local', file, ...flags, ...args], { env: { RECORD_TO: '/dev/null' } })

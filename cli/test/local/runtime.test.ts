@@ -18,21 +18,6 @@ test('a file that never finishes loading is refused', async (t) => {
   })
 })
 
-test('a function that loads for longer than Lambda allows, but within its timeout, is a warning', async (t) => {
-  const path = join(folder(t), 'h.mjs')
-  writeFileSync(path, 'await new Promise((resolve) => setTimeout(resolve, 300))\nexport const handler = async () => {}')
-  const warnings: string[] = []
-  const started = { messages: numberedMessages(1), onWarning: (line: string) => warnings.push(line) }
-  const ledger = await runHandler('', { ...started, function: { file: path, initTimeout: 200 } })
-  t.match(counts(ledger), { processed: 1, failedInvocations: 0 })
-  t.match(warnings, [
-    /^loading the function took \d+\.\d s\. Lambda allows 10 s, and then loads it again in the first invocation, within the timeout of 30 s$/,
-  ])
-  warnings.length = 0
-  await runHandler('', { ...started, function: { file: path, initTimeout: 60_000 } })
-  t.strictSame(warnings, [])
-})
-
 test('a function that cannot be loaded again after a crash is a failed invocation, and no message is lost', async (t) => {
   const path = join(folder(t), 'h.mjs')
   writeFileSync(

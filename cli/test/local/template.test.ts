@@ -386,7 +386,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     'a batch size of 20,000',
     sam({ mapping: { BatchSize: 20_000 } }),
     {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): The batch size is 20,000\. /,
+    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): BatchSize: 20000 is outside of the range /,
   ],
   [
     'a batch size of 0',
@@ -429,7 +429,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     'a maximum concurrency of 1',
     sam({ mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }),
     {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): The maximum concurrency is 1\. Lambda rejects /,
+    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): MaximumConcurrency: 1 is outside of the range /,
   ],
   [
     'a retention period that SQS rejects',

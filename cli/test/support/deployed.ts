@@ -3,7 +3,8 @@
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { readFunction } from '../../src/deployed/read-function.ts'
-import { check, type Finding } from '../../src/doctor/check.ts'
+import type { Finding } from '../../src/doctor/check.ts'
+import { check } from './doctor.ts'
 import { type Change, settings } from './templates.ts'
 import { resolved } from './terraform.ts'
 

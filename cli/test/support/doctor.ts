@@ -1,5 +1,11 @@
 import type { Test } from 'tap'
+import { detect, type Finding, type ReadInput } from '../../src/doctor/check.ts'
 import { type DoctorFlags, doctor } from '../../src/doctor/doctor.ts'
+
+/** The findings of an input, as JSON has them. */
+export function check(input: ReadInput): Finding[] {
+  return JSON.parse(JSON.stringify(detect(input).map(({ finding }) => finding)))
+}
 
 /** Runs `doctor` in this process, which is faster than the command. Returns what it prints. */
 export async function runDoctor(t: Test, files: readonly string[], flags: Partial<DoctorFlags> = {}) {

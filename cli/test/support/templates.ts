@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
-import { check, type Finding } from '../../src/doctor/check.ts'
+import type { Finding } from '../../src/doctor/check.ts'
 import { ofTemplate } from '../../src/doctor/inputs.ts'
 import type { Mapping } from '../../src/model/model.ts'
 import type { Setting } from '../../src/model/setting.ts'
 import { parseTemplate, readTemplate } from '../../src/template/read-template.ts'
+import { check } from './doctor.ts'
 import { folder } from './runs.ts'
 
 type Properties = Record<string, unknown>

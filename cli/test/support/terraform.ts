@@ -1,10 +1,11 @@
 // What `terraform show -json` prints, written by hand: no registry of this project has a binary of Terraform or
 // OpenTofu. The format is that of https://developer.hashicorp.com/terraform/internals/json-format. The attributes,
 // defaults and empty values come from the schemas of the AWS provider 6.
-import { check, type Finding } from '../../src/doctor/check.ts'
+import type { Finding } from '../../src/doctor/check.ts'
 import type { Model } from '../../src/model/model.ts'
 import { type Plan, parseTerraformJson, toPlan } from '../../src/terraform/plan.ts'
 import { readPlan } from '../../src/terraform/read-plan.ts'
+import { check } from './doctor.ts'
 import { type Change, settings } from './templates.ts'
 
 type Values = Record<string, unknown>

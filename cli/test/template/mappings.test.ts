@@ -19,7 +19,7 @@ test('a queue in another stack: the rest of the mapping is checked', async (t) =
   const change = { mapping: { FunctionResponseTypes: undefined, BatchSize: 20_000, Queue: UNKNOWN } }
   const findings = await findingsIn(t, sam(change))
   t.strictSame(ids(findings), [
-    'batch-size Handler/Orders',
+    'invalid-value Handler/Orders',
     'report-batch-item-failures Handler/Orders',
     'not-checked Handler/Orders',
   ])

@@ -1,7 +1,8 @@
 // The role of a function in a plan or a state, and what its policies allow.
 import { test } from 'tap'
-import { check, type Finding } from '../../src/doctor/check.ts'
+import type { Finding } from '../../src/doctor/check.ts'
 import type { Model } from '../../src/model/model.ts'
+import { check } from '../support/doctor.ts'
 import { readShown, resource, shownPlan, terraformState } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
 

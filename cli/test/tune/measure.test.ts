@@ -1,28 +1,21 @@
 import { test } from 'tap'
-import { openCounter } from '../../src/local/simulator/causes.ts'
+import { Counter } from '../../src/local/simulator/causes.ts'
 import { numberedMessages } from '../../src/local/simulator/messages.ts'
-import type { InvocationMetrics } from '../../src/local/simulator/metrics.ts'
+import type { Usage } from '../../src/local/simulator/usage.ts'
 import type { Candidate, MeasuredBatch } from '../../src/tune/environment.ts'
 import { goodputOf, openRounds, type RoundOptions, toMeasurement } from '../../src/tune/measure.ts'
 import { createSample } from '../../src/tune/sample.ts'
 
 const NEVER = new AbortController().signal
-const METRICS: InvocationMetrics = {
-  isLibraryUsed: true,
-  peakInFlight: 1,
-  succeeded: 1,
-  unfinished: 0,
-  cpu: 30,
-  peakMemory: 50,
-}
+const USAGE: Usage = { cpu: 30, peakMemory: 50, longestBlock: 0, hasChildren: false }
 const AT_20: Candidate = { concurrency: 20, memory: 1769, collects: false }
 
 function batch(changes: Partial<MeasuredBatch> = {}): MeasuredBatch {
-  return { succeeded: 100, failed: 0, causes: [], duration: 100, metrics: METRICS, problem: undefined, ...changes }
+  return { succeeded: 100, failed: 0, causes: [], duration: 100, usage: USAGE, problem: undefined, ...changes }
 }
 
 function groupsOf(causes: Record<string, number>) {
-  const counter = openCounter()
+  const counter = new Counter()
   for (const [text, count] of Object.entries(causes)) counter.add(text, count)
   return counter.groups()
 }
@@ -163,9 +156,9 @@ test('goodput is the number of successful records of all environments ÷ the dur
 test('a measurement has the median, the lowest and the highest of its rounds, and the sums of their batches', async (t) => {
   const round = (goodput: number, ...batches: MeasuredBatch[]) => ({ goodput, batches, problem: undefined })
   const failed = batch({ succeeded: 60, failed: 40, causes: groupsOf({ 'Error: a': 10, 'Error: b': 30 }) })
-  const large = batch({ metrics: { ...METRICS, peakMemory: 53 } })
+  const large = batch({ usage: { ...USAGE, peakMemory: 53 } })
   const measured = toMeasurement(7, [
-    round(50, failed, batch({ metrics: undefined })),
+    round(50, failed, batch({ usage: undefined })),
     round(100, large),
     round(90, failed),
   ])

@@ -41,10 +41,10 @@ async function run({ time = 60_000, recordMs = 100, startMs = 300, memoryOf = ()
           const duration = Math.ceil(records.length / Math.min(candidate.concurrency, slots)) * recordMs
           clock += duration
           inUse += leak * records.length
-          const metrics = { isLibraryUsed: true, peakInFlight: 1, succeeded: 1, unfinished: 0, cpu: 1 }
+          const usage = { cpu: 1, longestBlock: 0, hasChildren: false }
           const memory = { peakMemory: memoryOf(candidate), memoryInUse: candidate.collects ? inUse : undefined }
           const counts = { succeeded: records.length, failed: 0, causes: [], problem: undefined }
-          return { ...counts, duration, metrics: { ...metrics, ...memory } }
+          return { ...counts, duration, usage: { ...usage, ...memory } }
         },
         async end() {
           alive -= 1

@@ -29,8 +29,8 @@ function otherHandler({ file, exportName = FUNCTION_DEFAULTS.exportName }: RunOp
 }
 
 /**
- * What a run cannot imitate, or does on purpose in another way: a text if it concerns this run. The list at the end of
- * docs/local-reference.md has the same rows.
+ * What a run cannot imitate, or does on purpose in another way: a text if it concerns this run. The list at
+ * the end of docs/local-reference.md has the same rows.
  */
 const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
   ({ ledger, options: { queue, mapping } }) => {

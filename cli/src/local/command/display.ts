@@ -4,13 +4,13 @@ import { formatNumber } from '../../shared/format.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
 import type { Ledger, Progress } from '../simulator/ledger.ts'
 
-/** Shows the counts of a run, once something was sent or delivered. Another program may not send messages for a long time. */
+/** Shows the counts of a run, once something was sent or delivered. Until then, there may be nothing for long. */
 export function showProgress(display: Display, progress: Progress, stream: NodeJS.WriteStream) {
   if (progress.sent + progress.delivered === 0) return
   const parts = [
     `sent ${formatNumber(progress.sent)}`,
     `in the queue ${formatNumber(Math.max(0, progress.remaining - progress.inFlight))}`,
-    `in flight ${formatNumber(progress.inFlight)}${progress.finished > 0 ? ` (${formatNumber(progress.finished)} done)` : ''}`,
+    `in flight ${formatNumber(progress.inFlight)}`,
     `processed ${formatNumber(progress.processed)}`,
     `failed ${formatNumber(progress.failed)}`,
     `dead-lettered ${formatNumber(progress.deadLettered)}`,

@@ -10,7 +10,7 @@ import type { Queue } from '../simulator/queue.ts'
 import { run } from '../simulator/run.ts'
 import { differencesOf } from './differences.ts'
 import { renderLedger, renderVerdict, showProgress } from './display.ts'
-import { type LocalFlags, toRunOptions } from './options.ts'
+import { type LocalFlags, toRunOptions, withDebugger } from './options.ts'
 import { withTemplate } from './template-flags.ts'
 import { whyFailed } from './verdict.ts'
 
@@ -21,7 +21,7 @@ const ENDED_BY_ERROR = 'the run ended by an error'
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
-  const { flags, notes, mapping } = await withTemplate(given, splitExport(handler).file)
+  const { flags, notes, mapping } = await withTemplate(withDebugger(given), splitExport(handler).file)
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
   const options = await toRunOptions(handler, flags)
@@ -99,8 +99,8 @@ export function openInterrupt(
 ) {
   let lastSignal = 0
   return () => {
-    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick succession
-    // count as one.
+    // If npm started this process, Ctrl-C reaches it twice: from the terminal and from npm. Signals in quick
+    // succession count as one.
     if (draining.signal.aborted && now() - lastSignal < SAME_SIGNAL_MS) return
     lastSignal = now()
     if (draining.signal.aborted) {

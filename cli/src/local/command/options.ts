@@ -60,12 +60,28 @@ const FIRST_WITHOUT_CALLBACKS = 24
 const FIRST_CONCURRENCY = 5
 
 /**
- * The default of --concurrency. With a template, it imitates the start of the mapping, as far as this machine has
- * processors. A debugger can only show one process.
+ * The default of --concurrency. With a template, it imitates the start of the mapping, as far as this machine
+ * has processors. A debugger can only show one process.
  */
 function defaultConcurrency({ template, maximumConcurrency = FIRST_CONCURRENCY }: LocalFlags, inspected: boolean) {
   if (template === undefined || inspected) return 1
   return Math.min(FIRST_CONCURRENCY, maximumConcurrency, Math.max(2, availableParallelism()))
+}
+
+/** Lambda's longest timeout and longest batching window, in seconds. */
+const LONGEST_TIMEOUT = 900
+const LONGEST_WINDOW = 300
+
+/**
+ * With --inspect, a debugger can stop the handler for a long time, and a message that fails is not delivered again.
+ * Flags on the command line override this. It overrides the template.
+ */
+export function withDebugger(flags: LocalFlags): LocalFlags {
+  if (flags.inspect === undefined) return flags
+  const timeout = flags.timeout ?? LONGEST_TIMEOUT
+  if (flags.queueUrl !== undefined) return { ...flags, timeout }
+  const { maxReceives = 1, visibilityTimeout = timeout + LONGEST_WINDOW + 1 } = flags
+  return { ...flags, timeout, maxReceives, visibilityTimeout }
 }
 
 /** Refuses flags for the queue that cannot be combined. */

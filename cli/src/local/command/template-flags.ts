@@ -30,9 +30,9 @@ function filtersIn(mapping: Mapping, file: string): { filters: FilterPattern[]; 
 }
 
 /**
- * Adds the settings of a template to the flags, and returns notes about them. Flags on the command line override the
- * template. An existing queue keeps its own settings. If the value of a setting is not known, the default of the
- * command is used.
+ * Adds the settings of a template to the flags, and returns notes about them. Flags on the command line
+ * override the template. An existing queue keeps its own settings. If the value of a setting is not known,
+ * the default of the command is used.
  */
 export async function withTemplate(
   flags: LocalFlags,

@@ -17,8 +17,8 @@ const EXPIRED =
   'dead-lettered although processed, because the visibility timeout had expired or a second delivery failed'
 
 /**
- * Why a run failed, in one line. For a limit that was exceeded, the line names the flag and the value that would allow
- * it. Undefined if the run passed.
+ * Why a run failed, in one line. For a limit that was exceeded, the line names the flag and the value that
+ * would allow it. Undefined if the run passed.
  */
 export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocations }: Allowed): string | undefined {
   const { lost, remaining, outOfOrder, filtered, diedBetween, failedInvocations: failed } = ledger

@@ -7,13 +7,16 @@ export interface IgnoredList {
   ids: ReadonlySet<string>
 }
 
+/** The messages that failed. */
+export type Listed = { failed: ReadonlySet<string>; ignored?: IgnoredList }
+
 /** How Lambda interprets a response: these messages failed, or the whole batch failed for this reason. */
-export type BatchResult = { failed: ReadonlySet<string>; ignored?: IgnoredList } | { invalid: string }
+export type BatchResult = Listed | { invalid: string }
 
 /**
- * Follows the table "Reporting batch item failures" in the Lambda guide. Nothing, null, {} and an empty or null list
- * mean complete success. Cases that the table does not list, such as a number, count as complete failure: an
- * unnecessary redelivery is acceptable, a lost message is not.
+ * Follows the table "Reporting batch item failures" in the Lambda guide. Nothing, null, {} and an empty or
+ * null list mean complete success. Cases that the table does not list, such as a number, count as complete
+ * failure: an unnecessary redelivery is acceptable, a lost message is not.
  */
 export function readBatchResponse(payload: string, batch: ReadonlySet<string>): BatchResult {
   const response = payload === '' ? null : parseJson(payload)

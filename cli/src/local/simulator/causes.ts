@@ -24,7 +24,7 @@ const VARIABLE = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8,}
 
 const isStatus = (status: unknown) => Number.isInteger(status) && Number(status) >= 100 && Number(status) <= 599
 
-/** Like `ECONNREFUSED`, `23505` or 11000. Not a code that begins with `ERR_`: most only repeat the name or the message. */
+/** Like `ECONNREFUSED`, `23505` or 11000. A code that begins with `ERR_` mostly repeats the message. */
 const isCode = (code: unknown) =>
   Number.isSafeInteger(code) || (typeof code === 'string' && /^(?!ERR_)[A-Z0-9][A-Z0-9_]{1,40}$/.test(code))
 
@@ -104,58 +104,47 @@ export interface Group extends Cause {
   messages: number
 }
 
-/** Counts causes, or other texts, in groups. */
-export interface Counter {
-  add(cause: Cause | string, count?: number): void
-  /** Another counter can add them. */
-  groups(): Group[]
-  /**
-   * At most ten groups, the largest first. If there are more, those of the same kind become one. If there are still more,
-   * the last entry counts the rest.
-   */
-  counts(): Record<string, number>
-}
-
 function addTo(groups: Map<string, Group>, key: string, added: Group) {
   const known = groups.get(key)
   if (!known) return groups.set(key, { ...added })
   known.count += added.count
+  known.messages += added.messages
 }
 
-export function openCounter(): Counter {
-  const groups = new Map<string, Group>()
+/** Counts causes, or other texts, in groups. */
+export class Counter {
+  readonly #groups = new Map<string, Group>()
 
-  function merged(): Group[] {
-    if (groups.size <= MAX_GROUPS) return [...groups.values()]
-    const kinds = new Map<string, Group>()
-    for (const group of groups.values()) {
-      const known = kinds.get(group.kind)
-      if (known) known.messages += 1
-      addTo(kinds, group.kind, group)
-    }
-    return [...kinds.values()]
+  add(given: Cause | string, count = 1) {
+    const cause = typeof given === 'string' ? causeOfText(given) : given
+    const { kind, common } = cause
+    const key = this.#groups.size < MAX_COMPARED ? `${kind}\n${common}` : kind
+    const messages = this.#groups.has(key) ? 0 : 1
+    addTo(this.#groups, key, { ...cause, count, messages })
   }
 
-  return {
-    add(given, count = 1) {
-      const cause = typeof given === 'string' ? causeOfText(given) : given
-      const { kind, common } = cause
-      const key = groups.size < MAX_COMPARED ? `${kind}\n${common}` : kind
-      addTo(groups, key, { ...cause, count, messages: 1 })
-    },
-    groups: () => [...groups.values()],
-    counts() {
-      const sorted = merged().sort((a, b) => b.count - a.count)
-      const omitted = sorted.splice(MAX_GROUPS)
-      const counts: Record<string, number> = {}
-      function show(text: string, count: number) {
-        counts[text] = (counts[text] ?? 0) + count
-      }
-      for (const { text, count, messages } of sorted)
-        show(messages > 1 ? `${text} (one of ${messages} different messages)` : text, count)
-      const rest = omitted.reduce((sum, { count }) => sum + count, 0)
-      if (rest > 0) show(`others, in ${omitted.length} more groups`, rest)
-      return counts
-    },
+  /** Another counter can add them. */
+  groups(): Group[] {
+    return [...this.#groups.values()]
+  }
+
+  /**
+   * At most ten groups, the largest first. If there are more, those of the same kind become one. If there are
+   * still more, the last entry counts the rest.
+   */
+  counts(): Record<string, number> {
+    const merged = new Map<string, Group>()
+    const isMerged = this.#groups.size > MAX_GROUPS
+    for (const [key, group] of this.#groups) addTo(merged, isMerged ? group.kind : key, group)
+    const sorted = [...merged.values()].sort((a, b) => b.count - a.count)
+    const omitted = sorted.splice(MAX_GROUPS)
+    const counts: Record<string, number> = {}
+    for (const { text, count, messages } of sorted) {
+      const shown = messages > 1 ? `${text} (one of ${messages} different messages)` : text
+      counts[shown] = (counts[shown] ?? 0) + count
+    }
+    const rest = omitted.reduce((sum, { count }) => sum + count, 0)
+    if (rest > 0) counts[`others, in ${omitted.length} more groups`] = rest
+    return counts
   }
 }

@@ -5,25 +5,21 @@ import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InitError } from '../../shared/errors.ts'
-import type { InvocationMetrics } from './metrics.ts'
 import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
-import { END_OF_RUN, type LeftWork } from './origin.ts'
+import type { LeftWork } from './origin.ts'
 import { startProcessGroup } from './process-group.ts'
-import { NOT_TAKEN, type Outcome, type ProcessEvents, type RuntimeApi, startRuntimeApi } from './runtime-api.ts'
+import { END_OF_RUN, type ProcessReport } from './reports.ts'
+import { type Outcome, RuntimeApi } from './runtime-api.ts'
 
-/** Receives what happens in environments. The process reports less if another runtime client runs the handler. */
+/** Receives what happens in environments. Another runtime client than that of this package reports less. */
 export interface EnvironmentObserver {
-  /** The number of records that the library has finished in a running invocation since the last call. */
-  finished?(records: number): void
   /**
-   * What an invocation left after its response, and the first message of its event. Without this method, or if the
-   * environment is not frozen, nothing looks for it.
+   * What an invocation left after its response, and the first message of its event. Without this method, or
+   * if the environment is not frozen, nothing looks for it.
    */
   left?(work: LeftWork[], first?: string): void
   /** The process ended unexpectedly while it had no event. `last`: the first message of its last event. */
   died?(message: string, last?: string): void
-  /** What was measured in an invocation. Without this method, the process measures nothing. */
-  metrics?(metrics: InvocationMetrics): void
 }
 
 export interface FunctionOptions {
@@ -36,20 +32,22 @@ export interface FunctionOptions {
   /** Milliseconds; default 30,000. */
   timeout?: number
   /**
-   * Milliseconds that loading may take on Lambda; default 10,000. Lambda then loads the function again in the first
-   * invocation, within its timeout. So loading fails only after the longer of the two times.
+   * Milliseconds that loading may take on Lambda; default 10,000. Lambda then loads the function again in the
+   * first invocation, within its timeout. So loading fails only after the longer of the two times.
    */
   initTimeout?: number
   /** Megabytes; default 512. It limits V8's heap as on Lambda, not buffers outside of it. */
   memory?: number | undefined
-  /** Whether an invocation counts as a crash if the process used more than `memory` in total; default false. */
+  /** Whether it is a crash if the process uses more than `memory` in total. Default: if `memory` is given. */
   limitMemory?: boolean
   /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
   freeze?: boolean
-  /** Waits for a debugger at this address, or at Node's default address. Then the environment is not stopped. */
+  /** Waits for a debugger at this or Node's default address. Then the environment is not stopped. */
   inspect?: string | boolean | undefined
   /** Whether the handler may have a callback, which Lambda calls up to Node.js 22; default false. */
   callbacks?: boolean
+  /** Whether garbage is collected before each response, so that the memory in use is known; default false. */
+  collectsGarbage?: boolean
   /** Hard limit of file descriptors; default 1,024. */
   fdLimit?: number
   /** A shell command that runs another client of the Runtime API. Default: the client of this package. */
@@ -70,6 +68,14 @@ export const FUNCTION_DEFAULTS = {
   fdLimit: 1024,
 }
 
+export type FunctionSettings = Omit<FunctionOptions, keyof typeof FUNCTION_DEFAULTS> & typeof FUNCTION_DEFAULTS
+
+export function withDefaults(options: FunctionOptions): FunctionSettings {
+  const given = Object.entries(options).filter(([, value]) => value !== undefined)
+  const limitMemory = options.memory !== undefined
+  return { ...options, ...FUNCTION_DEFAULTS, limitMemory, ...Object.fromEntries(given) }
+}
+
 /** An exit code of the shell. */
 const COMMAND_NOT_FOUND = 127
 
@@ -80,7 +86,7 @@ function nodeOptionsOf({ env }: FunctionOptions): string {
   return env?.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
 }
 
-/** Whether the inspector of Node is open in the process of the handler, so that a debugger can stop the handler for any time. */
+/** Whether the inspector of Node is open, so that a debugger can stop the handler for any time. */
 export function isInspected(options: FunctionOptions): boolean {
   return Boolean(options.inspect) || [nodeOptionsOf(options), options.runtimeClient ?? ''].some(opensInspector)
 }
@@ -95,32 +101,31 @@ const looksForLeftWork = (options: FunctionOptions) =>
   options.observer?.left !== undefined && !options.runtimeClient && freezes(options)
 
 /** The flags with which Lambda starts Node. */
-function lambdaFlags(options: FunctionOptions, file: string): string[] {
-  return [...loadingFlags(file, nodeOptionsOf(options)), ...heapFlags(options.memory ?? FUNCTION_DEFAULTS.memory)]
+function lambdaFlags(options: FunctionSettings): string[] {
+  return [...loadingFlags(options.file, nodeOptionsOf(options)), ...heapFlags(options.memory)]
 }
 
-function commandFor(options: FunctionOptions, file: string): [string, string[]] {
-  if (options.runtimeClient) return [`${options.runtimeClient} "$_HANDLER"`, []]
-  const strip = isTypeScript(file) && !process.features.typescript // Node 22 before 22.18
-  const flags = strip ? ['--experimental-strip-types', '--no-warnings'] : []
-  if (options.inspect) flags.push(options.inspect === true ? '--inspect-wait' : `--inspect-wait=${options.inspect}`)
-  const exportName = options.exportName ?? FUNCTION_DEFAULTS.exportName
-  const modes = [
-    ...(options.observer?.metrics ? ['measure'] : []),
-    ...(options.callbacks ? ['callbacks'] : []),
-    ...(looksForLeftWork(options) ? ['follow'] : []),
-    ...(options.codeRoot === undefined ? [] : [`root=${options.codeRoot}`]),
-  ]
-  return ['"$@"', [process.execPath, ...lambdaFlags(options, file), ...flags, OWN_CLIENT, file, exportName, ...modes]]
+function commandFor(options: FunctionSettings): [string, string[]] {
+  const { file, exportName, runtimeClient, inspect, callbacks, codeRoot, collectsGarbage } = options
+  if (runtimeClient) return [`${runtimeClient} "$_HANDLER"`, []]
+  const flags = lambdaFlags(options)
+  if (inspect) flags.push(inspect === true ? '--inspect-wait' : `--inspect-wait=${inspect}`)
+  if (collectsGarbage) flags.push('--expose-gc')
+  const modes: string[] = []
+  if (callbacks) modes.push('callbacks')
+  if (looksForLeftWork(options)) modes.push('follow')
+  if (codeRoot !== undefined) modes.push(`root=${codeRoot}`)
+  return ['"$@"', [process.execPath, ...flags, OWN_CLIENT, file, exportName, ...modes]]
 }
 
 const regionOf = ({ AWS_REGION, AWS_DEFAULT_REGION } = process.env) => AWS_REGION ?? AWS_DEFAULT_REGION ?? 'us-east-1'
 
 /**
- * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name of the
- * export.
+ * The environment variables that Lambda sets. `_HANDLER` is the path without extension, a dot, and the name
+ * of the export.
  */
-function environmentVariables(options: FunctionOptions, file: string, address: string) {
+function environmentVariables(options: FunctionSettings, address: string) {
+  const { file, memory, exportName } = options
   const inside = !relative(process.cwd(), file).startsWith('..')
   const taskRoot = inside ? process.cwd() : dirname(file)
   const path = relative(taskRoot, file)
@@ -133,19 +138,20 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
     AWS_EXECUTION_ENV: `AWS_Lambda_nodejs${process.versions.node.split('.')[0]}.x`,
     AWS_LAMBDA_FUNCTION_NAME: name,
     AWS_LAMBDA_FUNCTION_VERSION: '$LATEST',
-    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(options.memory ?? FUNCTION_DEFAULTS.memory),
+    AWS_LAMBDA_FUNCTION_MEMORY_SIZE: String(memory),
     AWS_LAMBDA_INITIALIZATION_TYPE: 'on-demand',
     AWS_LAMBDA_LOG_GROUP_NAME: `/aws/lambda/${name}`,
     AWS_LAMBDA_LOG_STREAM_NAME: `local/[$LATEST]${process.pid}`,
     TZ: ':UTC',
     ...options.env,
-    // The last flag wins: NODE_OPTIONS of the shell, the template or --env cannot raise the limit of the memory.
+    // The last flag wins: NODE_OPTIONS of the shell, the template or --env cannot raise the limit of the
+    // memory.
     ...(options.runtimeClient
-      ? { NODE_OPTIONS: [nodeOptionsOf(options), ...lambdaFlags(options, file)].join(' ').trim() }
+      ? { NODE_OPTIONS: [nodeOptionsOf(options), ...lambdaFlags(options)].join(' ').trim() }
       : {}),
     AWS_LAMBDA_RUNTIME_API: address,
     LAMBDA_TASK_ROOT: taskRoot,
-    _HANDLER: `${path.slice(0, path.length - extname(path).length)}.${options.exportName ?? FUNCTION_DEFAULTS.exportName}`,
+    _HANDLER: `${path.slice(0, path.length - extname(path).length)}.${exportName}`,
   }
 }
 
@@ -153,34 +159,21 @@ function environmentVariables(options: FunctionOptions, file: string, address: s
 const STRIPPING_MB = 20
 
 /** The memory in MB that the process may use, if this share of the function's memory is allowed. */
-export function maxMemory({ memory = FUNCTION_DEFAULTS.memory, file }: FunctionOptions, share: number): number {
+export function maxMemory({ memory, file }: FunctionSettings, share: number): number {
   return memory * share + (isTypeScript(file) ? STRIPPING_MB : 0)
 }
 
 const firstMessageOf = (event: string) => /"messageId":"(.*?)"/.exec(event)?.[1]
 
 /** A process that has loaded the handler, and takes events until it ends. */
-export interface Environment {
-  readonly pid: number
+export class Environment {
   /** False once the process has ended. */
-  readonly alive: boolean
-  /** Milliseconds that loading took. */
-  readonly initMs: number
-  readonly ended: Promise<void>
-  invoke(event: string): Promise<Outcome | typeof NOT_TAKEN>
-  /** At the end of a run: lets the process report what is still left. */
-  finish(): Promise<void>
-}
-
-class EnvironmentProcess implements Environment {
   alive = true
-  initMs = 0
-  readonly #options: FunctionOptions
-  readonly #file: string
+  readonly #options: FunctionSettings
   readonly #signal: AbortSignal
   readonly #ready = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<void>()
-  #api!: RuntimeApi
+  readonly #api: RuntimeApi
   #group!: ReturnType<typeof startProcessGroup>
   #isReady = false
   #isStopped = false
@@ -190,9 +183,12 @@ class EnvironmentProcess implements Environment {
   #lastMessage: string | undefined
 
   constructor(options: FunctionOptions, signal: AbortSignal) {
-    this.#options = options
-    this.#file = resolve(options.file)
+    const file = resolve(options.file)
+    this.#options = withDefaults({ ...options, file })
     this.#signal = signal
+    const { timeout, startTimer } = this.#options
+    const functionArn = `arn:aws:lambda:${regionOf()}:000000000000:function:${basename(file, extname(file))}`
+    this.#api = new RuntimeApi({ timeout, functionArn, startTimer, environment: this })
   }
 
   get pid(): number {
@@ -203,22 +199,11 @@ class EnvironmentProcess implements Environment {
     return this.#ended.promise
   }
 
-  get #memory(): number {
-    return this.#options.memory ?? FUNCTION_DEFAULTS.memory
-  }
-
   async start() {
-    const { timeout = FUNCTION_DEFAULTS.timeout, initTimeout = FUNCTION_DEFAULTS.initTimeout } = this.#options
-    const startedAt = performance.now()
-    this.#api = await startRuntimeApi({
-      timeout,
-      functionArn: `arn:aws:lambda:${regionOf()}:000000000000:function:${basename(this.#file, extname(this.#file))}`,
-      startTimer: this.#options.startTimer,
-      process: this.#events(),
-    })
-    this.#launch()
-    const mostInit = Math.max(initTimeout, timeout)
-    const initTimer = setTimeout(() => this.#fail(`it did not finish loading within ${mostInit / 1000} s`), mostInit)
+    this.#launch(await this.#api.listen())
+    const mostInit = Math.max(this.#options.initTimeout, this.#options.timeout)
+    const timeLimit = `it did not finish loading within ${mostInit / 1000} s`
+    const initTimer = setTimeout(() => this.failedToLoad(timeLimit), mostInit)
     try {
       await this.#ready.promise
     } catch (error) {
@@ -228,55 +213,63 @@ class EnvironmentProcess implements Environment {
       clearTimeout(initTimer)
     }
     this.#isReady = true
-    this.initMs = performance.now() - startedAt
   }
 
-  async invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
+  /** Resolves with undefined if the process ended before it took the event. */
+  async invoke(event: string): Promise<Outcome | undefined> {
+    const { limitMemory, memory } = this.#options
     const outcome = await this.#api.invoke(event)
     this.#lastMessage = firstMessageOf(event)
-    if (outcome.type === NOT_TAKEN.type) return outcome
+    if (!outcome) return undefined
     if (outcome.type === 'timeout') await this.#stop() // as Lambda does: the next event gets a fresh environment
     const { peakMemory = 0 } = outcome.usage ?? {}
-    if (!this.#options.limitMemory || peakMemory <= maxMemory(this.#options, 1.1)) return outcome
+    if (!limitMemory || peakMemory <= maxMemory(this.#options, 1.1)) return outcome
     await this.#stop() // as Lambda does
-    const used = `the process used ${Math.round(peakMemory)} MB of ${this.#memory} MB`
-    return { type: 'crash', message: `out of memory: ${used}` }
+    return {
+      type: 'crash',
+      message: `out of memory: the process used ${Math.round(peakMemory)} MB of ${memory} MB`,
+    }
   }
 
+  /** At the end of a run: lets the process report what is still left. */
   async finish() {
     if (this.alive && looksForLeftWork(this.#options)) await this.#api.invoke(END_OF_RUN)
   }
 
-  /** What the process does, as the Runtime API sees it. */
-  #events(): ProcessEvents {
-    const { observer } = this.#options
-    return {
-      ready: () => this.#ready.resolve(),
-      failedToLoad: (message) => this.#fail(message),
-      idle: () => {
-        if (freezes(this.#options)) this.#group.freeze()
-      },
-      wake: () => this.#group.thaw(),
-      report: ({ left, finished, metrics, neverSettles }) => {
-        if (left) observer?.left?.(left, this.#lastMessage)
-        if (finished) observer?.finished?.(finished)
-        if (metrics) observer?.metrics?.(metrics)
-        if (neverSettles) this.#hint = 'it awaits a promise that never settles'
-      },
-    }
+  /** It has loaded the function, and asks for an event. */
+  ready() {
+    this.#ready.resolve()
   }
 
-  #launch() {
-    const [command, args] = commandFor(this.#options, this.#file)
-    const env = environmentVariables(this.#options, this.#file, this.#api.address)
-    const { fdLimit = FUNCTION_DEFAULTS.fdLimit } = this.#options
-    this.#group = startProcessGroup({ command, args, fdLimit, env })
+  failedToLoad(message: string) {
+    this.#ready.reject(new InitError(message))
+  }
+
+  /** It has responded and asks for another event, but there is none. */
+  idle() {
+    if (freezes(this.#options)) this.#group.freeze()
+  }
+
+  /** It gets something to do. */
+  wake() {
+    this.#group.thaw()
+  }
+
+  report({ left, neverSettles }: ProcessReport) {
+    if (left) this.#options.observer?.left?.(left, this.#lastMessage)
+    if (neverSettles) this.#hint = 'it awaits a promise that never settles'
+  }
+
+  #launch(address: string) {
+    const [command, args] = commandFor(this.#options)
+    const { fdLimit, memory, onLog } = this.#options
+    this.#group = startProcessGroup({ command, args, fdLimit, env: environmentVariables(this.#options, address) })
     const { child, kill } = this.#group
     const outputs = child.stdio.slice(1, 3) as Readable[]
     for (const stream of outputs) {
       createInterface({ input: stream }).on('line', (line) => {
-        if (line.includes('JavaScript heap out of memory')) this.#hint = `out of memory: ${this.#memory} MB`
-        this.#options.onLog?.(line)
+        if (line.includes('JavaScript heap out of memory')) this.#hint = `out of memory: ${memory} MB`
+        onLog?.(line)
       })
     }
     child.on('error', ({ message }) => this.#end(`the process could not be started (${message})`))
@@ -291,10 +284,6 @@ class EnvironmentProcess implements Environment {
     this.#signal.addEventListener('abort', kill)
   }
 
-  #fail(message: string) {
-    this.#ready.reject(new InitError(message))
-  }
-
   #stop(): Promise<void> {
     this.#isStopped = true
     this.#group.kill()
@@ -305,8 +294,8 @@ class EnvironmentProcess implements Environment {
     const { aborted } = this.#signal
     this.alive = false
     this.#signal.removeEventListener('abort', this.#group.kill)
-    this.#fail(`${message} while it was loading`)
-    if (this.#isReady && !this.#isStopped && !aborted && !this.#api.isBusy()) {
+    this.failedToLoad(`${message} while it was loading`)
+    if (this.#isReady && !this.#isStopped && !aborted && !this.#api.isBusy) {
       const when = this.#lastMessage ? 'after its response. Is an `await` missing?' : 'before its first event'
       this.#options.observer?.died?.(`${message} ${when}`, this.#lastMessage)
     }
@@ -316,11 +305,11 @@ class EnvironmentProcess implements Environment {
 }
 
 /**
- * Starts one execution environment. Rejects with an InitError if the function cannot be loaded. Aborting the signal kills
- * the process.
+ * Starts one execution environment. Rejects with an InitError if the function cannot be loaded. Aborting the
+ * signal kills the process.
  */
 export async function startEnvironment(options: FunctionOptions, signal: AbortSignal): Promise<Environment> {
-  const environment = new EnvironmentProcess(options, signal)
+  const environment = new Environment(options, signal)
   await environment.start()
   return environment
 }

@@ -19,48 +19,44 @@ export interface EventSourceOptions {
   reportBatchItemFailures: boolean
   /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
-  /** Whether this does not apply to a batch in which the handler has set a visibility timeout; default false. */
+  /** Whether batches in which the handler has set a visibility timeout keep it; default false. */
   keepsDelays?: boolean
   /** The patterns of the filters. Lambda deletes messages that match none of them. Default: no filters. */
   filters: readonly FilterPattern[]
   /**
-   * Receives one line for each failed invocation, and each failed record of the others. Also for each message that SQS
-   * did not delete, failure that the handler removed from its report, and process that died between invocations.
+   * Receives one line for each failed invocation, and each failed record of the others. Also for each message
+   * that SQS did not delete, failure that the handler removed from its report, and process that died between
+   * invocations.
    */
   onFailure: (line: string) => void
 }
 
 interface EventSourceParts {
-  queue: Pick<Queue, 'fifo' | 'receive' | 'remove' | 'setVisibility' | 'release' | 'takeDeleted'> &
-    Partial<Pick<Queue, 'maxReceives' | 'isDelayedByClient'>>
+  queue: Omit<Queue, 'queueUrl' | 'visibilityTimeout' | 'isPrivate' | 'variables' | 'send' | 'counts' | 'close'>
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   findings?: Pick<Findings, 'add'>
-  /** When this signal aborts, no further invocation starts. The promise settles after the running invocations. */
+  /** When this signal aborts, no further invocation starts. Then the running invocations are awaited. */
   draining: AbortSignal
-  /** When this signal aborts, the queue is empty, and nobody waits for messages any more. */
-  idle?: AbortSignal
-  /** Whether no further message can arrive, if the workers have this many messages that they have not delivered. */
+  /** Whether no further message can arrive, if the workers have this many undelivered messages. */
   isLast: (gathered: number) => Promise<boolean>
 }
 
 /**
- * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it did not
- * report.
+ * Imitates an event source mapping: gathers batches, invokes the function, and deletes the messages that it
+ * did not report.
  */
-export class EventSource {
+class EventSource {
   readonly #parts: EventSourceParts
   readonly #options: EventSourceOptions
   readonly #matches: ((body: string) => boolean) | undefined
-  /** Aborts if one worker fails, for example because the queue does not exist any more. All workers then end. */
+  /** Aborts if one worker fails, for example because the queue was deleted. All workers then end. */
   readonly #workerFailed = new AbortController()
   readonly #signal: AbortSignal
   /** How many messages the workers have received, and not delivered. */
   #gathered = 0
   /** The messages whose last invocation failed as a whole. */
   readonly #failedAsAWhole = new Set<string>()
-  /** Whether the handler read no record of an event, or some. Undefined: it is not known of any event. */
-  #hasRead: boolean | undefined
 
   constructor(parts: EventSourceParts, options: EventSourceOptions) {
     this.#parts = parts
@@ -87,11 +83,6 @@ export class EventSource {
     if (failure) throw failure.reason
   }
 
-  /** Whether the handler responded, and has read no record of any event that was looked at. */
-  get readsNothing(): boolean {
-    return this.#hasRead === false
-  }
-
   async #work() {
     const { queue, isLast } = this.#parts
     const signal = this.#signal
@@ -110,8 +101,8 @@ export class EventSource {
 
   /** Receives messages, and deletes those that match no filter. */
   async #receive(most: number, waitSeconds: number): Promise<Received[]> {
-    const { queue, ledger, idle } = this.#parts
-    const received = await queue.receive(most, waitSeconds, idle)
+    const { queue, ledger } = this.#parts
+    const received = await queue.receive(most, waitSeconds, this.#signal)
     const unmatched = received.filter(({ json }) => this.#matches && !this.#matches(JSON.parse(json).body))
     for (const { messageId } of unmatched) ledger.settle(messageId, 'filtered')
     await queue.remove(unmatched)
@@ -127,7 +118,7 @@ export class EventSource {
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
     const deleted = queue.takeDeleted(batch)
-    const { fifo, maxReceives = Number.POSITIVE_INFINITY } = queue
+    const { fifo, maxReceives } = queue
     const { reportBatchItemFailures } = this.#options
     const judged = judge(batch, outcome, { fifo, maxReceives, reportBatchItemFailures, deleted })
     this.#account(judged, outcome, batch)
@@ -145,7 +136,7 @@ export class EventSource {
   async #makeVisible(failed: readonly Received[]) {
     const { retryAfter, keepsDelays = false } = this.#options
     const { queue } = this.#parts
-    if (retryAfter === undefined || (keepsDelays && queue.isDelayedByClient?.(failed))) return
+    if (retryAfter === undefined || (keepsDelays && queue.isDelayedByClient(failed))) return
     await queue.setVisibility(failed, retryAfter)
   }
 
@@ -154,22 +145,21 @@ export class EventSource {
     const { queue, ledger, findings } = this.#parts
     const { onFailure } = this.#options
     for (const { messageId } of queue.fifo ? deletedOutOfOrder(judged) : []) {
-      ledger.add('outOfOrder', 1, messageId)
+      ledger.add('outOfOrder', messageId)
       onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
     }
-    if (outcome.type === 'response' && outcome.unread) this.#hasRead ||= outcome.unread !== 'all'
     const { messageId: first } = batch[0] as Received
-    const wouldTimeOut = outcome.usage && findings?.add(outcome.usage, outcome.recordErrors !== undefined)
+    const wouldTimeOut = findings?.add(outcome)
     if (wouldTimeOut !== undefined) {
-      ledger.add('wouldTimeOut', 1, first)
+      ledger.add('wouldTimeOut', first)
       onFailure(wouldTimeOut)
     }
     if (judged.error !== undefined) {
-      if (outcome.type !== 'stopped') ledger.failedInvocation(judged.error, first)
+      if (outcome.type !== 'stopped') ledger.add('failedInvocations', first, judged.error)
       onFailure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${judged.error}`)
     }
     if (judged.ignored !== undefined) {
-      ledger.ignoredList(judged.ignored, first)
+      ledger.add('ignoredLists', first, judged.ignored)
       onFailure(`${first}: in the response of its invocation, ${judged.ignored}`)
     }
     for (const { message, fate, what, cause, isThrown } of judged.messages) {

@@ -1,15 +1,15 @@
-import { type IgnoredList, readBatchResponse } from './batch-response.ts'
+import { type IgnoredList, type Listed, readBatchResponse } from './batch-response.ts'
 import type { Cause } from './causes.ts'
-import type { RecordErrors } from './record-errors.ts'
+import type { LibraryReport } from './library.ts'
 import type { Outcome } from './runtime-api.ts'
 import type { Received } from './sqs-record.ts'
 
 /**
- * What happens to a message after a delivery. `dropped`: it failed, but a failure handler removed it from the report, as
- * deadLetter() does. `failed`: it stays in the queue. `exhausted`: it failed in its last delivery. `lost`: it is deleted,
- * although it was not processed.
+ * What happens to a message after a delivery. `dropped`: it failed, but a failure handler removed it from the
+ * report, as deadLetter() does. `failed`: it stays in the queue. `exhausted`: it failed in its last delivery.
+ * `lost`: it is deleted, although it was not processed. `filtered`: a filter deleted it without a delivery.
  */
-export type Fate = 'processed' | 'dropped' | 'failed' | 'exhausted' | 'lost'
+export type Fate = 'processed' | 'dropped' | 'failed' | 'exhausted' | 'lost' | 'filtered'
 
 /** A message of a batch after its delivery. */
 export interface Judged {
@@ -25,7 +25,7 @@ export interface Judged {
 export interface JudgedBatch {
   /** Why the invocation failed as a whole. */
   error?: string
-  /** Why the run fails, although the invocation has not: its list of failures is where Lambda does not read it. */
+  /** Why the run fails although the invocation has not: Lambda does not read its list of failures. */
   ignored?: string | undefined
   messages: Judged[]
 }
@@ -55,56 +55,50 @@ const LIST_IS_IN = 'the list of failures is in'
 const NOT_READ = 'where Lambda does not read it: return a promise of { batchItemFailures: […] }'
 const UNREAD = 'the handler read no property of this record, though it read others of its event'
 
-/** Why a record failed. The library publishes no error of a record that did not start, is still running, or was blocked. */
-function causeOf(known: RecordErrors | undefined, id: string, fifo: boolean): Cause | string {
-  if (!known) return UNKNOWN_CAUSE
-  if (known.unlisted?.[id]) return UNLISTED
-  const without = known.unfinished?.[id] ? UNFINISHED : `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
-  return known.errors[id] ?? without
+/** What is known about a delivery. */
+interface Delivery extends Circumstances {
+  library: LibraryReport | undefined
+  ignored?: IgnoredList | undefined
+  unread: ReadonlySet<string>
+}
+
+/** Why a record failed. The library publishes no error of one that did not start, still runs, or was blocked. */
+function causeOf(id: string, { library, fifo }: Delivery): Cause | string {
+  if (!library) return UNKNOWN_CAUSE
+  const { error, isUnlisted, isUnfinished } = library.records[id] ?? {}
+  if (isUnlisted) return UNLISTED
+  const without = isUnfinished ? UNFINISHED : `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
+  return error ?? without
 }
 
 function failedOrExhausted({ receiveCount }: Received, { maxReceives }: Circumstances): Fate {
   return receiveCount >= maxReceives ? 'exhausted' : 'failed'
 }
 
-/** What is known about the messages of an invocation that has responded. */
-interface Response {
-  outcome: Outcome
-  circumstances: Circumstances
-  /** The ids that the response lists. */
-  failed: ReadonlySet<string>
-  ignored?: IgnoredList | undefined
-  /** The ids that the library has reported. */
-  reported: ReadonlySet<string>
-  unread: ReadonlySet<string>
-}
-
 /** The fate of a message that the response lists. */
-function judgeListed(message: Received, { outcome, circumstances, reported }: Response): Judged {
+function judgeListed(message: Received, delivery: Delivery): Judged {
   const { messageId: id, receiveCount } = message
-  const { reportBatchItemFailures, deleted, fifo } = circumstances
-  const cause = causeOf(outcome.recordErrors, id, fifo)
-  const isThrown = outcome.recordErrors?.errors[id] !== undefined || !reported.has(id)
-  if (deleted.has(id))
-    return { message, fate: 'lost', what: 'reported as failed, but the handler deleted it', cause, isThrown }
-  if (!reportBatchItemFailures) return { message, fate: 'lost', what: DELETED_WITH_SETTING_OFF, cause, isThrown }
+  const { error, isReported } = delivery.library?.records[id] ?? {}
+  const why = { message, cause: causeOf(id, delivery), isThrown: error !== undefined || !isReported }
+  if (delivery.deleted.has(id)) return { ...why, fate: 'lost', what: 'reported as failed, but the handler deleted it' }
+  if (!delivery.reportBatchItemFailures) return { ...why, fate: 'lost', what: DELETED_WITH_SETTING_OFF }
   const what = `reported as failed, receive count ${receiveCount}`
-  return { message, fate: failedOrExhausted(message, circumstances), what, cause, isThrown }
+  return { ...why, fate: failedOrExhausted(message, delivery), what }
 }
 
 /** The fate of a message that the response does not list, so that Lambda deletes it. */
-function judgeDeleted(message: Received, { outcome, circumstances, ignored, reported, unread }: Response): Judged {
+function judgeDeleted(message: Received, delivery: Delivery): Judged {
   const { messageId: id } = message
-  const { errors = {}, unfinished, unlisted } = outcome.recordErrors ?? {}
-  const error = errors[id]
+  const { ignored, unread, reportBatchItemFailures } = delivery
+  const { error, isReported, isUnfinished, isUnlisted } = delivery.library?.records[id] ?? {}
   function lost(what: string, cause: Cause | string): Judged {
     return { message, fate: 'lost', what, cause, isThrown: error !== undefined }
   }
   if (ignored?.ids.has(id))
     return lost('reported as failed, but deleted', error ?? `listed in ${ignored.where}, where Lambda does not read it`)
-  if (reported.has(id) || unfinished?.[id] || unlisted?.[id]) {
-    const why = circumstances.reportBatchItemFailures ? DELETED_WITHOUT_RESPONSE : DELETED_WITH_SETTING_OFF
-    return lost(why, causeOf(outcome.recordErrors, id, circumstances.fifo))
+  if (isReported || isUnfinished || isUnlisted) {
+    const why = reportBatchItemFailures ? DELETED_WITHOUT_RESPONSE : DELETED_WITH_SETTING_OFF
+    return lost(why, causeOf(id, delivery))
   }
   if (unread.has(id)) return lost('deleted, but not processed', UNREAD)
   if (error === undefined) return { message, fate: 'processed', isThrown: false }
@@ -112,46 +106,38 @@ function judgeDeleted(message: Received, { outcome, circumstances, ignored, repo
   return { message, fate: 'dropped', what, cause: error, isThrown: true }
 }
 
-function judgeWholeBatch(
-  batch: readonly Received[],
-  { recordErrors }: Outcome,
-  error: string,
-  circumstances: Circumstances,
-): JudgedBatch {
-  const messages = batch.map((message): Judged => {
-    const { messageId: id } = message
-    if (circumstances.deleted.has(id)) return { message, fate: 'processed', isThrown: false }
-    const cause = recordErrors?.errors[id]
-    return { message, fate: failedOrExhausted(message, circumstances), cause, isThrown: cause !== undefined }
-  })
-  return { error, messages }
+/** The fate of a message whose whole batch failed. */
+function judgeFailed(message: Received, delivery: Delivery): Judged {
+  const { messageId: id } = message
+  if (delivery.deleted.has(id)) return { message, fate: 'processed', isThrown: false }
+  const cause = delivery.library?.records[id]?.error
+  return { message, fate: failedOrExhausted(message, delivery), cause, isThrown: cause !== undefined }
 }
 
 /** The only place that decides the fate of messages. */
 export function judge(batch: readonly Received[], outcome: Outcome, circumstances: Circumstances): JudgedBatch {
-  if (outcome.type !== 'response') return judgeWholeBatch(batch, outcome, outcome.message, circumstances)
-  const result = readBatchResponse(outcome.payload, new Set(batch.map(({ messageId }) => messageId)))
-  // Without ReportBatchItemFailures, Lambda ignores the response, so an invalid one does no harm.
-  const isIgnored = !circumstances.reportBatchItemFailures
-  if ('invalid' in result && !isIgnored) return judgeWholeBatch(batch, outcome, result.invalid, circumstances)
-  const { failed, ignored } = 'invalid' in result ? { failed: new Set<string>() } : result
-  const { recordErrors, unread } = outcome
-  const response: Response = {
-    outcome,
-    circumstances,
-    failed,
-    ignored,
-    reported: new Set(recordErrors?.reported),
+  const { type, library, unread } = outcome
+  const ids = new Set(batch.map(({ messageId }) => messageId))
+  const result = type === 'response' ? readBatchResponse(outcome.payload, ids) : { invalid: outcome.message }
+  const delivery: Delivery = {
+    ...circumstances,
+    library,
     // The library reads all records, and does not say which of them the handler has read.
-    unread: new Set(recordErrors || unread === 'all' ? [] : unread),
+    unread: new Set(library || unread === 'all' ? [] : unread),
   }
+  // Without ReportBatchItemFailures, Lambda ignores the response, so an invalid one does no harm.
+  const isIgnored = type === 'response' && !circumstances.reportBatchItemFailures
+  if ('invalid' in result && !isIgnored)
+    return { error: result.invalid, messages: batch.map((message) => judgeFailed(message, delivery)) }
+  const { failed, ignored }: Listed = 'invalid' in result ? { failed: new Set() } : result
+  delivery.ignored = ignored
   const messages = batch.map((message) =>
-    failed.has(message.messageId) ? judgeListed(message, response) : judgeDeleted(message, response),
+    failed.has(message.messageId) ? judgeListed(message, delivery) : judgeDeleted(message, delivery),
   )
   return { ignored: ignored && `${LIST_IS_IN} ${ignored.where}, ${NOT_READ}`, messages }
 }
 
-/** The messages of a batch that were deleted although an earlier message of their group is still in the queue. */
+/** The messages of a batch that were deleted although an earlier one of their group stays in the queue. */
 export function deletedOutOfOrder({ messages }: JudgedBatch): Received[] {
   const blockedGroups = new Set<string | undefined>()
   return messages.flatMap(({ message, fate }) => {

@@ -10,12 +10,13 @@ import type { Queue } from './queue.ts'
 export type Input = Iterable<InputMessage> | AsyncIterable<InputMessage>
 
 /**
- * The limit for one batch call. SQS allows 1 MiB; older substitutes for SQS still enforce its former limit of 256 KiB.
+ * The limit for one batch call. SQS allows 1 MiB; older substitutes for SQS still enforce its former limit of
+ * 256 KiB.
  */
 const MAX_CALL_BYTES = 256 * 1024
 /**
- * The feed pauses while this many messages wait in the queue. It is the size of the largest batch. With this limit,
- * receiving stays fast, also in a substitute for SQS that becomes slow with many messages.
+ * The feed pauses while this many messages wait in the queue. It is the size of the largest batch. With this
+ * limit, receiving stays fast, also in a substitute for SQS that becomes slow with many messages.
  */
 const MAX_WAITING = 10_000
 const MIN_ROOM = 1000
@@ -27,18 +28,16 @@ export interface FeedOptions {
   messages: Input
   /** Mixes the messages within about this many. Missing: they are sent in order. */
   shuffle?: { random: () => number; within: number } | undefined
-  /** Called when the queue is full, so that receiving can start. */
-  onFull: () => void
   signal: AbortSignal
 }
 
 /**
- * Sends the input in calls of up to ten messages, one call after another. It takes messages from the input only while
- * the queue has room, except for those that are mixed.
+ * Sends the input in calls of up to ten messages, one call after another. It takes messages from the input
+ * only while the queue has room, except for those that are mixed.
  *
  * @returns whether the whole input was sent. If the signal aborts, the rest is not sent
  */
-export async function feed({ queue, ledger, messages, shuffle, onFull, signal }: FeedOptions): Promise<boolean> {
+export async function feed({ queue, ledger, messages, shuffle, signal }: FeedOptions): Promise<boolean> {
   let call: SendMessageBatchRequestEntry[] = []
   let bytes = 0
   let room = MAX_WAITING
@@ -58,7 +57,6 @@ export async function feed({ queue, ledger, messages, shuffle, onFull, signal }:
 
   for await (const message of shuffle ? mix(messages, shuffle) : messages) {
     while (room === 0 && !signal.aborted) {
-      onFull()
       const free = MAX_WAITING - (await queue.counts()).visible
       if (free >= MIN_ROOM) room = free
       else await sleep(POLL_MS)

@@ -1,7 +1,8 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions, maxMemory } from './environment.ts'
+import { type FunctionOptions, type FunctionSettings, maxMemory, withDefaults } from './environment.ts'
 import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'
+import type { Outcome } from './runtime-api.ts'
 import type { Usage } from './usage.ts'
 
 const MAX_SHOWN = 5
@@ -29,6 +30,7 @@ const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> =
     'On Lambda, an interval runs only during invocations, so what it still has to do after the last response is late or lost',
   ],
 }
+const READS_NOTHING = 'the handler read no property of any record that it received, although they count as processed'
 const ENDS_EARLY = 'would end early on Lambda, and the rest of its batch would be redelivered'
 
 /** Invocations that need more time than they have on Lambda, and the text of the slowest. */
@@ -40,28 +42,28 @@ interface Slow {
 
 /** Collects what invocations used and left, and says at the end of the run what would go wrong on Lambda. */
 export class Findings {
-  readonly #options: FunctionOptions
-  readonly #memory: number
-  readonly #timeout: number
+  readonly #options: FunctionSettings
   readonly #left: LeftWork[] = []
   #hasChildren = false
+  /** Whether the handler read some record of an event that was looked at. Undefined: none was looked at. */
+  #hasRead: boolean | undefined
   #invocationsWithLeftWork = 0
   #peakMemory = 0
   /** By what happens to the invocations on Lambda. */
   readonly #slow = new Map<string, Slow>()
 
   constructor(options: FunctionOptions) {
-    const { memory = FUNCTION_DEFAULTS.memory, timeout = FUNCTION_DEFAULTS.timeout } = options
-    this.#options = options
-    this.#memory = memory
-    this.#timeout = timeout
+    this.#options = withDefaults(options)
   }
 
   /** Returns why the invocation would time out on Lambda, if that is known. */
-  add(usage: Usage, isOfLibrary: boolean): string | undefined {
+  add(outcome: Outcome): string | undefined {
+    const { type, unread, usage, library } = outcome
+    if (type === 'response' && unread) this.#hasRead ||= unread !== 'all'
+    if (!usage) return undefined
     this.#peakMemory = Math.max(this.#peakMemory, usage.peakMemory)
     this.#hasChildren ||= usage.hasChildren
-    return this.#addTime(usage, isOfLibrary)
+    return this.#addTime(usage, library !== undefined)
   }
 
   /** Adds the work that an invocation left. Returns whether the run fails. */
@@ -73,7 +75,8 @@ export class Findings {
   }
 
   lines(): string[] {
-    return [...this.#memoryLines(), ...this.#timeLines(), ...this.#leftLines()]
+    const lines = [...this.#memoryLines(), ...this.#timeLines(), ...this.#leftLines()]
+    return this.#hasRead === false ? [...lines, READS_NOTHING] : lines
   }
 
   *#memoryLines() {
@@ -82,8 +85,8 @@ export class Findings {
     const used = `the process used up to ${Math.round(this.#peakMemory)} MB of memory`
     if (this.#peakMemory > maximum) {
       yield limitMemory
-        ? `${used}, and the function has ${this.#memory} MB. Lambda ends a process that needs more`
-        : `${used}, more than the default of ${this.#memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
+        ? `${used}, and the function has ${this.#options.memory} MB. Lambda ends a process that needs more`
+        : `${used}, more than the default of ${this.#options.memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
     }
     if (this.#hasChildren && limitMemory)
       yield 'the memory of the processes that the handler started was not counted. Lambda counts it'
@@ -108,19 +111,19 @@ export class Findings {
   }
 
   #describe(cpu: number, needed: number, how = '') {
-    const share = ((100 * this.#memory) / MEMORY_OF_ONE_CPU).toFixed(0)
+    const share = ((100 * this.#options.memory) / MEMORY_OF_ONE_CPU).toFixed(0)
     return (
-      `used ${seconds(cpu)} of CPU time${how}. With ${this.#memory} MB, a function has ${share} % of a core, so this takes at least ` +
-      `${seconds(needed)}, and the timeout is ${seconds(this.#timeout)}`
+      `used ${seconds(cpu)} of CPU time${how}. With ${this.#options.memory} MB, a function has ${share} % of a core, so this takes at least ` +
+      `${seconds(needed)}, and the timeout is ${seconds(this.#options.timeout)}`
     )
   }
 
-  /** Returns why an invocation fails on Lambda, even if its processors were twice as fast as those of this machine. */
+  /** Returns why an invocation fails on Lambda, even with processors twice as fast as those here. */
   #addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean): string | undefined {
-    const timeout = this.#timeout
+    const timeout = this.#options.timeout
     // All threads share the CPU of the function, and a block has one core at most.
-    const needed = (cpu * MEMORY_OF_ONE_CPU) / this.#memory
-    const block = longestBlock / cpuShareOf(this.#memory)
+    const needed = (cpu * MEMORY_OF_ONE_CPU) / this.#options.memory
+    const block = longestBlock / cpuShareOf(this.#options.memory)
     if (Math.max(needed, block) <= timeout) return undefined
     const isBlocked = block > 2 * timeout
     const isKnown = this.#options.limitMemory && (isBlocked || (!isOfLibrary && needed > 2 * timeout))

@@ -1,7 +1,7 @@
 import { setTimeout } from 'node:timers/promises'
 import type { Received } from './sqs-record.ts'
 
-/** The limit of Lambda for one event, including metadata. The wrapping `{"Records":[]}` takes 14 bytes of it. */
+/** The limit of Lambda for one event with metadata. The wrapping `{"Records":[]}` takes 14 bytes of it. */
 export const MAX_PAYLOAD_BYTES = 6 * 1024 * 1024 - 14
 const POLL_MS = 50
 
@@ -18,17 +18,19 @@ export interface GatherOptions {
 }
 
 /**
- * Gathers one batch as an event source mapping does. It waits up to one second for a first message. Without one, the
- * batch is empty. Otherwise, it makes one call after another until the batch size, the payload limit or the window is
- * reached, or until no more can arrive. `rest` contains the received messages that did not fit.
+ * Gathers one batch as an event source mapping does. It waits up to one second for a first message. Without
+ * one, the batch is empty. Otherwise, it makes one call after another until the batch size, the payload limit
+ * or the window is reached, or until no more can arrive. `rest` contains the received messages that did not
+ * fit.
  */
 export async function gather(options: GatherOptions) {
   const { receive, batchSize, windowMs, isLast, signal, now = () => performance.now(), sleep = setTimeout } = options
   if (signal.aborted) return { batch: [], rest: [] }
   const got = await receive(Math.min(10, batchSize), 1)
   let bytes = sizeOf(got)
-  // A message that does not fit would be received in vain, and every receive counts towards the redrive policy. So the
-  // average size says how many to receive. Without messages, it is NaN, and no further call is made.
+  // A message that does not fit would be received in vain, and every receive counts towards the redrive
+  // policy. So the average size says how many to receive. Without messages, it is NaN, and no further call is
+  // made.
   const room = () =>
     Math.min(10, batchSize - got.length, Math.floor(((MAX_PAYLOAD_BYTES - bytes) * got.length) / bytes))
 

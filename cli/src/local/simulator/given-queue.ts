@@ -19,7 +19,7 @@ const COUNTS = [VISIBLE, 'ApproximateNumberOfMessagesNotVisible', 'ApproximateNu
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
 /** Converts an error of the SDK to one line that says what to do. */
-function explain(error: unknown, queue: string, endpoint: string): Error {
+function explain(error: unknown, queue: string | undefined, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
   const said = `${code} ${name} ${message}`
   if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
@@ -53,13 +53,22 @@ function createClient(endpoint: string, socketTimeout: number) {
   const { hostname } = new URL(endpoint)
   // The SDK requires credentials. A local substitute for SQS accepts any.
   const acceptsAnyCredentials = !hostname.includes('.amazonaws.com') && !AWS_ACCESS_KEY_ID && !AWS_PROFILE
-  return new SQSClient({
+  const client = new SQSClient({
     endpoint,
     region: regionFor(hostname, AWS_REGION),
     ...(acceptsAnyCredentials ? { credentials: { accessKeyId: 'local', secretAccessKey: 'local' } } : {}),
     // The SDK only warns after a `requestTimeout`, and waits for 15 minutes by default.
     requestHandler: { connectionTimeout: 5000, socketTimeout },
   })
+  client.middlewareStack.add(
+    (next) => (call) =>
+      next(call).catch((error) => {
+        const { QueueUrl, QueueName } = call.input as { QueueUrl?: string; QueueName?: string }
+        throw explain(error, QueueUrl ?? QueueName, endpoint)
+      }),
+    { step: 'initialize' },
+  )
+  return client
 }
 
 /** Calls `send` with ten messages at a time. Returns the messages that SQS refused. */
@@ -80,98 +89,88 @@ async function callInTens(
   return refused
 }
 
-/** Makes calls to SQS. An error says what to do. */
-type Guard = <T>(call: Promise<T>, queue?: string) => Promise<T>
-
-async function countsOf(client: SQSClient, guard: Guard, url: string | undefined) {
+async function countsOf(client: SQSClient, url: string | undefined) {
   if (url === undefined) return { visible: 0, all: 0 }
-  const read = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] })
-  const { Attributes = {} } = await guard(client.send(read), url)
+  const { Attributes = {} } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] }),
+  )
   const count = (name: (typeof COUNTS)[number]) => Number(Attributes[name] ?? 0)
   return { visible: count(VISIBLE), all: COUNTS.reduce((sum, name) => sum + count(name), 0) }
 }
 
-async function readSettings(client: SQSClient, guard: Guard, queueUrl: string) {
-  const all = new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] })
-  const { Attributes = {} } = await guard(client.send(all))
+async function readSettings(client: SQSClient, queueUrl: string) {
+  const { Attributes = {} } = await client.send(
+    new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }),
+  )
   const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
   const [, , , , account, name] = String(deadLetterTargetArn).split(':')
   const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
-  const deadLetterUrl = deadLetterTargetArn ? (await guard(client.send(find), deadLetterTargetArn)).QueueUrl : undefined
   return {
     arn: Attributes.QueueArn ?? '',
     visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
     maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
-    deadLetterUrl,
+    deadLetterUrl: deadLetterTargetArn ? (await client.send(find)).QueueUrl : undefined,
   }
 }
 
 /** The calls of the event source mapping that send, receive and delete messages. */
-function callsOf(client: SQSClient, guard: Guard, queueUrl: string, arn: string) {
+function callsOf(client: SQSClient, QueueUrl: string, arn: string) {
   async function setVisibility(messages: readonly Received[], seconds: number) {
     await callInTens(messages, (entries) => {
       const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
-      return guard(client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl: queueUrl, Entries })))
+      return client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }))
     })
   }
   return {
     // A call that is aborted would leave its messages invisible, so it ends by itself.
     async receive(most: number, waitSeconds: number) {
       const command = new ReceiveMessageCommand({
-        QueueUrl: queueUrl,
+        QueueUrl,
         MaxNumberOfMessages: most,
         WaitTimeSeconds: waitSeconds,
         MessageAttributeNames: ['All'],
         MessageSystemAttributeNames: ['All'],
         AttributeNames: ['All'], // the older name, the only one that moto 5.1 supports
       })
-      const { Messages = [] } = await guard(client.send(command))
+      const { Messages = [] } = await client.send(command)
       return Messages.map((message) => toReceived(message, arn))
     },
     send(entries: SendMessageBatchRequestEntry[]) {
       // SQS would drop a message whose id it has had within five minutes, such as in the run before.
       const withNewId = (entry: SendMessageBatchRequestEntry) => ({ ...entry, MessageDeduplicationId: randomUUID() })
       const Entries = arn.endsWith('.fifo') ? entries.map(withNewId) : entries
-      return guard(client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries })))
+      return client.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
     },
     remove: (messages: readonly Received[]) =>
-      callInTens(messages, (Entries) =>
-        guard(client.send(new DeleteMessageBatchCommand({ QueueUrl: queueUrl, Entries }))),
-      ),
+      callInTens(messages, (Entries) => client.send(new DeleteMessageBatchCommand({ QueueUrl, Entries }))),
     setVisibility,
     release: (messages: readonly Received[]) => setVisibility(messages, 0),
   }
 }
 
 /**
- * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and makes one
- * call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for `socketTimeout`
- * milliseconds.
+ * Opens a queue of another SQS, and reads its settings once. It is meant for tests against another SQS, and
+ * makes one call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for
+ * `socketTimeout` milliseconds.
  */
 export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
   const { queueUrl } = address
-  const endpoint = endpointOf(address)
-  const client = createClient(endpoint, socketTimeout)
-  function guard<T>(call: Promise<T>, queue = queueUrl): Promise<T> {
-    return call.catch((error) => {
-      throw explain(error, queue, endpoint)
-    })
-  }
+  const client = createClient(endpointOf(address), socketTimeout)
   try {
-    const { arn, ...settings } = await readSettings(client, guard, queueUrl)
-    const deadLetters = () => countsOf(client, guard, settings.deadLetterUrl)
-    const before = await deadLetters()
+    const { arn, ...settings } = await readSettings(client, queueUrl)
+    const before = await countsOf(client, settings.deadLetterUrl)
     return {
       ...settings,
       queueUrl,
       fifo: arn.endsWith('.fifo'),
       isPrivate: false,
       variables: {},
-      ...callsOf(client, guard, queueUrl, arn),
+      ...callsOf(client, queueUrl, arn),
       isDelayedByClient: () => false,
       takeDeleted: () => new Set(),
       async counts() {
-        const [{ visible, all }, after] = await Promise.all([countsOf(client, guard, queueUrl), deadLetters()])
+        const reads = [countsOf(client, queueUrl), countsOf(client, settings.deadLetterUrl)] as const
+        const [{ visible, all }, after] = await Promise.all(reads)
         return { visible, queue: all, deadLetter: after.all - before.all }
       },
       close: () => client.destroy(),

@@ -1,39 +1,61 @@
 // Runs in the process of the handler. Finds work that an invocation started and did not await.
-import { createHook, executionAsyncId } from 'node:async_hooks'
+import { AsyncLocalStorage, createHook, executionAsyncId, executionAsyncResource } from 'node:async_hooks'
 import type { ChildProcess } from 'node:child_process'
 import { subscribe } from 'node:diagnostics_channel'
 import type { ClientRequest } from 'node:http'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
-import { isWork, nameOf, ON_FILE, OPERATION, OVER_HTTP2 } from './operations.ts'
-import { describe, isOfHandler, type LeftKind, type LeftWork, type Origin, originOf } from './origin.ts'
-import { addTimer, context, firesWithin, type Invocation, leftTimers, type Timer, watchUnref } from './timers.ts'
+import {
+  describe,
+  framesOf,
+  hasFile,
+  isOfHandler,
+  type LeftKind,
+  type LeftWork,
+  type Origin,
+  originOf,
+} from './origin.ts'
 
-/** Hooks cost time, and a handler that forgets an `await` mostly does so always. So only the first invocations have them. */
+/** Hooks cost time, and most mistakes recur in each invocation. So only the first invocations have hooks. */
 const MAX_FOLLOWED = 5
 const MAX_HOLDS = 3
 /** Of one invocation. Each needs some 100 µs. */
 const MAX_CAUSES = 300
 /** In the first invocation, to follow promises. */
 const MAX_RECORDS = 2000
+/** More timers are not followed. */
+const MAX_TIMERS = 1000
 /** Milliseconds for which a process may run on before it is frozen, if something is pending. */
 const MAX_HOLD = 1000
 /** The same in any case after the first response: chains of promises are not seen. */
 const FIRST_HOLD = 250
 
-type Request = Partial<ClientRequest> & { origin?: string }
+/** Operations of Node that do something once, in contrast to handles that stay open. */
+const OPERATION =
+  /^(FSREQ.*|GET(ADDR|NAME)INFOREQWRAP|QUERYWRAP|ZLIB|HTTP2STREAM|(TCP|PIPE)CONNECTWRAP|(?!HTTP)[A-Z0-9]+REQUEST)$/
+const CONNECTING = 'a connection'
+const ON_FILE = 'a file operation'
+const OVER_HTTP2 = 'a call over HTTP/2'
 
+type Request = Partial<ClientRequest> & { origin?: string }
+/** With properties that Node does not document, but that it has had for ten years. */
+type Timer = NodeJS.Timeout & { _destroyed: boolean; _idleTimeout: number; _repeat: number | null }
+type Invocation = { hasResponded: boolean }
+
+/** `isInTimer`: the code runs in a timer that the invocation has started, or in what that started. */
+const context = new AsyncLocalStorage<{ invocation: Invocation; isInTimer: boolean } | undefined>()
 let current: Invocation | undefined
 let isFollowing = false
 /** The number of invocations so far, and after how many of them the process ran on. */
 let invocations = 0
 let holds = 0
-/** What the current invocation started, and what has not ended: requests, tasks, sockets, and operations by their async ids. */
+/** What the current invocation started and has not ended: requests, tasks, sockets, operations by async id. */
 const pending = new Map<unknown, Origin>()
 let late: Origin[] = []
-/** By async id: operations, promises and ticks, in which a client goes on. They know the line of the handler. */
+/** By async id: operations, promises and ticks in which a client goes on. They know the handler's line. */
 const causes = new Map<number, Origin>()
+const timers = new Map<Timer, Origin>()
 /** Sockets with a late answer. Their clients may have queued more, and may write it in any context. */
 const suspects = new WeakSet<Socket>()
 /** In which invocation work was first seen that fails the run only if it recurs. */
@@ -41,22 +63,46 @@ const firstSeen = new Map<string, Invocation | undefined>()
 let isUndecided = false
 let isPlaceUnknown = false
 
-/** Whether the current invocation started the code. In the context of an earlier one, a client may serve the current one. */
+/** Whether the current invocation started the code. A client may serve it in the context of an earlier one. */
 const isActive = () => current !== undefined && context.getStore()?.invocation === current
 
 /** The start of work. What a timer starts can be work of a client, too. */
-const newOrigin = (what: string, kind: LeftKind = 'late'): Origin =>
-  originOf(context.getStore()?.isInTimer ? 'once' : kind, what, causes.get(executionAsyncId()))
+function newOrigin(what: string, given: LeftKind = 'late'): Origin {
+  const { invocation, isInTimer } = context.getStore() ?? {}
+  return originOf({ kind: isInTimer ? 'once' : given, what, invocation, cause: causes.get(executionAsyncId()) })
+}
 
-function started(key: unknown, origin: Origin, counts = true) {
-  if (current?.hasResponded && counts) late.push(origin)
+/** Whether the handler needs the work. Node also closes files and reads ahead. A connection is no work yet. */
+function isWork(origin: Origin): boolean {
+  if (origin.what === CONNECTING) return false
+  if (origin.what !== ON_FILE) return true
+  // Only the stack tells what is done with a file.
+  const frames = framesOf(origin)
+  const top = frames.slice(0, 3).join()
+  if (/at (\S+\.)?_?(close|destroy) /.test(top)) return false
+  // Loggers use these with a callback for stdout. A line that is late is no lost work.
+  const isOfLogger = /at (\S+\.)?(write|fsync) \(node:fs:/.test(frames[0] ?? '')
+  return top.includes('WriteStream.') || (!isOfLogger && hasFile(origin))
+}
+
+function addLate(origin: Origin) {
+  if (isWork(origin)) late.push(origin)
+}
+
+function started(key: unknown, origin: Origin) {
+  if (current?.hasResponded) addLate(origin)
   else pending.set(key, origin)
 }
 
-function ended(key: unknown, counts: (origin: Origin) => boolean = () => true, kind?: LeftKind) {
+function ended(key: unknown, kind?: LeftKind) {
   const origin = pending.get(key)
-  if (!origin || !pending.delete(key) || !current?.hasResponded || !counts(origin)) return
-  late.push(Object.assign(origin, kind && { kind }))
+  if (origin && pending.delete(key) && current?.hasResponded) addLate(Object.assign(origin, kind && { kind }))
+}
+
+function nameOf(type: string): string {
+  if (type === 'HTTP2STREAM') return OVER_HTTP2
+  if (type.startsWith('FS')) return ON_FILE
+  return type.endsWith('WRAP') ? CONNECTING : 'work in the thread pool'
 }
 
 function addCause(id: number, type: string) {
@@ -70,21 +116,65 @@ const hook = createHook({
   init(id, type, _trigger, resource) {
     // Up to Node 22, this is also called for promises. A `destroy` hook would need much time for them.
     if (type === 'PROMISE' || (current && !isActive())) return
-    if (type === 'Timeout') addTimer(resource as Timer, newOrigin)
+    if (type === 'Timeout') addTimer(resource as Timer)
     addCause(id, type)
     if (!current || !OPERATION.test(type)) return
     const operation = newOrigin(nameOf(type), type === 'HTTP2STREAM' ? 'once' : 'late')
     causes.set(id, operation)
-    started(id, operation, current.hasResponded && isWork(operation))
+    started(id, operation)
   },
-  before: (id) => ended(id, isWork),
+  before(id) {
+    const resource = executionAsyncResource()
+    if (resource instanceof Timeout) enterTimer(resource as Timer)
+    else ended(id)
+  },
 })
 
 /**
- * It ends after the first promises of the first invocation, and goes on in later ones if the line of the handler was not
- * found. Not for large batches: once it was on, all promises of the process are slower.
+ * It ends after the first promises of the first invocation, and goes on in later ones if the line of the
+ * handler was not found. Not for large batches: once it was on, all promises of the process are slower.
  */
 const promiseHook = createHook({ init: addCause })
+
+const probe = setTimeout(() => {})
+const Timeout = probe.constructor as typeof Object
+clearTimeout(probe)
+
+/**
+ * Clients use intervals, unreferenced timers, and timers that start each other for work that belongs to no
+ * invocation. What a timer of the handler does can be such work, too, unless it recurs.
+ */
+function enterTimer(timer: Timer) {
+  const store = context.getStore()
+  if (!store) return
+  const isOfClient = store.isInTimer || timer._repeat !== null || !timer.hasRef()
+  context.enterWith(isOfClient ? undefined : { ...store, isInTimer: true })
+}
+
+function addTimer(timer: Timer) {
+  const store = context.getStore()
+  const isInterval = timer._repeat !== null
+  if (store?.isInTimer || (!isInterval && !(store && timer.hasRef()))) return
+  if (timers.size >= MAX_TIMERS) for (const [each] of timers) if (each._destroyed) timers.delete(each)
+  if (timers.size >= MAX_TIMERS) return
+  timers.set(
+    timer,
+    isInterval ? newOrigin('an interval', store ? 'interval' : 'module') : newOrigin('a timer', 'timer'),
+  )
+}
+
+const pendingTimers = () =>
+  [...timers].filter(([timer]) => !timer._destroyed && (timer._repeat !== null || timer.hasRef()))
+
+/** The timers that are left at the end of a run. An interval counts if several invocations have started it. */
+function leftTimers(): LeftWork[] {
+  const origins = pendingTimers().map(([, origin]) => origin)
+  const ofInvocations = Map.groupBy(origins, ({ invocation }) => invocation).values()
+  const works = [...ofInvocations].flatMap(describe)
+  const isCounted = ({ kind, place }: LeftWork) =>
+    kind !== 'interval' || works.filter((other) => other.kind === kind && other.place === place).length > 1
+  return works.filter((work) => isOfHandler(work.place) && isCounted(work))
+}
 
 /** HTTP clients publish their requests. Once the headers of the response are there, a request has ended. */
 function watchRequests() {
@@ -98,7 +188,8 @@ function watchRequests() {
   function remove(message: unknown) {
     const { request, error } = message as { request: Request; error?: NodeJS.ErrnoException }
     const isAborted = error && !error.syscall
-    ended(request, () => !isAborted)
+    if (isAborted) pending.delete(request)
+    else ended(request)
   }
   for (const name of ['http.client.request.created', 'undici:request:create']) subscribe(name, add)
   for (const name of ['http.client.response.finish', 'undici:request:headers']) subscribe(name, remove)
@@ -109,9 +200,12 @@ function watchRequests() {
 function watchTask(what: string, task: ChildProcess | Worker) {
   if (!isActive()) return
   started(task, newOrigin(what))
-  task.once('message', () => ended(task, undefined, 'once'))
-  // If the handler ends it, nothing is lost. A worker thread that was terminated has the exit code 1.
-  task.once('exit', (code) => ended(task, () => ('killed' in task ? !task.killed : code !== 1)))
+  task.once('message', () => ended(task, 'once'))
+  task.once('exit', (code) => {
+    // If the handler ends it, nothing is lost. A worker thread that was terminated has the exit code 1.
+    if ('killed' in task ? task.killed : code === 1) pending.delete(task)
+    else ended(task)
+  })
 }
 
 /** HTTP clients put their parser into the socket. */
@@ -132,20 +226,23 @@ function watchSockets() {
   } as Socket['write']
 }
 
-/** Whether something was read since the last data was written. If the client has ended the socket, it needs no answer. */
+/** Whether something was read since the last write. A socket that its client has ended needs no answer. */
 const isAnswered = (key: unknown, { bytesRead }: Partial<Origin> = {}) =>
   bytesRead !== undefined && (key as Socket).bytesRead > bytesRead && !(key as Socket).writableEnded
 
-/** Whether something is pending that may do work after the response. */
-const mayDoWork = () => [...pending.keys()].some((key) => !(key as Socket).destroyed) || firesWithin(MAX_HOLD)
+/** Whether something is pending that may do work after the response, such as a timer that fires soon. */
+const mayDoWork = () =>
+  [...pending.keys()].some((key) => !(key as Socket).destroyed) ||
+  pendingTimers().some(([timer]) => timer._repeat === null && timer._idleTimeout < MAX_HOLD)
 
 /** Finds what is still pending although the response was sent, and sockets with an answer. */
 function addPending() {
   for (const [key, origin] of pending) {
     const { method, destroyed, remotePort } = key as Request & Socket
-    // Synchronous work of `crypto` has no end. Node publishes no end of a request that was upgraded, but destroys it.
-    const isOperation = origin.what === OVER_HTTP2 || (origin.what === ON_FILE && isWork(origin))
-    if (isOperation || (method !== undefined && !destroyed)) late.push(origin)
+    // Synchronous work of `crypto` has no end. Node publishes no end of a request that was upgraded, but
+    // destroys it.
+    const isOpen = origin.what === OVER_HTTP2 || origin.what === ON_FILE || (method !== undefined && !destroyed)
+    if (isOpen) addLate(origin)
     if (!isAnswered(key, origin)) continue
     if (origin.kind !== 'once') suspects.add(key as Socket)
     const what = remotePort ? `a call to port ${remotePort}` : 'a call on a socket'
@@ -156,16 +253,14 @@ function addPending() {
 /** What was seen in a second invocation is late in any case. */
 function decide(origin: Origin) {
   if (origin.kind !== 'once') return
-  const isFirst = !firstSeen.has(origin.what)
-  if (isFirst) firstSeen.set(origin.what, current)
-  const recurs = firstSeen.get(origin.what) !== current
-  if (recurs) origin.kind = 'late'
-  isUndecided = isFirst || (isUndecided && !recurs)
+  const first = firstSeen.get(origin.what) ?? current
+  firstSeen.set(origin.what, first)
+  if (first !== current) origin.kind = 'late'
+  isUndecided = first === current
 }
 
 /** Follows the work of invocations, one at a time. Must be opened before the handler is loaded. */
 export function openLateWork() {
-  watchUnref()
   watchRequests()
   subscribe('child_process', (message) => watchTask('a child process', (message as { process: ChildProcess }).process))
   subscribe('worker_threads', (message) => watchTask('a worker thread', (message as { worker: Worker }).worker))
@@ -194,10 +289,11 @@ function responded() {
   }
 }
 
-/** Lets the process go on after the response until late work is found, nothing is pending, or the time is over. */
+/** Lets the process go on until late work is found, nothing is pending, or the time is over. */
 async function hold(most: number) {
   if (!isFollowing) return
-  // After a first answer on a socket, the next invocations decide whether it counts. A busy pool writes later.
+  // After a first answer on a socket, the next invocations decide whether it counts. A busy pool writes
+  // later.
   const least = invocations === 1 || isUndecided ? FIRST_HOLD : 0
   if (late.length === 0 && (isUndecided || mayDoWork())) holds += 1
   const start = performance.now()

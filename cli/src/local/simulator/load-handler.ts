@@ -14,8 +14,8 @@ const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
 
 /**
  * Loads a handler as the runtime client of AWS does (aws-lambda-ric 4: `loadModule`, `resolveHandler`,
- * `errorOnDeprecatedCallback`). A test runs the same files on both. TypeScript, which that client cannot load, is
- * imported directly.
+ * `errorOnDeprecatedCallback`). A test runs the same files on both. TypeScript, which that client cannot
+ * load, is imported directly.
  */
 export async function loadHandler(
   file: string,
@@ -73,8 +73,8 @@ function checkName(file: string): void {
 }
 
 /**
- * Looks up an export by its path: `a.b` is `b` in the object `a`. Properties of functions do not count, so the
- * `handler` property of a `middy()` result is not found.
+ * Looks up an export by its path: `a.b` is `b` in the object `a`. Properties of functions do not count, so
+ * the `handler` property of a `middy()` result is not found.
  */
 function findIn(module: unknown, exportName: string): unknown {
   return exportName

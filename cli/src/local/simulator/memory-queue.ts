@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { MAX_MESSAGE_BYTES } from './message-rules.ts'
 
@@ -23,6 +24,14 @@ export interface InFlight {
   isSetByClient?: true
 }
 
+/** A message group of a FIFO queue. A standard queue has a single group, which is never locked. */
+interface Group {
+  /** The visible messages, in their order. */
+  ready: StoredMessage[]
+  /** While a message of the group is in flight, no other one is delivered. */
+  inFlight: number
+}
+
 export interface QueueOptions {
   readonly url: string
   readonly arn: string
@@ -33,7 +42,7 @@ export interface QueueOptions {
   /** Where messages go that have been delivered `maxReceives` times. */
   readonly deadLetters?: MemoryQueue
   readonly maxReceives?: number
-  /** Whether a message that came back from its function too often goes there, too, as with Lambda's recursive loop detection. */
+  /** Whether a message that came back from its function too often goes there, too. */
   readonly stopsLoops?: boolean
 }
 
@@ -41,14 +50,14 @@ export const ACCOUNT = '000000000000'
 /** The most rounds of a message through its function. */
 const MAX_ROUNDS = 16
 const DEDUPLICATION_MS = 5 * 60_000
-const POLL_MS = 20
+const POLL_MS = 10
 /**
- * A receive call on a FIFO queue takes at most this many messages of each group at first, then more of the same groups.
- * So batches mix groups, and have several messages of most of them.
+ * A receive call on a FIFO queue takes at most this many messages of each group at first, then more of the
+ * same groups. So batches mix groups, and have several messages of most of them.
  */
 const FIRST_OF_GROUP = 4
 
-/** A queue in memory. The event source mapping of this process calls it directly, clients through wire-protocol.ts. */
+/** A queue in memory. The event source mapping calls it directly, and clients through wire-protocol.ts. */
 export class MemoryQueue {
   readonly options: QueueOptions
   readonly #created = String(Math.floor(Date.now() / 1000))
@@ -63,12 +72,10 @@ export class MemoryQueue {
   readonly deletedByClients = new Set<string>()
   /** The messages that are delivered once more after they have been deleted, as SQS sometimes does. */
   readonly duplicated = new Set<StoredMessage>()
-  /** The message groups of a FIFO queue, the messages of each in their order. A standard queue has a single list. */
-  readonly #ready = new Map<string | undefined, StoredMessage[]>()
-  readonly #locks = new Map<string | undefined, number>()
+  /** In the order of their next deliveries. */
+  readonly #groups = new Map<string | undefined, Group>()
   readonly #deduplicated = new Map<string, { message: StoredMessage; at: number }>()
   #sequence = 0
-  #changed: PromiseWithResolvers<void> | undefined
   #nextDeadline = Number.POSITIVE_INFINITY
 
   constructor(options: QueueOptions) {
@@ -78,7 +85,7 @@ export class MemoryQueue {
   /** The number of visible messages. */
   get readyCount(): number {
     let count = 0
-    for (const { length } of this.#ready.values()) count += length
+    for (const { ready } of this.#groups.values()) count += ready.length
     return count
   }
 
@@ -116,7 +123,7 @@ export class MemoryQueue {
     return message
   }
 
-  /** Keeps the message of a client, unless it has the deduplication id of another one, and returns the one that is kept. */
+  /** Keeps the message of a client, or the earlier one of its deduplication id. Returns the one that is kept. */
   enqueue(entry: SendMessageBatchRequestEntry): StoredMessage {
     const message = createMessage(entry)
     if (this.options.fifo) {
@@ -136,17 +143,12 @@ export class MemoryQueue {
     return message
   }
 
-  /** Makes a message visible. On a FIFO queue, a message that was in flight returns to its place in its group. */
+  /** Makes a message visible. On a FIFO queue, one that was in flight returns to its place in its group. */
   add(message: StoredMessage): void {
-    const group = this.#groupOf(message)
-    const list = this.#ready.get(group) ?? []
-    this.#ready.set(group, list)
+    const { ready } = this.#groupOf(message)
     // Only messages of a FIFO queue have sequence numbers.
     const isLater = (other: StoredMessage) => String(other.sequenceNumber) > String(message.sequenceNumber)
-    let index = list.length
-    while (index > 0 && isLater(list[index - 1] as StoredMessage)) index -= 1
-    list.splice(index, 0, message)
-    this.wake()
+    ready.splice(ready.findLastIndex((other) => !isLater(other)) + 1, 0, message)
   }
 
   #hide(message: StoredMessage, seconds: number): InFlight {
@@ -171,10 +173,7 @@ export class MemoryQueue {
     let taken = this.take(most, visibilityTimeout)
     const deadline = performance.now() + waitSeconds * 1000
     while (taken.length === 0 && performance.now() < deadline && !signal?.aborted) {
-      this.#changed ??= Promise.withResolvers<void>()
-      const timer = setTimeout(() => this.wake(), POLL_MS)
-      await this.#changed.promise
-      clearTimeout(timer)
+      await sleep(POLL_MS)
       if (!signal?.aborted) taken = this.take(most, visibilityTimeout)
     }
     return taken
@@ -183,45 +182,42 @@ export class MemoryQueue {
   /** Receives messages. Those that were delivered often enough go to the dead-letter queue. */
   take(most: number, visibilityTimeout = this.options.visibilityTimeout): InFlight[] {
     this.processTimers()
-    const free: (string | undefined)[] = []
-    for (const group of this.#ready.keys()) {
+    const { fifo } = this.options
+    const free: [string | undefined, Group][] = []
+    for (const [name, group] of this.#groups) {
       if (free.length === most) break
-      if (!this.#locks.has(group)) free.push(group)
+      if (group.inFlight === 0) free.push([name, group])
     }
     const taken: InFlight[] = []
     for (const limit of [FIRST_OF_GROUP, most]) {
-      for (const group of free) {
+      for (const [name, group] of free) {
         const room = Math.min(limit, most - taken.length)
         if (room === 0) break
-        for (const message of this.#next(group, room)) {
+        for (const message of this.#next(group.ready, room)) {
           message.receiveCount += 1
           message.firstReceiveTimestamp ??= Date.now()
           taken.push(this.#hide(message, visibilityTimeout))
-          if (this.options.fifo) this.#locks.set(group, (this.#locks.get(group) ?? 0) + 1)
+          if (fifo) group.inFlight += 1
         }
-        const rest = this.#ready.get(group)
-        if (!rest) continue
         // The other groups are delivered next.
-        this.#ready.delete(group)
-        this.#ready.set(group, rest)
+        this.#groups.delete(name)
+        if (group.ready.length + group.inFlight > 0) this.#groups.set(name, group)
       }
     }
     return taken
   }
 
-  /** Removes the first messages of a group. */
-  #next(group: string | undefined, most: number): StoredMessage[] {
+  /** Removes the first messages of a list. */
+  #next(ready: StoredMessage[], most: number): StoredMessage[] {
     const { deadLetters, maxReceives = Number.POSITIVE_INFINITY, stopsLoops } = this.options
-    const list = this.#ready.get(group) ?? []
     const next: StoredMessage[] = []
-    while (next.length < most && list.length > 0) {
-      const message = list.shift() as StoredMessage
+    while (next.length < most && ready.length > 0) {
+      const message = ready.shift() as StoredMessage
       const isLoop = stopsLoops && roundOf(message) > MAX_ROUNDS
       if (isLoop) this.stoppedLoops += 1
       if (deadLetters && (isLoop || message.receiveCount >= maxReceives)) deadLetters.add(message)
       else next.push(message)
     }
-    if (list.length === 0) this.#ready.delete(group)
     return next
   }
 
@@ -262,12 +258,8 @@ export class MemoryQueue {
     this.inflightMessages.delete(receiptHandle)
     if (!this.options.fifo) return
     const group = this.#groupOf(message)
-    const locks = (this.#locks.get(group) as number) - 1
-    if (locks > 0) this.#locks.set(group, locks)
-    else {
-      this.#locks.delete(group)
-      this.wake() // the rest of the group can be delivered
-    }
+    group.inFlight -= 1
+    if (group.inFlight + group.ready.length === 0) this.#groups.delete(message.entry.MessageGroupId)
   }
 
   /** Makes messages visible whose time has come. */
@@ -281,19 +273,16 @@ export class MemoryQueue {
     }
   }
 
-  /** Lets waiting calls look for messages. */
-  wake(): void {
-    this.#changed?.resolve()
-    this.#changed = undefined
-  }
-
   #nextSequenceNumber(): string {
     this.#sequence += 1
     return String(this.#sequence).padStart(20, '0')
   }
 
-  #groupOf({ entry }: StoredMessage): string | undefined {
-    return this.options.fifo ? entry.MessageGroupId : undefined
+  #groupOf({ entry }: StoredMessage): Group {
+    const name = this.options.fifo ? entry.MessageGroupId : undefined
+    const group = this.#groups.get(name) ?? { ready: [], inFlight: 0 }
+    this.#groups.set(name, group)
+    return group
   }
 }
 
@@ -309,7 +298,7 @@ function hash(algorithm: string, data: string | Buffer): string {
   return createHash(algorithm).update(data).digest('hex')
 }
 
-/** The bytes after their length, as in the checksum of message attributes, which the page of SQS on attributes defines. */
+/** The bytes after their length, as SQS defines the checksum of message attributes. */
 function withLength(bytes: Buffer): Buffer {
   const length = Buffer.alloc(4)
   length.writeUInt32BE(bytes.length)

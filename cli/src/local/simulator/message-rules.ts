@@ -71,8 +71,8 @@ export function quote(name: string) {
 }
 
 /**
- * Why SQS refuses a message, as a text that starts with a verb, such as `has an empty body`. Undefined if SQS accepts the
- * message.
+ * Why SQS refuses a message, as a text that starts with a verb, such as `has an empty body`. Undefined if SQS
+ * accepts the message.
  */
 export function problemOf(
   message: Partial<SendMessageBatchRequestEntry>,

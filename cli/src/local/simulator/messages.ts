@@ -14,8 +14,8 @@ export interface InputMessage {
 }
 
 /**
- * Messages with the bodies `{"number":1}` to `{"number":count}`. If `groups` is above 0, each message has one of
- * `groups` message groups.
+ * Messages with the bodies `{"number":1}` to `{"number":count}`. If `groups` is above 0, each message has one
+ * of `groups` message groups.
  */
 export function* numberedMessages(count: number, groups = 0): Generator<InputMessage> {
   for (let number = 1; number <= count; number++) {
@@ -26,7 +26,7 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
 
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
-/** A key as in an SQS event. The AWS CLI begins the same keys with capital letters, such as `Body` and `MD5OfBody`. */
+/** A key as in an SQS event. The AWS CLI prints capital letters, such as `Body` and `MD5OfBody`. */
 const asInEvent = (key: string) => key.replace(/^(MD5|.)/, (start) => start.toLowerCase())
 
 function withKeysOfEvent(value: Record<string, unknown>): Record<string, unknown> {
@@ -92,7 +92,7 @@ function readMessage(value: unknown): InputMessage {
   }
 }
 
-/** Refuses what SQS refuses. An error starts with a verb, such as `has an empty body`. The caller puts the subject before it. */
+/** Refuses what SQS refuses. An error starts with a verb, such as `has an empty body`. */
 export function check(message: InputMessage, fifo: boolean, maxBytes?: number): InputMessage {
   const { body: MessageBody, messageGroupId, messageAttributes: MessageAttributes = {} } = message
   const problem = problemOf({ MessageBody, MessageAttributes }, maxBytes)
@@ -111,7 +111,7 @@ export function toMessage(value: unknown, json = JSON.stringify(value)): InputMe
   return { body: typeof value === 'string' ? value : json }
 }
 
-/** Whether the records of an event are of SQS. An S3 event has records without bodies, and is sent as a body. */
+/** Whether the records of an event are of SQS. An event of S3 is a body: its records have none. */
 function areSqsRecords(records: unknown[]): boolean {
   const isSqs = (record: unknown) => isObject(record) && record.eventSource === 'aws:sqs'
   const hasBody = (record: unknown) =>
@@ -120,8 +120,8 @@ function areSqsRecords(records: unknown[]): boolean {
 }
 
 /**
- * The messages in what holds several: an SQS event, an output of `aws sqs receive-message`, or a list of either.
- * Undefined for other content, which is one message or a body.
+ * The messages in what holds several: an SQS event, an output of `aws sqs receive-message`, or a list of
+ * either. Undefined for other content, which is one message or a body.
  */
 function listIn(value: unknown): unknown[] | undefined {
   if (Array.isArray(value)) return value.every(isMessage) ? value : undefined
@@ -135,18 +135,8 @@ function listIn(value: unknown): unknown[] | undefined {
 
 /** How many brackets a line of JSON opens more than it closes. A string of JSON has no line breaks. */
 function bracketsLeftOpen(line: string): number {
-  let open = 0
-  let isInString = false
-  for (let index = 0; index < line.length; index++) {
-    const character = line[index]
-    if (character === '"') isInString = !isInString
-    else if (character === '\\')
-      index += 1 // only in strings
-    else if (isInString) continue
-    else if (character === '{' || character === '[') open += 1
-    else if (character === '}' || character === ']') open -= 1
-  }
-  return open
+  const outsideStrings = line.replace(/"(?:[^"\\]|\\.)*"?/g, '')
+  return outsideStrings.split(/[{[]/).length - outsideStrings.split(/[}\]]/).length
 }
 
 interface Item {
@@ -213,8 +203,8 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
 }
 
 /**
- * Reads messages from lines with a message each, SQS events, and outputs of the AWS CLI, one after another, as they
- * arrive. A UsageError names the line or the message that is wrong.
+ * Reads messages from lines with a message each, SQS events, and outputs of the AWS CLI, one after another,
+ * as they arrive. A UsageError names the line or the message that is wrong.
  */
 async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
   let isEmpty = true
@@ -251,7 +241,7 @@ function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number)
   }
 }
 
-/** Reads the messages of a file, or all messages of standard input (`-`). `maxBytes` is the MaximumMessageSize of the queue. */
+/** Reads the messages of a file or of standard input (`-`). `maxBytes`: the MaximumMessageSize of the queue. */
 export async function readMessagesFile(file: string, fifo: boolean, maxBytes?: number): Promise<InputMessage[]> {
   const isInput = file === '-'
   const read = isInput ? readStandardInput(fifo, maxBytes) : readMessages(createReadStream(file), file, fifo, maxBytes)

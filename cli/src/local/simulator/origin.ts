@@ -2,9 +2,9 @@
 import { relative } from 'node:path'
 
 /**
- * `late`: it fails the run. The others are warnings. `once`: seen in only one invocation, so a client may have started it
- * for itself. `telemetry`: of a known package for it. `timer`, `interval`: pending at the end of the run. `module`: an
- * interval that no invocation has started.
+ * `late`: it fails the run. The others are warnings. `once`: seen in only one invocation, so a client may
+ * have started it for itself. `telemetry`: of a known package for it. `timer`, `interval`: pending at the end
+ * of the run. `module`: an interval that no invocation has started.
  */
 export type LeftKind = 'late' | 'once' | 'telemetry' | 'timer' | 'interval' | 'module'
 
@@ -23,21 +23,19 @@ export interface Origin {
   what: string
   stack?: string
   cause?: Origin | undefined
+  /** The invocation that started it. */
+  invocation?: object | undefined
   /** Of a socket: what had been read before the last data was written. */
   bytesRead?: number
 }
 
-/** The header of a call of the Runtime API with the work that was left, as JSON in the encoding of a URI. */
-export const LEFT_HEADER = 'bounded-sqs-batch-left'
-/** The event that asks for what is still left at the end of a run. */
-export const END_OF_RUN = 'end of the run'
-/** A header names at most this many places. */
+/** A report names at most this many places. */
 const MAX_LEFT = 10
 const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
 const MACHINERY =
-  /new Promise|node:internal\/async_hooks|simulator\/(late-work|operations|origin|timers|reads|record-errors|runtime-client|load-handler)/
+  /new Promise|node:internal\/async_hooks|simulator\/(late-work|origin|reads|library|runtime-client|load-handler)/
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
-/** What sends telemetry or logs. Not what traces: its frames are in the stack of every request of a traced handler. */
+/** What sends telemetry or logs. Not what traces: it is in the stack of every request of a traced handler. */
 const TELEMETRY =
   /\/node_modules\/(?:@opentelemetry\/[\w-]*exporter|@sentry\/.*transport|dd-trace\/.*\/exporters\/|(?:pino|thread-stream|winston|winston-transport|bunyan)\/)/
 
@@ -45,8 +43,8 @@ const TELEMETRY =
 const CLIENT = 'the client of '
 
 /** The work that is started where this is called. */
-export function originOf(kind: LeftKind, what: string, cause?: Origin): Origin {
-  const origin: Origin = { kind, what, cause }
+export function originOf(given: Omit<Origin, 'stack'>): Origin {
+  const origin: Origin = given
   const { stackTraceLimit } = Error
   Error.stackTraceLimit = 30
   Error.captureStackTrace(origin, originOf)
@@ -60,31 +58,22 @@ export const framesOf = ({ stack = '' }: Origin) =>
 /** Whether code outside of Node started it. */
 export const hasFile = (origin: Origin) => framesOf(origin).some((frame) => FRAME.test(frame))
 
-/** The file and line of the handler that started it, or else the package. Undefined if Node itself did. */
-function placeOf(origin: Origin): string | undefined {
+/** The file and line of the handler that started it, or else the package. No place if Node itself did. */
+function startOf(origin: Origin): { place: string | undefined; isTelemetry: boolean } {
   let client: string | undefined
+  let isTelemetry = false
   for (let from: Origin | undefined = origin; from; from = from.cause) {
     for (const frame of framesOf(from)) {
+      isTelemetry ||= TELEMETRY.test(frame)
       const [, path, line] = FRAME.exec(frame) ?? []
       if (path === undefined) continue
       const name = PACKAGE.exec(path)?.[1]
-      if (name === undefined) return `${relative(process.cwd(), decodeURIComponent(path))}:${line}`
+      const place = `${relative(process.cwd(), decodeURIComponent(path))}:${line}`
+      if (name === undefined) return { place, isTelemetry }
       client ??= `${CLIENT}${name}`
     }
   }
-  return client
-}
-
-/** Whether a package for telemetry has started it, and not the handler through it. */
-function isTelemetry(origin: Origin): boolean {
-  for (let from: Origin | undefined = origin; from; from = from.cause) {
-    for (const frame of framesOf(from)) {
-      if (TELEMETRY.test(frame)) return true
-      const [, path] = FRAME.exec(frame) ?? []
-      if (path !== undefined && !PACKAGE.test(path)) return false
-    }
-  }
-  return false
+  return { place: client, isTelemetry }
 }
 
 /** Whether a place is a line of the handler. */
@@ -94,13 +83,10 @@ export const isOfHandler = (place: string | undefined) => place !== undefined &&
 export function describe(origins: readonly Origin[]): LeftWork[] {
   const works = new Map<string, LeftWork>()
   for (const origin of origins) {
-    const { what } = origin
-    const place = placeOf(origin)
-    const kind = isTelemetry(origin) ? 'telemetry' : origin.kind
-    const key = `${kind} ${what} ${place}`
-    const work = works.get(key) ?? { kind, what, place, count: 0 }
-    work.count += 1
-    works.set(key, work)
+    const { place, isTelemetry } = startOf(origin)
+    const work = { kind: isTelemetry ? ('telemetry' as const) : origin.kind, what: origin.what, place }
+    const key = JSON.stringify(work)
+    works.set(key, { ...work, count: (works.get(key)?.count ?? 0) + 1 })
   }
   return [...works.values()].slice(0, MAX_LEFT)
 }

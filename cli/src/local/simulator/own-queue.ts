@@ -18,7 +18,7 @@ export interface OwnQueueOptions {
   visibilityTimeout: number
   /** Deliveries before a message goes to the dead-letter queue. */
   maxReceives: number
-  /** Whether a message that came back from its function 16 times is dead-lettered, as by Lambda; default true. */
+  /** Whether a message that came back from its function 16 times is dead-lettered; default true. */
   stopsLoops?: boolean | undefined
   /** The share of messages that are delivered a second time after they were deleted; default 0. */
   duplicates?: number | undefined
@@ -53,8 +53,8 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     visibilityTimeout,
     maxReceives,
     isPrivate: port === 0,
-    // They replace a DEAD_LETTER_QUEUE_URL of the shell, which may be the URL of a real queue. The SDK sends to the host
-    // in that URL and ignores AWS_ENDPOINT_URL_SQS.
+    // They replace a DEAD_LETTER_QUEUE_URL of the shell, which may be the URL of a real queue. The SDK sends
+    // to the host in that URL and ignores AWS_ENDPOINT_URL_SQS.
     variables: {
       AWS_ENDPOINT_URL_SQS: endpoint,
       DEAD_LETTER_QUEUE_URL: deadLetters.options.url,
@@ -69,9 +69,14 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
   }
 }
 
-/** The calls of the event source mapping. They do not go through HTTP, which would take most of the time of a run. */
-function callsOf(queue: MemoryQueue, deadLetters: MemoryQueue, options: OwnQueueOptions) {
-  const { port = 0, duplicates = 0, seed = 1 } = options
+type Messages = readonly Received[]
+
+/** The calls of the event source mapping. HTTP would take most of the time of a run. */
+function callsOf(
+  queue: MemoryQueue,
+  deadLetters: MemoryQueue,
+  { port = 0, duplicates = 0, seed = 1 }: OwnQueueOptions,
+) {
   const random = seededRandom(seed)
   return {
     async send(entries: SendMessageBatchRequestEntry[]) {
@@ -86,30 +91,31 @@ function callsOf(queue: MemoryQueue, deadLetters: MemoryQueue, options: OwnQueue
       const taken = await queue.receive(most, waitSeconds, signal)
       return taken.map((entry) => toReceived(toMessage(entry), queue.options.arn))
     },
-    async remove(messages: readonly Received[]) {
+    async remove(messages: Messages) {
       for (const { receiptHandle } of messages) queue.remove(receiptHandle)
-      return [] as Received[]
+      return []
     },
-    async setVisibility(messages: readonly Received[], seconds: number) {
+    async setVisibility(messages: Messages, seconds: number) {
       for (const { receiptHandle } of messages) queue.setVisibility(receiptHandle, seconds)
     },
-    isDelayedByClient: (messages: readonly Received[]) =>
+    isDelayedByClient: (messages: Messages) =>
       messages.some(({ receiptHandle }) => queue.inflightMessages.get(receiptHandle)?.isSetByClient === true),
-    async release(messages: readonly Received[]) {
+    async release(messages: Messages) {
       for (const { receiptHandle } of messages) queue.release(receiptHandle)
     },
     takeDeleted: (messages: readonly Pick<Received, 'messageId'>[]) =>
       new Set(messages.map(({ messageId }) => messageId).filter((id) => queue.deletedByClients.delete(id))),
     async counts() {
       queue.processTimers()
+      const { readyCount: visible, size, sentByClients, stoppedLoops, replacedTimeouts } = queue
       return {
-        visible: queue.readyCount,
-        queue: queue.size,
+        visible,
+        queue: size,
         deadLetter: deadLetters.size,
         sentDeadLetters: deadLetters.sentByClients,
-        sentByFunction: port === 0 ? queue.sentByClients : undefined,
-        stoppedLoops: queue.stoppedLoops,
-        replacedTimeouts: queue.replacedTimeouts,
+        sentByFunction: port === 0 ? sentByClients : undefined,
+        stoppedLoops,
+        replacedTimeouts,
       }
     },
   }

@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 
 /**
- * Waits until the watcher has started, then becomes the command. `ulimit -n` also sets the hard limit, because Node
- * raises its soft limit to the hard limit at startup.
+ * Waits until the watcher has started, then becomes the command. `ulimit -n` also sets the hard limit,
+ * because Node raises its soft limit to the hard limit at startup.
  */
 function launchScript(command: string): string {
   return `read -r _ <&3 || exit 1
@@ -22,11 +22,12 @@ export interface Launch {
 }
 
 /**
- * Starts a process group that ends with this process, even if this process is killed. The watcher is in a process group
- * of its own: a watcher that is stopped with the others could not kill them.
+ * Starts a process group that ends with this process, even if this process is killed. The watcher is in a
+ * process group of its own: a watcher that is stopped with the others could not kill them.
  */
 export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
-  // `detached` creates the process group. Ctrl-C in the terminal does not reach it, and one signal reaches all of it.
+  // `detached` creates the process group. Ctrl-C in the terminal does not reach it, and one signal reaches
+  // all of it.
   const child = spawn('/bin/sh', ['-c', launchScript(command), 'sh', String(fdLimit), ...args], {
     env,
     detached: true,

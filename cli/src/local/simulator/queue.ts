@@ -26,7 +26,7 @@ export interface Queue {
   isDelayedByClient(messages: readonly Received[]): boolean
   /** Gives back messages that were not delivered. */
   release(messages: readonly Received[]): Promise<void>
-  /** Removes and returns the ids of those messages that the function itself has deleted, as far as it is known. */
+  /** Removes and returns the ids of the messages that the function itself has deleted, as far as known. */
   takeDeleted(messages: readonly Pick<Received, 'messageId'>[]): ReadonlySet<string>
   counts(): Promise<QueueCounts>
   close(): unknown

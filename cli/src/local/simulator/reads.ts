@@ -1,9 +1,6 @@
 // Runs in the process of the handler. Sees which records of an event the handler has read.
 import { inspect } from 'node:util'
 
-/** The header of a response: whether the handler has read all records, or none. */
-export const READS_HEADER = 'bounded-sqs-batch-reads'
-
 type Json = Record<string, unknown>
 type Watched = Json & { [VALUES]: Json }
 
@@ -17,7 +14,7 @@ let unread = new Map<Json, string>()
 /** Printing a record is no reading. */
 let isPrinting = false
 
-/** The accessors of properties. All records share them: closures for each record would take ten times as long. */
+/** The accessors of properties. All records share them: those of each record would take ten times as long. */
 const accessors = new Map<string, PropertyDescriptor & ThisType<Watched>>()
 
 function accessorOf(key: string) {
@@ -50,8 +47,8 @@ function print(this: Watched): Json {
 }
 
 /**
- * A copy of a record with accessors. It looks the same to the handler: it can be changed, frozen, copied, compared, cloned,
- * printed and sent as JSON.
+ * A copy of a record with accessors. It looks the same to the handler: it can be changed, frozen, copied,
+ * compared, cloned, printed and sent as JSON.
  */
 function watched(values: Json): Json {
   const copy: Json = {}
@@ -67,7 +64,7 @@ const PRINT = { value: print }
 /** The ids of the records that were not read, or `all` if none was read. */
 export type Unread = readonly string[] | 'all'
 
-/** Replaces the records of an event by copies that notice when they are read. Returns a function that says which were not. */
+/** Replaces the records of an event by copies that notice reading. Returns what says which were not read. */
 export function watchReads(event: { Records?: unknown }, ids: readonly string[]): () => Unread {
   const records = Array.isArray(event.Records) ? event.Records : []
   const all = new Map<Json, string>(records.map((record, index) => [record, ids[index] as string]))

@@ -1,5 +1,5 @@
 import { setTimeout } from 'node:timers/promises'
-import type { OpenLedger, Progress } from './ledger.ts'
+import type { OpenLedger, Progress, QueueCounts } from './ledger.ts'
 import type { Queue } from './queue.ts'
 
 const POLL_MS = 250
@@ -7,7 +7,7 @@ const POLL_MS = 250
 export interface RunEndOptions {
   queue: Pick<Queue, 'counts' | 'isPrivate'>
   ledger: Pick<OpenLedger, 'snapshot'>
-  /** The run ends once the queue has been empty for this many seconds. Undefined: it does not end by itself. */
+  /** The run ends once the queue has been empty for this many seconds. Undefined: never. */
   idle: number | undefined
   /** Whether the queue counts as empty only after a first message has been delivered. */
   awaitFirst: boolean
@@ -21,19 +21,15 @@ export interface RunEndOptions {
 export class RunEnd {
   /** Aborts when no further message is sent, and no further invocation starts. */
   readonly draining: AbortSignal
+  /** The last known counts of the queue. */
+  counts: QueueCounts = { visible: 0, queue: 0, deadLetter: 0 }
   readonly #options: RunEndOptions
   readonly #over = new AbortController()
-  readonly #errors: unknown[] = []
   #isInputSent = false
 
   constructor(options: RunEndOptions) {
     this.#options = options
-    this.draining = AbortSignal.any([...options.signals, this.over])
-  }
-
-  /** Aborts once the queue is idle, or a part of the run has failed. */
-  get over(): AbortSignal {
-    return this.#over.signal
+    this.draining = AbortSignal.any([...options.signals, this.#over.signal])
   }
 
   /** The run sends no more messages. */
@@ -47,32 +43,20 @@ export class RunEnd {
     return this.#isInputSent && queue.isPrivate && (await queue.counts()).queue === gathered
   }
 
-  /** For callbacks that no promise of the run waits for. An error in them would end this process, so it ends the run. */
-  guard<Values extends unknown[]>(callback: (...values: Values) => void): (...values: Values) => void {
-    return (...values) => {
-      try {
-        callback(...values)
-      } catch (error) {
-        this.#fail(error)
-      }
-    }
-  }
-
   /**
-   * Waits for the parts of the run. Meanwhile, reports the progress, and ends the run once the queue is idle or a part has
-   * failed. Rejects with the first error.
+   * Waits for the parts of the run. Meanwhile, reports the progress, and ends the run once the queue is idle
+   * or a part has failed. Rejects with the first error.
    */
   async watch(...parts: Promise<unknown>[]): Promise<void> {
-    const fail = (error: unknown) => this.#fail(error)
+    const errors: unknown[] = []
+    const fail = (error: unknown) => {
+      errors.push(error)
+      this.#over.abort()
+    }
     const done = new AbortController()
     const work = Promise.all(parts.map((part) => part.catch(fail))).finally(() => done.abort())
     await Promise.all([work, this.#look(done.signal).catch(fail)])
-    if (this.#errors.length > 0) throw this.#errors[0]
-  }
-
-  #fail(error: unknown) {
-    this.#errors.push(error)
-    this.#over.abort()
+    if (errors.length > 0) throw errors[0]
   }
 
   async #look(done: AbortSignal) {
@@ -80,7 +64,8 @@ export class RunEnd {
     let emptySince = Number.POSITIVE_INFINITY
     while (!done.aborted) {
       const wasSent = this.#isInputSent // read first: the counts may not include a message that is sent while they are read
-      const progress = ledger.snapshot(await queue.counts())
+      this.counts = await queue.counts()
+      const progress = ledger.snapshot(this.counts)
       onProgress(progress)
       const isEmpty = wasSent && progress.remaining + progress.inFlight === 0 && (!awaitFirst || progress.delivered > 0)
       const now = performance.now()

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { FUNCTION_DEFAULTS, freezes, isInspected } from './environment.ts'
-import { EventSource, type EventSourceOptions } from './event-source.ts'
+import { freezes, withDefaults } from './environment.ts'
+import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
 import { openGivenQueue, type QueueAddress } from './given-queue.ts'
-import { type Ledger, type OpenLedger, openLedger, type Progress, type QueueCounts } from './ledger.ts'
+import { type Ledger, type OpenLedger, openLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
 import { RunEnd } from './run-end.ts'
@@ -18,16 +18,16 @@ export interface RunOptions {
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /** Messages to send. The first poll waits for 10,000 of them, or for the end of the input. */
+  /** Messages to send. */
   messages?: Input
   /**
-   * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO queue keeps
-   * their order.
+   * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO
+   * queue keeps their order.
    */
   seed?: number | undefined
   /**
-   * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or `stop` is
-   * aborted.
+   * The run ends once the queue has been empty for this many seconds. Undefined: it ends only when `drain` or
+   * `stop` is aborted.
    */
   idle?: number | undefined
   /** Whether the queue counts as empty only after a first message has been delivered. */
@@ -41,7 +41,7 @@ export interface RunOptions {
   onStart?: (queue: Queue) => void
   /** When this signal aborts, the run finishes the running invocations and ends. */
   drain?: AbortSignal
-  /** When this signal aborts, the run kills the running invocations and ends. Their messages stay in the queue. */
+  /** When this signal aborts, the run kills the running invocations. Their messages stay in the queue. */
   stop?: AbortSignal
 }
 
@@ -59,13 +59,12 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
 const FIFO_DEFAULTS = { batchSize: 10, windowMs: 0 }
 
 const NEVER = new AbortController().signal
-/** Messages are mixed within this many batches, and at most within as many messages as the largest batch has. */
+/** Messages are mixed within this many batches, but at most within the size of the largest batch. */
 const MIXED_BATCHES = 3
 const MAX_MIXED = 10_000
 
 const NOT_FROZEN =
   'environments are not frozen after a response, so work that the handler has not awaited goes on. On Lambda, it stops'
-const READS_NOTHING = 'the handler read no property of any record that it received, although they count as processed'
 
 export function checkFile(file: string) {
   if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
@@ -79,13 +78,6 @@ function checkQueue({ visibilityTimeout }: Queue, timeout: number) {
   throw new UsageError(
     `the visibility timeout of the queue (${visibilityTimeout} s) is below the timeout of the function (${timeout} s). ` +
       'Lambda rejects such a mapping: raise the visibility timeout or lower --timeout',
-  )
-}
-
-function slowInit(ms: number, timeout: number) {
-  return (
-    `loading the function took ${(ms / 1000).toFixed(1)} s. Lambda allows ${FUNCTION_DEFAULTS.initTimeout / 1000} s, and then loads it again ` +
-    `in the first invocation, within the timeout of ${timeout} s`
   )
 }
 
@@ -103,17 +95,15 @@ interface Parts {
 }
 
 /**
- * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops its
- * processes and servers before it returns.
+ * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops
+ * its processes and servers before it returns.
  */
 export async function run(options: RunOptions): Promise<Ledger> {
   checkFile(options.function.file)
   const closing: (() => unknown)[] = []
   try {
-    const opened =
-      'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
-    closing.push(opened.close)
-    const queue = withLastCounts(opened)
+    const queue = 'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
+    closing.push(queue.close)
     const parts = openParts(options, queue)
     let runtime: Runtime
     try {
@@ -126,7 +116,7 @@ export async function run(options: RunOptions): Promise<Ledger> {
     try {
       return await perform(parts, runtime)
     } catch (error) {
-      options.onUnfinished?.(parts.ledger.total(await queue.counts().catch(queue.lastCounts)))
+      options.onUnfinished?.(parts.ledger.total(await queue.counts().catch(() => parts.end.counts)))
       throw error
     }
   } finally {
@@ -134,19 +124,9 @@ export async function run(options: RunOptions): Promise<Ledger> {
   }
 }
 
-/** Remembers the counts of a queue, for the end of a run in which SQS does not respond any more. */
-function withLastCounts(queue: Queue) {
-  let last: QueueCounts = { visible: 0, queue: 0, deadLetter: 0 }
-  async function counts() {
-    last = await queue.counts()
-    return last
-  }
-  return { ...queue, counts, lastCounts: () => last }
-}
-
 function openParts(options: RunOptions, queue: Queue): Parts {
   const { idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
-  const { timeout = FUNCTION_DEFAULTS.timeout, memory } = options.function
+  const { timeout } = withDefaults(options.function)
   checkQueue(queue, timeout / 1000)
   const ledger = openLedger()
   return {
@@ -155,29 +135,25 @@ function openParts(options: RunOptions, queue: Queue): Parts {
     queue,
     ledger,
     end: new RunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] }),
-    findings: new Findings({ limitMemory: memory !== undefined, ...options.function }),
+    findings: new Findings(options.function),
     timeout: timeout / 1000,
     warn: options.onWarning ?? ((line) => process.emitWarning(line)),
   }
 }
 
 /** The options of the function, with what its environments report. */
-function functionOf({ options, mapping, queue, ledger, end, findings }: Parts): RuntimeOptions {
-  const { onLog = () => {}, memory } = options.function
+function functionOf({ options, mapping, queue, ledger, findings }: Parts): RuntimeOptions {
   return {
-    limitMemory: memory !== undefined,
     ...options.function,
     env: { ...queue.variables, ...options.function.env },
-    onLog: end.guard(onLog),
     observer: {
-      finished: (records) => ledger.add('finished', records),
       left: (work, first) => {
-        if (findings.addLeft(work)) ledger.add('respondedEarly', 1, first)
+        if (findings.addLeft(work)) ledger.add('respondedEarly', first)
       },
-      died: end.guard((message: string, last?: string) => {
-        ledger.diedBetween(message, last)
+      died(message, last) {
+        ledger.add('diedBetween', last, message)
         mapping.onFailure(message)
-      }),
+      },
     },
   }
 }
@@ -187,33 +163,22 @@ async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
   const { options, mapping, queue, ledger, end, findings, timeout, warn } = parts
   options.onStart?.(queue)
   if (!freezes(options.function)) warn(NOT_FROZEN)
-  // If a message can become visible again while its batch is gathered or processed, the window must not be cut.
+  // If a message can become visible again while its batch is gathered or processed, the window must not be
+  // cut.
   const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
   const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
-  const source = new EventSource(
-    { queue, runtime, ledger, findings, draining: end.draining, idle: end.over, isLast },
-    mapping,
-  )
-  const canReceive = Promise.withResolvers<void>()
-  const sending = sendAll(parts, canReceive.resolve).finally(canReceive.resolve)
-  await end.watch(
-    sending,
-    canReceive.promise.then(() => source.run()),
-  )
+  const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
+  await end.watch(sendAll(parts), runEventSource(source, mapping))
   if (!options.stop?.aborted) await runtime.finish()
-  const { initTimeout = FUNCTION_DEFAULTS.initTimeout } = options.function
-  const longestInit = runtime.longestInit()
-  if (longestInit > initTimeout && !isInspected(options.function)) warn(slowInit(longestInit, timeout))
   for (const line of findings.lines()) warn(line)
-  if (source.readsNothing) warn(READS_NOTHING)
   return ledger.total(await queue.counts())
 }
 
-async function sendAll({ options, mapping, queue, ledger, end }: Parts, onFull: () => void) {
+async function sendAll({ options, mapping, queue, ledger, end }: Parts) {
   const { messages = [], seed = 1 } = options
   const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
   const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
-  const feeding = feed({ queue, ledger, messages, shuffle, onFull, signal: end.draining })
+  const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
   // An input that hangs does not delay the end of the run.
   if (await Promise.race([feeding, aborted(end.draining)])) ledger.inputComplete()
   end.inputSent()

@@ -3,79 +3,44 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { oneLine } from '../../shared/errors.ts'
-import type { InvocationMetrics } from './metrics.ts'
-import type { LeftWork } from './origin.ts'
-import { LEFT_HEADER } from './origin.ts'
-import { READS_HEADER, type Unread } from './reads.ts'
-import type { RecordErrors } from './record-errors.ts'
-import { USAGE_HEADER, type Usage } from './usage.ts'
+import type { Environment } from './environment.ts'
+import type { InvocationReport } from './reports.ts'
 
 /**
- * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and crashes
- * separately.
+ * How an invocation ended. The whole batch fails unless there is a response. The ledger counts timeouts and
+ * crashes separately.
  */
 export type Outcome = (
   | { type: 'response'; payload: string }
   | { type: 'error' | 'timeout' | 'crash' | 'stopped'; message: string }
-) & {
-  recordErrors?: RecordErrors | undefined
-  /** The records that the handler has not read. Missing if it was not looked at. */
-  unread?: Unread | undefined
-  /** Milliseconds from the delivery of the event to the end. */
-  duration?: number | undefined
-  /** The number of records that `onFinished` received during the invocation. */
-  finished?: number | undefined
-  /** Missing if there was no response, or if another runtime client sent it. */
-  usage?: Usage | undefined
-}
-
-/** The process ended before it took the event. */
-export const NOT_TAKEN = { type: 'not-taken' } as const
+) &
+  InvocationReport & {
+    /** Milliseconds from the delivery of the event to the end. */
+    duration?: number | undefined
+  }
 
 interface Invocation {
   requestId: string
   event: string
-  settle: (outcome: Outcome | typeof NOT_TAKEN) => void
-  /** What the runtime has reported beside the response. */
-  reported: Pick<Outcome, 'recordErrors' | 'unread' | 'finished' | 'usage'>
+  settle: (outcome: Outcome | undefined) => void
+  report: InvocationReport
   startedAt?: number
   timer?: NodeJS.Timeout
-}
-
-/** What the runtime client of this package reports beside its responses. Each report has one of these. */
-export interface Report {
-  left?: LeftWork[]
-  /** The number of records that the library has finished since the last report. */
-  finished?: number
-  metrics?: InvocationMetrics
-  /** The promise of the handler cannot settle any more. */
-  neverSettles?: true
-}
-
-/** What the process of an environment does. */
-export interface ProcessEvents {
-  /** It has loaded the function, and asks for an event. */
-  ready(): void
-  failedToLoad(message: string): void
-  /** It has responded and asks for another event, but there is none. */
-  idle(): void
-  /** It gets something to do. */
-  wake(): void
-  report(report: Report): void
 }
 
 export interface RuntimeApiOptions {
   /** Milliseconds that an invocation may take. */
   timeout: number
   functionArn: string
-  process: ProcessEvents
+  /** It learns what its process does. */
+  environment: Pick<Environment, 'ready' | 'failedToLoad' | 'idle' | 'wake' | 'report'>
   startTimer?: typeof setTimeout | undefined
 }
 
 /** The limit of Lambda for a synchronous response. */
 const MAX_RESPONSE_BYTES = 6_291_556
-const ROUTE =
-  /^\/2018-06-01\/runtime\/(init\/error|never-settles|metrics|invocation\/next|invocation\/([^/]+)\/(response|error|records|finished))$/
+/** `end` and `report` are calls of the runtime client of this package. */
+const ROUTE = /^\/2018-06-01\/runtime\/(init\/error|report|invocation\/next|invocation\/([^/]+)\/(response|error|end))$/
 
 function readError(text: string): string {
   try {
@@ -86,10 +51,10 @@ function readError(text: string): string {
   }
 }
 
-/** The round of a message that came back to its function: the number at the end of the lineage in its trace header. */
+/** How often a message came back to its function: the number at the end of the lineage in its trace header. */
 const LINEAGE = /"AWSTraceHeader":"[^"]*Lineage=[^:"]*:[^:"]*:(\d+)/g
 
-/** The header with which Lambda traces an invocation. The SDK sends it with messages, so that Lambda notices loops. */
+/** Lambda's trace header for an invocation. The SDK sends it with messages, so that Lambda notices loops. */
 function traceOf(requestId: string, event: string): string {
   const id = requestId.replaceAll('-', '')
   const rounds = Array.from(event.matchAll(LINEAGE), ([, round]) => Number(round) + 1)
@@ -98,8 +63,18 @@ function traceOf(requestId: string, event: string): string {
   return [...parts, `Lineage=1:${id.slice(0, 8)}:${round}`].join(';')
 }
 
-/** The invocations of one environment, from `invoke()` to their outcome. */
-class Invocations {
+const ifStopped = (outcome: Outcome) => (outcome.type === 'stopped' ? outcome : undefined)
+
+function reply(response: ServerResponse, status: number, body: object = { status: 'OK' }) {
+  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
+}
+
+/**
+ * The Lambda Runtime API for one execution environment, on loopback, and the invocations from `invoke()` to
+ * their outcome. On Managed Instances, a runtime client has several polls open at once, and each takes one
+ * invocation.
+ */
+export class RuntimeApi {
   /** Invocations whose event the runtime has not taken yet. */
   readonly #waiting = new Set<Invocation>()
   /** Requests of the runtime that wait for an event. */
@@ -108,6 +83,10 @@ class Invocations {
   readonly #running = new Map<string, Invocation>()
   readonly #options: RuntimeApiOptions
   readonly #timedOut: string
+  // A request that is cut off means that the process has ended. The environment notices that itself.
+  readonly #server = createServer({ requestTimeout: 0, keepAliveTimeout: 0 }, (request, response) => {
+    this.#serve(request, response).catch(() => response.destroy())
+  })
   #hasResponded = false
   /** Set once the process has ended. */
   #ended: Outcome | undefined
@@ -117,19 +96,22 @@ class Invocations {
     this.#timedOut = `timed out after ${(options.timeout / 1000).toFixed(2)} seconds`
   }
 
+  /** Resolves with its address. */
+  async listen(): Promise<string> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve))
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** Whether the process is working on an event. */
   get isBusy(): boolean {
     return this.#running.size > 0
   }
 
-  running(requestId: string): Invocation | undefined {
-    return this.#running.get(requestId)
-  }
-
-  invoke(event: string): Promise<Outcome | typeof NOT_TAKEN> {
+  /** Resolves with undefined if the process ended before it took the event. */
+  invoke(event: string): Promise<Outcome | undefined> {
     return new Promise((settle) => {
-      const ended = this.#ended
-      if (ended) return settle(ended.type === 'stopped' ? ended : NOT_TAKEN)
-      const invocation = { requestId: randomUUID(), event, settle, reported: {} }
+      if (this.#ended) return settle(ifStopped(this.#ended))
+      const invocation = { requestId: randomUUID(), event, settle, report: {} }
       this.#waiting.add(invocation)
       const why = ', because the process did not take the event. Does it block the event loop after a response?'
       this.#limit(invocation, `${this.#timedOut}${why}`)
@@ -137,45 +119,39 @@ class Invocations {
     })
   }
 
-  /** The runtime asks for an event. */
-  poll(response: ServerResponse) {
-    this.#polls.add(response)
-    response.on('close', () => this.#polls.delete(response))
-    this.#dispatch()
-    if (this.#hasResponded && !this.isBusy) this.#options.process.idle()
+  /** The process has ended. Running invocations get this outcome, and waiting events were not taken. */
+  end(outcome: Outcome) {
+    this.#ended = outcome
+    for (const invocation of this.#running.values()) this.#settle(invocation, outcome)
+    for (const { timer, settle } of this.#waiting) {
+      clearTimeout(timer)
+      settle(ifStopped(outcome))
+    }
+    this.#waiting.clear()
+    this.#server.closeAllConnections()
+    this.#server.close()
   }
 
-  finish(invocation: Invocation, outcome: Outcome) {
+  #settle(invocation: Invocation, outcome: Outcome) {
     clearTimeout(invocation.timer)
     this.#running.delete(invocation.requestId)
     this.#waiting.delete(invocation)
     this.#hasResponded = true
-    const { reported, startedAt } = invocation
+    const { report, startedAt } = invocation
     const duration = startedAt === undefined ? undefined : performance.now() - startedAt
-    invocation.settle({ ...outcome, ...reported, duration })
-  }
-
-  /** Called when the process has ended. Running invocations get this outcome. Waiting events were not taken. */
-  end(outcome: Outcome) {
-    this.#ended = outcome
-    for (const invocation of this.#running.values()) this.finish(invocation, outcome)
-    for (const { timer, settle } of this.#waiting) {
-      clearTimeout(timer)
-      settle(outcome.type === 'stopped' ? outcome : NOT_TAKEN)
-    }
-    this.#waiting.clear()
+    invocation.settle({ ...outcome, ...report, duration })
   }
 
   /** Starts the time of the function, or starts it again. */
   #limit(invocation: Invocation, message: string) {
     const { timeout, startTimer = setTimeout } = this.#options
     clearTimeout(invocation.timer)
-    invocation.timer = startTimer(() => this.finish(invocation, { type: 'timeout', message }), timeout)
+    invocation.timer = startTimer(() => this.#settle(invocation, { type: 'timeout', message }), timeout)
   }
 
   /** Gives waiting events to the runtime. */
   #dispatch() {
-    const { timeout, functionArn, process } = this.#options
+    const { timeout, functionArn, environment } = this.#options
     for (const poll of this.#polls) {
       const [invocation] = this.#waiting
       if (!invocation) return
@@ -184,7 +160,7 @@ class Invocations {
       const { requestId, event } = invocation
       this.#running.set(requestId, invocation)
       this.#limit(invocation, this.#timedOut)
-      process.wake()
+      environment.wake()
       poll.writeHead(200, {
         'Content-Type': 'application/json',
         'Lambda-Runtime-Aws-Request-Id': requestId,
@@ -196,104 +172,47 @@ class Invocations {
       poll.end(event)
     }
   }
-}
 
-/**
- * The Lambda Runtime API for one execution environment, on loopback. On Managed Instances, a runtime client has several
- * polls open at once, and each takes one invocation.
- */
-export interface RuntimeApi {
-  readonly address: string
-  /** Whether the process is working on an event. */
-  isBusy(): boolean
-  invoke(event: string): Promise<Outcome | typeof NOT_TAKEN>
-  /** Called when the process has ended. */
-  end(outcome: Outcome): void
-}
-
-function reply(response: ServerResponse, status: number, body: object = { status: 'OK' }) {
-  response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
-}
-
-function replyWithError(response: ServerResponse, status: number, errorType: string, errorMessage: string) {
-  reply(response, status, { errorType, errorMessage })
-}
-
-/** A call about a running invocation. */
-function serveInvocation(
-  invocations: Invocations,
-  invocation: Invocation,
-  kind: string,
-  body: Buffer,
-  { [USAGE_HEADER]: usage, [READS_HEADER]: reads }: IncomingMessage['headers'],
-  response: ServerResponse,
-) {
-  const text = body.toString('utf8')
-  const { reported } = invocation
-  if (kind === 'records') {
-    Object.assign(reported, JSON.parse(text))
-    return reply(response, 202)
+  /** The runtime asks for an event. */
+  #poll(response: ServerResponse) {
+    const { environment } = this.#options
+    environment.ready()
+    this.#polls.add(response)
+    response.on('close', () => this.#polls.delete(response))
+    this.#dispatch()
+    if (this.#hasResponded && !this.isBusy) environment.idle()
   }
-  if (typeof usage === 'string') reported.usage = JSON.parse(usage)
-  if (reads !== undefined) reported.unread = reads === 'all' ? [] : 'all'
-  if (body.length > MAX_RESPONSE_BYTES) {
-    const message = `the response has ${body.length} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
-    invocations.finish(invocation, { type: 'error', message })
-    return replyWithError(response, 413, 'RequestEntityTooLarge', message)
-  }
-  const isError = kind === 'error'
-  invocations.finish(
-    invocation,
-    isError ? { type: 'error', message: readError(text) } : { type: 'response', payload: text },
-  )
-  reply(response, 202)
-}
 
-async function serve(
-  invocations: Invocations,
-  process: ProcessEvents,
-  request: IncomingMessage,
-  response: ServerResponse,
-) {
-  const [, path, requestId = '', kind] = ROUTE.exec(request.url ?? '') ?? []
-  const { [LEFT_HEADER]: left } = request.headers
-  if (typeof left === 'string') process.report({ left: JSON.parse(decodeURIComponent(left)) })
-  if (path === 'invocation/next') {
-    process.ready()
-    return invocations.poll(response)
+  async #serve(request: IncomingMessage, response: ServerResponse) {
+    const { environment } = this.#options
+    const [, path, requestId = '', kind] = ROUTE.exec(request.url ?? '') ?? []
+    if (path === 'invocation/next') return this.#poll(response)
+    const text = (await buffer(request)).toString('utf8')
+    const invocation = this.#running.get(requestId)
+    if (path === 'init/error') environment.failedToLoad(readError(text))
+    else if (path === 'report') environment.report(JSON.parse(text))
+    else if (!invocation || kind === undefined) {
+      return reply(response, kind ? 400 : 404, { errorType: 'InvalidRequestID', errorMessage: 'Invalid request ID' })
+    } else return this.#finish(invocation, kind, text, response)
+    reply(response, 202)
   }
-  const body = await buffer(request)
-  const invocation = invocations.running(requestId)
-  if (path === 'init/error') process.failedToLoad(readError(body.toString()))
-  else if (path === 'metrics') process.report({ metrics: JSON.parse(body.toString()) })
-  else if (path === 'never-settles') process.report({ neverSettles: true })
-  else if (!invocation || kind === undefined) {
-    return replyWithError(response, kind ? 400 : 404, 'InvalidRequestID', 'Invalid request ID')
-  } else if (kind === 'finished') {
-    const finished = Number(body.toString())
-    invocation.reported.finished = (invocation.reported.finished ?? 0) + finished
-    process.report({ finished })
-  } else return serveInvocation(invocations, invocation, kind, body, request.headers, response)
-  reply(response, 202)
-}
 
-export async function startRuntimeApi(options: RuntimeApiOptions): Promise<RuntimeApi> {
-  const invocations = new Invocations(options)
-  // A request that is cut off means that the process has ended. The environment notices that itself.
-  const server = createServer((request, response) => {
-    serve(invocations, options.process, request, response).catch(() => response.destroy())
-  })
-  server.requestTimeout = 0
-  server.keepAliveTimeout = 0
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  return {
-    address: `127.0.0.1:${(server.address() as AddressInfo).port}`,
-    isBusy: () => invocations.isBusy,
-    invoke: (event) => invocations.invoke(event),
-    end(outcome) {
-      invocations.end(outcome)
-      server.closeAllConnections()
-      server.close()
-    },
+  #finish(invocation: Invocation, kind: string, text: string, response: ServerResponse) {
+    let [type, payload] = [kind, text]
+    if (kind === 'end') {
+      const end = text.indexOf('\n')
+      const { type: given, ...report } = JSON.parse(text.slice(0, end))
+      Object.assign(invocation.report, report)
+      type = given
+      payload = text.slice(end + 1)
+    }
+    const bytes = Buffer.byteLength(payload)
+    if (bytes > MAX_RESPONSE_BYTES) {
+      const message = `the response has ${bytes} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
+      this.#settle(invocation, { type: 'error', message })
+      return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
+    }
+    this.#settle(invocation, type === 'error' ? { type, message: readError(payload) } : { type: 'response', payload })
+    reply(response, 202)
   }
 }

@@ -1,16 +1,16 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
-// `node runtime-client.js <file> <export> [measure] [callbacks] [follow] [root=<folder>]`
-import { Agent, request } from 'node:http'
+// `node runtime-client.js <file> <export> [callbacks] [follow] [root=<folder>]`
+import { once } from 'node:events'
+import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { isObject } from '../../shared/json.ts'
 import { NO_PROMISE } from './batch-response.ts'
 import { openLateWork } from './late-work.ts'
+import { LibraryWatch, recordIdsOf } from './library.ts'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
-import { openMetrics } from './metrics.ts'
-import type { LeftWork } from './origin.ts'
-import { END_OF_RUN, LEFT_HEADER } from './origin.ts'
-import { READS_HEADER, watchReads } from './reads.ts'
-import { RecordWatch, recordIdsOf } from './record-errors.ts'
-import { openUsage, USAGE_HEADER } from './usage.ts'
+import { watchReads } from './reads.ts'
+import { END_OF_RUN, type InvocationReport, type ProcessReport } from './reports.ts'
+import { openUsage } from './usage.ts'
 
 const [, , file = '', exportName = '', ...modes] = process.argv
 const { env } = process
@@ -20,23 +20,17 @@ const concurrency = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // Sockets stay open, so that a function that has no file descriptors left can still respond.
 const agent = new Agent({ keepAlive: true, maxSockets: concurrency + 1 })
 
-function call(method: 'GET' | 'POST', path: string, body?: string, headers = {}) {
-  return new Promise<{ headers: NodeJS.Dict<string | string[]>; text: string }>((resolve, reject) => {
-    const url = `http://${runtimeApi}/2018-06-01/runtime/${path}`
-    const sent = request(url, { method, agent, headers }, (response) => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.on('error', reject)
-      response.on('end', () => resolve({ headers: response.headers, text: Buffer.concat(chunks).toString('utf8') }))
-    })
-    sent.on('error', reject)
-    sent.end(body)
-  })
+async function call(method: 'GET' | 'POST', path: string, body?: string) {
+  const sent = request(`http://${runtimeApi}/2018-06-01/runtime/${path}`, { method, agent }).end(body)
+  const [response] = (await once(sent, 'response')) as [IncomingMessage]
+  return { headers: response.headers, text: await text(response) }
 }
+
+const report = (about: ProcessReport) => call('POST', 'report', JSON.stringify(about))
 
 const OWN_FILES = new URL('.', import.meta.url).href
 
-/** Describes any thrown value in the format of the Runtime API, and logs it. Reading its properties may throw. */
+/** Describes a thrown value in the format of the Runtime API, and logs it. Reading its properties may throw. */
 function describe(thrown: unknown): string {
   let error = { errorType: 'Error', errorMessage: 'the thrown value cannot be read', stackTrace: [] as string[] }
   try {
@@ -51,19 +45,11 @@ function describe(thrown: unknown): string {
   return JSON.stringify(error)
 }
 
-/** The invocation that runs, and the calls that report its progress. */
-let running: string | undefined
-let progress: Promise<unknown> = Promise.resolve()
+const libraryWatch = new LibraryWatch()
 
-const recordWatch = new RecordWatch((finished) => {
-  const id = running
-  // One after another, so that they need one socket, and all have ended before the response.
-  if (id !== undefined) progress = progress.then(() => call('POST', `invocation/${id}/finished`, String(finished)))
-})
+const deadlineOf = (headers: IncomingHttpHeaders) => Number(headers['lambda-runtime-deadline-ms'])
 
-const deadlineOf = (headers: NodeJS.Dict<string | string[]>) => Number(headers['lambda-runtime-deadline-ms'])
-
-function contextOf(id: string, headers: NodeJS.Dict<string | string[]>) {
+function contextOf(id: string, headers: IncomingHttpHeaders) {
   const deadline = deadlineOf(headers)
   return {
     callbackWaitsForEmptyEventLoop: true,
@@ -87,9 +73,9 @@ const isThenable = (value: unknown): value is PromiseLike<unknown> =>
   typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
 
 /**
- * Runs a handler as Lambda does up to Node.js 22 (aws-lambda-ric 3). Unless the handler returns a promise, its value is
- * ignored: the response is what it passes to its callback, or null. It waits until the event loop is empty, unless the
- * handler changes `callbackWaitsForEmptyEventLoop`.
+ * Runs a handler as Lambda does up to Node.js 22 (aws-lambda-ric 3). Unless the handler returns a promise,
+ * its value is ignored: the response is what it passes to its callback, or null. It waits until the event
+ * loop is empty, unless the handler changes `callbackWaitsForEmptyEventLoop`.
  */
 function runWithCallback(handler: Handler, event: unknown, context: ReturnType<typeof contextOf>): Promise<unknown> {
   const { promise, resolve, reject } = Promise.withResolvers<unknown>()
@@ -109,29 +95,19 @@ function runWithCallback(handler: Handler, event: unknown, context: ReturnType<t
   })
 }
 
-const metrics = modes.includes('measure') ? openMetrics() : undefined
 // Measured per process, so the values of concurrent invocations cannot be told apart.
 const usage = concurrency === 1 ? openUsage() : undefined
 
 const lateWork = modes.includes('follow') ? openLateWork() : undefined
 
-/** Encoded, because a header cannot contain every character. */
-function leftHeader(left: LeftWork[] = []) {
-  return left.length > 0 ? { [LEFT_HEADER]: encodeURIComponent(JSON.stringify(left)) } : {}
-}
-
 /** A handler that reads all records of the first events mostly always does so. */
-const MAX_EVENTS_WATCHED = 5
 const MAX_RECORDS_WATCHED = 1000
-let eventsWatched = 0
 let recordsWatched = 0
 let hasUnread = false
 
 /** Looks at what the handler reads of an event. It goes on if the handler has not read all records. */
 function watchReadsOf(event: object, ids: readonly string[]) {
-  const isOver = eventsWatched >= MAX_EVENTS_WATCHED || recordsWatched >= MAX_RECORDS_WATCHED
-  if (!lateWork || (isOver && !hasUnread)) return undefined
-  eventsWatched += 1
+  if (!lateWork || (recordsWatched >= MAX_RECORDS_WATCHED && !hasUnread)) return undefined
   recordsWatched += ids.length
   const takeUnread = watchReads(event, ids)
   return () => {
@@ -150,53 +126,47 @@ async function invoke(handler: Handler, event: { Records?: unknown[] }, context:
     const result = await (lateWork ? lateWork.run(run, event.Records?.length ?? 0) : run())
     const payload = JSON.stringify(result) ?? 'null'
     lateWork?.responded() // before the calls that follow, in which work could end that the handler has not awaited
-    return { kind: 'response', payload }
+    return { type: 'response', payload }
   } catch (error) {
-    return { kind: 'error', payload: describe(error) }
+    return { type: 'error', payload: describe(error) }
   }
 }
 
-async function handleEvent(handler: Handler, id: string, headers: NodeJS.Dict<string | string[]>, text: string) {
-  metrics?.start()
+async function handleEvent(handler: Handler, id: string, headers: IncomingHttpHeaders, json: string) {
   usage?.start()
-  const event = JSON.parse(text)
+  const event = JSON.parse(json)
   const ids = recordIdsOf(event)
   const takeUnread = watchReadsOf(event, ids)
-  if (concurrency === 1) {
-    running = id
-    env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
+  if (concurrency === 1) env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
+  const { type, payload } = await invoke(handler, event, contextOf(id, headers))
+  const about: InvocationReport = {
+    usage: usage?.take(),
+    unread: takeUnread?.(),
+    library: libraryWatch.take(ids, concurrency === 1),
   }
-  const invocation = { isLibraryUsed: false }
-  const { kind, payload } = await recordWatch.run(invocation, () => invoke(handler, event, contextOf(id, headers)))
-  const used = usage ? { [USAGE_HEADER]: JSON.stringify(usage.take()) } : {}
-  running = undefined
-  await progress
-  const unread = takeUnread?.()
-  // A list may be too long for a header. Otherwise, no call is made before the response, which would make it late.
-  const listed = unread && unread !== 'all' && unread.length > 0 ? unread : undefined
-  const reported = { recordErrors: recordWatch.take(ids, invocation), unread: listed }
-  if (reported.recordErrors ?? listed) await call('POST', `invocation/${id}/records`, JSON.stringify(reported))
-  const reads = unread && !listed ? { [READS_HEADER]: unread === 'all' ? 'none' : 'all' } : {}
-  await call('POST', `invocation/${id}/${kind}`, payload, { ...used, ...reads })
-  // After the response, so that it does not make the invocation longer.
-  if (metrics) await call('POST', 'metrics', JSON.stringify(metrics.take()))
+  await call('POST', `invocation/${id}/end`, `${JSON.stringify({ type, ...about })}\n${payload}`)
   // Lambda's timeout also limits how long the next event waits for this process.
-  if (kind === 'response') await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
+  if (type === 'response') await lateWork?.hold((deadlineOf(headers) - Date.now()) / 2)
 }
 
 async function serve(handler: Handler): Promise<never> {
   for (;;) {
-    const { headers, text } = await call('GET', 'invocation/next', undefined, leftHeader(lateWork?.take()))
+    const left = lateWork?.take() ?? []
+    if (left.length > 0) await report({ left })
+    const { headers, text: event } = await call('GET', 'invocation/next')
     const id = String(headers['lambda-runtime-aws-request-id'])
-    if (text === END_OF_RUN) await call('POST', `invocation/${id}/response`, 'null', leftHeader(lateWork?.leftTimers()))
-    else await handleEvent(handler, id, headers, text)
+    if (event === END_OF_RUN) {
+      await report({ left: lateWork?.leftTimers() ?? [] })
+      await call('POST', `invocation/${id}/response`, 'null')
+    } else await handleEvent(handler, id, headers, event)
   }
 }
 
-// If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for this.
+// If the event loop is empty, the promise of a handler can never settle. Node itself uses exit code 13 for
+// this.
 process.on('beforeExit', () => {
   if (onEmptyLoop) onEmptyLoop()
-  else call('POST', 'never-settles').finally(() => process.exit(13))
+  else report({ neverSettles: true }).finally(() => process.exit(13))
 })
 
 const root = modes.find((mode) => mode.startsWith('root='))?.slice('root='.length)

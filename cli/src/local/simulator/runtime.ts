@@ -9,8 +9,6 @@ export interface RuntimeOptions extends FunctionOptions {
 
 /** The execution environments of a function. */
 export interface Runtime {
-  /** The most milliseconds that an environment took to load. */
-  longestInit(): number
   invoke(event: string): Promise<Outcome>
   /** At the end of a run: lets the environments report what is still left. */
   finish(): Promise<void>
@@ -19,8 +17,8 @@ export interface Runtime {
 }
 
 /**
- * Starts execution environments when they are needed, and reuses them. The first one starts immediately: a function that
- * cannot be loaded causes an InitError before any message is received.
+ * Starts execution environments when they are needed, and reuses them. The first one starts immediately: a
+ * function that cannot be loaded causes an InitError before any message is received.
  */
 export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal): Promise<Runtime> {
   const { perEnvironment = 1 } = options
@@ -28,14 +26,12 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   const stopping = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
   const environments = new Map<Environment, number>()
   const ends: Promise<void>[] = []
-  let longestInit = 0
 
   /** Starts an environment that has this many invocations. */
   async function start(invocations: number) {
     const environment = await startEnvironment(options, stopping)
     ends.push(environment.ended)
     environments.set(environment, invocations)
-    longestInit = Math.max(longestInit, environment.initMs)
     return environment
   }
 
@@ -53,15 +49,15 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   await start(0)
 
   return {
-    longestInit: () => longestInit,
     async invoke(event) {
       try {
         for (;;) {
           const environment = await take()
           const outcome = await environment.invoke(event)
           environments.set(environment, (environments.get(environment) ?? 1) - 1)
-          // The environment ended before it took the event. That crash is counted separately. Try a new environment.
-          if (outcome.type !== 'not-taken') return outcome
+          // The environment ended before it took the event. That crash is counted separately. Try a new
+          // environment.
+          if (outcome) return outcome
         }
       } catch (error) {
         if (!(error instanceof InitError)) throw error

@@ -1,6 +1,6 @@
 // Runs in the process of the handler.
 import { subscribe } from 'node:diagnostics_channel'
-import { peakMemory } from './metrics.ts'
+import { readFileSync } from 'node:fs'
 
 /** What one invocation used, until its response. */
 export interface Usage {
@@ -8,23 +8,24 @@ export interface Usage {
   cpu: number
   /** The highest memory use of the process since its start, in MB. */
   peakMemory: number
+  /** MB in use after a collection of garbage, if the environment collects it. */
+  memoryInUse?: number | undefined
   /** The most CPU milliseconds of the thread without a return to the event loop. */
   longestBlock: number
   /** Whether the process has started other processes, whose memory is not counted. */
   hasChildren: boolean
+  /** BOUNDED_SQS_BATCH_CONCURRENCY after the invocation. The handler may have changed or removed it. */
+  concurrencyVariable?: string | undefined
 }
-
-/** The header of a response with the usage, as JSON. */
-export const USAGE_HEADER = 'bounded-sqs-batch-usage'
 
 /** A block can be measured as longer by this time, which is short beside any timeout. */
 const TICK_MS = 10
-/** The CPU time of the main thread. Before Node 22.19, of all threads: it is then limited by the time that passed. */
+/** The CPU time of the main thread. Before Node 22.19, of all threads, limited by the time that passed. */
 const threadCpuUsage = process.threadCpuUsage?.bind(process) ?? process.cpuUsage.bind(process)
 
 const inMs = ({ user, system }: NodeJS.CpuUsage) => (user + system) / 1000
 
-/** Measures invocations, one at a time. Must be called before the handler is loaded, which may replace the timers. */
+/** Measures invocations, one at a time. Called before the handler is loaded, which may replace timers. */
 export function openUsage() {
   const { setInterval, clearInterval } = globalThis
   let hasChildren = false
@@ -53,7 +54,37 @@ export function openUsage() {
     take(): Usage {
       clearInterval(timer)
       tick()
-      return { cpu: inMs(process.cpuUsage(before)), peakMemory: peakMemory(), longestBlock, hasChildren }
+      const cpu = inMs(process.cpuUsage(before))
+      const concurrencyVariable = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
+      const memory = { peakMemory: peakMemory(), memoryInUse: memoryInUse() }
+      return { cpu, ...memory, longestBlock, hasChildren, concurrencyVariable }
     },
   }
+}
+
+const collectsGarbage = process.execArgv.includes('--expose-gc')
+
+function memoryInUse(): number | undefined {
+  if (!collectsGarbage) return undefined
+  globalThis.gc?.()
+  const { heapUsed, external } = process.memoryUsage()
+  return (heapUsed + external) / 1024 ** 2
+}
+
+let lastPeak = 0
+
+/**
+ * The highest memory use of this process in MB. On Linux, `maxRSS` also counts the memory of the process that
+ * started this one, so it is not used there. If no descriptor is left for reading, this is the value of the
+ * last call.
+ */
+function peakMemory(): number {
+  if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024
+  try {
+    const status = readFileSync('/proc/self/status', 'utf8')
+    lastPeak = Number(/VmHWM:\s+(\d+) kB/.exec(status)?.[1]) / 1024
+  } catch {
+    // EMFILE
+  }
+  return lastPeak
 }

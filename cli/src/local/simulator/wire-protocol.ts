@@ -12,21 +12,19 @@ type Input = Record<string, unknown>
 const MAX_ENTRIES = 10
 
 class SqsError extends Error {
-  readonly type: string
+  type = ''
   /** The code of the older query protocol, which clients read, too. */
-  readonly code: string
-
-  constructor(type: string, code: string, message: string) {
-    super(message)
-    this.type = type
-    this.code = code
-  }
+  code = ''
 }
 
-const sqsError = (name: string, message: string, code = `AWS.SimpleQueueService.${name}`) =>
-  new SqsError(`com.amazonaws.sqs#${name}`, code, message)
-const commonError = (name: string, code: string, message: string) =>
-  new SqsError(`com.amazon.coral.service#${name}`, code, message)
+function sqsError(name: string, message: string, code = `AWS.SimpleQueueService.${name}`) {
+  return Object.assign(new SqsError(message), { type: `com.amazonaws.sqs#${name}`, code })
+}
+
+function commonError(name: string, code: string, message: string) {
+  return Object.assign(new SqsError(message), { type: `com.amazon.coral.service#${name}`, code })
+}
+
 const invalid = (message: string) => commonError('InvalidParameterValueException', 'InvalidParameterValue', message)
 const missing = (name: string) =>
   commonError('MissingRequiredParameterException', 'MissingParameter', `the parameter ${name} is missing or empty`)
@@ -56,7 +54,7 @@ const readStrings = (input: Input, name: string) => read(input, name, 'a list of
 function readInteger(input: Input, name: string, least: number, most: number) {
   const isValid = (value: unknown): value is number =>
     Number.isInteger(value) && Number(value) >= least && Number(value) <= most
-  return read(input, name, least === most ? String(most) : `an integer from ${least} to ${most}`, isValid)
+  return read(input, name, `an integer from ${least} to ${most}`, isValid)
 }
 
 function readAttributes(input: Input, name: string) {
@@ -79,13 +77,12 @@ interface Call {
   trace: string | undefined
 }
 
-function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQueue, input: Input, { trace }: Call) {
+function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQueue, input: Input) {
   const message = {
     Id: readString(input, 'Id'),
     MessageBody: requireString(input, 'MessageBody'),
     MessageAttributes: readAttributes(input, 'MessageAttributes'),
     MessageSystemAttributes: readAttributes(input, 'MessageSystemAttributes'),
-    trace,
     MessageGroupId: readId(input, 'MessageGroupId'),
     MessageDeduplicationId: readId(input, 'MessageDeduplicationId'),
     DelaySeconds: readInteger(input, 'DelaySeconds', 0, fifo ? 0 : 900),
@@ -100,7 +97,7 @@ function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQue
   return message
 }
 
-function send(queue: MemoryQueue, { trace, ...message }: ReturnType<typeof readMessage>) {
+function send(queue: MemoryQueue, message: ReturnType<typeof readMessage>, { trace }: Call) {
   const problem = problemOf(message)
   if (problem && hasRefusedCharacter(message.MessageBody)) {
     throw sqsError('InvalidMessageContents', `the message ${problem}`, 'InvalidMessageContents')
@@ -191,16 +188,16 @@ function inBatch<T extends { Id?: unknown }>(entries: readonly T[], act: (entry:
 }
 
 function sendBatch(queue: MemoryQueue, input: Input, call: Call) {
-  const messages = readEntries(input).map((entry) => readMessage(queue, entry, call))
+  const messages = readEntries(input).map((entry) => readMessage(queue, entry))
   const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
   if (bytes > MAX_MESSAGE_BYTES) {
     throw sqsError('BatchRequestTooLong', `a batch has at most ${MAX_MESSAGE_BYTES} bytes, but this one has ${bytes}`)
   }
-  return inBatch(messages, (message) => send(queue, message))
+  return inBatch(messages, (message) => send(queue, message, call))
 }
 
 const ACTIONS = new Map<string, (queue: MemoryQueue, input: Input, call: Call) => object>([
-  ['SendMessage', (queue, input, call) => send(queue, readMessage(queue, input, call))],
+  ['SendMessage', (queue, input, call) => send(queue, readMessage(queue, input), call)],
   ['SendMessageBatch', sendBatch],
   ['ReceiveMessage', receive],
   ['DeleteMessage', remove],
@@ -227,14 +224,15 @@ async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string,
   const input = parseObject(body)
   if (!input) throw commonError('SerializationException', 'MalformedInput', 'the request is not a JSON object')
   const name = requireString(input, action === 'GetQueueUrl' ? 'QueueName' : 'QueueUrl')
-  // Clients use the address that they have for this process, which may not be the one in the URL of the queue.
+  // Clients use the address that they have for this process, which may not be the one in the URL of the
+  // queue.
   const queue = queues.get(name.replace(/.*\//, ''))
   if (queue) return act(queue, input, call)
   const known = `the queue does not exist, only ${[...queues.keys()].join(' and ')}`
   throw sqsError('QueueDoesNotExist', known, 'AWS.SimpleQueueService.NonExistentQueue')
 }
 
-/** A server of SQS for these queues, by their names. It keeps idle connections, because a frozen client sees no end. */
+/** A server of SQS for these queues by name. It keeps idle connections: a frozen client sees no end. */
 export function createSqsServer(queues: ReadonlyMap<string, MemoryQueue>): Server {
   return createServer({ keepAliveTimeout: 0, requestTimeout: 0 }, async (request, response) => {
     const ended = new AbortController()

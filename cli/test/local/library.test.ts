@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
-import { type Test, test } from 'tap'
-import { type RecordErrors, RecordWatch, recordIdsOf } from '../../src/local/simulator/record-errors.ts'
+import { test } from 'tap'
+import { type LibraryReport, LibraryWatch, type RecordReport, recordIdsOf } from '../../src/local/simulator/library.ts'
 
 function publish(name: string, message: object) {
   channel(`tracing:middy-bounded-sqs-batch:${name}`).publish(message)
@@ -41,21 +41,24 @@ function start(...ids: string[]) {
   }
 }
 
-/** Takes what is known, with the texts of errors. */
+/** Takes what is known: the texts of errors, and the ids of the other records. */
 function watch() {
-  const records = new RecordWatch()
-  return (ids: readonly string[]) => {
-    const taken = records.take(ids)
-    return taken && { ...taken, errors: textsOf(taken.errors) }
-  }
+  const watched = new LibraryWatch()
+  return (ids: readonly string[]) => namesIn(watched.take(ids))
 }
 
-function textsOf(errors: RecordErrors['errors']) {
-  const texts = Object.entries(errors).map(([id, cause]) => [id, typeof cause === 'string' ? cause : cause.text])
-  return Object.fromEntries(texts)
+function namesIn(report?: LibraryReport) {
+  if (!report) return undefined
+  const entries = Object.entries(report.records)
+  const idsOf = (name: keyof RecordReport) => entries.flatMap(([id, record]) => (record[name] ? id : []))
+  const texts = entries.flatMap(([id, { error }]) =>
+    error === undefined ? [] : [[id, typeof error === 'string' ? error : error.text]],
+  )
+  const flags = { reported: idsOf('isReported'), unfinished: idsOf('isUnfinished'), unlisted: idsOf('isUnlisted') }
+  return { errors: Object.fromEntries(texts), ...flags }
 }
 
-const NOTHING = { errors: {}, reported: [], unfinished: {}, unlisted: {} }
+const NOTHING = { errors: {}, reported: [], unfinished: [], unlisted: [] }
 
 test('if the library has published nothing, nothing is known', async (t) => {
   t.equal(watch()(['a']), undefined)
@@ -92,19 +95,30 @@ test('records that were in no batch, and records that were taken already', async
     ...NOTHING,
     errors: { a: 'Error: x' },
     reported: ['a'],
-    unlisted: { b: true },
+    unlisted: ['b'],
   })
   t.equal(take(['a']), undefined, 'no record of this event')
 })
 
 test('of an event, the library received no record: its records are unknown only if the invocation has used it', async (t) => {
-  const watched = new RecordWatch()
-  const invocation = { isLibraryUsed: false }
-  watched.run(invocation, () => start().respond())
-  t.strictSame(watched.take(['a'], invocation), { ...NOTHING, unlisted: { a: true } })
-  const other = { isLibraryUsed: false }
-  watched.run(other, () => {})
-  t.equal(watched.take(['a'], other), undefined)
+  const watched = new LibraryWatch()
+  t.equal(watched.take(['a'], true), undefined)
+  start().respond()
+  t.strictSame(namesIn(watched.take(['a'], true)), { ...NOTHING, unlisted: ['a'] })
+  t.equal(watched.take(['a'], true), undefined, 'the next invocation has not used it')
+  start().respond()
+  t.equal(watched.take(['a']), undefined, 'another invocation may have used it')
+})
+
+test('a record that succeeded has no entry, and one that a failure handler took over has its error', async (t) => {
+  const watched = new LibraryWatch()
+  const batch = start('a', 'b')
+  batch.succeed('a')
+  batch.fail(new Error('x'), 'b')
+  batch.respond()
+  const records = watched.take(['a', 'b'])?.records ?? {}
+  t.strictSame(Object.keys(records), ['b'])
+  t.match(records.b, { error: { text: 'Error: x' }, isUnfinished: false })
 })
 
 test('if no record has run, but none is left, the handler has rejected results, whose errors are not known', async (t) => {
@@ -117,6 +131,9 @@ test('if no record has run, but none is left, the handler has rejected results, 
     [{ ...summary, blocked: 1 }, {}],
     [{ ...summary, aborted: 1 }, {}],
     [{ ...summary, timedOut: 1 }, {}],
+    [{ ...summary, timedOut: 1, aborted: 1 }, {}],
+    [{ ...summary, aborted: 1, blocked: 1 }, {}],
+    [{ ...summary, blocked: 1, notStarted: 1 }, {}],
     [undefined, {}],
   ] as const) {
     start('a', 'b').respondWith(counts, 'a')
@@ -145,7 +162,7 @@ test('without a response of the library, the records that have not succeeded are
   t.strictSame(take(['a', 'b', 'c']), {
     ...NOTHING,
     errors: { b: 'Error: x' },
-    unfinished: { b: true, c: true },
+    unfinished: ['b', 'c'],
   })
 })
 
@@ -165,12 +182,12 @@ test('of a chunk, each failed record has its own error; without a list of failur
 test('a late result of an earlier batch says nothing about a later delivery of its messages', async (t) => {
   const take = watch()
   const earlier = start('a', 'b', 'c')
-  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: { a: true, b: true, c: true } })
+  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: ['a', 'b', 'c'] })
   const later = start('a', 'b')
   earlier.fail(new Error('late'), 'a')
   earlier.succeed('b', 'c')
   earlier.respond('a')
-  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: { a: true, b: true }, unlisted: { c: true } })
+  t.strictSame(take(['a', 'b', 'c']), { ...NOTHING, unfinished: ['a', 'b'], unlisted: ['c'] })
   later.fail(new Error('late'), 'a')
   later.respond('a')
   t.equal(take(['a']), undefined)
@@ -209,36 +226,12 @@ test('the ids of the records of an event', async (t) => {
   t.strictSame(recordIdsOf({}), [])
 })
 
-/** Sets the clock of a watcher. Returns the clock, and the numbers of finished records that it reports. */
-function onClock(t: Test) {
-  const clock = { now: 5000 }
-  t.intercept(performance, 'now', { value: () => clock.now })
-  const reports: number[] = []
-  new RecordWatch((finished) => reports.push(finished))
-  return { clock, reports }
-}
-
-test('the number of finished records is reported at most every 250 ms, since the start of the batch', async (t) => {
-  const { clock, reports } = onClock(t)
-  const first = start('a', 'b', 'c', 'd', 'e', 'f')
-  clock.now += 249
-  first.succeed('a')
-  t.strictSame(reports, [])
-  clock.now += 1
-  first.fail(new Error('x'), 'b', 'c')
-  t.strictSame(reports, [3], 'those that failed are finished, too')
-  clock.now += 249
-  first.succeed('d')
-  t.strictSame(reports, [3])
-  clock.now += 1
-  first.succeed('e')
-  t.strictSame(reports, [3, 2], 'since the last report')
-  first.succeed('f')
-  clock.now += 1000
-  const second = start('a', 'b')
-  second.succeed('a')
-  t.strictSame(reports, [3, 2], 'a new batch begins at 0')
-  clock.now += 250
-  second.succeed('b')
-  t.strictSame(reports, [3, 2, 2])
+test('counts of the batches of an invocation: what succeeded, what the library ended, and the most in flight', async (t) => {
+  const records = new LibraryWatch()
+  const [first, second] = [start('a', 'b', 'c'), start('d', 'e')]
+  first.succeed('a', 'b')
+  first.respondWith({ peakInFlight: 2, aborted: 1, notStarted: 0 }, 'c')
+  second.succeed('d')
+  second.respondWith({ peakInFlight: 1, aborted: 0, notStarted: 1 }, 'e')
+  t.match(records.take(['a', 'b', 'c', 'd', 'e']), { succeeded: 3, ended: 2, peakInFlight: 2 })
 })

@@ -1,25 +1,36 @@
-import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe } from 'node:diagnostics_channel'
 import { type Cause, causeOfError } from './causes.ts'
 
-/** What the library has published about the records of one invocation. */
-export interface RecordErrors {
-  /** By message id. Records that did not start have no entry. */
-  errors: Record<string, Cause | string>
-  /** The ids of the records that the library reported in its response. */
-  reported?: string[]
-  /** The records that had not succeeded when the handler ended, if the library had made no response for their batch. */
-  unfinished?: Record<string, true>
-  /** The records that were in no batch of the library, although the handler passed it others of their event. */
-  unlisted?: Record<string, true>
+/** What the library has published about a record. */
+export interface RecordReport {
+  /** Missing if it did not start. */
+  error?: Cause | string | undefined
+  /** The library reported it in its response. */
+  isReported?: boolean | undefined
+  /** It had not succeeded when the handler ended, and the library had made no response for its batch. */
+  isUnfinished?: boolean
+  /** It was in no batch of the library, although the handler passed it others of its event. */
+  isUnlisted?: boolean
 }
 
-/** The fields of the library's messages that are used here. The object is the same in all messages of a batch. */
+/** What the library has published about an invocation. */
+export interface LibraryReport {
+  /** By message id. A record that has just succeeded has no entry. */
+  records: Record<string, RecordReport>
+  /** The number of records that ran in a record or chunk handler, and succeeded. */
+  succeeded: number
+  /** The records that had not started or finished when the library ended their batch. */
+  ended: number
+  /** The maximum number of records or chunks that were in flight at the same time. */
+  peakInFlight: number
+}
+
+/** The fields of the library's messages that are used here. All messages of a batch have the same object. */
 interface BatchTrace {
   event: { Records: { messageId: string }[] }
   /** Missing if the invocation failed. */
   result?: { batchItemFailures: { itemIdentifier: string }[] }
-  summary?: { timedOut: number; aborted: number; blocked: number; notStarted: number }
+  summary?: { peakInFlight: number; timedOut: number; aborted: number; blocked: number; notStarted: number }
 }
 
 interface RecordTrace {
@@ -30,45 +41,31 @@ interface RecordTrace {
   failures?: { record: { messageId: string }; error: unknown }[]
 }
 
-/** What is known about a record, and the last batch that it was in. */
-interface RecordState {
+/** A record and the last batch that it was in. Its error may be of an earlier batch, until it succeeds. */
+interface RecordState extends Pick<RecordReport, 'error' | 'isReported'> {
   batch: BatchTrace
-  /** Its last error, also in an earlier batch of the invocation, until it succeeds. */
-  error?: Cause | string | undefined
   hasSucceeded?: boolean
-  isReported?: boolean
 }
 
-/** How often progress is reported, in milliseconds. */
-const PROGRESS_MS = 250
 const REJECTED = 'the result of the handler is rejected: the log of the function has its error'
 
 const failuresIn = ({ records, error, failures }: RecordTrace) =>
   failures ?? records.map((record) => ({ record, error }))
 
-/** Whether an invocation has passed records to the library. */
-interface Invocation {
-  isLibraryUsed: boolean
-}
-
 /**
- * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by name, so the
- * library is not imported here and may be bundled with the handler. `onFinished` receives the number of records that
- * have a result since its last call.
+ * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by
+ * name, so the library is not imported here and may be bundled with the handler.
  */
-export class RecordWatch {
+export class LibraryWatch {
   readonly #states = new Map<string, RecordState>()
   /** The batches for which the library made a response. */
   readonly #responded = new WeakSet<object>()
   /** The batches of eachRecord() or eachChunk(), which publish errors. */
   readonly #traced = new WeakSet<object>()
-  readonly #invocations = new AsyncLocalStorage<Invocation>()
-  readonly #onFinished: (records: number) => void
-  #finished = 0
-  #reportedAt = 0
+  /** Whether a batch has started since the last call of `take()`. */
+  #isUsed = false
 
-  constructor(onFinished: (records: number) => void = () => {}) {
-    this.#onFinished = onFinished
+  constructor() {
     function watch(name: string, receive: (message: never) => void) {
       subscribe(`tracing:middy-bounded-sqs-batch:${name}`, (message) => receive(message as never))
     }
@@ -81,22 +78,14 @@ export class RecordWatch {
     })
   }
 
-  /** Runs a handler, so that it is known whether it passes its event to the library. */
-  run<T>(invocation: Invocation, handler: () => T): T {
-    return this.#invocations.run(invocation, handler)
-  }
-
-  /** Ignores an earlier batch that is still running: it says nothing about a later delivery of its messages. */
+  /** Ignores an earlier batch that still runs: it says nothing about a later delivery of its messages. */
   #change(id: string, batch: BatchTrace, news: Partial<RecordState>) {
     const state = this.#states.get(id)
     if (state?.batch === batch) Object.assign(state, news)
   }
 
   #started(batch: BatchTrace) {
-    const invocation = this.#invocations.getStore()
-    if (invocation) invocation.isLibraryUsed = true
-    this.#finished = 0
-    this.#reportedAt = performance.now()
+    this.#isUsed = true
     for (const { messageId } of batch.event.Records) {
       this.#states.set(messageId, { batch, error: this.#states.get(messageId)?.error })
     }
@@ -105,19 +94,13 @@ export class RecordWatch {
   #recordEnded(trace: RecordTrace) {
     const { batch, records } = trace
     this.#traced.add(batch)
-    this.#finished += records.length
-    if (performance.now() - this.#reportedAt >= PROGRESS_MS) {
-      this.#onFinished(this.#finished)
-      this.#finished = 0
-      this.#reportedAt = performance.now()
-    }
     const failed = new Set('error' in trace ? failuresIn(trace).map(({ record }) => record.messageId) : [])
     for (const { messageId } of records) {
       if (!failed.has(messageId)) this.#change(messageId, batch, { hasSucceeded: true, error: undefined })
     }
   }
 
-  /** The response of the library. The handler may return something else, for example if a `return` is missing. */
+  /** The response of the library. The handler may return something else, such as without a `return`. */
   #batchEnded(batch: BatchTrace) {
     const { result, summary } = batch
     if (!result) return
@@ -129,23 +112,32 @@ export class RecordWatch {
   }
 
   /**
-   * Removes and returns what is known about the records of an invocation that has ended. Undefined if it passed none to
-   * the library.
+   * Removes and returns what is known about the records of an invocation that has ended. Undefined if it
+   * passed none to the library. `isAlone`: no other invocation runs, so each batch is one of this invocation.
    */
-  take(ids: readonly string[], { isLibraryUsed }: Invocation = { isLibraryUsed: false }): RecordErrors | undefined {
-    if (!isLibraryUsed && !ids.some((id) => this.#states.has(id))) return undefined
-    const taken = { errors: {}, reported: [], unfinished: {}, unlisted: {} } as Required<RecordErrors>
+  take(ids: readonly string[], isAlone = false): LibraryReport | undefined {
+    const isUsed = isAlone && this.#isUsed
+    this.#isUsed = false
+    if (!isUsed && !ids.some((id) => this.#states.has(id))) return undefined
+    const taken: LibraryReport = { records: {}, succeeded: 0, ended: 0, peakInFlight: 0 }
+    const batches = new Set<BatchTrace>()
     // SQS can deliver a message twice in one batch.
     for (const id of new Set(ids)) {
       const state = this.#states.get(id)
       if (!state) {
-        taken.unlisted[id] = true
+        taken.records[id] = { isUnlisted: true }
         continue
       }
       this.#states.delete(id)
-      if (state.error !== undefined) taken.errors[id] = state.error
-      if (state.isReported) taken.reported.push(id)
-      if (!state.hasSucceeded && !this.#responded.has(state.batch)) taken.unfinished[id] = true
+      const { batch, error, isReported, hasSucceeded = false } = state
+      batches.add(batch)
+      if (hasSucceeded) taken.succeeded += 1
+      const isUnfinished = !hasSucceeded && !this.#responded.has(batch)
+      if (error !== undefined || isReported || isUnfinished) taken.records[id] = { error, isReported, isUnfinished }
+    }
+    for (const { summary } of batches) {
+      taken.ended += summary ? summary.aborted + summary.notStarted : 0
+      taken.peakInFlight = Math.max(taken.peakInFlight, summary?.peakInFlight ?? 0)
     }
     return taken
   }
