@@ -5,7 +5,7 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import type { Declaration, Inventory } from '../model/declaration.ts'
-import { absent, known } from '../model/setting.ts'
+import { absent } from '../model/setting.ts'
 import { textTree } from '../model/text.ts'
 import { toTree } from '../model/tree.ts'
 import { parseObject } from '../shared/json.ts'
@@ -29,30 +29,21 @@ export async function addQueue(reading: QueueReading, arn: string): Promise<void
   const policy = parseObject(String(attributes?.RedrivePolicy))
   if (policy) await addSettings(reading, String(policy.deadLetterTargetArn))
   else if (attributes && (await isDeadLetterQueue(sqs, attributes.QueueUrl))) {
-    deadLetterTargets.push({
-      owner: 'another queue',
-      target: known(arn) as Inventory['deadLetterTargets'][number]['target'],
-    })
+    deadLetterTargets.push({ owner: 'another queue', text: arn })
   }
 }
 
 /** Adds a queue with its attributes. If access is denied, it is listed as not checked. */
 async function addSettings({ sqs, declarations }: QueueReading, arn: string) {
   const name = arn.split(':').at(-1) ?? arn
-  const base = {
-    kind: 'queue' as const,
-    type: 'queue',
-    id: name,
-    names: { arn, name },
-    omitted: 'SQS does not return it',
-  }
+  const own = { type: 'queue', id: name, names: { arn, name }, omitted: 'SQS does not return it' }
   try {
     const attributes = await attributesOf(sqs, arn)
     const properties = toTree({ ...attributes, FifoQueue: name.endsWith('.fifo') }, textTree)
-    declarations.set(arn, { ...base, properties })
+    declarations.set(arn, { kind: 'queue', ...own, properties })
     return attributes
   } catch (error) {
-    declarations.set(arn, { ...base, properties: absent, unreadReason: reasonOf(error) })
+    declarations.set(arn, { kind: 'queue', ...own, properties: absent, unreadReason: reasonOf(error) })
     return undefined
   }
 }

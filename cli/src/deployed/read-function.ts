@@ -13,7 +13,7 @@ import type { Declaration } from '../model/declaration.ts'
 import type { Model, Unread } from '../model/model.ts'
 import { unknown } from '../model/setting.ts'
 import { textTree } from '../model/text.ts'
-import { type Tree, toTree } from '../model/tree.ts'
+import { type Tree, toTree, withEntries } from '../model/tree.ts'
 import { oneLine } from '../shared/errors.ts'
 import { explain, nameFailedCall, reasonOf } from './errors.ts'
 import { addQueue, type QueueReading } from './queues.ts'
@@ -28,12 +28,7 @@ interface Reading extends QueueReading {
 /** A mapping of a queue. */
 type SqsMapping = EventSourceMappingConfiguration & { EventSourceArn: string; FunctionArn: string }
 
-interface Alias {
-  /** `NAME:ALIAS`. */
-  name: string
-  /** Whether it routes a share of the invocations to a second version. */
-  isWeighted: boolean
-}
+const OMITTED = 'Lambda does not return it'
 
 function clientOptions(region: string | undefined) {
   return {
@@ -53,50 +48,51 @@ export async function readFunction(name: string, region?: string): Promise<Model
   const sqs = new SQSClient({ ...clientOptions(region), useQueueUrlAsEndpoint: false })
   lambda.middlewareStack.add(nameFailedCall)
   sqs.middlewareStack.add(nameFailedCall)
-  const reading: Reading = {
-    lambda,
-    sqs,
-    declarations: new Map(),
-    sources: new Set(),
-    deadLetterTargets: [],
-    unreadResources: [],
-    checkedIds: new Set(),
+  const all = { declarations: new Map(), sources: new Set<string>(), deadLetterTargets: [], unreadResources: [] }
+  const reading: Reading = { ...all, lambda, sqs, checkedIds: new Set() }
+  await readRequested(reading, name)
+  for (const arn of reading.sources) {
+    const id = String(reading.declarations.get(arn)?.id)
+    await addOtherReaders(reading, arn).catch(skip(reading, id, 'whether other functions read the queue'))
   }
-  await readAll(reading, name)
   const { declarations, deadLetterTargets, unreadResources } = reading
+  const elsewhere = 'it was not requested'
   return link({
     format: 'api',
     declarations: [...declarations.values()],
     deadLetterTargets,
-    elsewhere: 'it was not requested',
+    elsewhere,
     unreadResources,
   })
 }
 
-async function readAll(reading: Reading, name: string): Promise<void> {
-  const { lambda, declarations } = reading
-  const { owner, own } = await readRequested(reading, name)
-  if (qualifiedNameIn(name).includes(':')) await addQualified(reading, name, owner, own)
-  else {
+/** Reads the function, alias or version of this name, with its mappings. */
+async function readRequested(reading: Reading, name: string): Promise<void> {
+  const { lambda } = reading
+  const id = qualifiedNameIn(name)
+  const [owner, own] = await readWithMappings(reading, name).catch((error) => {
+    throw explain(error, name)
+  })
+  if (!id.includes(':')) {
     const aliases = await listAliases(lambda, name).catch(skip(reading, `the aliases of ${name}`))
-    await add(reading, owner, own)
-    for (const alias of aliases) await addAlias(reading, alias, owner).catch(skip(reading, alias.name))
+    await addMappings(reading, owner, own)
+    for (const alias of aliases) {
+      const aliasName = `${name}:${alias.Name}`
+      await addAlias(reading, aliasName, alias, owner).catch(skip(reading, aliasName))
+    }
+    return
   }
-  for (const arn of reading.sources) {
-    const id = String(declarations.get(arn)?.id)
-    const what = 'whether other functions read the queue'
-    await addOtherReaders(reading, arn).catch(skip(reading, id, what))
-  }
+  // A version is a number, or begins with `$`.
+  const isVersion = /:(\d+|\$[^:]*)$/.test(name)
+  const what = 'whether it routes invocations to several versions'
+  const aliases = isVersion ? [] : await listAliases(lambda, name.replace(/:[^:]*$/, '')).catch(skip(reading, id, what))
+  const alias = aliases.find(({ Name }) => id.endsWith(`:${Name}`))
+  await addMappings(reading, alias && isWeighted(alias) ? weightedAlias(reading, id, alias, owner) : owner, own)
 }
 
-/** The function, alias or version of this name, with its mappings. Without these, there is nothing to check. */
-async function readRequested(reading: Reading, name: string) {
-  try {
-    const owner = await readConfiguration(reading, name)
-    return { owner, own: await listMappings(reading.lambda, { FunctionName: name }) }
-  } catch (error) {
-    throw explain(error, name)
-  }
+async function readWithMappings(reading: Reading, name: string) {
+  const owner = await readConfiguration(reading, name)
+  return [owner, await listMappings(reading.lambda, { FunctionName: name })] as const
 }
 
 /** Handles a failed call: lists what it would have returned as not checked. */
@@ -107,46 +103,32 @@ function skip({ unreadResources }: Reading, id: string, what?: string) {
   }
 }
 
-async function add(reading: Reading, owner: Declaration, configurations: readonly SqsMapping[]): Promise<void> {
-  for (const configuration of configurations) {
-    const { UUID, EventSourceArn: arn } = configuration
-    await addQueue(reading, arn)
-    reading.checkedIds.add(UUID)
-    addMapping(reading, configuration, owner.id)
-  }
-}
-
-/** Adds the mappings of the alias or the version that was requested. A version is a number, or begins with `$`. */
-async function addQualified(reading: Reading, name: string, owner: Declaration, own: readonly SqsMapping[]) {
-  const id = qualifiedNameIn(name)
-  const isAlias = !/:(\d+|\$[^:]*)$/.test(name)
-  const what = 'whether it routes invocations to several versions'
-  const unqualified = name.replace(/:[^:]*$/, '')
-  const aliases = isAlias ? await listAliases(reading.lambda, unqualified).catch(skip(reading, id, what)) : []
-  const isWeighted = aliases.find((one) => qualifiedNameIn(one.name) === id)?.isWeighted
-  await add(reading, isWeighted ? weightedAlias(reading, id, owner) : owner, own)
-}
-
-async function addAlias(reading: Reading, { name, isWeighted }: Alias, owner: Declaration): Promise<void> {
+/** Adds the mappings of an alias, if it has any, with the settings of its version. */
+async function addAlias(reading: Reading, name: string, alias: AliasConfiguration, owner: Declaration): Promise<void> {
   const own = await listMappings(reading.lambda, { FunctionName: name })
   if (own.length === 0) return
-  const id = `${owner.id}:${name.split(':').at(-1)}`
-  await add(reading, isWeighted ? weightedAlias(reading, id, owner) : await readAlias(reading, name, id, owner), own)
+  const id = `${owner.id}:${alias.Name}`
+  const target = isWeighted(alias)
+    ? weightedAlias(reading, id, alias, owner)
+    : await addFunction(reading, id, name, { aliasOf: owner })
+  await addMappings(reading, target, own)
 }
 
-/** An alias that routes to several versions, whose settings can differ. */
-function weightedAlias({ declarations }: Reading, id: string, owner: Declaration): Declaration {
-  const properties: [string, Tree][] = [
-    ['FunctionName', referenceTo(owner.id)],
-    ['RoutingConfig', toTree({ AdditionalVersionWeights: { 1: 1 } }, textTree)],
-  ]
-  const alias: Declaration = { kind: 'alias', type: 'alias', id, properties: mapOf(properties), names: {} }
+/** Whether an alias routes a share of the invocations to a second version, whose settings can differ. */
+function isWeighted({ RoutingConfig }: AliasConfiguration): boolean {
+  return Object.keys(RoutingConfig?.AdditionalVersionWeights ?? {}).length > 0
+}
+
+function weightedAlias(
+  { declarations }: Reading,
+  id: string,
+  response: AliasConfiguration,
+  owner: Declaration,
+): Declaration {
+  const properties = withEntries(toTree(response, textTree), { FunctionName: referenceTo(owner.id) })
+  const alias: Declaration = { kind: 'alias', type: 'alias', id, properties, names: {} }
   declarations.set(id, alias)
   return alias
-}
-
-function mapOf(entries: readonly [string, Tree][]): Tree {
-  return { state: 'map', entries: new Map(entries) }
 }
 
 function referenceTo(id: string): Tree {
@@ -180,68 +162,69 @@ function qualifiedNameIn(arn: string): string {
   return arn.replace(/.*:function:/, '').replace(/:\$LATEST$/, '')
 }
 
-async function listAliases(lambda: LambdaClient, name: string): Promise<Alias[]> {
-  const toAlias = ({ Name, RoutingConfig }: AliasConfiguration) => ({
-    name: `${name}:${Name}`,
-    isWeighted: Object.keys(RoutingConfig?.AdditionalVersionWeights ?? {}).length > 0,
-  })
-  const aliases: Alias[] = []
-  for await (const page of paginateListAliases({ client: lambda }, { FunctionName: name })) {
-    aliases.push(...(page.Aliases ?? []).map(toAlias))
-  }
+async function listAliases(lambda: LambdaClient, FunctionName: string): Promise<AliasConfiguration[]> {
+  const aliases: AliasConfiguration[] = []
+  for await (const page of paginateListAliases({ client: lambda }, { FunctionName }))
+    aliases.push(...(page.Aliases ?? []))
   return aliases
 }
 
-function toFunction(id: string, configuration: unknown, more: readonly [string, Tree][] = []): Declaration {
-  const response = toTree(configuration, textTree)
-  const entries = response.state === 'map' ? response.entries : new Map<string, Tree>()
-  const own = Array.from(entries.keys(), (name): [string, Tree] => [name, entries.get(name) as Tree])
-  const properties = mapOf([...own, ...more])
-  return { kind: 'function', type: 'function', id, properties, names: {}, omitted: 'Lambda does not return it' }
+async function addFunction(
+  { lambda, declarations }: Reading,
+  id: string | undefined,
+  FunctionName: string,
+  more: Partial<Declaration> = {},
+): Promise<Declaration> {
+  const response = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))
+  const own = {
+    id: id ?? response.FunctionName ?? FunctionName,
+    properties: toTree(response, textTree),
+    omitted: OMITTED,
+  }
+  const declaration: Declaration = { kind: 'function', type: 'function', names: {}, ...own, ...more }
+  declarations.set(declaration.id, declaration)
+  return declaration
 }
 
-async function readAlias({ lambda, declarations }: Reading, name: string, id: string, aliasOf: Declaration) {
-  const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
-  const alias = { ...toFunction(id, configuration), aliasOf }
-  declarations.set(id, alias)
-  return alias
-}
-
-async function readConfiguration({ lambda, declarations }: Reading, name: string): Promise<Declaration> {
-  const configuration = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName: name }))
-  const { FunctionName: id = name } = configuration
+async function readConfiguration(reading: Reading, name: string): Promise<Declaration> {
+  const owner = await addFunction(reading, undefined, name)
   // It belongs to the function, even if an alias or a version was requested.
-  const reserved = await lambda.send(new GetFunctionConcurrencyCommand({ FunctionName: id })).then(
+  const command = new GetFunctionConcurrencyCommand({ FunctionName: owner.id })
+  const reserved = await reading.lambda.send(command).then(
     ({ ReservedConcurrentExecutions: value }) => toTree(value, textTree),
     (error): Tree => unknown(reasonOf(error)),
   )
-  const owner = toFunction(id, configuration, [['ReservedConcurrentExecutions', reserved]])
-  declarations.set(id, owner)
+  owner.properties = withEntries(owner.properties, { ReservedConcurrentExecutions: reserved })
   return owner
+}
+
+async function addMappings(reading: Reading, owner: Declaration, mappings: readonly SqsMapping[]): Promise<void> {
+  for (const mapping of mappings) {
+    await addQueue(reading, mapping.EventSourceArn)
+    reading.checkedIds.add(mapping.UUID)
+    addMapping(reading, mapping, owner.id)
+  }
 }
 
 /** Adds a mapping of a function, whose name may be that of a function that was not requested. */
 function addMapping(
   { declarations }: Reading,
-  configuration: SqsMapping,
+  mapping: SqsMapping,
   functionId: string,
   more: Partial<Declaration> = {},
-): void {
-  const { State, FilterCriteriaError: error, EventSourceArn: arn } = configuration
+) {
+  const { State, FilterCriteriaError: error, EventSourceArn: arn } = mapping
   const id = `${functionId}/${declarations.get(arn)?.id}`
-  // If the caller may not decrypt the filters, Lambda returns an error instead of them.
-  const filters = error && mapOf([['Filters', unknown(oneLine(`${error.ErrorCode}: ${error.Message}`))]])
   const isRunning = !['Disabling', 'Disabled'].includes(String(State))
-  const isRead = [...declarations.values()].some((one) => one.id === functionId)
-  const { properties } = toFunction(id, configuration, [
-    ['FunctionName', isRead ? referenceTo(functionId) : textTree(functionId)],
-    ['Enabled', toTree(isRunning, textTree)],
-    ...(filters ? [['FilterCriteria', filters] as [string, Tree]] : []),
-  ])
+  // If the caller may not decrypt the filters, Lambda returns an error instead of them.
+  const filters = error && unknown(oneLine(`${error.ErrorCode}: ${error.Message}`))
+  const properties = withEntries(toTree(mapping, textTree), {
+    FunctionName: declarations.get(functionId) ? referenceTo(functionId) : textTree(functionId),
+    Enabled: toTree(isRunning, textTree),
+    ...(filters ? { FilterCriteria: filters } : {}),
+  })
   // Several mappings can have the same function and the same queue.
-  const index = [...declarations.values()].filter(({ kind }) => kind === 'mapping').length
-  const uniqueId = `${id} ${index}`
-  const omitted = 'Lambda does not return it'
-  const base = { kind: 'mapping' as const, type: 'mapping', names: {}, omitted }
-  declarations.set(uniqueId, { ...base, id, uniqueId, properties, ...more })
+  const uniqueId = `${id} ${[...declarations.values()].filter(({ kind }) => kind === 'mapping').length}`
+  const own = { id, uniqueId, properties, omitted: OMITTED }
+  declarations.set(uniqueId, { kind: 'mapping', type: 'mapping', names: {}, ...own, ...more })
 }

@@ -1,57 +1,72 @@
 import type { Declaration } from '../model/declaration.ts'
 import { type Environment, type LambdaFunction, otherVersion, unreadFunction } from '../model/model.ts'
 import { absent, known, type Position, type Setting, unknown } from '../model/setting.ts'
-import { FUNCTION_SETTINGS, PLACES, settingsIn, valueAt } from '../model/settings.ts'
+import { FUNCTION_SETTINGS, settingsIn } from '../model/settings.ts'
 import { readable, textTree } from '../model/text.ts'
-import { entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
+import { allowedActionsOf } from './permissions.ts'
 import { type Index, linkTo, namesIn } from './references.ts'
 
-/** The functions that were linked so far. Each of them is made once. */
-export interface FunctionLinker {
-  index: Index
-  functions: Map<Declaration, LambdaFunction>
-}
-
 /** The function that a value names: by name, ARN or reference, directly or through an alias or a version. */
-export function functionAt(linker: FunctionLinker, tree: Tree): LambdaFunction {
-  const { index } = linker
+export function functionAt(index: Index, tree: Tree): LambdaFunction {
   const found = linkTo(index, tree, 'function', 'alias', 'version')
   const { to } = found
-  const text = textIn(tree)
-  if (!to)
-    return unreadFunction(readable(found.text ?? '') || found.other?.id || 'its function', found.reason, tree.position)
-  if (to.kind !== 'function') return atAlias(linker, to)
-  const [, qualifier] = namesIn(text)
-  const lambdaFunction = functionOf(linker, to)
-  return qualifier === undefined ? lambdaFunction : atQualifier(linker, to, lambdaFunction, qualifier, tree.position)
+  if (!to) {
+    const name = readable(found.text ?? '') || found.other?.id || 'its function'
+    return unreadFunction(name, found.reason, tree.position)
+  }
+  if (to.kind !== 'function') return atAlias(index, to)
+  const [, qualifier] = namesIn(textIn(tree))
+  return qualifier === undefined ? functionOf(index, to) : atQualifier(index, to, qualifier, tree.position)
 }
 
-function functionOf(linker: FunctionLinker, declaration: Declaration): LambdaFunction {
-  return cached(linker.functions, declaration, () => readFunction(linker, declaration))
+/** The function that an alias, a version or an EventInvokeConfig names. */
+function ownerOf(index: Index, declaration: Declaration) {
+  return linkTo(index, index.valueAt(declaration, 'function'), 'function')
 }
 
-function readFunction(linker: FunctionLinker, declaration: Declaration): LambdaFunction {
-  const { index } = linker
-  const { id, position, unreadReason, properties, code, aliasOf } = declaration
+function functionOf(index: Index, declaration: Declaration): LambdaFunction {
+  return cached(index.functions, declaration, () => readFunction(index, declaration))
+}
+
+function readFunction(index: Index, declaration: Declaration): LambdaFunction {
+  const { format } = index
+  const { id, position, unreadReason, code, aliasOf } = declaration
   if (unreadReason !== undefined) return unreadFunction(id, unreadReason, position)
-  const settings = settingsIn(FUNCTION_SETTINGS, declaration, index.format)
-  const environment = environmentIn(valueAt(PLACES.variables, properties, index.format))
-  const owner = aliasOf && functionOf(linker, aliasOf)
-  const invokeConfig = index
-    .ofKind('invokeConfig')
-    .find((one) => linkTo(index, valueAt(PLACES.function, one.properties, index.format), 'function').to === declaration)
+  const environment = environmentIn(index.valueAt(declaration, 'variables'))
+  const owner = aliasOf && functionOf(index, aliasOf)
+  const invokeConfig = index.ofKind('invokeConfig').find((one) => ownerOf(index, one).to === declaration)
+  const facts = {
+    isInvokedOtherwise: () => isInvokedOtherwise(index, declaration),
+    allowedActions: () => allowedActionsOf(index, declaration),
+  }
   return {
     id,
-    ...(position ? { position } : {}),
-    ...settings,
+    position,
+    ...settingsIn(FUNCTION_SETTINGS, declaration, format),
     ...(invokeConfig ? { invokeConfig: { ...known(true, invokeConfig.position), id: invokeConfig.id } } : {}),
-    ...(code ? { code } : {}),
+    ...(code ? { code: code() } : {}),
     environment,
     nodeOptions: nodeOptionsIn(environment),
-    facts: declaration.facts,
+    ...(format === 'api' ? {} : { facts }),
     ...(owner ? { aliasOf: owner, reservedConcurrency: owner.reservedConcurrency } : {}),
   }
+}
+
+/** Resources that name a function and do not invoke it, or only as its mappings do. */
+const NO_INVOKER =
+  /^(AWS::(CloudWatch|Logs|IAM|SSM|CodeDeploy|ApplicationAutoScaling|Lambda::(Alias|Version|EventSourceMapping|EventInvokeConfig))(::|$)|aws_(cloudwatch|iam|ssm|appautoscaling|codedeploy|lambda_(alias|event_source_mapping|function_event_invoke_config|provisioned)))/
+
+/** Whether something other than mappings invokes a function. Any other resource that names it may do so. */
+function isInvokedOtherwise({ declarations, mentions }: Index, declaration: Declaration): boolean {
+  const { id, names, hasOtherEvents } = declaration
+  const isOfFunction = (text: string) => text === id || (names.arn !== undefined && text.includes(names.arn))
+  if (hasOtherEvents?.()) return true
+  return declarations.some((other) => {
+    if (other === declaration || NO_INVOKER.test(other.type)) return false
+    return cached(mentions, other, () => other.mentions?.() ?? []).some(isOfFunction)
+  })
 }
 
 function environmentIn(tree: Tree): Environment {
@@ -75,7 +90,7 @@ function nodeOptionsIn({ variables, unknown: open }: Environment): Setting<strin
 }
 
 /** Whether a version is `$LATEST`, the newest one, or one that the input publishes. */
-function hasOwnSettings({ index }: FunctionLinker, version: Tree, owner: Declaration): boolean {
+function hasOwnSettings(index: Index, version: Tree, owner: Declaration): boolean {
   const text = knownText(version)
   if (version.state === 'absent' || text === '$LATEST') return true
   if (text !== undefined) return text === owner.names.version
@@ -84,41 +99,30 @@ function hasOwnSettings({ index }: FunctionLinker, version: Tree, owner: Declara
 }
 
 /** The function of an alias or of a version. An alias can route to several versions. */
-function atAlias(linker: FunctionLinker, alias: Declaration): LambdaFunction {
-  const { format } = linker.index
-  const { id, position, properties } = alias
-  const name = valueAt(PLACES.function, properties, format)
-  const found = linkTo(linker.index, name, 'function')
+function atAlias(index: Index, alias: Declaration): LambdaFunction {
+  const { id, position } = alias
+  const found = ownerOf(index, alias)
   if (!found.to) return unreadFunction(id, `its function: ${found.reason}`, position)
-  const owner = functionOf(linker, found.to)
-  const weights = valueAt(PLACES.weights, properties, format)
-  const isWeighted = weights.state === 'list' ? weights.items.length > 0 : isNotEmpty(weights)
-  const isOwn = !isWeighted && hasOwnSettings(linker, valueAt(PLACES.version, properties, format), found.to)
+  const owner = functionOf(index, found.to)
+  const weights = index.valueAt(alias, 'weights')
+  const isWeighted = weights.state === 'unknown' || entriesOf(weights).length > 0 || itemsOf(weights).length > 0
+  const isOwn = !isWeighted && hasOwnSettings(index, index.valueAt(alias, 'version'), found.to)
   return isOwn || owner.unreadReason !== undefined ? owner : otherVersion(id, owner, position)
 }
 
-function isNotEmpty(tree: Tree): boolean {
-  return tree.state === 'map' ? [...tree.entries.keys()].length > 0 : tree.state !== 'absent'
-}
-
 /** The function at the alias or the version after its name or its ARN. */
-function atQualifier(
-  linker: FunctionLinker,
-  owner: Declaration,
-  lambdaFunction: LambdaFunction,
-  qualifier: string,
-  position?: Position,
-): LambdaFunction {
-  const { index } = linker
+function atQualifier(index: Index, owner: Declaration, qualifier: string, position?: Position): LambdaFunction {
+  const lambdaFunction = functionOf(index, owner)
   const version = textTree(qualifier)
-  const isOwn = qualifier === owner.publishedAlias || hasOwnSettings(linker, version, owner)
+  const isOfSam = qualifier === knownText(index.valueAt(owner, 'publishedAlias'))
+  const isOwn = isOfSam || hasOwnSettings(index, version, owner)
   if (isOwn || lambdaFunction.unreadReason !== undefined) return lambdaFunction
   const referred = linkTo(index, version, 'alias').to
   const aliases = index.ofKind('alias').filter((one) => {
     const isMeant = referred ? one === referred : one.names.name === qualifier
-    return isMeant && linkTo(index, valueAt(PLACES.function, one.properties, index.format), 'function').to === owner
+    return isMeant && ownerOf(index, one).to === owner
   })
   const [alias, ...more] = aliases
-  if (alias && more.length === 0) return atAlias(linker, alias)
+  if (alias && more.length === 0) return atAlias(index, alias)
   return otherVersion(`${owner.id}:${readable(qualifier)}`, lambdaFunction, position)
 }

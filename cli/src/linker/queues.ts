@@ -1,70 +1,28 @@
-import type { Declaration } from '../model/declaration.ts'
-import {
-  type DeadLetterQueue,
-  deadLetterQueueOf,
-  type Queue,
-  type RedrivePolicy,
-  type Subscription,
-  unreadQueue,
-} from '../model/model.ts'
+import type { Declaration, Kind } from '../model/declaration.ts'
+import { type DeadLetterQueue, type Queue, type RedrivePolicy, type Subscription, unreadQueue } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
-import {
-  identified,
-  PLACES,
-  QUEUE_SETTINGS,
-  REDRIVE_SETTINGS,
-  SUBSCRIPTION_SETTINGS,
-  settingsIn,
-  valueAt,
-} from '../model/settings.ts'
-import { namesInArn, readable, textTree, whyUnknown } from '../model/text.ts'
-import { formOf, knownText, type Tree, textIn, toTree } from '../model/tree.ts'
+import { identified, QUEUE_SETTINGS, REDRIVE_SETTINGS, SUBSCRIPTION_SETTINGS, settingsIn } from '../model/settings.ts'
+import { mapIn, namesInArn, readable, textTree, whyUnknown } from '../model/text.ts'
+import { at, formOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
-import { isObject, parseJson } from '../shared/json.ts'
 import { type Index, isOfOtherService, type Link, linkTo } from './references.ts'
 
-/** The queues that were linked so far, and what names queues. Each of them is made once. */
-export interface QueueLinker {
-  index: Index
-  queues: Map<Declaration, Queue>
-  /** The owners of the settings that name a queue as dead-letter queue, by its id. */
-  deadLetterOwners: ReadonlyMap<string, ReadonlySet<string>>
-  /** Redrive policies that are resources of their own, and subscriptions. */
-  policies: readonly LinkedPart[]
-  subscriptions: readonly LinkedPart[]
-}
-
-interface LinkedPart {
-  part: Declaration
-  found: Link
-}
-
-export function queueLinker(index: Index): QueueLinker {
-  const { format } = index
-  const linked = (part: Declaration, tree: Tree) => ({ part, found: linkTo(index, tree, 'queue') })
-  const isOfQueue = ({ properties }: Declaration) => knownText(valueAt(PLACES.protocol, properties, format)) === 'sqs'
-  return {
-    index,
-    queues: new Map(),
-    deadLetterOwners: deadLetterOwners(index),
-    policies: index.ofKind('redrivePolicy').map((one) => {
-      return linked(one, valueAt(PLACES.queueOfPolicy, one.properties, format))
-    }),
-    subscriptions: index
-      .ofKind('subscription')
-      .filter(isOfQueue)
-      .map((one) => linked(one, valueAt(PLACES.endpoint, one.properties, format))),
-  }
+/** The resources of a kind, each with the queue that it names. They are linked once for all queues. */
+function linked(index: Index, kind: Kind, place: 'queueOfPolicy' | 'endpoint'): { part: Declaration; found: Link }[] {
+  return index.ofKind(kind).map((part) => {
+    const found = cached(index.links, part, () => linkTo(index, index.valueAt(part, place), 'queue'))
+    return { part, found }
+  })
 }
 
 /** Another account can have a queue of the same name, but nobody names that one beside this one. */
-function deadLetterOwners(index: Index): Map<string, Set<string>> {
+function deadLetterOwnersIn(index: Index): Map<string, Set<string>> {
   const owners = new Map<string, Set<string>>()
-  for (const { owner, target } of index.deadLetterTargets) {
-    const { isArn, name } = namesInArn(textIn(target))
-    const { to } = linkTo(index, target, 'queue')
-    const queues = [...(to ? [to] : []), ...(isArn ? index.named('queue', name) : [])]
-    for (const { id } of queues) cached(owners, id, () => new Set<string>()).add(owner)
+  for (const { owner, id = '', text = '' } of index.deadLetterTargets) {
+    const { isArn, name } = namesInArn(text)
+    const { to } = linkTo(index, textTree(text), 'queue')
+    const queues = [index.byId.get(id) ?? [], to ?? [], isArn ? index.named('queue', name) : []].flat()
+    for (const queue of queues) cached(owners, queue.id, () => new Set<string>()).add(owner)
   }
   return owners
 }
@@ -77,67 +35,68 @@ function isNameOfFifo(name: string): boolean | undefined {
 }
 
 /** The queue that a value names. */
-export function queueAt(linker: QueueLinker, found: Link, position: Position | undefined, name = 'its queue'): Queue {
-  if (found.to) return queueOf(linker, found.to)
+export function queueAt(index: Index, found: Link, position: Position | undefined, name = 'its queue'): Queue {
+  if (found.to) return queueOf(index, found.to)
   const { text = '', reason } = found
   const { isArn, service } = namesInArn(text)
-  if (isArn && service !== 'sqs' && !whyUnknown(service)) return unreadQueue(name, 'it is not a queue', position)
   if (!isArn) return unreadQueue(name, reason, position)
+  if (service !== 'sqs' && !whyUnknown(service)) return unreadQueue(name, 'it is not a queue', position)
   const isFifo = isNameOfFifo(text)
   const queue = unreadQueue(readable(text), reason, position)
-  return { ...queue, fifo: isFifo === undefined ? unknown(reason, position) : known(isFifo) }
+  return isFifo === undefined ? queue : { ...queue, fifo: known(isFifo) }
 }
 
-function queueOf(linker: QueueLinker, declaration: Declaration): Queue {
-  return cached(linker.queues, declaration, () => {
-    const { id } = declaration
-    const owners = linker.deadLetterOwners.get(id) ?? new Set()
+function queueOf(index: Index, declaration: Declaration): Queue {
+  return cached(index.queues, declaration, () => {
+    const { id, unreadReason } = declaration
+    index.deadLetterOwners ??= deadLetterOwnersIn(index)
+    const owners = index.deadLetterOwners.get(id) ?? []
     return {
-      ...withoutPolicy(linker, declaration),
-      ...(declaration.unreadReason === undefined ? { redrive: redriveOf(linker, declaration) } : {}),
+      ...withoutPolicy(index, declaration),
+      ...(unreadReason === undefined ? { redrive: redriveOf(index, declaration) } : {}),
       isDeadLetterQueue: [...owners].some((owner) => owner !== id),
-      subscriptions: subscriptionsOf(linker, declaration),
+      subscriptions: subscriptionsOf(index, declaration),
     }
   })
 }
 
 /** Only the names of FIFO queues end in `.fifo`. */
-function withoutPolicy({ index }: QueueLinker, declaration: Declaration): Queue {
+function withoutPolicy({ format }: Index, declaration: Declaration): Queue {
   const { id, position, unreadReason, names, isMadeBySam } = declaration
-  const place = position ? { position } : {}
   const name = names.name ?? names.arn ?? ''
   if (unreadReason !== undefined) {
     const queue = unreadQueue(id, unreadReason, position)
     return name === '' ? queue : { ...queue, fifo: known(name.endsWith('.fifo')) }
   }
-  const settings = settingsIn(QUEUE_SETTINGS, declaration, index.format)
+  const settings = settingsIn(QUEUE_SETTINGS, declaration, format)
   const fifo = isNameOfFifo(name) ? identified(declaration, 'fifo', known(true)) : settings.fifo
-  return { id, ...place, ...settings, fifo, redrive: absent, ...(isMadeBySam ? { isMadeBySam } : {}) }
+  const own = { id, position, ...(isMadeBySam ? { isMadeBySam } : {}) }
+  return { ...own, ...settings, fifo, redrive: absent }
 }
 
-function subscriptionsOf({ index, subscriptions }: QueueLinker, queue: Declaration): Subscription[] {
-  return subscriptions.flatMap(({ part, found }): Subscription[] => {
-    const { isRaw } = settingsIn(SUBSCRIPTION_SETTINGS, part, index.format)
+function subscriptionsOf(index: Index, queue: Declaration): Subscription[] {
+  return linked(index, 'subscription', 'endpoint').flatMap(({ part, found }): Subscription[] => {
+    const { to, text, reason } = found
+    // It may be that of this queue if its endpoint is not known.
+    if (knownText(index.valueAt(part, 'protocol')) !== 'sqs' || (to ? to !== queue : text !== undefined)) return []
     const { id, position } = part
-    const own = position ? { id, position } : { id }
-    if (found.to) return found.to === queue ? [{ ...own, isRaw }] : []
-    // The subscription may be that of this queue.
-    if (found.text !== undefined || valueIn(isRaw)) return []
-    return [{ ...own, isRaw: unknown(`its endpoint is not known: ${found.reason}`) }]
+    const { isRaw } = settingsIn(SUBSCRIPTION_SETTINGS, part, index.format)
+    if (!to && valueIn(isRaw)) return []
+    return [{ id, position, isRaw: to ? isRaw : unknown(`its endpoint is not known: ${reason}`) }]
   })
 }
 
-function redriveOf(linker: QueueLinker, queue: Declaration): Setting<RedrivePolicy> {
-  const { index, policies } = linker
+function redriveOf(index: Index, queue: Declaration): Setting<RedrivePolicy> {
+  const policies = linked(index, 'redrivePolicy', 'queueOfPolicy')
   const separate = policies.find(({ found }) => found.to === queue)?.part
-  const policy = valueAt(PLACES.redrive, (separate ?? queue).properties, index.format)
+  const policy = index.valueAt(separate ?? queue, 'redrive')
   const open = policies.find(({ found }) => !found.to && found.text === undefined)
   const doubt = open && `${open.part.id} may set it. Its queue is not certain: ${open.found.reason}`
   const isOpen = policy.state === 'absent' && doubt !== undefined
-  return identified(queue, 'redrive', isOpen ? unknown(doubt) : policyIn(linker, queue, policy))
+  return identified(queue, 'redrive', isOpen ? unknown(doubt) : policyIn(index, queue, policy))
 }
 
-function policyIn(linker: QueueLinker, queue: Declaration, tree: Tree): Setting<RedrivePolicy> {
+function policyIn(index: Index, queue: Declaration, tree: Tree): Setting<RedrivePolicy> {
   const policy = mapIn(tree)
   const { position } = tree
   if (policy.state === 'absent') return absent
@@ -145,65 +104,43 @@ function policyIn(linker: QueueLinker, queue: Declaration, tree: Tree): Setting<
     // Of a call of jsonencode(), a plan shows only the references.
     const reason = 'the redrive policy is known only after apply'
     const maxReceiveCount = identified<number>(queue, 'maxReceiveCount', unknown(reason))
-    return known({ ...deadLetterQueueAt(linker, policy), maxReceiveCount } as RedrivePolicy)
+    return known({ ...deadLetterQueueAt(index, policy), maxReceiveCount } as RedrivePolicy)
   }
   if (policy.state === 'unknown') return unknown(policy.reason, policy.position)
   if (policy.state !== 'map') {
-    return invalid(
-      `it is a ${formOf(tree)}`,
-      'Set it to an object with deadLetterTargetArn and maxReceiveCount.',
-      position,
-    )
+    const fix = 'Set it to an object with deadLetterTargetArn and maxReceiveCount.'
+    return invalid(`it is a ${formOf(tree)}`, fix, position)
   }
-  const source = { ...queue, properties: policy }
-  const settings = settingsIn(REDRIVE_SETTINGS, source, 'api')
-  const target = deadLetterQueueAt(linker, valueAt(REDRIVE_SETTINGS.arn, policy, 'api'))
+  const settings = settingsIn(REDRIVE_SETTINGS, { ...queue, properties: policy }, 'api')
+  const target = deadLetterQueueAt(index, at(policy, 'deadLetterTargetArn'))
   return known({ ...settings, ...target, arn: target.arn.fix === undefined ? settings.arn : target.arn }, position)
 }
 
-/** A map, which can also be JSON text. */
-function mapIn(tree: Tree): Tree {
-  const text = textIn(tree)
-  if (text === '') return tree
-  const value = parseJson(text.replaceAll('\0', '\\u0000'))
-  if (isObject(value)) return toTree(value, (part) => textTree(part, tree.position), tree.position)
-  const reason = whyUnknown(text)
-  return reason === undefined || tree.state === 'unknown' ? tree : unknown(reason, tree.position)
-}
-
-function deadLetterQueueAt(
-  linker: QueueLinker,
-  tree: Tree,
-): { arn: Setting<string>; deadLetterQueue: DeadLetterQueue } {
-  const found = linkTo(linker.index, tree, 'queue')
-  const queue = found.to
-    ? withoutPolicy(linker, found.to)
-    : queueAt(linker, found, tree.position, 'its dead-letter queue')
-  return { arn: arnIn(tree, found), deadLetterQueue: deadLetterQueueOf(queue) }
+function deadLetterQueueAt(index: Index, tree: Tree): { arn: Setting<string>; deadLetterQueue: DeadLetterQueue } {
+  const found = linkTo(index, tree, 'queue')
+  const { to } = found
+  const queue = to ? withoutPolicy(index, to) : queueAt(index, found, tree.position, 'its dead-letter queue')
+  const { id, position, unreadReason, fifo, retention } = queue
+  return { arn: arnIn(tree, found), deadLetterQueue: { id, position, unreadReason, fifo, retention } }
 }
 
 /** The ARN of a queue. It is invalid if AWS rejects what is there. */
 export function arnIn(tree: Tree, found: Link): Setting<string> {
   const { position } = tree
   if (tree.state === 'absent') return absent
-  const missing = found.to ? undefined : found.missing
+  const { missing, other, reason } = found
   if (missing !== undefined) {
-    return invalid(
-      `it refers to ${missing}, which does not exist: ${found.reason}`,
-      'Refer to a queue that exists.',
-      position,
-    )
+    const what = `it refers to ${missing}, which does not exist: ${reason}`
+    return invalid(what, 'Refer to a queue that exists.', position)
   }
   if (found.form !== undefined) {
     const name = found.to?.id ?? readable(textIn(tree))
     return invalid(`it is the ${found.form} of ${name}, but must be an ARN`, `Set it to the ARN of ${name}.`, position)
   }
-  const text = knownText(tree)
-  const other = found.to ? undefined : found.other?.kind
-  if ((other !== undefined && other !== 'other') || isOfOtherService(textIn(tree), found)) {
+  const isOther = other !== undefined && other.kind !== 'other'
+  if (isOther || isOfOtherService(textIn(tree), found)) {
     return invalid('it is not the ARN of a queue', 'Set it to the ARN of a queue.', position)
   }
-  return text === undefined
-    ? unknown(tree.state === 'unknown' ? tree.reason : 'it is not a text', position)
-    : known(text, position)
+  if (tree.state === 'known') return known(String(tree.value), position)
+  return unknown(tree.state === 'unknown' ? tree.reason : 'it is not a text', position)
 }

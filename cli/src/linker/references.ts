@@ -1,4 +1,6 @@
 import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
+import type { LambdaFunction, Queue } from '../model/model.ts'
+import { PLACES, valueAt } from '../model/settings.ts'
 import { namesInArn, partsOf, placeholder, placeholdersIn, resourceOf, whyUnknown } from '../model/text.ts'
 import { formOf, type References, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
@@ -10,27 +12,35 @@ export interface Index extends Inventory {
   ofKind: (kind: Kind) => readonly Declaration[]
   /** Those with this name, URL or ARN. */
   named: (kind: Kind, text: string) => readonly Declaration[]
+  /** What a resource has at a place. */
+  valueAt: (declaration: Pick<Declaration, 'properties'>, place: keyof typeof PLACES) => Tree
+  /** What was linked so far. Each of them is made once. */
+  functions: Map<Declaration, LambdaFunction>
+  queues: Map<Declaration, Queue>
+  links: Map<Declaration, Link>
+  mentions: Map<Declaration, readonly string[]>
+  /** The owners of the settings that name a queue as dead-letter queue, by its id. */
+  deadLetterOwners?: ReadonlyMap<string, ReadonlySet<string>>
 }
 
 /** What a value is that must be an ARN, and is not. */
 type WrongForm = 'URL' | 'name' | undefined
 
 /** The resource that a value names, or the reason why it is not known. */
-export type Link =
-  /** `doubt` is the reason why it may be another resource. */
-  | { to: Declaration; form: WrongForm; doubt?: string | undefined; reason?: undefined }
-  | {
-      to?: undefined
-      reason: string
-      form?: WrongForm
-      doubt?: undefined
-      /** The ARN or the name, which may have placeholders. */
-      text?: string
-      /** The resource, if it is of another kind. */
-      other?: Declaration | undefined
-      /** The name of a resource that does not exist. */
-      missing?: string | undefined
-    }
+export interface Link {
+  to?: Declaration | undefined
+  form?: WrongForm
+  /** The reason why it may be another resource. */
+  doubt?: string | undefined
+  /** Why it is not known. Empty if it is. */
+  reason: string
+  /** The ARN or the name, which may have placeholders. Missing if the resource is known. */
+  text?: string
+  /** The resource, if it is of another kind. */
+  other?: Declaration | undefined
+  /** The name of a resource that does not exist. */
+  missing?: string | undefined
+}
 
 export function indexOf(inventory: Inventory): Index {
   const existing = inventory.declarations.filter(({ condition }) => condition?.holds !== false)
@@ -41,11 +51,17 @@ export function indexOf(inventory: Inventory): Index {
     for (const text of new Set([names.arn, names.url, names.name]))
       cached(byText, `${kind} ${text}`, () => []).push(one)
   }
+  const { format } = inventory
   return {
     ...inventory,
+    functions: new Map(),
+    queues: new Map(),
+    links: new Map(),
+    mentions: new Map(),
     byId: Map.groupBy(existing, ({ id }) => id),
     ofKind: (kind) => byKind.get(kind) ?? [],
     named: (kind, text) => byText.get(`${kind} ${text}`) ?? [],
+    valueAt: ({ properties }, place) => valueAt(PLACES[place], properties, format),
   }
 }
 
@@ -53,14 +69,13 @@ export function indexOf(inventory: Inventory): Index {
 export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Link {
   const text = textIn(tree)
   const { isArn, account } = namesInArn(text)
-  // An ARN with a given account can contain the name of a resource that is declared here, and mean another one.
+  // An ARN with another account can have the name of a resource that is declared here, and mean another one.
   const { account: own } = index
   const isOtherAccount = isArn && own !== undefined && account !== own && whyUnknown(account) === undefined
   const references = referencesOf(tree)
   if (tree.state === 'known' && text === '') return { reason: 'it is empty' }
   if (tree.state === 'known' || isOtherAccount) return linkByText(index, text, kinds, references)
-  const reason =
-    tree.state === 'unknown' ? tree.reason : tree.state === 'absent' ? 'it is not set' : `it is a ${formOf(tree)}`
+  const reason = whyNoText(tree)
   const candidates = new Set(references.to.flatMap(({ id }) => index.byId.get(id) ?? []))
   const [to, ...others] = [...candidates].filter(({ kind }) => kinds.includes(kind))
   const streams = [...candidates].filter(({ kind }) => kind === 'stream')
@@ -73,7 +88,7 @@ export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Lin
   const also = unresolved === '' ? undefined : `depends on ${unresolved}, which a plan does not show`
   if (to) {
     const attributes = references.to.filter(({ id }) => id === to.id).map(({ attribute }) => attribute)
-    return { to, form: formOfReference(text, attributes), doubt: also && `it also ${also}` }
+    return { to, reason: '', form: formOfReference(text, attributes), doubt: also && `it also ${also}` }
   }
   const [other] = candidates
   if (other && text !== '') return { reason: `it comes from ${other.id}, of type ${other.type}`, other }
@@ -85,7 +100,12 @@ export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Lin
   return { ...linkByText(index, text, kinds, references), ...(missing === undefined ? {} : { missing }) }
 }
 
-/** The resources that a value refers to. Of a text, these are the placeholders that are whole parts of an ARN. */
+function whyNoText(tree: Tree): string {
+  if (tree.state === 'unknown') return tree.reason
+  return tree.state === 'absent' ? 'it is not set' : `it is a ${formOf(tree)}`
+}
+
+/** The resources that a value refers to. In a text, these are placeholders that are whole parts of an ARN. */
 function referencesOf(tree: Tree): References {
   if (tree.refersTo) return tree.refersTo
   const parts = partsOf(textIn(tree))
@@ -128,7 +148,7 @@ function linkByText(index: Index, text: string, kinds: readonly Kind[], { to: re
   const all = [aliases, declared, managed, same].find(({ length }) => length > 0) ?? []
   const [one, ...more] = new Set(all)
   const form = isArn || whyUnknown(text) !== undefined ? undefined : /^https?:/.test(text) ? 'URL' : 'name'
-  if (one && more.length === 0) return { to: one, form }
+  if (one && more.length === 0) return { to: one, reason: '', form }
   if (one) return { reason: `${[one, ...more].map(({ id }) => id).join(' and ')} have the same name`, text }
   const isOpen = isArn && service === 'sqs' && !isOwnAccount ? undefined : whyUnknown(isArn ? name : text)
   return { reason: isOpen ?? whyUnknown(service) ?? index.elsewhere, text, form }
@@ -137,6 +157,6 @@ function linkByText(index: Index, text: string, kinds: readonly Kind[], { to: re
 /** Whether a value is the ARN of another service, or refers to another event source. */
 export function isOfOtherService(text: string, found: Link): boolean {
   const { isArn, service } = namesInArn(text)
-  if (!found.to && found.other) return found.other.kind === 'stream'
+  if (found.other) return found.other.kind === 'stream'
   return !found.to && isArn && service !== 'sqs' && whyUnknown(service) === undefined
 }

@@ -1,10 +1,10 @@
 import type { Code } from '../code-search/search.ts'
-import type { Acceptance, FunctionFacts, Unread } from './model.ts'
+import type { Acceptance, Unread } from './model.ts'
 import type { Resource } from './setting.ts'
 import type { Format } from './settings.ts'
 import type { Tree } from './tree.ts'
 
-/** `stream` stands for all other event sources. */
+/** `stream` stands for all other event sources. `policy` is a policy of a role, or its attachment. */
 export type Kind =
   | 'queue'
   | 'function'
@@ -14,6 +14,8 @@ export type Kind =
   | 'subscription'
   | 'redrivePolicy'
   | 'invokeConfig'
+  | 'role'
+  | 'policy'
   | 'stream'
   | 'other'
 
@@ -45,22 +47,23 @@ export interface Declaration extends Resource {
   isElsewhere?: boolean
   /** Of a mapping: it is certain that its source is a queue. */
   readsQueue?: boolean
-  /** Of a function: where its code is. */
-  code?: Code
-  /** Of a function: the alias that SAM publishes. */
-  publishedAlias?: string | undefined
   /** Of a deployed alias: its function. */
   aliasOf?: Declaration
-  /** Of a function: what few rules need, so it is read only then. */
-  facts?: FunctionFacts
+  // These are read only if they are needed.
+  /** Of a function: where its code is. */
+  code?: () => Code
+  /** Of a function: whether it has an event that is not a mapping. */
+  hasOtherEvents?: () => boolean
+  /** The ids of the resources to which it refers, and texts with ARNs. */
+  mentions?: () => readonly string[]
 }
 
 /** All that an input declares. The linker makes a model of it. */
 export interface Inventory {
   format: Format
   declarations: readonly Declaration[]
-  /** The names of dead-letter queues and of destinations of failures, each with the resource that has it. */
-  deadLetterTargets: readonly { owner: string; target: Tree }[]
+  /** What names dead-letter queues and destinations of failures, each with its resource: an id, or a text. */
+  deadLetterTargets: readonly { owner: string; id?: string; text?: string }[]
   /** Why a resource that is only named is not known. */
   elsewhere: string
   /** The account of the stack, or its placeholder. An ARN with another account means another resource. */

@@ -1,11 +1,12 @@
 import type { Code } from '../code-search/search.ts'
-import { known, type Position, type Resource, type Setting, unknown, withId } from './setting.ts'
+import { known, type Position, type Resource, type Setting, unknown } from './setting.ts'
 import {
   FUNCTION_SETTINGS,
   type MAPPING_SETTINGS,
   QUEUE_SETTINGS,
   type REDRIVE_SETTINGS,
   type SettingsOf,
+  settingsIn,
   type Table,
 } from './settings.ts'
 
@@ -69,7 +70,7 @@ export interface Mapping extends Resource, SettingsOf<typeof MAPPING_SETTINGS> {
   queue: Queue
 }
 
-/** A resource that could not be read, with the reason. `fix` replaces the default fix in doctor/not-checked.ts. */
+/** A resource that could not be read, with the reason. `fix` replaces the default fix. */
 export interface Unread extends Resource {
   unreadReason: string
   /** What was not checked, if it is not the whole resource. */
@@ -87,13 +88,6 @@ export interface Acceptance {
   place?: { file: string; line: number }
 }
 
-/** The value of a parameter with allowed values: its default, or the first allowed one. */
-export interface ChosenValue {
-  name: string
-  value: string
-  isDefault: boolean
-}
-
 /** Whether a mapping is in provisioned mode: it has a number of pollers, even one that AWS rejects. */
 export function provisionedOf({ minimumPollers, maximumPollers }: Mapping): Setting<boolean> {
   const pollers = [minimumPollers, maximumPollers]
@@ -104,7 +98,7 @@ export function provisionedOf({ minimumPollers, maximumPollers }: Mapping): Sett
 
 export interface Model {
   mappings: readonly Mapping[]
-  /** Mappings of other functions or aliases that read the same queues. They are only compared with `mappings`. */
+  /** Mappings of other functions that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
   /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
@@ -115,24 +109,15 @@ export interface Model {
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */
   defaulted?: readonly string[]
-  /** The parameters with allowed values that were used and not given. Only set for a run. */
-  chosen?: readonly ChosenValue[]
 }
 
-/** The settings of a resource that could not be read. */
-function unreadSettings<T extends Table>(table: T, reason: string, position?: Position): SettingsOf<T> {
-  const settings = Object.keys(table).map((name) => [name, unknown(reason, position)])
-  return Object.fromEntries(settings) as SettingsOf<T>
-}
-
-/** What is checked of a queue as a dead-letter queue. Queues that share one that could not be read get one finding. */
-export function deadLetterQueueOf({ id, position, unreadReason, fifo, retention }: Queue): DeadLetterQueue {
-  const own = unreadReason === undefined || retention.position ? retention : withId(`${id} retention`, retention)
-  return { id, position, unreadReason, fifo, retention: own }
+/** All settings of a resource that could not be read are unknown. */
+function unreadSettings<T extends Table>(table: T, id: string, reason: string, position?: Position): SettingsOf<T> {
+  return settingsIn(table, { id, properties: unknown(reason, position) }, 'api')
 }
 
 export function unreadFunction(id: string, unreadReason: string, position?: Position): LambdaFunction {
-  return { id, position, unreadReason, ...unreadSettings(FUNCTION_SETTINGS, unreadReason) }
+  return { id, position, unreadReason, ...unreadSettings(FUNCTION_SETTINGS, id, unreadReason) }
 }
 
 /** An alias or a version whose settings may differ from those of its function, which the input shows. */
@@ -142,6 +127,6 @@ export function otherVersion(id: string, aliasOf: LambdaFunction, position?: Pos
 }
 
 export function unreadQueue(id: string, unreadReason: string, position?: Position): Queue {
-  const settings = unreadSettings(QUEUE_SETTINGS, unreadReason, position)
+  const settings = unreadSettings(QUEUE_SETTINGS, id, unreadReason, position)
   return { id, position, unreadReason, ...settings, redrive: unknown(unreadReason, position) }
 }

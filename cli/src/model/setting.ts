@@ -4,7 +4,7 @@ export interface Position {
   column: number
   /** The template, if it is not the one of the model: another stack of the same CDK app. */
   file?: string
-  /** The key of a value in JSON text, such as a redrive policy. All values of such a text have the same line and column. */
+  /** The key of a value in JSON text, such as a redrive policy. Its values have the same line and column. */
   key?: string
 }
 
@@ -18,13 +18,10 @@ export interface Resource {
   isMadeBySam?: true
 }
 
-/** A setting. Its value can be unknown. `absent` means that it is not set and that AWS has no default. */
-export type Setting<T> = (
-  | { state: 'known'; value: T; isDefault?: true; fix?: undefined }
-  | { state: 'absent'; position?: undefined; fix?: undefined }
-  /** `fix` is present if AWS rejects the value. It says what to set instead. */
-  | { state: 'unknown'; reason: string; fix?: string }
-) & {
+export type Scalar = string | number | boolean
+
+/** Where a value comes from. */
+export interface Origin {
   position?: Position | undefined
   /** The same for all resources that get the value from the same place: they get one finding. */
   id?: string
@@ -32,8 +29,17 @@ export type Setting<T> = (
   section?: string
 }
 
-/** The items of a list, as far as they are known. */
-export type Items = Setting<readonly Setting<unknown>[]>
+/** A value of an input. `absent` means that it is not set, and of a setting that AWS has no default. */
+export type Setting<T> = (
+  | { state: 'known'; value: T; isDefault?: true; fix?: undefined }
+  | { state: 'absent'; fix?: undefined }
+  /**
+   * `fix` is present if AWS rejects the value. It says what to set instead. `text` has placeholders for its unknown
+   * parts. `missing` is a resource that does not exist.
+   */
+  | { state: 'unknown'; reason: string; fix?: string; text?: string; missing?: string }
+) &
+  Origin
 
 export function known<T>(value: T, position?: Position): Setting<T> {
   return { state: 'known', value, position }
@@ -54,17 +60,12 @@ export function valueIn<T>(setting: Setting<T>): T | undefined {
   return setting.state === 'known' ? setting.value : undefined
 }
 
-/** Applies `change` to a known value. Returns any other setting unchanged. */
-export function mapSetting<T, R>(setting: Setting<T>, change: (value: T) => Setting<R>): Setting<R> {
-  return setting.state === 'known' ? change(setting.value) : setting
-}
-
 /** The setting with this id, if it has none. */
 export function withId<T>(id: string, setting: Setting<T>): Setting<T> {
   return setting.id === undefined ? { ...setting, id } : setting
 }
 
-/** Identifies a setting, for one finding per setting. Undefined if nothing shows that two resources share it. */
+/** Identifies a setting: it gets one finding. Undefined if nothing shows that two resources share it. */
 export function idOf({ state, id, position }: Setting<unknown>): string | undefined {
   if (state === 'absent') return undefined
   if (id !== undefined || position === undefined) return id

@@ -1,5 +1,6 @@
-import type { Position } from './setting.ts'
-import type { Tree } from './tree.ts'
+import { isObject, parseJson } from '../shared/json.ts'
+import { type Position, unknown } from './setting.ts'
+import { type Tree, textIn, toTree } from './tree.ts'
 
 // Text of which only parts are known. A placeholder stands for an unknown part. It is the name of a resource, an
 // attribute or a pseudo parameter between two NUL characters, which do not occur in templates.
@@ -69,4 +70,14 @@ export function whyUnknown(text: string): string | undefined {
 export function textTree(text: string, position?: Position): Tree {
   const reason = whyUnknown(text)
   return reason === undefined ? { state: 'known', value: text, position } : { state: 'unknown', reason, text, position }
+}
+
+/** A map, which can also be JSON text. */
+export function mapIn(tree: Tree): Tree {
+  const text = textIn(tree)
+  if (text === '') return tree
+  const value = parseJson(text.replaceAll('\0', '\\u0000'))
+  if (isObject(value)) return toTree(value, (part) => textTree(part, tree.position), tree.position)
+  const reason = whyUnknown(text)
+  return reason === undefined || tree.state === 'unknown' ? tree : unknown(reason, tree.position)
 }

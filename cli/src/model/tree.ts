@@ -1,8 +1,6 @@
-import { absent, type Position, unknown } from './setting.ts'
+import { absent, type Origin, type Position, type Scalar, type Setting, unknown } from './setting.ts'
 
-export type Scalar = string | number | boolean
-
-/** The resources that a value refers to by their ids, each with the attribute, as far as the input shows them. */
+/** The ids of the resources that a value refers to, each with the attribute, as far as the input shows it. */
 export interface References {
   to: readonly { id: string; attribute?: string | undefined }[]
   /** What the input does not show, so that the value may be that of another resource. */
@@ -16,32 +14,36 @@ export interface Entries {
   keys(): Iterable<string>
 }
 
-/** A value of an input, with all that is below it. Readers make it from templates, from plans and from responses. */
+/** A value with all that is below it. Readers make it from templates, from plans and from responses. */
 export type Tree = (
-  | { state: 'known'; value: Scalar }
-  | { state: 'list'; items: readonly Tree[] }
+  | Setting<Scalar>
+  | ({ state: 'list'; items: readonly Tree[] } & Origin)
   /** `open` says why there may be other entries. All values that are missing then have the same id. */
-  | { state: 'map'; entries: Entries; open?: { reason: string; id?: string } | undefined }
-  | { state: 'absent' }
-  /** `text` has placeholders for its unknown parts. `missing` is a resource that does not exist. */
-  | { state: 'unknown'; reason: string; text?: string; missing?: string }
-) & {
-  position?: Position | undefined
-  /** The section that sets it, if the resource itself does not: Globals of SAM. */
-  section?: string
-  /** The same for all values from the same place, if they have no position. */
-  id?: string
-  refersTo?: References
-}
+  | ({ state: 'map'; entries: Entries; open?: { reason: string; id?: string } | undefined } & Origin)
+) & { refersTo?: References }
 
 /** A map whose values are made when they are read. */
 export function lazyMap(
   names: Iterable<string>,
   get: (name: string) => Tree | undefined,
-  more: Pick<Tree & { state: 'map' }, 'open' | 'position' | 'section'> = {},
+  more: Pick<Tree & { state: 'map' }, 'open' | 'position'> = {},
 ): Tree & { state: 'map' } {
   const all = new Set(names)
   return { state: 'map', entries: { get, has: (name) => all.has(name), keys: () => all }, ...more }
+}
+
+/** A map with more entries, which replace its own. Other values have no entries of their own. */
+export function withEntries(tree: Tree, more: Readonly<Record<string, Tree>>): Tree & { state: 'map' } {
+  const { position } = tree
+  const own: Entries = tree.state === 'map' ? tree.entries : new Map()
+  const get = (name: string) => (Object.hasOwn(more, name) ? more[name] : own.get(name))
+  return lazyMap([...own.keys(), ...Object.keys(more)], get, { open: openingOf(tree), position })
+}
+
+/** Why a value may have entries that are not shown. */
+function openingOf(tree: Tree): { reason: string } | undefined {
+  if (tree.state === 'unknown') return { reason: tree.reason }
+  return tree.state === 'map' ? tree.open : undefined
 }
 
 export type Path = readonly (string | number)[]
@@ -58,9 +60,10 @@ function childOf(tree: Tree, step: string | number): Tree {
   if (tree.state !== 'map') {
     return unknown(`the value around it is a ${formOf(tree)}, but must be a map`, position)
   }
-  const { entries, open } = tree
+  const { entries, open, section } = tree
   const { reason, ...id } = open ?? {}
-  return entries.get(step) ?? (reason === undefined ? absent : { ...unknown(reason, position), ...id })
+  const value = entries.get(step) ?? (reason === undefined ? absent : { ...unknown(reason, position), ...id })
+  return section === undefined ? value : { ...value, section }
 }
 
 /** What a value is, in words. */
@@ -74,9 +77,14 @@ export function textIn(tree: Tree): string {
   return (tree.state === 'unknown' && tree.text) || ''
 }
 
-/** The text of a single value that is known. */
+/** A single value that is known. */
+export function knownValue(tree: Tree): Scalar | undefined {
+  return tree.state === 'known' ? tree.value : undefined
+}
+
+/** The same as text. */
 export function knownText(tree: Tree): string | undefined {
-  return tree.state === 'known' ? String(tree.value) : undefined
+  return knownValue(tree)?.toString()
 }
 
 /** The items of a list. None for other values. */

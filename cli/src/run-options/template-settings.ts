@@ -134,7 +134,7 @@ export async function readSettings(
     usedSettings: [],
     notes: [],
   }
-  const { values, templateEnv, usedSettings, notes } = settings
+  const { values, templateEnv, notes } = settings
   const rows: (SettingRow & { name: SettingName })[] = rowsOf(mapping)
   for (const row of rows) {
     // If the template omits the window, AWS's default of 0 is used only if the batch size is from the
@@ -142,12 +142,6 @@ export async function readSettings(
     // a window.
     const isWindowOfCommand = row.name === 'window' && values.batchSize === undefined && 'isDefault' in row.setting
     if (isWanted(row.name) && !isWindowOfCommand) useSetting(settings, file, row)
-  }
-  for (const { name, value, isDefault } of model.chosen ?? []) {
-    usedSettings.push(`parameter ${name} ${value}`)
-    if (isDefault) continue
-    const what = `the parameter ${name} has no default, so this run uses its first allowed value`
-    notes.push(`${what}. Choose with --parameter ${name}=…`)
   }
   const given = { ...process.env, ...templateEnv, ...variablesOf(flags) }
   for (const { name, reason } of unknown) {

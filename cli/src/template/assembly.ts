@@ -6,16 +6,14 @@ import { isObject, parseObject } from '../shared/json.ts'
 import { readText } from '../shared/text-file.ts'
 import { mapAt, nodesIn, parseDocument } from './document.ts'
 import type { Template } from './read-template.ts'
+import type { Links, Stack } from './scope.ts'
 
 /** A stack of a CDK app. `file` is its template. */
-interface Stack {
-  key: string
+interface CdkStack extends Stack {
   file: string
-  document: Tree
   /** The names that it imports. */
   imports: readonly string[]
-  /** Of a nested stack: the stack that contains it, and the id and the parameters of its resource there. */
-  parent: { stack: Stack; id: string; parameters: Tree } | undefined
+  parent: { stack: CdkStack; id: string; parameters: Tree } | undefined
 }
 
 /** Each template of an assembly, or the reason why it could not be read. */
@@ -25,7 +23,11 @@ export interface AssemblyTemplate {
   error?: unknown
 }
 
-type Artifact = { type?: string; properties?: { templateFile?: string; directoryName?: string; file?: string } }
+/** The part of a manifest that is read. */
+interface Artifact {
+  type?: string
+  properties?: { templateFile?: string; directoryName?: string; file?: string }
+}
 /** The part of an asset manifest that is read. */
 interface AssetFile {
   source?: { path?: string }
@@ -49,20 +51,15 @@ export function stackKey(templateFile: string): string {
   return templateFile.replace(/.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
 }
 
-/** Undefined if `cdk synth` did not write the folder. */
-function readManifest(folder: string): Manifest | undefined {
+/** Reads a manifest, and those of stages in folders below. Undefined if the folder is not one of `cdk synth`. */
+function readManifest(folder: string, manifest: Manifest = { stacks: [], assets: new Map() }): Manifest | undefined {
   const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
   if (!isObject(artifacts)) return undefined
-  const manifest: Manifest = { stacks: [], assets: new Map() }
   for (const { type, properties = {} } of Object.values(artifacts).filter(isObject) as Artifact[]) {
     const { templateFile, directoryName, file } = properties
     if (type === 'aws:cloudformation:stack' && templateFile) manifest.stacks.push(join(folder, templateFile))
     if (type === 'cdk:asset-manifest' && file) addAssets(manifest.assets, folder, file)
-    if (type !== 'cdk:cloud-assembly' || !directoryName) continue
-    const nested = readManifest(join(folder, directoryName))
-    if (!nested) continue
-    manifest.stacks.push(...nested.stacks)
-    for (const [key, asset] of nested.assets) manifest.assets.set(key, asset)
+    if (type === 'cdk:cloud-assembly' && directoryName) readManifest(join(folder, directoryName), manifest)
   }
   return manifest
 }
@@ -88,7 +85,7 @@ function nestedTemplate(resource: Tree, file: string, assets: Manifest['assets']
   return words.map((word) => assets.get(word.replace(/.*\//, ''))).find((asset) => asset !== undefined)
 }
 
-/** The file of the template that `--template` names: this file, or the only stack in the output folder of the CDK. */
+/** The template that `--template` names: this file, or the only stack in the output folder of the CDK. */
 export function templateAt(path: string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
   const manifest = existsSync(join(path, 'manifest.json')) ? readManifest(path) : undefined
@@ -108,14 +105,14 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
   const manifest = readManifest(folder)
   if (!manifest) return undefined
   const { assets } = manifest
-  const stacks: Stack[] = []
+  const stacks: CdkStack[] = []
   const failed: AssemblyTemplate[] = []
-  function add(file: string, parent?: Stack['parent']): void {
+  function add(file: string, parent?: CdkStack['parent']): void {
     if (stacks.some((stack) => stack.file === file)) return
     try {
       // Not parseTemplate(), because the CDK also writes stacks without resources.
       const document = parseDocument(file, readText(file), true)
-      const stack: Stack = { key: stackKey(file), file, document, imports: importsIn(document), parent }
+      const stack: CdkStack = { file, document, imports: importsIn(document), parent }
       stacks.push(stack)
       for (const [id, resource] of entriesOf(mapAt(document, 'Resources'))) {
         const nested = nestedTemplate(resource, file, assets)
@@ -127,12 +124,18 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
   }
   for (const file of manifest.stacks) add(file)
   const exports = exportsOf(stacks)
-  return [...stacks.map((stack) => ({ file: stack.file, template: link(stack, stacks, exports) })), ...failed]
+  const read = stacks.map((own): AssemblyTemplate => {
+    const { file, document } = own
+    return { file, template: { file, document, syntax: 'json', links: linksOf(own, stacks, exports) } }
+  })
+  return [...read, ...failed]
 }
 
+type Exports = ReadonlyMap<string, { stack: CdkStack; value: Tree }>
+
 /** The stack and the value of each exported name. */
-function exportsOf(stacks: readonly Stack[]): ReadonlyMap<string, { stack: Stack; value: Tree }> {
-  const exports = new Map<string, { stack: Stack; value: Tree }>()
+function exportsOf(stacks: readonly CdkStack[]): Exports {
+  const exports = new Map<string, { stack: CdkStack; value: Tree }>()
   for (const stack of stacks) {
     for (const [, output] of entriesOf(mapAt(stack.document, 'Outputs'))) {
       const [name, value] = [textAt(output, 'Export', 'Name'), mapAt(output, 'Value')]
@@ -143,40 +146,24 @@ function exportsOf(stacks: readonly Stack[]): ReadonlyMap<string, { stack: Stack
 }
 
 function importsIn(document: Tree): string[] {
-  const names = Array.from(nodesIn(document), (node) => textAt(node, 'Fn::ImportValue'))
-  return names.filter((name) => name !== undefined)
+  return Array.from(nodesIn(document)).flatMap((node) => textAt(node, 'Fn::ImportValue') ?? [])
 }
 
 /** Links a stack with the stacks that it needs. */
-function link(own: Stack, stacks: readonly Stack[], exports: ReturnType<typeof exportsOf>): Template {
-  const needed = new Set([own])
-  for (const name of own.imports) {
-    const exporting = exports.get(name)?.stack
-    if (exporting) needed.add(exporting)
-  }
+function linksOf(own: CdkStack, stacks: readonly CdkStack[], exports: Exports): Links {
+  const needed = new Set([own, ...own.imports.flatMap((name) => exports.get(name)?.stack ?? [])])
   // These may read the same queues.
   for (const other of stacks) if (other.imports.some((name) => own.imports.includes(name))) needed.add(other)
-  for (let stack = own.parent?.stack; stack; stack = stack.parent?.stack) needed.add(stack)
+  for (let around = own.parent; around; around = around.stack.parent) needed.add(around.stack)
   // Stacks that these need in turn are not linked, so that the work grows with the number of links.
-  const nested = stacks.filter(({ parent }) => parent && needed.has(parent.stack))
-  for (const stack of nested) needed.add(stack)
-  const prefixOf = (stack: Stack) => (stack === own ? '' : `${stack.key}/`)
-  const links = {
-    stacks: Array.from(needed, (stack) => ({ file: stack.file, document: stack.document, prefix: prefixOf(stack) })),
-    exports: new Map<string, Tree>(),
-    parameters: new Map<string, Tree>(),
-    outputs: new Map<string, Tree>(),
-    nested: new Set(stacks.flatMap(({ parent }) => (parent?.stack === own ? parent.id : []))),
+  for (const nested of stacks.filter(({ parent }) => parent && needed.has(parent.stack))) needed.add(nested)
+  return {
+    stacks: Array.from(needed, ({ file, document, parent }) => ({
+      file,
+      document,
+      prefix: file === own.file ? '' : `${stackKey(file)}/`,
+      parent: parent && needed.has(parent.stack) ? parent : undefined,
+    })),
+    exports: new Map(Array.from(exports).filter(([, { stack }]) => needed.has(stack))),
   }
-  for (const [name, { stack, value }] of exports) if (needed.has(stack)) links.exports.set(name, value)
-  for (const stack of needed) {
-    const { parent } = stack
-    if (!parent || !needed.has(parent.stack)) continue
-    for (const [name, value] of entriesOf(parent.parameters)) links.parameters.set(prefixOf(stack) + name, value)
-    for (const [name, output] of entriesOf(mapAt(stack.document, 'Outputs'))) {
-      const value = mapAt(output, 'Value')
-      if (value.state !== 'absent') links.outputs.set(`${prefixOf(parent.stack)}${parent.id}.Outputs.${name}`, value)
-    }
-  }
-  return { file: own.file, document: own.document, syntax: 'json', links }
 }

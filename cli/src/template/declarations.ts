@@ -1,161 +1,155 @@
 import type { Condition, Declaration, Kind } from '../model/declaration.ts'
 import { absent } from '../model/setting.ts'
 import { placeholder, readable } from '../model/text.ts'
-import { at, entriesOf, itemsOf, knownText, lazyMap, type Tree, textIn, textsOf } from '../model/tree.ts'
+import {
+  at,
+  entriesOf,
+  itemsOf,
+  knownText,
+  knownValue,
+  lazyMap,
+  type Tree,
+  textIn,
+  textsOf,
+  withEntries,
+} from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
-import { mapAt } from './document.ts'
-import { evaluate, GENERATOR, holds, parametersOf } from './evaluate.ts'
-import { allowedActionsOf } from './permissions.ts'
+import { mapAt, nodesIn } from './document.ts'
+import { conditionAt, evaluate, GENERATOR } from './evaluate.ts'
+import { mentionsIn } from './mentions.ts'
 import { type Scope, scopeAround } from './scope.ts'
-import { isInvokedOtherwise } from './users.ts'
 
 const SAM_FUNCTION = 'AWS::Serverless::Function'
-const KINDS: readonly [type: RegExp, kind: Kind][] = [
-  [/^AWS::(Lambda|Serverless)::Function$/, 'function'],
-  [/^AWS::SQS::Queue$/, 'queue'],
-  [/^AWS::Lambda::Alias$/, 'alias'],
+const KINDS: readonly [type: RegExp, kind: Kind, name?: string][] = [
+  [/^AWS::(Lambda|Serverless)::Function$/, 'function', 'FunctionName'],
+  [/^AWS::SQS::Queue$/, 'queue', 'QueueName'],
+  [/^AWS::Lambda::Alias$/, 'alias', 'Name'],
   [/^AWS::Lambda::Version$/, 'version'],
   [/^AWS::Lambda::EventSourceMapping$/, 'mapping'],
   [/^AWS::Lambda::EventInvokeConfig$/, 'invokeConfig'],
   [/^AWS::SNS::Subscription$/, 'subscription'],
+  [/^AWS::IAM::Role$/, 'role', 'RoleName'],
+  [/^AWS::IAM::(Policy|RolePolicy|ManagedPolicy)$/, 'policy'],
   [/^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/, 'stream'],
 ]
-/** Logical ids have no slash. That of a resource of another stack begins with the name of the stack. */
-const ELSEWHERE = /\//
+/** Events of SAM that become mappings. */
+const POLLED = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
 
-/** A resource of a template, as far as it is written there. */
-export interface Written {
-  id: string
-  type: string
+/** A resource of a template. */
+export interface Written extends Declaration {
   /** Everything beside the properties, such as Metadata. */
   attributes: Tree
-  properties: Tree
-  node: Tree
 }
 
-/** The resources of a template, and what SAM makes of events and subscriptions. */
-export function declarationsIn(scope: Scope): Declaration[] {
-  return Array.from(scope.resources, ([id, node]) => written(scope, id, node)).flatMap((one) => {
-    const declaration = declarationOf(scope, one)
-    const made = declaration.condition?.holds === false && one.type !== SAM_FUNCTION ? [] : madeOf(one, declaration)
-    return [declaration, ...made]
-  })
+export function resourcesIn(scope: Scope): Written[] {
+  const globals = at(evaluate(scope, mapAt(scope.document, 'Globals')), 'Function')
+  return Array.from(scope.resources, ([id, node]) => resourceOf(scope, id, node, globals))
 }
 
-export function written(scope: Scope, id: string, node: Tree): Written {
+function resourceOf(scope: Scope, id: string, node: Tree, globals: Tree): Written {
+  const { position } = node
   const attributes = evaluate(scope, node)
   const type = readable(textIn(at(attributes, 'Type')))
-  return { id, type, attributes, properties: propertiesOf(scope, type, attributes), node }
+  const [, kind, nameKey] = KINDS.find(([types]) => types.test(type)) ?? [type, 'other' as const]
+  const isOfSam = type === SAM_FUNCTION
+  const own = ownProperties(attributes)
+  const properties = isOfSam ? withGlobals(own, globals, textsOf(at(attributes, 'IgnoreGlobals'))) : own
+  const name = nameKey === undefined ? '' : textIn(at(properties, nameKey))
+  return {
+    kind,
+    type,
+    id,
+    position,
+    properties,
+    attributes,
+    names: { name: name || undefined, url: placeholder(id) },
+    condition: conditionOf(scope, id, attributes),
+    // Logical ids have no slash. That of a resource of another stack begins with the name of the stack.
+    isElsewhere: id.includes('/'),
+    mentions: () => mentionsIn(scope, node),
+    ...(kind === 'function'
+      ? {
+          code: () => codeOfFunction(scope.folder, isOfSam, properties, at(attributes, 'Metadata')),
+          hasOtherEvents: () => hasOtherEvents(properties),
+        }
+      : {}),
+  }
 }
 
-/** The properties of a resource. A macro next to Properties can change them. SAM adds those of Globals. */
-function propertiesOf(scope: Scope, type: string, attributes: Tree): Tree {
+/** A macro next to Properties can change them. */
+function ownProperties(attributes: Tree): Tree {
   const own = at(attributes, 'Properties')
-  const properties =
-    own.state === 'map' && attributes.state === 'map' && attributes.entries.has('Fn::Transform')
-      ? { ...own, open: { reason: 'Fn::Transform may add it' } }
-      : own
-  if (type !== SAM_FUNCTION) return properties
-  const globals = mapAt(scope.root, 'Globals')
-  if (globals.state === 'absent') return properties
-  return withGlobals(properties, at(evaluate(scope, globals), 'Function'), textsOf(at(attributes, 'IgnoreGlobals')))
+  const hasMacro = attributes.state === 'map' && attributes.entries.has('Fn::Transform')
+  return own.state === 'map' && hasMacro ? { ...own, open: { reason: 'Fn::Transform may add it' } } : own
 }
 
 /** SAM merges maps key by key. A property that is AWS::NoValue is not taken from Globals. */
-function withGlobals(own: Tree, globals: Tree, ignored: readonly string[] = []): Tree {
-  if (own.state === 'absent')
-    return withGlobals(
-      lazyMap([], () => undefined),
-      globals,
-      ignored,
-    )
+function withGlobals(tree: Tree, globals: Tree, ignored: readonly string[] = []): Tree {
+  const own = tree.state === 'absent' && globals.state !== 'absent' ? withEntries(tree, {}) : tree
   if (own.state !== 'map' || ignored.includes('*')) return own
   if (globals.state === 'unknown') return { ...own, open: { reason: globals.reason } }
   if (globals.state !== 'map') return own
-  const { entries, open = globals.open } = own
+  const { entries, open, position } = own
   const ofGlobals = [...globals.entries.keys()].filter((name) => !ignored.includes(name))
   function get(name: string): Tree | undefined {
     const inGlobals = ofGlobals.includes(name) ? at(globals, name) : absent
     const value = entries.get(name)
     if (value) return value.state === 'map' ? withGlobals(value, inGlobals) : value
     // A macro of the function itself may add it.
-    return inGlobals.state === 'absent' || (own.state === 'map' && own.open) ? undefined : inherited(inGlobals)
+    return inGlobals.state === 'absent' || open ? undefined : { ...inGlobals, section: 'Globals' }
   }
-  return lazyMap([...entries.keys(), ...ofGlobals], get, { open, position: own.position })
+  return lazyMap([...entries.keys(), ...ofGlobals], get, { open: open ?? globals.open, position })
 }
 
-/** A value of Globals, which the function itself does not set. */
-function inherited(tree: Tree): Tree {
-  const section = 'Globals'
-  if (tree.state !== 'map') return { ...tree, section }
-  const { entries, position } = tree
-  const get = (name: string) => (entries.has(name) ? inherited(at(tree, name)) : undefined)
-  return lazyMap(entries.keys(), get, { section, position })
-}
-
-function declarationOf(scope: Scope, one: Written): Declaration {
-  const { id, type, properties, node } = one
-  const kind = KINDS.find(([types]) => types.test(type))?.[1] ?? 'other'
-  const nameOf = (name: string) => textIn(at(properties, name)) || undefined
-  const declaration: Declaration = {
-    kind,
-    type,
-    id,
-    position: node.position,
-    properties,
-    get names() {
-      const name = nameOf(kind === 'queue' ? 'QueueName' : kind === 'alias' ? 'Name' : 'FunctionName')
-      return { name, url: placeholder(id) }
-    },
-    get condition() {
-      return conditionOf(scope, one)
-    },
-    isElsewhere: ELSEWHERE.test(id),
+/** Whether SAM makes an invoker of the function that is not a mapping. If this is not known, it counts. */
+function hasOtherEvents(properties: Tree): boolean {
+  const events = at(properties, 'Events')
+  const isPolled = ([, event]: [string, Tree]) => {
+    const { state } = at(event, 'Properties', 'SqsSubscription')
+    return POLLED.test(textIn(at(event, 'Type'))) || (state !== 'absent' && state !== 'unknown')
   }
-  if (kind === 'function')
-    Object.defineProperties(declaration, Object.getOwnPropertyDescriptors(functionOf(scope, one)))
-  return declaration
-}
-
-/** What only functions have. */
-function functionOf(scope: Scope, one: Written): Partial<Declaration> {
-  const { type, attributes, properties } = one
-  return {
-    get code() {
-      return codeOfFunction(scope.folder, type === SAM_FUNCTION, properties, at(attributes, 'Metadata'))
-    },
-    get publishedAlias() {
-      return knownText(at(properties, 'AutoPublishAlias'))
-    },
-    facts: {
-      isInvokedOtherwise: () => isInvokedOtherwise(scope, one),
-      allowedActions: () => allowedActionsOf(scope, one),
-    },
-  }
+  if (events.state === 'unknown' || !entriesOf(events).every(isPolled)) return true
+  return at(properties, 'FunctionUrlConfig').state !== 'absent'
 }
 
 /** The condition of a resource. If it is false, the reason names the parameters that decide about it. */
-function conditionOf(scope: Scope, { id, attributes, node }: Written): Condition | undefined {
-  const name = knownText(at(attributes, 'Condition'))
-  if (name === undefined) return undefined
-  const own = scopeAround(scope, node)
-  const verdict = holds(own, name)
-  if (typeof verdict === 'object') {
-    return { name: own.prefix + name, holds: undefined, reason: `the condition ${name} of ${id}: ${verdict.reason}` }
+function conditionOf(scope: Scope, id: string, attributes: Tree): Condition | undefined {
+  const condition = knownText(at(attributes, 'Condition'))
+  if (condition === undefined) return undefined
+  const own = scopeAround(scope, attributes)
+  const verdict = conditionAt(own, condition)
+  const name = own.prefix + condition
+  if (verdict.state === 'unknown') {
+    return { name, holds: undefined, reason: `the condition ${condition} of ${id}: ${verdict.reason}` }
   }
-  const parameters = [...parametersOf(own, name)].map((parameter) => `--parameter ${parameter}=…`).join(' ')
+  const parameters = [...parametersOf(own, condition)].map((parameter) => `--parameter ${parameter}=…`).join(' ')
   const how = parameters === '' ? '' : ` (set it with ${parameters})`
-  const reason = `its condition ${name} is false with these parameters${how}`
-  return { name: own.prefix + name, holds: verdict, reason }
+  const reason = `its condition ${condition} is false with these parameters${how}`
+  return { name, holds: knownValue(verdict) === true, reason }
+}
+
+/** The names of the parameters that decide a condition. */
+function parametersOf(scope: Scope, condition: string, followed = new Set<string>()): Set<string> {
+  const found = new Set<string>()
+  if (followed.has(condition)) return found
+  followed.add(condition)
+  for (const node of nodesIn(mapAt(scope.document, 'Conditions', condition))) {
+    const parameter = knownText(mapAt(node, 'Ref'))
+    const other = knownText(mapAt(node, 'Condition'))
+    if (parameter !== undefined && mapAt(scope.document, 'Parameters', parameter).state !== 'absent')
+      found.add(parameter)
+    if (other !== undefined) for (const name of parametersOf(scope, other, followed)) found.add(name)
+  }
+  return found
 }
 
 /** What SAM makes of the events of a function, and the subscriptions that a topic lists itself. */
-function madeOf(one: Written, declaration: Declaration): Declaration[] {
-  const { type, properties } = one
-  if (type === SAM_FUNCTION && !declaration.isElsewhere) return eventsOf(one, declaration)
-  if (type !== 'AWS::SNS::Topic') return []
+export function madeOf(resource: Written): Declaration[] {
+  const { id, type, properties, condition, isElsewhere } = resource
+  if (type === SAM_FUNCTION && !isElsewhere) return eventsOf(resource)
+  if (type !== 'AWS::SNS::Topic' || condition?.holds === false) return []
   return itemsOf(at(properties, 'Subscription')).map((item) => ({
-    ...part(one.id, item.position, declaration),
+    ...part(id, item.position, resource),
     kind: 'subscription',
     properties: item,
   }))
@@ -165,10 +159,12 @@ function part(id: string, position: Tree['position'], { condition }: Declaration
   return { id, type: 'part', position, names: {}, condition, readsQueue: true }
 }
 
-function eventsOf({ id, properties }: Written, declaration: Declaration): Declaration[] {
-  return entriesOf(at(properties, 'Events')).flatMap(([name, event]): Declaration[] => {
+function eventsOf(owner: Declaration): Declaration[] {
+  const { id, properties } = owner
+  const events = at(properties, 'Events')
+  return entriesOf(events).flatMap(([name, event]): Declaration[] => {
     if (GENERATOR.test(name)) return []
-    const base = part(`${id}/${name}`, positionOfEntry(at(properties, 'Events'), name) ?? event.position, declaration)
+    const base = part(`${id}/${name}`, event.position, owner)
     const type = knownText(at(event, 'Type'))
     const ofEvent = at(event, 'Properties')
     if (type === 'SNS') return topicEvent(id, base, at(ofEvent, 'SqsSubscription'))
@@ -177,24 +173,13 @@ function eventsOf({ id, properties }: Written, declaration: Declaration): Declar
   })
 }
 
-function positionOfEntry(map: Tree, name: string): Tree['position'] {
-  return map.state === 'map' ? map.entries.get(name)?.position : undefined
+/** The properties of an event, with the names that they have in a mapping. */
+function mappingOf(functionId: string, event: Tree, source: Tree): Tree {
+  return withEntries(event, { FunctionName: referenceTo(functionId), EventSourceArn: source })
 }
 
-/** The properties of an event, with the names that they have in a mapping. */
-function mappingOf(functionId: string, event: Tree, source: Tree, more: [string, Tree][] = []): Tree {
-  const ends = new Map<string, Tree>([
-    ['FunctionName', { state: 'unknown', reason: '', text: placeholder(functionId) }],
-    ['EventSourceArn', source],
-    ...more,
-  ])
-  const entries = event.state === 'map' ? event.entries : new Map<string, Tree>()
-  const open = event.state === 'unknown' ? event : event.state === 'map' ? event.open : undefined
-  const get = (name: string) => ends.get(name) ?? entries.get(name)
-  return lazyMap([...entries.keys(), ...ends.keys()], get, {
-    open: open && { reason: open.reason },
-    position: event.position,
-  })
+function referenceTo(name: string): Tree {
+  return { state: 'unknown', reason: '', text: placeholder(name) }
 }
 
 /**
@@ -207,15 +192,14 @@ function topicEvent(functionId: string, base: ReturnType<typeof part>, subscript
   const isOwn = state === 'map'
   const id = `the queue of ${base.id}`
   const queue: Declaration = { ...base, id, kind: 'queue', properties: absent, isMadeBySam: true }
-  const source: Tree = isOwn
-    ? at(subscription, 'QueueArn')
-    : { state: 'unknown', reason: '', text: placeholder(`${id}.Arn`) }
-  const batchSize = isOwn ? at(subscription, 'BatchSize') : absent
-  const none: Tree = { state: 'list', items: [], position }
-  const more: [string, Tree][] = [
-    ['FunctionResponseTypes', none],
-    ['BatchSize', batchSize],
-  ]
-  const properties = mappingOf(functionId, { state: 'map', entries: new Map(), position }, source, more)
-  return [...(isOwn ? [] : [queue]), { ...base, kind: 'mapping', properties, isMadeBySam: true }]
+  const settings = withEntries(
+    { state: 'absent', position },
+    {
+      FunctionResponseTypes: { state: 'list', items: [], position },
+      BatchSize: isOwn ? at(subscription, 'BatchSize') : absent,
+    },
+  )
+  const source = isOwn ? at(subscription, 'QueueArn') : referenceTo(`${id}.Arn`)
+  const mapping = mappingOf(functionId, settings, source)
+  return [...(isOwn ? [] : [queue]), { ...base, kind: 'mapping', properties: mapping, isMadeBySam: true }]
 }

@@ -1,4 +1,4 @@
-import { absent } from '../model/setting.ts'
+import { absent, known, unknown } from '../model/setting.ts'
 import {
   hasKnownColons,
   PSEUDO_PARAMETERS,
@@ -10,15 +10,15 @@ import {
   textTree,
   whyUnknown,
 } from '../model/text.ts'
-import { entriesOf, formOf, itemsOf, knownText, lazyMap, type Tree, textIn } from '../model/tree.ts'
-import { mapAt, nodesIn } from './document.ts'
-import { type Scope, scopeAround, type Verdict } from './scope.ts'
+import { entriesOf, formOf, itemsOf, knownText, knownValue, lazyMap, type Tree, textIn } from '../model/tree.ts'
+import { mapAt } from './document.ts'
+import { nestedAt, type Scope, scopeAround } from './scope.ts'
 
-/** Nested functions over aliases of YAML can double the length of a text at every level, so the length is limited. */
+/** Nested functions over aliases of YAML can double the length of a text at every level. */
 const MAX_TEXT_LENGTH = 100_000
 const MAX_DEPTH = 500
 
-/** A value that is known only after deployment, or that the template does not define. The message is the reason. */
+/** A value that is known only after deployment, or is not defined. The message is the reason. */
 class Unresolved extends Error {
   /** The resource, if it does not exist. */
   missing: string | undefined
@@ -28,50 +28,31 @@ class Unresolved extends Error {
   }
 }
 
-interface Failure {
-  reason: string
-  missing?: string | undefined
-}
-
-function listOfTexts(values: readonly string[]): Tree {
-  return { state: 'list', items: values.map((value) => textTree(value, { line: 1, column: 1 })) }
-}
-
-/** Evaluates a key once. A key that depends on itself reaches MAX_DEPTH. */
-function once<Key, Result>(
-  scope: Scope,
-  results: Map<Key, Result | Failure>,
-  key: Key,
-  evaluate: () => Result,
-): Result | Failure {
-  const result = results.get(key)
-  if (result !== undefined) return result
-  if (scope.depth >= MAX_DEPTH) return { reason: 'it refers to itself, or is nested too deeply' }
+/** Evaluates the intrinsic function of a node, as far as this is possible without deployment. */
+export function evaluate(scope: Scope, node: Tree): Tree {
+  const { nodes } = scope
+  const { position } = node
+  const evaluated = nodes.get(node)
+  if (evaluated) return evaluated
+  // A node that depends on itself gets here.
+  if (scope.depth >= MAX_DEPTH) return unknown('it refers to itself, or is nested too deeply', position)
   scope.depth++
   try {
-    results.set(key, evaluate())
+    nodes.set(node, evaluateIn(scopeAround(scope, node), node))
   } catch (error) {
     if (!(error instanceof Unresolved)) throw error
-    const { message: reason, missing } = error
-    results.set(key, missing === undefined ? { reason } : { reason, missing })
+    const { message, missing } = error
+    nodes.set(node, { ...unknown(message, position), ...(missing === undefined ? {} : { missing }) })
   } finally {
     scope.depth--
   }
-  return results.get(key) as Result
-}
-
-/** Evaluates the intrinsic function of a node, as far as this is possible without deployment. */
-export function evaluate(scope: Scope, node: Tree): Tree {
-  const result = once<Tree, Tree>(scope, scope.nodes, node, () => evaluateIn(scopeAround(scope, node), node))
-  if ('state' in result) return result
-  const { reason, missing } = result
-  return { state: 'unknown', reason, ...(missing === undefined ? {} : { missing }), position: node.position }
+  return nodes.get(node) as Tree
 }
 
 function evaluateIn(scope: Scope, node: Tree): Tree {
   const { position } = node
   if (node.state === 'known') return typeof node.value === 'string' ? textTree(node.value, position) : node
-  if (node.state === 'list') return evaluatedList(scope, node.items, position)
+  if (node.state === 'list') return evaluatedList(scope, node)
   if (node.state !== 'map') return node
   const [entry, ...more] = entriesOf(node)
   const [name = '', argument = absent] = entry ?? []
@@ -84,7 +65,7 @@ function evaluateIn(scope: Scope, node: Tree): Tree {
 }
 
 /** The items are evaluated when they are read. */
-function evaluatedList(scope: Scope, items: readonly Tree[], position: Tree['position']): Tree {
+function evaluatedList(scope: Scope, { items, position }: Tree & { state: 'list' }): Tree {
   return {
     state: 'list',
     get items() {
@@ -130,12 +111,15 @@ function textOf(tree: Tree): string {
   throw new Unresolved(`a text is needed, but there is ${tree.state === 'absent' ? 'none' : `a ${formOf(tree)}`}`)
 }
 
-/** The text of a key, a position or a delimiter, which must not have placeholders. */
-function wholeText(scope: Scope, node: Tree | undefined): string {
-  const text = textAt(scope, node)
+/** A text of which all parts must be known. */
+function whole(text: string): string {
   const reason = whyUnknown(text)
   if (reason !== undefined) throw new Unresolved(reason)
   return text
+}
+
+function listOfTexts(values: readonly string[]): Tree {
+  return { state: 'list', items: values.map((value) => textTree(value)) }
 }
 
 function joined(parts: readonly string[], delimiter: string): Tree {
@@ -144,14 +128,14 @@ function joined(parts: readonly string[], delimiter: string): Tree {
   return textTree(value)
 }
 
-function parameter({ given, chosen, defaulted }: Scope, name: string, declared: Tree): Tree {
+function parameter({ given, defaulted }: Scope, name: string, declared: Tree): Tree {
   const type = String(knownText(mapAt(declared, 'Type')))
   const isGiven = given.has(name)
   const hint = `(set it with --parameter ${name}=…)`
   if (type.startsWith('AWS::SSM::Parameter::') && !isGiven) {
     throw new Unresolved(`the parameter ${name} comes from ${type} ${hint}`)
   }
-  const value = given.get(name) ?? knownText(mapAt(declared, 'Default')) ?? chosen?.get(name)?.value
+  const value = given.get(name) ?? knownText(mapAt(declared, 'Default'))
   if (value === undefined) throw new Unresolved(`the parameter ${name} has no default ${hint}`)
   if (!isGiven) defaulted.add(name)
   if (!/List<|CommaDelimitedList/.test(type)) return textTree(value)
@@ -159,11 +143,11 @@ function parameter({ given, chosen, defaulted }: Scope, name: string, declared: 
 }
 
 function valueOfName(scope: Scope, name: string): Tree {
-  const { given, parameters, links, prefix } = scope
-  const declaration = parameters.get(name)
-  const linked = links?.parameters.get(prefix + name)
-  if (linked && !given.has(name)) return evaluate(scope, linked)
-  if (declaration) return parameter(scope, name, declaration)
+  const { document, given, parent } = scope
+  const declared = mapAt(document, 'Parameters')
+  const linked = mapAt(parent?.parameters ?? absent, name)
+  if (linked.state !== 'absent' && !given.has(name)) return evaluate(scope, linked)
+  if (declared.state === 'map' && declared.entries.has(name)) return parameter(scope, name, mapAt(declared, name))
   if (name === 'AWS::NoValue') return absent
   const value = given.get(name)
   if (value !== undefined) return textTree(value)
@@ -175,12 +159,13 @@ function valueOfName(scope: Scope, name: string): Tree {
 function valueOfAttribute(scope: Scope, ownPath: string): Tree {
   const path = scope.prefix + ownPath
   const id = resourceOf(path)
-  const linked = scope.links?.outputs.get(path)
-  if (linked) return evaluate(scope, linked)
+  const [ownId = '', , name = ''] = ownPath.split('.')
+  const output = mapAt(nestedAt(scope, ownId)?.document ?? absent, 'Outputs', name, 'Value')
+  if (output.state !== 'absent') return evaluate(scope, output)
   const resource = scope.resources.get(id)
   if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
   const condition = knownText(mapAt(resource, 'Condition'))
-  if (condition === undefined || holds(scope, condition) !== false) return textTree(placeholder(path))
+  if (condition === undefined || knownValue(conditionAt(scope, condition)) !== false) return textTree(placeholder(path))
   throw new Unresolved(`the condition ${condition} of ${id} is false with these parameters`, id)
 }
 
@@ -200,7 +185,7 @@ function substitute(scope: Scope, argument: Tree): Tree {
 
 function split(scope: Scope, argument: Tree): Tree {
   const [delimiter, source] = listIn(scope, argument)
-  const delimiterText = wholeText(scope, delimiter)
+  const delimiterText = whole(textAt(scope, delimiter))
   const value = textAt(scope, source)
   if (!whyUnknown(value)) return listOfTexts(value.split(delimiterText))
   if (delimiterText === ':' && hasKnownColons(value)) return listOfTexts(partsOf(value))
@@ -209,11 +194,11 @@ function split(scope: Scope, argument: Tree): Tree {
 
 function select(scope: Scope, argument: Tree): Tree {
   const [index, list = absent] = listIn(scope, argument)
-  const position = wholeText(scope, index)
+  const position = whole(textAt(scope, index))
   const evaluated = evaluate(scope, list)
   const text = textIn(evaluated)
   if (text !== '') {
-    // The CDK selects the name of a function from its ARN in this way. The text is unknown, but its resource is known.
+    // The CDK selects the name of a function from its ARN in this way. Its resource is known.
     const ids = placeholdersIn(text).map(resourceOf)
     const [id, ...more] = new Set(ids.filter((one) => scope.resources.has(one)))
     if (id !== undefined && more.length === 0) return textTree(placeholder(`${id}.Fn::Select ${position}`))
@@ -236,9 +221,8 @@ function join(scope: Scope, argument: Tree): Tree {
 
 function findInMap(scope: Scope, argument: Tree): Tree {
   const [map, first, second, options = absent] = listIn(scope, argument)
-  const names = [map, first, second].map((node) => wholeText(scope, node)) as [string, string, string]
-  const [mapName, ...keys] = names
-  const value = mapAt(scope.mappings.get(mapName) ?? absent, ...keys)
+  const names = [map, first, second].map((node) => whole(textAt(scope, node)))
+  const value = mapAt(scope.document, 'Mappings', ...names)
   const found = value.state === 'absent' ? mapAt(options, 'DefaultValue') : value
   if (found.state === 'absent') throw new Unresolved(`Mappings has no ${names.join('.')}`)
   return evaluate(scope, found)
@@ -246,7 +230,7 @@ function findInMap(scope: Scope, argument: Tree): Tree {
 
 function choose(scope: Scope, argument: Tree): Tree {
   const [condition, yes, no] = listIn(scope, argument)
-  const verdict = decided(holds(scope, textAt(scope, condition)))
+  const verdict = decided(conditionAt(scope, textAt(scope, condition)))
   const value = verdict ? yes : no
   if (!value) throw new Unresolved(`Fn::If has no value for ${verdict}`)
   return evaluate(scope, value)
@@ -255,8 +239,47 @@ function choose(scope: Scope, argument: Tree): Tree {
 function importValue(scope: Scope, argument: Tree): Tree {
   const name = textIn(evaluate(scope, argument))
   const exported = scope.links?.exports.get(name)
-  if (exported) return evaluate(scope, exported)
+  if (exported) return evaluate(scope, exported.value)
   throw new Unresolved(`Fn::ImportValue${name === '' ? '' : ` ${readable(name)}`} comes from another stack`)
+}
+
+/** Whether a condition of the template holds: true, false or unknown. */
+export function conditionAt(scope: Scope, name: string): Tree {
+  const condition = mapAt(scope.document, 'Conditions', name)
+  return condition.state === 'absent' ? unknown(`there is no condition ${name}`) : evaluate(scope, condition)
+}
+
+function decided(tree: Tree): boolean {
+  if (tree.state === 'unknown') throw new Unresolved(tree.reason)
+  if (tree.state !== 'known' || typeof tree.value !== 'boolean') throw new Unresolved('the condition is not valid')
+  return tree.value
+}
+
+/** Fn::Or with `true`, Fn::And with `false`: a part with this value decides, even if others are not known. */
+function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
+  const parts = listIn(scope, argument).map((part) => evaluate(scope, part))
+  if (parts.length === 0) throw new Unresolved(`${decisive ? 'Fn::Or' : 'Fn::And'} has no conditions`)
+  if (parts.some((part) => knownValue(part) === decisive)) return known(decisive)
+  for (const part of parts) decided(part)
+  return known(!decisive)
+}
+
+function areEqual(scope: Scope, argument: Tree): Tree {
+  const texts = listIn(scope, argument).map((part) => textAt(scope, part))
+  const [left, right] = texts
+  if (texts.length !== 2) throw new Unresolved('Fn::Equals does not have two values')
+  if (left === right) return known(true)
+  for (const text of texts) whole(text) // a part that is not known may be equal
+  return known(false)
+}
+
+/** Only the rules of a template have it. */
+function contains(scope: Scope, argument: Tree): Tree {
+  const [list = absent, value] = listIn(scope, argument)
+  const texts = itemsOf(evaluate(scope, list)).map(textOf)
+  if (texts.includes(whole(textAt(scope, value)))) return known(true)
+  for (const text of texts) whole(text)
+  return known(false)
 }
 
 const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>> = {
@@ -272,94 +295,10 @@ const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>
   'Fn::FindInMap': findInMap,
   'Fn::If': choose,
   'Fn::ImportValue': importValue,
-}
-
-function decided(verdict: Verdict): boolean {
-  if (typeof verdict !== 'boolean') throw new Unresolved(verdict.reason)
-  return verdict
-}
-
-/** Whether a condition of the template holds. */
-export function holds(scope: Scope, name: string): Verdict {
-  return once<string, Verdict>(scope, scope.verdicts, name, () => {
-    const condition = scope.conditions.get(name)
-    if (!condition) throw new Unresolved(`there is no condition ${name}`)
-    return decideCondition(scope, condition)
-  })
-}
-
-function decideCondition(scope: Scope, node: Tree): boolean {
-  const [entry, ...more] = entriesOf(node)
-  if (!entry || more.length > 0) throw new Unresolved('the condition is not valid')
-  const [name, argument] = entry
-  if (name === 'Condition') return decided(holds(scope, textAt(scope, argument)))
-  const parts = listIn(scope, argument)
-  if (name === 'Fn::Equals') return areEqual(scope, parts)
-  if (name === 'Fn::Contains') return contains(scope, parts)
-  if (!['Fn::And', 'Fn::Or', 'Fn::Not'].includes(name)) throw new Unresolved(`${name} is known only after deployment`)
-  const [first, ...others] = parts.map((part) => verdictOf(scope, part))
-  if (first === undefined) throw new Unresolved(`${name} has no conditions`)
-  if (name === 'Fn::Not') return !decided(first)
-  const decisive = name === 'Fn::Or'
-  const verdicts = [first, ...others]
-  if (verdicts.includes(decisive)) return decisive
-  for (const verdict of verdicts) decided(verdict)
-  return !decisive
-}
-
-/** The verdict on a part of a condition. Another part can decide even if this one is not known. */
-function verdictOf(scope: Scope, node: Tree): Verdict {
-  try {
-    return decideCondition(scope, node)
-  } catch (error) {
-    if (error instanceof Unresolved) return { reason: error.message }
-    throw error
-  }
-}
-
-function areEqual(scope: Scope, parts: readonly Tree[]): boolean {
-  if (parts.length !== 2) throw new Unresolved('Fn::Equals does not have two values')
-  const [left, right] = parts.map((part) => textAt(scope, part)) as [string, string]
-  if (left === right) return true
-  const reason = whyUnknown(left) ?? whyUnknown(right)
-  if (reason !== undefined) throw new Unresolved(reason)
-  return false
-}
-
-/** Only the rules of a template have it. */
-function contains(scope: Scope, [list = absent, value]: readonly Tree[]): boolean {
-  const texts = itemsOf(evaluate(scope, list)).map(textOf)
-  const wanted = wholeText(scope, value)
-  if (texts.includes(wanted)) return true
-  const reason = texts.map(whyUnknown).find((why) => why !== undefined)
-  if (reason !== undefined) throw new Unresolved(reason)
-  return false
-}
-
-/** The names of the parameters that decide a condition. */
-export function parametersOf(scope: Scope, condition: string, followed = new Set<string>()): Set<string> {
-  const found = new Set<string>()
-  if (followed.has(condition)) return found
-  followed.add(condition)
-  for (const node of nodesIn(scope.conditions.get(condition) ?? absent)) {
-    for (const [key, value] of entriesOf(node)) {
-      const name = knownText(value) ?? ''
-      if (key === 'Ref' && scope.parameters.has(name)) found.add(name)
-      if (key === 'Condition') for (const other of parametersOf(scope, name, followed)) found.add(other)
-    }
-  }
-  return found
-}
-
-/** The rules of the template that refuse the values of the parameters, with what they say. */
-export function refusingRules(scope: Scope): { name: string; position: Tree['position']; says: string }[] {
-  return entriesOf(mapAt(scope.root, 'Rules')).flatMap(([name, rule]) => {
-    const condition = mapAt(rule, 'RuleCondition')
-    if (condition.state !== 'absent' && verdictOf(scope, condition) !== true) return []
-    return itemsOf(mapAt(rule, 'Assertions')).flatMap((assertion) => {
-      const { position } = assertion
-      const says = knownText(mapAt(assertion, 'AssertDescription')) ?? 'it has no AssertDescription'
-      return verdictOf(scope, mapAt(assertion, 'Assert')) === false ? [{ name, position, says }] : []
-    })
-  })
+  Condition: (scope, argument) => conditionAt(scope, textAt(scope, argument)),
+  'Fn::And': (scope, argument) => combine(scope, argument, false),
+  'Fn::Or': (scope, argument) => combine(scope, argument, true),
+  'Fn::Not': (scope, argument) => known(!decided(evaluate(scope, listIn(scope, argument)[0] ?? absent))),
+  'Fn::Equals': areEqual,
+  'Fn::Contains': contains,
 }

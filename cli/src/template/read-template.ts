@@ -1,18 +1,19 @@
 import { dirname, resolve as resolvePath } from 'node:path'
 import { link } from '../linker/link.ts'
 import type { Inventory } from '../model/declaration.ts'
-import type { ChosenValue, Model } from '../model/model.ts'
-import { PSEUDO_PARAMETERS, placeholder, textTree } from '../model/text.ts'
-import { entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import type { Model } from '../model/model.ts'
+import { absent } from '../model/setting.ts'
+import { PSEUDO_PARAMETERS } from '../model/text.ts'
+import { entriesOf, itemsOf, knownText, knownValue, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 import { joinNames } from '../shared/format.ts'
 import { readText } from '../shared/text-file.ts'
-import { declarationsIn } from './declarations.ts'
-import { isJson, mapAt, nodesIn, parseDocument } from './document.ts'
-import { evaluate, refusingRules } from './evaluate.ts'
+import { madeOf, resourcesIn } from './declarations.ts'
+import { isJson, mapAt, parseDocument } from './document.ts'
+import { evaluate } from './evaluate.ts'
+import { deadLetterTargetsIn } from './mentions.ts'
 import { refuseConfiguration } from './other-tools.ts'
-import { checkAllowed, chosenValues } from './parameters.ts'
-import { type Links, type Scope, scopeAround, scopeOf } from './scope.ts'
+import { type Links, type Scope, scopeOf } from './scope.ts'
 import { acceptancesIn, unreadIn } from './unread.ts'
 
 /** Parses `NAME=VALUE` from the command line. */
@@ -35,7 +36,7 @@ export interface Template {
   links?: Links
 }
 
-/** Parses a SAM or CloudFormation template. Throws a UsageError that names the position if the text is something else. */
+/** Parses a template. Throws a UsageError that names the position if the text is something else. */
 export function parseTemplate(file: string, content: string): Template {
   const document = parseDocument(file, content)
   if (mapAt(document, 'Resources').state === 'map') {
@@ -52,85 +53,77 @@ export function parametersOf({ document }: Template): string[] {
   return [...entriesOf(mapAt(document, 'Parameters')).map(([name]) => name), ...PSEUDO_PARAMETERS]
 }
 
-/** Throws a UsageError if no template has a parameter of a given name. `file` is the only template, if there is only one. */
+/** Throws a UsageError if no template has a given parameter. `file` is the template if there is only one. */
 export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
-  const all = [...new Set(names)]
-  for (const name of given.keys()) {
-    if (all.includes(name)) continue
-    const own = joinNames(all.filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
-    const what =
-      file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
-    throw new UsageError(`--parameter ${name}: ${what} parameters: ${own}`)
+  const all = new Set(names)
+  const own = joinNames([...all].filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
+  const unknown = [...given.keys()].find((name) => !all.has(name))
+  if (unknown === undefined) return
+  const what =
+    file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
+  throw new UsageError(`--parameter ${unknown}: ${what} parameters: ${own}`)
+}
+
+/** Throws a UsageError if a given value is not one of the `AllowedValues`. */
+function checkAllowed(document: Tree, given: ReadonlyMap<string, string>): void {
+  for (const [name, value] of given) {
+    const allowed = itemsOf(mapAt(document, 'Parameters', name, 'AllowedValues')).map(knownText)
+    if (allowed.length === 0 || allowed.includes(value)) continue
+    throw new UsageError(`--parameter ${name}=${value}: the template allows ${allowed.join(', ')}`)
+  }
+}
+
+/** Throws a UsageError if a rule of the template refuses the values of the parameters. */
+function checkRules(scope: Scope, file: string): void {
+  for (const [name, rule] of entriesOf(mapAt(scope.document, 'Rules'))) {
+    const condition = mapAt(rule, 'RuleCondition')
+    if (condition.state !== 'absent' && knownValue(evaluate(scope, condition)) !== true) continue
+    for (const assertion of itemsOf(mapAt(rule, 'Assertions'))) {
+      if (knownValue(evaluate(scope, mapAt(assertion, 'Assert'))) !== false) continue
+      const line = assertion.position?.line ?? 1
+      const says = knownText(mapAt(assertion, 'AssertDescription')) ?? 'it has no AssertDescription'
+      throw new UsageError(`${file}:${line}: the rule ${name} refuses these parameters: ${says}`)
+    }
   }
 }
 
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
- * A parameter with allowed values and without a default has the first one. Rejects with a UsageError that names the
- * position if the file is not a template.
+ * Rejects with a UsageError that names the position if the file is not a template.
  */
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
   refuseConfiguration(file)
   const template = parseTemplate(file, readText(file))
   checkParameters(given, parametersOf(template), file)
-  const chosen = chosenValues(template.document)
-  const model = readModel(template, given, chosen)
-  return { ...model, chosen: model.defaulted.flatMap((name) => chosen.get(name) ?? []) }
+  return readModel(template, given)
 }
 
 /** Reads a template with the defaults of the parameters that are not given. */
-export function readModel(
-  { file, document, links }: Template,
-  given: ReadonlyMap<string, string>,
-  chosen?: ReadonlyMap<string, ChosenValue>,
-): Model & { defaulted: readonly string[] } {
+export function readModel({ file, document, links }: Template, given: ReadonlyMap<string, string>): Model {
   checkAllowed(document, given)
-  const scope = scopeOf(document, given, { chosen, links, folder: dirname(resolvePath(file)) })
-  for (const { name, position, says } of refusingRules(scope)) {
-    throw new UsageError(`${file}:${position?.line ?? 1}: the rule ${name} refuses these parameters: ${says}`)
-  }
+  const scope = scopeOf(document, given, { links, folder: dirname(resolvePath(file)) })
+  checkRules(scope, file)
   const model = link(inventoryOf(scope, file))
   return { ...model, constructOf: (id) => constructOf(scope, id), defaulted: [...scope.defaulted] }
 }
 
 /** What a template declares, with the values of its parameters. */
 export function inventoryOf(scope: Scope, file: string): Inventory {
-  // A parameter that only names a dead-letter queue is not used by a setting that is checked.
-  const other = scopeOf(scope.root, scope.given, scope)
+  const resources = resourcesIn(scope)
   return {
     format: 'cloudFormation',
-    declarations: declarationsIn(scope),
-    deadLetterTargets: deadLetterTargetsIn(other),
+    declarations: resources.flatMap((resource) => [resource, ...madeOf(resource)]),
+    // A parameter that only names a dead-letter queue is not used by a setting that is checked.
+    deadLetterTargets: deadLetterTargetsIn(scopeOf(scope.document, scope.given, scope)),
     elsewhere: 'it is not in this template',
     account: scope.account,
-    unreadResources: unreadIn(scope),
-    acceptances: acceptancesIn(scope, file),
+    unreadResources: unreadIn(scope, resources),
+    acceptances: acceptancesIn(scope, resources, file),
   }
 }
 
-/** Keys of subscriptions, functions, targets of rules, schedules and pipes. */
-const NAMES_DEAD_LETTERS = /^(RedrivePolicy|DeadLetter(Config|Queue|Arn|TargetArn)|OnFailure)$/
-
-/** The values that name a dead-letter queue or a destination of failures. */
-function deadLetterTargetsIn(scope: Scope): { owner: string; target: Tree }[] {
-  return Array.from(scope.resources).flatMap(([owner, declaration]) => {
-    const nodes = Array.from(nodesIn(declaration)).flatMap((node) => {
-      return entriesOf(node).flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? [...nodesIn(value)] : []))
-    })
-    const targets = nodes.flatMap((node) => [evaluate(scope, node), ...substitutedIn(scope, node)])
-    return targets.filter((target) => textIn(target) !== '').map((target) => ({ owner, target }))
-  })
-}
-
-/** The resources that a text of Fn::Sub names, also if other parts of the text are not known. */
-function substitutedIn(scope: Scope, node: Tree): Tree[] {
-  const names = Array.from(knownText(node)?.matchAll(/\$\{([^!}][^}]*)\}/g) ?? [], ([, name]) => String(name))
-  return names.map((name) => textTree(placeholder(scopeAround(scope, node).prefix + name)))
-}
-
 /** The path of the construct that makes a resource: `Shop/Queue` for the resource `Shop/Queue/Resource`. */
-function constructOf(scope: Scope, id: string): string | undefined {
-  const node = scope.resources.get(id)
-  const path = node && knownText(mapAt(node, 'Metadata', 'aws:cdk:path'))
+function constructOf({ resources }: Scope, id: string): string | undefined {
+  const path = knownText(mapAt(resources.get(id) ?? absent, 'Metadata', 'aws:cdk:path'))
   return path?.replace(/\/(Resource|Default)$/, '')
 }

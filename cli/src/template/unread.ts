@@ -1,9 +1,9 @@
 import type { Acceptance, Unread } from '../model/model.ts'
 import { at, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
-import { type Written, written } from './declarations.ts'
+import type { Written } from './declarations.ts'
 import { mapAt } from './document.ts'
 import { evaluate, GENERATOR } from './evaluate.ts'
-import type { Scope } from './scope.ts'
+import { nestedAt, type Scope } from './scope.ts'
 
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
@@ -12,16 +12,16 @@ const GENERATED = 'the resources that it generates are known only after deployme
 const SEPARATE = { unreadReason: 'its resources are in a separate template', fix: 'Run doctor on that template.' }
 
 /** What may add or change mappings, functions and queues, and is not read. */
-export function unreadIn(scope: Scope): Unread[] {
-  const own = Array.from(scope.resources).filter(([id]) => !id.includes('/'))
+export function unreadIn(scope: Scope, resources: readonly Written[]): Unread[] {
+  const own = resources.filter(({ isElsewhere }) => !isElsewhere)
   return [
     ...['Transform', 'Fn::Transform'].flatMap((key) => macrosIn(scope, key)),
-    ...own.flatMap(([id, node]) => unreadOf(scope, written(scope, id, node))),
+    ...own.flatMap((one) => unreadOf(scope, one)),
   ]
 }
 
 function macrosIn(scope: Scope, key: string): Unread[] {
-  const macros = evaluate(scope, mapAt(scope.root, key))
+  const macros = evaluate(scope, mapAt(scope.document, key))
   const { position } = macros
   return (macros.state === 'list' ? macros.items : [macros]).flatMap((macro) => {
     const name = macro.state === 'map' ? at(macro, 'Name') : macro
@@ -30,23 +30,23 @@ function macrosIn(scope: Scope, key: string): Unread[] {
   })
 }
 
-function unreadOf(scope: Scope, one: Written): Unread[] {
-  const { id, type, attributes, node } = one
-  const { position } = node
-  // A macro receives all entries next to it, and may change them all.
-  const properties = at(attributes, 'Properties')
-  const macros = [attributes, properties].some((map) => map.state === 'map' && map.entries.has('Fn::Transform'))
-  const declared = at(attributes, 'Type')
-  const found: Unread[] = CHECKED.test(type) && macros ? [{ id, position, unreadReason: 'a macro may change it' }] : []
-  if (GENERATOR.test(id)) found.push({ id, position, unreadReason: GENERATED })
-  else if (declared.state === 'unknown') {
-    found.push({ id, position, unreadReason: `its Type is not known: ${declared.reason}` })
-  } else if (NESTED.test(type) && !scope.links?.nested.has(id)) found.push({ id, position, ...SEPARATE })
-  return type === 'AWS::Serverless::Function' ? [...found, ...unreadEvents(one)] : found
+/** A macro receives all entries next to it, and may change them all. */
+function hasMacro(tree: Tree): boolean {
+  return tree.state === 'map' && tree.entries.has('Fn::Transform')
 }
 
-function unreadEvents({ id, properties }: Written): Unread[] {
-  const events = at(properties, 'Events')
+function unreadOf(scope: Scope, { id, type, attributes, properties, position }: Written): Unread[] {
+  const unread = (unreadReason: string): Unread => ({ id, position, unreadReason })
+  const isChanged = CHECKED.test(type) && (hasMacro(attributes) || hasMacro(at(attributes, 'Properties')))
+  const found = isChanged ? [unread('a macro may change it')] : []
+  const declared = at(attributes, 'Type')
+  if (GENERATOR.test(id)) found.push(unread(GENERATED))
+  else if (declared.state === 'unknown') found.push(unread(`its Type is not known: ${declared.reason}`))
+  else if (NESTED.test(type) && !nestedAt(scope, id)) found.push({ id, position, ...SEPARATE })
+  return type === 'AWS::Serverless::Function' ? [...found, ...unreadEvents(id, at(properties, 'Events'))] : found
+}
+
+function unreadEvents(id: string, events: Tree): Unread[] {
   if (events.state === 'unknown') {
     return [{ id, position: events.position, unreadReason: `its Events are not known: ${events.reason}` }]
   }
@@ -62,11 +62,10 @@ function unreadEvents({ id, properties }: Written): Unread[] {
 }
 
 /** The findings that the metadata of resources accept, and those of the template, for all resources. */
-export function acceptancesIn(scope: Scope, file: string): Acceptance[] {
-  const all = Array.from(scope.resources, ([id, node]): [string, Tree] => [id, at(evaluate(scope, node), 'Metadata')])
-  const own: [string, Tree] = ['*', evaluate(scope, mapAt(scope.root, 'Metadata'))]
-  return [...all, own].flatMap(([resource, metadata]) => {
-    return entriesOf(at(metadata, 'bounded-sqs-batch', 'accept')).map(([rule, reason]): Acceptance => {
+export function acceptancesIn(scope: Scope, resources: readonly Written[], file: string): Acceptance[] {
+  const root = { id: '*', attributes: evaluate(scope, scope.document) }
+  return [...resources, root].flatMap(({ id: resource, attributes }) => {
+    return entriesOf(at(attributes, 'Metadata', 'bounded-sqs-batch', 'accept')).map(([rule, reason]): Acceptance => {
       const { line = 1, file: ownFile = file } = reason.position ?? {}
       return { rule, resource, reason: textIn(reason).trim(), place: { file: ownFile, line } }
     })

@@ -1,12 +1,11 @@
 import { link } from '../linker/link.ts'
 import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
 import type { Model, Unread } from '../model/model.ts'
-import { known, unknown } from '../model/setting.ts'
-import { at, knownText, type Tree } from '../model/tree.ts'
+import { at, type Tree, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { type Instance, type Plan, type TerraformJson, toPlan } from './plan.ts'
 import { referencesOf } from './references.ts'
-import { AFTER_APPLY, valuesOf } from './values.ts'
+import { valuesOf } from './values.ts'
 
 const KINDS: readonly [type: RegExp, kind: Kind][] = [
   [/^aws_lambda_function$/, 'function'],
@@ -16,6 +15,8 @@ const KINDS: readonly [type: RegExp, kind: Kind][] = [
   [/^aws_lambda_function_event_invoke_config$/, 'invokeConfig'],
   [/^aws_sns_topic_subscription$/, 'subscription'],
   [/^aws_sqs_queue_redrive_policy$/, 'redrivePolicy'],
+  [/^aws_iam_role$/, 'role'],
+  [/^aws_iam_(role_)?policy(_attachment)?$/, 'policy'],
   [/^aws_(kinesis|dynamodb|mq|msk|docdb)_/, 'stream'],
 ]
 
@@ -27,9 +28,6 @@ const NOT_READ: readonly [type: RegExp, reason: string][] = [
 ]
 /** Arguments and blocks of subscriptions, functions, targets of rules, schedules and pipes. */
 const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|on_failure)$/
-/** Resources that name a function and do not invoke it, or only as its mappings do. */
-const NO_INVOKER =
-  /^aws_(cloudwatch|iam|ssm|appautoscaling|codedeploy|lambda_(alias|event_source_mapping|function_event_invoke_config|provisioned))/
 /** An index of `count` or `for_each` in an address. */
 const INDEX = /\[("(\\.|[^"\\])*"|\d+)\]/g
 
@@ -74,29 +72,23 @@ function declarationOf(plan: Plan, instance: Instance): Declaration {
       version: text('version'),
     },
     ...(kind === 'queue' && !isManaged ? { unreadReason: 'a data source does not show the settings of a queue' } : {}),
-    ...(kind === 'function' ? ofFunction(plan, instance) : {}),
+    ...(kind === 'function' ? { code: () => codeOfFunction(instance, plan.instances) } : {}),
+    mentions: () => mentionsIn(instance),
   }
 }
 
-function ofFunction(plan: Plan, instance: Instance): Partial<Declaration> {
-  return {
-    code: codeOfFunction(instance, plan.instances),
-    facts: {
-      isInvokedOtherwise: () => isInvokedOtherwise(plan, instance),
-      allowedActions: () => undefined, // policies are JSON text, which is often known only after apply
-    },
-  }
+/** The resources in expressions, and the ARNs in values. */
+function mentionsIn(instance: Instance): string[] {
+  const { values, config } = instance
+  return [JSON.stringify(values), ...referencesOf(instance, config?.expressions).to.map(({ id }) => id)]
 }
 
 /** In a state, the ARN of a function is more exact: functions in two regions can have the same name. */
 function propertiesOf(instance: Instance, kind: Kind): Tree {
   const properties = valuesOf(instance)
   const arn = at(properties, 'function_arn')
-  if (kind !== 'mapping' || instance.config || knownText(arn) === undefined || properties.state !== 'map')
-    return properties
-  const { entries } = properties
-  const all = Array.from(entries.keys(), (name): [string, Tree] => [name, at(properties, name)])
-  return { ...properties, entries: new Map([...all, ['function_name', arn]]) }
+  if (kind !== 'mapping' || instance.config || arn.state !== 'known') return properties
+  return withEntries(properties, { function_name: arn })
 }
 
 /** What is below names of dead-letter queues and of destinations of failures, in values or in expressions. */
@@ -105,25 +97,10 @@ function deadLettersIn(parts: unknown): unknown[] {
   return Object.entries(parts).flatMap(([name, part]) => (NAMES_DEAD_LETTERS.test(name) ? [part] : deadLettersIn(part)))
 }
 
-function deadLetterTargetsOf(instance: Instance): { owner: string; target: Tree }[] {
+function deadLetterTargetsOf(instance: Instance): Inventory['deadLetterTargets'] {
   const { address: owner, values, config } = instance
   const arns = JSON.stringify(deadLettersIn(values)).match(/arn:[^"\\]+/g) ?? []
   const expressions = deadLettersIn(config?.expressions)
-  const references = expressions.length === 0 ? [] : referencesOf(instance, expressions).to
-  return [
-    ...arns.map((arn) => ({ owner, target: known(arn) as Tree })),
-    ...references.map((one) => ({
-      owner,
-      target: { ...unknown(AFTER_APPLY), refersTo: { to: [one], unresolved: [] } } as Tree,
-    })),
-  ]
-}
-
-/** Whether another resource names the function by its ARN, or refers to it, and may invoke it. */
-function isInvokedOtherwise({ instances }: Plan, { address, values: { arn } }: Instance): boolean {
-  return instances.some((other) => {
-    if (other.address === address || NO_INVOKER.test(other.type)) return false
-    const isNamed = typeof arn === 'string' && JSON.stringify(other.values).includes(arn)
-    return isNamed || referencesOf(other, other.config?.expressions).to.some(({ id }) => id === address)
-  })
+  const ids = expressions.length === 0 ? [] : referencesOf(instance, expressions).to.map(({ id }) => id)
+  return [...arns.map((text) => ({ owner, text })), ...ids.map((id) => ({ owner, id }))]
 }

@@ -47,7 +47,7 @@ function instancesOf(module: Module, mode: string, type: string | undefined, nam
   return module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
 }
 
-/** Follows the references of an expression through variables, outputs and `for_each`, to resources and data sources. */
+/** Follows the references of an expression through variables, outputs and `for_each`, to resources. */
 export function referencesOf(instance: Instance, expression: unknown): References {
   const { config, module, address, key } = instance
   const found: Found = { instances: new Map(), unresolved: new Set(), followed: new Set() }
@@ -65,7 +65,7 @@ function follow(found: Found, expression: unknown, place: Place, isForEach = fal
   if (found.followed.has(name)) return
   found.followed.add(name)
   const references = longest(namesIn(expression))
-  // An expression with its own key, or a `for_each` of a single resource, selects the instance of the same key.
+  // An expression with its own key, or a `for_each` of one resource, selects the instance of the same key.
   const hasOwnKey = references.some((one) => one === 'each.key' || one === 'count.index')
   const isKeyed = isForEach ? references.length === 1 : hasOwnKey
   function pick<T extends { key: string }>(some: readonly T[], wanted: string | undefined): readonly T[] {
@@ -81,10 +81,10 @@ function follow(found: Found, expression: unknown, place: Place, isForEach = fal
     else if (/^each\.value\b/.test(reference)) {
       follow(found, forEach, { ...place, name: `for_each of ${name}` }, true)
     } else if (call !== undefined) {
-      const children = module.children.get(call)
-      if (!children) found.unresolved.add(reference) // it has only outputs, or it is not created
-      // For `module.queue[each.key].arn`, Terraform lists only `module.queue`, so the output can be any of them.
-      for (const child of pick(children ?? [], callKey)) followOutputs(found, child, output)
+      const children = module.children.filter((child) => child.name === call)
+      if (children.length === 0) found.unresolved.add(reference) // it has only outputs, or it is not created
+      // For `module.queue[each.key].arn`, Terraform lists only `module.queue`: the output can be any of them.
+      for (const child of pick(children, callKey)) followOutputs(found, child, output)
     } else if (resource === undefined || reference.startsWith('local.')) found.unresolved.add(reference)
     else {
       // `each.key` and `path.module` have the form of a resource, but no resource has such a type.
@@ -95,10 +95,9 @@ function follow(found: Found, expression: unknown, place: Place, isForEach = fal
   }
 }
 
-function followVariable(found: Found, variable: string, { address, key, caller }: Module): void {
-  if (!caller) return // the value of a variable of the root module is known
-  const { parent, call, siblings } = caller
-  const keys = siblings.map((one) => one.key)
+function followVariable(found: Found, variable: string, { address, name: own, key, parent, call }: Module): void {
+  if (!parent) return // the value of a variable of the root module is known
+  const keys = parent.children.filter(({ name }) => name === own).map((one) => one.key)
   const name = `${address} ${variable}`
   follow(found, call.expressions?.[variable], { module: parent, name, key, keys, forEach: call.for_each_expression })
 }

@@ -1,5 +1,5 @@
-import { absent, unknown } from '../model/setting.ts'
-import type { References, Scalar, Tree } from '../model/tree.ts'
+import { absent, known, unknown } from '../model/setting.ts'
+import { at, itemsOf, lazyMap, type References, type Tree, toTree, withEntries } from '../model/tree.ts'
 import type { Instance } from './plan.ts'
 import { declares, referencesOf } from './references.ts'
 
@@ -10,14 +10,15 @@ export const AFTER_APPLY = 'it is known only after apply'
  * empty list. A data source does not show all arguments.
  */
 export function valuesOf(instance: Instance): Tree {
-  const { address, mode, values, unknown: isUnknown } = instance
-  const tree = merge(values, isUnknown)
-  if (tree.state !== 'map') return tree
-  const entries = new Map(
-    Array.from(tree.entries.keys(), (name) => [name, argumentOf(instance, name, tree.entries.get(name) ?? absent)]),
+  const { address, mode, values, unknown: mask } = instance
+  const tree = masked(
+    toTree(values, (text): Tree => (text === '' ? absent : known(text))),
+    mask,
   )
-  const open = { reason: `${address} does not show it`, id: `${address} shows it` }
-  return { ...tree, entries, ...(mode === 'data' ? { open } : {}) }
+  if (tree.state !== 'map') return tree
+  const open = mode === 'data' ? { reason: `${address} does not show it`, id: `${address} shows it` } : undefined
+  const get = (name: string) => (tree.entries.has(name) ? argumentOf(instance, name, at(tree, name)) : undefined)
+  return lazyMap(tree.entries.keys(), get, { open })
 }
 
 /** The value of an argument, with what its expression refers to. */
@@ -34,36 +35,16 @@ function argumentOf(instance: Instance, name: string, value: Tree): Tree {
   }
 }
 
-/** Merges `values` and `after_unknown`, which has `true` in place of each value that is known only after apply. */
-function merge(value: unknown, isUnknown: unknown): Tree {
-  if (isUnknown === true) return unknown(AFTER_APPLY)
-  const parts = hasUnknown(isUnknown) ? isUnknown : undefined
-  if (Array.isArray(value) || (Array.isArray(parts) && isEmpty(value))) {
-    const list = (value ?? []) as unknown[]
-    const length = Math.max(list.length, Array.isArray(parts) ? parts.length : 0)
-    return { state: 'list', items: Array.from({ length }, (_, index) => merge(list[index], step(parts, index))) }
+/** A value with `after_unknown`, which has `true` in place of each part that is known only after apply. */
+function masked(tree: Tree, mask: unknown): Tree {
+  if (mask === true) return unknown(AFTER_APPLY)
+  const hasUnknown = typeof mask === 'object' && mask !== null && /true/.test(JSON.stringify(mask))
+  if (!hasUnknown || tree.state === 'known') return tree
+  if (!Array.isArray(mask)) {
+    const parts = Object.entries(mask).map(([name, part]) => [name, masked(at(tree, name), part)])
+    return withEntries(tree, Object.fromEntries(parts))
   }
-  if (typeof value === 'object' && value !== null) return mergeMap(value, parts)
-  if (isEmpty(value)) return parts === undefined ? absent : mergeMap({}, parts)
-  return { state: 'known', value: value as Scalar }
-}
-
-function mergeMap(value: object, parts: unknown): Tree {
-  const names = new Set([...Object.keys(value), ...Object.keys(parts ?? {})])
-  return {
-    state: 'map',
-    entries: new Map(Array.from(names, (name) => [name, merge(step(value, name), step(parts, name))])),
-  }
-}
-
-function isEmpty(value: unknown): boolean {
-  return value === undefined || value === null || value === ''
-}
-
-function hasUnknown(parts: unknown): parts is object {
-  return typeof parts === 'object' && parts !== null && /true/.test(JSON.stringify(parts))
-}
-
-function step(value: unknown, name: string | number): unknown {
-  return typeof value === 'object' && value !== null ? (value as Record<string | number, unknown>)[name] : undefined
+  const items = itemsOf(tree)
+  const length = Math.max(items.length, mask.length)
+  return { state: 'list', items: Array.from({ length }, (_, index) => masked(items[index] ?? absent, mask[index])) }
 }

@@ -175,7 +175,11 @@ function readMapping(key = 'orders/queue 0') {
     function: READ_FUNCTION,
     queue: READ_QUEUE,
     runs: known(true),
-    reportBatchItemFailures: withId(`${key} reportBatchItemFailures`, known(false)),
+    reportBatchItemFailures: withId(`${key} reportBatchItemFailures`, {
+      state: 'known',
+      value: false,
+      isDefault: true,
+    }),
     filters: absent,
   }
 }
@@ -199,27 +203,6 @@ test('a function with one mapping', async (t) => {
   })
 })
 
-test('the settings of a function', async (t) => {
-  const configuration = {
-    TenancyConfig: { TenantIsolationMode: 'PER_TENANT' },
-    CapacityProviderConfig: { LambdaManagedInstancesCapacityProviderConfig: {} },
-    Timeout: 5400,
-    Runtime: undefined,
-  }
-  const responses = {
-    ...orders({}, configuration),
-    'GetFunctionConcurrency orders': { ReservedConcurrentExecutions: 7 },
-  }
-  sameModel(t, only((await read(t, responses)).mappings).function, {
-    ...READ_FUNCTION,
-    managed: withId('orders managed', known(true)),
-    tenantIsolation: withId('orders tenantIsolation', known('PER_TENANT')),
-    timeout: withId('orders timeout', known(5400)),
-    runtime: absent,
-    reservedConcurrency: withId('orders reservedConcurrency', known(7)),
-  })
-})
-
 test('settings of a function that a local substitute for Lambda does not return', async (t) => {
   const configuration = { FunctionName: undefined, Timeout: undefined, MemorySize: undefined }
   const responses = {
@@ -232,31 +215,6 @@ test('settings of a function that a local substitute for Lambda does not return'
     timeout: withId('orders timeout', NOT_RETURNED),
     memory: withId('orders memory', NOT_RETURNED),
     reservedConcurrency: withId('orders reservedConcurrency', unknown(denied)),
-  })
-})
-
-const TEXT = '{"body":["a"]}'
-test('the settings of a mapping', async (t) => {
-  const settings = {
-    BatchSize: undefined,
-    MaximumBatchingWindowInSeconds: null,
-    ScalingConfig: { MaximumConcurrency: 20 },
-    ProvisionedPollerConfig: { MinimumPollers: 2 },
-    FunctionResponseTypes: ['ReportBatchItemFailures'],
-    FilterCriteria: { Filters: [{ Pattern: TEXT }, {}] },
-  }
-  const key = 'orders/queue 0'
-  sameModel(t, only((await read(t, orders(settings))).mappings), {
-    ...readMapping(),
-    batchSize: withId(`${key} batchSize`, NOT_RETURNED),
-    window: withId(`${key} window`, NOT_RETURNED),
-    maximumConcurrency: withId(`${key} maximumConcurrency`, known(20)),
-    minimumPollers: withId(`${key} minimumPollers`, known(2)),
-    reportBatchItemFailures: withId(`${key} reportBatchItemFailures`, known(true)),
-    filters: withId(
-      `${key} filters`,
-      known([known({ forms: ['text'], json: TEXT }), known({ error: 'it has no Pattern' })]),
-    ),
   })
 })
 
@@ -518,24 +476,6 @@ test('a queue with a dead-letter queue', async (t) => {
   t.notOk(requests.some((name) => name.startsWith('ListDeadLetterSourceQueues')))
 })
 
-test('a dead-letter queue of which SQS returns no attributes', async (t) => {
-  const responses = { ...withPolicy(POLICY), ...queue('dead', { MessageRetentionPeriod: undefined }) }
-  const { redrive } = (await queueOf(t, responses)).queue
-  const retention = withId('dead retention', unknown('SQS does not return it'))
-  sameModel(t, redrive.state === 'known' && redrive.value.deadLetterQueue, {
-    ...READ_DEAD,
-    retention,
-    position: undefined,
-    unreadReason: undefined,
-  })
-})
-
-test('a queue whose redrive policy has no count', async (t) => {
-  const policy = { ...POLICY, maxReceiveCount: null }
-  const { queue: found } = await queueOf(t, { ...withPolicy(policy), ...queue('dead') })
-  t.match(found.redrive, { value: { maxReceiveCount: { state: 'absent' } } })
-})
-
 test('a FIFO queue, and a dead-letter queue that may not be read', async (t) => {
   const policy = { deadLetterTargetArn: arnOf('dead.fifo'), maxReceiveCount: 5 }
   const responses = {
@@ -584,19 +524,6 @@ for (const [title, responses, reason] of [
     sameModel(t, (await queueOf(t, responses)).queue, { ...unreadQueue('queue', reason), fifo: known(false) })
   })
 }
-
-test('a queue of which SQS returns no attributes', async (t) => {
-  const { queue: found } = await queueOf(t, { [`GetQueueAttributes All of ${urlOf('queue')}`]: {} })
-  const missing = (name: string) => withId(`queue ${name}`, unknown('SQS does not return it'))
-  const settings = {
-    visibilityTimeout: missing('visibilityTimeout'),
-    retention: missing('retention'),
-    delay: missing('delay'),
-    maximumMessageSize: missing('maximumMessageSize'),
-    contentBasedDeduplication: missing('contentBasedDeduplication'),
-  }
-  sameModel(t, found, { ...READ_QUEUE, ...settings })
-})
 
 test('a queue that is a dead-letter queue itself', async (t) => {
   const found = async (sources: unknown) => {

@@ -55,6 +55,8 @@ function policyOf(Type: string, properties: object) {
   return { Policy: { Type, Properties: { PolicyDocument: statement('sqs:SendMessage'), ...properties } } }
 }
 
+const UNKNOWN = [{ 'Fn::ImportValue': 'role' }]
+
 for (const [title, resources, expected] of [
   ['without a policy', role({}), [NO_SEND]],
   ['with a policy of AWS', role({ ManagedPolicyArns: [BASIC] }), [NO_SEND]],
@@ -66,12 +68,17 @@ for (const [title, resources, expected] of [
   ],
   [
     'with a policy of another role',
-    { ...role({}), ...policyOf('AWS::IAM::Policy', { Roles: [{ Ref: 'Other' }] }) },
+    { ...role({}), Other: { Type: 'AWS::IAM::Role' }, ...policyOf('AWS::IAM::Policy', { Roles: [{ Ref: 'Other' }] }) },
     [NO_SEND],
   ],
   [
     'with a policy that names the role',
     { ...role({}), ...policyOf('AWS::IAM::RolePolicy', { RoleName: { Ref: 'Role' } }) },
+    [],
+  ],
+  [
+    'with a policy of a role that is not known',
+    { ...role({}), ...policyOf('AWS::IAM::Policy', { Roles: UNKNOWN }) },
     [],
   ],
   ['with a policy that is elsewhere', role({ ManagedPolicyArns: [{ 'Fn::ImportValue': 'x' }] }), []],

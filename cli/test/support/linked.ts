@@ -1,5 +1,5 @@
-import { type FunctionLinker, functionAt } from '../../src/linker/functions.ts'
-import { queueAt, queueLinker } from '../../src/linker/queues.ts'
+import { functionAt } from '../../src/linker/functions.ts'
+import { queueAt } from '../../src/linker/queues.ts'
 import { indexOf, isOfOtherService, linkTo } from '../../src/linker/references.ts'
 import type { Inventory } from '../../src/model/declaration.ts'
 import type { LambdaFunction, Queue } from '../../src/model/model.ts'
@@ -13,13 +13,12 @@ export function reference(id: string): Tree {
 
 /** The function that a value names. */
 export function linkedFunction(inventory: Inventory, tree: Tree): LambdaFunction {
-  const linker: FunctionLinker = { index: indexOf(inventory), functions: new Map() }
-  return functionAt(linker, tree)
+  return functionAt(indexOf(inventory), tree)
 }
 
 /** The queue that a value names. Undefined if the value is that of another event source. */
 export function linkedQueue(inventory: Inventory, tree: Tree): Queue | undefined {
-  const linker = queueLinker(indexOf(inventory))
-  const found = linkTo(linker.index, tree, 'queue')
-  return isOfOtherService(textIn(tree), found) ? undefined : queueAt(linker, found, tree.position)
+  const index = indexOf(inventory)
+  const found = linkTo(index, tree, 'queue')
+  return isOfOtherService(textIn(tree), found) ? undefined : queueAt(index, found, tree.position)
 }

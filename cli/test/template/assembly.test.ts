@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { absent } from '../../src/model/setting.ts'
 import { readable } from '../../src/model/text.ts'
-import { at, entriesOf, itemsOf, type Tree, textIn } from '../../src/model/tree.ts'
+import { at, textIn } from '../../src/model/tree.ts'
 import { readAssembly, stackKey, templateAt } from '../../src/template/assembly.ts'
 import { evaluate } from '../../src/template/evaluate.ts'
 import { inventoryOf } from '../../src/template/read-template.ts'
@@ -96,15 +96,6 @@ Resources:
   ])
 })
 
-/** The value of a node, without positions. */
-function plain(node: Tree): unknown {
-  if (node.state === 'known') return node.value
-  return node.state === 'list' ? itemsOf(node).map(plain) : plainMap(entriesOf(node))
-}
-function plainMap(entries: Iterable<[string, Tree]>) {
-  return Object.fromEntries(Array.from(entries, ([key, node]) => [key, plain(node)]))
-}
-
 /** Each stack of an app with the stacks that are linked with it. */
 function linkedIn(t: Test, names: readonly string[], texts: Record<string, string>) {
   const files = Object.entries(texts).map(([name, text]) => [`${name}.template.json`, text])
@@ -114,25 +105,17 @@ function linkedIn(t: Test, names: readonly string[], texts: Record<string, strin
   })
   const stacks = (readAssembly(root) ?? []).map(({ file, template }) => {
     if (!template?.links || template.syntax !== 'json') throw new Error(`${file} was not read`)
-    const { exports, parameters, outputs, nested } = template.links
-    const links = {
-      exports: plainMap(exports),
-      parameters: plainMap(parameters),
-      outputs: plainMap(outputs),
-      nested: [...nested],
-    }
     const scope = scopeOf(template.document, new Map([['Stage', 'a']]), { links: template.links })
     const resources = [...scope.resources.keys()]
     const value = (id: string, name: string) => {
       const value = at(evaluate(scope, scope.resources.get(id) ?? absent), name)
       return textIn(value) === '' ? value : readable(textIn(value))
     }
-    return [stackKey(file), { scope, value, resources, links, template }] as const
+    return [stackKey(file), { scope, value, resources, template }] as const
   })
   return { root, stacks: Object.fromEntries(stacks) }
 }
 
-const NO_LINKS = { exports: {}, parameters: {}, outputs: {}, nested: [] }
 const NESTED = 'Type: AWS::CloudFormation::Stack, Metadata: { aws:asset:path'
 
 test('a stack is linked with the stack whose exports it imports, and with others that import them', async (t) => {
@@ -164,7 +147,7 @@ Outputs:
     'Rival.nested': 'Resources: { Own: { A: !ImportValue arn } }\nOutputs: { A: { Value: 1 } }',
     Alone: 'Resources: { Own: {} }\nOutputs: { A: { Value: 1, Export: { Name: alone } } }',
   })
-  const { Orders, Queues, Alone } = stacks
+  const { Orders, Alone } = stacks
   t.strictSame(Orders?.resources, ['Map', 'Queues/Queue', 'Queues/Topic', 'Rival/Own'])
   t.equal(Orders?.value('Map', 'A'), '${Queues/Queue.Arn}')
   t.match(Orders?.value('Map', 'B'), { state: 'unknown', reason: 'Fn::ImportValue gone comes from another stack' })
@@ -183,15 +166,12 @@ Outputs:
   const { scope } = Orders ?? {}
   const queue = scope && inventoryOf(scope, 'x').declarations.find(({ id }) => id === 'Queues/Queue')
   t.match(queue?.condition, { name: 'Queues/Prod', holds: true })
-  t.strictSame(Orders?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queue.Arn' } } })
-  t.strictSame(Orders?.template.links?.exports.get('arn')?.position, {
+  t.strictSame(Orders?.template.links?.exports.get('arn')?.value.position, {
     line: 19,
     column: 8,
     file: join(root, 'Queues.template.json'),
   })
-  t.strictSame(Queues?.links, { ...NO_LINKS, exports: { arn: { 'Fn::GetAtt': 'Queue.Arn' } } })
   t.strictSame(Alone?.resources, ['Own'])
-  t.strictSame(Alone?.links, { ...NO_LINKS, exports: { alone: 1 } })
 })
 
 test('a nested stack is linked with the stacks around it, and a stack with its nested stacks', async (t) => {
@@ -214,29 +194,11 @@ Outputs:
   })
   const { Parent, Child, Grand } = stacks
   t.strictSame(Parent?.resources, ['Child', 'Queue', 'Child/Grand', 'Child/Handler'])
-  t.strictSame(Parent?.links, {
-    exports: {},
-    parameters: { 'Child/P': { Ref: 'Queue' } },
-    outputs: { 'Child.Outputs.Arn': { Ref: 'Handler' } },
-    nested: ['Child'],
-  })
   t.equal(Parent?.value('Queue', 'Of'), '${Child/Handler}')
   t.strictSame(Child?.resources, ['Grand', 'Handler', 'Parent/Child', 'Parent/Queue', 'Grand/Deep'])
-  t.strictSame(Child?.links, {
-    exports: {},
-    parameters: { P: { Ref: 'Queue' }, 'Grand/G': { Ref: 'P' } },
-    outputs: { 'Parent/Child.Outputs.Arn': { Ref: 'Handler' } },
-    nested: ['Grand'],
-  })
   t.equal(Child?.value('Handler', 'Of'), '${Parent/Queue}')
   t.equal(Child?.value('Parent/Queue', 'Of'), '${Handler}')
   t.strictSame(Grand?.resources, ['Deep', 'Child/Grand', 'Child/Handler', 'Parent/Child', 'Parent/Queue'])
-  t.strictSame(Grand?.links, {
-    exports: {},
-    parameters: { G: { Ref: 'P' }, 'Child/P': { Ref: 'Queue' } },
-    outputs: { 'Parent/Child.Outputs.Arn': { Ref: 'Handler' } },
-    nested: [],
-  })
   t.equal(Grand?.value('Deep', 'Of'), '${Parent/Queue}')
   t.equal(Grand?.value('Parent/Queue', 'Of'), '${Child/Handler}')
 })

@@ -8,17 +8,15 @@ import { folder } from '../support/runs.ts'
 import { cloudFormation, sam, templateFile } from '../support/templates.ts'
 
 /** Checks that the text is refused with an error of one line that names the position. */
-function refuses(title: string, text: string, line: RegExp, name = 'template.yaml') {
+function refuses(title: string, text: string, line: RegExp) {
   return test(`refused: ${title}`, async (t) => {
-    const error = await readTemplate(templateFile(t, text, name), new Map()).catch((error) => error)
+    const error = await readTemplate(templateFile(t, text), new Map()).catch((error) => error)
     t.ok(error instanceof UsageError, String(error))
     t.match(error.message, line)
     t.notMatch(error.message, '\n')
   })
 }
 
-refuses('an empty file', '', /template\.yaml:1:1: the file is empty$/)
-refuses('blanks', ' \n\n', /template\.yaml:1:1: the file is empty$/)
 refuses('a comment', '# nothing\n', /:1:1: there is no Resources map, so this is not a SAM or CloudFormation template$/)
 refuses('a list', '- a\n', /there is no Resources map/)
 refuses('Resources that are a list', 'Resources: []', /there is no Resources map/)
@@ -27,42 +25,8 @@ refuses(
   'Resources:\n  Queue:\n    Type: x\n   Properties: y\n',
   /template\.yaml:4:1: not valid YAML: /,
 )
-refuses('an open quote', 'Resources:\n  Queue: "x\n', /template\.yaml:3:1: not valid YAML: Missing closing "quote$/)
 refuses('a tab', 'Resources:\n\tQueue: x\n', /template\.yaml:2:1: not valid YAML: Tabs are not allowed as indentation$/)
-refuses(
-  'two documents',
-  'Resources: {}\n---\nResources: {}\n',
-  /:2:1: not valid YAML: the file has more than one document$/,
-)
-refuses(
-  'an alias without an anchor',
-  'Resources:\n  Queue: *none\n',
-  /template\.yaml:2:3: there is no anchor &none before this alias$/,
-)
-refuses(
-  'an alias of itself',
-  'Resources: &all\n  Queue: *all\n',
-  /template\.yaml:2:3: there is no anchor &all before this alias$/,
-)
-refuses('a merge of text', 'Resources:\n  Queue: { <<: x }\n', /template\.yaml:2:3: a merge key \(<<\) needs a map$/)
-refuses('deep nesting in YAML', `Resources: ${'['.repeat(300)}${']'.repeat(300)}`, /nested deeper than 200 levels$/)
-refuses(
-  'deeper nesting in YAML',
-  `Resources: ${'['.repeat(20_000)}${']'.repeat(20_000)}`,
-  /the file is nested too deeply to be a template$/,
-)
-
-function json(title: string, text: string, line: RegExp) {
-  return refuses(`${title} (JSON)`, text, line, 'stack.template.json')
-}
-json('a missing comma', '{\n  "Resources": {}\n  "Outputs": {} }', /stack\.template\.json:3:3: not valid JSON: /)
-json(
-  'an open brace',
-  '{ "Resources": {}',
-  /stack\.template\.json:1:18: not valid JSON: Expected ',' or '}' after property value in JSON at position 17$/,
-)
-json('deep nesting', `{"Resources":${'['.repeat(300)}${']'.repeat(300)}}`, /nested deeper than 200 levels$/)
-json('deeper nesting', `{"Resources":${'['.repeat(50_000)}`, /nested too deeply to be a template$/)
+refuses('a missing comma (JSON)', '{\n  "Resources": {}\n  "Outputs": {} }', /template\.yaml:3:3: not valid JSON: /)
 
 /** Checks that the command prints one line and exits with code 2. */
 function fails(title: string, args: (file: (template: unknown) => string) => string[], line: RegExp) {

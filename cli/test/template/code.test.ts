@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import { test } from 'tap'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
-import { declarationsIn } from '../../src/template/declarations.ts'
+import { resourcesIn } from '../../src/template/declarations.ts'
 import { parseDocument } from '../../src/template/document.ts'
 import { scopeOf } from '../../src/template/scope.ts'
 import { filesIn } from '../support/files.ts'
@@ -12,7 +12,11 @@ const FOLDER = resolve('/app/out')
 /** The code of the function in a template. */
 function codeOfTemplate(text: string, folder = FOLDER): Code {
   const scope = scopeOf(parseDocument('template.yaml', text), new Map(), { folder })
-  return declarationsIn(scope).find(({ id }) => id === 'Handler')?.code ?? {}
+  return (
+    resourcesIn(scope)
+      .find(({ id }) => id === 'Handler')
+      ?.code?.() ?? {}
+  )
 }
 
 /** The code of a function with these properties and this metadata. */

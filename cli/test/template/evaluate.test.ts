@@ -3,8 +3,8 @@ import { test } from 'tap'
 import { textTree } from '../../src/model/text.ts'
 import { entriesOf, itemsOf, type Tree } from '../../src/model/tree.ts'
 import { mapAt, parseDocument } from '../../src/template/document.ts'
-import { evaluate, holds } from '../../src/template/evaluate.ts'
-import { type Links, scopeOf } from '../../src/template/scope.ts'
+import { conditionAt, evaluate } from '../../src/template/evaluate.ts'
+import { type Scope, type Stack, scopeOf } from '../../src/template/scope.ts'
 
 const SECTIONS = `
 Parameters:
@@ -35,19 +35,18 @@ Conditions:
 function resolverOf(
   expression: string,
   given: Record<string, string> = {},
-  { links, chosen }: { links?: Partial<Links>; chosen?: Map<string, { value: string }> } = {},
+  links?: { own: Partial<Stack>; nested: (own: Stack) => Partial<Stack>; exported: Tree },
 ) {
   const document = parseDocument('template.yaml', `---\nValue: ${expression}${SECTIONS}`)
-  const stacks = [{ file: undefined, document, prefix: '' }]
-  const none = { stacks, exports: new Map(), parameters: new Map(), outputs: new Map(), nested: new Set<string>() }
-  const all = links && { ...none, ...links }
-  const scope = scopeOf(document, new Map(Object.entries(given)), { links: all, chosen })
+  const own = { file: undefined, document, prefix: '', ...links?.own }
+  const nested = { ...own, file: 'nested', prefix: 'Nested/', ...links?.nested(own) }
+  const all = links && { stacks: [own, nested], exports: new Map([['arn', { value: links.exported }]]) }
+  const scope = scopeOf(document, new Map(Object.entries(given)), { links: all })
   const value = mapAt(document, 'Value')
   return { ...scope, scope, value, resolved: evaluate(scope, value) }
 }
 
 const position = { line: 2, column: 1 }
-const NOWHERE = { line: 1, column: 1 }
 const scalar = (value: unknown) => {
   return typeof value === 'string' ? textTree(value, position) : { state: 'known', value, position }
 }
@@ -55,7 +54,7 @@ const unknown = (reason: string) => ({ state: 'unknown', reason, position })
 const absent = { state: 'absent', position }
 const list = (...values: string[]) => ({
   state: 'list',
-  items: values.map((value) => textTree(value, NOWHERE)),
+  items: values.map((value) => textTree(value)),
   position,
 })
 const later = (name: string) => unknown(`${name} is known only after deployment`)
@@ -246,7 +245,7 @@ function nested(levels: number) {
 test('nested functions are resolved up to 500 levels', async (t) => {
   function resolveLast(levels: number) {
     const { scope } = resolverOf(nested(levels))
-    const last = itemsOf(mapAt(scope.root, 'Calls')).at(-1)
+    const last = itemsOf(mapAt(scope.document, 'Calls')).at(-1)
     const { position: _, ...resolved } = evaluate(scope, last as Tree)
     return resolved
   }
@@ -266,28 +265,18 @@ test('the parameters whose defaults were used', async (t) => {
   t.strictSame([...resolverOf('!Ref Stored').defaulted], [])
 })
 
-test('a chosen value is used if a parameter is not given and has no default', async (t) => {
-  const chosen = new Map(['Open', 'Seconds', 'Stored'].map((name) => [name, { value: 'chosen' }]))
-  const read = (name: string, given = {}) => {
-    const { resolved, defaulted } = resolverOf(`!Ref ${name}`, given, { chosen })
-    return [resolved.state === 'known' ? resolved.value : resolved.state, [...defaulted]]
-  }
-  t.strictSame(read('Open'), ['chosen', ['Open']])
-  t.strictSame(read('Open', { Open: 'given' }), ['given', []])
-  t.strictSame(read('Seconds'), ['40', ['Seconds']])
-  t.strictSame(read('Stored'), ['unknown', []])
-  t.strictSame(read('Untyped'), ['unknown', []])
-})
-
 test('values of other stacks: parameters, outputs and exports', async (t) => {
   const node = (value: string): Tree => ({ state: 'known', value, position: { line: 9, column: 9 } })
+  const map = (...entries: [string, Tree][]): Tree => ({ state: 'map', entries: new Map(entries) })
+  const parameters = map(['Open', node('from the parent')])
+  const outputs = map(['Outputs', map(['Arn', map(['Value', node('an output')])])])
+  const around = { file: 'around', document: outputs }
   const links = {
-    parameters: new Map([['Open', node('from the parent')]]),
-    outputs: new Map([['Nested.Outputs.Arn', node('an output')]]),
-    exports: new Map([['arn', node('an export')]]),
+    own: { parent: { stack: around, id: 'Own', parameters } },
+    nested: (own: Stack) => ({ document: outputs, parent: { stack: own, id: 'Nested', parameters } }),
+    exported: node('an export'),
   }
-  const value = (expression: string, given?: Record<string, string>) =>
-    resolverOf(expression, given, { links }).resolved
+  const value = (expression: string, given?: Record<string, string>) => resolverOf(expression, given, links).resolved
   t.strictSame(value('!Ref Open'), scalar('from the parent'))
   t.strictSame(value('!Ref Open', { Open: 'given' }), scalar('given'))
   t.strictSame(value('!Ref Stage'), scalar('dev'))
@@ -315,7 +304,7 @@ for (const [condition, expected] of [
   ['!Not [!Condition Always]', false],
   ['!Not [!Condition Never]', true],
   ['!Not [!Condition Gone]', { reason: 'there is no condition Gone' }],
-  ['!Not text', { reason: 'Fn::Not has no conditions' }],
+  ['!Not text', { reason: 'the condition is not valid' }],
   ['!And [!Condition Always, !Condition Always]', true],
   ['!And [!Condition Always, !Condition Never]', false],
   ['!And [!Condition Gone, !Condition Never]', false],
@@ -329,7 +318,8 @@ for (const [condition, expected] of [
   ['!Condition Always', true],
   ['!Condition [a]', { reason: 'a text is needed, but there is a list' }],
   ['!Not [!Condition C]', CIRCULAR],
-  ['!Sub a', { reason: 'Fn::Sub is known only after deployment' }],
+  ['!Sub a', { reason: 'the condition is not valid' }],
+  ['!Cidr a', { reason: 'Fn::Cidr is known only after deployment' }],
   ['text', { reason: 'the condition is not valid' }],
   ['{}', { reason: 'the condition is not valid' }],
   ['{ Fn::Equals: [a, a], Fn::Transform: b }', { reason: 'the condition is not valid' }],
@@ -337,6 +327,14 @@ for (const [condition, expected] of [
   test(`the condition ${condition}`, async (t) => {
     t.strictSame(holds(withCondition(condition), 'C'), expected)
   })
+}
+
+/** Whether a condition holds, or the reason why this is not known. */
+function holds(scope: Scope, name: string) {
+  const tree = conditionAt(scope, name)
+  return tree.state === 'known' && typeof tree.value === 'boolean'
+    ? tree.value
+    : { reason: tree.state === 'unknown' ? tree.reason : 'the condition is not valid' }
 }
 
 function withCondition(condition: string) {
@@ -365,10 +363,10 @@ test('an error of this program is not a value that is not known', async (t) => {
 })
 
 test('the parts of the template, and the account', async (t) => {
-  const { root, resources, account } = resolverOf('x')
+  const { document, resources, account } = resolverOf('x')
   t.strictSame([...resources.keys()], ['Queue', 'Handler', 'Live', 'Off', 'Maybe'])
   t.strictSame(
-    entriesOf(root).map(([name]) => name),
+    entriesOf(document).map(([name]) => name),
     ['Value', 'Parameters', 'Mappings', 'Resources', 'Conditions'],
   )
   t.equal(account, '\0AWS::AccountId\0')

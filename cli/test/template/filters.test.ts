@@ -187,7 +187,7 @@ test('the text of a pattern, without spaces, and its position', async (t) => {
 
 test('at most 10 filters', async (t) => {
   const position = { line: 3, column: 5 }
-  const count = (filters: number) => filtersSetting(known(Array(filters).fill(absent), position))
+  const count = (filters: number) => filtersSetting(Array(filters).fill(absent), position)
   t.equal(count(10).state, 'known')
   t.strictSame(count(11), {
     state: 'unknown',

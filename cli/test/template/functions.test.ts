@@ -16,45 +16,8 @@ function functionIn(text: string): LambdaFunction {
   return linkedFunction(inventoryOf(functionsIn(text), 'template.yaml'), reference('Handler'))
 }
 
-const known = (value: unknown, line: number, column = 7) => ({
-  state: 'known',
-  value,
-  position: { line, column },
-})
 const byDefault = (value: unknown, name: string) => ({ state: 'known', value, isDefault: true, id: `Handler ${name}` })
 const absent = { state: 'absent' }
-
-test('the settings of a function', async (t) => {
-  const { code, facts, ...settings } = functionIn(`
-Resources:
-  Handler:
-    Type: AWS::Lambda::Function
-    Properties:
-      Timeout: 30
-      Runtime: nodejs24.x
-      Handler: orders.handler
-      Environment:
-        Variables:
-          NODE_OPTIONS: --enable-source-maps
-`)
-  t.equal(code?.handler, 'orders.handler')
-  t.strictSame(settings, {
-    id: 'Handler',
-    position: { line: 3, column: 3 },
-    managed: absent,
-    timeout: known(30, 6),
-    memory: byDefault(128, 'memory'),
-    runtime: known('nodejs24.x', 7),
-    reservedConcurrency: absent,
-    tenantIsolation: absent,
-    recursiveLoop: absent,
-    deadLetterConfig: absent,
-    deadLetterQueue: absent,
-    invokeConfig: absent,
-    environment: { variables: { NODE_OPTIONS: '--enable-source-maps' }, unknown: [] },
-    nodeOptions: setTo('--enable-source-maps'),
-  })
-})
 
 test('a function without properties has the defaults of AWS', async (t) => {
   const { timeout, memory, nodeOptions } = functionIn('Resources: { Handler: { Type: AWS::Serverless::Function } }')
@@ -232,7 +195,7 @@ Resources:
 /** The function that a value of FunctionName refers to: its id, why it was not read, its position, and its function. */
 function found(value: string) {
   const scope = functionsIn(RESOURCES.replace('VALUE', value))
-  const tree = evaluate(scope, mapAt(scope.root, 'Value'))
+  const tree = evaluate(scope, mapAt(scope.document, 'Value'))
   const { id, unreadReason, position, aliasOf } = linkedFunction(inventoryOf(scope, 'template.yaml'), tree)
   return [id, unreadReason, position?.line, aliasOf?.id]
 }

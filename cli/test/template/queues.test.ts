@@ -87,7 +87,7 @@ Resources:
 /** The queue that a value of EventSourceArn refers to: its id, why it was not read, and whether it is a FIFO queue. */
 function found(value: string, given: Record<string, string> = {}) {
   const { scope } = queuesIn(RESOURCES.replace('VALUE', value), given)
-  const queue = linkedQueue(inventoryOf(scope, 'template.yaml'), evaluate(scope, mapAt(scope.root, 'Value')))
+  const queue = linkedQueue(inventoryOf(scope, 'template.yaml'), evaluate(scope, mapAt(scope.document, 'Value')))
   return queue && [queue.id, queue.unreadReason, short(queue.fifo)]
 }
 const ELSEWHERE = 'it is not in this template'

@@ -52,7 +52,7 @@ Resources:
     reportBatchItemFailures: {
       state: 'known',
       value: false,
-      position: undefined,
+      isDefault: true,
       id: 'Orders reportBatchItemFailures',
     },
     batchSize: known(100, 11),
@@ -80,28 +80,6 @@ const position = { line: 6, column: 7 }
 const unknown = (reason: string) => ({ state: 'unknown', reason, position })
 const IMPORT = 'Fn::ImportValue x comes from another stack'
 const NO_LIST = { ...unknown('it is not a list'), fix: 'Set it to a list.' }
-const NO_VALUE = {
-  ...unknown('"Other" is not a value of FunctionResponseTypes'),
-  fix: 'Set it to [ReportBatchItemFailures].',
-}
-for (const [types, setting] of [
-  ['[ReportBatchItemFailures]', known(true, 6)],
-  ['[Other]', NO_VALUE],
-  ['[Other, ReportBatchItemFailures]', NO_VALUE],
-  ['[!ImportValue x]', unknown(IMPORT)],
-  ['[!ImportValue x, ReportBatchItemFailures]', known(true, 6)],
-  ['[!Ref AWS::NoValue]', known(false, 6)],
-  ['[]', known(false, 6)],
-  ['~', { state: 'known', value: false, position: undefined, id: 'Orders reportBatchItemFailures' }],
-  ['!ImportValue x', unknown(IMPORT)],
-  ['text', NO_LIST],
-  ['{ a: b }', NO_LIST],
-] as const) {
-  test(`FunctionResponseTypes: ${types}`, async (t) => {
-    t.strictSame(mappingOf(`FunctionResponseTypes: ${types}`).reportBatchItemFailures, setting)
-  })
-}
-
 const at = (column: number) => ({ line: 6, column })
 const BODY = { forms: ['text'], json: '{"body":["a"]}' }
 for (const [criteria, setting] of [
@@ -269,13 +247,14 @@ for (const [resource, expected] of [
 
 test('a nested stack whose template was read is not listed', async (t) => {
   const template = parseTemplate('template.yaml', 'Resources: { A: { Type: AWS::CloudFormation::Stack } }')
-  const stacks = [{ file: undefined, document: template.document, prefix: '' }]
-  const none = { stacks, exports: new Map(), parameters: new Map(), outputs: new Map() }
-  const unread = (nested: string[]) => {
-    return readModel({ ...template, links: { ...none, nested: new Set(nested) } }, new Map()).unreadResources.length
+  const own = { file: 'a', document: template.document, prefix: '' }
+  const unread = (id: string) => {
+    const nested = { ...own, file: 'b', prefix: 'B/', parent: { stack: own, id, parameters: own.document } }
+    const links = { stacks: [own, nested], exports: new Map() }
+    return readModel({ ...template, links }, new Map()).unreadResources.length
   }
-  t.equal(unread(['A']), 0)
-  t.equal(unread(['B']), 1)
+  t.equal(unread('A'), 0)
+  t.equal(unread('B'), 1)
 })
 
 /** A function of SAM. Its events are in line 4. */
@@ -470,36 +449,16 @@ test('a parameter that no template has', async (t) => {
   )
 })
 
-const NO_TEMPLATE = 'a.yaml:1:1: there is no Resources map, so this is not a SAM or CloudFormation template'
-for (const [title, text, message] of [
-  ['text', 'a', NO_TEMPLATE],
-  ['no resources', 'a: b', NO_TEMPLATE],
-  ['resources that are a list', 'Resources: []', NO_TEMPLATE],
-  [
-    'a plan of Terraform',
-    'terraform_version: 1',
-    'a.yaml is a plan or a state of Terraform, but this command can read only templates',
-  ],
-] as const) {
-  test(`not a template: ${title}`, async (t) => {
-    const error = t.throws(() => parseTemplate('a.yaml', text)) as unknown as Error
-    t.ok(error instanceof UsageError)
-    t.match(error.message, message)
-    if (typeof message === 'string') t.equal(error.message, message)
-  })
-}
-
-test('the values of parameters that were chosen, and those that were not used', async (t) => {
+test('the parameters whose defaults were used', async (t) => {
   const file = templateFile(
     t,
-    `Parameters: { A: { AllowedValues: [1, 2] }, B: { Default: 3 }, C: { AllowedValues: [4] } }
+    `Parameters: { A: { AllowedValues: [1, 2] }, B: { Default: 3 }, C: { Default: 4 } }
 Resources:
   Queue: { Type: AWS::SQS::Queue, Properties: { VisibilityTimeout: !Ref A, DelaySeconds: !Ref B } }
   Orders: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
 `,
   )
-  const { chosen, defaulted } = await readTemplate(file, new Map())
-  t.strictSame([chosen, defaulted], [[{ name: 'A', value: '1', isDefault: false }], ['A', 'B']])
+  t.strictSame((await readTemplate(file, new Map())).defaulted, ['B'])
   t.equal(parseTemplate('a.json', ' { "Resources": {} }').syntax, 'json')
 })
 

@@ -4,41 +4,6 @@ import { valueIn } from '../../src/model/setting.ts'
 import { fifo } from '../support/rule-cases.ts'
 import { type Change, findingsIn, ids, only, read, sam, short, withVisibility } from '../support/templates.ts'
 
-const VALUES: [expression: string, value: unknown, parameters?: Record<string, string>][] = [
-  ['42', 42],
-  ['!Ref Seconds', 50, { Seconds: '50' }],
-  ['!If [Dev, !Ref AWS::NoValue, 1]', 30],
-  ['!ImportValue seconds', 'Fn::ImportValue seconds comes from another stack'],
-  ['!GetAtt Queue.Seconds', 'Queue.Seconds is known only after deployment'],
-  ["!Sub '{{resolve:ssm:/${Stage}/seconds}}'", 'it is a dynamic reference ({{resolve:…}})'],
-  ['!Ref Stored', 'it is a dynamic reference ({{resolve:…}})', { Stored: '{{resolve:ssm:/seconds}}' }],
-  ["!Select [3, !Split [':', !Sub 'a:${AWS::Region}:${AWS::AccountId}:54']]", 54],
-  ['{ constructor: 1 }', 'it is a map'],
-  ['[1]', 'it is a list'],
-  ["' 42.0 '", 42],
-]
-
-for (const [expression, value, parameters = {}] of VALUES) {
-  test(`the value of VisibilityTimeout: ${expression}, parameters ${JSON.stringify(parameters)}`, async (t) => {
-    const { mappings } = await read(t, withVisibility(expression), parameters)
-    t.equal(short(only(mappings).queue.visibilityTimeout), value)
-  })
-}
-
-test('a parameter of each list type is a list', async (t) => {
-  const template = sam({ mapping: { FunctionResponseTypes: { Ref: 'Types' } } })
-  for (const Type of [
-    'CommaDelimitedList',
-    'List<String>',
-    'AWS::SSM::Parameter::Value<List<String>>',
-    'AWS::SSM::Parameter::Value<CommaDelimitedList>',
-  ]) {
-    const parameters = { Types: 'ReportBatchItemFailures, ReportBatchItemFailures' }
-    const { mappings } = await read(t, { ...template, Parameters: { Types: { Type } } }, parameters)
-    t.equal(short(only(mappings).reportBatchItemFailures), true, Type)
-  }
-})
-
 test('an unknown value gives one finding, and no other finding about it', async (t) => {
   const findings = await findingsIn(t, sam({ queue: { VisibilityTimeout: { 'Fn::ImportValue': 'seconds' } } }))
   t.strictSame(ids(findings), ['not-checked Queue'])
@@ -93,34 +58,6 @@ test('a long chain of conditions gives a reason, and does not overflow the stack
   const text = withVisibility('!If [Link0, 1, 2]').replace('Conditions:\n', `Conditions:\n${links.join('')}`)
   const { mappings } = await read(t, text)
   t.equal(short(only(mappings).queue.visibilityTimeout), 'it refers to itself, or is nested too deeply')
-})
-
-test('a boolean may be text in upper or lower case, and other text is invalid', async (t) => {
-  for (const [value, expected] of [
-    ['True', true],
-    ['true', true],
-    ['TRUE', true],
-    ['False', false],
-    ['yes', '"yes" is not a boolean'],
-    [1, '"1" is not a boolean'],
-  ] as const) {
-    const { queue, runs } = only(
-      (await read(t, sam({ mapping: { Enabled: value }, queue: { FifoQueue: value } }))).mappings,
-    )
-    t.strictSame([short(queue.fifo), short(runs)], [expected, expected], String(value))
-  }
-  t.strictSame(ids(await findingsIn(t, sam({ queue: { FifoQueue: 'True' }, dead: { FifoQueue: 'True' } }))), [
-    'fifo-batch-size Handler/Orders',
-    'fifo-window Handler/Orders',
-  ])
-  const findings = await findingsIn(t, sam({ mapping: { Enabled: 'no' }, dead: { FifoQueue: 'no' } }))
-  t.strictSame(
-    findings.map(({ rule, resource, message, fix }) => [`${rule} ${resource}`, message.split('. ')[0], fix]),
-    [
-      ['invalid-value Handler/Orders', 'Enabled: "no" is not a boolean', 'Set it to true or false.'],
-      ['invalid-value Dead', 'FifoQueue: "no" is not a boolean', 'Set it to true or false.'],
-    ],
-  )
 })
 
 test('a value that AWS rejects gives a finding with the accepted values and the page of AWS', async (t) => {

@@ -73,25 +73,6 @@ test('mappings of one function get the same object', async (t) => {
   t.equal(one?.function, two?.function)
 })
 
-test('the settings of a function', async (t) => {
-  const values = {
-    ...VALUES,
-    timeout: 5400,
-    reserved_concurrent_executions: 5,
-    tenancy_config: [{ tenant_isolation_mode: 'PER_TENANT' }],
-    capacity_provider_config: [{}],
-    environment: [{ variables: { NODE_OPTIONS: '--experimental-require-module' } }],
-  }
-  sameModel(t, inState({ function_name: 'work' }, { [WORK]: values }), {
-    ...READ,
-    managed: withId('managed', known(true)),
-    timeout: withId('timeout', known(5400)),
-    reservedConcurrency: withId('reservedConcurrency', known(5)),
-    tenantIsolation: withId('tenantIsolation', known('PER_TENANT')),
-    nodeOptions: known('--experimental-require-module'),
-  })
-})
-
 const ALIAS = 'aws_lambda_alias.live'
 const LIVE = { name: 'live', arn: `${ARN}:live`, function_name: 'work', function_version: '4', routing_config: [] }
 

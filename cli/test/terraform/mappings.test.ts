@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import type { Mapping } from '../../src/model/model.ts'
-import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { sameModel } from '../support/plain.ts'
 import { only } from '../support/templates.ts'
 import { type PlannedModule, readShown, resource, shownPlan } from '../support/terraform.ts'
@@ -41,7 +41,7 @@ function unset(address: string) {
     minimumPollers: absent,
     maximumPollers: absent,
     runs: withId('runs', byDefault(true), address),
-    reportBatchItemFailures: withId('reportBatchItemFailures', known(false), address),
+    reportBatchItemFailures: withId('reportBatchItemFailures', byDefault(false), address),
     filters: absent,
   }
 }
@@ -84,54 +84,6 @@ test('a plan with a mapping', async (t) => {
   sameModel(t, [queue.id, target.id], [QUEUE, HANDLER.address])
   sameModel(t, rest, { unreadResources: [] })
 })
-
-const NO_VALUE = ['"Other" is not a value of FunctionResponseTypes', 'Set it to [ReportBatchItemFailures].'] as const
-for (const [title, types, after, expected] of [
-  ['null', null, false, known(false)],
-  ['an empty list', [], false, known(false)],
-  ['another type', ['ReportBatchItemFailures', 'Other'], false, invalid(...NO_VALUE)],
-  ['a list that is not known', undefined, true, AFTER],
-  ['a type that is not known', [null], [true], { ...AFTER, position: undefined }],
-  ['the type, beside one that is not known', [null, 'ReportBatchItemFailures'], [true, false], known(true)],
-] as const) {
-  test(`the response types of a mapping: ${title}`, async (t) => {
-    const mapping = mappingOf({ function_response_types: types }, { function_response_types: after })
-    sameModel(t, mapping.reportBatchItemFailures, withId('reportBatchItemFailures', expected))
-  })
-}
-
-const TEXT = '{"body":["a"]}'
-const READ_TEXT = known({ forms: ['text'], json: TEXT })
-const NO_PATTERN = known({ error: 'it has no Pattern' })
-for (const [title, block, after, expected] of [
-  ['a block without filters', [{ filter: [] }], [], known([])],
-  [
-    'a filter without a pattern',
-    [{ filter: [{ pattern: TEXT }, {}] }],
-    [{ filter: [{}, {}] }],
-    known([READ_TEXT, NO_PATTERN]),
-  ],
-  [
-    'a filter that is not known',
-    [{ filter: [{ pattern: TEXT }, null] }],
-    [{ filter: [{}, true] }],
-    known([READ_TEXT, AFTER]),
-  ],
-  ['a pattern that is not known', [{ filter: [{}] }], [{ filter: [{ pattern: true }] }], known([AFTER])],
-  ['filters that are not known', [{}], [{ filter: true }], AFTER],
-  ['a block that is not known', undefined, true, AFTER],
-  [
-    'eleven filters',
-    [{ filter: Array(11).fill({ pattern: TEXT }) }],
-    [],
-    invalid('the mapping has 11 filters, but Lambda allows at most 10', 'Use at most 10 filters.'),
-  ],
-] as const) {
-  test(`the filters of a mapping: ${title}`, async (t) => {
-    const { filters } = mappingOf({ filter_criteria: block }, { filter_criteria: after })
-    sameModel(t, filters, withId('filters', expected as Setting<unknown>))
-  })
-}
 
 /** The ids of the queues that mappings read, and what was not read. */
 function found(plan: unknown) {

@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { UsageError } from '../../src/shared/errors.ts'
-import { type Module, parseTerraformJson, toPlan } from '../../src/terraform/plan.ts'
+import { parseTerraformJson, toPlan } from '../../src/terraform/plan.ts'
 
 const SHOW = 'terraform show -json'
 
@@ -73,125 +73,44 @@ function shown(address: string, more: Record<string, unknown> = {}) {
   return { address, mode, type, name: name.replace(/\[.*/, ''), values: { of: address }, ...more }
 }
 
-function declared(address: string) {
-  const { mode, type, name } = shown(address)
-  return { mode, type, name, expressions: { of: address } }
-}
-
-/** A module with its children, each with its address. */
-function tree({ address, key, caller, children, config, instances }: Module): unknown {
-  return {
-    address,
-    key,
-    parent: caller?.parent.address,
-    siblings: caller?.siblings.map((sibling) => sibling.address),
-    call: caller?.call,
-    config,
-    instances: instances.map((instance) => instance.address),
-    children: [...children].map(([name, modules]) => [name, modules.map(tree)]),
-  }
-}
-
-test('an empty state has no instances', async (t) => {
-  for (const empty of [{}, { values: {} }, { values: { root_module: {} } }]) {
-    t.strictSame(toPlan({ format_version: '1.0', ...empty }), {
-      instances: [],
-      isState: true,
-      incomplete: undefined,
-    })
-  }
-})
-
-test('a plan without resources, and with a prior state that shows nothing', async (t) => {
+test('a plan or a state without resources', async (t) => {
+  const none = { instances: [], incomplete: undefined }
+  for (const empty of [{}, { values: {} }, { values: { root_module: {} } }]) t.strictSame(toPlan(empty), none)
   for (const prior of [{}, { prior_state: {} }, { prior_state: { values: {} } }]) {
-    const { isState, instances } = toPlan({ planned_values: { root_module: {} }, ...prior })
-    t.strictSame([isState, instances], [false, []])
+    t.strictSame(toPlan({ planned_values: { root_module: {} }, ...prior }), none)
   }
 })
 
-test('the instances of a plan, with their values, what is unknown, and their declarations', async (t) => {
-  const root_module = {
-    resources: [
-      shown('aws_sqs_queue.work["a.b"]', { index: 'a.b' }),
-      shown('aws_sqs_queue.work[1]', { index: 1 }),
-      shown('aws_sqs_queue.other', { values: undefined }),
-      shown('aws_sns_topic.work'),
-    ],
-  }
-  const queue = declared('aws_sqs_queue.work')
+test('what is unknown of an instance, without that of an object that is replaced', async (t) => {
+  const address = 'aws_sqs_queue.work[1]'
   const { instances } = toPlan({
-    planned_values: { root_module },
+    planned_values: { root_module: { resources: [shown(address, { index: 1 }), shown('aws_sns_topic.work')] } },
     resource_changes: [
-      {
-        address: 'aws_sqs_queue.work[1]',
-        change: { after_unknown: { arn: true } },
-      },
-      {
-        address: 'aws_sqs_queue.work[1]',
-        deposed: 'x',
-        change: { after_unknown: {} },
-      },
+      { address, change: { after_unknown: { arn: true } } },
+      { address, deposed: 'x', change: { after_unknown: {} } },
     ],
-    configuration: {
-      root_module: { resources: [declared('data.aws_sqs_queue.work'), queue, declared('aws_sns_topic.x')] },
-    },
   })
-  const [module] = instances.map((one) => one.module)
-  t.strictSame(module && tree(module), {
-    address: '',
-    key: '',
-    parent: undefined,
-    siblings: undefined,
-    call: undefined,
-    config: { resources: [declared('data.aws_sqs_queue.work'), queue, declared('aws_sns_topic.x')] },
-    instances: root_module.resources.map(({ address }) => address),
-    children: [],
-  })
-  const of = { mode: 'managed', type: 'aws_sqs_queue', name: 'work', unknown: undefined, module }
-  t.strictSame(instances, [
-    {
-      ...of,
-      address: 'aws_sqs_queue.work["a.b"]',
-      key: '["a.b"]',
-      values: { of: 'aws_sqs_queue.work["a.b"]' },
-      config: queue,
-    },
-    {
-      ...of,
-      address: 'aws_sqs_queue.work[1]',
-      key: '[1]',
-      values: { of: 'aws_sqs_queue.work[1]' },
-      unknown: { arn: true },
-      config: queue,
-    },
-    { ...of, address: 'aws_sqs_queue.other', name: 'other', key: '', values: {}, config: undefined },
-    {
-      ...of,
-      address: 'aws_sns_topic.work',
-      type: 'aws_sns_topic',
-      key: '',
-      values: { of: 'aws_sns_topic.work' },
-      config: undefined,
-    },
-  ])
+  t.strictSame(
+    instances.map(({ key, unknown }) => [key, unknown]),
+    [
+      ['[1]', { arn: true }],
+      ['', undefined],
+    ],
+  )
 })
 
-test('the modules of a plan, with the calls that make them', async (t) => {
-  const inner = { resources: [declared('aws_sqs_queue.inner')] }
-  const queues = { expressions: { name: {} }, module: { module_calls: { inner: { module: inner } } } }
+test('the instances of all modules, and the data sources of the prior state', async (t) => {
+  const inA = 'module.queues["a.b"]'
   const { instances } = toPlan({
     planned_values: {
       root_module: {
         resources: [shown('aws_sqs_queue.root')],
         child_modules: [
           {
-            address: 'module.queues["a.b"]',
-            resources: [shown('module.queues["a.b"].aws_sqs_queue.one')],
+            address: inA,
+            resources: [shown(`${inA}.aws_sqs_queue.one`)],
             child_modules: [
-              {
-                address: 'module.queues["a.b"].module.inner',
-                resources: [shown('module.queues["a.b"].module.inner.aws_sqs_queue.inner')],
-              },
+              { address: `${inA}.module.inner`, resources: [shown(`${inA}.module.inner.aws_sqs_queue.inner`)] },
             ],
           },
           { address: 'module.queues["c"]' },
@@ -212,99 +131,17 @@ test('the modules of a plan, with the calls that make them', async (t) => {
         },
       },
     },
-    configuration: { root_module: { module_calls: { queues } } },
-  })
-  const [root] = instances.map((one) => one.module)
-  const inA = 'module.queues["a.b"]'
-  const siblings = [inA, 'module.queues["c"]']
-  t.strictSame(root && tree(root), {
-    address: '',
-    key: '',
-    parent: undefined,
-    siblings: undefined,
-    call: undefined,
-    config: { module_calls: { queues } },
-    instances: ['aws_sqs_queue.root', 'data.aws_sqs_queue.root'],
-    children: [
-      [
-        'queues',
-        [
-          {
-            address: inA,
-            key: '["a.b"]',
-            parent: '',
-            siblings,
-            call: queues,
-            config: queues.module,
-            instances: [`${inA}.aws_sqs_queue.one`],
-            children: [
-              [
-                'inner',
-                [
-                  {
-                    address: `${inA}.module.inner`,
-                    key: '',
-                    parent: inA,
-                    siblings: [`${inA}.module.inner`],
-                    call: { module: inner },
-                    config: inner,
-                    instances: [`${inA}.module.inner.aws_sqs_queue.inner`],
-                    children: [],
-                  },
-                ],
-              ],
-            ],
-          },
-          {
-            address: 'module.queues["c"]',
-            key: '["c"]',
-            parent: '',
-            siblings,
-            call: queues,
-            config: queues.module,
-            instances: ['module.queues["c"].data.aws_sqs_queue.read'],
-            children: [],
-          },
-        ],
-      ],
-      [
-        'other',
-        [
-          {
-            address: 'module.other[10]',
-            key: '[10]',
-            parent: '',
-            siblings: ['module.other[10]'],
-            call: {},
-            config: {},
-            instances: ['module.other[10].aws_sqs_queue.one'],
-            children: [],
-          },
-        ],
-      ],
-    ],
   })
   t.strictSame(
-    instances.map(({ address }) => address),
+    instances.map(({ address, module }) => [address, module.name + module.key]),
     [
-      'aws_sqs_queue.root',
-      'data.aws_sqs_queue.root',
-      `${inA}.aws_sqs_queue.one`,
-      `${inA}.module.inner.aws_sqs_queue.inner`,
-      'module.queues["c"].data.aws_sqs_queue.read',
-      'module.other[10].aws_sqs_queue.one',
+      ['aws_sqs_queue.root', ''],
+      ['data.aws_sqs_queue.root', ''],
+      [`${inA}.aws_sqs_queue.one`, 'queues["a.b"]'],
+      [`${inA}.module.inner.aws_sqs_queue.inner`, 'inner'],
+      ['module.queues["c"].data.aws_sqs_queue.read', 'queues["c"]'],
+      ['module.other[10].aws_sqs_queue.one', 'other[10]'],
     ],
-  )
-})
-
-test('the modules of a state', async (t) => {
-  const resources = [shown('module.queues.aws_sqs_queue.one')]
-  const root_module = { child_modules: [{ address: 'module.queues', resources }] }
-  const { instances, isState } = toPlan({ values: { root_module } })
-  t.equal(isState, true)
-  t.strictSame(
-    instances.map(({ address, module }) => [address, module.address, module.config]),
-    [['module.queues.aws_sqs_queue.one', 'module.queues', {}]],
   )
 })
 

@@ -1,9 +1,7 @@
 import { test } from 'tap'
-import { absent, type Items, known, type Setting, unknown } from '../../src/model/setting.ts'
-import { settingsIn, type Table } from '../../src/model/settings.ts'
+import { absent, known, unknown } from '../../src/model/setting.ts'
 import { at } from '../../src/model/tree.ts'
 import type { Instance, Module } from '../../src/terraform/plan.ts'
-import { inventoryOf } from '../../src/terraform/read-plan.ts'
 import { valuesOf } from '../../src/terraform/values.ts'
 
 type Values = Record<string, unknown>
@@ -11,11 +9,6 @@ type Values = Record<string, unknown>
 function instance(values: Values, after: unknown = {}, changes: Partial<Instance> = {}): Instance {
   const of = { address: 'aws_sqs_queue.one', mode: 'managed', type: 'aws_sqs_queue', name: 'one', key: '' }
   return { ...of, values, unknown: after, module: {} as Module, ...changes }
-}
-
-function settingsAt<T extends Table>(table: T, one: Instance) {
-  const [declaration] = inventoryOf({ instances: [one], isState: true }).declarations
-  return settingsIn(table, declaration ?? { id: '', properties: absent }, 'terraform')
 }
 
 const AFTER = unknown('it is known only after apply')
@@ -55,76 +48,4 @@ test('a value that a data source does not show is not known, and has one id for 
   t.strictSame(at(valuesOf(data), 'delay_seconds'), missing)
   t.strictSame(at(valuesOf(data), ...LIMIT), missing)
   t.strictSame(at(valuesOf(data), 'name'), absent)
-})
-
-test('the settings of a table', async (t) => {
-  const number = { kind: 'number', name: 'Number', path: ['Number'] } as const
-  const table = {
-    set: { ...number, terraform: ['set'] },
-    zero: { ...number, terraform: ['zero'] },
-    unset: { ...number, terraform: ['unset'], unset: 0 },
-    other: { ...number, terraform: ['set'], unset: 0 },
-    elsewhere: number,
-    after: { ...number, terraform: ['after'] },
-    inBlock: { ...number, terraform: ['block', 0, 'after'] },
-    limited: { ...number, terraform: ['large'], limits: [1, 5], managedLimits: [1, 10] },
-  } as const satisfies Table
-  const one = instance(
-    { set: 7, zero: 0, unset: 0, block: [{}], none: [], large: 8 },
-    { after: true, block: [{ after: true }], none: [] },
-  )
-  const managed = { ...number, kind: 'presence', terraform: ['block', 0] } as const
-  const settings = settingsAt({ ...table, managed }, one)
-  const withIds = (expected: Values) =>
-    Object.fromEntries(
-      Object.entries(expected).map(([name, setting]) => [
-        name,
-        { ...(setting as object), id: `aws_sqs_queue.one ${name} ${JSON.stringify(setting)}` },
-      ]),
-    )
-  t.strictSame(settings, {
-    ...withIds({
-      set: known(7),
-      zero: known(0),
-      other: known(7),
-      after: AFTER,
-      inBlock: AFTER,
-      limited: known(8),
-      managed: known(true),
-    }),
-    unset: absent,
-    elsewhere: absent,
-  })
-  t.equal(settingsAt(table, one).limited.state, 'unknown', 'not on Managed Instances')
-})
-
-test('instances of one declaration have settings with the same id', async (t) => {
-  const table = { fifo: { kind: 'boolean', name: 'F', path: ['F'], terraform: ['fifo_queue'] } } as const
-  const idAt = (address: string) =>
-    (settingsAt(table, instance({ fifo_queue: true }, {}, { address })).fifo as Setting<unknown>).id
-  const value = 'fifo {"state":"known","value":true}'
-  t.equal(idAt('aws_sqs_queue.one'), `aws_sqs_queue.one ${value}`)
-  for (const key of ['[0]', '[12]', '["a.b"]', '["a]b"]', String.raw`["a\"]b"]`, String.raw`["a\\"]`, '[""]']) {
-    t.equal(idAt(`module.queue${key}.aws_sqs_queue.one${key}`), `module.queue.aws_sqs_queue.one ${value}`, key)
-  }
-})
-
-test('the items of a list', async (t) => {
-  const list = {
-    kind: 'list',
-    name: 'L',
-    path: ['L'],
-    terraform: ['list', 0, 'item'],
-    toSetting: (items: Items) => items,
-  } as const
-  const itemsOf = (items: unknown, after: unknown) => {
-    const { value } = {
-      value: undefined,
-      ...settingsAt({ list }, instance({ list: [{ item: items }] }, { list: after })).list,
-    }
-    return value
-  }
-  t.strictSame(itemsOf(['a', null], []), [known('a')])
-  t.strictSame(itemsOf(['a', null], [{ item: [false, true] }]), [known('a'), AFTER])
-  t.strictSame(itemsOf(['a'], true), undefined)
 })

@@ -1,0 +1,37 @@
+import type { Inventory } from '../model/declaration.ts'
+import { resourceOf } from '../model/text.ts'
+import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import { nodesIn } from './document.ts'
+import { evaluate } from './evaluate.ts'
+import { type Scope, scopeAround } from './scope.ts'
+
+/** Keys of subscriptions, functions, targets of rules, schedules and pipes. */
+const NAMES_DEAD_LETTERS = /^(RedrivePolicy|DeadLetter(Config|Queue|Arn|TargetArn)|OnFailure)$/
+
+/** The ids that the intrinsic functions of a tree name, whether they are evaluated or not. */
+export function mentionsIn(scope: Scope, root: Tree): string[] {
+  return Array.from(nodesIn(root)).flatMap((node) => {
+    const { prefix } = scopeAround(scope, node)
+    return entriesOf(node).flatMap(([key, value]) => namesIn(key, value).map((name) => prefix + resourceOf(name)))
+  })
+}
+
+function namesIn(key: string, value: Tree): string[] {
+  const [first = value] = itemsOf(value)
+  const text = knownText(first) ?? ''
+  if (key === 'Ref' || key === 'Fn::GetAtt') return [text]
+  return key === 'Fn::Sub' ? Array.from(text.matchAll(/\$\{([^!}][^}]*)\}/g), ([, name]) => String(name)) : []
+}
+
+/** What names a dead-letter queue or a destination of failures. */
+export function deadLetterTargetsIn(scope: Scope): Inventory['deadLetterTargets'] {
+  return Array.from(scope.resources).flatMap(([owner, resource]) => {
+    const values = Array.from(nodesIn(resource)).flatMap((node) => {
+      return entriesOf(node).flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? value : []))
+    })
+    return values.flatMap((value) => [
+      ...Array.from(nodesIn(value), (node) => ({ owner, text: textIn(evaluate(scope, node)) })),
+      ...mentionsIn(scope, value).map((id) => ({ owner, id })),
+    ])
+  })
+}
