@@ -110,7 +110,10 @@ function addQueueOptions(command: Command): Command {
         'receive and delete the messages of this existing queue, for tests against another SQS. Without a redrive policy, a message that always fails keeps the run from ending',
       ).conflicts(['port', 'fifo', 'maxReceives', 'visibilityTimeout', 'retryAfter', 'duplicates']),
     )
-    .option('--endpoint <url>', "endpoint of SQS, also for the handler (default: SDK variables, or the URL of the queue)")
+    .option(
+      '--endpoint <url>',
+      'endpoint of SQS, also for the handler (default: SDK variables, or the URL of the queue)',
+    )
     .option('--port <n>', 'port of the queue, for other programs that send messages', inRange(1, 65_535))
     .option('--fifo', 'create a FIFO queue')
     .option('--max-receives <n>', 'deliveries before a message is dead-lettered (default 5)', inRange(1, 1000))

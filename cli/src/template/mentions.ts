@@ -12,7 +12,11 @@ const NAMES_DEAD_LETTERS = /^(RedrivePolicy|DeadLetter(Config|Queue|Arn|TargetAr
 export function mentionsIn(scope: Scope, root: Tree): string[] {
   return Array.from(nodesIn(root)).flatMap((node) => {
     const { prefix } = scopeAround(scope, node)
-    return entriesOf(node).flatMap(([key, value]) => namesIn(key, value).map((name) => prefix + resourceOf(name)))
+    return entriesOf(node).flatMap(([key, value]) => {
+      // The topic or queue that SAM makes for the failures of a function is not the function.
+      const names = namesIn(key, value).filter((name) => !/\.Destination(Topic|Queue)$/.test(name))
+      return names.map((name) => prefix + resourceOf(name))
+    })
   })
 }
 

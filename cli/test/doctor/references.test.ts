@@ -94,6 +94,22 @@ for (const [title, change, isFound] of [
     { resources: { Alarm: { Type: 'AWS::CloudWatch::Alarm', Properties: { Name: { Ref: 'Handler' } } } } },
     true,
   ],
+  [
+    'a subscription to the topic that SAM makes for its failures, which does not invoke it',
+    {
+      resources: {
+        Mail: { Type: 'AWS::SNS::Subscription', Properties: { Topic: { Ref: 'Handler.DestinationTopic' } } },
+      },
+    },
+    true,
+  ],
+  [
+    'a rule that names its alias',
+    {
+      resources: { Rule: { Type: 'AWS::Events::Rule', Properties: { Targets: [{ Arn: { Ref: 'Handler.Alias' } }] } } },
+    },
+    false,
+  ],
 ] as const) {
   test(`a dead-letter queue of a function that is invoked by ${title}`, async (t) => {
     const { Resources, ...template } = sam({ ...(change as Change), function: { ...FUNCTION, ...UNUSED } })
