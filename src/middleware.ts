@@ -42,8 +42,8 @@ interface State {
   /**
    * - `open`: the response is that of the inner handler, or not there yet
    * - `responded`: it is ours
-   * - `removed`: it was ours, and was set to `undefined`: by Middy, because something has thrown, or by a hook
-   * - `failed`: Middy throws `request.error`, or our `after` throws
+   * - `removed`: it was set to `undefined`: by Middy, because something has thrown, or by a hook
+   * - `failed`: our `onError` has run, and Middy throws `request.error`
    */
   status: 'open' | 'responded' | 'removed' | 'failed'
 }
@@ -96,7 +96,7 @@ function close(request: GuardedRequest): void {
     if (request.error !== undefined) invocation?.traceError(request.error)
   })
   if (status === 'removed' || status === 'failed') return
-  state.status = status === 'open' ? 'failed' : 'removed'
+  state.status = 'removed'
   setEvent(request, request.event, true)
   invocation?.abandon(state.received)
 }

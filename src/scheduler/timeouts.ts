@@ -34,9 +34,8 @@ export function createTimeouts(recordTimeout: number, limit: number, active: Rea
     let next = Infinity
     for (const worker of run.workers) {
       const expiresAt = worker.startedAt + recordTimeout
-      if (now >= expiresAt && run.isRunning(worker)) expire(run, worker, now)
-      const nextAt = worker.timedOutAt < Infinity ? worker.timedOutAt + recordTimeout : expiresAt
-      if (now < nextAt) next = Math.min(next, nextAt)
+      if (now < expiresAt) next = Math.min(next, expiresAt)
+      else if (run.isRunning(worker)) expire(run, worker, now)
     }
     endUnresponsive(now)
     return next

@@ -350,3 +350,18 @@ t.test('messages are compared up to 200,000 characters, and a message that was c
   ])
   t.end()
 })
+
+t.test('the message with which the 200,000 characters are reached is compared, too, and its causes are read', (t) => {
+  const padded = (word: string, index: number) => new Error(`${word}${x(400)}${String(index).padStart(399, '0')}`)
+  const down = (index: number) => Object.assign(padded('a', index), { cause: new Error('returned 503') })
+  const others = Array.from({ length: 247 }, (_, index) => padded('b', index))
+  const known = new Error('returned 503') // its 12 characters were compared before
+  const short = new Error(x(788))
+  const { groups, areAllCompared } = groupsOf(known, short, ...others, down(0), down(1))
+  t.equal(areAllCompared, true)
+  t.match(
+    groups.find(({ causes }) => causes.length > 0),
+    { count: 2, numbersDiffer: true, causes: [{ status: 503 }] },
+  )
+  t.end()
+})

@@ -160,16 +160,38 @@ t.test('a worker that waits for the rate limit does not time out the record of a
   ])
 })
 
-t.test('under a rate limit, handlers that block the thread let the event loop run every 10 ms', async (t) => {
-  const keepBusy = busyClock(t)
-  const records = iterationCounter(t)
-  const handle = handlerOf(
-    () => {
-      records.count()
-      keepBusy(4)
-    },
-    { concurrency: 3, rateLimit: { limit: 1000, interval: 1000 } },
-  )
-  t.strictSame(failed(await handle(standardEvent(...ids(100)))), [])
-  t.ok(records.max <= 3, `${records.max} records of 4 ms in one iteration`)
+for (const [microtasks, ms, most] of [
+  [0, 4, 3],
+  [0, 11, 1],
+  [20, 11, 1],
+] as const) {
+  const title = `after ${microtasks} microtasks, handlers that block the thread for ${ms} ms let the event loop run every 10 ms`
+  t.test(`under a rate limit, ${title}`, async (t) => {
+    const keepBusy = busyClock(t)
+    const records = iterationCounter(t)
+    const handle = handlerOf(
+      async () => {
+        for (let count = 0; count < microtasks; count++) await null
+        records.count()
+        keepBusy(ms)
+      },
+      { concurrency: 3, rateLimit: { limit: 1000, interval: 1000 } },
+    )
+    t.strictSame(failed(await handle(standardEvent(...ids(100)))), [])
+    t.ok(records.max <= most, `${records.max} records in one iteration`)
+  })
+}
+
+t.test('a rate limit causes no timer for each record', async (t) => {
+  let timers = 0
+  const { setTimeout } = globalThis
+  t.intercept(globalThis, 'setTimeout', {
+    value: ((...args: Parameters<typeof setTimeout>) => {
+      timers++
+      return setTimeout(...args)
+    }) as typeof setTimeout,
+  })
+  const handle = handlerOf(() => {}, { rateLimit: { limit: 1000, interval: 1000 }, recordTimeout: 1000 })
+  t.strictSame(failed(await handle(standardEvent(...ids(100)), timedContext(10_000))), [])
+  t.ok(timers <= 3, `${timers} timers`)
 })
