@@ -193,4 +193,7 @@ test('whether the handler reads nothing is known from the events that were looke
   t.match(linesAfter('all', undefined), [line])
   t.strictSame(linesAfter(undefined), [])
   t.strictSame(linesAfter([]), [])
+  const failed = new Findings(OPTIONS as FunctionOptions)
+  failed.add({ type: 'error', message: 'x', unread: 'all' })
+  t.strictSame(failed.lines(), [], 'an invocation that failed has not processed its records')
 })

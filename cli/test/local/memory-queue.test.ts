@@ -352,6 +352,33 @@ test('FIFO: a dead letter uses the place of its group in a call', async (t) => {
   for (const _ of [1, 2]) queue.setVisibility(queue.take(1)[0]?.receiptHandle as string, 0)
   send(queue, 'b1', 'b')
   t.strictSame([bodies(queue.take(1)), dead.size, bodies(queue.take(1))], [[], 1, ['b1']])
+  send(queue, 'c1', 'c')
+  t.strictSame(bodies(queue.take(1)), ['c1'], 'the empty group uses no place any more')
+})
+
+test('a message that came back from its function more than 16 times is dead-lettered, if loops are stopped', async (t) => {
+  const { dead } = open(t, false)
+  const options = { url: 'http://host/0/orders', arn: 'arn:orders', fifo: false, visibilityTimeout: 30 }
+  const header = (Lineage: string) => ({
+    MessageSystemAttributes: { AWSTraceHeader: { DataType: 'String', StringValue: `Root=1;${Lineage}` } },
+  })
+  for (const [Lineage, isLoop] of [
+    ['Lineage=1:abc:15', false],
+    ['Lineage=1:abc:16', true],
+    ['Lineage=25:abc:16', true],
+    ['Lineage=1::16', true],
+    ['Sampled=0', false],
+  ] as const) {
+    const queue = new MemoryQueue({ ...options, deadLetters: dead, stopsLoops: true })
+    queue.send({ ...entry('x'), ...header(Lineage) })
+    t.equal(queue.take(1).length, isLoop ? 0 : 1, Lineage)
+    t.equal(queue.stoppedLoops, isLoop ? 1 : 0)
+  }
+  t.equal(dead.size, 3)
+  const queue = new MemoryQueue({ ...options, deadLetters: dead })
+  queue.send({ ...entry('x'), ...header('Lineage=1:abc:99') })
+  queue.send(entry('without a header'))
+  t.equal(queue.take(2).length, 2)
 })
 
 test('a standard queue delivers messages of all groups in one list', async (t) => {

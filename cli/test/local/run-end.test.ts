@@ -110,6 +110,13 @@ test('the first error ends the run, which rejects with it, and a signal of the c
   t.ok(drained.draining.aborted)
 })
 
+test('the last counts of the queue are kept, for a run whose queue does not respond any more', async (t) => {
+  const { end } = open([3])
+  t.strictSame(end.counts, { visible: 0, queue: 0, deadLetter: 0 })
+  await end.watch(Promise.resolve())
+  t.equal(end.counts.queue, 3)
+})
+
 test('if a part of the run fails, the others are waited for', async (t) => {
   const { end } = open([1])
   let isOver = false
