@@ -18,7 +18,7 @@ export const OTHER_WORDS: Record<string, string> = {
     'OOM, out of memory, memory limit exceeded, kill process out of memory, heap out of memory',
   'dead-letters#retry-after': '429 too many requests, wait as long as the server says',
   'batch-size#batchsize':
-    'cheaper than batches of ten, price of a million messages, costs of Lambda, Lambda cost, price, Event Functions, event function',
+    'cheaper than batches of ten, price of a million messages, costs of Lambda, Lambda cost, price',
   'batch-size#concurrency': 'too many open files, sockets, file descriptors',
   'modules#typescript': 'TypeScript config, compiler options',
   'deploy#maximumconcurrency-or-provisioned-pollers': 'provisioned mode, provisioned pollers',

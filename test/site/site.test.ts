@@ -170,7 +170,6 @@ const SEARCHES = {
   NodejsFunction: 'cdk',
   Terraform: 'deploy#terraform',
   'dead letter': 'dead-letters',
-  'Event Functions': 'batch-size',
   local: 'local',
   'test locally without AWS': 'local',
   'messages processed twice': 'failures',
