@@ -74,6 +74,10 @@ async function runHandler(file: string, exportName: string) {
   return { respondedEarly, warnings, outcome: { processed, crashes, timeouts } }
 }
 
+/** Handlers that leave a timer, which is one warning: a time limit, the pause of a retry, the idle timer of a pool. */
+const LEAVE_TIMERS = ['transaction', 'timeLimit', 'retry']
+const isAboutTimers = (line: string) => line.startsWith('timers of the handler had not fired at the end of the run')
+
 const { fine, bad } = await import(SOURCE)
 const EXPECTED = { processed: MESSAGES, crashes: 0, timeouts: 0 }
 
@@ -84,7 +88,8 @@ for (const [form, file] of [
   for (const name of Object.keys(fine)) {
     t.test(`a handler that awaits its work passes${form}: ${name}`, async (t) => {
       const { respondedEarly, warnings, outcome } = await runHandler(file, `fine.${name}`)
-      t.strictSame({ respondedEarly, warnings, outcome }, { respondedEarly: 0, warnings: [], outcome: EXPECTED })
+      const others = LEAVE_TIMERS.includes(name) ? warnings.filter((line) => !isAboutTimers(line)) : warnings
+      t.strictSame({ respondedEarly, others, outcome }, { respondedEarly: 0, others: [], outcome: EXPECTED })
     })
   }
   for (const name of Object.keys(bad)) {
