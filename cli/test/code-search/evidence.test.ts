@@ -196,8 +196,22 @@ for (const minify of [false, true]) {
       const onFailure = retryBackoff({ client: new SQSClient({}) })
       export const handler = [boundedSqsBatch({ onFailure }), eachRecord(() => {})]`
     const stdin = { contents, resolveDir: import.meta.dirname }
+    const source = join(import.meta.dirname, '../../../src')
+    const alias = {
+      'middy-bounded-sqs-batch': join(source, 'index.ts'),
+      'middy-bounded-sqs-batch/sqs': join(source, 'sqs/index.ts'),
+    }
     const external = ['@aws-sdk/*']
-    const options = { stdin, minify, external, bundle: true, write: false, platform: 'node', format: 'esm' } as const
+    const options = {
+      stdin,
+      minify,
+      external,
+      alias,
+      bundle: true,
+      write: false,
+      platform: 'node',
+      format: 'esm',
+    } as const
     const root = filesIn(t, { 'app.mjs': buildSync(options).outputFiles[0]?.text ?? '' })
     const { calls, reports } = codeSearch(root)({ ...NODE, places: [root] })
     t.strictSame(calls, ['retryBackoff'], 'not those that the bundler has omitted')
