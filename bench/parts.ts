@@ -238,10 +238,9 @@ function measureTimeout(isShort: boolean): Promise<Samples> {
 
 /** Milliseconds of CPU time that the log entry takes, in a batch of 6,900 failures with long texts. */
 function measureLog(isShort: boolean): Promise<Samples> {
-  return inRounds('log entry', isShort ? 5 : 15, withBaseline([OURS]), async (peer) => {
-    const without = await runProcess('log.ts', { peer, logs: false })
-    return (await runProcess('log.ts', { peer, logs: true })) - without
-  })
+  const cpuOf = (peer: string, logs: boolean) => runProcess('log.ts', { peer, logs }, '--expose-gc')
+  const measure = async (peer: string) => (await cpuOf(peer, true)) - (await cpuOf(peer, false))
+  return inRounds('log entry', isShort ? 5 : 15, withBaseline([OURS]), measure)
 }
 
 const ENTRIES = {
