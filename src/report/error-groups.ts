@@ -31,7 +31,6 @@ export interface ErrorText {
 export interface ErrorGroup extends ErrorText {
   /** At most three. */
   readonly causes: readonly ErrorText[]
-  /** How many records it has. */
   count: number
   /** The ids of up to three of them. */
   readonly ids: string[]
@@ -92,8 +91,7 @@ function common(message: string, comparison: Comparison): string {
   let text = known.get(message)
   if (text === undefined) {
     comparison.left -= message.length
-    // Cut after the replacement, so that the length of a number does not move the end.
-    text = message.replace(VARIABLE, '#').slice(0, MAX_TEXT)
+    text = toCommon(message)
     known.set(message, text)
   }
   return text
@@ -210,6 +208,9 @@ function statusIn(message: string): number | undefined {
  */
 const VARIABLE = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8,}\b|\d+(?:[.,]\d+)*/gi
 
+/** What a message has in common with equal ones. Cut last, so that the length of a number does not move the end. */
+export const toCommon = (message: string): string => message.replace(VARIABLE, '#').slice(0, MAX_TEXT)
+
 /** The part of a text that is read. A huge text must not take long. */
 function cut(text: string): string {
   return text.length > 2 * MAX_TEXT ? text.slice(0, 2 * MAX_TEXT) : text
@@ -219,4 +220,17 @@ function cut(text: string): string {
 export function shorten(text: string): string {
   const line = cut(text).replace(/\s+/g, ' ')
   return line.length > MAX_TEXT ? `${line.slice(0, MAX_TEXT - 1)}…` : line
+}
+
+/** Name, message, code and status in one line. Code and status are omitted if they are a word of the message. */
+export function lineOf({ name, message, code, status }: ErrorText): string {
+  const text = shorten(message)
+  const words: readonly string[] = text.match(/\w+/g) ?? []
+  const has = (value: string | number | undefined) => value === undefined || words.includes(String(value))
+  const details = join(', ', [!has(code) && `code ${code}`, !has(status) && `status ${status}`])
+  return join(' ', [join(': ', [shorten(name), text]), details && `(${details})`])
+}
+
+export function join(separator: string, parts: readonly (string | number | false | undefined)[]): string {
+  return parts.filter(Boolean).join(separator)
 }

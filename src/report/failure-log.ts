@@ -5,7 +5,7 @@ import { isObject } from '../shared/describe.ts'
 import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { BatchSummary, FailureLogger } from '../types.ts'
-import { type ErrorGroup, type ErrorText, groupErrors, readError, shorten } from './error-groups.ts'
+import { type ErrorGroup, groupErrors, join, lineOf, readError, shorten } from './error-groups.ts'
 import { type CallbackTime, callInTime } from './time-limit.ts'
 
 const PREFIX = 'middy-bounded-sqs-batch:'
@@ -122,15 +122,6 @@ function toLines(group: ReturnType<typeof toFields>, areAllCompared: boolean): s
   ].join('\n    ')
 }
 
-/** Name, message, code and status in one line. Code and status are omitted if they are a word of the message. */
-function lineOf({ name, message, code, status }: ErrorText): string {
-  const text = shorten(message)
-  const words: readonly string[] = text.match(/\w+/g) ?? []
-  const has = (value: string | number | undefined) => value === undefined || words.includes(String(value))
-  const details = join(', ', [!has(code) && `code ${code}`, !has(status) && `status ${status}`])
-  return join(' ', [join(': ', [shorten(name), text]), details && `(${details})`])
-}
-
 function headline(
   { records, succeeded, timedOut, aborted, blocked, notStarted, handled }: BatchSummary,
   queue: string | undefined,
@@ -153,10 +144,6 @@ function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string
     `peak in flight: ${peakInFlight}`,
     timeLeft !== undefined && `time left: ${ms(timeLeft)}`,
   ])
-}
-
-function join(separator: string, parts: readonly (string | number | false | undefined)[]): string {
-  return parts.filter(Boolean).join(separator)
 }
 
 /** The first frames of the error, then the first one of its innermost cause. Only stacks that are shown are read. */

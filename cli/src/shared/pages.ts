@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { findPackageJSON } from 'node:module'
 
 interface Manifest {
   version: string
@@ -6,7 +7,7 @@ interface Manifest {
   repository?: { url?: string }
 }
 
-export const MANIFEST: Manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+export const MANIFEST: Manifest = JSON.parse(readFileSync(String(findPackageJSON(import.meta.url)), 'utf8'))
 
 /** The address of a page in docs/ of this version. Undefined if the package does not know its repository. */
 export function pageOf(page: string, { repository, version }: Manifest = MANIFEST): string | undefined {

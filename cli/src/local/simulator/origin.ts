@@ -32,8 +32,9 @@ export interface Origin {
 /** A report names at most this many places. */
 const MAX_LEFT = 10
 const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
-const MACHINERY =
-  /new Promise|node:internal\/async_hooks|simulator\/(late-work|origin|reads|library|runtime-client|load-handler)/
+/** Frames of this package and of Node that say nothing about the work. */
+const OWN_FILES = new URL('.', import.meta.url).href
+const MACHINERY = /new Promise|node:internal\/async_hooks/
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
 /** What sends telemetry or logs. Not what traces: it is in the stack of every request of a traced handler. */
 const TELEMETRY =
@@ -53,7 +54,7 @@ export function originOf(given: Omit<Origin, 'stack'>): Origin {
 }
 
 export const framesOf = ({ stack = '' }: Origin) =>
-  stack.split('\n').filter((line) => / at /.test(line) && !MACHINERY.test(line))
+  stack.split('\n').filter((line) => / at /.test(line) && !MACHINERY.test(line) && !line.includes(OWN_FILES))
 
 /** Whether code outside of Node started it. */
 export const hasFile = (origin: Origin) => framesOf(origin).some((frame) => FRAME.test(frame))
