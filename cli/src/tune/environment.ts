@@ -120,7 +120,7 @@ function checkLibraryUse(usage: Usage, library: LibraryReport, concurrency: numb
  */
 function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
   const circumstances = { reportBatchItemFailures: true, fifo, maxReceives: Number.POSITIVE_INFINITY }
-  const { messages, error } = judge(batch, outcome, { ...circumstances, deleted: new Set() })
+  const { messages, error } = judge(batch, outcome, circumstances)
   const failed = messages.filter(({ fate }) => fate !== 'processed')
   const causes = new Counter()
   for (const { cause = '' } of failed) causes.add(error ?? cause)

@@ -50,6 +50,6 @@ function toRecord({ messageDeduplicationId, ...message }: InputMessage, arn: str
   const stored = createMessage(toEntry(message, 0, fifo))
   const sequenceNumber = fifo ? { sequenceNumber: String(stored.sentTimestamp).padStart(20, '0') } : {}
   const times = { receiveCount: 1, firstReceiveTimestamp: stored.sentTimestamp }
-  const inFlight = { receiptHandle: randomUUID(), visibilityDeadline: 0 }
+  const inFlight = { receiptHandle: randomUUID() }
   return toReceived(toMessage({ message: { ...stored, ...times, ...sequenceNumber }, ...inFlight }), arn)
 }

@@ -59,13 +59,7 @@ test('the entry of several texts has the first of them as an example, and the la
 
 test('texts have the same groups: numbers may differ, but not names and statuses', async (t) => {
   const counter = new Counter()
-  const texts = [
-    'Error: x 1',
-    'Error: x 2',
-    'TypeError: x 1',
-    'Error: returned 503',
-    'Error: returned 404',
-  ]
+  const texts = ['Error: x 1', 'Error: x 2', 'TypeError: x 1', 'Error: returned 503', 'Error: returned 404']
   for (const [index, text] of texts.entries()) counter.add(text, index + 1)
   t.strictSame(counter.counts(), {
     'Error: returned 404': 5,

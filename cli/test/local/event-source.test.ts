@@ -27,8 +27,6 @@ function setUp(
     refuse = [] as string[],
     /** The messages that the handler itself deletes. */
     deleted = [] as string[],
-    /** The messages whose deletion arrives after the end of their process. */
-    deletedLate = [] as string[],
     /** The messages whose visibility timeout the handler sets. */
     delayed = [] as string[],
     isLast = async (_gathered: number) => false,
@@ -36,13 +34,15 @@ function setUp(
 ) {
   const calls: Call[] = []
   const drained = new AbortController()
-  const waiting = [...messages]
+  const waiting: Received[] = messages.map((message) => ({ ...message, byClients: byClientsOf(message) }))
+  function byClientsOf({ messageId }: Received): Received['byClients'] {
+    return { isDeleted: deleted.includes(messageId), isDelayed: delayed.includes(messageId) }
+  }
   const ids = (batch: readonly Received[]) => batch.map(({ messageId }) => messageId)
   const refused = (batch: readonly Received[]) => batch.filter(({ messageId }) => refuse.includes(messageId))
   const queue = {
     fifo,
     maxReceives: 3,
-    isDelayedByClient: (batch: readonly Received[]) => batch.some(({ messageId }) => delayed.includes(messageId)),
     receive: async (max: number) => {
       if (waiting.length === 0) setImmediate(() => drained.abort())
       await new Promise(setImmediate)
@@ -58,11 +58,6 @@ function setUp(
     release: async (batch: readonly Received[]) => {
       if (batch.length > 0) calls.push({ call: 'release', ids: ids(batch) })
       waiting.unshift(...batch)
-    },
-    takeDeleted: () => {
-      const taken = new Set(deleted)
-      deleted = deletedLate
-      return taken
     },
   }
   const runtime = {
@@ -325,20 +320,6 @@ test('an invocation that is stopped at the end of the run is no failed invocatio
   const { reasons, ...others } = ledger.snapshot({ queue: 1, deadLetter: 0 })
   t.match(others, { failedInvocations: 0, failed: 1, lost: 0 })
   t.strictSame(reasons, {})
-})
-
-test('messages of a failed invocation whose deletion arrives late are processed', async (t) => {
-  const { ledger, run } = setUp(some(3), () => ERROR, { deletedLate: ['m0', 'm2', 'other'] })
-  await run()
-  const counts = { processed: 2, failed: 3, lost: 0, remaining: 1, perSecond: 0 }
-  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), counts)
-})
-
-test('a message that was reported as failed stays failed if its deletion arrives late', async (t) => {
-  const outcomes = [ERROR, report(['m0'])]
-  const { ledger, run } = setUp([...some(1), ...some(1)], () => outcomes.shift() as Outcome, { deletedLate: ['m0'] })
-  await run({ batchSize: 1 })
-  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 0, failed: 2, lost: 1 })
 })
 
 for (const [title, outcome, withoutError] of [

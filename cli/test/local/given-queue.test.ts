@@ -184,7 +184,7 @@ test('a dead-letter queue that does not exist: one line that names it, and exit 
   t.equal(code, 2)
   t.match(
     stderr,
-    /^bounded-sqs-batch: there is no queue dead: create it first, or correct --queue-url or the redrive policy\n$/m,
+    /^bounded-sqs-batch: there is no queue http:\S+\/dead: create it first, or correct --queue-url or the redrive policy\n$/m,
   )
 })
 

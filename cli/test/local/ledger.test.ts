@@ -394,16 +394,6 @@ test('dead-lettered messages that failed with their whole batch: in no delivery,
   t.strictSame(seen(2), { deadLettered: 2, deadLetteredWithoutError: 0, lost: 0 })
 })
 
-test('a message that was deleted late is processed, not lost', async (t) => {
-  const ledger = openLedger()
-  const settle = settling(ledger, 1)
-  ledger.sent(['a', 'b'])
-  settle.failed([a, b])
-  t.match(ledger.snapshot(NO_MESSAGES), { processed: 0, lost: 2 })
-  ledger.deletedLate('a')
-  t.match(ledger.snapshot(NO_MESSAGES), { processed: 1, lost: 1, perSecond: 0 })
-})
-
 test('the first message that was not processed', async (t) => {
   const ledger = openLedger()
   const settle = settling(ledger, 1)

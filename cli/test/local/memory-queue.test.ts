@@ -102,7 +102,7 @@ test('clients: delayed messages, deleted messages, and how many they have sent',
   t.equal(taken?.message.entry.MessageBody, 'now')
   t.ok(queue.remove(taken?.receiptHandle ?? '', true))
   t.notOk(queue.remove('unknown', true))
-  t.strictSame([...queue.deletedByClients], [taken?.message.messageId])
+  t.strictSame(taken?.byClients, { isDeleted: true })
   clock.now += 1000
   t.strictSame(bodies(queue.take(10)), ['later'])
   t.equal(queue.sentByClients, 2)
@@ -478,13 +478,14 @@ test('a call looks at the messages in flight only when the time of one has come'
 test('what clients delete or set is known, and how often the event source mapping replaces a visibility timeout', async (t) => {
   const { queue } = open(t, false)
   for (const body of ['a', 'b', 'c']) send(queue, body)
-  const [a, b, c] = queue.take(3).map(({ receiptHandle, message }) => ({ receiptHandle, id: message.messageId }))
+  const [a, b, c] = queue.take(3)
   queue.remove(a?.receiptHandle ?? '')
   queue.remove(b?.receiptHandle ?? '', true)
-  t.strictSame([...queue.deletedByClients], [b?.id])
+  t.strictSame([a?.byClients, b?.byClients, c?.byClients], [{ isDeleted: false }, { isDeleted: true }, {}])
   const set = (isClient?: boolean) => {
     queue.setVisibility(c?.receiptHandle ?? '', 5, isClient)
     return queue.replacedTimeouts
   }
   t.strictSame([set(), set(true), set(), set(true)], [0, 0, 1, 1])
+  t.strictSame(c?.byClients, { isDelayed: true })
 })

@@ -55,8 +55,6 @@ class EventSource {
   readonly #signal: AbortSignal
   /** How many messages the workers have received, and not delivered. */
   #gathered = 0
-  /** The messages whose last invocation failed as a whole. */
-  readonly #failedAsAWhole = new Set<string>()
 
   constructor(parts: EventSourceParts, options: EventSourceOptions) {
     this.#parts = parts
@@ -74,11 +72,6 @@ class EventSource {
       }),
     )
     const ends = await Promise.allSettled(workers)
-    // The calls of a process that has ended may arrive after its end.
-    const candidates = Array.from(this.#failedAsAWhole, (messageId) => ({ messageId }))
-    for (const id of this.#parts.queue.takeDeleted(candidates)) {
-      if (this.#failedAsAWhole.has(id)) this.#parts.ledger.deletedLate(id)
-    }
     const failure = ends.find((end) => end.status === 'rejected')
     if (failure) throw failure.reason
   }
@@ -114,18 +107,15 @@ class EventSource {
   async #deliver(batch: readonly Received[]) {
     const { queue, runtime, ledger } = this.#parts
     ledger.delivered(batch)
-    for (const { messageId } of batch) this.#failedAsAWhole.delete(messageId)
     const outcome = await runtime.invoke(toEvent(batch))
     ledger.invocationEnded(outcome, batch)
-    const deleted = queue.takeDeleted(batch)
     const { fifo, maxReceives } = queue
-    const { reportBatchItemFailures } = this.#options
-    const judged = judge(batch, outcome, { fifo, maxReceives, reportBatchItemFailures, deleted })
+    const judged = judge(batch, outcome, { fifo, maxReceives, ...this.#options })
     this.#account(judged, outcome, batch)
     const failed = judged.messages.flatMap(({ fate, message }) => (stays(fate) ? message : []))
     const gone = judged.messages.flatMap(({ fate, message }) => (stays(fate) ? [] : message))
     const [notDeleted] = await Promise.all([
-      queue.remove(gone.filter(({ messageId }) => !deleted.has(messageId))),
+      queue.remove(gone.filter(({ byClients }) => !byClients?.isDeleted)),
       this.#makeVisible(failed),
     ])
     for (const { messageId } of notDeleted)
@@ -134,10 +124,10 @@ class EventSource {
 
   /** Shortens the time until failed messages are redelivered. */
   async #makeVisible(failed: readonly Received[]) {
-    const { retryAfter, keepsDelays = false } = this.#options
+    const { retryAfter, keepsDelays } = this.#options
     const { queue } = this.#parts
-    if (retryAfter === undefined || (keepsDelays && queue.isDelayedByClient(failed))) return
-    await queue.setVisibility(failed, retryAfter)
+    const isKept = keepsDelays && failed.some(({ byClients }) => byClients?.isDelayed)
+    if (retryAfter !== undefined && !isKept) await queue.setVisibility(failed, retryAfter)
   }
 
   /** Counts what happened to each message of a batch, and why. */
@@ -164,7 +154,6 @@ class EventSource {
     }
     for (const { message, fate, what, cause, isThrown } of judged.messages) {
       ledger.settle(message.messageId, fate, isThrown)
-      if (judged.error !== undefined && stays(fate)) this.#failedAsAWhole.add(message.messageId)
       if (cause !== undefined) ledger.cause(cause)
       if (what !== undefined) onFailure(`${message.messageId}: ${what}: ${textOf(cause)}`)
     }

@@ -36,8 +36,6 @@ export interface Circumstances {
   fifo: boolean
   /** Deliveries until a message goes to the dead-letter queue. */
   maxReceives: number
-  /** The ids of messages that the handler itself deleted in SQS, as far as it is known. */
-  deleted: ReadonlySet<string>
 }
 
 const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the record'
@@ -80,7 +78,8 @@ function judgeListed(message: Received, delivery: Delivery): Judged {
   const { messageId: id, receiveCount } = message
   const { error, isReported } = delivery.library?.records[id] ?? {}
   const why = { message, cause: causeOf(id, delivery), isThrown: error !== undefined || !isReported }
-  if (delivery.deleted.has(id)) return { ...why, fate: 'lost', what: 'reported as failed, but the handler deleted it' }
+  if (message.byClients?.isDeleted)
+    return { ...why, fate: 'lost', what: 'reported as failed, but the handler deleted it' }
   if (!delivery.reportBatchItemFailures) return { ...why, fate: 'lost', what: DELETED_WITH_SETTING_OFF }
   const what = `reported as failed, receive count ${receiveCount}`
   return { ...why, fate: failedOrExhausted(message, delivery), what }
@@ -109,7 +108,7 @@ function judgeDeleted(message: Received, delivery: Delivery): Judged {
 /** The fate of a message whose whole batch failed. */
 function judgeFailed(message: Received, delivery: Delivery): Judged {
   const { messageId: id } = message
-  if (delivery.deleted.has(id)) return { message, fate: 'processed', isThrown: false }
+  if (message.byClients?.isDeleted) return { message, fate: 'processed', isThrown: false }
   const cause = delivery.library?.records[id]?.error
   return { message, fate: failedOrExhausted(message, delivery), cause, isThrown: cause !== undefined }
 }

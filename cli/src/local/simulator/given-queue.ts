@@ -3,7 +3,6 @@ import {
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
-  GetQueueUrlCommand,
   ReceiveMessageCommand,
   SendMessageBatchCommand,
   type SendMessageBatchRequestEntry,
@@ -19,11 +18,13 @@ const COUNTS = [VISIBLE, 'ApproximateNumberOfMessagesNotVisible', 'ApproximateNu
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
 /** Converts an error of the SDK to one line that says what to do. */
-function explain(error: unknown, queue: string | undefined, endpoint: string): Error {
+function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
   const said = `${code} ${name} ${message}`
   if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
-    return new UsageError(`there is no queue ${queue}: create it first, or correct --queue-url or the redrive policy`)
+    return new UsageError(
+      `there is no queue ${queueUrl}: create it first, or correct --queue-url or the redrive policy`,
+    )
   }
   const [reason] = UNREACHABLE.exec(said) ?? []
   return new UsageError(
@@ -63,8 +64,7 @@ function createClient(endpoint: string, socketTimeout: number) {
   client.middlewareStack.add(
     (next) => (call) =>
       next(call).catch((error) => {
-        const { QueueUrl, QueueName } = call.input as { QueueUrl?: string; QueueName?: string }
-        throw explain(error, QueueUrl ?? QueueName, endpoint)
+        throw explain(error, (call.input as { QueueUrl: string }).QueueUrl, endpoint)
       }),
     { step: 'initialize' },
   )
@@ -103,13 +103,12 @@ async function readSettings(client: SQSClient, queueUrl: string) {
     new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }),
   )
   const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
-  const [, , , , account, name] = String(deadLetterTargetArn).split(':')
-  const find = new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account })
   return {
     arn: Attributes.QueueArn ?? '',
     visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
     maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
-    deadLetterUrl: deadLetterTargetArn ? (await client.send(find)).QueueUrl : undefined,
+    // SQS requires both queues in the same account and region.
+    deadLetterUrl: deadLetterTargetArn && queueUrl.replace(/[^/]*$/, deadLetterTargetArn.split(':').at(-1)),
   }
 }
 
@@ -166,8 +165,6 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
       isPrivate: false,
       variables: endpoint === undefined ? {} : { AWS_ENDPOINT_URL_SQS: endpoint },
       ...callsOf(client, queueUrl, arn),
-      isDelayedByClient: () => false,
-      takeDeleted: () => new Set(),
       async counts() {
         const reads = [countsOf(client, queueUrl), countsOf(client, settings.deadLetterUrl)] as const
         const [{ visible, all }, after] = await Promise.all(reads)

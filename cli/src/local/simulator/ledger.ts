@@ -185,11 +185,6 @@ export class OpenLedger {
     }))
   }
 
-  /** The function deleted a message, but this was known only after its invocation had failed. */
-  deletedLate(messageId: string) {
-    this.#update(messageId, () => ({ state: 'processed' }))
-  }
-
   snapshot({ queue, deadLetter, sentDeadLetters, ...others }: Omit<QueueCounts, 'visible'>): Progress {
     const { sent, failed, exhausted, processed, dropped, filtered, lost } = this.#tally
     const unprocessed = sent + failed + exhausted

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { MAX_MESSAGE_BYTES } from './message-rules.ts'
+import type { Received } from './sqs-record.ts'
 
 export interface StoredMessage {
   messageId: string
@@ -20,8 +21,8 @@ export interface InFlight {
   /** On the clock of `performance.now()`, which nobody can move. */
   visibilityDeadline: number
   isDelayed?: true
-  /** A client has set its visibility timeout. */
-  isSetByClient?: true
+  /** Whether a client has deleted it, or set its visibility timeout. */
+  byClients: NonNullable<Received['byClients']>
 }
 
 /** A message group of a FIFO queue. A standard queue has a single group, which is never locked. */
@@ -68,8 +69,6 @@ export class MemoryQueue {
   stoppedLoops = 0
   /** How often this process has replaced a visibility timeout that a client had set. */
   replacedTimeouts = 0
-  /** The ids of messages that clients have deleted. */
-  readonly deletedByClients = new Set<string>()
   /** The messages that are delivered once more after they have been deleted, as SQS sometimes does. */
   readonly duplicated = new Set<StoredMessage>()
   /** In the order of their next deliveries. */
@@ -152,7 +151,7 @@ export class MemoryQueue {
   }
 
   #hide(message: StoredMessage, seconds: number): InFlight {
-    const entry = { message, receiptHandle: randomUUID(), visibilityDeadline: 0 }
+    const entry = { message, receiptHandle: randomUUID(), visibilityDeadline: 0, byClients: {} }
     this.inflightMessages.set(entry.receiptHandle, entry)
     this.#hideUntil(entry, seconds)
     return entry
@@ -225,7 +224,7 @@ export class MemoryQueue {
   remove(receiptHandle: string, isClient = false): boolean {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return false
-    if (isClient) this.deletedByClients.add(entry.message.messageId)
+    entry.byClients.isDeleted = isClient
     this.#leave(entry)
     if (this.duplicated.delete(entry.message)) this.add({ ...entry.message, receiveCount: 0 })
     return true
@@ -243,8 +242,8 @@ export class MemoryQueue {
   setVisibility(receiptHandle: string, seconds: number, isClient = false): void {
     const entry = this.inflightMessages.get(receiptHandle)
     if (!entry) return
-    if (isClient) entry.isSetByClient = true
-    else if (entry.isSetByClient) this.replacedTimeouts += 1
+    if (isClient) entry.byClients.isDelayed = true
+    else if (entry.byClients.isDelayed) this.replacedTimeouts += 1
     if (seconds === 0) this.#putBack(entry)
     else this.#hideUntil(entry, seconds)
   }
@@ -325,7 +324,7 @@ export function createMessage(entry: SendMessageBatchRequestEntry): StoredMessag
 }
 
 /** A message as a client receives it that asks for all attributes. */
-export function toMessage({ message, receiptHandle }: InFlight): Message {
+export function toMessage({ message, receiptHandle }: Pick<InFlight, 'message' | 'receiptHandle'>): Message {
   const { MessageAttributes, MessageGroupId, MessageDeduplicationId } = message.entry
   const AWSTraceHeader = traceHeaderOf(message)
   const { sequenceNumber: SequenceNumber } = message

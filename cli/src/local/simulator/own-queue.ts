@@ -89,7 +89,7 @@ function callsOf(
     },
     async receive(most: number, waitSeconds: number, signal?: AbortSignal) {
       const taken = await queue.receive(most, waitSeconds, signal)
-      return taken.map((entry) => toReceived(toMessage(entry), queue.options.arn))
+      return taken.map((entry) => toReceived(toMessage(entry), queue.options.arn, entry.byClients))
     },
     async remove(messages: Messages) {
       for (const { receiptHandle } of messages) queue.remove(receiptHandle)
@@ -98,13 +98,9 @@ function callsOf(
     async setVisibility(messages: Messages, seconds: number) {
       for (const { receiptHandle } of messages) queue.setVisibility(receiptHandle, seconds)
     },
-    isDelayedByClient: (messages: Messages) =>
-      messages.some(({ receiptHandle }) => queue.inflightMessages.get(receiptHandle)?.isSetByClient === true),
     async release(messages: Messages) {
       for (const { receiptHandle } of messages) queue.release(receiptHandle)
     },
-    takeDeleted: (messages: readonly Pick<Received, 'messageId'>[]) =>
-      new Set(messages.map(({ messageId }) => messageId).filter((id) => queue.deletedByClients.delete(id))),
     async counts() {
       queue.processTimers()
       const { readyCount: visible, size, sentByClients, stoppedLoops, replacedTimeouts } = queue

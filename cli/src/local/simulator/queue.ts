@@ -22,12 +22,8 @@ export interface Queue {
   remove(messages: readonly Received[]): Promise<Received[]>
   /** Makes messages visible again after this many seconds. */
   setVisibility(messages: readonly Received[], seconds: number): Promise<void>
-  /** Whether the function has set the visibility timeout of one of these messages, as far as it is known. */
-  isDelayedByClient(messages: readonly Received[]): boolean
   /** Gives back messages that were not delivered. */
   release(messages: readonly Received[]): Promise<void>
-  /** Removes and returns the ids of the messages that the function itself has deleted, as far as known. */
-  takeDeleted(messages: readonly Pick<Received, 'messageId'>[]): ReadonlySet<string>
   counts(): Promise<QueueCounts>
   close(): unknown
 }

@@ -10,6 +10,8 @@ export interface Received {
   group?: string | undefined
   json: string
   bytes: number
+  /** What clients of the run's own queue did with it while it was in flight. */
+  byClients?: { isDeleted?: boolean; isDelayed?: boolean } | undefined
 }
 
 function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
@@ -40,7 +42,7 @@ function toRecord(message: Message, queueArn: string): SQSRecord {
   }
 }
 
-export function toReceived(message: Message, queueArn: string): Received {
+export function toReceived(message: Message, queueArn: string, byClients: Received['byClients'] = {}): Received {
   const record = toRecord(message, queueArn)
   const json = JSON.stringify(record)
   return {
@@ -50,6 +52,7 @@ export function toReceived(message: Message, queueArn: string): Received {
     group: record.attributes.MessageGroupId,
     json,
     bytes: Buffer.byteLength(json) + 1, // plus the comma
+    byClients,
   }
 }
 
