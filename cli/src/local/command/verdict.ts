@@ -1,4 +1,4 @@
-import { countOf, formatNumber } from '../../shared/format.ts'
+import { countOf } from '../../shared/format.ts'
 import type { Ledger } from '../simulator/ledger.ts'
 
 export interface Allowed {
@@ -12,9 +12,6 @@ function messages(count: number) {
 }
 
 const invocations = (count: number) => countOf(count, 'invocation')
-
-const EXPIRED =
-  'dead-lettered although processed, because the visibility timeout had expired or a second delivery failed'
 
 /**
  * Why a run failed, in one line. For a limit that was exceeded, the line names the flag and the value that
@@ -47,24 +44,16 @@ export function whyFailed(ledger: Ledger, { maxDeadLettered, maxFailedInvocation
 
 function whyUnprocessed(ledger: Ledger, unprocessed: number): string {
   const parts = [
-    [ledger.deadLettered, `dead-lettered${loops(ledger)}${withoutError(ledger)}`],
+    [ledger.deadLettered, 'dead-lettered'],
     [ledger.sentDeadLetters, 'dead-lettered by the handler'],
-    [ledger.expiredDeadLetters, EXPIRED],
+    [
+      ledger.expiredDeadLetters,
+      'dead-lettered although processed, because the visibility timeout had expired or a second delivery failed',
+    ],
     [ledger.dropped, 'dropped by onFailure and sent to no dead-letter queue'],
   ] as const
   const known = parts.flatMap(([count, what]) => (count > 0 ? `${messages(count)} ${what}` : []))
   const isTooEarly = ledger.deadLettered > 0 && ledger.replacedTimeouts > 0
   const allow = `--max-dead-lettered ${unprocessed} would allow it`
   return `${known.join(', and ')} (${isTooEarly ? 'the function delays redeliveries: use --retry-after off' : allow})`
-}
-
-/** How many of the dead letters may have nothing wrong, as the end of a sentence. */
-function withoutError({ deadLetteredWithoutError, crashes, diedBetween }: Ledger): string {
-  if (deadLetteredWithoutError === 0) return ''
-  const why = crashes > diedBetween ? '; one of them may have ended the process' : ''
-  return `; of these, ${formatNumber(deadLetteredWithoutError)} failed with their whole batch or did not start${why}`
-}
-
-function loops({ stoppedLoops }: Ledger): string {
-  return stoppedLoops === 0 ? '' : `; of these, ${formatNumber(stoppedLoops)} came back from the function 16 times`
 }

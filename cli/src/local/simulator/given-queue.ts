@@ -13,8 +13,7 @@ import type { Queue } from './queue.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 
 const VISIBLE = 'ApproximateNumberOfMessages'
-const COUNTS = [VISIBLE, 'ApproximateNumberOfMessagesNotVisible', 'ApproximateNumberOfMessagesDelayed'] as const
-
+const COUNTS = [VISIBLE, `${VISIBLE}NotVisible`, `${VISIBLE}Delayed`] as const
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
 /** Converts an error of the SDK to one line that says what to do. */
@@ -71,17 +70,20 @@ function createClient(endpoint: string, socketTimeout: number) {
   return client
 }
 
-/** Calls `send` with ten messages at a time. Returns the messages that SQS refused. */
+interface Entry {
+  Id: string
+  ReceiptHandle: string
+}
+
+/** Makes a call for ten messages at a time. Returns the messages that SQS refused. */
 async function callInTens(
   messages: readonly Received[],
-  send: (
-    entries: { Id: string; ReceiptHandle: string }[],
-  ) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
+  call: (entries: Entry[]) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
 ): Promise<Received[]> {
   const refused: Received[] = []
   for (let start = 0; start < messages.length; start += 10) {
     const ten = messages.slice(start, start + 10)
-    const { Failed = [] } = await send(
+    const { Failed = [] } = await call(
       ten.map(({ receiptHandle }, index) => ({ Id: String(index), ReceiptHandle: receiptHandle })),
     )
     refused.push(...Failed.flatMap(({ Id }) => ten[Number(Id)] ?? []))
@@ -89,34 +91,17 @@ async function callInTens(
   return refused
 }
 
-async function countsOf(client: SQSClient, url: string | undefined) {
-  if (url === undefined) return { visible: 0, all: 0 }
-  const { Attributes = {} } = await client.send(
-    new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: [...COUNTS] }),
-  )
-  const count = (name: (typeof COUNTS)[number]) => Number(Attributes[name] ?? 0)
-  return { visible: count(VISIBLE), all: COUNTS.reduce((sum, name) => sum + count(name), 0) }
-}
-
-async function readSettings(client: SQSClient, queueUrl: string) {
-  const { Attributes = {} } = await client.send(
-    new GetQueueAttributesCommand({ QueueUrl: queueUrl, AttributeNames: ['All'] }),
-  )
-  const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(Attributes.RedrivePolicy || '{}')
-  return {
-    arn: Attributes.QueueArn ?? '',
-    visibilityTimeout: Number(Attributes.VisibilityTimeout ?? 30),
-    maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
-    // SQS requires both queues in the same account and region.
-    deadLetterUrl: deadLetterTargetArn && queueUrl.replace(/[^/]*$/, deadLetterTargetArn.split(':').at(-1)),
-  }
+async function attributesOf(client: SQSClient, QueueUrl: string) {
+  const { Attributes = {} } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
+  const [visible = 0, inFlight = 0, delayed = 0] = COUNTS.map((name) => Number(Attributes[name] ?? 0))
+  return { attributes: Attributes, visible, all: visible + inFlight + delayed }
 }
 
 /** The calls of the event source mapping that send, receive and delete messages. */
 function callsOf(client: SQSClient, QueueUrl: string, arn: string) {
-  async function setVisibility(messages: readonly Received[], seconds: number) {
+  async function setVisibility(messages: readonly Received[], VisibilityTimeout: number) {
     await callInTens(messages, (entries) => {
-      const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout: seconds }))
+      const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout }))
       return client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }))
     })
   }
@@ -156,19 +141,25 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
   const { queueUrl, endpoint } = address
   const client = createClient(endpointOf(address), socketTimeout)
   try {
-    const { arn, ...settings } = await readSettings(client, queueUrl)
-    const before = await countsOf(client, settings.deadLetterUrl)
+    const { attributes } = await attributesOf(client, queueUrl)
+    const { QueueArn = '', VisibilityTimeout = 30 } = attributes
+    const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(attributes.RedrivePolicy || '{}')
+    // SQS requires both queues in the same account and region.
+    const deadLetterUrl = deadLetterTargetArn && queueUrl.replace(/[^/]*$/, deadLetterTargetArn.split(':').at(-1))
+    const countDeadLetters = async () => (deadLetterUrl ? (await attributesOf(client, deadLetterUrl)).all : 0)
+    const before = await countDeadLetters()
     return {
-      ...settings,
       queueUrl,
-      fifo: arn.endsWith('.fifo'),
+      deadLetterUrl,
+      fifo: QueueArn.endsWith('.fifo'),
+      visibilityTimeout: Number(VisibilityTimeout),
+      maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
       isPrivate: false,
       variables: endpoint === undefined ? {} : { AWS_ENDPOINT_URL_SQS: endpoint },
-      ...callsOf(client, queueUrl, arn),
+      ...callsOf(client, queueUrl, QueueArn),
       async counts() {
-        const reads = [countsOf(client, queueUrl), countsOf(client, settings.deadLetterUrl)] as const
-        const [{ visible, all }, after] = await Promise.all(reads)
-        return { visible, queue: all, deadLetter: after.all - before.all }
+        const [{ visible, all }, after] = await Promise.all([attributesOf(client, queueUrl), countDeadLetters()])
+        return { visible, queue: all, deadLetter: after - before }
       },
       close: () => client.destroy(),
     }

@@ -58,12 +58,9 @@ let late: Origin[] = []
 /** By async id: operations, promises and ticks in which a client goes on. They know the handler's line. */
 const causes = new Map<number, Origin>()
 const timers = new Map<Timer, Origin>()
-/** Sockets with a late answer. Their clients may have queued more, and may write it in any context. */
-const suspects = new WeakSet<Socket>()
 /** In which invocation work was first seen that fails the run only if it recurs. */
 const firstSeen = new Map<string, Invocation | undefined>()
 let isUndecided = false
-let isPlaceUnknown = false
 
 /** Whether the current invocation started the code. A client may serve it in the context of an earlier one. */
 const isActive = () => current !== undefined && context.getStore()?.invocation === current
@@ -137,10 +134,7 @@ const hook = createHook({
   },
 })
 
-/**
- * It ends after the first promises of the first invocation, and goes on in later ones if the line of the
- * handler was not found. Not for large batches: once it was on, all promises of the process are slower.
- */
+/** Only for the first invocation, and not for large batches: once it was on, all promises are slower. */
 const promiseHook = createHook({ init: addCause })
 
 const probe = setTimeout(() => {})
@@ -229,7 +223,7 @@ function watchSockets() {
   const { write } = Socket.prototype
   Socket.prototype.write = function (this: Socket, ...args: unknown[]) {
     // A client may write the queries of this invocation in the context of an earlier one, or of its socket.
-    const isOfInvocation = context.getStore() || pending.has(this) || suspects.has(this)
+    const isOfInvocation = context.getStore() || pending.has(this)
     const isLateAlready = current?.hasResponded && isAnswered(this, pending.get(this))
     if (isFollowing && isOfInvocation && !isLateAlready && this.readable && !isHttp(this)) {
       pending.set(this, Object.assign(newOrigin(''), { bytesRead: this.bytesRead }))
@@ -256,7 +250,6 @@ function addPending() {
     const isOpen = origin.what === OVER_HTTP2 || origin.what === ON_FILE || (method !== undefined && !destroyed)
     if (isOpen) addLate(origin)
     if (!isAnswered(key, origin)) continue
-    if (origin.kind !== 'once') suspects.add(key as Socket)
     const what = remotePort ? `a call to port ${remotePort}` : 'a call on a socket'
     late.push(Object.assign(origin, { what, kind: 'once' }))
   }
@@ -288,8 +281,7 @@ function run<T>(handler: () => T, records: number): T {
   invocations += 1
   isFollowing = invocations <= MAX_FOLLOWED && holds < MAX_HOLDS
   isFollowing ? hook.enable() : hook.disable()
-  const knowsPromises = isPlaceUnknown || (invocations === 1 && records <= MAX_RECORDS)
-  isFollowing && knowsPromises ? promiseHook.enable() : promiseHook.disable()
+  invocations === 1 && records <= MAX_RECORDS ? promiseHook.enable() : promiseHook.disable()
   return context.run({ invocation, isInTimer: false }, handler)
 }
 
@@ -321,7 +313,6 @@ function take(): LeftWork[] {
   if (current?.hasResponded) addPending()
   late.forEach(decide)
   const left = describe(late)
-  isPlaceUnknown ||= left.some(({ place }) => !isOfHandler(place))
   late = []
   pending.clear()
   return left

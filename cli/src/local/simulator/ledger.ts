@@ -95,14 +95,18 @@ interface Entry {
   thrown: boolean
 }
 
-const isDone = ({ state }: Entry) => state === 'processed' || state === 'dropped'
+const isDone = (state: Entry['state']) => state === 'processed' || state === 'dropped'
 
+const OF_DELIVERIES = ['sent', 'delivered', 'inFlight', 'failed', 'invocations', 'timeouts', 'crashes'] as const
 /** What other parts of a run count. */
-const COUNTED = [
+const OF_OTHERS = [
   ...(['outOfOrder', 'respondedEarly', 'wouldTimeOut', 'ignoredLists'] as const),
   ...(['failedInvocations', 'diedBetween'] as const),
 ]
-type Counted = (typeof COUNTED)[number]
+
+function zeros<Name extends string>(...names: readonly Name[]) {
+  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>
+}
 
 /**
  * Stores what is known about every message by its id. Only the queue knows how many messages were
@@ -113,9 +117,7 @@ export class OpenLedger {
   readonly #started = performance.now()
   readonly #messages = new Map<string, Entry>()
   readonly #tally = { foreign: 0, sent: 0, processed: 0, dropped: 0, failed: 0, exhausted: 0, lost: 0, filtered: 0 }
-  readonly #deliveries = { sent: 0, delivered: 0, inFlight: 0, failed: 0, invocations: 0, timeouts: 0 }
-  readonly #counts = Object.fromEntries(COUNTED.map((name) => [name, 0])) as Record<Counted, number>
-  #crashes = 0
+  readonly #counts = zeros(...OF_DELIVERIES, ...OF_OTHERS)
   #deliveredMessages = 0
   #exhaustedWithoutError = 0
   readonly #reasons = new Counter()
@@ -142,7 +144,7 @@ export class OpenLedger {
   sent(ids: readonly string[]) {
     // A message can be delivered, and even settled, before its sender receives the response of SQS.
     for (const id of ids) this.#update(id, ({ state }) => ({ state: state === 'foreign' ? 'sent' : state }))
-    this.#deliveries.sent += ids.length
+    this.#counts.sent += ids.length
   }
 
   inputComplete() {
@@ -151,20 +153,20 @@ export class OpenLedger {
 
   delivered(batch: readonly Received[]) {
     this.#firstDelivery ||= performance.now()
-    this.#deliveries.invocations += 1
-    this.#deliveries.delivered += batch.length
-    this.#deliveries.inFlight += batch.length
+    this.#counts.invocations += 1
+    this.#counts.delivered += batch.length
+    this.#counts.inFlight += batch.length
     for (const { messageId } of batch) this.#update(messageId, () => ({ delivered: true }))
   }
 
   invocationEnded({ type }: Outcome, batch: readonly Received[]) {
-    this.#deliveries.inFlight -= batch.length
-    if (type === 'timeout') this.#deliveries.timeouts += 1
-    if (type === 'crash') this.#crashes += 1
+    this.#counts.inFlight -= batch.length
+    if (type === 'timeout') this.#counts.timeouts += 1
+    if (type === 'crash') this.#counts.crashes += 1
   }
 
   /** Counts something. `first`: the first message of its batch. `reason`: why it happened. */
-  add(what: Counted, first?: string, reason?: string) {
+  add(what: (typeof OF_OTHERS)[number], first?: string, reason?: string) {
     this.#counts[what] += 1
     this.#firstFailed ??= first
     if (reason !== undefined) this.#reasons.add(reason)
@@ -177,11 +179,11 @@ export class OpenLedger {
 
   /** The fate of a message. Once it has been processed, a second delivery changes nothing. */
   settle(messageId: string, fate: Fate, isThrown = false) {
-    if (fate === 'failed' || fate === 'exhausted' || fate === 'lost') this.#deliveries.failed += 1
-    if (fate === 'processed' || fate === 'dropped') this.#lastReport = performance.now()
-    this.#update(messageId, (entry) => ({
-      state: isDone(entry) ? entry.state : fate,
-      thrown: entry.thrown || isThrown,
+    if (fate === 'failed' || fate === 'exhausted' || fate === 'lost') this.#counts.failed += 1
+    if (isDone(fate)) this.#lastReport = performance.now()
+    this.#update(messageId, ({ state, thrown }) => ({
+      state: isDone(state) ? state : fate,
+      thrown: thrown || isThrown,
     }))
   }
 
@@ -189,21 +191,20 @@ export class OpenLedger {
     const { sent, failed, exhausted, processed, dropped, filtered, lost } = this.#tally
     const unprocessed = sent + failed + exhausted
     // Neither the ledger nor the queue is exact alone: SQS may also move a processed message, and other
-    // programs may use both queues. Dead-lettered messages are the exhausted ones. If more unprocessed
-    // messages have left the queue, those count instead. The count is never above the number that SQS moved.
+    // programs may use both queues. If more unprocessed messages have left the queue than were exhausted,
+    // those count as dead-lettered. The count is never above the number that SQS moved.
     const { stoppedLoops = 0, replacedTimeouts = 0, sentByFunction = 0 } = others
     const moved = Math.max(0, deadLetter - (sentDeadLetters ?? 0) - stoppedLoops)
     const deadLettered = Math.min(Math.max(exhausted, unprocessed - queue), moved)
     const unaccounted = Math.max(0, unprocessed - deadLettered - queue)
     const seconds = (this.#lastReport - this.#firstDelivery) / 1000
     return {
-      ...this.#deliveries,
       ...this.#counts,
-      crashes: this.#crashes + this.#counts.diedBetween,
+      crashes: this.#counts.crashes + this.#counts.diedBetween,
       sentByFunction,
       isInputComplete: this.#isInputComplete,
       processed: processed + dropped,
-      redelivered: this.#deliveries.delivered - this.#deliveredMessages,
+      redelivered: this.#counts.delivered - this.#deliveredMessages,
       replacedTimeouts,
       deadLettered: deadLettered + stoppedLoops,
       stoppedLoops,
@@ -221,18 +222,12 @@ export class OpenLedger {
     }
   }
 
-  /** The id of the first message of the input that has no good fate. */
-  #firstUnprocessed(): string | undefined {
-    for (const [id, entry] of this.#messages) {
-      if (!isDone(entry) && entry.state !== 'foreign' && entry.state !== 'filtered') return id
-    }
-    return undefined
-  }
-
   /** The ledger at the end of a run. */
   total(queueCounts: QueueCounts): Ledger {
     const { inFlight, failed, ...ledger } = this.snapshot(queueCounts)
-    return { ...ledger, firstUnprocessed: this.#firstUnprocessed(), firstFailed: this.#firstFailed }
+    const [firstUnprocessed] =
+      [...this.#messages].find(([, { state }]) => !isDone(state) && !['foreign', 'filtered'].includes(state)) ?? []
+    return { ...ledger, firstUnprocessed, firstFailed: this.#firstFailed }
   }
 }
 
