@@ -76,7 +76,7 @@ async function runHandler(file: string, exportName: string) {
 
 /** Handlers that leave a timer, which is one warning: a time limit, the pause of a retry, the idle timer of a pool. */
 const LEAVE_TIMERS = ['transaction', 'timeLimit', 'retry']
-const isAboutTimers = (line: string) => line.startsWith('timers of the handler had not fired at the end of the run')
+const isAboutTimers = (line: string) => line.startsWith('timers that invocations had started were left')
 
 const { fine, bad } = await import(SOURCE)
 const EXPECTED = { processed: MESSAGES, crashes: 0, timeouts: 0 }

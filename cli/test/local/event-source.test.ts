@@ -35,6 +35,7 @@ function setUp(
   const calls: Call[] = []
   const drained = new AbortController()
   const waiting: Received[] = messages.map((message) => ({ ...message, byClients: byClientsOf(message) }))
+  const given = [...waiting]
   function byClientsOf({ messageId }: Received): Received['byClients'] {
     return { isDeleted: deleted.includes(messageId), isDelayed: delayed.includes(messageId) }
   }
@@ -78,7 +79,7 @@ function setUp(
   }
   const parts = { queue, runtime, ledger, draining: drained.signal, isLast }
   const run = (changes: Partial<EventSourceOptions> = {}) => runEventSource(parts, { ...mapping, ...changes })
-  return { calls, failures, ledger, drained, run, parts, mapping }
+  return { calls, failures, given, ledger, drained, run, parts, mapping }
 }
 
 const ERROR = { type: 'error', message: 'it failed' } as const
@@ -180,7 +181,7 @@ test('a list of failures that Lambda does not read loses its messages, and a lin
 })
 
 test('an invocation that would time out on Lambda fails the run, and a line says so', async (t) => {
-  const usage = { cpu: 1, peakMemory: 1, longestBlock: 1, hasChildren: false }
+  const usage = { cpu: 1, peakMemory: 1, longestBlock: 1 }
   const { parts, mapping, failures, ledger } = setUp(some(1), () => ({ ...report([]), usage }))
   const seen: unknown[] = []
   const findings = {
@@ -320,6 +321,17 @@ test('an invocation that is stopped at the end of the run is no failed invocatio
   const { reasons, ...others } = ledger.snapshot({ queue: 1, deadLetter: 0 })
   t.match(others, { failedInvocations: 0, failed: 1, lost: 0 })
   t.strictSame(reasons, {})
+})
+
+test('messages of a failed invocation whose deletion arrives late are processed', async (t) => {
+  const { given, ledger, run } = setUp(some(3), () => {
+    setImmediate(() => {
+      for (const { byClients } of given.slice(0, 2)) Object.assign(byClients ?? {}, { isDeleted: true })
+    })
+    return ERROR
+  })
+  await run()
+  t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, failed: 3, lost: 0, remaining: 1 })
 })
 
 for (const [title, outcome, withoutError] of [

@@ -173,7 +173,10 @@ for (const [name, code] of Object.entries(LEFT_TIMERS)) {
     const { warnings, ...counts } = await runExport(`timers.${name}`, { ...env, RECORD_TO: notes.file })
     t.strictSame(counts, { respondedEarly: 0, processed: 5, crashes: 0 })
     t.equal(warnings.length, 1)
-    t.match(warnings[0], `timers of the handler had not fired at the end of the run: 5 × a timer (${placeOf(code)}). `)
+    t.match(
+      warnings[0],
+      `timers that invocations had started were left at the end of the run: 5 × a timer (${placeOf(code)}). `,
+    )
     t.strictSame(notes.read(), [])
   })
 }
@@ -195,7 +198,7 @@ test('intervals that each invocation starts and leaves are one warning with thei
   const { warnings, ...counts } = await runExport('intervals', env)
   t.strictSame(counts, { respondedEarly: 0, processed: 5, crashes: 0 })
   const place = placeOf('  setInterval(ignore, HOUR)')
-  const line = `intervals were started by several invocations, and not cleared: 5 × an interval (${place}). `
+  const line = `timers that invocations had started were left at the end of the run: 5 × an interval (${place}). `
   t.equal(warnings.length, 1)
   t.match(warnings[0], line)
   t.strictSame((await runExport('intervals', env, 5)).warnings, [])

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { type Test, test } from 'tap'
-import { hasRefusedCharacter, problemOf, sizeOf } from '../../src/local/simulator/message-rules.ts'
+import { problemOf, sizeOf } from '../../src/local/simulator/message-rules.ts'
 import {
   check,
   numberedMessages,
@@ -231,7 +231,7 @@ const AS_TEXT = 'To send it as text, write it as a JSON string'
 const KEYS = `only body, messageGroupId, messageDeduplicationId and messageAttributes are allowed, and what SQS adds. ${AS_TEXT}`
 const NAME =
   'whose name SQS refuses: use at most 256 letters, digits, "_", "-" and single "." inside the name, and do not begin with "AWS." or "Amazon."'
-const NUMBER = 'whose value is not a number of at most 38 digits, from -1e+126 to 1e+126'
+const NUMBER = 'whose value is not a number'
 const G128 = 'g'.repeat(128)
 const GROUP = 'has a messageGroupId that is not a string of 1 to 128 letters, digits and punctuation characters'
 for (const [title, value, expected] of [
@@ -356,40 +356,13 @@ test('attributes without a type or a value, as other clients can send them', asy
   t.match(problem({ DataType: undefined, StringValue: 'a' }), 'whose type is not String')
   t.equal(sizeOf({}), 0)
   t.equal(sizeOf({ MessageAttributes: { x: { DataType: undefined } } }), 1)
-  t.strictSame(['a\u0000', 'a'].map(hasRefusedCharacter), [true, false])
 })
 
 test('a number must be one that SQS accepts', async (t) => {
   const number = (stringValue: string) => wrong({ dataType: 'Number', stringValue })
-  const good = [
-    '0',
-    '-1.5',
-    '+1',
-    '.5',
-    '5.',
-    '1e3',
-    '1E-3',
-    '9'.repeat(38),
-    `0.0${'9'.repeat(38)}`,
-    `0.${'0'.repeat(50)}1`,
-    '1e126',
-  ]
-  for (const text of good) t.equal(number(text), undefined, text)
-  for (const text of [
-    'x',
-    '1x',
-    '',
-    ' ',
-    '.',
-    '1e',
-    '0x1',
-    '9'.repeat(39),
-    `1${'0'.repeat(38)}`,
-    '1e127',
-    '-1e127',
-    'Infinity',
-    '1,5',
-  ]) {
+  for (const text of ['0', '-1.5', '+1', '.5', '5.', '1e3', '1E-3', '9'.repeat(38)])
+    t.equal(number(text), undefined, text)
+  for (const text of ['x', '1x', '', ' ', '.', '1e', '0x1', 'Infinity', '1,5']) {
     t.equal(number(text), text === '' ? 'whose value is empty' : NUMBER, text)
   }
 })
@@ -504,22 +477,16 @@ for (const [title, text, message] of [
   ['a JSON list on several lines', '\n[\n1,\n2\n]\n', `line 2 of FILE is a body of several lines: ${ON_ONE_LINE}`],
   ['a JSON object on several lines', '{\n"a":1\n}\n', `line 1 of FILE is a body of several lines: ${ON_ONE_LINE}`],
   ['a second line that is not JSON', '1\n  {"a":x}\n', `line 2 of FILE is not valid JSON: ${ON_ONE_LINE}`],
-  [
-    'a line that is wrong far from its start',
-    '{"abcdefghijkl":1 "b":2}',
-    `line 1 of FILE is not valid JSON at column 19: ${ON_ONE_LINE}`,
-  ],
-  ['a line that ends too early', '[1\n', `line 1 of FILE is not valid JSON at column 1 of line 2: ${ON_ONE_LINE}`],
-  ['a text that does not end', '"a\n', `line 1 of FILE is not valid JSON at column 3: ${ON_ONE_LINE}`],
+  ['a text that does not end', '"a\n', `line 1 of FILE is not valid JSON: ${ON_ONE_LINE}`],
   [
     'a line that ends too early, before others',
     '1\n{"a":1,\n{"b":2}\n',
-    `line 2 of FILE is not valid JSON at column 1 of line 3: ${ON_ONE_LINE}`,
+    `line 2 of FILE is not valid JSON: ${ON_ONE_LINE}`,
   ],
   [
     'an event with a number on two lines',
     '{"Records":[],"x":1\n2}',
-    `line 1 of FILE is not valid JSON at column 1 of line 2: ${ON_ONE_LINE}`,
+    `line 1 of FILE is not valid JSON: ${ON_ONE_LINE}`,
   ],
   ['a line after a thousand', `${'1\n'.repeat(1233)}""`, 'line 1,234 of FILE has an empty body, which SQS refuses'],
 ] as const) {

@@ -50,7 +50,6 @@ test('a plain handler that throws: its error is shown, and its dead letters fail
   t.ok(deadLettered >= 4)
   t.equal(ledger.deadLetteredWithoutError, deadLettered)
   t.strictSame(Object.keys(ledger.reasons), ['Error: no stock'])
-  t.match(stderr, `of these, ${deadLettered} failed with their whole batch or did not start`)
   t.notMatch(stderr, /simulator\//, 'the stack has no lines of this package')
 })
 
@@ -142,7 +141,6 @@ test('a message that the function sends to its own queue for ever is dead-letter
   const counts = { sent: 2, sentByFunction: 34, processed: 34, deadLettered: 2, stoppedLoops: 2, remaining: 0, lost: 0 }
   t.match({ code, ...ledger }, { code: 1, ...counts })
   t.equal(ledger.sent + ledger.sentByFunction, ledger.processed + ledger.deadLettered, 'the sum of the page')
-  t.match(ledger.reason, /^2 messages were dead-lettered; of these, 2 came back from the function 16 times /)
   t.match(ledger.differences, [/^the function sent 34 messages to the queue that it reads\. Lambda stops a message/])
 })
 

@@ -108,23 +108,11 @@ const cases: [title: string, changes: Partial<typeof good>, allowed: typeof none
     '1,200 invocations would time out on Lambda (raise the memory or the timeout, or lower the batch size)',
   ],
   [
-    'dead letters that failed with their whole batch, after a crash',
-    { deadLettered: 1000, deadLetteredWithoutError: 1000, crashes: 1 },
-    none,
-    '1,000 messages were dead-lettered; of these, 1,000 failed with their whole batch or did not start; one of them may have ended the process (--max-dead-lettered 1000 would allow it)',
-  ],
-  [
-    'dead letters that failed with their whole batch, without a crash of an invocation',
-    { deadLettered: 3, deadLetteredWithoutError: 2, crashes: 1, diedBetween: 1 },
-    { ...none, maxFailedInvocations: 9 },
-    'the process died between invocations: 1 time; 3 messages were dead-lettered; of these, 2 failed with their whole batch or did not start (--max-dead-lettered 3 would allow it)',
-  ],
-  [
-    'messages that came back too often, and responses with a list of failures that Lambda does not read',
-    { deadLettered: 3, stoppedLoops: 2, ignoredLists: 1 },
+    'dead letters, and responses with a list of failures that Lambda does not read',
+    { deadLettered: 1000, ignoredLists: 1 },
     { ...none, maxDeadLettered: 2 },
     '1 response had a list of failures that Lambda does not read: return { batchItemFailures: […] }; ' +
-      '3 messages were dead-lettered; of these, 2 came back from the function 16 times (--max-dead-lettered 3 would allow it)',
+      '1,000 messages were dead-lettered (--max-dead-lettered 1000 would allow it)',
   ],
   [
     'dead letters whose delays the run has replaced',

@@ -94,14 +94,7 @@ const attributes = {
 const AWSTraceHeader = { DataType: 'String', StringValue: 'Root=1-5759e988-bd862e3fe1be46a994272793' }
 const ALL = { AttributeNames: ['All'], MessageAttributeNames: ['All'] }
 const COUNTS = ['', 'NotVisible', 'Delayed'].map((which) => `ApproximateNumberOfMessages${which}`)
-const SETTINGS = [
-  'VisibilityTimeout',
-  'DelaySeconds',
-  'MaximumMessageSize',
-  'MessageRetentionPeriod',
-  'ReceiveMessageWaitTimeSeconds',
-  'FifoQueue',
-]
+const SETTINGS = ['VisibilityTimeout', 'FifoQueue']
 const entries = (count: number, entry: object) =>
   Array.from({ length: count }, (_, index) => ({ Id: `e${index}`, ...entry }))
 const eleven = Object.fromEntries(entries(11, attributes.kind).map(({ Id, ...value }) => [Id, value]))

@@ -7,7 +7,7 @@ import { goodputOf, openRounds, type RoundOptions, toMeasurement } from '../../s
 import { createSample } from '../../src/tune/sample.ts'
 
 const NEVER = new AbortController().signal
-const USAGE: Usage = { cpu: 30, peakMemory: 50, longestBlock: 0, hasChildren: false }
+const USAGE: Usage = { cpu: 30, peakMemory: 50, longestBlock: 0 }
 const AT_20: Candidate = { concurrency: 20, memory: 1769, collects: false }
 
 function batch(changes: Partial<MeasuredBatch> = {}): MeasuredBatch {

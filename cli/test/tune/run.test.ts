@@ -41,7 +41,7 @@ async function run({ time = 60_000, recordMs = 100, startMs = 300, memoryOf = ()
           const duration = Math.ceil(records.length / Math.min(candidate.concurrency, slots)) * recordMs
           clock += duration
           inUse += leak * records.length
-          const usage = { cpu: 1, longestBlock: 0, hasChildren: false }
+          const usage = { cpu: 1, longestBlock: 0 }
           const memory = { peakMemory: memoryOf(candidate), memoryInUse: candidate.collects ? inUse : undefined }
           const counts = { succeeded: records.length, failed: 0, causes: [], problem: undefined }
           return { ...counts, duration, usage: { ...usage, ...memory } }

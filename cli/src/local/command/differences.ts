@@ -1,8 +1,8 @@
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, relative, resolve } from 'node:path'
 import { manifestAbove } from '../../code-search/commonjs.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
-import { codeRootOf, nodeMajorOf } from '../../run-options/template-settings.ts'
+import { nodeMajorOf } from '../../run-options/template-settings.ts'
 import { FUNCTION_DEFAULTS } from '../simulator/environment.ts'
 import type { Ledger } from '../simulator/ledger.ts'
 import { isTypeScript } from '../simulator/node-flags.ts'
@@ -18,13 +18,9 @@ interface Run {
 /** The Handler of the template, such as `dist/orders.handler`, if it names another file or another export. */
 function otherHandler({ file, exportName = FUNCTION_DEFAULTS.exportName }: RunOptions['function'], mapping: Mapping) {
   const { handler } = mapping.function.code ?? {}
-  const parts = /((?:.*\/)?[^./]*)\.(.*)/.exec(String(handler))
-  if (!parts || parts[2] !== exportName) return handler
-  if (isTypeScript(file)) return undefined // its bundle may have any name
-  const path = resolve(file).replace(/\.\w+$/, '')
-  const root = codeRootOf(mapping)
-  const wanted = String(parts[1])
-  const isSame = root === undefined ? basename(path) === basename(wanted) : path === join(root, wanted)
+  const [, base, name] = /(?:.*\/)?([^./]*)\.(.*)/.exec(String(handler)) ?? []
+  // The bundle of a TypeScript file may have any name.
+  const isSame = name === exportName && (isTypeScript(file) || base === basename(file).replace(/\.\w+$/, ''))
   return isSame ? undefined : handler
 }
 

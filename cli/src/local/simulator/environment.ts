@@ -8,7 +8,7 @@ import { InitError } from '../../shared/errors.ts'
 import { heapFlags, isTypeScript, loadingFlags, opensInspector } from './node-flags.ts'
 import type { LeftWork } from './origin.ts'
 import { startProcessGroup } from './process-group.ts'
-import { END_OF_RUN, type ProcessReport } from './reports.ts'
+import { type ClientOptions, END_OF_RUN, type ProcessReport } from './reports.ts'
 import { type Outcome, RuntimeApi } from './runtime-api.ts'
 
 /** Receives what happens in environments. Another runtime client than that of this package reports less. */
@@ -76,15 +76,9 @@ export function withDefaults(options: FunctionOptions): FunctionSettings {
   return { ...options, ...FUNCTION_DEFAULTS, limitMemory, ...Object.fromEntries(given) }
 }
 
-/** An exit code of the shell. */
-const COMMAND_NOT_FOUND = 127
-
 const OWN_CLIENT = fileURLToPath(new URL(`./runtime-client${extname(import.meta.url)}`, import.meta.url))
 
-/** NODE_OPTIONS of the function. */
-function nodeOptionsOf({ env }: FunctionOptions): string {
-  return env?.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
-}
+const nodeOptionsOf = ({ env }: FunctionOptions) => env?.NODE_OPTIONS ?? process.env.NODE_OPTIONS ?? ''
 
 /** Whether the inspector of Node is open, so that a debugger can stop the handler for any time. */
 export function isInspected(options: FunctionOptions): boolean {
@@ -111,11 +105,8 @@ function commandFor(options: FunctionSettings): [string, string[]] {
   const flags = lambdaFlags(options)
   if (inspect) flags.push(inspect === true ? '--inspect-wait' : `--inspect-wait=${inspect}`)
   if (collectsGarbage) flags.push('--expose-gc')
-  const modes: string[] = []
-  if (callbacks) modes.push('callbacks')
-  if (looksForLeftWork(options)) modes.push('follow')
-  if (codeRoot !== undefined) modes.push(`root=${codeRoot}`)
-  return ['"$@"', [process.execPath, ...flags, OWN_CLIENT, file, exportName, ...modes]]
+  const client: ClientOptions = { file, exportName, codeRoot, callbacks, follows: looksForLeftWork(options) }
+  return ['"$@"', [process.execPath, ...flags, OWN_CLIENT, JSON.stringify(client)]]
 }
 
 const regionOf = ({ AWS_REGION, AWS_DEFAULT_REGION } = process.env) => AWS_REGION ?? AWS_DEFAULT_REGION ?? 'us-east-1'
@@ -172,7 +163,8 @@ export class Environment {
   readonly #options: FunctionSettings
   readonly #signal: AbortSignal
   readonly #ready = Promise.withResolvers<void>()
-  readonly #ended = Promise.withResolvers<void>()
+  readonly #end = Promise.withResolvers<void>()
+  readonly ended = this.#end.promise
   readonly #api: RuntimeApi
   #group!: ReturnType<typeof startProcessGroup>
   #isReady = false
@@ -193,10 +185,6 @@ export class Environment {
 
   get pid(): number {
     return this.#group.child.pid as number
-  }
-
-  get ended(): Promise<void> {
-    return this.#ended.promise
   }
 
   async start() {
@@ -221,14 +209,12 @@ export class Environment {
     const outcome = await this.#api.invoke(event)
     this.#lastMessage = firstMessageOf(event)
     if (!outcome) return undefined
-    if (outcome.type === 'timeout') await this.#stop() // as Lambda does: the next event gets a fresh environment
     const { peakMemory = 0 } = outcome.usage ?? {}
-    if (!limitMemory || peakMemory <= maxMemory(this.#options, 1.1)) return outcome
-    await this.#stop() // as Lambda does
-    return {
-      type: 'crash',
-      message: `out of memory: the process used ${Math.round(peakMemory)} MB of ${memory} MB`,
-    }
+    const isTooLarge = limitMemory && peakMemory > maxMemory(this.#options, 1.1)
+    // As Lambda does: the next event gets a fresh environment.
+    if (isTooLarge || outcome.type === 'timeout') await this.#stop()
+    if (!isTooLarge) return outcome
+    return { type: 'crash', message: `out of memory: the process used ${Math.round(peakMemory)} MB of ${memory} MB` }
   }
 
   /** At the end of a run: lets the process report what is still left. */
@@ -272,13 +258,13 @@ export class Environment {
         onLog?.(line)
       })
     }
-    child.on('error', ({ message }) => this.#end(`the process could not be started (${message})`))
+    child.on('error', ({ message }) => this.#hasEnded(`the process could not be started (${message})`))
     child.on('exit', async (code, killedBy) => {
       this.alive = false
       if (!outputs.every(({ closed }) => closed)) await Promise.race([once(child, 'close'), sleep(500)])
       const how = killedBy ? `was ended by ${killedBy}` : `ended with exit code ${code}`
-      const hint = code === COMMAND_NOT_FOUND ? 'the command was not found' : this.#hint
-      this.#end(`the process ${how}${hint ? ` (${hint})` : ''}`)
+      const hint = code === 127 ? 'the command was not found' : this.#hint // of the shell
+      this.#hasEnded(`the process ${how}${hint ? ` (${hint})` : ''}`)
     })
     if (this.#signal.aborted) kill()
     this.#signal.addEventListener('abort', kill)
@@ -290,7 +276,7 @@ export class Environment {
     return this.ended
   }
 
-  #end(message: string) {
+  #hasEnded(message: string) {
     const { aborted } = this.#signal
     this.alive = false
     this.#signal.removeEventListener('abort', this.#group.kill)
@@ -300,14 +286,11 @@ export class Environment {
       this.#options.observer?.died?.(`${message} ${when}`, this.#lastMessage)
     }
     this.#api.end(aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
-    this.#ended.resolve()
+    this.#end.resolve()
   }
 }
 
-/**
- * Starts one execution environment. Rejects with an InitError if the function cannot be loaded. Aborting the
- * signal kills the process.
- */
+/** Rejects with an InitError if the function cannot be loaded. Aborting the signal kills the process. */
 export async function startEnvironment(options: FunctionOptions, signal: AbortSignal): Promise<Environment> {
   const environment = new Environment(options, signal)
   await environment.start()

@@ -55,6 +55,8 @@ class EventSource {
   readonly #signal: AbortSignal
   /** How many messages the workers have received, and not delivered. */
   #gathered = 0
+  /** Those whose last invocation failed. The deletions of its process may arrive after its end. */
+  readonly #failed = new Map<string, Received>()
 
   constructor(parts: EventSourceParts, options: EventSourceOptions) {
     this.#parts = parts
@@ -72,6 +74,7 @@ class EventSource {
       }),
     )
     const ends = await Promise.allSettled(workers)
+    for (const [id, { byClients }] of this.#failed) if (byClients?.isDeleted) this.#parts.ledger.settle(id, 'processed')
     const failure = ends.find((end) => end.status === 'rejected')
     if (failure) throw failure.reason
   }
@@ -154,6 +157,8 @@ class EventSource {
     }
     for (const { message, fate, what, cause, isThrown } of judged.messages) {
       ledger.settle(message.messageId, fate, isThrown)
+      if (judged.error === undefined) this.#failed.delete(message.messageId)
+      else this.#failed.set(message.messageId, message)
       if (cause !== undefined) ledger.cause(cause)
       if (what !== undefined) onFailure(`${message.messageId}: ${what}: ${textOf(cause)}`)
     }

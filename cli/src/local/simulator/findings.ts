@@ -18,12 +18,8 @@ const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> =
     'Lambda freezes the environment then, so it is late or lost. Flush it before the response if you need it',
   ],
   timer: [
-    'timers of the handler had not fired at the end of the run:',
+    'timers that invocations had started were left at the end of the run:',
     'On Lambda, a timer fires only while a later invocation runs, or never. Clear it, or await it if the handler needs it',
-  ],
-  interval: [
-    'intervals were started by several invocations, and not cleared:',
-    'Their number grows, and between invocations none of them runs. Clear them, or start one outside of the handler',
   ],
   module: [
     'not judged: what is done in',
@@ -33,10 +29,10 @@ const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> =
 const READS_NOTHING = 'the handler read no property of any record that it received, although they count as processed'
 const ENDS_EARLY = 'would end early on Lambda, and the rest of its batch would be redelivered'
 
-/** Invocations that need more time than they have on Lambda, and the text of the slowest. */
+/** An invocation that needs more time than it has on Lambda. */
 interface Slow {
-  count: number
-  most: number
+  what: string
+  time: number
   text: string
 }
 
@@ -44,13 +40,11 @@ interface Slow {
 export class Findings {
   readonly #options: FunctionSettings
   readonly #left: LeftWork[] = []
-  #hasChildren = false
   /** Whether the handler read some record of an event that was looked at. Undefined: none was looked at. */
   #hasRead: boolean | undefined
   #invocationsWithLeftWork = 0
   #peakMemory = 0
-  /** By what happens to the invocations on Lambda. */
-  readonly #slow = new Map<string, Slow>()
+  readonly #slow: Slow[] = []
 
   constructor(options: FunctionOptions) {
     this.#options = withDefaults(options)
@@ -62,7 +56,6 @@ export class Findings {
     if (type === 'response' && unread) this.#hasRead ||= unread !== 'all'
     if (!usage) return undefined
     this.#peakMemory = Math.max(this.#peakMemory, usage.peakMemory)
-    this.#hasChildren ||= usage.hasChildren
     return this.#addTime(usage, library !== undefined)
   }
 
@@ -88,13 +81,13 @@ export class Findings {
         ? `${used}, and the function has ${this.#options.memory} MB. Lambda ends a process that needs more`
         : `${used}, more than the default of ${this.#options.memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
     }
-    if (this.#hasChildren && limitMemory)
-      yield 'the memory of the processes that the handler started was not counted. Lambda counts it'
   }
 
   *#timeLines() {
-    for (const [what, { count, text }] of this.#slow)
-      yield `${countOf(count, 'invocation')} ${what}. The slowest ${text}`
+    for (const [what, all] of Map.groupBy(this.#slow, (slow) => slow.what)) {
+      const [slowest] = all.sort((a, b) => b.time - a.time) as [Slow]
+      yield `${countOf(all.length, 'invocation')} ${what}. The slowest ${slowest.text}`
+    }
   }
 
   *#leftLines() {
@@ -132,9 +125,7 @@ export class Findings {
     const text = isBlocked
       ? this.#describe(longestBlock, block, ' without a return to the event loop')
       : this.#describe(cpu, needed)
-    const { count, most, text: slowest } = this.#slow.get(what) ?? { count: 0, most: 0, text }
-    const time = isBlocked ? block : needed
-    this.#slow.set(what, { count: count + 1, most: Math.max(most, time), text: time > most ? text : slowest })
+    this.#slow.push({ what, time: isBlocked ? block : needed, text })
     return isKnown ? `an invocation ${text}` : undefined
   }
 }

@@ -39,6 +39,7 @@ const EXPORTER = /OTel-OTLP-Exporter/
 const CONNECTING = 'a connection'
 const ON_FILE = 'a file operation'
 const OVER_HTTP2 = 'a call over HTTP/2'
+const INTERVAL = 'an interval'
 
 type Request = Partial<ClientRequest> & { origin?: string; headers?: unknown }
 /** With properties that Node does not document, but that it has had for ten years. */
@@ -161,10 +162,7 @@ function addTimer(timer: Timer) {
   if (store?.isInTimer || (!isInterval && !(store && timer.hasRef()))) return
   if (timers.size >= MAX_TIMERS) for (const [each] of timers) if (each._destroyed) timers.delete(each)
   if (timers.size >= MAX_TIMERS) return
-  timers.set(
-    timer,
-    isInterval ? newOrigin('an interval', store ? 'interval' : 'module') : newOrigin('a timer', 'timer'),
-  )
+  timers.set(timer, newOrigin(isInterval ? INTERVAL : 'a timer', store ? 'timer' : 'module'))
 }
 
 const pendingTimers = () =>
@@ -175,8 +173,8 @@ function leftTimers(): LeftWork[] {
   const origins = pendingTimers().map(([, origin]) => origin)
   const ofInvocations = Map.groupBy(origins, ({ invocation }) => invocation).values()
   const works = [...ofInvocations].flatMap(describe)
-  const isCounted = ({ kind, place }: LeftWork) =>
-    kind !== 'interval' || works.filter((other) => other.kind === kind && other.place === place).length > 1
+  const isCounted = ({ kind, what, place }: LeftWork) =>
+    kind === 'module' || what !== INTERVAL || works.filter((other) => other.place === place).length > 1
   return works.filter((work) => isOfHandler(work.place) && isCounted(work))
 }
 

@@ -1,7 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Message, MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
-import { MAX_MESSAGE_BYTES } from './message-rules.ts'
 import type { Received } from './sqs-record.ts'
 
 export interface StoredMessage {
@@ -61,7 +60,6 @@ const FIRST_OF_GROUP = 4
 /** A queue in memory. The event source mapping calls it directly, and clients through wire-protocol.ts. */
 export class MemoryQueue {
   readonly options: QueueOptions
-  readonly #created = String(Math.floor(Date.now() / 1000))
   readonly inflightMessages = new Map<string, InFlight>()
   /** How many messages clients have sent, without those that this process has sent or moved. */
   sentByClients = 0
@@ -100,15 +98,9 @@ export class MemoryQueue {
     return {
       QueueArn: arn,
       VisibilityTimeout: String(visibilityTimeout),
-      DelaySeconds: '0',
-      MaximumMessageSize: String(MAX_MESSAGE_BYTES),
-      MessageRetentionPeriod: '345600',
-      ReceiveMessageWaitTimeSeconds: '0',
       ApproximateNumberOfMessages: String(this.readyCount),
       ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size - delayed),
       ApproximateNumberOfMessagesDelayed: String(delayed),
-      CreatedTimestamp: this.#created,
-      LastModifiedTimestamp: this.#created,
       ...(deadLetters ? { RedrivePolicy: JSON.stringify(redrivePolicy) } : {}),
       ...(fifo ? { FifoQueue: 'true', ContentBasedDeduplication: String(contentBasedDeduplication) } : {}),
     }

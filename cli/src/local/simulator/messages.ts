@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { UsageError } from '../../shared/errors.ts'
 import { formatNumber } from '../../shared/format.ts'
-import { isObject } from '../../shared/json.ts'
+import { isObject, parseJson } from '../../shared/json.ts'
 import { encodingOf } from '../../shared/text-file.ts'
 import { isGroupId, problemOf, quote } from './message-rules.ts'
 
@@ -168,18 +168,12 @@ async function* itemsOf(chunks: AsyncIterable<readonly string[]>): AsyncGenerato
 }
 
 /** The JSON value of an item, or its text, if that does not look like JSON. */
-function parseItem({ text, line }: Item): unknown {
-  try {
-    return JSON.parse(text)
-  } catch (error) {
-    if (!/^\s*[{["]/.test(text)) return text.trim()
-    // Only the position is shown, if V8 tells it: its message quotes the line, which may be a body.
-    const position = /position (\d+)/.exec(String(error))?.[1]
-    const before = text.slice(0, Number(position)).split('\n')
-    const column = position === undefined ? '' : ` at column ${(before.at(-1) as string).length + 1}`
-    const below = before.length > 1 ? ` of line ${formatNumber(line + before.length - 1)}` : ''
-    throw new Error(`is not valid JSON${column}${below}: ${ONE_LINE}`)
-  }
+function parseItem(text: string): unknown {
+  const value = parseJson(text)
+  if (value !== undefined) return value
+  if (!/^\s*[{["]/.test(text)) return text.trim()
+  // Without the message of V8: it quotes the line, which may be a body.
+  throw new Error(`is not valid JSON: ${ONE_LINE}`)
 }
 
 /** The lines of each chunk of an input. Not with node:readline, which also breaks lines at U+2028. */
@@ -224,7 +218,7 @@ function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number)
   /** In a list, from 1. */
   let number = 0
   try {
-    const value = parseItem(item)
+    const value = parseItem(item.text)
     const list = listIn(value)
     if (list?.length === 0) throw new Error(`is an empty list of messages. ${AS_TEXT}`)
     if (!list && !isMessage(value) && item.text.includes('\n')) {

@@ -3,10 +3,10 @@ import { relative } from 'node:path'
 
 /**
  * `late`: it fails the run. The others are warnings. `once`: seen in only one invocation, so a client may
- * have started it for itself. `telemetry`: of a known package for it. `timer`, `interval`: pending at the end
- * of the run. `module`: an interval that no invocation has started.
+ * have started it for itself. `telemetry`: of a known package for it. `timer`: pending at the end of the run.
+ * `module`: an interval that no invocation has started.
  */
-export type LeftKind = 'late' | 'once' | 'telemetry' | 'timer' | 'interval' | 'module'
+export type LeftKind = 'late' | 'once' | 'telemetry' | 'timer' | 'module'
 
 /** Work that was started in one place. */
 export interface LeftWork {

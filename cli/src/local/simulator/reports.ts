@@ -4,6 +4,16 @@ import type { LeftWork } from './origin.ts'
 import type { Unread } from './reads.ts'
 import type { Usage } from './usage.ts'
 
+/** What it is started with. */
+export interface ClientOptions {
+  file: string
+  exportName: string
+  codeRoot: string | undefined
+  callbacks: boolean | undefined
+  /** Whether it looks for work that invocations leave, and for records that are not read. */
+  follows: boolean
+}
+
 /** What it knows about an invocation. In the body of `invocation/ID/end`, before the response or error. */
 export interface InvocationReport {
   /** Missing if no record reached middy-bounded-sqs-batch. */

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { freezes, withDefaults } from './environment.ts'
+import { type EnvironmentObserver, freezes, withDefaults } from './environment.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
@@ -11,7 +11,7 @@ import { type Ledger, type OpenLedger, openLedger, type Progress } from './ledge
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
 import { RunEnd } from './run-end.ts'
-import { type Runtime, type RuntimeOptions, startRuntime } from './runtime.ts'
+import { type RuntimeOptions, startRuntime } from './runtime.ts'
 
 export interface RunOptions {
   /** The settings of a queue to create in this process, or the address of an existing queue. */
@@ -81,102 +81,69 @@ function checkQueue({ visibilityTimeout }: Queue, timeout: number) {
   )
 }
 
-/** The parts of a run that are open from its start to its end. */
-interface Parts {
-  options: RunOptions
-  mapping: EventSourceOptions
-  queue: Queue
-  ledger: OpenLedger
-  end: RunEnd
-  findings: Findings
-  /** Seconds. */
-  timeout: number
-  warn: (line: string) => void
-}
-
 /**
  * Performs a whole run: queue, function, input, event source, ledger. Whether it succeeds or fails, it stops
  * its processes and servers before it returns.
  */
 export async function run(options: RunOptions): Promise<Ledger> {
   checkFile(options.function.file)
-  const closing: (() => unknown)[] = []
+  const queue = 'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
   try {
-    const queue = 'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
-    closing.push(queue.close)
-    const parts = openParts(options, queue)
-    let runtime: Runtime
-    try {
-      runtime = await startRuntime(functionOf(parts), options.stop)
-    } catch (error) {
-      if (options.stop?.aborted) return parts.ledger.total(await queue.counts()) // the function was still loading
-      throw error
-    }
-    closing.push(runtime.stop)
-    try {
-      return await perform(parts, runtime)
-    } catch (error) {
-      options.onUnfinished?.(parts.ledger.total(await queue.counts().catch(() => parts.end.counts)))
-      throw error
-    }
+    return await runOn(queue, options)
   } finally {
-    for (const close of closing.reverse()) await close()
+    await queue.close()
   }
 }
 
-function openParts(options: RunOptions, queue: Queue): Parts {
+async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
   const { idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
-  const { timeout } = withDefaults(options.function)
-  checkQueue(queue, timeout / 1000)
+  const { onWarning = (line: string) => process.emitWarning(line) } = options
+  const timeout = withDefaults(options.function).timeout / 1000
+  checkQueue(queue, timeout)
+  const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
   const ledger = openLedger()
-  return {
-    options,
-    mapping: { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping },
-    queue,
-    ledger,
-    end: new RunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] }),
-    findings: new Findings(options.function),
-    timeout: timeout / 1000,
-    warn: options.onWarning ?? ((line) => process.emitWarning(line)),
-  }
-}
-
-/** The options of the function, with what its environments report. */
-function functionOf({ options, mapping, queue, ledger, findings }: Parts): RuntimeOptions {
-  return {
-    ...options.function,
-    env: { ...queue.variables, ...options.function.env },
-    observer: {
-      left: (work, first) => {
-        if (findings.addLeft(work)) ledger.add('respondedEarly', first)
-      },
-      died(message, last) {
-        ledger.add('diedBetween', last, message)
-        mapping.onFailure(message)
-      },
+  const findings = new Findings(options.function)
+  const end = new RunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] })
+  const observer: EnvironmentObserver = {
+    left: (work, first) => {
+      if (findings.addLeft(work)) ledger.add('respondedEarly', first)
+    },
+    died(message, last) {
+      ledger.add('diedBetween', last, message)
+      mapping.onFailure(message)
     },
   }
+  const env = { ...queue.variables, ...options.function.env }
+  const runtime = await startRuntime({ ...options.function, env, observer }, stop).catch((error) => {
+    if (!stop.aborted) throw error
+  })
+  if (!runtime) return ledger.total(await queue.counts()) // stopped while the function was loading
+  try {
+    options.onStart?.(queue)
+    if (!freezes(options.function)) onWarning(NOT_FROZEN)
+    // If a message can become visible again while its batch is gathered or processed, the window must not be
+    // cut.
+    const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
+    const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
+    const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
+    await end.watch(sendAll(options, mapping.batchSize, { queue, ledger, end }), runEventSource(source, mapping))
+    if (!stop.aborted) await runtime.finish()
+    for (const line of findings.lines()) onWarning(line)
+    return ledger.total(await queue.counts())
+  } catch (error) {
+    options.onUnfinished?.(ledger.total(await queue.counts().catch(() => end.counts)))
+    throw error
+  } finally {
+    await runtime.stop()
+  }
 }
 
-/** Sends the input, and runs the event source until the run ends. */
-async function perform(parts: Parts, runtime: Runtime): Promise<Ledger> {
-  const { options, mapping, queue, ledger, end, findings, timeout, warn } = parts
-  options.onStart?.(queue)
-  if (!freezes(options.function)) warn(NOT_FROZEN)
-  // If a message can become visible again while its batch is gathered or processed, the window must not be
-  // cut.
-  const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
-  const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
-  const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
-  await end.watch(sendAll(parts), runEventSource(source, mapping))
-  if (!options.stop?.aborted) await runtime.finish()
-  for (const line of findings.lines()) warn(line)
-  return ledger.total(await queue.counts())
-}
-
-async function sendAll({ options, mapping, queue, ledger, end }: Parts) {
-  const { messages = [], seed = 1 } = options
-  const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
+async function sendAll(
+  { messages = [], seed = 1 }: RunOptions,
+  batchSize: number,
+  { queue, ledger, end }: { queue: Queue; ledger: OpenLedger; end: RunEnd },
+) {
+  const within = Math.min(MIXED_BATCHES * batchSize, MAX_MIXED)
   const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
   const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
   // An input that hangs does not delay the end of the run.

@@ -1,5 +1,4 @@
 // The program in an execution environment: loads the handler, then takes one event after another from the Runtime API.
-// `node runtime-client.js <file> <export> [callbacks] [follow] [root=<folder>]`
 import { once } from 'node:events'
 import { Agent, type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
 import { text } from 'node:stream/consumers'
@@ -9,10 +8,10 @@ import { openLateWork } from './late-work.ts'
 import { LibraryWatch, recordIdsOf } from './library.ts'
 import { type Callback, type Handler, loadHandler } from './load-handler.ts'
 import { watchReads } from './reads.ts'
-import { END_OF_RUN, type InvocationReport, type ProcessReport } from './reports.ts'
+import { type ClientOptions, END_OF_RUN, type InvocationReport, type ProcessReport } from './reports.ts'
 import { openUsage } from './usage.ts'
 
-const [, , file = '', exportName = '', ...modes] = process.argv
+const { file, exportName, codeRoot, callbacks = false, follows }: ClientOptions = JSON.parse(String(process.argv[2]))
 const { env } = process
 /** Read once, like the client of AWS does: the file of the handler may remove it. */
 const runtimeApi = env.AWS_LAMBDA_RUNTIME_API
@@ -98,7 +97,7 @@ function runWithCallback(handler: Handler, event: unknown, context: ReturnType<t
 // Measured per process, so the values of concurrent invocations cannot be told apart.
 const usage = concurrency === 1 ? openUsage() : undefined
 
-const lateWork = modes.includes('follow') ? openLateWork() : undefined
+const lateWork = follows ? openLateWork() : undefined
 
 /** A handler that reads all records of the first events mostly always does so. */
 const MAX_RECORDS_WATCHED = 1000
@@ -117,11 +116,9 @@ function watchReadsOf(event: object, ids: readonly string[]) {
   }
 }
 
-const doesCallBack = modes.includes('callbacks')
-
 /** Runs the handler. Returns its response or error for the Runtime API. */
 async function invoke(handler: Handler, event: { Records?: unknown[] }, context: ReturnType<typeof contextOf>) {
-  const run = () => (doesCallBack ? runWithCallback(handler, event, context) : handler(event, context))
+  const run = () => (callbacks ? runWithCallback(handler, event, context) : handler(event, context))
   try {
     const result = await (lateWork ? lateWork.run(run, event.Records?.length ?? 0) : run())
     const payload = JSON.stringify(result) ?? 'null'
@@ -169,8 +166,7 @@ process.on('beforeExit', () => {
   else report({ neverSettles: true }).finally(() => process.exit(13))
 })
 
-const root = modes.find((mode) => mode.startsWith('root='))?.slice('root='.length)
-loadHandler(file, exportName, doesCallBack, root).then(
+loadHandler(file, exportName, callbacks, codeRoot).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
   (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),
   (error) => call('POST', 'init/error', describe(error)).finally(() => process.exit(1)),

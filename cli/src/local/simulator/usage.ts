@@ -1,5 +1,4 @@
 // Runs in the process of the handler.
-import { subscribe } from 'node:diagnostics_channel'
 import { readFileSync } from 'node:fs'
 
 /** What one invocation used, until its response. */
@@ -12,8 +11,6 @@ export interface Usage {
   memoryInUse?: number | undefined
   /** The most CPU milliseconds of the thread without a return to the event loop. */
   longestBlock: number
-  /** Whether the process has started other processes, whose memory is not counted. */
-  hasChildren: boolean
   /** BOUNDED_SQS_BATCH_CONCURRENCY after the invocation. The handler may have changed or removed it. */
   concurrencyVariable?: string | undefined
 }
@@ -28,7 +25,6 @@ const inMs = ({ user, system }: NodeJS.CpuUsage) => (user + system) / 1000
 /** Measures invocations, one at a time. Called before the handler is loaded, which may replace timers. */
 export function openUsage() {
   const { setInterval, clearInterval } = globalThis
-  let hasChildren = false
   let before = process.cpuUsage()
   let timer: NodeJS.Timeout | undefined
   let at = 0
@@ -41,9 +37,6 @@ export function openUsage() {
     at = now
     threadCpu = used
   }
-  subscribe('child_process', () => {
-    hasChildren = true
-  })
   return {
     start() {
       before = process.cpuUsage()
@@ -57,7 +50,7 @@ export function openUsage() {
       const cpu = inMs(process.cpuUsage(before))
       const concurrencyVariable = process.env.BOUNDED_SQS_BATCH_CONCURRENCY
       const memory = { peakMemory: peakMemory(), memoryInUse: memoryInUse() }
-      return { cpu, ...memory, longestBlock, hasChildren, concurrencyVariable }
+      return { cpu, ...memory, longestBlock, concurrencyVariable }
     },
   }
 }

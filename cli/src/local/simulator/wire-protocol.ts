@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { isObject, parseObject } from '../../shared/json.ts'
 import { type MemoryQueue, md5OfAttributes, toMessage } from './memory-queue.ts'
-import { hasRefusedCharacter, isGroupId, MAX_MESSAGE_BYTES, problemOf, sizeOf } from './message-rules.ts'
+import { isGroupId, MAX_MESSAGE_BYTES, problemOf, sizeOf } from './message-rules.ts'
 
 /** The JSON of a request, or of an entry of a batch. */
 type Input = Record<string, unknown>
@@ -99,9 +99,8 @@ function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQue
 
 function send(queue: MemoryQueue, message: ReturnType<typeof readMessage>, { trace }: Call) {
   const problem = problemOf(message)
-  if (problem && hasRefusedCharacter(message.MessageBody)) {
+  if (problem?.startsWith('has a body with the character'))
     throw sqsError('InvalidMessageContents', `the message ${problem}`, 'InvalidMessageContents')
-  }
   if (problem) throw invalid(`the message ${problem}`)
   const traced = trace === undefined ? {} : { AWSTraceHeader: { DataType: 'String', StringValue: trace } }
   const MessageSystemAttributes = { ...traced, ...message.MessageSystemAttributes }
