@@ -11,7 +11,6 @@ import type { RunOptions } from '../simulator/run.ts'
 interface Run {
   ledger: Ledger
   options: RunOptions
-  /** The mapping in the template. */
   mapping?: Mapping | undefined
 }
 
@@ -74,7 +73,6 @@ const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
     target.runtimeClient && 'with --runtime-client, memory, CPU time and work after the response are not checked',
 ]
 
-/** The differences from AWS that concern a run. */
 export function differencesOf(ledger: Ledger, options: RunOptions, mapping?: Mapping): string[] {
   return DIFFERENCES.flatMap((difference) => difference({ ledger, options, mapping }) || [])
 }

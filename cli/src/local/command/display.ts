@@ -82,7 +82,6 @@ export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): strin
   ].join('\n')
 }
 
-/** The last line of a run. */
 export function renderVerdict(
   reason: string | undefined,
   { processed, firstUnprocessed: first, firstFailed }: Pick<Ledger, 'processed' | 'firstUnprocessed' | 'firstFailed'>,

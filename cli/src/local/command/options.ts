@@ -8,44 +8,32 @@ import { formatNumber } from '../../shared/format.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../simulator/environment.ts'
 import { numberedMessages, readMessagesFile, readStandardInput } from '../simulator/messages.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from '../simulator/run.ts'
+import type { Allowed } from './verdict.ts'
 
-/** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
-export interface LocalFlags extends TemplateFlags {
-  messages?: number
+type NumberFlag =
+  | ('messages' | 'groups' | 'port' | 'maxReceives' | 'visibilityTimeout' | 'batchSize' | 'window' | 'concurrency')
+  | ('timeout' | 'memory' | 'seed' | 'duplicates')
+  | ('maximumConcurrency' | 'maximumMessageSize' | 'nodeMajor')
+
+/**
+ * The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. Some
+ * settings of a template have no flag.
+ */
+export interface LocalFlags extends TemplateFlags, Allowed, Partial<Record<NumberFlag, number | undefined>> {
   messagesFile?: string
-  groups?: number
   queueUrl?: string
   endpoint?: string
-  port?: number
   fifo?: boolean
-  maxReceives?: number
-  visibilityTimeout?: number
   retryAfter?: number | 'off'
-  batchSize?: number
-  window?: number
-  concurrency?: number
   reportBatchItemFailures: boolean
-  timeout?: number
-  memory?: number
-  /** false with --no-freeze. */
   freeze: boolean
   inspect?: string | true
   runtimeClient?: string
-  maxDeadLettered: number
-  maxFailedInvocations: number
   idle?: number | 'off'
-  seed?: number
-  duplicates?: number
   quiet?: boolean
   json?: boolean
-  /** What follows is known from the template, and has no flag. */
-  maximumConcurrency?: number
-  maximumMessageSize?: number | undefined
   contentBasedDeduplication?: boolean
   stopsLoops?: boolean
-  /** The major version of Node. */
-  nodeMajor?: number | undefined
-  /** The folder that is deployed. */
   codeRoot?: string | undefined
   templateFilters?: FilterPattern[]
 }

@@ -7,7 +7,6 @@ export interface IgnoredList {
   ids: ReadonlySet<string>
 }
 
-/** The messages that failed. */
 export type Listed = { failed: ReadonlySet<string>; ignored?: IgnoredList }
 
 /** How Lambda interprets a response: these messages failed, or the whole batch failed for this reason. */

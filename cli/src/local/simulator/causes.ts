@@ -12,7 +12,6 @@ export interface Cause {
   common: string
 }
 
-/** Describes any thrown value. */
 export function causeOfError(error: unknown): Cause {
   const [group] = groupErrors([{ id: '', error, receiveCount: 0 }]).groups as [ErrorGroup]
   const texts = [group, ...group.causes]
@@ -30,7 +29,6 @@ const MAX_GROUPS = 10
 /** From this number of different texts on, only kinds are counted. */
 const MAX_COMPARED = 1000
 
-/** Equal causes. */
 export interface Group extends Cause {
   count: number
   /** How many different messages it has. */
@@ -44,7 +42,6 @@ function addTo(groups: Map<string, Group>, key: string, added: Group) {
   known.messages += added.messages
 }
 
-/** Counts causes, or other texts, in groups. */
 export class Counter {
   readonly #groups = new Map<string, Group>()
 

@@ -94,7 +94,6 @@ export function freezes(options: FunctionOptions): boolean {
 const looksForLeftWork = (options: FunctionOptions) =>
   options.observer?.left !== undefined && !options.runtimeClient && freezes(options)
 
-/** The flags with which Lambda starts Node. */
 function lambdaFlags(options: FunctionSettings): string[] {
   return [...loadingFlags(options.file, nodeOptionsOf(options)), ...heapFlags(options.memory)]
 }
@@ -160,6 +159,8 @@ const firstMessageOf = (event: string) => /"messageId":"(.*?)"/.exec(event)?.[1]
 export class Environment {
   /** False once the process has ended. */
   alive = true
+  /** How many invocations it has. */
+  running = 0
   readonly #options: FunctionSettings
   readonly #signal: AbortSignal
   readonly #ready = Promise.withResolvers<void>()
@@ -206,7 +207,9 @@ export class Environment {
   /** Resolves with undefined if the process ended before it took the event. */
   async invoke(event: string): Promise<Outcome | undefined> {
     const { limitMemory, memory } = this.#options
+    this.running += 1
     const outcome = await this.#api.invoke(event)
+    this.running -= 1
     this.#lastMessage = firstMessageOf(event)
     if (!outcome) return undefined
     const { peakMemory = 0 } = outcome.usage ?? {}

@@ -133,7 +133,6 @@ class EventSource {
     if (retryAfter !== undefined && !isKept) await queue.setVisibility(failed, retryAfter)
   }
 
-  /** Counts what happened to each message of a batch, and why. */
   #account(judged: JudgedBatch, outcome: Outcome, batch: readonly Received[]) {
     const { queue, ledger, findings } = this.#parts
     const { onFailure } = this.#options
@@ -142,18 +141,19 @@ class EventSource {
       onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
     }
     const { messageId: first } = batch[0] as Received
+    const { error, ignored } = judged
     const wouldTimeOut = findings?.add(outcome)
     if (wouldTimeOut !== undefined) {
       ledger.add('wouldTimeOut', first)
       onFailure(wouldTimeOut)
     }
-    if (judged.error !== undefined) {
-      if (outcome.type !== 'stopped') ledger.add('failedInvocations', first, judged.error)
-      onFailure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${judged.error}`)
+    if (error !== undefined) {
+      if (outcome.type !== 'stopped') ledger.add('failedInvocations', first, error)
+      onFailure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
     }
-    if (judged.ignored !== undefined) {
-      ledger.add('ignoredLists', first, judged.ignored)
-      onFailure(`${first}: in the response of its invocation, ${judged.ignored}`)
+    if (ignored !== undefined) {
+      ledger.add('ignoredLists', first, ignored)
+      onFailure(`${first}: in the response of its invocation, ${ignored}`)
     }
     for (const { message, fate, what, cause, isThrown } of judged.messages) {
       ledger.settle(message.messageId, fate, isThrown)
@@ -169,7 +169,6 @@ const stays = (fate: Fate) => fate === 'failed' || fate === 'exhausted'
 
 const textOf = (cause: Cause | string | undefined) => (typeof cause === 'object' ? cause.text : cause)
 
-/** Runs an event source until its signal aborts. */
 export function runEventSource(parts: EventSourceParts, options: EventSourceOptions): Promise<void> {
   return new EventSource(parts, options).run()
 }

@@ -53,7 +53,6 @@ const LIST_IS_IN = 'the list of failures is in'
 const NOT_READ = 'where Lambda does not read it: return a promise of { batchItemFailures: […] }'
 const UNREAD = 'the handler read no property of this record, though it read others of its event'
 
-/** What is known about a delivery. */
 interface Delivery extends Circumstances {
   library: LibraryReport | undefined
   ignored?: IgnoredList | undefined
@@ -73,7 +72,6 @@ function failedOrExhausted({ receiveCount }: Received, { maxReceives }: Circumst
   return receiveCount >= maxReceives ? 'exhausted' : 'failed'
 }
 
-/** The fate of a message that the response lists. */
 function judgeListed(message: Received, delivery: Delivery): Judged {
   const { messageId: id, receiveCount } = message
   const { error, isReported } = delivery.library?.records[id] ?? {}
@@ -105,7 +103,6 @@ function judgeDeleted(message: Received, delivery: Delivery): Judged {
   return { message, fate: 'dropped', what, cause: error, isThrown: true }
 }
 
-/** The fate of a message whose whole batch failed. */
 function judgeFailed(message: Received, delivery: Delivery): Judged {
   const { messageId: id } = message
   if (message.byClients?.isDeleted) return { message, fate: 'processed', isThrown: false }

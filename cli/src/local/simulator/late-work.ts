@@ -62,6 +62,7 @@ const timers = new Map<Timer, Origin>()
 /** In which invocation work was first seen that fails the run only if it recurs. */
 const firstSeen = new Map<string, Invocation | undefined>()
 let isUndecided = false
+let isPlaceUnknown = false
 
 /** Whether the current invocation started the code. A client may serve it in the context of an earlier one. */
 const isActive = () => current !== undefined && context.getStore()?.invocation === current
@@ -279,7 +280,8 @@ function run<T>(handler: () => T, records: number): T {
   invocations += 1
   isFollowing = invocations <= MAX_FOLLOWED && holds < MAX_HOLDS
   isFollowing ? hook.enable() : hook.disable()
-  invocations === 1 && records <= MAX_RECORDS ? promiseHook.enable() : promiseHook.disable()
+  const knowsPromises = isPlaceUnknown || (invocations === 1 && records <= MAX_RECORDS)
+  isFollowing && knowsPromises ? promiseHook.enable() : promiseHook.disable()
   return context.run({ invocation, isInTimer: false }, handler)
 }
 
@@ -311,6 +313,7 @@ function take(): LeftWork[] {
   if (current?.hasResponded) addPending()
   late.forEach(decide)
   const left = describe(late)
+  isPlaceUnknown ||= left.some(({ place }) => !isOfHandler(place))
   late = []
   pending.clear()
   return left

@@ -172,7 +172,6 @@ export class OpenLedger {
     if (reason !== undefined) this.#reasons.add(reason)
   }
 
-  /** Why a record failed. */
   cause(cause: Cause | string) {
     this.#causes.add(cause)
   }

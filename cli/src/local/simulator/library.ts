@@ -1,7 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { type Cause, causeOfError } from './causes.ts'
 
-/** What the library has published about a record. */
 export interface RecordReport {
   /** Missing if it did not start. */
   error?: Cause | string | undefined
@@ -13,7 +12,6 @@ export interface RecordReport {
   isUnlisted?: boolean
 }
 
-/** What the library has published about an invocation. */
 export interface LibraryReport {
   /** By message id. A record that has just succeeded has no entry. */
   records: Record<string, RecordReport>

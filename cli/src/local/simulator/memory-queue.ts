@@ -79,14 +79,12 @@ export class MemoryQueue {
     this.options = options
   }
 
-  /** The number of visible messages. */
   get readyCount(): number {
     let count = 0
     for (const { ready } of this.#groups.values()) count += ready.length
     return count
   }
 
-  /** The number of all messages. */
   get size(): number {
     return this.readyCount + this.inflightMessages.size
   }

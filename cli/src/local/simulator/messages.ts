@@ -146,25 +146,21 @@ interface Item {
 }
 
 /** Joins the lines of formatted JSON. Every other line is an item of its own. Empty lines are left out. */
-async function* itemsOf(chunks: AsyncIterable<readonly string[]>): AsyncGenerator<Item[]> {
+async function* itemsOf(lines: AsyncIterable<string>): AsyncGenerator<Item> {
   let number = 0
   const item: string[] = []
   let open = 0
   const take = () => ({ line: number - item.length + 1, text: item.splice(0).join('\n') })
-  for await (const lines of chunks) {
-    const items: Item[] = []
-    for (const line of lines) {
-      number += 1
-      if (item.length === 0 && line.trim() === '') continue
-      item.push(line)
-      if (/^\s*[{[]/.test(item[0] as string)) open += bracketsLeftOpen(line)
-      if (open > 0) continue
-      items.push(take())
-      open = 0
-    }
-    yield items
+  for await (const line of lines) {
+    number += 1
+    if (item.length === 0 && line.trim() === '') continue
+    item.push(line)
+    if (/^\s*[{[]/.test(item[0] as string)) open += bracketsLeftOpen(line)
+    if (open > 0) continue
+    yield take()
+    open = 0
   }
-  if (item.length > 0) yield [take()]
+  if (item.length > 0) yield take()
 }
 
 /** The JSON value of an item, or its text, if that does not look like JSON. */
@@ -176,8 +172,8 @@ function parseItem(text: string): unknown {
   throw new Error(`is not valid JSON: ${ONE_LINE}`)
 }
 
-/** The lines of each chunk of an input. Not with node:readline, which also breaks lines at U+2028. */
-async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string[]> {
+/** The lines of an input. Not with node:readline, which also breaks lines at U+2028. */
+async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
   let decoder: InstanceType<typeof TextDecoder> | undefined
   let rest = ''
   try {
@@ -185,9 +181,9 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
       decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true })
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
       rest = lines.pop() as string
-      yield lines
+      yield* lines
     }
-    yield [rest + (decoder?.decode() ?? '')]
+    yield rest + (decoder?.decode() ?? '')
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw code === 'ERR_ENCODING_INVALID_ENCODED_DATA'
@@ -202,9 +198,9 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
  */
 async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
   let isEmpty = true
-  for await (const items of itemsOf(linesOf(input, name))) {
-    for (const item of items) yield* messagesIn(item, name, fifo, maxBytes)
-    isEmpty &&= items.length === 0
+  for await (const item of itemsOf(linesOf(input, name))) {
+    isEmpty = false
+    yield* messagesIn(item, name, fifo, maxBytes)
   }
   if (isEmpty) {
     throw new UsageError(
@@ -237,10 +233,9 @@ function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number)
 
 /** Reads the messages of a file or of standard input (`-`). `maxBytes`: the MaximumMessageSize of the queue. */
 export async function readMessagesFile(file: string, fifo: boolean, maxBytes?: number): Promise<InputMessage[]> {
-  const isInput = file === '-'
-  const read = isInput ? readStandardInput(fifo, maxBytes) : readMessages(createReadStream(file), file, fifo, maxBytes)
+  const read = file === '-' ? readStandardInput : readMessages.bind(undefined, createReadStream(file), file)
   const messages: InputMessage[] = []
-  for await (const message of read) messages.push(message)
+  for await (const message of read(fifo, maxBytes)) messages.push(message)
   return messages
 }
 

@@ -24,39 +24,19 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   const { perEnvironment = 1 } = options
   const ended = new AbortController()
   const stopping = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
-  const environments = new Map<Environment, number>()
-  const ends: Promise<void>[] = []
-
-  /** Starts an environment that has this many invocations. */
-  async function start(invocations: number) {
-    const environment = await startEnvironment(options, stopping)
-    ends.push(environment.ended)
-    environments.set(environment, invocations)
-    return environment
+  const environments: Environment[] = []
+  async function start() {
+    environments.push(await startEnvironment(options, stopping))
   }
-
-  async function take(): Promise<Environment> {
-    for (const [environment, invocations] of environments) {
-      if (!environment.alive) environments.delete(environment)
-      else if (invocations < perEnvironment) {
-        environments.set(environment, invocations + 1)
-        return environment
-      }
-    }
-    return start(1)
-  }
-
-  await start(0)
+  await start()
 
   return {
     async invoke(event) {
       try {
         for (;;) {
-          const environment = await take()
-          const outcome = await environment.invoke(event)
-          environments.set(environment, (environments.get(environment) ?? 1) - 1)
-          // The environment ended before it took the event. That crash is counted separately. Try a new
-          // environment.
+          const free = environments.find(({ alive, running }) => alive && running < perEnvironment)
+          // An environment can end before it takes the event. That crash is counted separately.
+          const outcome = free ? await free.invoke(event) : await start()
           if (outcome) return outcome
         }
       } catch (error) {
@@ -65,11 +45,11 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
       }
     },
     async finish() {
-      await Promise.all([...environments.keys()].map((environment) => environment.finish()))
+      await Promise.all(environments.map((environment) => environment.finish()))
     },
     async stop() {
       ended.abort()
-      await Promise.all(ends)
+      await Promise.all(environments.map((environment) => environment.ended))
     },
   }
 }

@@ -11,20 +11,20 @@ type Input = Record<string, unknown>
 
 const MAX_ENTRIES = 10
 
+/** `code` is that of the older query protocol, which clients read, too. */
 class SqsError extends Error {
-  type = ''
-  /** The code of the older query protocol, which clients read, too. */
-  code = ''
+  readonly type: string
+  readonly code: string
+  constructor(message: string, name: string, code = `AWS.SimpleQueueService.${name}`, service = 'amazonaws.sqs') {
+    super(message)
+    this.type = `com.${service}#${name}`
+    this.code = code
+  }
 }
 
-function sqsError(name: string, message: string, code = `AWS.SimpleQueueService.${name}`) {
-  return Object.assign(new SqsError(message), { type: `com.amazonaws.sqs#${name}`, code })
-}
-
-function commonError(name: string, code: string, message: string) {
-  return Object.assign(new SqsError(message), { type: `com.amazon.coral.service#${name}`, code })
-}
-
+const sqsError = (name: string, message: string, code?: string) => new SqsError(message, name, code)
+const commonError = (name: string, code: string, message: string) =>
+  new SqsError(message, name, code, 'amazon.coral.service')
 const invalid = (message: string) => commonError('InvalidParameterValueException', 'InvalidParameterValue', message)
 const missing = (name: string) =>
   commonError('MissingRequiredParameterException', 'MissingParameter', `the parameter ${name} is missing or empty`)
@@ -195,30 +195,25 @@ function sendBatch(queue: MemoryQueue, input: Input, call: Call) {
   return inBatch(messages, (message) => send(queue, message, call))
 }
 
-const ACTIONS = new Map<string, (queue: MemoryQueue, input: Input, call: Call) => object>([
-  ['SendMessage', (queue, input, call) => send(queue, readMessage(queue, input), call)],
-  ['SendMessageBatch', sendBatch],
-  ['ReceiveMessage', receive],
-  ['DeleteMessage', remove],
-  ['DeleteMessageBatch', (queue, input) => inBatch(readEntries(input), (entry) => remove(queue, entry))],
-  ['ChangeMessageVisibility', changeVisibility],
-  [
-    'ChangeMessageVisibilityBatch',
-    (queue, input) => inBatch(readEntries(input), (entry) => changeVisibility(queue, entry)),
-  ],
-  ['GetQueueUrl', (queue) => ({ QueueUrl: queue.options.url })],
-  [
-    'GetQueueAttributes',
-    (queue, input) => ({ Attributes: pick(queue.attributes, readStrings(input, 'AttributeNames')) }),
-  ],
-])
+const ACTIONS: Record<string, (queue: MemoryQueue, input: Input, call: Call) => object> = {
+  SendMessage: (queue, input, call) => send(queue, readMessage(queue, input), call),
+  SendMessageBatch: sendBatch,
+  ReceiveMessage: receive,
+  DeleteMessage: remove,
+  DeleteMessageBatch: (queue, input) => inBatch(readEntries(input), (entry) => remove(queue, entry)),
+  ChangeMessageVisibility: changeVisibility,
+  ChangeMessageVisibilityBatch: (queue, input) =>
+    inBatch(readEntries(input), (entry) => changeVisibility(queue, entry)),
+  GetQueueUrl: (queue) => ({ QueueUrl: queue.options.url }),
+  GetQueueAttributes: (queue, input) => ({ Attributes: pick(queue.attributes, readStrings(input, 'AttributeNames')) }),
+}
 /** `JSON.stringify()` has made an object of a Buffer. */
 const toBase64 = (bytes: number[]) => Buffer.from(bytes).toString('base64')
-const SUPPORTED = `this queue supports ${[...ACTIONS.keys()].join(', ')} in the JSON protocol of SQS`
+const SUPPORTED = `this queue supports ${Object.keys(ACTIONS).join(', ')} in the JSON protocol of SQS`
 
 async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string, body: string, call: Call) {
   const action = target.replace(/^AmazonSQS\./, '')
-  const act = ACTIONS.get(action)
+  const act = ACTIONS[action]
   if (!act) throw commonError('UnknownOperationException', 'InvalidAction', SUPPORTED)
   const input = parseObject(body)
   if (!input) throw commonError('SerializationException', 'MalformedInput', 'the request is not a JSON object')
