@@ -119,6 +119,6 @@ function toText(value: string): string {
   return cut.replace(REFUSED_CHARACTERS, '\uFFFD')
 }
 
-function bytesOf(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue): number {
+export function bytesOf(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue): number {
   return [name, DataType, BinaryValue ?? StringValue].reduce((sum, part) => sum + Buffer.byteLength(part), 0)
 }

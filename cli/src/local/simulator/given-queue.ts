@@ -8,6 +8,7 @@ import {
   type SendMessageBatchRequestEntry,
   SQSClient,
 } from '@aws-sdk/client-sqs'
+import { inBatches } from '../../../../src/sqs/batch-calls.ts'
 import { oneLine, UsageError } from '../../shared/errors.ts'
 import type { Queue } from './queue.ts'
 import { type Received, toReceived } from './sqs-record.ts'
@@ -70,23 +71,18 @@ function createClient(endpoint: string, socketTimeout: number) {
   return client
 }
 
-interface Entry {
-  Id: string
-  ReceiptHandle: string
-}
-
 /** Makes a call for ten messages at a time. Returns the messages that SQS refused. */
 async function callInTens(
   messages: readonly Received[],
-  call: (entries: Entry[]) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
+  call: (
+    entries: { Id: string; ReceiptHandle: string }[],
+  ) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
 ): Promise<Received[]> {
   const refused: Received[] = []
-  for (let start = 0; start < messages.length; start += 10) {
-    const ten = messages.slice(start, start + 10)
-    const { Failed = [] } = await call(
-      ten.map(({ receiptHandle }, index) => ({ Id: String(index), ReceiptHandle: receiptHandle })),
-    )
-    refused.push(...Failed.flatMap(({ Id }) => ten[Number(Id)] ?? []))
+  for (const ten of inBatches(messages.map((message) => ({ entry: message, bytes: 0 })))) {
+    const entries = ten.map(({ entry }, index) => ({ Id: String(index), ReceiptHandle: entry.receiptHandle }))
+    const { Failed = [] } = await call(entries)
+    refused.push(...Failed.flatMap(({ Id }) => ten[Number(Id)]?.entry ?? []))
   }
   return refused
 }

@@ -172,19 +172,18 @@ const pendingTimers = () =>
 /** The timers that are left at the end of a run. An interval counts if several invocations have started it. */
 function leftTimers(): LeftWork[] {
   const origins = pendingTimers().map(([, origin]) => origin)
-  const ofInvocations = Map.groupBy(origins, ({ invocation }) => invocation).values()
-  const works = [...ofInvocations].flatMap(describe)
-  const isCounted = ({ kind, what, place }: LeftWork) =>
-    kind === 'module' || what !== INTERVAL || works.filter((other) => other.place === place).length > 1
-  return works.filter((work) => isOfHandler(work.place) && isCounted(work))
+  const isOfInvocation = ({ kind, what }: Origin) => kind === 'timer' && what === INTERVAL
+  const owners = new Set(origins.filter(isOfInvocation).map(({ invocation }) => invocation))
+  const counted = origins.filter((origin) => !isOfInvocation(origin) || owners.size > 1)
+  return describe(counted).filter(({ place }) => isOfHandler(place))
 }
 
 /** HTTP clients publish their requests. Once the headers of the response are there, a request has ended. */
 function watchRequests() {
   function add(message: unknown) {
     const { request } = message as { request: Request }
+    if (!isActive()) return
     const host = request.getHeader?.('host')
-    if (!isActive() || host === process.env.AWS_LAMBDA_RUNTIME_API) return
     const isTelemetry = EXPORTER.test(String(request.getHeader?.('user-agent') ?? request.headers))
     // Without the path, which can contain data of the message.
     const what = `${request.method} ${request.origin ?? `${request.protocol}//${host}`}`

@@ -1,4 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
+import type { BatchTrace, RecordTrace } from '../../../../src/types.ts'
 import { type Cause, causeOfError } from './causes.ts'
 
 export interface RecordReport {
@@ -23,22 +24,6 @@ export interface LibraryReport {
   peakInFlight: number
 }
 
-/** The fields of the library's messages that are used here. All messages of a batch have the same object. */
-interface BatchTrace {
-  event: { Records: { messageId: string }[] }
-  /** Missing if the invocation failed. */
-  result?: { batchItemFailures: { itemIdentifier: string }[] }
-  summary?: { peakInFlight: number; timedOut: number; aborted: number; blocked: number; notStarted: number }
-}
-
-interface RecordTrace {
-  batch: BatchTrace
-  records: { messageId: string }[]
-  error?: unknown
-  /** 1.0.0-rc.1 does not have it: then all records of a chunk count as failed. */
-  failures?: { record: { messageId: string }; error: unknown }[]
-}
-
 /** A record and the last batch that it was in. Its error may be of an earlier batch, until it succeeds. */
 interface RecordState extends Pick<RecordReport, 'error' | 'isReported'> {
   batch: BatchTrace
@@ -47,6 +32,7 @@ interface RecordState extends Pick<RecordReport, 'error' | 'isReported'> {
 
 const REJECTED = 'the result of the handler is rejected: the log of the function has its error'
 
+/** 1.0.0-rc.1 publishes no `failures`: then all records of a chunk count as failed. */
 const failuresIn = ({ records, error, failures }: RecordTrace) =>
   failures ?? records.map((record) => ({ record, error }))
 

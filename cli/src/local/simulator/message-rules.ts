@@ -1,8 +1,8 @@
 import type { MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
+import { MAX_BYTES } from '../../../../src/sqs/batch-calls.ts'
+import { bytesOf } from '../../../../src/sqs/dead-letter-message.ts'
 import { oneLine } from '../../shared/errors.ts'
 
-/** The limit of SQS for one message, and for all messages of a call. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024
 const MAX_ATTRIBUTES = 10
 
 /** A character that SQS refuses in a body or in the value of an attribute. */
@@ -18,11 +18,8 @@ export function isGroupId(value: unknown): value is string {
 
 /** The size that SQS limits: the body, and the names, types and values of the attributes. */
 export function sizeOf({ MessageBody = '', MessageAttributes = {} }: Partial<SendMessageBatchRequestEntry>): number {
-  let bytes = Buffer.byteLength(MessageBody)
-  for (const [name, { DataType = '', StringValue = '', BinaryValue }] of Object.entries(MessageAttributes)) {
-    bytes += Buffer.byteLength(name + DataType) + (BinaryValue?.length ?? Buffer.byteLength(StringValue))
-  }
-  return bytes
+  const ofAttributes = Object.entries(MessageAttributes).map(([name, value]) => bytesOf(name, value))
+  return ofAttributes.reduce((sum, bytes) => sum + bytes, Buffer.byteLength(MessageBody))
 }
 
 function problemOfText(text: string, what: string): string | undefined {
@@ -59,10 +56,7 @@ export function quote(name: string) {
  * Why SQS refuses a message, as a text that starts with a verb, such as `has an empty body`. Undefined if SQS
  * accepts the message.
  */
-export function problemOf(
-  message: Partial<SendMessageBatchRequestEntry>,
-  maxBytes = MAX_MESSAGE_BYTES,
-): string | undefined {
+export function problemOf(message: Partial<SendMessageBatchRequestEntry>, maxBytes = MAX_BYTES): string | undefined {
   const { MessageBody, MessageAttributes = {} } = message
   if (!MessageBody) return 'has an empty body, which SQS refuses'
   const inBody = problemOfText(MessageBody, 'a body')

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { createServer, type Server } from 'node:http'
 import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
+import { MAX_BYTES } from '../../../../src/sqs/batch-calls.ts'
 import { isObject, parseObject } from '../../shared/json.ts'
 import { type MemoryQueue, md5OfAttributes, toMessage } from './memory-queue.ts'
-import { isGroupId, MAX_MESSAGE_BYTES, problemOf, sizeOf } from './message-rules.ts'
+import { isGroupId, problemOf, sizeOf } from './message-rules.ts'
 
 /** The JSON of a request, or of an entry of a batch. */
 type Input = Record<string, unknown>
@@ -189,8 +190,8 @@ function inBatch<T extends { Id?: unknown }>(entries: readonly T[], act: (entry:
 function sendBatch(queue: MemoryQueue, input: Input, call: Call) {
   const messages = readEntries(input).map((entry) => readMessage(queue, entry))
   const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
-  if (bytes > MAX_MESSAGE_BYTES) {
-    throw sqsError('BatchRequestTooLong', `a batch has at most ${MAX_MESSAGE_BYTES} bytes, but this one has ${bytes}`)
+  if (bytes > MAX_BYTES) {
+    throw sqsError('BatchRequestTooLong', `a batch has at most ${MAX_BYTES} bytes, but this one has ${bytes}`)
   }
   return inBatch(messages, (message) => send(queue, message, call))
 }
@@ -213,7 +214,7 @@ const SUPPORTED = `this queue supports ${Object.keys(ACTIONS).join(', ')} in the
 
 async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string, body: string, call: Call) {
   const action = target.replace(/^AmazonSQS\./, '')
-  const act = ACTIONS[action]
+  const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined
   if (!act) throw commonError('UnknownOperationException', 'InvalidAction', SUPPORTED)
   const input = parseObject(body)
   if (!input) throw commonError('SerializationException', 'MalformedInput', 'the request is not a JSON object')
