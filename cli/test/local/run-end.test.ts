@@ -27,7 +27,7 @@ test('a run ends once its input was sent and the queue is empty', async (t) => {
   const { end, over, remaining } = open([0, 2, 0], {
     onProgress: ({ remaining: count }) => {
       remaining.push(count)
-      if (remaining.length === 2) end.inputSent()
+      if (remaining.length === 2) end.isInputSent = true
     },
   })
   await end.watch(over)
@@ -45,7 +45,7 @@ test('a message in flight, or a first message that is awaited, keeps the run fro
       if (count === 3) ledger.invocationEnded({ type: 'response', payload: '' }, [received('a')])
     },
   })
-  end.inputSent()
+  end.isInputSent = true
   await end.watch(over)
   t.equal(count, 4)
 })
@@ -59,7 +59,7 @@ test('a queue with as many messages as are in flight is not empty', async (t) =>
     },
   })
   ledger.delivered([received('a')])
-  end.inputSent()
+  end.isInputSent = true
   await end.watch(over)
   t.equal(count, 3)
 })
@@ -76,7 +76,7 @@ test('the time without messages begins when the queue is empty, and the last loo
       if (end.draining.aborted) await once(signal, 'abort')
     }) as never,
   })
-  end.inputSent()
+  end.isInputSent = true
   await end.watch(over)
   t.strictSame(waits, [250, 250, 250, 100, 250])
 })
@@ -84,7 +84,7 @@ test('the time without messages begins when the queue is empty, and the last loo
 test('watching ends with the work, also if the run does not end by itself', async (t) => {
   for (const idle of [undefined, 3600]) {
     const { end } = open([0], { idle })
-    end.inputSent()
+    end.isInputSent = true
     await end.watch(Promise.resolve())
     t.notOk(end.draining.aborted)
   }
@@ -93,10 +93,10 @@ test('watching ends with the work, also if the run does not end by itself', asyn
 test('no other message can arrive if all that are in the queue were received, and nobody else knows the queue', async (t) => {
   const own = open([3]).end
   t.notOk(await own.isLast(3), 'the input is not complete')
-  own.inputSent()
+  own.isInputSent = true
   t.strictSame([await own.isLast(3), await own.isLast(2)], [true, false])
   const shared = open([3], {}, false).end
-  shared.inputSent()
+  shared.isInputSent = true
   t.notOk(await shared.isLast(3))
 })
 

@@ -45,12 +45,9 @@ export async function gather(options: GatherOptions) {
     if (messages.length === 0 && waitSeconds === 0) await sleep(Math.min(left, POLL_MS))
   }
 
-  let size = 0
-  const end = got.findIndex((message, index) => {
-    size += message.bytes
-    return index > 0 && size > MAX_PAYLOAD_BYTES
-  })
-  return end === -1 ? { batch: got, rest: [] } : { batch: got.slice(0, end), rest: got.slice(end) }
+  let end = got.length
+  while (end > 1 && sizeOf(got.slice(0, end)) > MAX_PAYLOAD_BYTES) end -= 1
+  return { batch: got.slice(0, end), rest: got.slice(end) }
 }
 
 function sizeOf(messages: readonly Received[]): number {

@@ -8,8 +8,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
 import {
   describe,
+  FRAME,
   framesOf,
-  hasFile,
   isOfHandler,
   type LeftKind,
   type LeftWork,
@@ -88,7 +88,7 @@ function isWork(origin: Origin): boolean {
   if (/at (\S+\.)?_?(close|destroy) /.test(top)) return false
   // Loggers use these with a callback for stdout. A line that is late is no lost work.
   const isOfLogger = /at (\S+\.)?(write|fsync) \(node:fs:/.test(frames[0] ?? '')
-  return top.includes('WriteStream.') || (!isOfLogger && hasFile(origin))
+  return top.includes('WriteStream.') || (!isOfLogger && frames.some((frame) => FRAME.test(frame)))
 }
 
 function addLate(origin: Origin) {

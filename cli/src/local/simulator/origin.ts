@@ -31,7 +31,7 @@ export interface Origin {
 
 /** A report names at most this many places. */
 const MAX_LEFT = 10
-const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
+export const FRAME = /(?:file:\/\/|\(|at (?:async )?)(\/.*?):(\d+):\d+\)?$/
 /** Frames of this package and of Node that say nothing about the work. */
 const OWN_FILES = new URL('.', import.meta.url).href
 const MACHINERY = /new Promise|node:internal\/async_hooks/
@@ -55,9 +55,6 @@ export function originOf(given: Omit<Origin, 'stack'>): Origin {
 
 export const framesOf = ({ stack = '' }: Origin) =>
   stack.split('\n').filter((line) => / at /.test(line) && !MACHINERY.test(line) && !line.includes(OWN_FILES))
-
-/** Whether code outside of Node started it. */
-export const hasFile = (origin: Origin) => framesOf(origin).some((frame) => FRAME.test(frame))
 
 /** The file and line of the handler that started it, or else the package. No place if Node itself did. */
 function startOf(origin: Origin): { place: string | undefined; isTelemetry: boolean } {

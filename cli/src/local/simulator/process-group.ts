@@ -4,17 +4,15 @@ import { spawn } from 'node:child_process'
  * Waits until the watcher has started, then becomes the command. `ulimit -n` also sets the hard limit,
  * because Node raises its soft limit to the hard limit at startup.
  */
-function launchScript(command: string): string {
-  return `read -r _ <&3 || exit 1
+const scriptFor = (command: string) => `read -r _ <&3 || exit 1
 ulimit -n "$1" || exit 1; shift
 exec ${command} 3<&-`
-}
 
 /** Its input closes when this process ends, for any reason. It then kills the process group. */
 const WATCHER = 'read -r _; kill -9 "-$0"'
 
-export interface Launch {
-  /** A shell command. */
+interface Launch {
+  /** Of the shell. */
   command: string
   args: readonly string[]
   fdLimit: number
@@ -28,7 +26,7 @@ export interface Launch {
 export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
   // `detached` creates the process group. Ctrl-C in the terminal does not reach it, and one signal reaches
   // all of it.
-  const child = spawn('/bin/sh', ['-c', launchScript(command), 'sh', String(fdLimit), ...args], {
+  const child = spawn('/bin/sh', ['-c', scriptFor(command), 'sh', String(fdLimit), ...args], {
     env,
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],

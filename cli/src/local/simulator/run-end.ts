@@ -23,24 +23,20 @@ export class RunEnd {
   readonly draining: AbortSignal
   /** The last known counts of the queue. */
   counts: QueueCounts = { visible: 0, queue: 0, deadLetter: 0 }
+  /** Whether the run sends no more messages. */
+  isInputSent = false
   readonly #options: RunEndOptions
   readonly #over = new AbortController()
-  #isInputSent = false
 
   constructor(options: RunEndOptions) {
     this.#options = options
     this.draining = AbortSignal.any([...options.signals, this.#over.signal])
   }
 
-  /** The run sends no more messages. */
-  inputSent() {
-    this.#isInputSent = true
-  }
-
   /** Whether no other message can arrive, if this many were received and not delivered. */
   async isLast(gathered: number): Promise<boolean> {
     const { queue } = this.#options
-    return this.#isInputSent && queue.isPrivate && (await queue.counts()).queue === gathered
+    return this.isInputSent && queue.isPrivate && (await queue.counts()).queue === gathered
   }
 
   /**
@@ -63,7 +59,7 @@ export class RunEnd {
     const { queue, ledger, idle = Number.POSITIVE_INFINITY, awaitFirst, onProgress, sleep = setTimeout } = this.#options
     let emptySince = Number.POSITIVE_INFINITY
     while (!done.aborted) {
-      const wasSent = this.#isInputSent // read first: the counts may not include a message that is sent while they are read
+      const wasSent = this.isInputSent // read first: the counts may not include a message that is sent while they are read
       this.counts = await queue.counts()
       const progress = ledger.snapshot(this.counts)
       onProgress(progress)

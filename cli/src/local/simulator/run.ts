@@ -148,7 +148,7 @@ async function sendAll(
   const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
   // An input that hangs does not delay the end of the run.
   if (await Promise.race([feeding, aborted(end.draining)])) ledger.inputComplete()
-  end.inputSent()
+  end.isInputSent = true
 }
 
 async function aborted(signal: AbortSignal): Promise<false> {

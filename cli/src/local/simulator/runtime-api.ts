@@ -63,8 +63,6 @@ function traceOf(requestId: string, event: string): string {
   return [...parts, `Lineage=1:${id.slice(0, 8)}:${round}`].join(';')
 }
 
-const ifStopped = (outcome: Outcome) => (outcome.type === 'stopped' ? outcome : undefined)
-
 function reply(response: ServerResponse, status: number, body: object = { status: 'OK' }) {
   response.writeHead(status, { 'Content-Type': 'application/json' }).end(JSON.stringify(body))
 }
@@ -89,7 +87,7 @@ export class RuntimeApi {
   })
   #hasResponded = false
   /** Set once the process has ended. */
-  #ended: Outcome | undefined
+  #ended: { notTaken: Outcome | undefined } | undefined
 
   constructor(options: RuntimeApiOptions) {
     this.#options = options
@@ -110,7 +108,7 @@ export class RuntimeApi {
   /** Resolves with undefined if the process ended before it took the event. */
   invoke(event: string): Promise<Outcome | undefined> {
     return new Promise((settle) => {
-      if (this.#ended) return settle(ifStopped(this.#ended))
+      if (this.#ended) return settle(this.#ended.notTaken)
       const invocation = { requestId: randomUUID(), event, settle, report: {} }
       this.#waiting.add(invocation)
       const why = ', because the process did not take the event. Does it block the event loop after a response?'
@@ -121,11 +119,12 @@ export class RuntimeApi {
 
   /** The process has ended. Running invocations get this outcome, and waiting events were not taken. */
   end(outcome: Outcome) {
-    this.#ended = outcome
+    const notTaken = outcome.type === 'stopped' ? outcome : undefined
+    this.#ended = { notTaken }
     for (const invocation of this.#running.values()) this.#settle(invocation, outcome)
     for (const { timer, settle } of this.#waiting) {
       clearTimeout(timer)
-      settle(ifStopped(outcome))
+      settle(notTaken)
     }
     this.#waiting.clear()
     this.#server.closeAllConnections()
@@ -198,14 +197,10 @@ export class RuntimeApi {
   }
 
   #finish(invocation: Invocation, kind: string, text: string, response: ServerResponse) {
-    let [type, payload] = [kind, text]
-    if (kind === 'end') {
-      const end = text.indexOf('\n')
-      const { type: given, ...report } = JSON.parse(text.slice(0, end))
-      Object.assign(invocation.report, report)
-      type = given
-      payload = text.slice(end + 1)
-    }
+    const end = kind === 'end' ? text.indexOf('\n') : -1 // the client of this package sends a line before the payload
+    const payload = text.slice(end + 1)
+    const { type, ...report } = end < 0 ? { type: kind } : JSON.parse(text.slice(0, end))
+    Object.assign(invocation.report, report)
     const bytes = Buffer.byteLength(payload)
     if (bytes > MAX_RESPONSE_BYTES) {
       const message = `the response has ${bytes} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
