@@ -5,7 +5,8 @@ if (import.meta.main) install(process.argv[2] as string)
 
 export function install(folder: string): void {
   const isInstalled = spawnSync('npm', ['ls', '--prefix', folder]).status === 0
-  if (!isInstalled) runOrExit('npm', 'ci', '--prefix', folder)
+  // Not with --ignore-scripts, which this process inherits from `npm run --ignore-scripts`: aws-lambda-ric is compiled.
+  if (!isInstalled) runOrExit('npm', 'ci', '--ignore-scripts=false', '--prefix', folder)
 }
 
 /** Runs a command. If it fails, this process ends with the same exit code. */

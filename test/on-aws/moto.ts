@@ -60,6 +60,7 @@ async function inventory(): Promise<string[]> {
   ]
 }
 
+// Not the metrics: moto 5.1 does not know the JSON protocol of CloudWatch.
 t.test('each call to AWS that moto knows', async (t) => {
   const aws = await startMoto(t)
   const { signal } = new AbortController()
@@ -96,7 +97,6 @@ t.test('each call to AWS that moto knows', async (t) => {
     new GetFunctionConcurrencyCommand({ FunctionName: physical('ThrottledFunction') }),
   )
   t.equal(ReservedConcurrentExecutions, 1)
-  t.equal(await aws.throttles(physical('ThrottledFunction'), Date.now() - 60_000), 0)
 
   const bodies = Array.from({ length: 25 }, (_, number) => `body ${number}`)
   await aws.send(

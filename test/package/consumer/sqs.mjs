@@ -9,7 +9,8 @@ import { boundedSqsBatch, eachRecord, PermanentError } from 'middy-bounded-sqs-b
 import * as library from 'middy-bounded-sqs-batch/sqs'
 
 const { deadLetter, retryBackoff } = library
-assert.deepEqual(Object.keys(library).sort(), ['deadLetter', 'isolateCrashes', 'retryBackoff'])
+const functions = ['deadLetter', 'isolateCrashes', 'releaseBlocked', 'retryBackoff']
+assert.deepEqual(Object.keys(library).sort(), functions)
 assert.throws(() => createRequire(import.meta.url)('middy-bounded-sqs-batch/sqs'), { code: 'ERR_REQUIRE_ESM' })
 
 const region = 'eu-west-1'
