@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { test } from 'tap'
+import { causeOfError } from '../../src/local/simulator/causes.ts'
 import { type EventSourceOptions, runEventSource } from '../../src/local/simulator/event-source.ts'
 import { openLedger } from '../../src/local/simulator/ledger.ts'
 import { MAPPING_DEFAULTS } from '../../src/local/simulator/run.ts'
@@ -326,12 +327,31 @@ test('an invocation that is stopped at the end of the run is no failed invocatio
 test('messages of a failed invocation whose deletion arrives late are processed', async (t) => {
   const { given, ledger, run } = setUp(some(3), () => {
     setImmediate(() => {
-      for (const { byClients } of given.slice(0, 2)) Object.assign(byClients ?? {}, { isDeleted: true })
+      for (const { byClients } of given.slice(0, 2)) byClients.isDeleted = true
     })
     return ERROR
   })
   await run()
   t.match(ledger.snapshot({ queue: 1, deadLetter: 0 }), { processed: 2, failed: 3, lost: 0, remaining: 1 })
+})
+
+test('a message that was reported as failed stays failed if its deletion arrives late', async (t) => {
+  const outcomes = [ERROR, report(['m0'])]
+  const { given, ledger, run } = setUp([...some(1), ...some(1)], () => {
+    if (outcomes.length === 1)
+      setImmediate(() => given.map(({ byClients }) => Object.assign(byClients, { isDeleted: true })))
+    return outcomes.shift() as Outcome
+  })
+  await run({ batchSize: 1 })
+  t.match(ledger.snapshot({ queue: 0, deadLetter: 0 }), { processed: 0, failed: 2, lost: 1 })
+})
+
+test('a message that failed in its last delivery is not deleted, and a line has the text of its error', async (t) => {
+  const library = libraryReport({ errors: { m0: causeOfError(new Error('x')) } })
+  const { calls, failures, run } = setUp([received('m0', 100, 3)], () => ({ ...report(['m0']), library }))
+  await run()
+  t.notMatch(calls, [{ call: 'remove' }])
+  t.strictSame(failures, ['m0: reported as failed, receive count 3: Error: x'])
 })
 
 for (const [title, outcome, withoutError] of [

@@ -182,5 +182,6 @@ export function received(messageId: string, bytes = 100, receiveCount = 1): Rece
     receiveCount,
     json: JSON.stringify({ messageId }),
     bytes,
+    byClients: {},
   }
 }

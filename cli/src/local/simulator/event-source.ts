@@ -74,7 +74,7 @@ class EventSource {
       }),
     )
     const ends = await Promise.allSettled(workers)
-    for (const [id, { byClients }] of this.#failed) if (byClients?.isDeleted) this.#parts.ledger.settle(id, 'processed')
+    for (const [id, { byClients }] of this.#failed) if (byClients.isDeleted) this.#parts.ledger.settle(id, 'processed')
     const failure = ends.find((end) => end.status === 'rejected')
     if (failure) throw failure.reason
   }
@@ -118,7 +118,7 @@ class EventSource {
     const failed = judged.messages.flatMap(({ fate, message }) => (stays(fate) ? message : []))
     const gone = judged.messages.flatMap(({ fate, message }) => (stays(fate) ? [] : message))
     const [notDeleted] = await Promise.all([
-      queue.remove(gone.filter(({ byClients }) => !byClients?.isDeleted)),
+      queue.remove(gone.filter(({ byClients }) => !byClients.isDeleted)),
       this.#makeVisible(failed),
     ])
     for (const { messageId } of notDeleted)
@@ -129,7 +129,7 @@ class EventSource {
   async #makeVisible(failed: readonly Received[]) {
     const { retryAfter, keepsDelays } = this.#options
     const { queue } = this.#parts
-    const isKept = keepsDelays && failed.some(({ byClients }) => byClients?.isDelayed)
+    const isKept = keepsDelays && failed.some(({ byClients }) => byClients.isDelayed)
     if (retryAfter !== undefined && !isKept) await queue.setVisibility(failed, retryAfter)
   }
 

@@ -76,7 +76,7 @@ function judgeListed(message: Received, delivery: Delivery): Judged {
   const { messageId: id, receiveCount } = message
   const { error, isReported } = delivery.library?.records[id] ?? {}
   const why = { message, cause: causeOf(id, delivery), isThrown: error !== undefined || !isReported }
-  if (message.byClients?.isDeleted)
+  if (message.byClients.isDeleted)
     return { ...why, fate: 'lost', what: 'reported as failed, but the handler deleted it' }
   if (!delivery.reportBatchItemFailures) return { ...why, fate: 'lost', what: DELETED_WITH_SETTING_OFF }
   const what = `reported as failed, receive count ${receiveCount}`
@@ -105,7 +105,7 @@ function judgeDeleted(message: Received, delivery: Delivery): Judged {
 
 function judgeFailed(message: Received, delivery: Delivery): Judged {
   const { messageId: id } = message
-  if (message.byClients?.isDeleted) return { message, fate: 'processed', isThrown: false }
+  if (message.byClients.isDeleted) return { message, fate: 'processed', isThrown: false }
   const cause = delivery.library?.records[id]?.error
   return { message, fate: failedOrExhausted(message, delivery), cause, isThrown: cause !== undefined }
 }

@@ -21,7 +21,7 @@ export interface InFlight {
   visibilityDeadline: number
   isDelayed?: true
   /** Whether a client has deleted it, or set its visibility timeout. */
-  byClients: NonNullable<Received['byClients']>
+  byClients: Received['byClients']
 }
 
 /** A message group of a FIFO queue. A standard queue has a single group, which is never locked. */

@@ -11,7 +11,7 @@ export interface Received {
   json: string
   bytes: number
   /** What clients of the run's own queue did with it while it was in flight. */
-  byClients?: { isDeleted?: boolean; isDelayed?: boolean } | undefined
+  byClients: { isDeleted?: boolean; isDelayed?: boolean }
 }
 
 function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
