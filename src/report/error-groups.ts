@@ -9,6 +9,11 @@ const MAX_TEXT = 400
 const MAX_NAME = 80
 /** How many characters of the messages of a batch are compared. In the worst case, this takes 10 ms of a whole CPU. */
 const MAX_COMPARED = 200_000
+/**
+ * How many characters of long messages are read. V8 copies a text that was made of others, and keeps the copy, if a part
+ * of it is read: 1,000 messages of 1 MB ended the process.
+ */
+const MAX_READ = 2_000_000
 
 /** A failed record, as the log sees it. */
 export interface LoggedFailure {
@@ -42,14 +47,17 @@ export interface ErrorGroup extends ErrorText {
   numbersDiffer: boolean
   /** The first error, then its causes. */
   readonly errors: readonly unknown[]
-  /** The same for groups that become one if there are more than ten. */
+  /** Names, codes and statuses. The same for groups that become one if there are more than ten. */
   readonly kind: string
+  /** The kind without the statuses in messages, if not all messages were read. */
+  readonly kindUnread: string
 }
 
 /**
  * Groups the errors of a batch, the largest group first. Errors are of one group if name, code, HTTP status, message and
  * causes are equal, apart from numbers, UUIDs and hexadecimal texts. If there are more than ten groups, or too many
  * different messages to compare, groups of the same name, code and status become one if those of their causes are equal.
+ * If not all messages are read, the statuses in them do not count.
  *
  * Omits blocked records and those that were not started: they have no error of their own.
  *
@@ -57,17 +65,15 @@ export interface ErrorGroup extends ErrorText {
  */
 export function groupErrors(failures: readonly LoggedFailure[]) {
   const equal = new Map<string, ErrorGroup>()
-  const comparison: Comparison = { known: new Map(), left: MAX_COMPARED }
-  const groupOf = memoizeOne((error) =>
-    isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, comparison),
-  )
+  const limits: Limits = { known: new Map(), compare: MAX_COMPARED, read: MAX_READ }
+  const groupOf = memoizeOne((error) => (isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, limits)))
   for (const { id, error, receiveCount } of failures) {
     const group = groupOf(error)
     if (group) add(group, 1, [id], receiveCount)
   }
-  const areAllCompared = comparison.left >= 0
+  const areAllCompared = limits.read >= 0 && limits.compare >= 0
   const isMerged = equal.size > MAX_GROUPS || !areAllCompared
-  const groups = [...(isMerged ? mergeKinds(equal.values()) : equal).values()]
+  const groups = [...(isMerged ? mergeKinds(equal.values(), limits.read >= 0) : equal).values()]
   const omitted = groups.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
   return {
     groups,
@@ -78,56 +84,52 @@ export function groupErrors(failures: readonly LoggedFailure[]) {
   }
 }
 
-interface Comparison {
+/** How many characters may still be compared, and how many of long messages read. None if it is below 0. */
+interface Limits {
   /** What each message that was compared has in common with equal ones. */
   readonly known: Map<string, string>
-  /** How many characters may still be compared. If it is below 0, further messages are not compared. */
-  left: number
+  compare: number
+  read: number
 }
 
-function common(message: string, comparison: Comparison): string {
-  const { known, left } = comparison
-  if (left < 0) return '' // groups of the same kind become one in any case
-  let text = known.get(message)
-  if (text === undefined) {
-    comparison.left -= message.length
-    text = toCommon(message)
-    known.set(message, text)
-  }
-  return text
-}
-
-function findGroup(groups: Map<string, ErrorGroup>, error: unknown, comparison: Comparison): ErrorGroup {
-  const errors = [error]
-  const causes: ErrorText[] = []
-  const text = readError(error, errors)
+/** Reads the status in a message. Returns what it has in common with equal messages; nothing if it is not compared. */
+function compare(text: ErrorText, limits: Limits): string {
+  if (text.message.length > MAX_TEXT) limits.read -= text.message.length
+  if (limits.read < 0) return ''
+  text.message = cut(text.message)
   text.status ??= statusIn(text.message)
-  let kind = `${text.name}\n${text.code}\n${text.status}`
-  let messages = common(text.message, comparison)
-  for (let index = 1; index < errors.length; index++) {
-    const cause = readError(errors[index], errors)
-    if (comparison.left >= 0) cause.status ??= statusIn(cause.message)
-    causes.push(cause)
-    kind += `\n${cause.name}\n${cause.code}\n${cause.status}`
-    messages += `\n${common(cause.message, comparison)}`
+  if (limits.compare < 0) return '' // groups of the same kind become one in any case
+  let common = limits.known.get(text.message)
+  if (common === undefined) {
+    limits.compare -= text.message.length
+    common = toCommon(text.message)
+    limits.known.set(text.message, common)
   }
-  const key = `${kind}\n\n${messages}`
+  return common
+}
+
+function findGroup(groups: Map<string, ErrorGroup>, error: unknown, limits: Limits): ErrorGroup {
+  const errors = [error]
+  const texts: ErrorText[] = []
+  let [kind, kindUnread, messages] = ['', '', '']
+  // `readError()` adds the causes.
+  for (let index = 0; index < errors.length; index++) {
+    const text = readError(errors[index], errors)
+    kindUnread += `${text.name}\n${text.code}\n${text.status}\n`
+    messages += `\n${compare(text, limits)}`
+    kind += `${text.name}\n${text.code}\n${text.status}\n`
+    texts.push(text)
+  }
+  const [text, ...causes] = texts as [ErrorText]
+  const isCompared = limits.read >= 0 && limits.compare >= 0
+  const key = kind + messages
   let group = groups.get(key)
   if (!group) {
-    group = {
-      ...text,
-      causes,
-      count: 0,
-      ids: [],
-      receiveCount: 0,
-      texts: comparison.left < 0 ? 0 : 1,
-      numbersDiffer: false,
-      errors,
-      kind,
-    }
+    const counts = { count: 0, ids: [], receiveCount: 0, texts: isCompared ? 1 : 0, numbersDiffer: false }
+    group = { ...text, message: cut(text.message), causes, ...counts, errors, kind, kindUnread }
     groups.set(key, group)
   }
-  if (comparison.left >= 0 && group.message !== text.message) group.numbersDiffer = true
+  if (isCompared && group.message !== text.message) group.numbersDiffer = true
   return group
 }
 
@@ -137,14 +139,16 @@ function add(group: ErrorGroup, count: number, ids: readonly string[], receiveCo
   group.receiveCount = Math.max(group.receiveCount, receiveCount)
 }
 
-function mergeKinds(groups: Iterable<ErrorGroup>): Map<string, ErrorGroup> {
+function mergeKinds(groups: Iterable<ErrorGroup>, areAllRead: boolean): Map<string, ErrorGroup> {
   const kinds = new Map<string, ErrorGroup>()
   for (const group of groups) {
-    const known = kinds.get(group.kind)
+    const kind = areAllRead ? group.kind : group.kindUnread
+    const known = kinds.get(kind)
     if (known) {
       add(known, group.count, group.ids, group.receiveCount)
       known.texts += group.texts
-    } else kinds.set(group.kind, group)
+      if (known.status !== group.status) known.status = undefined
+    } else kinds.set(kind, group)
   }
   return kinds
 }
@@ -159,13 +163,13 @@ export function readError(error: unknown, found: unknown[] = []): ErrorText {
   const read: ErrorText = { name: `thrown ${typeof error}`, message: '', code: undefined, status: undefined }
   try {
     if (!isObject(error)) {
-      read.message = cut(String(error))
+      read.message = String(error)
       return read
     }
     // biome-ignore lint/suspicious/noExplicitAny: it can have any properties
     const { name, message, code, status, statusCode, $metadata, cause, errors } = error as any
     read.name = typeof name === 'string' && name !== '' ? name.slice(0, MAX_NAME) : 'an object'
-    if (typeof message === 'string') read.message = cut(message)
+    if (typeof message === 'string') read.message = message
     if (isCode(code)) read.code = code
     if (isStatus(status)) read.status = status
     else if (isStatus(statusCode)) read.status = statusCode

@@ -103,15 +103,15 @@ function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, 
 }
 
 /** What a query of the log can use. */
-function toFields({ errors, kind, ...group }: ErrorGroup) {
+function toFields({ errors, kind, kindUnread, ...group }: ErrorGroup) {
   const causes = group.causes.map((cause) => ({ error: lineOf(cause), ...cause, message: shorten(cause.message) }))
-  const [ids, message] = [group.ids.map(shorten), shorten(group.message)]
-  return { error: lineOf(group), ...group, ids, message, causes, stack: stackOf(errors) }
+  const [ids, message, texts] = [group.ids.map(shorten), shorten(group.message), Math.max(1, group.texts)]
+  return { error: lineOf(group), ...group, ids, message, texts, causes, stack: stackOf(errors) }
 }
 
 function toLines(group: ReturnType<typeof toFields>, areAllCompared: boolean): string {
   const { error, causes, count, ids, receiveCount, texts, numbersDiffer, stack } = group
-  const least = areAllCompared ? texts : `at least ${texts || 1}`
+  const least = areAllCompared ? texts : `at least ${texts}`
   const different = (areAllCompared ? texts : count) > 1 ? ` (one of ${least} different texts)` : ''
   const example = numbersDiffer ? '; ids or numbers differ' : ''
   const more = count > ids.length ? ', …' : ''

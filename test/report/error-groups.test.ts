@@ -221,6 +221,45 @@ t.test('the causes are what `cause` and `errors` contain: each once, at most thr
   t.end()
 })
 
+const LETTERS = (index: number) => Array.from(index.toString(2), (bit) => 'xy'[Number(bit)]).join('')
+
+t.test('statuses in messages also count if not all messages are compared, and those in causes, too', (t) => {
+  const causes = { 503: new Error('returned 503'), 429: new Error('returned 429') }
+  const statusOf = (index: number) => (index % 3 === 0 ? 429 : 503)
+  const longer = (index: number) => `${LETTERS(index)} ${'z'.repeat(350)}`
+  const errors = Array.from({ length: 1_500 }, (_, index) =>
+    index % 2 === 0
+      ? new Error(longer(index), { cause: causes[statusOf(index)] })
+      : new TypeError(`returned ${statusOf(index)} ${longer(index)}`),
+  )
+  const { groups, areAllCompared } = groupsOf(...errors)
+  t.equal(areAllCompared, false)
+  t.strictSame(
+    groups.map(({ name, count, status, causes }) => [name, count, status ?? causes[0]?.status]),
+    [
+      ['TypeError', 500, 503],
+      ['Error', 500, 503],
+      ['Error', 250, 429],
+      ['TypeError', 250, 429],
+    ],
+  )
+  t.end()
+})
+
+t.test('once long messages have 2,000,000 characters, only names, codes and statuses of errors count', (t) => {
+  const longer = (index: number, length: number) =>
+    `returned ${index % 2 === 0 ? 503 : 429} ${LETTERS(index)}`.padEnd(length)
+  const countsFor = (count: number, length: number) => {
+    const errors = Array.from({ length: count }, (_, index) => new Error(longer(index, length)))
+    const { groups, areAllCompared } = groupsOf(...errors, withFields({ status: 500 }))
+    return [areAllCompared, ...groups.map(({ count, status, texts }) => [count, status, texts])]
+  }
+  t.strictSame(countsFor(200, 10_000), [true, [100, 503, 100], [100, 429, 100], [1, 500, 1]])
+  t.strictSame(countsFor(202, 10_000), [false, [202, undefined, 200], [1, 500, 0]])
+  t.strictSame(countsFor(6_000, 400), [false, [3_000, 503, 250], [3_000, 429, 250], [1, 500, 0]])
+  t.end()
+})
+
 t.test('anything that was thrown has a name and a message', (t) => {
   const read = (name: string, message = '', more: Partial<ErrorText> = {}) => ({
     name,
@@ -236,11 +275,11 @@ t.test('anything that was thrown has a name and a message', (t) => {
     [null, read('thrown object', 'null')],
     [Symbol('s'), read('thrown symbol', 'Symbol(s)')],
     [1n, read('thrown bigint', '1')],
-    [x(2_000), read('thrown string', x(800))],
+    [x(2_000), read('thrown string', x(2_000))],
     [{}, read('an object')],
     [{ name: 5, message: 7 }, read('an object')],
     [{ name: '', message: 'no' }, read('an object', 'no')],
-    [{ name: x(81), message: x(801) }, read(x(80), x(800))],
+    [{ name: x(81), message: x(801) }, read(x(80), x(801))],
     [{ name: 'N', message: 'm', code: 'EX', status: 400 }, read('N', 'm', { code: 'EX', status: 400 })],
     [function named() {}, read('named')],
     [revoked(), read('an error that throws when it is read')],

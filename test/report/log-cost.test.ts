@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import type { BatchSummary } from '../../src/index.ts'
@@ -114,6 +115,20 @@ for (const causes of [0, 3]) {
     },
   )
 }
+
+t.test('the process does not need memory for 1,000 messages of 1 MB that share a text', (t) => {
+  // V8 joins such a message when a part of it is read, and keeps the joined text.
+  const program = `
+    import { groupErrors } from '${new URL('../../src/report/error-groups.ts', import.meta.url)}'
+    const shared = 'x'.repeat(1_000_000)
+    const failures = Array.from({ length: 1_000 }, (_, index) =>
+      ({ id: 'm' + index, error: new Error(index + shared), receiveCount: 1 }))
+    console.log(groupErrors(failures).groups.map(({ count }) => count).join())`
+  const flags = ['--max-old-space-size=100', '--input-type=module', '-e', program]
+  const { stdout, stderr } = spawnSync(process.execPath, flags, { encoding: 'utf8' })
+  t.equal(stdout, '1000\n', stderr)
+  t.end()
+})
 
 type Match = (text: string, from: number, next: (end: number) => boolean) => boolean
 
