@@ -1,4 +1,5 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { safely } from './shared/safely.ts'
 
 /**
  * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal `name`,
@@ -139,11 +140,7 @@ const OUTCOMES = [
 
 /** Whether this package made the error. Handlers throw a `PermanentError`. Does not throw. */
 export function isOwnError(error: unknown): boolean {
-  try {
-    return error instanceof SqsBatchError && !(error instanceof PermanentError)
-  } catch {
-    return false // a proxy that throws when it is read
-  }
+  return safely(() => error instanceof SqsBatchError && !(error instanceof PermanentError)) ?? false
 }
 
 /**
@@ -153,7 +150,7 @@ export function isOwnError(error: unknown): boolean {
 export function outcomeOf(error: unknown) {
   // First, because this is called several times for each failed record, and nearly all errors are those of handlers.
   if (!isOwnError(error)) return undefined
-  return OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1]
+  return safely(() => OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1])
 }
 
 /**

@@ -97,7 +97,7 @@ function close(request: GuardedRequest): void {
   })
   if (status === 'removed' || status === 'failed') return
   state.status = 'removed'
-  setEvent(request, request.event, true)
+  safely(() => setEvent(request, request.event, true))
   invocation?.abandon(state.received)
 }
 

@@ -43,11 +43,10 @@ export function checkSqsEvent(event: unknown): Batch {
 function readEvent(event: unknown): Batch {
   if (!isObject(event)) throw new InvalidSqsEventError(`Expected an SQS event, got ${kindOf(event)}`)
   const given = (event as { Records?: unknown }).Records
-  // A proxy of an array can have any length.
-  if (!Array.isArray(given) || !(given.length >= 0)) {
+  const size: number = Array.isArray(given) ? given.length : -1 // read once: that of a proxy can be anything
+  if (!Array.isArray(given) || !(size >= 0)) {
     throw new InvalidSqsEventError(`Expected an SQS event with a Records array, got Records: ${kindOf(given)}`)
   }
-  const size: number = given.length
   const records: SQSRecord[] = []
   const ids: string[] = []
   const receiveCounts: number[] = []

@@ -1,4 +1,4 @@
-import type { Context } from 'aws-lambda'
+import type { Context, SQSRecord } from 'aws-lambda'
 import { rejected } from '../scheduler/job.ts'
 import { isCount } from '../shared/check.ts'
 import { isFunction, kindOf } from '../shared/describe.ts'
@@ -80,7 +80,7 @@ async function handleChunk(
   // The records that the handler receives, by their position in the chunk.
   let valid = new Map<number, unknown>(records.entries())
   if (parse) {
-    const bodies = records.map(({ body }) => parseBody(body, parse))
+    const bodies = records.map((record) => parseBody(record, parse))
     // Awaits only if the schema is asynchronous. Otherwise, the handler must start in this synchronous call, because
     // the rate limit counts the records directly after it.
     const isAsync = bodies.some((body) => body instanceof Promise)
@@ -97,7 +97,7 @@ async function handleChunk(
     boundedSqsBatchJob: async () => await handle(received, context, { signal }),
   }
   const returned: unknown = await called.boundedSqsBatchJob()
-  signal.throwIfAborted() // if it has aborted, the whole chunk is already reported as failed
+  AbortSignal.prototype.throwIfAborted.call(signal) // if it has aborted, the whole chunk is already reported as failed
   // An entry may be replaced by a copy with the same messageId.
   const isChanged = (record: unknown, index: number) =>
     received[index] !== record && received[index]?.messageId !== validIds[index]
@@ -112,9 +112,9 @@ async function handleChunk(
 
 type ParsedBody = PromiseSettledResult<unknown>
 
-function parseBody(body: string, parse: BodyParser): ParsedBody | Promise<ParsedBody> {
+function parseBody(record: SQSRecord, parse: BodyParser): ParsedBody | Promise<ParsedBody> {
   try {
-    const parsed = parse(body)
+    const parsed = parse(record.body) // reading it can throw, too
     return parsed instanceof Promise ? parsed.then(fulfilled, rejected) : fulfilled(parsed)
   } catch (error) {
     return rejected(error)

@@ -43,37 +43,39 @@ export interface ErrorGroup extends ErrorText {
   receiveCount: number
   /** How many different texts their errors and causes have. More than 1 only if there were more than ten groups. */
   texts: number
-  /** Whether its messages differ in numbers, UUIDs or hexadecimal texts. */
-  numbersDiffer: boolean
   /** The first error, then its causes. */
   readonly errors: readonly unknown[]
   /** Names, codes and statuses. The same for groups that become one if there are more than ten. */
   readonly kind: string
-  /** The kind without the statuses in messages, if not all messages were read. */
-  readonly kindUnread: string
 }
 
 /**
  * Groups the errors of a batch, the largest group first. Errors are of one group if name, code, HTTP status, message and
  * causes are equal, apart from numbers, UUIDs and hexadecimal texts. If there are more than ten groups, or too many
  * different messages to compare, groups of the same name, code and status become one if those of their causes are equal.
- * If not all messages are read, the statuses in them do not count.
+ * If they are too long to read, errors of the same name, code and status property are of one group.
  *
  * Omits blocked records and those that were not started: they have no error of their own.
  *
  * @returns at most ten groups, and how many groups and records are not among them
  */
 export function groupErrors(failures: readonly LoggedFailure[]) {
+  return groupBy(failures, MAX_READ) ?? (groupBy(failures, -1) as NonNullable<ReturnType<typeof groupBy>>)
+}
+
+/** @returns `undefined` if the messages are too long to read. With a `read` of -1, they are not read */
+function groupBy(failures: readonly LoggedFailure[], read: number) {
   const equal = new Map<string, ErrorGroup>()
-  const limits: Limits = { known: new Map(), compare: MAX_COMPARED, read: MAX_READ }
+  const limits: Limits = { known: new Map(), left: Math.min(read, MAX_COMPARED), read }
   const groupOf = memoizeOne((error) => (isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, limits)))
   for (const { id, error, receiveCount } of failures) {
     const group = groupOf(error)
+    if (limits.read < 0 && read > 0) return undefined
     if (group) add(group, 1, [id], receiveCount)
   }
-  const areAllCompared = limits.read >= 0 && limits.compare >= 0
+  const areAllCompared = limits.left >= 0
   const isMerged = equal.size > MAX_GROUPS || !areAllCompared
-  const groups = [...(isMerged ? mergeKinds(equal.values(), limits.read >= 0) : equal).values()]
+  const groups = [...(isMerged ? mergeKinds(equal.values()) : equal).values()]
   const omitted = groups.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
   return {
     groups,
@@ -84,11 +86,12 @@ export function groupErrors(failures: readonly LoggedFailure[]) {
   }
 }
 
-/** How many characters may still be compared, and how many of long messages read. None if it is below 0. */
 interface Limits {
   /** What each message that was compared has in common with equal ones. */
   readonly known: Map<string, string>
-  compare: number
+  /** How many characters may still be compared. Below 0: none. */
+  left: number
+  /** The same for the characters of long messages that may be read. */
   read: number
 }
 
@@ -98,10 +101,10 @@ function compare(text: ErrorText, limits: Limits): string {
   if (limits.read < 0) return ''
   text.message = cut(text.message)
   text.status ??= statusIn(text.message)
-  if (limits.compare < 0) return '' // groups of the same kind become one in any case
+  if (limits.left < 0) return '' // groups of the same kind become one in any case
   let common = limits.known.get(text.message)
   if (common === undefined) {
-    limits.compare -= text.message.length
+    limits.left -= text.message.length
     common = toCommon(text.message)
     limits.known.set(text.message, common)
   }
@@ -111,25 +114,23 @@ function compare(text: ErrorText, limits: Limits): string {
 function findGroup(groups: Map<string, ErrorGroup>, error: unknown, limits: Limits): ErrorGroup {
   const errors = [error]
   const texts: ErrorText[] = []
-  let [kind, kindUnread, messages] = ['', '', '']
+  let kind = ''
+  let messages = ''
   // `readError()` adds the causes.
   for (let index = 0; index < errors.length; index++) {
     const text = readError(errors[index], errors)
-    kindUnread += `${text.name}\n${text.code}\n${text.status}\n`
     messages += `\n${compare(text, limits)}`
-    kind += `${text.name}\n${text.code}\n${text.status}\n`
+    kind += `\n${text.name}\n${text.code}\n${text.status}`
     texts.push(text)
   }
   const [text, ...causes] = texts as [ErrorText]
-  const isCompared = limits.read >= 0 && limits.compare >= 0
   const key = kind + messages
   let group = groups.get(key)
   if (!group) {
-    const counts = { count: 0, ids: [], receiveCount: 0, texts: isCompared ? 1 : 0, numbersDiffer: false }
-    group = { ...text, message: cut(text.message), causes, ...counts, errors, kind, kindUnread }
+    const counts = { count: 0, ids: [], receiveCount: 0, texts: limits.left < 0 ? 0 : 1 }
+    group = { ...text, message: cut(text.message), causes, ...counts, errors, kind }
     groups.set(key, group)
   }
-  if (isCompared && group.message !== text.message) group.numbersDiffer = true
   return group
 }
 
@@ -139,16 +140,14 @@ function add(group: ErrorGroup, count: number, ids: readonly string[], receiveCo
   group.receiveCount = Math.max(group.receiveCount, receiveCount)
 }
 
-function mergeKinds(groups: Iterable<ErrorGroup>, areAllRead: boolean): Map<string, ErrorGroup> {
+function mergeKinds(groups: Iterable<ErrorGroup>): Map<string, ErrorGroup> {
   const kinds = new Map<string, ErrorGroup>()
   for (const group of groups) {
-    const kind = areAllRead ? group.kind : group.kindUnread
-    const known = kinds.get(kind)
+    const known = kinds.get(group.kind)
     if (known) {
       add(known, group.count, group.ids, group.receiveCount)
       known.texts += group.texts
-      if (known.status !== group.status) known.status = undefined
-    } else kinds.set(kind, group)
+    } else kinds.set(group.kind, group)
   }
   return kinds
 }

@@ -1,8 +1,9 @@
 import type { Context, SQSRecord } from 'aws-lambda'
-import { isBlockedOrNotStarted, memoizeOne, outcomeOf } from '../errors.ts'
+import { isBlockedOrNotStarted, outcomeOf } from '../errors.ts'
 import type { Failure } from '../handlers/jobs.ts'
 import { failureHandlerCompleted } from '../scheduler/deadlines.ts'
 import { kindOf } from '../shared/describe.ts'
+import { safely } from '../shared/safely.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { FailureHandler, FailureRequest, RecordFailure } from '../types.ts'
 import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from './time-limit.ts'
@@ -27,13 +28,12 @@ export async function handleFailures(
   log: (error: unknown) => void,
   isOver: () => boolean,
 ): Promise<readonly Failure[]> {
-  const isOmitted = memoizeOne(isBlockedOrNotStarted)
   const { groups } = batch
   const firstOf = new Map(groups && failures.toReversed().map((failure) => [groups[failure.index], failure]))
   firstOf.delete(undefined) // the records of a standard queue have no group
   // A later record of a message group must not be removed from the queue before the first one.
   const isFirst = (failure: Failure) => (firstOf.get(groups?.[failure.index]) ?? failure) === failure
-  let remaining = failures.filter((failure) => isFirst(failure) && !isOmitted(failure.reason))
+  let remaining = failures.filter((failure) => isFirst(failure) && !isBlockedOrNotStarted(failure.reason))
   if (remaining.length === 0) return failures
 
   const deadline = createDeadline(time, 'the failure handlers')
@@ -77,7 +77,8 @@ function blockedBy(
     if (first && passed.has(first)) return first
     // With `fifoFailure: 'batch'`, a failure also blocks the records of groups that have no failure of their own.
     if (outcomeOf(other.reason) !== 'blocked') return undefined
-    return [...passed.keys()].find(({ reason }) => Object.is(reason, (other.reason as Error).cause))
+    const cause = safely(() => (other.reason as Error).cause)
+    return [...passed.keys()].find(({ reason }) => Object.is(reason, cause))
   }
   const groupsOfFailures = Map.groupBy(failures, failureBefore)
   const blocked = Array.from(groups ? passed : [], ([given, failure]) => {
@@ -102,23 +103,21 @@ function toRecordFailure({ index, reason }: Failure, { records, receiveCounts }:
  */
 function readRemainingIds(
   returned: unknown,
-  { ids }: Batch,
+  { ids, records }: Batch,
   given: readonly Failure[],
   recordFailures: ReadonlyMap<Failure, RecordFailure>,
 ): ReadonlySet<string | undefined> {
   if (!Array.isArray(returned) || !(returned.length >= 0)) throw refused(kindOf(returned))
-  const idOf = new Map<unknown, string | undefined>(
-    given.map((failure) => [recordFailures.get(failure), ids[failure.index]]),
-  )
+  const idOf = new Map<unknown, string | undefined>(given.map((one) => [recordFailures.get(one), ids[one.index]]))
+  const idOfRecord = new Map<unknown, string | undefined>(given.map(({ index }) => [records[index], ids[index]]))
   const known = new Set(idOf.values())
   const remainingIds = new Set<string | undefined>()
   // Uses a loop, because the handler may have replaced the array's methods. Stops at the first unknown entry.
   const { length } = returned
   for (let index = 0; index < length; index++) {
     const entry: Partial<RecordFailure> | undefined = returned[index]
-    // An object that the handler received is identified by itself, because the handler may have changed its record. A
-    // copy is identified by the `messageId` of its record.
-    const id: string | undefined = idOf.has(entry) ? idOf.get(entry) : entry?.record?.messageId
+    // A handler can change the `messageId` of a record, so only a copy of the record is identified by it.
+    const id: string | undefined = idOf.get(entry) ?? idOfRecord.get(entry?.record) ?? entry?.record?.messageId
     if (!known.has(id)) throw refused(`an array whose entry ${index} is not a failure that it received`)
     remainingIds.add(id)
   }

@@ -78,7 +78,7 @@ async function callLogger(
 
 /** An error while the entry is made, or of the console, must not change the response. */
 function write(makeEntry: () => unknown): void {
-  safely(() => console.error(makeEntry()))
+  safely(() => Promise.resolve(console.error(makeEntry())).catch(() => {}))
 }
 
 /** A text, or an object if Lambda's log format is JSON. Lambda puts the object into the `message` field of the log line. */
@@ -89,7 +89,7 @@ function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, 
     receiveCount: receiveCounts[index] as number,
   }))
   const queue = safely(() => (records[0] as { eventSourceARN: string }).eventSourceARN.split(':').at(-1))
-  const receiveCount = failed.reduce((highest, one) => Math.max(highest, one.receiveCount), 0)
+  const receiveCount = Math.max(...failed.map((one) => one.receiveCount))
   const { groups, areAllCompared, omittedGroups, omittedRecords } = groupErrors(failed)
   const message = `${PREFIX} ${headline(summary, queue)}; highest receive count: ${receiveCount}`
   const errors = groups.map(toFields)
@@ -103,20 +103,19 @@ function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, 
 }
 
 /** What a query of the log can use. */
-function toFields({ errors, kind, kindUnread, ...group }: ErrorGroup) {
+function toFields({ errors, kind, ...group }: ErrorGroup) {
   const causes = group.causes.map((cause) => ({ error: lineOf(cause), ...cause, message: shorten(cause.message) }))
-  const [ids, message, texts] = [group.ids.map(shorten), shorten(group.message), Math.max(1, group.texts)]
+  const [ids, message, texts] = [group.ids.map(shorten), shorten(group.message), group.texts || 1]
   return { error: lineOf(group), ...group, ids, message, texts, causes, stack: stackOf(errors) }
 }
 
 function toLines(group: ReturnType<typeof toFields>, areAllCompared: boolean): string {
-  const { error, causes, count, ids, receiveCount, texts, numbersDiffer, stack } = group
+  const { error, causes, count, ids, receiveCount, texts, stack } = group
   const least = areAllCompared ? texts : `at least ${texts}`
   const different = (areAllCompared ? texts : count) > 1 ? ` (one of ${least} different texts)` : ''
-  const example = numbersDiffer ? '; ids or numbers differ' : ''
   const more = count > ids.length ? ', …' : ''
   return [
-    `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}${example}`,
+    `  ${count} × ${error}${different} [${ids.join(', ')}${more}]; highest receive count: ${receiveCount}`,
     ...causes.map((cause) => `caused by ${cause.error}`),
     ...stack,
   ].join('\n    ')

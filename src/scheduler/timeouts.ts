@@ -24,8 +24,8 @@ export function createTimeouts(recordTimeout: number, limit: number, active: Rea
     if (count < limit) return
     warn(
       'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-      `Handlers that ignore their signal occupy all ${limit} slots: each still runs ${recordTimeout} ms ` +
-        '(recordTimeout) after its signal aborted. Their batches end now. Pass `signal` to every call that a handler awaits',
+      `Handlers that ignore their signal occupy all ${limit} slots, so their batches end now. ` +
+        'Pass `signal` to every call that a handler awaits',
     )
     for (const run of active) if (countUnresponsive(run, before) > 0) run.end()
   }

@@ -1,12 +1,13 @@
 import middy from '@middy/core'
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import type { SQSEvent } from 'aws-lambda'
+import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import * as z from 'zod'
 import { type BoundedSqsBatchOptions, boundedSqsBatch, type ChunkHandler, eachChunk } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
 import { sqsRecord } from '../support/events.ts'
 import { batchHandlerOf, failed, testContext, timedContext } from '../support/handlers.ts'
+import { throwingOn } from '../support/hostile.ts'
 
 const SECRET = 'hunter2secret'
 const GOOD = '{"n":"1"}'
@@ -212,4 +213,18 @@ t.test('parsing the bodies of chunks does not change the event', async (t) => {
     t.strictSame(failed(await handler(frozen, testContext())), body ? ['m1'] : [])
     t.strictSame(frozen, event())
   }
+})
+
+t.test('a body that throws when it is read fails only its record', async (t) => {
+  const lazy = {
+    before({ event }: { event: SQSEvent }) {
+      throwingOn(event.Records[1] as SQSRecord, 'body')
+    },
+  }
+  const handler = middy()
+    .use(boundedSqsBatch({ logger: false }))
+    .use(lazy)
+    .handler(eachChunk(3, () => {}, { body: 'json' }))
+  const Records = ['a', 'b', 'c'].map((id) => sqsRecord(id, { body: GOOD }))
+  t.strictSame(failed(await handler({ Records }, testContext())), ['b'])
 })

@@ -195,3 +195,26 @@ t.test('if the time budget leaves no time, no chunk starts and all records are r
   t.equal(errors.length, 3)
   t.ok(errors.every((error) => error instanceof RecordNotStartedError))
 })
+
+t.test('a chunk that timed out stays failed if its handler replaces a method of the signal', async (t) => {
+  const clock = mockClock(t)
+  const held = heldChunks()
+  const handle = chunkHandlerOf(
+    2,
+    (records, context, options) => {
+      options.signal.throwIfAborted = () => {}
+      return held.handle(records, context, options)
+    },
+    { recordTimeout: 100, concurrency: 2 },
+  )
+  const result = handle(standardEvent(...ids(6)))
+  await settled()
+  clock.advance(60)
+  held.succeed('m2 m3')
+  await settled()
+  clock.advance(40)
+  held.succeed('m0 m1')
+  await settled()
+  held.succeed('m4 m5')
+  t.strictSame(failed(await result), ['m0', 'm1'])
+})

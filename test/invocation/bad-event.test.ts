@@ -138,3 +138,12 @@ t.test('if a middleware calls `before` and catches its error, the inner handler 
     .handler(async () => ({ ok: true }))
   t.strictSame(await handler({ source: 'aws.events' } as never, testContext()), { ok: true })
 })
+
+t.test('a list of records that changes its length while it is read keeps its records', async (t) => {
+  const lengths = [3]
+  const Records = new Proxy([sqsRecord('a'), sqsRecord('b'), sqsRecord('c')], {
+    get: (list, key) => (key === 'length' ? (lengths.shift() ?? 0) : Reflect.get(list, key)),
+  })
+  const response = await handlerOf(() => Promise.reject(new Error('no')))({ Records }, testContext())
+  t.strictSame(failed(response), ['a', 'b', 'c'])
+})

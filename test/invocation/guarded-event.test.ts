@@ -175,3 +175,24 @@ t.test('after an error, an earlier onError hook can replace the event, as in pla
   await t.rejects(handler(standardEvent('a'), testContext()), { message: 'of the handler' })
   t.equal(seen, replacement)
 })
+
+t.test('an earlier onError hook runs if request.event throws when it is read', async (t) => {
+  let hasRolledBack = false
+  function rollBack() {
+    hasRolledBack = true
+  }
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .onError(rollBack)
+    .use(boundedSqsBatch({ logger: false }))
+    .before((request) => {
+      const events = [request.event]
+      function get() {
+        if (events.length === 0) throw new Error('trap')
+        return events.pop()
+      }
+      Object.defineProperty(request, 'event', { get, configurable: true })
+    })
+    .handler(eachRecord(() => {}))
+  await t.rejects(handler(standardEvent('a'), testContext()))
+  t.equal(hasRolledBack, true)
+})

@@ -1,11 +1,11 @@
 import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import type { FailureHandler, RecordFailure } from '../../src/index.ts'
+import { type FailureHandler, RecordAbortedError, RecordBlockedError, type RecordFailure } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { fifoEvent, standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, idOf, keep, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
-import { revoked, trapped, withLength } from '../support/hostile.ts'
+import { revoked, throwingOn, trapped, withLength } from '../support/hostile.ts'
 import { logged } from '../support/output.ts'
 
 const accepted: [what: string, result: (failures: readonly RecordFailure[]) => unknown][] = [
@@ -181,4 +181,38 @@ t.test('a failure handler that removes failures from its array and returns it ch
   t.match(failureHandlerLines(lines), [
     /^TypeError: The failure handler returned the array that it received, with failures removed; return a new array/,
   ])
+})
+
+t.test(
+  'a copy of a failure counts for the record that it contains, also if a handler has changed its id',
+  async (t) => {
+    const others: Record<string, string> = { a: 'b', b: 'a' }
+    const keepFirst: FailureHandler = ([first]) => [{ ...(first as RecordFailure) }]
+    const handler = handlerOf(
+      (record) => {
+        record.messageId = others[record.messageId] as string
+        throw new Error('no')
+      },
+      { onFailure: keepFirst },
+    )
+    t.strictSame(failed(await handler(standardEvent('a', 'b'))), ['a'])
+  },
+)
+
+t.test('errors that throw when failure handlers are prepared fail only their records', async (t) => {
+  let reads = 0
+  const changing = new Proxy(new Error('no'), {
+    getPrototypeOf() {
+      if (reads++ < 2) return RecordAbortedError.prototype
+      throw new Error('trap')
+    },
+  })
+  const errors: Record<string, unknown> = {
+    a: new Error('no'),
+    b: throwingOn(new RecordBlockedError({}), 'cause'),
+    c: changing,
+  }
+  const handle = ({ messageId }: SQSRecord) => (messageId in errors ? Promise.reject(errors[messageId]) : undefined)
+  const onFailure: FailureHandler = (failures) => failures
+  t.strictSame(failed(await handlerOf(handle, { onFailure })(fifoEvent('a', 'b', 'c', 'd'))), ['a', 'b', 'c'])
 })

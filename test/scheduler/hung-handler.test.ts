@@ -76,8 +76,8 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
     [
       [
         'BOUNDED_SQS_BATCH_SIGNAL_IGNORED',
-        'Handlers that ignore their signal occupy all 2 slots: each still runs 100 ms (recordTimeout) ' +
-          'after its signal aborted. Their batches end now. Pass `signal` to every call that a handler awaits',
+        'Handlers that ignore their signal occupy all 2 slots, so their batches end now. ' +
+          'Pass `signal` to every call that a handler awaits',
       ],
     ],
   )
