@@ -20,6 +20,7 @@ import { serveRegistry } from '../support/registry.ts'
 const ROOT = resolve(import.meta.dirname, '../..')
 /** The files of dist/ that esbuild writes. The others are declarations. */
 const ENTRIES = ['index', 'sqs/index', 'testing/index']
+const TOOL_ENTRIES = ['bin', 'engine', 'cdk', 'runtime-client']
 const CONSUMER = join(import.meta.dirname, 'consumer')
 const TOOL_CONSUMER = join(import.meta.dirname, 'tool-consumer')
 const CDK_CONSUMER = join(import.meta.dirname, 'cdk-consumer')
@@ -284,10 +285,16 @@ async function libraryFiles(): Promise<string[]> {
   return [...declarations, ...bundles, 'skills/middy-bounded-sqs-batch/SKILL.md']
 }
 
-/** What tsc writes for each module. */
+/** A bundle for each entry, the chunks that the bundles share, and the declarations of the modules that they need. */
 async function toolFiles(): Promise<string[]> {
-  const modules = await modulesIn('cli/src')
-  return modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`])
+  const files = await readdir(join(ROOT, 'cli/dist'), { recursive: true })
+  const built = files.filter((name) => /\.\w+$/.test(name))
+  const known = TOOL_ENTRIES.map((name) => `${name}.js`)
+  for (const folder of ['src', 'cli/src'])
+    known.push(...(await modulesIn(folder)).map((name) => `types/${folder}/${name}.d.ts`))
+  const others = built.filter((name) => !known.includes(name) && !/^[a-z-]+-[A-Z0-9]{8}\.js$/.test(name))
+  assert.deepEqual(others, [])
+  return built.map((name) => `dist/${name}`)
 }
 
 async function modulesIn(folder: string): Promise<string[]> {

@@ -14,39 +14,18 @@ function onClock(t: Test, maxReceives?: number) {
   return { clock, ledger, settle: settling(ledger, maxReceives) }
 }
 
-const EMPTY = {
-  sent: 0,
-  sentByFunction: 0,
-  isInputComplete: false,
-  invocations: 0,
-  delivered: 0,
-  processed: 0,
-  redelivered: 0,
-  replacedTimeouts: 0,
-  deadLettered: 0,
-  stoppedLoops: 0,
-  deadLetteredWithoutError: 0,
-  sentDeadLetters: 0,
-  expiredDeadLetters: 0,
-  filtered: 0,
-  dropped: 0,
-  outOfOrder: 0,
-  remaining: 0,
-  lost: 0,
-  timeouts: 0,
-  crashes: 0,
-  diedBetween: 0,
-  failedInvocations: 0,
-  respondedEarly: 0,
-  ignoredLists: 0,
-  wouldTimeOut: 0,
-  reasons: {},
-  causes: {},
-  wallMs: 0,
-  perSecond: 0,
-  inFlight: 0,
-  failed: 0,
-}
+const COUNTS = `
+  sent sentByFunction invocations delivered processed redelivered replacedTimeouts deadLettered
+  stoppedLoops deadLetteredWithoutError sentDeadLetters expiredDeadLetters filtered dropped outOfOrder
+  remaining lost timeouts crashes diedBetween failedInvocations respondedEarly ignoredLists
+  wouldTimeOut wallMs perSecond inFlight failed
+`
+const ZEROS = Object.fromEntries(
+  COUNTS.trim()
+    .split(/\s+/)
+    .map((name) => [name, 0]),
+)
+const EMPTY = { ...ZEROS, isInputComplete: false, reasons: {}, causes: {} }
 const NO_MESSAGES = { queue: 0, deadLetter: 0 }
 
 test('the ledger of a run without messages', async (t) => {

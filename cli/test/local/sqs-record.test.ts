@@ -20,7 +20,7 @@ test('a message becomes a record with the keys and in the order of Lambda', asyn
     },
     ARN,
   )
-  t.strictSame(received, { messageId: 'm1', receiptHandle: 'r1', receiveCount: 3, group: 'g' })
+  t.strictSame(received, { messageId: 'm1', receiptHandle: 'r1', receiveCount: 3, group: 'g', byClients: {} })
   const lists = '"stringListValues":[],"binaryListValues":[]'
   t.equal(
     json,
@@ -34,7 +34,7 @@ test('a message becomes a record with the keys and in the order of Lambda', asyn
 
 test('what a message does not have is empty, and it counts as received once', async (t) => {
   const { json, bytes, ...received } = toReceived({}, 'orders')
-  t.strictSame(received, { messageId: '', receiptHandle: '', receiveCount: 1, group: undefined })
+  t.strictSame(received, { messageId: '', receiptHandle: '', receiveCount: 1, group: undefined, byClients: {} })
   t.strictSame(JSON.parse(json), {
     messageId: '',
     receiptHandle: '',

@@ -11,8 +11,8 @@ import { MAPPING_DEFAULTS, type RunOptions } from '../simulator/run.ts'
 import type { Allowed } from './verdict.ts'
 
 type NumberFlag =
-  | ('messages' | 'groups' | 'port' | 'maxReceives' | 'visibilityTimeout' | 'batchSize' | 'window' | 'concurrency')
-  | ('timeout' | 'memory' | 'seed' | 'duplicates')
+  | ('messages' | 'groups' | 'port' | 'maxReceives' | 'visibilityTimeout' | 'batchSize' | 'window')
+  | ('concurrency' | 'timeout' | 'memory' | 'seed' | 'duplicates')
   | ('maximumConcurrency' | 'maximumMessageSize' | 'nodeMajor')
 
 /**

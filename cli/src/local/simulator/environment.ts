@@ -217,7 +217,8 @@ export class Environment {
     // As Lambda does: the next event gets a fresh environment.
     if (isTooLarge || outcome.type === 'timeout') await this.#stop()
     if (!isTooLarge) return outcome
-    return { type: 'crash', message: `out of memory: the process used ${Math.round(peakMemory)} MB of ${memory} MB` }
+    const message = `out of memory: the process used ${Math.round(peakMemory)} MB of ${memory} MB`
+    return { type: 'crash', message }
   }
 
   /** At the end of a run: lets the process report what is still left. */

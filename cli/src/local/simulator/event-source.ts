@@ -74,7 +74,9 @@ class EventSource {
       }),
     )
     const ends = await Promise.allSettled(workers)
-    for (const [id, { byClients }] of this.#failed) if (byClients.isDeleted) this.#parts.ledger.settle(id, 'processed')
+    for (const { messageId, byClients } of this.#failed.values()) {
+      if (byClients.isDeleted) this.#parts.ledger.settle(messageId, 'processed')
+    }
     const failure = ends.find((end) => end.status === 'rejected')
     if (failure) throw failure.reason
   }

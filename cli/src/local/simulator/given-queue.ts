@@ -88,7 +88,8 @@ async function callInTens(
 }
 
 async function attributesOf(client: SQSClient, QueueUrl: string) {
-  const { Attributes = {} } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
+  const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] })
+  const { Attributes = {} } = await client.send(command)
   const [visible = 0, inFlight = 0, delayed = 0] = COUNTS.map((name) => Number(Attributes[name] ?? 0))
   return { attributes: Attributes, visible, all: visible + inFlight + delayed }
 }
@@ -141,7 +142,8 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
     const { QueueArn = '', VisibilityTimeout = 30 } = attributes
     const { maxReceiveCount, deadLetterTargetArn } = JSON.parse(attributes.RedrivePolicy || '{}')
     // SQS requires both queues in the same account and region.
-    const deadLetterUrl = deadLetterTargetArn && queueUrl.replace(/[^/]*$/, deadLetterTargetArn.split(':').at(-1))
+    const deadLetterName = deadLetterTargetArn?.split(':').at(-1)
+    const deadLetterUrl = deadLetterName && queueUrl.replace(/[^/]*$/, deadLetterName)
     const countDeadLetters = async () => (deadLetterUrl ? (await attributesOf(client, deadLetterUrl)).all : 0)
     const before = await countDeadLetters()
     return {
@@ -154,7 +156,8 @@ export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_0
       variables: endpoint === undefined ? {} : { AWS_ENDPOINT_URL_SQS: endpoint },
       ...callsOf(client, queueUrl, QueueArn),
       async counts() {
-        const [{ visible, all }, after] = await Promise.all([attributesOf(client, queueUrl), countDeadLetters()])
+        const reads = [attributesOf(client, queueUrl), countDeadLetters()] as const
+        const [{ visible, all }, after] = await Promise.all(reads)
         return { visible, queue: all, deadLetter: after - before }
       },
       close: () => client.destroy(),

@@ -224,8 +224,8 @@ export class OpenLedger {
   /** The ledger at the end of a run. */
   total(queueCounts: QueueCounts): Ledger {
     const { inFlight, failed, ...ledger } = this.snapshot(queueCounts)
-    const [firstUnprocessed] =
-      [...this.#messages].find(([, { state }]) => !isDone(state) && !['foreign', 'filtered'].includes(state)) ?? []
+    const isUnprocessed = ({ state }: Entry) => !isDone(state) && !['foreign', 'filtered'].includes(state)
+    const [firstUnprocessed] = [...this.#messages].find(([, entry]) => isUnprocessed(entry)) ?? []
     return { ...ledger, firstUnprocessed, firstFailed: this.#firstFailed }
   }
 }

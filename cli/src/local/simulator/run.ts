@@ -87,7 +87,8 @@ function checkQueue({ visibilityTimeout }: Queue, timeout: number) {
  */
 export async function run(options: RunOptions): Promise<Ledger> {
   checkFile(options.function.file)
-  const queue = 'queueUrl' in options.queue ? await openGivenQueue(options.queue) : await startOwnQueue(options.queue)
+  const { queue: wanted } = options
+  const queue = await ('queueUrl' in wanted ? openGivenQueue(wanted) : startOwnQueue(wanted))
   try {
     return await runOn(queue, options)
   } finally {
@@ -126,7 +127,8 @@ async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
     const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
     const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
     const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
-    await end.watch(sendAll(options, mapping.batchSize, { queue, ledger, end }), runEventSource(source, mapping))
+    const feeding = sendAll(options, mapping.batchSize, { queue, ledger, end })
+    await end.watch(feeding, runEventSource(source, mapping))
     if (!stop.aborted) await runtime.finish()
     for (const line of findings.lines()) onWarning(line)
     return ledger.total(await queue.counts())

@@ -197,7 +197,8 @@ export class RuntimeApi {
   }
 
   #finish(invocation: Invocation, kind: string, text: string, response: ServerResponse) {
-    const end = kind === 'end' ? text.indexOf('\n') : -1 // the client of this package sends a line before the payload
+    // The client of this package sends a line before the payload.
+    const end = kind === 'end' ? text.indexOf('\n') : -1
     const payload = text.slice(end + 1)
     const { type, ...report } = end < 0 ? { type: kind } : JSON.parse(text.slice(0, end))
     Object.assign(invocation.report, report)

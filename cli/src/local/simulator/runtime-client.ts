@@ -11,7 +11,8 @@ import { watchReads } from './reads.ts'
 import { type ClientOptions, END_OF_RUN, type InvocationReport, type ProcessReport } from './reports.ts'
 import { openUsage } from './usage.ts'
 
-const { file, exportName, codeRoot, callbacks = false, follows }: ClientOptions = JSON.parse(String(process.argv[2]))
+const options: ClientOptions = JSON.parse(String(process.argv[2]))
+const { file, exportName, codeRoot, callbacks = false, follows } = options
 const { env } = process
 /** Read once, like the client of AWS does: the file of the handler may remove it. */
 const runtimeApi = env.AWS_LAMBDA_RUNTIME_API
