@@ -1,6 +1,6 @@
 import { type CodeSearch, codeSearch } from '../code-search/search.ts'
 import type { Mapping, Model } from '../model/model.ts'
-import { idOf, valueIn } from '../model/setting.ts'
+import { idOf } from '../model/setting.ts'
 import { CONCURRENCY_RULES } from '../rules/concurrency-rules.ts'
 import { FILTER_RULES } from '../rules/filter-rules.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
@@ -8,10 +8,9 @@ import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
 import { type Context, evidenceWith, ownerOf, type Problem, type Rule, type Severity } from '../rules/rule.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
-import { cached } from '../shared/cached.ts'
 import { joinNames } from '../shared/format.ts'
 import { pageOfRule } from '../shared/pages.ts'
-import { NOT_CHECKED, NOT_CHECKED_RULES, unreadIn } from './not-checked.ts'
+import { NOT_CHECKED, NOT_CHECKED_RULE, unreadIn } from './not-checked.ts'
 import { assignmentLine, fixOfUnchecked, type Presentation } from './presentation.ts'
 
 export interface Finding {
@@ -33,7 +32,6 @@ export interface Finding {
   /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string | undefined
   line?: number | undefined
-  /** Why the finding is accepted. */
   accepted?: string | undefined
 }
 
@@ -41,7 +39,7 @@ export interface Finding {
 export interface Detected {
   finding: Finding
   /**
-   * The resources of each problem: its own, and those of its mapping, also by the paths of their constructs.
+   * The resources of each problem: its own, and those of its mapping.
    * The finding is accepted if every problem has a resource for which it is accepted.
    */
   scopes: readonly (readonly string[])[]
@@ -61,7 +59,6 @@ export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 const MADE_BY_SAM =
   'SqsSubscription has no setting for it. Declare the queue, its subscription, and an event of Type: SQS instead.'
 
-/** A model, and how its findings are shown. */
 export interface ReadInput extends Presentation {
   model: Model
   /** Whether a mapping of which nothing could be checked is a warning. */
@@ -114,14 +111,12 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
   }
   // A finding is accepted for all that is wrong with the setting, also for instances with a less severe
   // problem.
-  return { finding, scopes: group.map((problem) => scopeOf(problem, input.model)) }
+  return { finding, scopes: group.map(scopeOf) }
 }
 
-/** The resources for which a problem can be accepted. */
-function scopeOf({ resource, setting, mapping }: RuleProblem, { constructOf }: Model): string[] {
+function scopeOf({ resource, setting, mapping }: RuleProblem): string[] {
   const around = mapping ? [mapping, mapping.function, mapping.function.aliasOf, mapping.queue] : []
-  const ids = [resource.id, setting?.section, ...around.map((one) => one?.id)].flatMap((id) => id ?? [])
-  return [...ids, ...ids.flatMap((id) => constructOf?.(id) ?? [])]
+  return [resource.id, setting?.section, ...around.map((one) => one?.id)].flatMap((id) => id ?? [])
 }
 
 /** What rules can use beside a mapping: the mappings of the same function, and those of the same queue. */
@@ -145,18 +140,9 @@ function problemsIn({ model, strict }: ReadInput, search: CodeSearch): RuleProbl
   function add(rule: RuleProblem['rule'], problems: readonly Problem[], mapping?: Mapping): void {
     for (const problem of problems) found.push({ severity: rule.severity, ...problem, rule, mapping })
   }
-  // A queue that a thousand mappings read is checked once for those that run under the same condition.
-  const ofQueues = new Map<readonly Mapping[], Map<string, Problem[]>>()
-  function check(rule: Rule, mapping: Mapping): Problem[] {
-    const context = contextOf(mapping)
-    const own = () => [rule.check(mapping, context) ?? []].flat()
-    if (!rule.isOfQueue) return own()
-    const ofQueue = cached(ofQueues, context.ofQueue, () => new Map<string, Problem[]>())
-    return cached(ofQueue, JSON.stringify([rule.id, valueIn(mapping.runs), mapping.condition?.name]), own)
-  }
-  for (const rules of [RULES, NOT_CHECKED_RULES]) {
+  for (const rules of [RULES, [NOT_CHECKED_RULE]]) {
     for (const mapping of model.mappings) {
-      for (const rule of rules) add(rule, check(rule, mapping), mapping)
+      for (const rule of rules) add(rule, [rule.check(mapping, contextOf(mapping)) ?? []].flat(), mapping)
     }
   }
   add(NOT_CHECKED, unreadIn(model))

@@ -7,7 +7,6 @@ import { functionAt } from './functions.ts'
 import { arnIn, queueAt } from './queues.ts'
 import { type Index, indexOf, isOfOtherService, type Link, linkTo } from './references.ts'
 
-/** Links the resources of an input: mappings with their functions and queues, and these with each other. */
 export function link(inventory: Inventory): Model {
   const index = indexOf(inventory)
   const unread: Unread[] = []

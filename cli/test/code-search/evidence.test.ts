@@ -1,6 +1,7 @@
+import { mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { manifestAbove } from '../../src/code-search/commonjs.ts'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
 import { filesIn } from '../support/files.ts'
@@ -220,9 +221,16 @@ for (const minify of [false, true]) {
   })
 }
 
+/** A folder with files, in which the package manager has installed the package in `libs/work`. */
+function linked(t: Test, files: Readonly<Record<string, string>>): string {
+  const root = realpathSync(filesIn(t, files))
+  mkdirSync(join(root, 'node_modules'))
+  symlinkSync(join(root, 'libs/work'), join(root, 'node_modules/work'))
+  return root
+}
+
 test('of a local package, only what its entry imports is evidence', async (t) => {
-  const root = filesIn(t, {
-    'package.json': '{ "workspaces": ["libs/*"] }',
+  const root = linked(t, {
     'libs/work/package.json': '{ "name": "work", "exports": { ".": { "import": "./dist/index.mjs" } } }',
     'libs/work/src/index.mts': "export * from './log.mjs'",
     'libs/work/src/log.mts': 'console.log(1)',
@@ -234,9 +242,8 @@ test('of a local package, only what its entry imports is evidence', async (t) =>
 })
 
 test('a local package whose entry is not there', async (t) => {
-  const files = { 'package.json': '{ "workspaces": ["libs/*"] }', 'libs/work/package.json': '{ "name": "work" }' }
   const search = (app: string) => {
-    const root = filesIn(t, { ...files, 'src/app.mjs': app })
+    const root = linked(t, { 'libs/work/package.json': '{ "name": "work" }', 'src/app.mjs': app })
     return codeSearch(root)({ ...NODE, places: [join(root, 'src')] })
   }
   t.match(search("import 'work'"), { reports: undefined, missing: 'there is no code at libs/work' })

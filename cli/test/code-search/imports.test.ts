@@ -1,12 +1,22 @@
-import { join, relative } from 'node:path'
-import { test } from 'tap'
+import { mkdirSync, realpathSync, symlinkSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { type Test, test } from 'tap'
 import { importsOf, type ReadFolders } from '../../src/code-search/imports.ts'
 import { filesIn } from '../support/files.ts'
 
 type Files = Readonly<Record<string, string>>
 
+/** A folder with files, in which the package manager has installed the folder `work` under this name. */
+function linked(t: Test, files: Files, name: string): string {
+  const root = realpathSync(filesIn(t, files))
+  const link = join(root, 'node_modules', name)
+  mkdirSync(dirname(link), { recursive: true })
+  symlinkSync(join(root, 'work'), link)
+  return root
+}
+
 function noFolders(): ReadFolders {
-  return { aliases: new Map(), tsconfigs: new Map(), localPackages: new Map() }
+  return { aliases: new Map(), tsconfigs: new Map() }
 }
 
 const ALIASES = '{ "compilerOptions": { "paths": { "work": ["./lib/work.ts"] } } }'
@@ -15,21 +25,6 @@ const SUFFIX = {
   'lib/orders/client.ts': '',
   'lib/client.ts': '',
 }
-const PNPM = {
-  'pnpm-workspace.yaml': 'catalog: a-gone/*\npackages:\n  -  "libs/*"\n  - own # the last\n',
-  'gone/lost/package.json': '{ "name": "lost" }',
-  'gone/lost/a.js': '',
-  'own/package.json': '{ "name": "own" }',
-  'own/index.js': '',
-  'own/a.js': '',
-  'libs/empty/a.js': '',
-  'libs/other/package.json': '{ "name": "other" }',
-  'libs/other/a.js': '',
-  'libs/work/package.json': '{ "name": "work" }',
-  'libs/work/orders.ts': '',
-  'libs/work/a.js': '',
-}
-
 /** The files beside `src/app.ts`, the text of this file, and the local files that it imports. */
 const IMPORTS: readonly [title: string, files: Files, text: string, found: string[]][] = [
   ...['js', 'mjs', 'cjs', 'ts', 'mts', 'cts', 'jsx', 'tsx'].map((extension): [string, Files, string, string[]] => {
@@ -78,38 +73,6 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
   ],
   ['a tsconfig.json without paths', { 'tsconfig.json': '{ "compilerOptions": {} }' }, "import 'work'", []],
   ['a tsconfig.json that is broken', { 'tsconfig.json': '{' }, "import 'work'", []],
-  [
-    'a package of a pnpm workspace',
-    PNPM,
-    "import 'work/orders'\nimport 'own'",
-    ['libs/work/orders.ts', 'own/index.js'],
-  ],
-  ['a package outside of a pnpm workspace', PNPM, "import 'lost'", []],
-  ...['work', '*', 'gone/*'].map((pattern): [string, Files, string, string[]] => {
-    const files = {
-      'package.json': `{ "workspaces": { "packages": ["${pattern}"] } }`,
-      'work/package.json': '{ "name": "@shop/work" }',
-      'work/src/x.js': '',
-    }
-    return [
-      `a package of the workspace ${pattern}`,
-      files,
-      "import '@shop/work/x'",
-      pattern === 'gone/*' ? [] : ['work/src/x.js'],
-    ]
-  }),
-  [
-    'a package that package.json names with file:',
-    { 'src/package.json': '{ "dependencies": { "work": "file:../lib" } }', 'lib/index.js': '' },
-    "const { work } = require('work')",
-    ['lib/index.js'],
-  ],
-  [
-    'a package in a Git repository',
-    { 'package.json': '{ "dependencies": { "work": "git+file:lib" } }', 'lib/a.js': '' },
-    "import 'work'",
-    [],
-  ],
 ]
 for (const [title, manifest, name, found] of [
   ['conditions of exports', '{ "exports": { "types": "./a.d.ts", "import": "./dist/a.js" } }', 'work', 'src/a.ts'],
@@ -126,9 +89,8 @@ for (const [title, manifest, name, found] of [
   ['another path', '{}', 'work/gone', ''],
 ] as const) {
   test(`the entry of a local package: ${title}`, async (t) => {
-    const named = `{ "name": "work", ${manifest.slice(1)}`.replace(', }', ' }')
-    const files = { 'package.json': '{ "workspaces": ["work"] }', 'work/package.json': named }
-    const root = filesIn(t, { ...files, 'work/src/a.ts': '', 'work/a.d.ts': '' })
+    const files = { 'work/package.json': manifest, 'work/src/a.ts': '', 'work/a.d.ts': '' }
+    const root = linked(t, files, 'work')
     t.strictSame(importsOf(join(root, 'app.ts'), `import '${name}'`, noFolders()), [join(root, 'work', found)])
   })
 }
@@ -144,15 +106,14 @@ for (const [title, files, text, found] of IMPORTS) {
   })
 }
 
-test('files beside the packages of a workspace are no packages', async (t) => {
-  const root = filesIn(t, {
-    'package.json': '{ "workspaces": ["README.md", "packages/*"] }',
-    'README.md': '',
-    'packages/README.md': '',
-    'packages/work/package.json': '{ "name": "work", "main": "a.js" }',
-    'packages/work/a.js': '',
-  })
-  t.strictSame(importsOf(join(root, 'app.ts'), "import 'node:fs'\nimport 'work'", noFolders()), [
-    join(root, 'packages/work/a.js'),
+test('a local package with a scope, which is installed in a folder above', async (t) => {
+  const root = linked(t, { 'work/src/x.js': '' }, '@shop/work')
+  t.strictSame(importsOf(join(root, 'src/app.ts'), "import '@shop/work/x'\nimport '@shop/gone'", noFolders()), [
+    join(root, 'work/src/x.js'),
   ])
+})
+
+test('a package of a registry is not searched', async (t) => {
+  const root = filesIn(t, { 'node_modules/work/index.js': '' })
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'\nimport 'node:fs'", noFolders()), [])
 })

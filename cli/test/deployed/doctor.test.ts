@@ -64,7 +64,7 @@ const FUNCTION = {
 
 function mapping(name: string, changes: Record<string, unknown> = {}) {
   return {
-    UUID: 'a1b2c3d4-5678-90ab-cdef-11111EXAMPLE',
+    UUID: `uuid of ${name}`,
     BatchSize: 100,
     MaximumBatchingWindowInSeconds: 5,
     EventSourceArn: arn(name),

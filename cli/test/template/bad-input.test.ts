@@ -51,7 +51,7 @@ for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
     `a Terraform configuration, ${name}`,
     () => [name],
     new RegExp(
-      `: ${name} is a Terraform configuration. .+ terraform show -json plan\\.out \\| bounded-sqs-batch doctor -$`,
+      `: ${name} is a configuration of Terraform. .+ terraform show -json plan\\.out \\| bounded-sqs-batch doctor -$`,
       'm',
     ),
   )
@@ -62,8 +62,7 @@ test('local: a plan of Terraform is not a template', async (t) => {
   t.equal(code, 2)
   t.match(stderr, /template\.yaml is a plan or a state of Terraform, but this command can read only templates$/m)
 })
-const SERVERLESS =
-  /belongs to the Serverless Framework\. .+ Run "serverless package", .+: \.serverless\/cloudformation-template-update-stack\.json$/m
+const SERVERLESS = / of the Serverless Framework\. Run "serverless package", and check the folder \.serverless$/m
 fails('a configuration of the Serverless Framework in TypeScript', () => ['serverless.ts'], SERVERLESS)
 fails('a configuration of the Serverless Framework', () => ['serverless.yml'], SERVERLESS)
 fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function cannot be combined/)

@@ -22,11 +22,11 @@ const byDefault = (value: unknown, name: string) => ({ state: 'known', value, is
 const absent = { state: 'absent' }
 
 test('a mapping with its queue and its function', async (t) => {
-  const { mappings, constructOf, ...model } = modelOf(`
+  const { mappings, ...model } = modelOf(`
 Parameters: { Size: { Type: Number, Default: 100 } }
 Resources:
   Queue: { Type: AWS::SQS::Queue }
-  Handler: { Type: AWS::Lambda::Function, Metadata: { aws:cdk:path: Shop/Handler/Resource } }
+  Handler: { Type: AWS::Lambda::Function }
   Orders:
     Type: AWS::Lambda::EventSourceMapping
     Properties:
@@ -41,8 +41,6 @@ Resources:
     acceptances: [],
     defaulted: ['Size'],
   })
-  t.equal(constructOf?.('Handler'), 'Shop/Handler')
-  t.equal(constructOf?.('Queue'), undefined)
   const [{ queue, function: target, ...mapping } = {} as Mapping, ...more] = mappings
   t.strictSame([queue?.id, target?.id, more], ['Queue', 'Handler', []])
   t.strictSame(mapping, {
@@ -388,14 +386,6 @@ Metadata: { bounded-sqs-batch: { accept: { outage: known } } }
   ])
 })
 
-test('the path of a construct, without the name of its resource', async (t) => {
-  const path = (path: string) => modelOf(`Resources: { A: { Metadata: { aws:cdk:path: ${path} } } }`).constructOf?.('A')
-  t.equal(path('Shop/Queue/Resource'), 'Shop/Queue')
-  t.equal(path('Shop/Metadata/Default'), 'Shop/Metadata')
-  t.equal(path('Shop/Resource/Queue'), 'Shop/Resource/Queue')
-  t.equal(path('Shop/MyResource'), 'Shop/MyResource')
-})
-
 test('a parameter with allowed values and without a default is not known', async (t) => {
   const { mappings } = modelOf(`Parameters: { Size: { Type: Number, AllowedValues: [1, 2] } }
 Resources:
@@ -458,7 +448,7 @@ Resources:
   Orders: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
 `,
   )
-  t.strictSame((await readTemplate(file, new Map())).defaulted, ['B'])
+  t.strictSame((await readTemplate(file, new Map())).defaulted, ['B', 'C'])
   t.equal(parseTemplate('a.json', ' { "Resources": {} }').syntax, 'json')
 })
 
@@ -477,5 +467,5 @@ test('a file is read with the parameters', async (t) => {
   )
   const read = () => readModel(parseTemplate('a.yaml', readFileSync(allowed, 'utf8')), new Map([['A', '3']]))
   t.throws(read, new UsageError('--parameter A=3: the template allows 1, 2'))
-  await t.rejects(readTemplate('main.tf', new Map()), { message: /^main\.tf is a Terraform configuration\./ })
+  await t.rejects(readTemplate('main.tf', new Map()), { message: /^main\.tf is a configuration of Terraform\./ })
 })
