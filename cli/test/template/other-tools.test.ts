@@ -9,7 +9,9 @@ for (const [file, message] of [
   ['Pulumi.yaml', DEPLOYED],
   ['Pulumi.dev.yaml', DEPLOYED],
   ['main.tf', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],
+  ['main.tofu', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],
   ['main.tf.json', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],
+  ['serverless.ts', /of the Serverless Framework\. Run "serverless package", and check the folder \.serverless\n$/],
   ['serverless.yml', /of the Serverless Framework\. Run "serverless package", and check the folder \.serverless\n$/],
 ] as const) {
   test(`${file} cannot be read: exit code 2, and what to do`, async (t) => {
