@@ -33,8 +33,7 @@ const NOT_DEPLOYED = 'code, SNS subscriptions and other invokers of a deployed f
 
 /** What was not read, if an input has no mapping. */
 function nothingChecked(model: Model, name: string, isDeployed: boolean): ExaminedInput {
-  const all = [...(model.absentResources ?? []), ...model.unreadResources]
-  const texts = all.map(
+  const texts = model.unreadResources.map(
     ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
   )
   const [first, ...more] = new Set(texts)

@@ -46,8 +46,8 @@ function inFunction(mapping: Mapping): Problem[] {
 }
 
 /** The resources that could not be read. Those with the same reason get one finding. */
-export function unreadIn({ unreadResources, absentResources = [] }: Model): Problem[] {
-  return [...unreadResources, ...absentResources].map((resource) => {
+export function unreadIn({ unreadResources }: Model): Problem[] {
+  return unreadResources.map((resource) => {
     const { unreadReason, what = 'this item', fix } = resource
     const setting = withId(`${what} ${unreadReason}`, unknown(unreadReason))
     return { ...notChecked(resource, what, unreadReason, setting), fix }

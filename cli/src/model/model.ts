@@ -98,8 +98,6 @@ export interface Model {
   /** Mappings of other functions that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
-  /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
-  absentResources?: readonly Unread[]
   /** The findings that the template accepts. */
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */

@@ -245,21 +245,23 @@ function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
 }
 
 function areEqual(scope: Scope, argument: Tree): Tree {
-  const texts = listIn(scope, argument).map((part) => textAt(scope, part))
-  const [left, right] = texts
-  if (texts.length !== 2) throw new Unresolved('Fn::Equals does not have two values')
-  if (left === right) return known(true)
-  for (const text of texts) whole(text) // a part that is not known may be equal
+  const [left, right, ...more] = listIn(scope, argument).map((part) => textAt(scope, part))
+  if (left === undefined || right === undefined || more.length > 0) {
+    throw new Unresolved('Fn::Equals does not have two values')
+  }
+  return isOneOf([left], right)
+}
+
+function isOneOf(texts: readonly string[], wanted: string): Tree {
+  if (texts.includes(wanted)) return known(true)
+  for (const text of [...texts, wanted]) whole(text) // a part that is not known may be equal
   return known(false)
 }
 
 /** Only the rules of a template have it. */
 function contains(scope: Scope, argument: Tree): Tree {
   const [list = absent, value] = listIn(scope, argument)
-  const texts = itemsOf(evaluate(scope, list)).map(textOf)
-  if (texts.includes(whole(textAt(scope, value)))) return known(true)
-  for (const text of texts) whole(text)
-  return known(false)
+  return isOneOf(itemsOf(evaluate(scope, list)).map(textOf), textAt(scope, value))
 }
 
 const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>> = {

@@ -37,7 +37,6 @@ Resources:
   t.strictSame(model, {
     otherReaders: [],
     unreadResources: [],
-    absentResources: [],
     acceptances: [],
     defaulted: ['Size'],
   })
@@ -159,7 +158,7 @@ for (const [title, mapping, handler, enabled, condition, runs] of [
 }
 
 test('a mapping or a function of SAM whose condition is false does not exist', async (t) => {
-  const { mappings, otherReaders, absentResources } = modelOf(`Conditions: { Never: !Equals [a, b] }
+  const { mappings, otherReaders, unreadResources } = modelOf(`Conditions: { Never: !Equals [a, b] }
 Resources:
   Queue: { Type: AWS::SQS::Queue, Condition: Never }
   Pipe: { Type: AWS::Pipes::Pipe, Condition: Never, Properties: { Source: !GetAtt Live.Arn } }
@@ -169,7 +168,7 @@ Resources:
 `)
   const unreadReason = 'its condition Never is false with these parameters'
   t.strictSame([mappings, otherReaders], [[], []])
-  t.strictSame(absentResources, [
+  t.strictSame(unreadResources, [
     { id: 'Orders', position: { line: 5, column: 3 }, unreadReason, what: 'this mapping' },
     { id: 'Handler/A', position: { line: 6, column: 89 }, unreadReason, what: 'this mapping' },
   ])
