@@ -1,5 +1,5 @@
 import { realpathSync, statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { createPathsMatcher, getTsconfig } from 'get-tsconfig'
 import { cached } from '../shared/cached.ts'
 import { isObject, parseObject } from '../shared/json.ts'
@@ -65,7 +65,7 @@ function inLocalPackage(folder: string, specifier: string): string | undefined {
   const name = parts.splice(0, specifier.startsWith('@') ? 2 : 1).join('/')
   const installed = nearest(folder, join('node_modules', name))
   const root = installed && realpathSync(installed)
-  if (root === undefined || root.includes(join('/', 'node_modules', '/'))) return undefined
+  if (root === undefined || root.split(sep).includes('node_modules')) return undefined
   return entryOf(root, parts.join('/')) ?? root
 }
 

@@ -15,10 +15,11 @@ export const ACCEPTANCE = {
 const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
 
 function parse(text: string, option: string): Acceptance {
-  const [, rule, resource, reason = ''] = FORM.exec(text.trim()) ?? []
-  if (rule === undefined || resource === undefined) {
+  const match = FORM.exec(text.trim())
+  if (!match) {
     throw new UsageError(`${option} ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`)
   }
+  const [, rule, resource, reason = ''] = match as unknown as [string, string, string, string?]
   return { rule, resource: resource.trim(), reason: reason.trim() }
 }
 

@@ -81,10 +81,10 @@ function unique(texts: readonly string[]): string[] {
   return [...new Set(texts)]
 }
 
-/** Makes one finding of the problems with one setting. It shows only those of the first rule. */
+/** Makes one finding of the problems with one setting. It shows only the most severe ones. */
 function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: ReadInput): Detected {
   const [{ rule, severity }] = group
-  const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
+  const same = group.filter((problem) => problem.severity === severity)
   const worst = same.reduce((most, one) => ((one.strictness ?? 0) > (most.strictness ?? 0) ? one : most))
   const { resource, setting, what, reason, source = rule.source, why = rule.why, fix, set } = worst
   const { section } = setting ?? {}
@@ -128,8 +128,8 @@ function contextsIn({ mappings, otherReaders = [] }: Model, more: Pick<Context, 
   const byQueue = Map.groupBy([...mappings, ...otherReaders], queueOf)
   return (mapping: Mapping): Context => ({
     ...more,
-    ofFunction: byFunction.get(ownerOf(mapping.function)) ?? [],
-    ofQueue: byQueue.get(queueOf(mapping)) ?? [],
+    ofFunction: byFunction.get(ownerOf(mapping.function)) as Mapping[],
+    ofQueue: byQueue.get(queueOf(mapping)) as Mapping[],
   })
 }
 

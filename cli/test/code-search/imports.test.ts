@@ -38,7 +38,7 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
   ],
   ['a file in a folder whose name has .js', { 'src/next.js/a.ts': '' }, "import './next.js/a'", ['src/next.js/a.ts']],
   ['a folder', { 'src/a/index.ts': '' }, "import './a'", ['src/a/index.ts']],
-  ['the folder above', { 'index.ts': '' }, "import '..'", ['index.ts']],
+  ['the folder above', { 'index.ts': '', 'src/index.ts': '' }, "import '..'", ['index.ts']],
   ['a file that does not exist', {}, "import './a'", []],
   ['an absolute path', {}, "import '/a'", []],
   ['a package whose name has a dot', { 'src/a./b.ts': '' }, "import 'a./b'", []],
@@ -79,17 +79,22 @@ for (const [title, manifest, name, found] of [
   ['exports that are a text', '{ "exports": "./dist/a.js", "main": "gone.js" }', 'work', 'src/a.ts'],
   [
     'alternatives in exports',
-    '{ "exports": { ".": ["./gone.js", { "types": "./a.d.mts", "default": "./a.js" }] } }',
+    '{ "exports": { ".": ["./gone.js", null, { "types": "./a.d.mts", "default": "./a.js" }] } }',
     'work',
     'src/a.ts',
   ],
   ['a path of exports', '{ "exports": { ".": "./index.js", "./x": "./a.ts" } }', 'work/x', 'src/a.ts'],
+  ['the entry among other paths', '{ "exports": { "./x": "./a.ts", ".": "./b.js" } }', 'work', 'src/b.ts'],
+  ['a path below a folder', '{}', 'work/lib/c', 'src/lib/c.ts'],
+  ['a script whose name has .d.ts', '{ "main": "d.d.ts.js" }', 'work', 'src/d.d.ts.js'],
   ['main', '{ "main": "src/a" }', 'work', 'src/a.ts'],
   ['no entry', '{}', 'work', ''],
   ['another path', '{}', 'work/gone', ''],
 ] as const) {
   test(`the entry of a local package: ${title}`, async (t) => {
-    const files = { 'work/package.json': manifest, 'work/src/a.ts': '', 'work/a.d.ts': '' }
+    const paths = ['src/a.ts', 'src/b.ts', 'src/lib/c.ts', 'src/d.d.ts.js', 'a.d.ts', 'a.d.mts']
+    const scripts = Object.fromEntries(paths.map((path) => [`work/${path}`, '']))
+    const files = { 'work/package.json': manifest, ...scripts }
     const root = linked(t, files, 'work')
     t.strictSame(importsOf(join(root, 'app.ts'), `import '${name}'`, noFolders()), [join(root, 'work', found)])
   })
@@ -110,6 +115,21 @@ test('a local package with a scope, which is installed in a folder above', async
   const root = linked(t, { 'work/src/x.js': '' }, '@shop/work')
   t.strictSame(importsOf(join(root, 'src/app.ts'), "import '@shop/work/x'\nimport '@shop/gone'", noFolders()), [
     join(root, 'work/src/x.js'),
+  ])
+})
+
+test('the index of a local package', async (t) => {
+  const root = linked(t, { 'work/index.ts': '' }, 'work')
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'", noFolders()), [join(root, 'work/index.ts')])
+})
+
+test('this package itself is not searched, also if it is local', async (t) => {
+  const root = linked(t, { 'work/index.js': '', 'work/sqs.js': '' }, 'middy-bounded-sqs-batch')
+  const text = "import 'middy-bounded-sqs-batch'\nimport 'middy-bounded-sqs-batch/sqs'"
+  t.strictSame(importsOf(join(root, 'app.ts'), text, noFolders()), [])
+  const other = linked(t, { 'work/index.js': '' }, 'my-middy-bounded-sqs-batch')
+  t.strictSame(importsOf(join(other, 'app.ts'), "import 'my-middy-bounded-sqs-batch'", noFolders()), [
+    join(other, 'work/index.js'),
   ])
 })
 

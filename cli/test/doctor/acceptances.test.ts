@@ -178,6 +178,12 @@ for (const text of [
   })
 }
 
+test('a line of a file that is no acceptance is refused', (t) => {
+  const file = join(filesIn(t, { accepted: 'agreed' }), 'accepted')
+  t.throws(() => readAcceptances([], [file]), { message: /^--accept-file agreed: write RULE@RESOURCE=REASON/ })
+  t.end()
+})
+
 test('a file has an acceptance on each line, and comments; the flags come first', (t) => {
   const root = filesIn(t, { one: '# a\r\n \t# b\r\na@Q=x\r\n\r\n  b@Q=y\n', two: 'c@Q=z' })
   const [one, two] = [join(root, 'one'), join(root, 'two')]

@@ -203,6 +203,24 @@ test('the retention of a dead-letter queue of two queues, at one place, is one f
   t.end()
 })
 
+for (const [title, mapping, severity] of [
+  ['nothing', mappingOf({ function: unreadFunction('F', 'x'), queue: unreadQueue('Q', 'x') }), 'warning'],
+  ['only the queue', mappingOf({ function: unreadFunction('F', 'x') }), 'info'],
+  ['only the function', mappingOf({ queue: unreadQueue('Q', 'x') }), 'info'],
+] as const) {
+  test(`with --strict, a mapping of which ${title} could be read: ${severity}`, (t) => {
+    const [finding] = check({ kind: 'template', strict: true, model: { mappings: [mapping], unreadResources: [] } })
+    t.match(finding, { rule: 'not-checked', severity })
+    t.end()
+  })
+}
+
+test('a queue whose ARN AWS rejects is not listed, because it is an error', (t) => {
+  const sourceArn = invalid('it is a URL', 'Set it to an ARN.')
+  t.strictSame(messages([mappingOf({ sourceArn, queue: unreadQueue('Q', 'x') })]), [])
+  t.end()
+})
+
 test('a value that AWS rejects is an error, and not listed', (t) => {
   const mapping = mappingOf({ batchSize: invalid('it is wrong', 'Correct it.', POSITION) })
   const findings = check({ kind: 'template', model: { mappings: [mapping], unreadResources: [] } })
