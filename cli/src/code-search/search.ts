@@ -68,9 +68,9 @@ function searchOrMissing(code: Code, read: ReadFolders, workingFolder: string): 
   try {
     return searchCode(code, read, workingFolder)
   } catch (error) {
-    const { code: reason, path = '' } = error as NodeJS.ErrnoException
+    const { code: reason, path } = error as NodeJS.ErrnoException
     if (reason === undefined) throw error
-    return { missing: `${relative(workingFolder, path)} cannot be read (${reason})` }
+    return { missing: `${relative(workingFolder, String(path))} cannot be read (${reason})` }
   }
 }
 

@@ -234,6 +234,34 @@ for (const minify of [false, true]) {
   })
 }
 
+test('the nearest package.json is that of the code, then that of the input, then that of the working folder', async (t) => {
+  const names = (library: string) => `{ "dependencies": { "${library}": "1.0.0" } }`
+  const root = filesIn(t, {
+    'sub/package.json': names('@aws-lambda-powertools/batch'),
+    'other/package.json': names('@middy/sqs-partial-batch-failure'),
+    'package.json': names(NAME),
+  })
+  const named = (code: Code) => codeSearch(root)({ ...NODE, ...code }).missing?.split(', but ')[1]
+  const [places, folder] = [[join(root, 'sub/gone')], join(root, 'other')]
+  t.equal(named({ places, folder }), 'sub/package.json names @aws-lambda-powertools/batch')
+  t.equal(named({ folder }), 'other/package.json names @middy/sqs-partial-batch-failure')
+  t.equal(named({}), `package.json names ${NAME}`)
+})
+
+test('a file that the handler imports can be the bundle', async (t) => {
+  const root = filesIn(t, { 'app.mjs': "import './b.mjs'", 'b.mjs': `'${NAME}:batch'; 'retryBackoff'` })
+  t.strictSame(codeSearch(root)({ ...NODE, places: [root] }).calls, ['retryBackoff'])
+})
+
+test('code that cannot be read is missing, and another error is thrown', async (t) => {
+  const root = filesIn(t, { 'app.mjs': REPORTS })
+  const name = 'x'.repeat(300)
+  t.strictSame(codeSearch(root)({ ...NODE, places: [join(root, name)] }), {
+    missing: `${name} cannot be read (ENAMETOOLONG)`,
+  })
+  t.throws(() => codeSearch(root)({ handler: 5 as never, places: [root] }), { name: 'TypeError' })
+})
+
 /** A folder with files, in which the package manager has installed the package in `libs/work`. */
 function linked(t: Test, files: Readonly<Record<string, string>>): string {
   const root = realpathSync(filesIn(t, files))
