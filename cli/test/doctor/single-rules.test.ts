@@ -364,3 +364,34 @@ test('the retention period of a dead-letter queue matters only for a standard qu
   t.strictSame([found(false), found(true)], [['Dead'], []])
   t.end()
 })
+
+const CALLS = { inline: "import { isolateCrashes } from 'middy-bounded-sqs-batch/sqs'\nisolateCrashes({ client })" }
+const ALLOWS_SENDING = { isInvokedOtherwise: () => false, allowedActions: () => ['sqs:SendMessage'] }
+
+test('a function that calls isolateCrashes() needs a permission and memory', (t) => {
+  const settings = { code: CALLS, facts: ALLOWS_SENDING, memory: known(128) }
+  t.strictSame(inFunction('missing-permission', settings), [
+    [
+      'The function calls isolateCrashes(), but no statement of its role allows sqs:ChangeMessageVisibility',
+      'Allow sqs:ChangeMessageVisibility in the role of the function.',
+    ],
+  ])
+  t.strictSame(inFunction('memory-for-sqs', settings), [
+    [
+      'The function calls isolateCrashes(), but its memory is 128 MB',
+      'Set MemorySize to 512 or more.',
+      ['MemorySize', 512],
+    ],
+  ])
+  t.end()
+})
+
+test('what is not known of a function gives no finding about permissions, memory and failure settings', (t) => {
+  const code = { ...CALLS, runtime: 'python3.14' }
+  const unsearched = { code, facts: ALLOWS_SENDING, memory: known(128) }
+  t.strictSame(inFunction('missing-permission', unsearched), [])
+  t.strictSame(inFunction('memory-for-sqs', unsearched), [])
+  t.strictSame(inFunction('missing-permission', { code: CALLS }), [])
+  t.strictSame(inFunction('unused-failure-settings', { deadLetterConfig: known(true) }), [])
+  t.end()
+})
