@@ -1,6 +1,6 @@
 import { type CodeSearch, codeSearch } from '../code-search/search.ts'
 import type { Mapping, Model } from '../model/model.ts'
-import { idOf } from '../model/setting.ts'
+import { idOf, valueIn } from '../model/setting.ts'
 import { CONCURRENCY_RULES } from '../rules/concurrency-rules.ts'
 import { FILTER_RULES } from '../rules/filter-rules.ts'
 import { FUNCTION_RULES } from '../rules/function-rules.ts'
@@ -8,9 +8,10 @@ import { MAPPING_RULES } from '../rules/mapping-rules.ts'
 import { QUEUE_RULES } from '../rules/queue-rules.ts'
 import { type Context, evidenceWith, ownerOf, type Problem, type Rule, type Severity } from '../rules/rule.ts'
 import { VALUE_RULE } from '../rules/value-rule.ts'
+import { cached } from '../shared/cached.ts'
 import { joinNames } from '../shared/format.ts'
 import { pageOfRule } from '../shared/pages.ts'
-import { NOT_CHECKED, NOT_CHECKED_RULE, unreadIn } from './not-checked.ts'
+import { NOT_CHECKED, NOT_CHECKED_RULES, unreadIn } from './not-checked.ts'
 import { assignmentLine, fixOfUnchecked, type Presentation } from './presentation.ts'
 
 export interface Finding {
@@ -140,9 +141,18 @@ function problemsIn({ model, strict }: ReadInput, search: CodeSearch): RuleProbl
   function add(rule: RuleProblem['rule'], problems: readonly Problem[], mapping?: Mapping): void {
     for (const problem of problems) found.push({ severity: rule.severity, ...problem, rule, mapping })
   }
-  for (const rules of [RULES, [NOT_CHECKED_RULE]]) {
+  // A queue that a thousand mappings read is checked once for those that run under the same condition.
+  const ofQueues = new Map<readonly Mapping[], Map<string, Problem[]>>()
+  function check(rule: Rule, mapping: Mapping): Problem[] {
+    const context = contextOf(mapping)
+    const own = () => [rule.check(mapping, context) ?? []].flat()
+    if (!rule.isOfQueue) return own()
+    const ofQueue = cached(ofQueues, context.ofQueue, () => new Map<string, Problem[]>())
+    return cached(ofQueue, JSON.stringify([rule.id, valueIn(mapping.runs), mapping.condition?.name]), own)
+  }
+  for (const rules of [RULES, NOT_CHECKED_RULES]) {
     for (const mapping of model.mappings) {
-      for (const rule of rules) add(rule, [rule.check(mapping, contextOf(mapping)) ?? []].flat(), mapping)
+      for (const rule of rules) add(rule, check(rule, mapping), mapping)
     }
   }
   add(NOT_CHECKED, unreadIn(model))

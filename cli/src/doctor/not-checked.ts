@@ -12,20 +12,18 @@ export const NOT_CHECKED = {
 } as const
 
 /** What no rule could check of a mapping, and why. Each unknown value that a rule needs is listed. */
-export const NOT_CHECKED_RULE: Rule = {
-  ...NOT_CHECKED,
-  check: (mapping, { ofQueue, strict }) => {
-    const { function: lambdaFunction, queue } = mapping
-    const isNothingRead = lambdaFunction.unreadReason !== undefined && queue.unreadReason !== undefined
-    const problems = [
-      ...inSettings(mapping),
-      ...inFunction(mapping),
-      ...inQueue(mapping),
-      ...inSharedQueue(mapping, ofQueue),
-    ]
-    return problems.map((one) => (strict && isNothingRead ? { ...one, severity: 'warning' } : one))
+export const NOT_CHECKED_RULES: readonly Rule[] = [
+  {
+    ...NOT_CHECKED,
+    check: (mapping, { strict }) => {
+      const { function: lambdaFunction, queue } = mapping
+      const isNothingRead = lambdaFunction.unreadReason !== undefined && queue.unreadReason !== undefined
+      const problems = [...inSettings(mapping), ...inFunction(mapping), ...inQueue(mapping)]
+      return problems.map((one) => (strict && isNothingRead ? { ...one, severity: 'warning' } : one))
+    },
   },
-}
+  { ...NOT_CHECKED, isOfQueue: true, check: (mapping, { ofQueue }) => inSharedQueue(mapping, ofQueue) },
+]
 
 function notChecked(resource: Resource, what: string, reason: string, setting?: Setting<unknown>): Problem {
   return { resource, position: resource.position, what, reason, setting }

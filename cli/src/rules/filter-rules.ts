@@ -88,6 +88,7 @@ export const FILTER_RULES = rulesOf({
   },
   'competing-filters': {
     severity: 'error',
+    isOfQueue: true,
     why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
     source: FILTERING,
     check: (mapping, { ofQueue }) => {

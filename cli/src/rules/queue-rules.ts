@@ -10,6 +10,7 @@ import {
   numberIn,
   type Problem,
   problem,
+  type Rule,
   rulesOf,
   runningWith,
   SQS,
@@ -216,4 +217,4 @@ export const QUEUE_RULES = rulesOf({
       return problem(deadLetterQueue, 'retention', what, fix, MAX_RETENTION)
     },
   },
-})
+}).map((rule): Rule => ({ ...rule, isOfQueue: true }))

@@ -53,6 +53,8 @@ export interface Rule {
   severity: Severity
   why: string
   source: string
+  /** Whether the problems are the same for all mappings of a queue that run under the same condition. */
+  isOfQueue?: true
   check: (mapping: Mapping, context: Context) => Problem | Problem[] | undefined
 }
 
