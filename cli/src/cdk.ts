@@ -136,7 +136,7 @@ function toViolation(finding: Finding, stacks: AppStacks): PolicyViolation {
   }
 }
 
-/** The resource of a finding. If a stack does not have it, such as a queue that is only known by its ARN, it is the stack. */
+/** The resource of a finding, or the stack, if it does not have it: a queue that is only known by its ARN. */
 function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViolatingResource {
   const key = stackKey(file)
   const { path = '', resources } = stacks.get(key) ?? {}
