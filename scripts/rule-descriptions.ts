@@ -13,7 +13,7 @@ export const FINDS: Readonly<Record<string, string>> = {
   'poller-range': '`MinimumPollers` is above `MaximumPollers`.',
   quota: 'The mapping has more than 5 filters, or its maximum concurrency is above 1,000: the default quotas.',
   'concurrency-above-reserved':
-    'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`.',
+    'The enabled mappings of a function can start more invocations than its reserved concurrency allows. A mapping counts with its maximum concurrency, or with 10 invocations for each of its `MaximumPollers`. An info if it is not known whether all of them are enabled.',
   'reserved-concurrency':
     'The function has a reserved concurrency, but the mapping has no maximum concurrency, or uses the default of 200 pollers. An error if the reserved concurrency is 0.',
   'disabled-mapping': 'The mapping is disabled.',

@@ -22,31 +22,13 @@ import { joinNames } from './shared/format.ts'
 import { MANIFEST, pageOfRule } from './shared/pages.ts'
 import { stackKey } from './template/assembly.ts'
 
-/** A finding that does not count. */
-export interface AcceptedFinding {
-  /** The id of the rule, such as `max-receive-count`. */
-  rule: string
-  /** The path of a construct, such as `Shop/Queue`, or the logical id of its resource. */
-  resource: string
-  /** Why it is accepted. */
-  reason: string
-}
-
-export interface SqsBatchDoctorOptions {
-  /** Findings that do not count, besides those that the metadata of resources accept. */
-  accept?: readonly AcceptedFinding[]
-}
-
-/** A stack of the app, nested or not. */
 interface AppStack {
   path: string
   /** Whether the command that synthesises the app uses the stack. */
   isSelected: boolean
-  /** The paths of the constructs that make its resources, by logical id. */
-  constructs: Map<string, string>
+  resources: Set<string>
 }
 
-/** The stacks of an app, by the names that `doctor` gives them. */
 type AppStacks = ReadonlyMap<string, AppStack>
 
 /** Checks the stacks of an app as `doctor` does. Add it with `Validations.of(app).addPlugins()`. */
@@ -54,33 +36,25 @@ export class SqsBatchDoctor implements IPolicyValidationPlugin {
   readonly name = 'bounded-sqs-batch'
   readonly version = MANIFEST.version
   readonly ruleIds = [...RULES, ACCEPTANCE, NOT_CHECKED].map(({ id }) => id)
-  readonly #options: SqsBatchDoctorOptions
-
-  constructor(options: SqsBatchDoctorOptions = {}) {
-    this.#options = options
-  }
 
   /** The CDK calls it after it has written the templates of all stacks. */
   validate(context: IPolicyValidationContext): PolicyValidationPluginReport {
-    const violations = this.#violations(context)
+    const violations = violationsOrError(context)
     // The CDK computes it in the same way if it hides findings that the app acknowledges.
     return { success: violations.every(({ severity = '' }) => !['error', 'fatal'].includes(severity)), violations }
   }
+}
 
-  #violations(context: IPolicyValidationContext): PolicyViolation[] {
-    try {
-      return violationsIn(context, this.#options)
-    } catch (error) {
-      // Not thrown, because `cdk synth` passes if a plugin throws (seen with version 2.1148 of the CLI).
-      return [notChecked('fatal', `Not all stacks could be checked: ${error instanceof Error ? error.message : error}`)]
-    }
+function violationsOrError(context: IPolicyValidationContext): PolicyViolation[] {
+  try {
+    return violationsIn(context)
+  } catch (error) {
+    // Not thrown, because `cdk synth` passes if a plugin throws (seen with version 2.1148 of the CLI).
+    return [notChecked('fatal', `Not all stacks could be checked: ${error instanceof Error ? error.message : error}`)]
   }
 }
 
-function violationsIn(
-  { appConstruct, templatePaths }: IPolicyValidationContext,
-  { accept = [] }: SqsBatchDoctorOptions,
-): PolicyViolation[] {
+function violationsIn({ appConstruct, templatePaths }: IPolicyValidationContext): PolicyViolation[] {
   if (!appConstruct) throw new UsageError('SqsBatchDoctor needs aws-cdk-lib 2.258.0 or later')
   const stacks = stacksOf(appConstruct)
   const folder = resolve((appConstruct as App).outdir)
@@ -91,8 +65,8 @@ function violationsIn(
   const inScope = all.filter(({ name }) => folders.has(dirname(name)))
   const inputs = inScope
     .filter(({ name }) => stacks.get(stackKey(name))?.isSelected !== false)
-    .map((input) => withConstructs(input, stacks))
-  const { findings, inputs: examined } = examine(inputs, new Map(), accept.map(withoutResource))
+    .map((input): Input => ({ ...input, syntax: 'cdk' }))
+  const { findings, inputs: examined } = examine(inputs, new Map(), [])
 
   const errors = examined.flatMap(({ error }) => error ?? [])
   if (errors.length > 0) throw new UsageError(errors.join('; '))
@@ -113,11 +87,6 @@ function violationsIn(
   ]
 }
 
-/** Findings show the path of a resource. Acceptances have that of its construct. */
-function withoutResource({ rule, resource, reason }: AcceptedFinding): AcceptedFinding {
-  return { rule, resource: resource.replace(/\/(Resource|Default)$/, ''), reason }
-}
-
 /** All stacks in the output of an app. Throws if one that the CDK names is missing. */
 function readApp(folder: string, templatePaths: readonly string[]): Input[] {
   const inputs = readStacks(folder) ?? []
@@ -131,10 +100,10 @@ function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
   const stacks = new Map<string, AppStack>()
   for (const construct of app.node.findAll()) {
     if (!('cfnResourceType' in construct)) continue
-    const { stack, logicalId, node } = construct as CfnResource
+    const { stack, logicalId } = construct as CfnResource
     const key = stackKey(stack.templateFile)
-    const known = stacks.get(key) ?? { path: stack.node.path, isSelected: isSelected(stack), constructs: new Map() }
-    known.constructs.set(stack.resolve(logicalId), node.path)
+    const known = stacks.get(key) ?? { path: stack.node.path, isSelected: isSelected(stack), resources: new Set() }
+    known.resources.add(stack.resolve(logicalId))
     stacks.set(key, known)
   }
   return stacks
@@ -147,18 +116,6 @@ function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
 function isSelected(stack: Stack): boolean {
   const { nestedStackParent: parent } = stack
   return parent ? isSelected(parent) : stack.bundlingRequired
-}
-
-/** Lets acceptances of an input name constructs. */
-function withConstructs(input: Input, stacks: AppStacks): Input {
-  const own = stacks.get(stackKey(input.name))
-  function constructOf(id: string): string | undefined {
-    const [first = '', second = ''] = id.split('/')
-    const path = stacks.get(first)?.constructs.get(second) ?? own?.constructs.get(first)
-    return path?.replace(/\/(Resource|Default)$/, '')
-  }
-  const { read } = input
-  return read ? { ...input, syntax: 'cdk', read: (parameters) => ({ ...read(parameters), constructOf }) } : input
 }
 
 /** The pages on a finding, without those that this package does not know. */
@@ -179,16 +136,13 @@ function toViolation(finding: Finding, stacks: AppStacks): PolicyViolation {
   }
 }
 
-/**
- * The resource of a finding. If a stack does not have it, such as a queue that is only known by its ARN, it
- * is the stack. The option `accept` belongs to no stack.
- */
+/** The resource of a finding, or the stack, if it does not have it: a queue that is only known by its ARN. */
 function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViolatingResource {
   const key = stackKey(file)
-  const { path = '', constructs } = stacks.get(key) ?? {}
+  const { path = '', resources } = stacks.get(key) ?? {}
   const [first = '', second = ''] = resource.split('/')
-  const id = first === key && constructs?.has(second) ? second : first
-  return constructs?.has(id)
+  const id = first === key && resources?.has(second) ? second : first
+  return resources?.has(id)
     ? { resourceLogicalId: id, templatePath: file, locations: [] }
     : { constructPath: path, locations: [] }
 }

@@ -35,7 +35,6 @@ function rangeWithin(least: number, most: number) {
   }
 }
 
-/** Accepts a number from 0 to 1. */
 function share(text: string): number {
   const value = text.trim() === '' ? Number.NaN : Number(text)
   if (value >= 0 && value <= 1) return value
@@ -54,7 +53,6 @@ const MOST = 1_000_000_000
 
 const UNITS: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600 }
 
-/** Collects the values of an option that may be repeated. */
 function collect(value: string, before: string[] = []) {
   return [...before, value]
 }
@@ -63,12 +61,6 @@ const EXAMPLES = `
 Examples:
   Your own messages, one JSON value per line, and the export \`orders\`
     $ bounded-sqs-batch local src/handler.ts#orders --messages-file orders.jsonl
-  Batch size, timeouts and redrive policy from a template
-    $ bounded-sqs-batch local src/handler.ts --messages 10000 \\
-        --template template.yaml
-  The runtime client of AWS, with a bundled handler
-    $ bounded-sqs-batch local dist/handler.mjs --messages 1000 \\
-        --runtime-client "npx aws-lambda-ric"
 
 The handler really runs, and calls the systems that its environment variables
 point to. Only the SQS endpoint is replaced, with --queue-url by --endpoint: a
@@ -186,15 +178,6 @@ Examples:
     $ bounded-sqs-batch doctor template.yaml --parameter Stage=prod
   A plan or a state of Terraform or OpenTofu
     $ terraform show -json plan.out | bounded-sqs-batch doctor -
-  All stacks of a CDK app, and all templates in a folder
-    $ bounded-sqs-batch doctor cdk.out infra/
-  A finding that you accept, with the reason
-    $ bounded-sqs-batch doctor template.yaml \\
-        --accept 'max-receive-count@OrdersQueue=agreed with the team'
-  Annotations in a GitHub Actions workflow
-    $ bounded-sqs-batch doctor template.yaml --format github
-  A deployed function
-    $ bounded-sqs-batch doctor --function orders-prod --region eu-central-1
 
 Exit code: 1 if there is an error that is not accepted (with --strict, also for
 a warning). Otherwise 2 if an input cannot be read, or if no input has an SQS
@@ -235,12 +218,6 @@ const TUNE_EXAMPLES = `
 Examples:
   Sample messages, one JSON value per line
     $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl
-  The cheapest settings, compared for ten minutes
-    $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
-        --optimize cost --time 10m
-  Settings from a template, and a page with charts
-    $ bounded-sqs-batch tune dist/handler.mjs --messages-file sample.jsonl \\
-        --template template.yaml --report tune.html
 
 The handler really runs, and calls the systems that its environment variables
 point to. Use a test system.
@@ -287,7 +264,6 @@ export function tuneCommand() {
     .addHelpText('after', TUNE_EXAMPLES)
 }
 
-/** Parses the arguments, runs the command, and returns the exit code. The parser prints usage errors. */
 export async function main(argv: readonly string[], version: string): Promise<number> {
   let code = 0
   const program = new Command('bounded-sqs-batch')

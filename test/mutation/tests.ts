@@ -357,6 +357,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/rules/value-rule.ts': ['doctor/single-rules', 'doctor/not-checked', 'doctor/finding-texts'],
   'cli/src/doctor/check.ts': [
     'doctor/check',
+    'doctor/topics',
     'doctor/not-checked',
     'doctor/finding-texts',
     'doctor/one-finding',

@@ -10,7 +10,6 @@ export function nearest(folder: string, name: string): string | undefined {
   return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)
 }
 
-/** Whether a package.json makes `.js` files ES modules. */
 function isOfModules(manifest: string): boolean {
   return parseObject(readIfFile(manifest))?.type === 'module'
 }

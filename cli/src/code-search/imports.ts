@@ -1,9 +1,10 @@
-import { readdirSync, statSync } from 'node:fs'
-import { dirname, join, resolve } from 'node:path'
+import { realpathSync, statSync } from 'node:fs'
+import { dirname, join, resolve, sep } from 'node:path'
 import { createPathsMatcher, getTsconfig } from 'get-tsconfig'
 import { cached } from '../shared/cached.ts'
 import { isObject, parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
+import { nearest } from './commonjs.ts'
 
 const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
 const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g
@@ -15,7 +16,6 @@ export interface ReadFolders {
   aliases: Map<string, Aliases>
   // biome-ignore lint/suspicious/noExplicitAny: only get-tsconfig reads it
   tsconfigs: Map<string, any>
-  localPackages: Map<string, ReadonlyMap<string, string>>
 }
 
 /** The script that a path without an extension, or with that of the compiled file, means. */
@@ -41,11 +41,10 @@ export function importsOf(file: string, text: string, read: ReadFolders): string
     // Its name is the evidence. Its own code would be taken for that of the function.
     if (/^middy-bounded-sqs-batch(\/|$)/.test(name)) return []
     const aliased = aliasesAt(folder, read)?.(name).map(scriptAt) ?? []
-    return aliased.find((path) => path !== undefined) ?? inLocalPackage(folder, name, read) ?? []
+    return aliased.find((path) => path !== undefined) ?? inLocalPackage(folder, name) ?? []
   })
 }
 
-/** The path aliases of the nearest tsconfig.json. */
 function aliasesAt(folder: string, { aliases, tsconfigs }: ReadFolders): Aliases {
   return cached(aliases, folder, () => {
     try {
@@ -57,14 +56,17 @@ function aliasesAt(folder: string, { aliases, tsconfigs }: ReadFolders): Aliases
   })
 }
 
-/** What a name means in a package of the same workspace, or in one that package.json names with `file:`. */
-function inLocalPackage(folder: string, specifier: string, read: ReadFolders): string | undefined {
+/**
+ * What a name means in a package of the same workspace, or in one that package.json names with `file:`. Its folder in
+ * node_modules is a link.
+ */
+function inLocalPackage(folder: string, specifier: string): string | undefined {
   const parts = specifier.split('/')
   const name = parts.splice(0, specifier.startsWith('@') ? 2 : 1).join('/')
-  const found = cached(read.localPackages, folder, () => localPackagesIn(folder)).get(name)
-  if (found !== undefined) return entryOf(found, parts.join('/')) ?? found
-  const parent = dirname(folder)
-  return parent === folder ? undefined : inLocalPackage(parent, specifier, read)
+  const installed = nearest(folder, join('node_modules', name))
+  const root = installed && realpathSync(installed)
+  if (root === undefined || root.split(sep).includes('node_modules')) return undefined
+  return entryOf(root, parts.join('/')) ?? root
 }
 
 /** The script of a local package that its package.json has for a path, or the one at this path. */
@@ -82,45 +84,6 @@ function textsIn(value: unknown): string[] {
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(textsIn) : []
 }
 
-/** The folders of the local packages that the package.json in a folder knows, by their names. */
-function localPackagesIn(root: string): Map<string, string> {
-  const manifest = parseObject(readIfFile(join(root, 'package.json'))) ?? {}
-  const { workspaces } = manifest
-  const found = new Map<string, string>()
-  const patterns = isObject(workspaces) ? workspaces.packages : workspaces
-  for (const pattern of [patterns ?? pnpmPatterns(root)].flat()) {
-    for (const folder of workspaceFolders(root, String(pattern))) {
-      const name = parseObject(readIfFile(join(folder, 'package.json')))?.name
-      if (typeof name === 'string' && !found.has(name)) found.set(name, folder)
-    }
-  }
-  for (const [name, version] of dependenciesOf(manifest)) {
-    const linked = /^(?:file|link):(.*)/.exec(String(version))?.[1]
-    const folder = linked === undefined ? undefined : folderAt(resolve(root, linked))
-    if (folder !== undefined) found.set(name, folder)
-  }
-  return found
-}
-
-/** The names and versions of all packages that a package.json needs. */
-export function dependenciesOf({ devDependencies, dependencies }: Record<string, unknown>): [string, unknown][] {
-  return Object.entries({ ...(devDependencies as object), ...(dependencies as object) })
-}
-
-function pnpmPatterns(root: string): string[] {
-  const lines = readIfFile(join(root, 'pnpm-workspace.yaml')).matchAll(/^\s*-\s*['"]?([^'"\n#]+)/gm)
-  return Array.from(lines, ([, pattern]) => String(pattern).trim())
-}
-
-/** The folders of a pattern such as `packages/*`. */
-function workspaceFolders(root: string, pattern: string): string[] {
-  const parent = resolve(root, pattern.replace(/\/?\*.*/, ''))
-  if (folderAt(parent) === undefined) return []
-  if (!pattern.includes('*')) return [parent]
-  return readdirSync(parent).flatMap((name) => folderAt(join(parent, name)) ?? [])
-}
-
-/** The path, if it is a folder. */
 export function folderAt(path: string): string | undefined {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : undefined
 }

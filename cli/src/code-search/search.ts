@@ -3,14 +3,13 @@ import { cached } from '../shared/cached.ts'
 import { parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
 import { isCommonJs, nearest } from './commonjs.ts'
-import { dependenciesOf, folderAt, importsOf, type ReadFolders, sourceAt } from './imports.ts'
+import { folderAt, importsOf, type ReadFolders, sourceAt } from './imports.ts'
 import { withoutCommentsAndTexts } from './javascript.ts'
 
 /** Where the code of a function is, as far as an input says. */
 export interface Code {
   /** Absolute paths of folders. The first one that exists is searched. */
   places?: readonly string[]
-  /** The code itself, in the template. */
   inline?: string
   handler?: string | undefined
   runtime?: string | undefined
@@ -20,19 +19,15 @@ export interface Code {
   isBuilt?: boolean
   /** The folder of the input. If the code is not found, the nearest package.json is searched from here. */
   folder?: string
-  /** Why the code cannot be found. */
   reason?: string
 }
 
-/** What a search of the code of a function found. */
 export interface Evidence {
   /** Why the code, or a part of it, was not searched. */
   missing?: string | undefined
-  /** The searched files, in words. */
   searched?: string
   /** The evidence that the function reports failures: `batchItemFailures in src/app.mjs`. */
   reports?: string | undefined
-  /** The file that loads this package with `require()`. */
   requiresPackage?: string | undefined
   /** The functions of this package that the code calls, and that call SQS. */
   calls?: readonly Call[]
@@ -64,7 +59,7 @@ export type Call = (typeof CALLS)[number]
 
 export function codeSearch(workingFolder = process.cwd()): CodeSearch {
   const found = new Map<string, Evidence>()
-  const read: ReadFolders = { aliases: new Map(), tsconfigs: new Map(), localPackages: new Map() }
+  const read: ReadFolders = { aliases: new Map(), tsconfigs: new Map() }
   return (code) => cached(found, JSON.stringify(code), () => searchOrMissing(code, read, workingFolder))
 }
 
@@ -73,9 +68,9 @@ function searchOrMissing(code: Code, read: ReadFolders, workingFolder: string): 
   try {
     return searchCode(code, read, workingFolder)
   } catch (error) {
-    const { code: reason, path = '' } = error as NodeJS.ErrnoException
+    const { code: reason, path } = error as NodeJS.ErrnoException
     if (reason === undefined) throw error
-    return { missing: `${relative(workingFolder, path)} cannot be read (${reason})` }
+    return { missing: `${relative(workingFolder, String(path))} cannot be read (${reason})` }
   }
 }
 
@@ -102,7 +97,6 @@ function searchCode(code: Code, read: ReadFolders, workingFolder: string): Evide
   return { missing: missing + dependencyNear(first ?? folder ?? workingFolder, shown) }
 }
 
-/** The script of the handler, or the entry of a bundler. */
 function mainOf({ handler = '', entries = [] }: Code, root: string): string | undefined {
   const names = [handler.replace(/\.[^./]*$/, ''), ...entries].filter((name) => name !== '')
   return names.map((name) => sourceAt(root, name)).find((path) => path !== undefined)
@@ -123,7 +117,6 @@ function codeIn(text: string): Pick<SearchedFile, 'code' | 'bundled'> {
   return { code: withoutCommentsAndTexts(text), bundled: IN_BUNDLE.test(text) ? CALLS.filter(has) : [] }
 }
 
-/** Searches a script, with all local files that it imports. */
 function searchFrom(main: string, root: string, read: ReadFolders, shown: (path: string) => string): Evidence {
   const paths = new Set([main])
   const files: SearchedFile[] = []
@@ -138,12 +131,12 @@ function searchFrom(main: string, root: string, read: ReadFolders, shown: (path:
   return { ...evidenceIn(files), missing }
 }
 
-/** That the nearest package.json names a library for partial batch responses. */
 function dependencyNear(folder: string, shown: (path: string) => string): string {
   const manifest = nearest(folder, 'package.json') ?? ''
-  const all = dependenciesOf(parseObject(readIfFile(manifest)) ?? {})
-  const library = all.find(([name]) => LIBRARY.test(name))
-  return library ? `, but ${shown(manifest)} names ${library[0]}` : ''
+  const { dependencies, devDependencies } = parseObject(readIfFile(manifest)) ?? {}
+  const names = Object.keys({ ...(dependencies as object), ...(devDependencies as object) })
+  const library = names.find((name) => LIBRARY.test(name))
+  return library === undefined ? '' : `, but ${shown(manifest)} names ${library}`
 }
 
 function evidenceIn(files: readonly SearchedFile[]): Evidence {

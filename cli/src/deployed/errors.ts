@@ -2,7 +2,6 @@ import { oneLine, UsageError } from '../shared/errors.ts'
 
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
-/** An error of the SDK, with the call that failed. */
 interface CallError {
   name: string
   message: string
@@ -41,21 +40,22 @@ export function reasonOf(error: unknown): string {
   return oneLine(parts.join(': '))
 }
 
+/** What to do about errors that do not come from AWS. */
+const HINTS: readonly [error: RegExp, hint: string][] = [
+  [/Region is missing/, 'no AWS region is set: give --region, or set AWS_REGION'],
+  [
+    /CredentialsProvider|Could not load credentials/,
+    'no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+  ],
+  [UNREACHABLE, 'Lambda does not respond: check AWS_ENDPOINT_URL and the network'],
+]
+
 /** Converts an error of the SDK to one line that says what to do. */
 export function explain(error: unknown, name: string): UsageError {
   const { name: type, message, code, call } = error as CallError
-  const said = `${type} ${code} ${message}`
-  const unreachable = UNREACHABLE.exec(said)?.[0]
   if (type === 'ResourceNotFoundException' && String(call).startsWith('GetFunctionConfiguration ')) {
     return new UsageError(`there is no function ${name}: check the name, --region, and the account of your credentials`)
   }
-  if (/Region is missing/.test(said)) return new UsageError('no AWS region is set: give --region, or set AWS_REGION')
-  if (/CredentialsProvider|Could not load credentials/.test(said)) {
-    return new UsageError(
-      'no AWS credentials were found: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
-    )
-  }
-  if (unreachable)
-    return new UsageError(`Lambda does not respond (${unreachable}): check AWS_ENDPOINT_URL and the network`)
-  return new UsageError(reasonOf(error))
+  const hint = HINTS.find(([pattern]) => pattern.test(`${type} ${code} ${message}`))?.[1]
+  return new UsageError(hint ?? reasonOf(error))
 }

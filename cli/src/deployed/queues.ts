@@ -15,12 +15,10 @@ import { reasonOf } from './errors.ts'
 export interface QueueReading {
   sqs: SQSClient
   declarations: Map<string, Declaration>
-  /** The ARNs of the queues that a mapping reads. */
   sources: Set<string>
   deadLetterTargets: Inventory['deadLetterTargets'][number][]
 }
 
-/** Reads a queue and its dead-letter queue by their ARNs. */
 export async function addQueue(reading: QueueReading, arn: string): Promise<void> {
   const { sources, sqs, deadLetterTargets } = reading
   if (sources.has(arn)) return
@@ -36,7 +34,7 @@ export async function addQueue(reading: QueueReading, arn: string): Promise<void
 /** Adds a queue with its attributes. If access is denied, it is listed as not checked. */
 async function addSettings({ sqs, declarations }: QueueReading, arn: string) {
   const name = arn.split(':').at(-1) ?? arn
-  const own = { type: 'queue', id: name, names: { arn, name }, omitted: 'SQS does not return it' }
+  const own = { type: 'queue', id: name, names: { arn, name } }
   try {
     const attributes = await attributesOf(sqs, arn)
     const properties = toTree({ ...attributes, FifoQueue: name.endsWith('.fifo') }, textTree)

@@ -25,10 +25,7 @@ interface Reading extends QueueReading {
   checkedIds: Set<string | undefined>
 }
 
-/** A mapping of a queue. */
 type SqsMapping = EventSourceMappingConfiguration & { EventSourceArn: string; FunctionArn: string }
-
-const OMITTED = 'Lambda does not return it'
 
 function clientOptions(region: string | undefined) {
   return {
@@ -66,28 +63,24 @@ export async function readFunction(name: string, region?: string): Promise<Model
   })
 }
 
-/** Reads the function, alias or version of this name, with its mappings. */
 async function readRequested(reading: Reading, name: string): Promise<void> {
   const { lambda } = reading
   const id = qualifiedNameIn(name)
   const [owner, own] = await readWithMappings(reading, name).catch((error) => {
     throw explain(error, name)
   })
-  if (!id.includes(':')) {
-    const aliases = await listAliases(lambda, name).catch(skip(reading, `the aliases of ${name}`))
-    await addMappings(reading, owner, own)
-    for (const alias of aliases) {
-      const aliasName = `${name}:${alias.Name}`
-      await addAlias(reading, aliasName, alias, owner).catch(skip(reading, aliasName))
-    }
-    return
-  }
   // A version is a number, or begins with `$`.
-  const isVersion = /:(\d+|\$[^:]*)$/.test(name)
-  const what = 'whether it routes invocations to several versions'
-  const aliases = isVersion ? [] : await listAliases(lambda, name.replace(/:[^:]*$/, '')).catch(skip(reading, id, what))
-  const alias = aliases.find(({ Name }) => id.endsWith(`:${Name}`))
-  await addMappings(reading, alias && isWeighted(alias) ? weightedAlias(reading, id, alias, owner) : owner, own)
+  const isVersion = /:(\d+|\$[^:]*)$/.test(id)
+  const isQualified = id.includes(':')
+  const functionName = name.replace(isQualified ? /:[^:]*$/ : /:\$LATEST$/, '')
+  const failed = skip(reading, `the aliases of ${functionName}`)
+  const aliases = isVersion ? [] : await listAliases(lambda, functionName).catch(failed)
+  await addMappings(reading, owner, own)
+  for (const alias of aliases) {
+    const aliasName = `${functionName}:${alias.Name}`
+    if (!isQualified) await addAlias(reading, aliasName, alias, owner).catch(skip(reading, aliasName))
+    else if (aliasName === name) addWeights(reading, id, alias)
+  }
 }
 
 async function readWithMappings(reading: Reading, name: string) {
@@ -108,27 +101,16 @@ async function addAlias(reading: Reading, name: string, alias: AliasConfiguratio
   const own = await listMappings(reading.lambda, { FunctionName: name })
   if (own.length === 0) return
   const id = `${owner.id}:${alias.Name}`
-  const target = isWeighted(alias)
-    ? weightedAlias(reading, id, alias, owner)
-    : await addFunction(reading, id, name, { aliasOf: owner })
-  await addMappings(reading, target, own)
+  addWeights(reading, id, alias)
+  await addMappings(reading, await addFunction(reading, id, name, { aliasOf: owner }), own)
 }
 
-/** Whether an alias routes a share of the invocations to a second version, whose settings can differ. */
-function isWeighted({ RoutingConfig }: AliasConfiguration): boolean {
-  return Object.keys(RoutingConfig?.AdditionalVersionWeights ?? {}).length > 0
-}
-
-function weightedAlias(
-  { declarations }: Reading,
-  id: string,
-  response: AliasConfiguration,
-  owner: Declaration,
-): Declaration {
-  const properties = withEntries(toTree(response, textTree), { FunctionName: referenceTo(owner.id) })
-  const alias: Declaration = { kind: 'alias', type: 'alias', id, properties, names: {} }
-  declarations.set(id, alias)
-  return alias
+/** An alias can route a share of the invocations to a second version, which is not read. */
+function addWeights({ unreadResources }: Reading, id: string, { RoutingConfig }: AliasConfiguration): void {
+  for (const version of Object.keys(RoutingConfig?.AdditionalVersionWeights ?? {})) {
+    const unreadReason = 'the alias routes a share of the invocations to it'
+    unreadResources.push({ id, what: `the settings of version ${version}`, unreadReason })
+  }
 }
 
 function referenceTo(id: string): Tree {
@@ -143,7 +125,6 @@ async function addOtherReaders(reading: Reading, arn: string): Promise<void> {
   }
 }
 
-/** Lists mappings of queues. */
 async function listMappings(
   lambda: LambdaClient,
   of: { FunctionName: string } | { EventSourceArn: string },
@@ -176,11 +157,7 @@ async function addFunction(
   more: Partial<Declaration> = {},
 ): Promise<Declaration> {
   const response = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))
-  const own = {
-    id: id ?? response.FunctionName ?? FunctionName,
-    properties: toTree(response, textTree),
-    omitted: OMITTED,
-  }
+  const own = { id: id ?? response.FunctionName ?? FunctionName, properties: toTree(response, textTree) }
   const declaration: Declaration = { kind: 'function', type: 'function', names: {}, ...own, ...more }
   declarations.set(declaration.id, declaration)
   return declaration
@@ -213,7 +190,7 @@ function addMapping(
   functionId: string,
   more: Partial<Declaration> = {},
 ) {
-  const { State, FilterCriteriaError: error, EventSourceArn: arn } = mapping
+  const { UUID, State, FilterCriteriaError: error, EventSourceArn: arn } = mapping
   const id = `${functionId}/${declarations.get(arn)?.id}`
   const isRunning = !['Disabling', 'Disabled'].includes(String(State))
   // If the caller may not decrypt the filters, Lambda returns an error instead of them.
@@ -223,8 +200,6 @@ function addMapping(
     Enabled: toTree(isRunning, textTree),
     ...(filters ? { FilterCriteria: filters } : {}),
   })
-  // Several mappings can have the same function and the same queue.
-  const uniqueId = `${id} ${[...declarations.values()].filter(({ kind }) => kind === 'mapping').length}`
-  const own = { id, uniqueId, properties, omitted: OMITTED }
-  declarations.set(uniqueId, { kind: 'mapping', type: 'mapping', names: {}, ...own, ...more })
+  const own = { id, declaredAs: String(UUID), properties }
+  declarations.set(own.declaredAs, { kind: 'mapping', type: 'mapping', names: {}, ...own, ...more })
 }

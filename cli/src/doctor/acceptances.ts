@@ -5,7 +5,6 @@ import { readText } from '../shared/text-file.ts'
 import { type Detected, type Finding, RULES } from './check.ts'
 import { NOT_CHECKED } from './not-checked.ts'
 
-/** The rule that reports acceptances which accept nothing. */
 export const ACCEPTANCE = {
   id: 'acceptance',
   severity: 'warning',
@@ -16,10 +15,11 @@ export const ACCEPTANCE = {
 const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
 
 function parse(text: string, option: string): Acceptance {
-  const [, rule, resource, reason = ''] = FORM.exec(text.trim()) ?? []
-  if (rule === undefined || resource === undefined) {
+  const match = FORM.exec(text.trim())
+  if (!match) {
     throw new UsageError(`${option} ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`)
   }
+  const [, rule, resource, reason = ''] = match as unknown as [string, string, string, string?]
   return { rule, resource: resource.trim(), reason: reason.trim() }
 }
 
@@ -34,7 +34,6 @@ export function readAcceptances(texts: readonly string[] = [], files: readonly s
   return found
 }
 
-/** What was found in an input, and the acceptances that apply to it. */
 export interface Acceptable {
   detected: readonly Detected[]
   acceptances: readonly Acceptance[]
@@ -69,7 +68,6 @@ export function accept(inputs: readonly Acceptable[]): Finding[] {
   return [...findings, ...Array.from(unused.values(), toWarning)]
 }
 
-/** What is wrong with an acceptance that accepts no finding. */
 function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
   const ids: readonly string[] = [...RULES, NOT_CHECKED].map(({ id }) => id)
   if (!ids.includes(rule)) return [`There is no rule ${rule} to accept for ${resource}`, 'Correct the name.']

@@ -33,7 +33,6 @@ export interface Finding {
   /** The position in the template. Missing for Terraform and for a deployed function. */
   file?: string | undefined
   line?: number | undefined
-  /** Why the finding is accepted. */
   accepted?: string | undefined
 }
 
@@ -41,7 +40,7 @@ export interface Finding {
 export interface Detected {
   finding: Finding
   /**
-   * The resources of each problem: its own, and those of its mapping, also by the paths of their constructs.
+   * The resources of each problem: its own, and those of its mapping.
    * The finding is accepted if every problem has a resource for which it is accepted.
    */
   scopes: readonly (readonly string[])[]
@@ -61,7 +60,6 @@ export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 const MADE_BY_SAM =
   'SqsSubscription has no setting for it. Declare the queue, its subscription, and an event of Type: SQS instead.'
 
-/** A model, and how its findings are shown. */
 export interface ReadInput extends Presentation {
   model: Model
   /** Whether a mapping of which nothing could be checked is a warning. */
@@ -84,10 +82,10 @@ function unique(texts: readonly string[]): string[] {
   return [...new Set(texts)]
 }
 
-/** Makes one finding of the problems with one setting. It shows only those of the first rule. */
+/** Makes one finding of the problems with one setting. It shows only the most severe ones. */
 function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: ReadInput): Detected {
   const [{ rule, severity }] = group
-  const same = group.filter((problem) => problem.rule === rule && problem.severity === severity)
+  const same = group.filter((problem) => problem.severity === severity)
   const worst = same.reduce((most, one) => ((one.strictness ?? 0) > (most.strictness ?? 0) ? one : most))
   const { resource, setting, what, reason, source = rule.source, why = rule.why, fix, set } = worst
   const { section } = setting ?? {}
@@ -114,14 +112,12 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
   }
   // A finding is accepted for all that is wrong with the setting, also for instances with a less severe
   // problem.
-  return { finding, scopes: group.map((problem) => scopeOf(problem, input.model)) }
+  return { finding, scopes: group.map(scopeOf) }
 }
 
-/** The resources for which a problem can be accepted. */
-function scopeOf({ resource, setting, mapping }: RuleProblem, { constructOf }: Model): string[] {
+function scopeOf({ resource, setting, mapping }: RuleProblem): string[] {
   const around = mapping ? [mapping, mapping.function, mapping.function.aliasOf, mapping.queue] : []
-  const ids = [resource.id, setting?.section, ...around.map((one) => one?.id)].flatMap((id) => id ?? [])
-  return [...ids, ...ids.flatMap((id) => constructOf?.(id) ?? [])]
+  return [resource.id, setting?.section, ...around.map((one) => one?.id)].flatMap((id) => id ?? [])
 }
 
 /** What rules can use beside a mapping: the mappings of the same function, and those of the same queue. */
@@ -133,8 +129,8 @@ function contextsIn({ mappings, otherReaders = [] }: Model, more: Pick<Context, 
   const byQueue = Map.groupBy([...mappings, ...otherReaders], queueOf)
   return (mapping: Mapping): Context => ({
     ...more,
-    ofFunction: byFunction.get(ownerOf(mapping.function)) ?? [],
-    ofQueue: byQueue.get(queueOf(mapping)) ?? [],
+    ofFunction: byFunction.get(ownerOf(mapping.function)) as Mapping[],
+    ofQueue: byQueue.get(queueOf(mapping)) as Mapping[],
   })
 }
 

@@ -59,7 +59,6 @@ export async function doctor(files: readonly string[], flags: DoctorFlags): Prom
   return exitCodeOf(report, flags.strict)
 }
 
-/** What made an input fail, and why nothing was checked. */
 function errorsOf({ inputs }: Examined): string[] {
   const errors = inputs.flatMap(({ error }) => error ?? [])
   const isNothingChecked = errors.length === 0 && inputs.every(({ mappings }) => mappings === 0)

@@ -4,12 +4,9 @@ import { type Acceptable, accept } from './acceptances.ts'
 import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
 import { errorText, type Input } from './inputs.ts'
 
-/** What was done with an input. */
 export interface ExaminedInput {
   name: string
-  /** The number of mappings that were checked. */
   mappings: number
-  /** Why it could not be read. */
   error?: string
   /** Why it has no mapping. */
   note?: string
@@ -23,7 +20,6 @@ export interface Examined {
   inputs: readonly ExaminedInput[]
   /** The parameters of the templates whose defaults were used. */
   defaulted: readonly string[]
-  /** What is never checked. */
   notChecked: readonly string[]
 }
 
@@ -37,8 +33,7 @@ const NOT_DEPLOYED = 'code, SNS subscriptions and other invokers of a deployed f
 
 /** What was not read, if an input has no mapping. */
 function nothingChecked(model: Model, name: string, isDeployed: boolean): ExaminedInput {
-  const all = [...(model.absentResources ?? []), ...model.unreadResources]
-  const texts = all.map(
+  const texts = model.unreadResources.map(
     ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
   )
   const [first, ...more] = new Set(texts)
@@ -53,7 +48,6 @@ function placeOf({ finding: { rule, resource, file, line } }: Detected): string 
   return JSON.stringify([rule, resource.split('/').at(-1), file, line])
 }
 
-/** The model of an input. If it cannot be read, the reason. */
 function readOrError(name: string, read: () => Model): Model | string {
   try {
     return read()

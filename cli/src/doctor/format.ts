@@ -105,7 +105,6 @@ function encode(text: string, characters: RegExp): string {
   return text.replaceAll(characters, encodeURIComponent)
 }
 
-/** A workflow command of GitHub Actions. */
 function annotation(level: string, properties: Record<string, unknown>, lines: readonly unknown[]): string {
   const list = Object.entries(properties).flatMap(([key, value]) =>
     value === undefined ? [] : `${key}=${encode(String(value), /[%\r\n:,]/g)}`,
@@ -114,7 +113,6 @@ function annotation(level: string, properties: Record<string, unknown>, lines: r
   return `::${level} ${list.join(',')}::${encode(text, /[%\r\n]/g)}`
 }
 
-/** Annotations of the template, which GitHub Actions shows. */
 export function formatGithub(report: Examined): string {
   return [
     ...report.inputs.flatMap(({ name, error }) =>

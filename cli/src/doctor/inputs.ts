@@ -6,13 +6,12 @@ import type { Model } from '../model/model.ts'
 import { oneLine, UsageError } from '../shared/errors.ts'
 import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
-import { CONFIGURATION, isOfSst, refuseConfiguration } from '../template/other-tools.ts'
+import { refuseConfiguration } from '../template/other-tools.ts'
 import { parametersOf, parseTemplate, readModel, type Template } from '../template/read-template.ts'
 import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 import type { Presentation } from './presentation.ts'
 
-/** An input that was read, or the reason why it was not. */
 export interface Input extends Presentation {
   name: string
   error?: string
@@ -26,7 +25,6 @@ const STANDARD_INPUT = 'standard input'
 const NOT_SEARCHED = /^(node_modules|serverless-state\.json|\..+)$/
 const MANIFEST = 'manifest.json'
 
-/** Why an input cannot be read, in one line. */
 export function errorText(name: string, error: unknown): string {
   if (error instanceof UsageError) return error.message
   const { code } = error as NodeJS.ErrnoException
@@ -96,12 +94,9 @@ function readFolder(folder: string): Input[] {
 
 /** A file, or what is in a folder. If there is nothing, the reason. */
 function readPath(path: string): Input[] {
-  if (isOfSst(path) || folderAt(path) === undefined) return readFile(path)
+  if (folderAt(path) === undefined) return readFile(path)
   const found = readFolder(path)
-  if (found.length > 0) return found
-  const configuration = readdirSync(path).find((name) => CONFIGURATION.test(name))
-  if (configuration !== undefined) return readFile(join(path, configuration))
-  return [failed(path, new UsageError(`${path} has no template`))]
+  return found.length > 0 ? found : [failed(path, new UsageError(`${path} has no template`))]
 }
 
 async function readStandardInput(): Promise<Input> {

@@ -1,9 +1,8 @@
 import type { Mapping, Model } from '../model/model.ts'
 import { type Resource, type Setting, unknown, valueIn, withId } from '../model/setting.ts'
-import { limitsOf } from '../rules/concurrency-rules.ts'
-import { LAMBDA_GUIDE, numberIn, type Problem, type Rule, runningWith } from '../rules/rule.ts'
+import { LAMBDA_GUIDE, type Problem, type Rule, runningWith } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
-import { formatNumber, joinNames } from '../shared/format.ts'
+import { joinNames } from '../shared/format.ts'
 
 export const NOT_CHECKED = {
   id: 'not-checked',
@@ -16,15 +15,10 @@ export const NOT_CHECKED = {
 export const NOT_CHECKED_RULES: readonly Rule[] = [
   {
     ...NOT_CHECKED,
-    check: (mapping, { ofFunction, strict }) => {
+    check: (mapping, { strict }) => {
       const { function: lambdaFunction, queue } = mapping
       const isNothingRead = lambdaFunction.unreadReason !== undefined && queue.unreadReason !== undefined
-      const problems = [
-        ...inSettings(mapping),
-        ...inFunction(mapping),
-        ...inConcurrency(mapping, ofFunction),
-        ...inQueue(mapping),
-      ]
+      const problems = [...inSettings(mapping), ...inFunction(mapping), ...inQueue(mapping)]
       return problems.map((one) => (strict && isNothingRead ? { ...one, severity: 'warning' } : one))
     },
   },
@@ -50,24 +44,11 @@ function inFunction(mapping: Mapping): Problem[] {
 }
 
 /** The resources that could not be read. Those with the same reason get one finding. */
-export function unreadIn({ unreadResources, absentResources = [] }: Model): Problem[] {
-  return [...unreadResources, ...absentResources].map((resource) => {
+export function unreadIn({ unreadResources }: Model): Problem[] {
+  return unreadResources.map((resource) => {
     const { unreadReason, what = 'this item', fix } = resource
     const setting = withId(`${what} ${unreadReason}`, unknown(unreadReason))
     return { ...notChecked(resource, what, unreadReason, setting), fix }
-  })
-}
-
-/** The reserved concurrency, if only all mappings together exceed it, and it is not known whether all run. */
-function inConcurrency({ function: lambdaFunction }: Mapping, mappings: readonly Mapping[]): Problem[] {
-  const { reservedConcurrency: setting } = lambdaFunction
-  const reserved = numberIn(setting)
-  const { notKnownToRun, most, mayBe } = limitsOf(mappings)
-  if (!(reserved > 0 && most <= reserved && mayBe > reserved)) return []
-  const isEnough = `whether the reserved concurrency of ${formatNumber(reserved)} is enough for all mappings`
-  return notKnownToRun.flatMap(({ runs }) => {
-    if (runs.state !== 'unknown') return []
-    return notChecked(lambdaFunction, `${isEnough}, which may use ${formatNumber(mayBe)}`, runs.reason, setting)
   })
 }
 

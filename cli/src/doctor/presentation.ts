@@ -1,17 +1,29 @@
 import type { Assignment } from '../rules/rule.ts'
 
-/** How findings of an input are shown. */
 export interface Presentation {
   kind: 'template' | 'plan' | 'state' | 'deployed'
-  /** The template. */
   file?: string | undefined
-  /** The syntax of fixes. */
   syntax?: 'yaml' | 'json' | 'terraform' | 'cdk'
+}
+
+/** The properties of constructs of the CDK, with `%` for the value. */
+const CDK: Readonly<Record<string, string>> = {
+  FunctionResponseTypes: 'reportBatchItemFailures: true',
+  BatchSize: 'batchSize: %',
+  MaximumBatchingWindowInSeconds: 'maxBatchingWindow: Duration.seconds(%)',
+  MaximumConcurrency: 'maxConcurrency: %',
+  MinimumPollers: 'provisionedPollerConfig: { minimumPollers: % }',
+  MaximumPollers: 'provisionedPollerConfig: { maximumPollers: % }',
+  ReservedConcurrentExecutions: 'reservedConcurrentExecutions: %',
+  MemorySize: 'memorySize: %',
+  VisibilityTimeout: 'visibilityTimeout: Duration.seconds(%)',
+  MessageRetentionPeriod: 'retentionPeriod: Duration.seconds(%)',
+  RawMessageDelivery: 'rawMessageDelivery: %',
+  maxReceiveCount: 'maxReceiveCount: %',
 }
 
 const CHECK_STATE = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
 
-/** What to do about something that could not be checked. */
 export function fixOfUnchecked({ kind }: Presentation, reason = ''): string {
   if (kind === 'plan') return CHECK_STATE
   if (kind === 'deployed') return 'If access was denied, allow the call. Otherwise check the setting yourself.'
@@ -21,7 +33,8 @@ export function fixOfUnchecked({ kind }: Presentation, reason = ''): string {
 
 /** Writes a setting and its new value in the syntax of the input: `VisibilityTimeout: 361`. */
 export function assignmentLine([row, value]: Assignment, { syntax }: Presentation): string {
-  if (syntax === 'cdk' && row.cdk !== undefined) return row.cdk.replace('%', String(value))
+  const ofCdk = CDK[row.name]
+  if (syntax === 'cdk' && ofCdk !== undefined) return ofCdk.replace('%', String(value))
   if (syntax === 'terraform') {
     const [name, , inner] = row.terraform ?? [row.name]
     return inner === undefined ? `${name} = ${json(value)}` : `${name} { ${inner} = ${json(value)} }`

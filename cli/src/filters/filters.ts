@@ -106,7 +106,6 @@ export function isAlternatives(key: string, value: unknown): value is unknown[] 
   return key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)
 }
 
-/** What a pattern has for the body, also in alternatives. */
 function bodiesIn(pattern: unknown): unknown[] {
   return fieldsOf(pattern, 'it').flatMap(([key, value]) => {
     if (isAlternatives(key, value)) return value.flatMap(bodiesIn)
@@ -146,7 +145,6 @@ function fieldsTest(pattern: unknown, name: string): Test {
   }
 }
 
-/** Whether a field has one of the values, or one that passes a test. */
 function valuesTest(values: readonly unknown[], path: string): Test {
   if (values.length === 0) throw new PatternError(`${path} is an empty list, which matches nothing`)
   const tests = values.map((value): Test<unknown[]> => {

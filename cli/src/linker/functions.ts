@@ -21,7 +21,6 @@ export function functionAt(index: Index, tree: Tree): LambdaFunction {
   return qualifier === undefined ? functionOf(index, to) : atQualifier(index, to, qualifier, tree.position)
 }
 
-/** The function that an alias, a version or an EventInvokeConfig names. */
 function ownerOf(index: Index, declaration: Declaration) {
   return linkTo(index, index.valueAt(declaration, 'function'), 'function')
 }

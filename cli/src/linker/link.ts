@@ -7,15 +7,13 @@ import { functionAt } from './functions.ts'
 import { arnIn, queueAt } from './queues.ts'
 import { type Index, indexOf, isOfOtherService, type Link, linkTo } from './references.ts'
 
-/** Links the resources of an input: mappings with their functions and queues, and these with each other. */
 export function link(inventory: Inventory): Model {
   const index = indexOf(inventory)
   const unread: Unread[] = []
-  const model: Model & { mappings: Mapping[]; otherReaders: Mapping[]; absentResources: Unread[] } = {
+  const model: Model & { mappings: Mapping[]; otherReaders: Mapping[] } = {
     mappings: [],
     otherReaders: [],
     unreadResources: [],
-    absentResources: [],
     acceptances: inventory.acceptances ?? [],
   }
   for (const declaration of inventory.declarations.filter(({ kind }) => kind === 'mapping')) {
@@ -24,7 +22,7 @@ export function link(inventory: Inventory): Model {
       const mapping = readMapping(index, unread, declaration)
       if (mapping) (isElsewhere ? model.otherReaders : model.mappings).push(mapping)
     } else if (!isElsewhere) {
-      model.absentResources.push({ id, position, unreadReason: condition.reason, what: 'this mapping' })
+      unread.push({ id, position, unreadReason: condition.reason, what: 'this mapping' })
     }
   }
   return { ...model, unreadResources: [...unread, ...inventory.unreadResources] }

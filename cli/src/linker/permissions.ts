@@ -16,7 +16,6 @@ const OF_SAM: Readonly<Record<string, readonly string[]>> = {
 /** Undefined if not all actions are known. */
 type Actions = readonly string[] | undefined
 
-/** The actions that the role of a function allows. Undefined if a part of it is not in the input. */
 export function allowedActionsOf(index: Index, declaration: Declaration): Actions {
   const { type, properties } = declaration
   const role = index.valueAt(declaration, 'role')
@@ -36,7 +35,6 @@ function all(parts: readonly Actions[]): Actions {
   return parts.includes(undefined) ? undefined : parts.flatMap((actions) => actions ?? [])
 }
 
-/** What a policy that is a resource of its own allows a role. */
 function forRole(index: Index, policy: Declaration, role: Declaration): Actions {
   const names = [index.valueAt(policy, 'roleOfPolicy'), ...itemsOf(index.valueAt(policy, 'roles'))]
   const roles = names.map((name) => linkTo(index, name, 'role').to)
@@ -45,7 +43,6 @@ function forRole(index: Index, policy: Declaration, role: Declaration): Actions 
   return names.some(({ state }, at) => state === 'unknown' && !roles[at]) ? undefined : []
 }
 
-/** A list of policies, or one policy. */
 function ofPolicies(index: Index, tree: Tree): Actions {
   return all((tree.state === 'list' ? tree.items : [tree]).map((policy) => ofPolicy(index, policy)))
 }

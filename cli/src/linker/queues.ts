@@ -34,7 +34,6 @@ function isNameOfFifo(name: string): boolean | undefined {
   return endsWithUnknown ? undefined : false
 }
 
-/** The queue that a value names. */
 export function queueAt(index: Index, found: Link, position: Position | undefined, name = 'its queue'): Queue {
   if (found.to) return queueOf(index, found.to)
   const { text = '', reason } = found

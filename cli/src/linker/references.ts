@@ -138,14 +138,12 @@ function linkByText(index: Index, text: string, kinds: readonly Kind[], { to: re
   const fitting = kinds.flatMap((kind) => {
     if (kind === 'queue' && isArn && !(service === 'sqs' && isOwnAccount)) return []
     // The name of an alias alone does not say of which function it is.
-    const named = [...index.named(kind, text), ...(kind === 'alias' ? [] : index.named(kind, name))]
-    return kind === 'queue' ? named.filter(({ isData }) => !isData) : named
+    return [...index.named(kind, text), ...(kind === 'alias' ? [] : index.named(kind, name))]
   })
   const same = fitting.filter(({ names: { arn } }) => !isArn || arn === undefined || [text, plainArn].includes(arn))
   const aliases = same.filter(({ kind, names: { arn } }) => kind === 'alias' && arn === text)
   const declared = same.filter(({ id }) => referred.some((one) => one.id === id))
-  const managed = same.filter(({ isData }) => !isData)
-  const all = [aliases, declared, managed, same].find(({ length }) => length > 0) ?? []
+  const all = [aliases, declared, same].find(({ length }) => length > 0) ?? []
   const [one, ...more] = new Set(all)
   const form = isArn || whyUnknown(text) !== undefined ? undefined : /^https?:/.test(text) ? 'URL' : 'name'
   if (one && more.length === 0) return { to: one, reason: '', form }

@@ -36,13 +36,7 @@ export interface Declaration extends Resource {
   names: { arn?: string | undefined; url?: string | undefined; name?: string | undefined; version?: string | undefined }
   /** The declaration of several instances. Settings of them with equal values are one setting. */
   declaredAs?: string
-  /** What the ids of its settings begin with, if its id is not unique. */
-  uniqueId?: string
   condition?: Condition | undefined
-  /** Why settings that have a default are missing, if AWS always returns them. */
-  omitted?: string
-  /** It is a data source, which does not show everything. A resource is preferred to it. */
-  isData?: boolean
   /** It is in another stack, and only compared with those of this one. */
   isElsewhere?: boolean
   /** Of a mapping: it is certain that its source is a queue. */
@@ -64,7 +58,6 @@ export interface Inventory {
   declarations: readonly Declaration[]
   /** What names dead-letter queues and destinations of failures, each with its resource: an id, or a text. */
   deadLetterTargets: readonly { owner: string; id?: string; text?: string }[]
-  /** Why a resource that is only named is not known. */
   elsewhere: string
   /** The account of the stack, or its placeholder. An ARN with another account means another resource. */
   account?: string

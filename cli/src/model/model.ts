@@ -14,11 +14,9 @@ export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
   redrive: Setting<RedrivePolicy>
   /** Whether something uses it as dead-letter queue. */
   isDeadLetterQueue?: boolean
-  /** Its subscriptions to SNS topics, as far as the input shows them. */
   subscriptions?: readonly Subscription[]
 }
 
-/** A subscription of a queue to an SNS topic. */
 export interface Subscription extends Resource {
   /** Whether messages arrive without the envelope of SNS. */
   isRaw: Setting<boolean>
@@ -70,7 +68,6 @@ export interface Mapping extends Resource, SettingsOf<typeof MAPPING_SETTINGS> {
   queue: Queue
 }
 
-/** A resource that could not be read, with the reason. `fix` replaces the default fix. */
 export interface Unread extends Resource {
   unreadReason: string
   /** What was not checked, if it is not the whole resource. */
@@ -101,10 +98,6 @@ export interface Model {
   /** Mappings of other functions that read the same queues. They are only compared with `mappings`. */
   otherReaders?: readonly Mapping[]
   unreadResources: readonly Unread[]
-  /** Mappings that do not exist with the parameters, with the conditions that exclude them. */
-  absentResources?: readonly Unread[]
-  /** The path of the construct in the CDK that makes a resource. Only set for a template. */
-  constructOf?: (id: string) => string | undefined
   /** The findings that the template accepts. */
   acceptances?: readonly Acceptance[]
   /** The parameters of a template whose defaults were used. */

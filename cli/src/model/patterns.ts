@@ -2,7 +2,6 @@ import { MAX_FILTERS, type Pattern, readPattern } from '../filters/filters.ts'
 import { invalid, known, type Position, type Setting, unknown } from './setting.ts'
 import { knownValue, type Tree } from './tree.ts'
 
-/** Reads the filters of a mapping. */
 export function filtersSetting(items: readonly Tree[], position?: Position): Setting<readonly Setting<Pattern>[]> {
   if (items.length <= MAX_FILTERS) return known(items.map(patternSetting), position)
   const what = `the mapping has ${items.length} filters, but Lambda allows at most ${MAX_FILTERS}`

@@ -20,7 +20,6 @@ export interface Resource {
 
 export type Scalar = string | number | boolean
 
-/** Where a value comes from. */
 export interface Origin {
   position?: Position | undefined
   /** The same for all resources that get the value from the same place: they get one finding. */
@@ -55,7 +54,6 @@ export function invalid(reason: string, fix: string, position?: Position) {
   return { ...unknown(reason, position), fix }
 }
 
-/** The value, or undefined if it is not known. */
 export function valueIn<T>(setting: Setting<T>): T | undefined {
   return setting.state === 'known' ? setting.value : undefined
 }

@@ -20,8 +20,6 @@ export interface Row<T = unknown> {
   limits?: readonly [least: number, most?: number]
   /** The limits on Lambda Managed Instances, if they are others. */
   managedLimits?: readonly [least: number, most: number]
-  /** The property of a construct of the CDK, with `%` for the value. */
-  cdk?: string
   /** What Terraform shows for a value that is not set. */
   unset?: number
   /** No rule needs the value, so an unknown value is not listed as not checked. */
@@ -56,32 +54,17 @@ export const MAPPING_SETTINGS = {
   reportBatchItemFailures: row('list', 'FunctionResponseTypes', {
     default: false,
     ofItems: reportsFailures,
-    cdk: 'reportBatchItemFailures: true',
     isOptional: true, // if it is unknown, its rule reports a warning
   }),
-  batchSize: number('BatchSize', { default: 10, limits: [1, 10_000], unset: 0, cdk: 'batchSize: %' }),
-  window: number('MaximumBatchingWindowInSeconds', {
-    default: 0,
-    limits: [0, 300],
-    unset: 0,
-    cdk: 'maxBatchingWindow: Duration.seconds(%)',
-  }),
+  batchSize: number('BatchSize', { default: 10, limits: [1, 10_000], unset: 0 }),
+  window: number('MaximumBatchingWindowInSeconds', { default: 0, limits: [0, 300], unset: 0 }),
   maximumConcurrency: number('ScalingConfig.MaximumConcurrency', {
     limits: [2], // accounts can raise the maximum
     unset: 0,
-    cdk: 'maxConcurrency: %',
   }),
   // The developer guide and CloudFormation have a maximum of 2,000. Only API_ProvisionedPollerConfig has 10,000.
-  minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', {
-    limits: [2, 200],
-    unset: 0,
-    cdk: 'provisionedPollerConfig: { minimumPollers: % }',
-  }),
-  maximumPollers: number('ProvisionedPollerConfig.MaximumPollers', {
-    limits: [2, 2000],
-    unset: 0,
-    cdk: 'provisionedPollerConfig: { maximumPollers: % }',
-  }),
+  minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', { limits: [2, 200], unset: 0 }),
+  maximumPollers: number('ProvisionedPollerConfig.MaximumPollers', { limits: [2, 2000], unset: 0 }),
   filters: row('list', 'FilterCriteria.Filters', { terraform: 'filter', item: 'Pattern', ofItems: filtersSetting }),
   runs: boolean('Enabled', { default: true, isOptional: true }),
 } satisfies Table
@@ -135,11 +118,7 @@ export const FUNCTION_SETTINGS = {
     isOptional: true, // only `local` and `tune` need it
   }),
   runtime: text('Runtime', { isOptional: true }),
-  reservedConcurrency: number('ReservedConcurrentExecutions', {
-    limits: [0],
-    unset: -1,
-    cdk: 'reservedConcurrentExecutions: %',
-  }),
+  reservedConcurrency: number('ReservedConcurrentExecutions', { limits: [0], unset: -1 }),
   /** The mode of tenant isolation. Absent if tenants are not isolated. */
   tenantIsolation: text('TenancyConfig.TenantIsolationMode'),
   recursiveLoop: text('RecursiveLoop', { isOptional: true }), // only `local` needs it
@@ -155,13 +134,11 @@ export const QUEUE_SETTINGS = {
     terraform: 'visibility_timeout_seconds',
     default: 30,
     limits: [0, 43_200],
-    cdk: 'visibilityTimeout: Duration.seconds(%)',
   }),
   retention: number('MessageRetentionPeriod', {
     terraform: 'message_retention_seconds',
     default: 345_600,
     limits: [60, 1_209_600],
-    cdk: 'retentionPeriod: Duration.seconds(%)',
   }),
   delay: number('DelaySeconds', { default: 0, limits: [0, 900] }),
   maximumMessageSize: number('MaximumMessageSize', {
@@ -177,21 +154,16 @@ export const QUEUE_SETTINGS = {
 } satisfies Table
 
 export const SUBSCRIPTION_SETTINGS = {
-  isRaw: boolean('RawMessageDelivery', { default: false, cdk: 'rawMessageDelivery: %' }),
+  isRaw: boolean('RawMessageDelivery', { default: false }),
 } satisfies Table
 
 /** The keys of a redrive policy, which is JSON text in Terraform and in the API. */
 export const REDRIVE_SETTINGS = {
   // If it is unknown, the dead-letter queue is listed as not checked.
   arn: text('deadLetterTargetArn', { terraform: 'deadLetterTargetArn', isOptional: true }),
-  maxReceiveCount: number('maxReceiveCount', {
-    terraform: 'maxReceiveCount',
-    limits: [1, 1000],
-    cdk: 'maxReceiveCount: %',
-  }),
+  maxReceiveCount: number('maxReceiveCount', { terraform: 'maxReceiveCount', limits: [1, 1000] }),
 } satisfies Table
 
-/** All settings of a table. */
 export type SettingsOf<T extends Table> = { [K in keyof T]: Setting<T[K] extends Row<infer V> ? V : never> }
 
 const REPORTS = 'ReportBatchItemFailures'
@@ -208,10 +180,8 @@ function reportsFailures(items: readonly Tree[], position?: Position): Setting<b
   return unresolved?.state === 'unknown' && !isOn ? unknown(unresolved.reason, position) : known(isOn, position)
 }
 
-/** How an input names the properties of a resource. */
 export type Format = 'cloudFormation' | 'terraform' | 'api'
 
-/** The value of a row, as the input has it. */
 export function valueAt({ path, terraform, unset, kind }: Row, properties: Tree, format: Format): Tree {
   if (format !== 'terraform') return at(properties, ...path)
   const value = at(properties, ...terraform)
@@ -221,29 +191,24 @@ export function valueAt({ path, terraform, unset, kind }: Row, properties: Tree,
   return isUnset || (kind === 'presence' && isEmpty) ? absent : value
 }
 
-/** What a table is read from. */
-type Source = Pick<Declaration, 'id' | 'declaredAs' | 'uniqueId' | 'omitted' | 'properties'>
+type Source = Pick<Declaration, 'id' | 'declaredAs' | 'properties'>
 
 /** A setting with an id, if it has no position. Equal settings of instances of one declaration share it. */
 export function identified<T>(source: Omit<Source, 'properties'>, key: string, setting: Setting<T>): Setting<T> {
   if (setting.state === 'absent' || setting.position) return setting
-  const { id, declaredAs, uniqueId = id } = source
-  const own = declaredAs === undefined ? `${uniqueId} ${key}` : `${declaredAs} ${key} ${JSON.stringify(setting)}`
+  const { id, declaredAs } = source
+  const own = declaredAs === undefined ? `${id} ${key}` : `${declaredAs} ${key} ${JSON.stringify(setting)}`
   return withId(own, setting)
 }
 
-/** The settings of a resource. */
 export function settingsIn<T extends Table>(table: T, source: Source, format: Format): SettingsOf<T> {
-  const { omitted, properties } = source
+  const { properties } = source
   const { managed } = table
   const isManaged = managed !== undefined && valueAt(managed, properties, format).state !== 'absent'
   const entries = Object.entries(table).map(([key, row]): [string, Setting<unknown>] => {
     const tree = valueAt(row, properties, format)
-    // AWS does not return an empty list.
-    const isOmitted = tree.state === 'absent' && row.default !== undefined && row.kind !== 'list'
-    const given: Tree = isOmitted && omitted !== undefined ? unknown(omitted) : tree
-    const read = convert(isManaged && row.managedLimits ? { ...row, limits: row.managedLimits } : row, given, format)
-    const { section, id } = given
+    const read = convert(isManaged && row.managedLimits ? { ...row, limits: row.managedLimits } : row, tree, format)
+    const { section, id } = tree
     const setting = id === undefined ? identified(source, key, read) : { ...read, id }
     return [key, section === undefined || read.state === 'absent' ? setting : { ...setting, section }]
   })
@@ -269,7 +234,6 @@ function convert(row: Row, tree: Tree, format: Format): Setting<unknown> {
   return kind === 'boolean' ? toBoolean(String(value), position) : known(String(value), position)
 }
 
-/** A boolean. CloudFormation accepts one as text. */
 function toBoolean(value: string, position?: Position): Setting<boolean> {
   const text = value.toLowerCase()
   return text === 'true' || text === 'false'
@@ -280,7 +244,6 @@ function toBoolean(value: string, position?: Position): Setting<boolean> {
 /** A whole number as text, which AWS accepts. `Number` also accepts other forms, such as 0x1f and 1e3. */
 const WHOLE_NUMBER = /^\s*[+-]?\d+(\.0+)?\s*$/
 
-/** A number. If AWS rejects it, why. */
 function toNumber({ limits }: Row, value: Scalar, position?: Position): Setting<number> {
   const [least, most = Number.POSITIVE_INFINITY] = limits ?? [Number.NEGATIVE_INFINITY]
   const number = typeof value === 'string' && WHOLE_NUMBER.test(value) ? Number(value) : value

@@ -9,7 +9,6 @@ export function placeholder(name: string) {
   return `\0${name}\0`
 }
 
-/** The names in the placeholders of a text: `Queue.Arn`, `AWS::Region`. */
 export function placeholdersIn(text: string): string[] {
   return Array.from(text.matchAll(/\0([^\0]*)\0/g), ([, name]) => String(name))
 }
@@ -66,7 +65,6 @@ export function whyUnknown(text: string): string | undefined {
   return name === undefined ? undefined : reasonOf(name)
 }
 
-/** The value of a text. It is unknown if the text has placeholders. */
 export function textTree(text: string, position?: Position): Tree {
   const reason = whyUnknown(text)
   return reason === undefined ? { state: 'known', value: text, position } : { state: 'unknown', reason, text, position }

@@ -7,37 +7,19 @@ export interface References {
   unresolved: readonly string[]
 }
 
-/** A map whose values may be made when they are read. */
-export interface Entries {
-  get(name: string): Tree | undefined
-  has(name: string): boolean
-  keys(): Iterable<string>
-}
-
 /** A value with all that is below it. Readers make it from templates, from plans and from responses. */
 export type Tree = (
   | Setting<Scalar>
   | ({ state: 'list'; items: readonly Tree[] } & Origin)
-  /** `open` says why there may be other entries. All values that are missing then have the same id. */
-  | ({ state: 'map'; entries: Entries; open?: { reason: string; id?: string } | undefined } & Origin)
+  /** `open` says why there may be other entries. */
+  | ({ state: 'map'; entries: ReadonlyMap<string, Tree>; open?: { reason: string } | undefined } & Origin)
 ) & { refersTo?: References }
-
-/** A map whose values are made when they are read. */
-export function lazyMap(
-  names: Iterable<string>,
-  get: (name: string) => Tree | undefined,
-  more: Pick<Tree & { state: 'map' }, 'open' | 'position'> = {},
-): Tree & { state: 'map' } {
-  const all = new Set(names)
-  return { state: 'map', entries: { get, has: (name) => all.has(name), keys: () => all }, ...more }
-}
 
 /** A map with more entries, which replace its own. Other values have no entries of their own. */
 export function withEntries(tree: Tree, more: Readonly<Record<string, Tree>>): Tree & { state: 'map' } {
-  const { position } = tree
-  const own: Entries = tree.state === 'map' ? tree.entries : new Map()
-  const get = (name: string) => (Object.hasOwn(more, name) ? more[name] : own.get(name))
-  return lazyMap([...own.keys(), ...Object.keys(more)], get, { open: openingOf(tree), position })
+  const own = tree.state === 'map' ? tree.entries : []
+  const entries = new Map([...own, ...Object.entries(more)])
+  return { state: 'map', entries, open: openingOf(tree), position: tree.position }
 }
 
 /** Why a value may have entries that are not shown. */
@@ -48,7 +30,6 @@ function openingOf(tree: Tree): { reason: string } | undefined {
 
 export type Path = readonly (string | number)[]
 
-/** The value at a path. */
 export function at(tree: Tree, ...[step, ...rest]: Path): Tree {
   if (step === undefined || tree.state === 'unknown' || tree.state === 'absent') return tree
   return at(childOf(tree, step), ...rest)
@@ -61,12 +42,10 @@ function childOf(tree: Tree, step: string | number): Tree {
     return unknown(`the value around it is a ${formOf(tree)}, but must be a map`, position)
   }
   const { entries, open, section } = tree
-  const { reason, ...id } = open ?? {}
-  const value = entries.get(step) ?? (reason === undefined ? absent : { ...unknown(reason, position), ...id })
+  const value = entries.get(step) ?? (open ? unknown(open.reason, position) : absent)
   return section === undefined ? value : { ...value, section }
 }
 
-/** What a value is, in words. */
 export function formOf({ state }: Tree): string {
   return state === 'known' ? 'single value' : state
 }
@@ -77,22 +56,18 @@ export function textIn(tree: Tree): string {
   return (tree.state === 'unknown' && tree.text) || ''
 }
 
-/** A single value that is known. */
 export function knownValue(tree: Tree): Scalar | undefined {
   return tree.state === 'known' ? tree.value : undefined
 }
 
-/** The same as text. */
 export function knownText(tree: Tree): string | undefined {
   return knownValue(tree)?.toString()
 }
 
-/** The items of a list. None for other values. */
 export function itemsOf(tree: Tree): readonly Tree[] {
   return tree.state === 'list' ? tree.items : []
 }
 
-/** The names and values of a map. None for other values. */
 export function entriesOf(tree: Tree): [name: string, value: Tree][] {
   return tree.state === 'map' ? Array.from(tree.entries.keys(), (name) => [name, at(tree, name)]) : []
 }

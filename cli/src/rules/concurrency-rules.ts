@@ -1,6 +1,5 @@
 import { type Mapping, provisionedOf } from '../model/model.ts'
-import { valueIn } from '../model/setting.ts'
-import { FUNCTION_SETTINGS, MAPPING_SETTINGS } from '../model/settings.ts'
+import { known, valueIn } from '../model/setting.ts'
 import { formatNumber, joinNames } from '../shared/format.ts'
 import { LAMBDA_API, LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
@@ -20,38 +19,44 @@ function isProvisioned(mapping: Mapping): boolean {
 
 /** The setting that limits the invocations of a mapping at once, and how many of them one of it allows. */
 function limitOf(mapping: Mapping) {
-  const { maximumConcurrency: concurrency, maximumPollers: pollers } = MAPPING_SETTINGS
-  const { maximumConcurrency, maximumPollers, minimumPollers } = mapping
-  const least = Math.max(LEAST, numberIn(minimumPollers) || 0)
+  const least = Math.max(LEAST, numberIn(mapping.minimumPollers) || 0)
   return isProvisioned(mapping)
-    ? { row: pollers, setting: maximumPollers, least, each: PER_POLLER, standard: DEFAULT_POLLERS }
-    : { row: concurrency, setting: maximumConcurrency, least: LEAST, each: 1, standard: WITHOUT_LIMIT }
+    ? ({ key: 'maximumPollers', name: 'MaximumPollers', least, each: PER_POLLER, standard: DEFAULT_POLLERS } as const)
+    : ({
+        key: 'maximumConcurrency',
+        name: 'MaximumConcurrency',
+        least: LEAST,
+        each: 1,
+        standard: WITHOUT_LIMIT,
+      } as const)
 }
 
 /** The most invocations of a mapping at once. NaN if nothing limits it, or if the limit is not known. */
 function mostOf(mapping: Mapping): number {
-  const { setting, each } = limitOf(mapping)
-  return numberIn(setting) * each
+  const { key, each } = limitOf(mapping)
+  return numberIn(mapping[key]) * each
 }
 
-/** Whether nothing limits a mapping, but a setting can. */
 function isOpen(mapping: Mapping): boolean {
-  return provisionedOf(mapping).state === 'known' && limitOf(mapping).setting.state === 'absent'
+  return provisionedOf(mapping).state === 'known' && mapping[limitOf(mapping).key].state === 'absent'
 }
 
-/** The limits of the mappings of one function, together. */
 export function limitsOf(mappings: readonly Mapping[]) {
   const sum = (some: readonly Mapping[], of: (mapping: Mapping) => number) =>
     some.reduce((total, mapping) => total + of(mapping), 0)
   const limited = mappings.filter((mapping) => !Number.isNaN(mostOf(mapping)))
   /** Those that are known to run. */
   const counted = limited.filter(({ runs }) => valueIn(runs) === true)
-  const notKnownToRun = limited.filter(({ runs }) => runs.state === 'unknown')
   const open = mappings.filter(isOpen)
   const most = sum(counted, mostOf)
   const least = sum(open, (mapping) => limitOf(mapping).least * limitOf(mapping).each)
   /** `needed` is the reserved concurrency that is enough for all limits, also for those that mappings get. */
-  return { counted, notKnownToRun, open, most, mayBe: most + sum(notKnownToRun, mostOf), needed: most + least }
+  return { counted, open, most, needed: most + least }
+}
+
+/** A mapping of which it is not known whether it is enabled counts as enabled. */
+function asIfItRan(mapping: Mapping): Mapping {
+  return mapping.runs.state === 'unknown' ? { ...mapping, runs: known(true) } : mapping
 }
 
 const THROTTLED =
@@ -61,13 +66,12 @@ const THROTTLED =
 function raiseReserved({ function: lambdaFunction }: Mapping, what: string, needed: number): Problem {
   const owner = ownerOf(lambdaFunction)
   const fix = `Set ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
-  const found = problem(owner, owner.reservedConcurrency, what, fix, [FUNCTION_SETTINGS.reservedConcurrency, needed])
-  return { ...found, strictness: needed }
+  return { ...problem(owner, 'reservedConcurrency', what, fix, needed), strictness: needed }
 }
 
 /** Limits a mapping, so that all mappings of its function fit into the reserved concurrency. */
 function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[]): Problem {
-  const { row, setting, each, least, standard } = limitOf(mapping)
+  const { key, name, each, least, standard } = limitOf(mapping)
   const { needed, most, open } = limitsOf(ofFunction)
   const share = Math.floor((reserved - most) / open.length / each)
   const value = Math.min(Math.max(least, share), MAX_CONCURRENCY)
@@ -78,8 +82,8 @@ function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[
   // If it is below the sum of the other limits, another rule raises it.
   const isEnough = reserved >= needed || reserved < most
   const also = isEnough ? '' : `, and ReservedConcurrentExecutions to ${formatNumber(needed)} or more`
-  const fix = `Set ${row.name} to at most ${formatNumber(value)}${also}.`
-  return problem(mapping, setting, what, fix, [row, value])
+  const fix = `Set ${name} to at most ${formatNumber(value)}${also}.`
+  return problem(mapping, key, what, fix, value)
 }
 
 export const CONCURRENCY_RULES = rulesOf({
@@ -90,7 +94,7 @@ export const CONCURRENCY_RULES = rulesOf({
     check: (mapping) => {
       if (!isProvisioned(mapping) || mapping.maximumConcurrency.state !== 'known') return undefined
       const what = 'The mapping has both a maximum concurrency and provisioned mode'
-      return problem(mapping, mapping.maximumConcurrency, what, 'Remove ScalingConfig.')
+      return problem(mapping, 'maximumConcurrency', what, 'Remove ScalingConfig.')
     },
   },
   'poller-range': {
@@ -102,7 +106,7 @@ export const CONCURRENCY_RULES = rulesOf({
       if (!(least > most)) return undefined
       const what = `MinimumPollers (${formatNumber(least)}) is above MaximumPollers (${formatNumber(most)})`
       const fix = `Set MinimumPollers to at most ${formatNumber(most)}.`
-      return problem(mapping, mapping.minimumPollers, what, fix, [MAPPING_SETTINGS.minimumPollers, most])
+      return problem(mapping, 'minimumPollers', what, fix, most)
     },
   },
   'concurrency-above-reserved': {
@@ -111,12 +115,17 @@ export const CONCURRENCY_RULES = rulesOf({
     source: SCALING,
     check: (mapping, { ofFunction }) => {
       const reserved = numberIn(mapping.function.reservedConcurrency)
-      const { counted, most, needed } = limitsOf(ofFunction)
+      const running = limitsOf(ofFunction)
+      const isCertain = running.most > reserved
+      const { counted, most, needed } = isCertain ? running : limitsOf(ofFunction.map(asIfItRan))
       if (!(most > reserved && reserved > 0)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
       const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
       const above = `is ${formatNumber(most)}, above the reserved concurrency of ${formatNumber(reserved)}`
-      const raise = raiseReserved(mapping, `The maximum concurrency${of}${pollers} ${above}`, needed)
+      const ifAllRun = isCertain ? '' : ', if all of them are enabled at the same time'
+      const what = `The maximum concurrency${of}${pollers} ${above}${ifAllRun}`
+      const severity = isCertain ? 'error' : 'info'
+      const raise: Problem = { ...raiseReserved(mapping, what, needed), severity }
       // Lower limits protect what the reserved concurrency protects, so they come first.
       const also = `or ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
       if (counted.length > 1) {
@@ -125,11 +134,11 @@ export const CONCURRENCY_RULES = rulesOf({
         return { ...raise, fix, set: undefined }
       }
       const [only = mapping] = counted
-      const { row, each } = limitOf(only)
+      const { key, name, each } = limitOf(only)
       const value = Math.floor(reserved / each)
       if (value < LEAST) return raise
-      const fix = `Set ${row.name} of ${only.id} to at most ${formatNumber(value)}, ${also}`
-      return { ...raise, fix, set: [row, value] }
+      const fix = `Set ${name} of ${only.id} to at most ${formatNumber(value)}, ${also}`
+      return { ...raise, fix, set: problem(only, key, what, fix, value).set }
     },
   },
   'reserved-concurrency': {

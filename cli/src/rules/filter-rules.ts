@@ -1,7 +1,6 @@
 import { isAlternatives, type Pattern } from '../filters/filters.ts'
 import type { Mapping } from '../model/model.ts'
 import { type Setting, valueIn } from '../model/setting.ts'
-import { SUBSCRIPTION_SETTINGS } from '../model/settings.ts'
 import { joinNames } from '../shared/format.ts'
 import { isObject } from '../shared/json.ts'
 import { LAMBDA_GUIDE, type Problem, patternsOf, problem, rulesOf, runningWith } from './rule.ts'
@@ -65,7 +64,7 @@ export const FILTER_RULES = rulesOf({
         const error = valueIn(pattern)?.error
         if (error === undefined) return []
         const fix = 'Write a pattern such as { "body": { "type": ["order"] } }, or remove the filter.'
-        return [problem(mapping, pattern, `Filter ${index + 1} cannot match: ${error}`, fix)]
+        return [{ ...problem(mapping, undefined, `Filter ${index + 1} cannot match: ${error}`, fix), setting: pattern }]
       }),
   },
   'filter-criteria': {
@@ -82,9 +81,9 @@ export const FILTER_RULES = rulesOf({
       const what = `Lambda deletes messages that do not match ${count}${also}`
       if (mapping.queue.isDeadLetterQueue) {
         const lost = `${what}, and the queue is a dead-letter queue`
-        return { ...problem(mapping, mapping.filters, lost, 'Remove FilterCriteria.'), severity: 'warning' }
+        return { ...problem(mapping, 'filters', lost, 'Remove FilterCriteria.'), severity: 'warning' }
       }
-      return problem(mapping, mapping.filters, what, 'Make sure that you do not need these messages.')
+      return problem(mapping, 'filters', what, 'Make sure that you do not need these messages.')
     },
   },
   'competing-filters': {
@@ -116,11 +115,8 @@ export const FILTER_RULES = rulesOf({
       if (wrapped.length > 0) {
         const ids = joinNames(wrapped.map(({ id }) => id))
         const fix = `Set RawMessageDelivery of ${ids} to true, ${keys}`
-        const set = [SUBSCRIPTION_SETTINGS.isRaw, true] as const
-        return {
-          ...problem(mapping, undefined, `${what}, but ${ids} does not set RawMessageDelivery`, fix, set),
-          position,
-        }
+        const found = problem(mapping, 'isRaw', `${what}, but ${ids} does not set RawMessageDelivery`, fix, true)
+        return { ...found, position }
       }
       return subscriptions.flatMap(({ id, isRaw }): Problem[] => {
         if (isRaw.state !== 'unknown') return []

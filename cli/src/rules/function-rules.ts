@@ -11,7 +11,6 @@ function refusesRequire({ runtime, nodeOptions }: LambdaFunction): boolean {
   return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs') && !options?.includes('--experimental-require-module')
 }
 
-/** What only asynchronous invocations use. */
 const ASYNCHRONOUS = ['deadLetterConfig', 'deadLetterQueue', 'invokeConfig'] as const
 
 /** The actions of SQS that functions of this package need. */
@@ -42,7 +41,7 @@ export const FUNCTION_RULES = rulesOf({
       return set.map((key): Problem => {
         const { name } = FUNCTION_SETTINGS[key]
         const fix = `Remove ${name}. Give the queue a redrive policy.`
-        return problem(owner, owner[key], `The function has ${name}, but only queues invoke it`, fix)
+        return problem(owner, key, `The function has ${name}, but only queues invoke it`, fix)
       })
     },
   },
@@ -73,7 +72,7 @@ export const FUNCTION_RULES = rulesOf({
       const standard = memory.state === 'known' && memory.isDefault ? ', the default' : ''
       const what = `The function calls ${call}(), but its memory is ${numberIn(memory)} MB${standard}`
       const fix = `Set MemorySize to ${MEMORY_FOR_SQS} or more.`
-      return problem(lambdaFunction, memory, what, fix, [FUNCTION_SETTINGS.memory, MEMORY_FOR_SQS])
+      return problem(lambdaFunction, 'memory', what, fix, MEMORY_FOR_SQS)
     },
   },
   'tenant-isolation': {
@@ -85,7 +84,7 @@ export const FUNCTION_RULES = rulesOf({
       if (mode === undefined) return undefined
       const fix = 'Remove TenancyConfig. Or let another function read the queue and invoke this one with a tenant id.'
       const what = `The function has tenant isolation (${mode}) and reads SQS`
-      return problem(lambdaFunction, lambdaFunction.tenantIsolation, what, fix)
+      return problem(lambdaFunction, 'tenantIsolation', what, fix)
     },
   },
   'commonjs-handler': {

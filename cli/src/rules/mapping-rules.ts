@@ -2,14 +2,12 @@ import type { Evidence } from '../code-search/search.ts'
 import { DEFAULT_FILTERS } from '../filters/filters.ts'
 import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { MAPPING_SETTINGS } from '../model/settings.ts'
 import { formatNumber } from '../shared/format.ts'
 import { MAX_CONCURRENCY } from './concurrency-rules.ts'
 import { formatSeconds, isFifo, LAMBDA_API, LAMBDA_GUIDE, numberIn, type Problem, problem, rulesOf } from './rule.ts'
 
 const PARAMETERS = `${LAMBDA_GUIDE}/services-sqs-parameters.html`
 
-/** What it means that ReportBatchItemFailures is off, which depends on whether the code reports failures. */
 function offWith(mapping: Mapping, evidence: Evidence, off: string, fix: string): Partial<Problem> {
   const { reports, missing, searched } = evidence
   if (reports !== undefined) return { what: `${off}, but the function can report failures: ${reports}` }
@@ -38,14 +36,11 @@ export const MAPPING_RULES = rulesOf({
       if (setting.state === 'unknown') {
         const what = `It is not known whether ReportBatchItemFailures is on: ${setting.reason}`
         const why = 'If it is off, Lambda ignores the failures that the function reports, and deletes those messages.'
-        return { ...problem(mapping, setting, what, fix), severity: 'warning', why }
+        return { ...problem(mapping, 'reportBatchItemFailures', what, fix), severity: 'warning', why }
       }
       if (valueIn(setting) !== false) return undefined
       const off = 'ReportBatchItemFailures is off'
-      const found = problem(mapping, setting, off, fix, [
-        MAPPING_SETTINGS.reportBatchItemFailures,
-        ['ReportBatchItemFailures'],
-      ])
+      const found = problem(mapping, 'reportBatchItemFailures', off, fix, ['ReportBatchItemFailures'])
       return { ...found, ...offWith(mapping, evidenceOf(mapping.function), off, fix) }
     },
   },
@@ -55,7 +50,7 @@ export const MAPPING_RULES = rulesOf({
     source: `${LAMBDA_API}/API_CreateEventSourceMapping.html`,
     check: (mapping) =>
       (mapping.streamSettings ?? []).map(({ name, setting }) => {
-        return problem(mapping, setting, `The mapping of a queue sets ${name}`, `Remove ${name}.`)
+        return { ...problem(mapping, undefined, `The mapping of a queue sets ${name}`, `Remove ${name}.`), setting }
       }),
   },
   'fifo-batch-size': {
@@ -66,7 +61,7 @@ export const MAPPING_RULES = rulesOf({
       const { batchSize } = mapping
       if (!isFifo(mapping) || !(numberIn(batchSize) > 10)) return undefined
       const what = `The batch size is ${formatNumber(numberIn(batchSize))}, but the queue is a FIFO queue`
-      return problem(mapping, batchSize, what, 'Set BatchSize to at most 10.', [MAPPING_SETTINGS.batchSize, 10])
+      return problem(mapping, 'batchSize', what, 'Set BatchSize to at most 10.', 10)
     },
   },
   'batch-needs-window': {
@@ -78,7 +73,7 @@ export const MAPPING_RULES = rulesOf({
       if (isFifo(mapping) || !(numberIn(batchSize) > 10 && numberIn(window) < 1)) return undefined
       const fix = 'Set MaximumBatchingWindowInSeconds to 1 or more, or set BatchSize to at most 10.'
       const what = `The batch size is ${formatNumber(numberIn(batchSize))}, but there is no batching window`
-      return problem(mapping, window, what, fix, [MAPPING_SETTINGS.window, 1])
+      return problem(mapping, 'window', what, fix, 1)
     },
   },
   'fifo-window': {
@@ -89,7 +84,7 @@ export const MAPPING_RULES = rulesOf({
       const { window } = mapping
       if (!isFifo(mapping) || !(numberIn(window) > 0)) return undefined
       const what = `The batching window is ${formatSeconds(window)}, but the queue is a FIFO queue`
-      return problem(mapping, window, what, 'Remove MaximumBatchingWindowInSeconds.', [MAPPING_SETTINGS.window, 0])
+      return problem(mapping, 'window', what, 'Remove MaximumBatchingWindowInSeconds.', 0)
     },
   },
   'disabled-mapping': {
@@ -98,7 +93,7 @@ export const MAPPING_RULES = rulesOf({
     source: PARAMETERS,
     check: (mapping) => {
       if (valueIn(mapping.runs) !== false) return undefined
-      return problem(mapping, mapping.runs, 'The mapping is disabled', 'Make sure that this is intended.')
+      return problem(mapping, 'runs', 'The mapping is disabled', 'Make sure that this is intended.')
     },
   },
   quota: {
@@ -111,7 +106,7 @@ export const MAPPING_RULES = rulesOf({
       const fix = 'Make sure that your account has a higher quota.'
       if (most > MAX_CONCURRENCY) {
         const what = `The maximum concurrency is ${formatNumber(most)}, above the default quota of 1,000`
-        return problem(mapping, maximumConcurrency, what, fix)
+        return problem(mapping, 'maximumConcurrency', what, fix)
       }
       if (count <= DEFAULT_FILTERS) return undefined
       const what = `The mapping has ${count} filters, above the default quota of ${DEFAULT_FILTERS}`

@@ -1,6 +1,5 @@
 import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
-import { QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings.ts'
 import { countOf, formatNumber, joinNames } from '../shared/format.ts'
 import { pageOf } from '../shared/pages.ts'
 import { haveDifferentFilters } from './filter-rules.ts'
@@ -27,7 +26,6 @@ const MAX_RETENTION = 14 * DAY_SECONDS
 const RECEIVES = { least: 5, advised: 5 }
 const RECEIVES_WITH_BACKOFF = { least: 13, advised: 15 }
 
-/** How many receives a queue should allow. */
 function receivesFor({ queue }: Mapping, { ofQueue, evidenceOf }: Context) {
   const usesBackoff = ofQueue.some((one) => evidenceOf(one.function).calls?.includes('retryBackoff'))
   return usesBackoff && valueIn(queue.fifo) === false ? RECEIVES_WITH_BACKOFF : RECEIVES
@@ -69,8 +67,7 @@ function tooVisible(
   if (!(numberIn(visibilityTimeout) < numberOf(mapping))) return undefined
   const seconds = recommended(strictest(ofQueue, recommended))
   const what = `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below ${nameOf(mapping)}`
-  const set = [QUEUE_SETTINGS.visibilityTimeout, seconds] as const
-  const found = problem(queue, visibilityTimeout, what, `Set VisibilityTimeout to ${seconds}.`, set)
+  const found = problem(queue, 'visibilityTimeout', what, `Set VisibilityTimeout to ${seconds}.`, seconds)
   return { ...found, strictness: seconds }
 }
 
@@ -92,19 +89,18 @@ function keepLonger(mapping: Mapping, than: string, more: Partial<Problem> = {})
   const { queue } = mapping
   const { maxReceiveCount } = redriveOf(mapping)
   const hidden = numberIn(queue.visibilityTimeout)
-  const needed = Math.max(numberIn(queue.delay) || 0, hidden * (numberIn(maxReceiveCount) || 1) || 0)
+  const needed = hidden * (numberIn(maxReceiveCount) || 1) || 0
   const what = `The queue keeps messages for ${formatSeconds(queue.retention)}, which is not longer than ${than}`
   if (maxReceiveCount && needed >= MAX_RETENTION) {
     const receives = Math.floor((MAX_RETENTION - 1) / hidden)
     const fix = `Set maxReceiveCount to at most ${receives}.`
-    return { ...problem(queue, maxReceiveCount, what, fix, [REDRIVE_SETTINGS.maxReceiveCount, receives]), ...more }
+    return { ...problem({ ...queue, maxReceiveCount }, 'maxReceiveCount', what, fix, receives), ...more }
   }
   const value = Math.max(Math.min(needed * 2, MAX_RETENTION), DEFAULT_RETENTION)
   const fix = `Set MessageRetentionPeriod to ${value}${value === MAX_RETENTION ? '' : ' or more'}.`
-  return { ...problem(queue, queue.retention, what, fix, [QUEUE_SETTINGS.retention, value]), ...more }
+  return { ...problem(queue, 'retention', what, fix, value), ...more }
 }
 
-/** What a low number of receives means. */
 function outageOf({ queue }: Mapping, receives: number, usesBackoff: boolean): string {
   if (receives === 1) return 'A message is dead-lettered after its first failure'
   if (usesBackoff) return 'With retryBackoff(), whose first delays are short, a message survives only a short outage'
@@ -174,13 +170,18 @@ export const QUEUE_RULES = rulesOf({
       const { deadLetterQueue, arn } = redriveOf(mapping)
       if (arn && deadLetterQueue?.id === queue.id) {
         const fix = 'Set deadLetterTargetArn to the ARN of another queue.'
-        return problem(queue, arn, 'The redrive policy names the queue itself as its dead-letter queue', fix)
+        return problem(
+          { ...queue, arn },
+          'arn',
+          'The redrive policy names the queue itself as its dead-letter queue',
+          fix,
+        )
       }
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
       const { advised } = receivesFor(mapping, context)
       const fix = `Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of ${advised} or more.`
-      return problem(queue, queue.redrive, 'The queue has no redrive policy', fix)
+      return { ...problem(queue, undefined, 'The queue has no redrive policy', fix), setting: queue.redrive }
     },
   },
   'max-receive-count': {
@@ -196,7 +197,7 @@ export const QUEUE_RULES = rulesOf({
       const what = `maxReceiveCount is ${count}. ${outageOf(mapping, count, usesBackoff)}`
       const { advised } = receives
       const fix = `Set maxReceiveCount to ${advised} or more.`
-      const found = problem(mapping.queue, maxReceiveCount, what, fix, [REDRIVE_SETTINGS.maxReceiveCount, advised])
+      const found = problem({ ...mapping.queue, maxReceiveCount }, 'maxReceiveCount', what, fix, advised)
       return usesBackoff ? { ...found, source: pageOf('outages.md') ?? CONFIGURE } : found
     },
   },
@@ -213,8 +214,7 @@ export const QUEUE_RULES = rulesOf({
       const less = `less than its source queue (${period(keptBefore)})`
       const what = `The dead-letter queue keeps messages for ${period(kept)}, ${less}`
       const fix = `Set its MessageRetentionPeriod to ${MAX_RETENTION} (14 days).`
-      const set = [QUEUE_SETTINGS.retention, MAX_RETENTION] as const
-      return problem(deadLetterQueue, deadLetterQueue.retention, what, fix, set)
+      return problem(deadLetterQueue, 'retention', what, fix, MAX_RETENTION)
     },
   },
 }).map((rule): Rule => ({ ...rule, isOfQueue: true }))

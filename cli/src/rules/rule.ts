@@ -2,15 +2,20 @@ import type { CodeSearch, Evidence } from '../code-search/search.ts'
 import type { Pattern } from '../filters/filters.ts'
 import type { LambdaFunction, Mapping } from '../model/model.ts'
 import { type Position, type Resource, type Setting, valueIn } from '../model/setting.ts'
-import type { Row } from '../model/settings.ts'
+import {
+  FUNCTION_SETTINGS,
+  MAPPING_SETTINGS,
+  QUEUE_SETTINGS,
+  REDRIVE_SETTINGS,
+  type Row,
+  SUBSCRIPTION_SETTINGS,
+} from '../model/settings.ts'
 import { formatNumber } from '../shared/format.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
 
-/** A setting and its new value. */
 export type Assignment = readonly [row: Row, value: unknown]
 
-/** Something that is wrong, or that could not be checked. */
 export interface Problem {
   resource: Resource
   /** The setting to change. It gets one finding, even if it breaks several rules for several mappings. */
@@ -22,9 +27,7 @@ export interface Problem {
   fix?: string | undefined
   /** What to set, to which value. The finding shows it as a line in the syntax of the input. */
   set?: Assignment | undefined
-  /** Replaces the severity of the rule. */
   severity?: Severity
-  /** Replaces the `why` of the rule. */
   why?: string
   /** Of several problems with one setting, the finding shows the one with the highest number. */
   strictness?: number
@@ -40,7 +43,6 @@ export interface Context {
   ofFunction: readonly Mapping[]
   /** The mappings of the same queue, this one included. */
   ofQueue: readonly Mapping[]
-  /** What a search of the code of a function finds. */
   evidenceOf: (lambdaFunction: LambdaFunction) => Evidence
   /** Whether a mapping of which nothing could be checked is a warning. */
   strict?: boolean | undefined
@@ -48,18 +50,14 @@ export interface Context {
 
 export interface Rule {
   id: string
-  /** The severity of most of its problems. */
   severity: Severity
-  /** Why it matters, in one or two sentences. */
   why: string
-  /** The page of AWS that documents it. */
   source: string
   /** Whether the problems are the same for all mappings of a queue that run under the same condition. */
   isOfQueue?: true
   check: (mapping: Mapping, context: Context) => Problem | Problem[] | undefined
 }
 
-/** The rules of a table, in which each has its id as its key. */
 export function rulesOf(table: Readonly<Record<string, Omit<Rule, 'id'>>>): readonly Rule[] {
   return Object.entries(table).map(([id, rule]) => ({ id, ...rule }))
 }
@@ -102,14 +100,25 @@ export function formatSeconds(setting: Setting<number>): string {
   return `${formatNumber(setting.value)} s${setting.isDefault ? ', the default' : ''}`
 }
 
+const ROWS = {
+  ...MAPPING_SETTINGS,
+  ...FUNCTION_SETTINGS,
+  ...QUEUE_SETTINGS,
+  ...REDRIVE_SETTINGS,
+  ...SUBSCRIPTION_SETTINGS,
+}
+type Key = keyof typeof ROWS
+
+/** A problem with a setting of a resource. `value` is what to set instead. */
 export function problem(
-  resource: Resource,
-  setting: Setting<unknown> | undefined,
+  resource: Resource & { readonly [key in Key]?: Setting<unknown> },
+  key: Key | undefined,
   what: string,
   fix: string,
-  set?: Assignment,
+  value?: unknown,
 ): Problem {
-  return { resource, setting, position: resource.position, what, fix, set }
+  const set = key === undefined || value === undefined ? undefined : ([ROWS[key], value] as const)
+  return { resource, setting: key && resource[key], position: resource.position, what, fix, set }
 }
 
 /** The evidence in the code of a function. An alias has the code of its function. */

@@ -10,7 +10,6 @@ import {
 } from '../model/settings.ts'
 import { isFifo, LAMBDA_API, numberIn, type Problem, patternsOf, problem, type Rule, SQS } from './rule.ts'
 
-/** The pages of AWS that list the accepted values. */
 const MAPPING = `${LAMBDA_API}/API_CreateEventSourceMapping.html`
 const FUNCTION = `${LAMBDA_API}/API_CreateFunction.html`
 const QUEUE = `${SQS}/APIReference/API_SetQueueAttributes.html`
@@ -19,7 +18,6 @@ const MAX_DELAY = QUEUE_SETTINGS.delay.limits?.[1] as number
 
 interface NamedSetting {
   resource: Resource
-  /** The name in templates. */
   name: string
   setting: Setting<unknown>
   source: string
@@ -72,7 +70,7 @@ export const VALUE_RULE: Rule = {
   check: (mapping) => [
     ...settingsOfMapping(mapping).flatMap(({ resource, name, setting, source }): Problem[] => {
       if (setting.fix === undefined) return []
-      return [{ ...problem(resource, setting, `${name}: ${setting.reason}`, setting.fix), source }]
+      return [{ ...problem(resource, undefined, `${name}: ${setting.reason}`, setting.fix), setting, source }]
     }),
     ...redriveProblems(mapping.queue),
   ],
@@ -92,11 +90,11 @@ function redriveProblems(queue: Queue): Problem[] {
   if (arn.state === 'absent' || maxReceiveCount.state === 'absent') {
     const fix = 'Set deadLetterTargetArn and maxReceiveCount. Both names begin with a lower-case letter.'
     const what = 'RedrivePolicy: it needs deadLetterTargetArn and maxReceiveCount'
-    return [{ ...problem(queue, queue.redrive, what, fix), source: QUEUE }]
+    return [{ ...problem(queue, undefined, what, fix), setting: queue.redrive, source: QUEUE }]
   }
   if (!isOfOtherType(queue, deadLetterQueue)) return []
   const kinds = ['a standard queue', 'a FIFO queue']
   const [kind, otherKind] = valueIn(queue.fifo) ? kinds.reverse() : kinds
   const what = `deadLetterTargetArn: ${deadLetterQueue.id} is ${otherKind}, but ${queue.id} is ${kind}`
-  return [{ ...problem(queue, arn, what, `Use ${kind} as the dead-letter queue.`), source: QUEUE }]
+  return [{ ...problem({ ...queue, arn }, 'arn', what, `Use ${kind} as the dead-letter queue.`), source: QUEUE }]
 }

@@ -4,7 +4,6 @@ import { UsageError } from '../shared/errors.ts'
 import { refuseIf } from '../shared/flags.ts'
 import { decode } from '../shared/text-file.ts'
 
-/** The flags for environment variables, and what a template says about them. */
 export interface EnvFlags {
   env?: string[]
   /**

@@ -17,13 +17,11 @@ export interface TemplateFlags extends EnvFlags {
   templateFunction?: string
 }
 
-/** Refuses --parameter and --template-function without --template. */
 export function checkTemplateFlags({ template, parameter, templateFunction }: TemplateFlags): void {
   const needsTemplate = (parameter ?? templateFunction) !== undefined
   refuseIf(template === undefined && needsTemplate, '--parameter and --template-function need --template')
 }
 
-/** Finds the mapping that the run imitates. */
 function chooseMapping(file: string, mappings: readonly Mapping[], wanted: string | undefined): Mapping {
   refuseIf(mappings.length === 0, `${file} has no SQS event source mapping, so it has no settings for a run`)
   const found = mappings.filter(({ id, function: { id: target, aliasOf } }) => {
@@ -76,9 +74,7 @@ export type SettingName = ReturnType<typeof rowsOf>[number]['name']
 
 export interface TemplateSettings {
   mapping: Mapping
-  /** The known values of the wanted settings. */
   values: Record<string, number | boolean>
-  /** Environment variables with known values. */
   templateEnv: Record<string, string>
   /** Variables that the run would set, but the template does not. */
   notInTemplate: string[]
@@ -88,7 +84,6 @@ export interface TemplateSettings {
   notes: string[]
 }
 
-/** Uses the value of a setting, or notes why it is not used. */
 export function useSetting(
   { values, usedSettings, notes }: Pick<TemplateSettings, 'values' | 'usedSettings' | 'notes'>,
   file: string,
@@ -184,7 +179,6 @@ function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: 
   )
 }
 
-/** The line that says which settings of a template are used. */
 export function settingsLine(
   { id }: Mapping,
   file: string,
@@ -198,7 +192,6 @@ export function settingsLine(
     : `settings of ${id} in ${file}: ${used.join(', ')}`
 }
 
-/** The major version of Node in the template, if known. */
 export function nodeMajorOf({ function: { runtime } }: Mapping): number | undefined {
   const [, major] = /^nodejs(\d+)\.x$/.exec(valueIn(runtime) ?? '') ?? []
   return major === undefined ? undefined : Number(major)

@@ -19,7 +19,6 @@ function rewriter(stream: NodeJS.WriteStream) {
   }
 }
 
-/** The minimum number of milliseconds between two plain lines. */
 const PLAIN_LINE_INTERVAL = 2000
 
 /**
@@ -31,7 +30,6 @@ export function openDisplay(stream: NodeJS.WriteStream) {
   const live = stream.isTTY ? rewriter(stream) : undefined
   let shown = ''
   let printedAt = Number.NEGATIVE_INFINITY
-  /** Prints text as it is. */
   function print(text: string, to: NodeJS.WriteStream) {
     live?.('')
     to.write(`${text}\n`)

@@ -1,6 +1,5 @@
 import { UsageError } from './errors.ts'
 
-/** The signals that end a run. */
 export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 export function refuseIf(condition: unknown, message: string) {

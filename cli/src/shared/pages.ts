@@ -15,7 +15,6 @@ export function pageOf(page: string, { repository, version }: Manifest = MANIFES
   return url === undefined ? undefined : `${url}/blob/bounded-sqs-batch@${version}/docs/${page}`
 }
 
-/** The address of a rule in the list of rules. */
 export function pageOfRule(rule: string): string | undefined {
   const page = pageOf('doctor-rules.md')
   return page === undefined ? undefined : `${page}#${rule}`

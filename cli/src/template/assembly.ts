@@ -8,38 +8,21 @@ import { mapAt, nodesIn, parseDocument } from './document.ts'
 import type { Template } from './read-template.ts'
 import type { Links, Stack } from './scope.ts'
 
-/** A stack of a CDK app. `file` is its template. */
 interface CdkStack extends Stack {
   file: string
-  /** The names that it imports. */
   imports: readonly string[]
   parent: { stack: CdkStack; id: string; parameters: Tree } | undefined
 }
 
-/** Each template of an assembly, or the reason why it could not be read. */
 export interface AssemblyTemplate {
   file: string
   template?: Template
   error?: unknown
 }
 
-/** The part of a manifest that is read. */
 interface Artifact {
   type?: string
-  properties?: { templateFile?: string; directoryName?: string; file?: string }
-}
-/** The part of an asset manifest that is read. */
-interface AssetFile {
-  source?: { path?: string }
-  destinations?: Record<string, { objectKey?: string }>
-}
-
-/** What the manifests of an app list. */
-interface Manifest {
-  /** The templates of all stacks, without nested stacks. */
-  stacks: string[]
-  /** The files of the assets, by their keys in the bucket. */
-  assets: Map<string, string>
+  properties?: { templateFile?: string; directoryName?: string }
 }
 
 function textAt(root: Tree, ...path: readonly string[]): string | undefined {
@@ -51,45 +34,32 @@ export function stackKey(templateFile: string): string {
   return templateFile.replace(/.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
 }
 
-/** Reads a manifest, and those of stages in folders below. Undefined if the folder is not one of `cdk synth`. */
-function readManifest(folder: string, manifest: Manifest = { stacks: [], assets: new Map() }): Manifest | undefined {
+/**
+ * The templates of the stacks in a manifest, and in those of stages in folders below, without nested stacks. Undefined
+ * if the folder is not one of `cdk synth`.
+ */
+function stackFilesIn(folder: string): string[] | undefined {
   const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
   if (!isObject(artifacts)) return undefined
-  for (const { type, properties = {} } of Object.values(artifacts).filter(isObject) as Artifact[]) {
-    const { templateFile, directoryName, file } = properties
-    if (type === 'aws:cloudformation:stack' && templateFile) manifest.stacks.push(join(folder, templateFile))
-    if (type === 'cdk:asset-manifest' && file) addAssets(manifest.assets, folder, file)
-    if (type === 'cdk:cloud-assembly' && directoryName) readManifest(join(folder, directoryName), manifest)
-  }
-  return manifest
+  return (Object.values(artifacts).filter(isObject) as Artifact[]).flatMap(({ type, properties = {} }) => {
+    const { templateFile, directoryName } = properties
+    if (type === 'aws:cloudformation:stack' && templateFile) return join(folder, templateFile)
+    if (type !== 'cdk:cloud-assembly' || !directoryName) return []
+    return stackFilesIn(join(folder, directoryName)) ?? []
+  })
 }
 
-function addAssets(assets: Manifest['assets'], folder: string, file: string): void {
-  const { files = {} } = parseObject(readText(join(folder, file))) ?? {}
-  for (const { source, destinations = {} } of Object.values(files as Record<string, AssetFile>)) {
-    for (const { objectKey } of Object.values(destinations)) {
-      if (source?.path && objectKey) assets.set(objectKey, join(folder, source.path))
-    }
-  }
-}
-
-/**
- * The template of a nested stack. Its path is in the metadata if the CLI of the CDK ran the app. Otherwise, the URL ends
- * with the key of an asset.
- */
-function nestedTemplate(resource: Tree, file: string, assets: Manifest['assets']): string | undefined {
-  if (textAt(resource, 'Type') !== 'AWS::CloudFormation::Stack') return undefined
+/** The template of a nested stack. Its path is in the metadata if the CLI of the CDK ran the app. */
+function nestedTemplate(resource: Tree, file: string): string | undefined {
   const path = textAt(resource, 'Metadata', 'aws:asset:path')
-  if (path !== undefined) return join(dirname(file), path)
-  const words = Array.from(nodesIn(mapAt(resource, 'Properties', 'TemplateURL')), (node) => String(knownText(node)))
-  return words.map((word) => assets.get(word.replace(/.*\//, ''))).find((asset) => asset !== undefined)
+  const isNested = textAt(resource, 'Type') === 'AWS::CloudFormation::Stack'
+  return isNested && path !== undefined ? join(dirname(file), path) : undefined
 }
 
 /** The template that `--template` names: this file, or the only stack in the output folder of the CDK. */
 export function templateAt(path: string): string {
   if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
-  const manifest = existsSync(join(path, 'manifest.json')) ? readManifest(path) : undefined
-  const [first, ...more] = manifest?.stacks ?? []
+  const [first, ...more] = (existsSync(join(path, 'manifest.json')) && stackFilesIn(path)) || []
   if (first === undefined)
     throw new UsageError(`${path} is a folder, but not the output of "cdk synth". Name a template`)
   if (more.length === 0) return first
@@ -102,9 +72,8 @@ export function templateAt(path: string): string {
  * with the stack that contains it. Undefined if the folder is not the output of the CDK.
  */
 export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
-  const manifest = readManifest(folder)
-  if (!manifest) return undefined
-  const { assets } = manifest
+  const files = stackFilesIn(folder)
+  if (!files) return undefined
   const stacks: CdkStack[] = []
   const failed: AssemblyTemplate[] = []
   function add(file: string, parent?: CdkStack['parent']): void {
@@ -115,14 +84,14 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
       const stack: CdkStack = { file, document, imports: importsIn(document), parent }
       stacks.push(stack)
       for (const [id, resource] of entriesOf(mapAt(document, 'Resources'))) {
-        const nested = nestedTemplate(resource, file, assets)
+        const nested = nestedTemplate(resource, file)
         if (nested !== undefined) add(nested, { stack, id, parameters: mapAt(resource, 'Properties', 'Parameters') })
       }
     } catch (error) {
       failed.push({ file, error })
     }
   }
-  for (const file of manifest.stacks) add(file)
+  for (const file of files) add(file)
   const exports = exportsOf(stacks)
   const read = stacks.map((own): AssemblyTemplate => {
     const { file, document } = own
@@ -133,7 +102,6 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
 
 type Exports = ReadonlyMap<string, { stack: CdkStack; value: Tree }>
 
-/** The stack and the value of each exported name. */
 function exportsOf(stacks: readonly CdkStack[]): Exports {
   const exports = new Map<string, { stack: CdkStack; value: Tree }>()
   for (const stack of stacks) {
@@ -149,7 +117,6 @@ function importsIn(document: Tree): string[] {
   return Array.from(nodesIn(document)).flatMap((node) => textAt(node, 'Fn::ImportValue') ?? [])
 }
 
-/** Links a stack with the stacks that it needs. */
 function linksOf(own: CdkStack, stacks: readonly CdkStack[], exports: Exports): Links {
   const needed = new Set([own, ...own.imports.flatMap((name) => exports.get(name)?.stack ?? [])])
   // These may read the same queues.

@@ -3,7 +3,6 @@ import { basename, resolve } from 'node:path'
 import type { Code } from '../code-search/search.ts'
 import { readable } from '../model/text.ts'
 import { at, type Tree, textIn, textsOf } from '../model/tree.ts'
-import { readIfFile } from '../shared/text-file.ts'
 
 const ELSEWHERE = 'the template does not say which local file has the code'
 
@@ -19,13 +18,7 @@ export function codeOfFunction(folder: string, isOfSam: boolean, properties: Tre
   const inline = textAt(properties, 'InlineCode') ?? textAt(properties, 'Code', 'ZipFile')
   if (inline !== undefined) return { inline, handler, runtime }
   if (textAt(properties, 'PackageType') === 'Image' || at(properties, 'ImageUri').state !== 'absent') {
-    const context = textAt(metadata, 'DockerContext')
-    const image = { folder, reason: 'the code is in a container image' }
-    if (context === undefined) return image
-    const place = resolve(folder, context)
-    const [command] = textsOf(at(properties, 'ImageConfig', 'Command'))
-    const file = readIfFile(resolve(place, textAt(metadata, 'Dockerfile') ?? 'Dockerfile'))
-    return { ...image, places: [place], handler: command ?? /^CMD\s*\[\s*"([^"]+)"/m.exec(file)?.[1] }
+    return { folder, reason: 'the code is in a container image' }
   }
   const { state } = at(properties, 'CodeUri')
   const declared = ['CodeUri', 'Code'].map((name) => textAt(properties, name)).find((text) => text !== undefined)

@@ -7,7 +7,6 @@ import {
   itemsOf,
   knownText,
   knownValue,
-  lazyMap,
   type Tree,
   textIn,
   textsOf,
@@ -35,7 +34,6 @@ const KINDS: readonly [type: RegExp, kind: Kind, name?: string][] = [
 /** Events of SAM that become mappings. */
 const POLLED = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
 
-/** A resource of a template. */
 export interface Written extends Declaration {
   /** Everything beside the properties, such as Metadata. */
   attributes: Tree
@@ -89,16 +87,16 @@ function withGlobals(tree: Tree, globals: Tree, ignored: readonly string[] = [])
   if (own.state !== 'map' || ignored.includes('*')) return own
   if (globals.state === 'unknown') return { ...own, open: { reason: globals.reason } }
   if (globals.state !== 'map') return own
-  const { entries, open, position } = own
-  const ofGlobals = [...globals.entries.keys()].filter((name) => !ignored.includes(name))
-  function get(name: string): Tree | undefined {
-    const inGlobals = ofGlobals.includes(name) ? at(globals, name) : absent
+  const { open } = own
+  const entries = new Map(own.entries)
+  for (const [name, inGlobals] of globals.entries) {
     const value = entries.get(name)
-    if (value) return value.state === 'map' ? withGlobals(value, inGlobals) : value
+    if (ignored.includes(name) || inGlobals.state === 'absent') continue
+    if (value?.state === 'map') entries.set(name, withGlobals(value, inGlobals))
     // A macro of the function itself may add it.
-    return inGlobals.state === 'absent' || open ? undefined : { ...inGlobals, section: 'Globals' }
+    else if (!value && !open) entries.set(name, { ...inGlobals, section: 'Globals' })
   }
-  return lazyMap([...entries.keys(), ...ofGlobals], get, { open: open ?? globals.open, position })
+  return { ...own, entries, open: open ?? globals.open }
 }
 
 /** Whether SAM makes an invoker of the function that is not a mapping. If this is not known, it counts. */
@@ -128,7 +126,6 @@ function conditionOf(scope: Scope, id: string, attributes: Tree): Condition | un
   return { name, holds: knownValue(verdict) === true, reason }
 }
 
-/** The names of the parameters that decide a condition. */
 function parametersOf(scope: Scope, condition: string, followed = new Set<string>()): Set<string> {
   const found = new Set<string>()
   if (followed.has(condition)) return found

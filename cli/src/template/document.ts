@@ -83,7 +83,6 @@ function jsonError(text: string): string | undefined {
   }
 }
 
-/** A file that is parsed. */
 interface Source {
   file: string
   isLinked: boolean

@@ -10,7 +10,7 @@ import {
   textTree,
   whyUnknown,
 } from '../model/text.ts'
-import { entriesOf, formOf, itemsOf, knownText, knownValue, lazyMap, type Tree, textIn } from '../model/tree.ts'
+import { entriesOf, formOf, itemsOf, knownText, knownValue, type Tree, textIn } from '../model/tree.ts'
 import { mapAt } from './document.ts'
 import { nestedAt, type Scope, scopeAround } from './scope.ts'
 
@@ -52,7 +52,7 @@ export function evaluate(scope: Scope, node: Tree): Tree {
 function evaluateIn(scope: Scope, node: Tree): Tree {
   const { position } = node
   if (node.state === 'known') return typeof node.value === 'string' ? textTree(node.value, position) : node
-  if (node.state === 'list') return evaluatedList(scope, node)
+  if (node.state === 'list') return { ...node, items: node.items.map((item) => evaluate(scope, item)) }
   if (node.state !== 'map') return node
   const [entry, ...more] = entriesOf(node)
   const [name = '', argument = absent] = entry ?? []
@@ -64,35 +64,19 @@ function evaluateIn(scope: Scope, node: Tree): Tree {
   return evaluatedMap(scope, node)
 }
 
-/** The items are evaluated when they are read. */
-function evaluatedList(scope: Scope, { items, position }: Tree & { state: 'list' }): Tree {
-  return {
-    state: 'list',
-    get items() {
-      return items.map((item) => evaluate(scope, item))
-    },
-    position,
-  }
-}
-
 /**
  * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
  * show them.
  */
 export const GENERATOR = /^Fn::(ForEach::|Transform$)/
 
-/** The values are evaluated when they are read. */
 function evaluatedMap(scope: Scope, { entries, position }: Tree & { state: 'map' }): Tree {
   const generator = [...entries.keys()].find((key) => GENERATOR.test(key))
   const open = generator === undefined ? {} : { open: { reason: `${generator} may add it` } }
-  const get = (key: string) => {
-    const child = entries.get(key)
-    return child && evaluate(scope, child)
-  }
-  return lazyMap(entries.keys(), get, { ...open, position })
+  const evaluated = Array.from(entries, ([key, child]) => [key, evaluate(scope, child)] as const)
+  return { state: 'map', entries: new Map(evaluated), ...open, position }
 }
 
-/** The items of a list. None for other values. */
 function listIn(scope: Scope, node: Tree): readonly Tree[] {
   // The items are not evaluated: a condition or a value that is not chosen may be unknown.
   const evaluated = evaluate(scope, node)
@@ -100,7 +84,6 @@ function listIn(scope: Scope, node: Tree): readonly Tree[] {
   return node.state === 'list' ? node.items : itemsOf(evaluated)
 }
 
-/** The text of a node, with its placeholders. */
 function textAt(scope: Scope, node: Tree | undefined): string {
   return textOf(node ? evaluate(scope, node) : absent)
 }
@@ -128,16 +111,14 @@ function joined(parts: readonly string[], delimiter: string): Tree {
   return textTree(value)
 }
 
-function parameter({ given, defaulted }: Scope, name: string, declared: Tree): Tree {
+function parameter({ given }: Scope, name: string, declared: Tree): Tree {
   const type = String(knownText(mapAt(declared, 'Type')))
-  const isGiven = given.has(name)
   const hint = `(set it with --parameter ${name}=…)`
-  if (type.startsWith('AWS::SSM::Parameter::') && !isGiven) {
+  if (type.startsWith('AWS::SSM::Parameter::') && !given.has(name)) {
     throw new Unresolved(`the parameter ${name} comes from ${type} ${hint}`)
   }
   const value = given.get(name) ?? knownText(mapAt(declared, 'Default'))
   if (value === undefined) throw new Unresolved(`the parameter ${name} has no default ${hint}`)
-  if (!isGiven) defaulted.add(name)
   if (!/List<|CommaDelimitedList/.test(type)) return textTree(value)
   return listOfTexts(value.split(',').map((item) => item.trim()))
 }
@@ -155,7 +136,6 @@ function valueOfName(scope: Scope, name: string): Tree {
   return PSEUDO_PARAMETERS.includes(name) ? textTree(placeholder(name)) : valueOfAttribute(scope, name)
 }
 
-/** The value of a resource, or of its attribute. */
 function valueOfAttribute(scope: Scope, ownPath: string): Tree {
   const path = scope.prefix + ownPath
   const id = resourceOf(path)
@@ -265,21 +245,23 @@ function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
 }
 
 function areEqual(scope: Scope, argument: Tree): Tree {
-  const texts = listIn(scope, argument).map((part) => textAt(scope, part))
-  const [left, right] = texts
-  if (texts.length !== 2) throw new Unresolved('Fn::Equals does not have two values')
-  if (left === right) return known(true)
-  for (const text of texts) whole(text) // a part that is not known may be equal
+  const [left, right, ...more] = listIn(scope, argument).map((part) => textAt(scope, part))
+  if (left === undefined || right === undefined || more.length > 0) {
+    throw new Unresolved('Fn::Equals does not have two values')
+  }
+  return isOneOf([left], right)
+}
+
+function isOneOf(texts: readonly string[], wanted: string): Tree {
+  if (texts.includes(wanted)) return known(true)
+  for (const text of [...texts, wanted]) whole(text) // a part that is not known may be equal
   return known(false)
 }
 
 /** Only the rules of a template have it. */
 function contains(scope: Scope, argument: Tree): Tree {
   const [list = absent, value] = listIn(scope, argument)
-  const texts = itemsOf(evaluate(scope, list)).map(textOf)
-  if (texts.includes(whole(textAt(scope, value)))) return known(true)
-  for (const text of texts) whole(text)
-  return known(false)
+  return isOneOf(itemsOf(evaluate(scope, list)).map(textOf), textAt(scope, value))
 }
 
 const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>> = {

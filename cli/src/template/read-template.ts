@@ -2,7 +2,6 @@ import { dirname, resolve as resolvePath } from 'node:path'
 import { link } from '../linker/link.ts'
 import type { Inventory } from '../model/declaration.ts'
 import type { Model } from '../model/model.ts'
-import { absent } from '../model/setting.ts'
 import { PSEUDO_PARAMETERS } from '../model/text.ts'
 import { entriesOf, itemsOf, knownText, knownValue, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
@@ -16,7 +15,6 @@ import { refuseConfiguration } from './other-tools.ts'
 import { type Links, type Scope, scopeOf } from './scope.ts'
 import { acceptancesIn, unreadIn } from './unread.ts'
 
-/** Parses `NAME=VALUE` from the command line. */
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
   return new Map(
     texts.map((text) => {
@@ -27,7 +25,6 @@ export function parseParameters(texts: readonly string[] = []): Map<string, stri
   )
 }
 
-/** A template that was parsed. */
 export interface Template {
   file: string
   document: Tree
@@ -48,7 +45,6 @@ export function parseTemplate(file: string, content: string): Template {
   throw new UsageError(`${file}:1:1: there is no Resources map, so this is not a SAM or CloudFormation template`)
 }
 
-/** The names of the parameters of a template, with the pseudo parameters. */
 export function parametersOf({ document }: Template): string[] {
   return [...entriesOf(mapAt(document, 'Parameters')).map(([name]) => name), ...PSEUDO_PARAMETERS]
 }
@@ -64,7 +60,6 @@ export function checkParameters(given: ReadonlyMap<string, string>, names: Itera
   throw new UsageError(`--parameter ${unknown}: ${what} parameters: ${own}`)
 }
 
-/** Throws a UsageError if a given value is not one of the `AllowedValues`. */
 function checkAllowed(document: Tree, given: ReadonlyMap<string, string>): void {
   for (const [name, value] of given) {
     const allowed = itemsOf(mapAt(document, 'Parameters', name, 'AllowedValues')).map(knownText)
@@ -73,7 +68,6 @@ function checkAllowed(document: Tree, given: ReadonlyMap<string, string>): void 
   }
 }
 
-/** Throws a UsageError if a rule of the template refuses the values of the parameters. */
 function checkRules(scope: Scope, file: string): void {
   for (const [name, rule] of entriesOf(mapAt(scope.document, 'Rules'))) {
     const condition = mapAt(rule, 'RuleCondition')
@@ -103,27 +97,22 @@ export function readModel({ file, document, links }: Template, given: ReadonlyMa
   checkAllowed(document, given)
   const scope = scopeOf(document, given, { links, folder: dirname(resolvePath(file)) })
   checkRules(scope, file)
-  const model = link(inventoryOf(scope, file))
-  return { ...model, constructOf: (id) => constructOf(scope, id), defaulted: [...scope.defaulted] }
+  const defaulted = entriesOf(mapAt(document, 'Parameters')).filter(([name, declared]) => {
+    const isOfStore = String(knownText(mapAt(declared, 'Type'))).startsWith('AWS::SSM::')
+    return !given.has(name) && !isOfStore && mapAt(declared, 'Default').state !== 'absent'
+  })
+  return { ...link(inventoryOf(scope, file)), defaulted: defaulted.map(([name]) => name) }
 }
 
-/** What a template declares, with the values of its parameters. */
 export function inventoryOf(scope: Scope, file: string): Inventory {
   const resources = resourcesIn(scope)
   return {
     format: 'cloudFormation',
     declarations: resources.flatMap((resource) => [resource, ...madeOf(resource)]),
-    // A parameter that only names a dead-letter queue is not used by a setting that is checked.
-    deadLetterTargets: deadLetterTargetsIn(scopeOf(scope.document, scope.given, scope)),
+    deadLetterTargets: deadLetterTargetsIn(scope),
     elsewhere: 'it is not in this template',
     account: scope.account,
     unreadResources: unreadIn(scope, resources),
     acceptances: acceptancesIn(scope, resources, file),
   }
-}
-
-/** The path of the construct that makes a resource: `Shop/Queue` for the resource `Shop/Queue/Resource`. */
-function constructOf({ resources }: Scope, id: string): string | undefined {
-  const path = knownText(mapAt(resources.get(id) ?? absent, 'Metadata', 'aws:cdk:path'))
-  return path?.replace(/\/(Resource|Default)$/, '')
 }

@@ -27,13 +27,8 @@ export interface Scope extends Stack {
   links?: Links | undefined
   /** The folder of the template, to which the paths in it are relative. */
   folder: string
-  /** The account of the stack, or a placeholder. */
   account: string
-  /** The parameters whose defaults were used. */
-  defaulted: Set<string>
-  /** Each node is evaluated once. */
   nodes: Map<Tree, Tree>
-  /** How many nodes are being evaluated. */
   depth: number
   /** A scope for each stack, by its file: a name in a stack means a resource of this stack. */
   stacks: ReadonlyMap<string | undefined, Scope>
@@ -52,7 +47,6 @@ export function scopeOf(
     links,
     folder,
     account: given.get('AWS::AccountId') ?? placeholder('AWS::AccountId'),
-    defaulted: new Set<string>(),
     nodes: new Map(),
     depth: 0,
     stacks,
@@ -66,7 +60,6 @@ export function scopeOf(
   return own as Scope
 }
 
-/** The scope of the stack that has a node. */
 export function scopeAround(scope: Scope, { position }: Tree): Scope {
   return scope.stacks.get(position?.file) ?? scope
 }

@@ -61,10 +61,9 @@ function unreadEvents(id: string, events: Tree): Unread[] {
   })
 }
 
-/** The findings that the metadata of resources accept, and those of the template, for all resources. */
 export function acceptancesIn(scope: Scope, resources: readonly Written[], file: string): Acceptance[] {
-  const root = { id: '*', attributes: evaluate(scope, scope.document) }
-  return [...resources, root].flatMap(({ id: resource, attributes }) => {
+  const all = [...resources, { id: '*', attributes: scope.document }]
+  return all.flatMap(({ id: resource, attributes }) => {
     return entriesOf(at(attributes, 'Metadata', 'bounded-sqs-batch', 'accept')).map(([rule, reason]): Acceptance => {
       const { line = 1, file: ownFile = file } = reason.position ?? {}
       return { rule, resource, reason: textIn(reason).trim(), place: { file: ownFile, line } }

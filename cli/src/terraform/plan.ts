@@ -10,7 +10,6 @@ export interface Expression {
   constant_value?: unknown
 }
 
-/** What is declared once for all instances. */
 interface Declared {
   expressions?: Record<string, unknown>
   for_each_expression?: Expression
@@ -40,7 +39,6 @@ interface ShownModule {
   child_modules?: readonly (ShownModule & { address: string })[]
 }
 
-/** A plan or a state. */
 export interface TerraformJson {
   format_version?: string
   errored?: boolean
@@ -52,13 +50,11 @@ export interface TerraformJson {
   configuration?: { root_module?: ConfigModule }
 }
 
-/** One instance of a module call, or the root module. */
 export interface Module {
   address: string
   name: string
   /** The key in brackets, `["eu"]` or `[0]`. Empty without `count` and `for_each`. */
   key: string
-  /** Missing for the root module. */
   parent?: Module
   call: ModuleCall
   /** Empty in a state. */
@@ -67,7 +63,6 @@ export interface Module {
   children: Module[]
 }
 
-/** One instance of a resource or of a data source. */
 export interface Instance {
   address: string
   mode: string
@@ -84,24 +79,18 @@ export interface Instance {
 
 export interface Plan {
   instances: readonly Instance[]
-  /** Why the plan may not show everything. */
   incomplete?: string | undefined
 }
 
-const SHOW = 'terraform show -json'
-
 /** Parses the output of `terraform show -json`. Undefined if the text is something else. */
 export function parseTerraformJson(file: string, text: string): TerraformJson | undefined {
-  function refuse(what: string, how: string): never {
-    throw new UsageError(`${file} is ${what}. ${how} | bounded-sqs-batch doctor -`)
-  }
-  if (text.startsWith('PK\u0003\u0004')) refuse('a plan of Terraform in its binary form', `Run: ${SHOW} ${file}`)
-  if (text.startsWith('{"@level"')) {
-    refuse('the log of "terraform plan -json"', `Run: terraform plan -out plan.out && ${SHOW} plan.out`)
+  // A binary plan, the log of `terraform plan -json`, and a state file.
+  if (text.startsWith('PK\u0003\u0004') || /^{("@level"|[^{}]*"serial"[^{}]*"lineage")/.test(text)) {
+    const how = 'Run: terraform show -json plan.out | bounded-sqs-batch doctor -'
+    throw new UsageError(`${file} is of Terraform, but not the output of "terraform show -json". ${how}`)
   }
   const document = parseObject(text)
   if (!document || 'Resources' in document) return undefined
-  if ('lineage' in document && 'serial' in document) refuse('a state file of Terraform', `Run: ${SHOW}`)
   const { format_version: version } = document
   if (typeof version !== 'string') return undefined
   // Major version 0 is the format of Terraform before 1.1, which has the same keys.
@@ -109,7 +98,6 @@ export function parseTerraformJson(file: string, text: string): TerraformJson | 
   throw new UsageError(`${file} has format version ${version}, but doctor can read only versions 0 and 1`)
 }
 
-/** Lists the instances of all modules, with their declarations. */
 export function toPlan(shown: TerraformJson): Plan {
   const changes = (shown.resource_changes ?? []).filter(({ deposed }) => deposed === undefined)
   const unknowns = new Map(changes.map(({ address, change }) => [address, change.after_unknown]))
@@ -118,12 +106,9 @@ export function toPlan(shown: TerraformJson): Plan {
   addInstances(root, (shown.planned_values ?? shown.values)?.root_module, unknowns)
   // If Terraform read a data source while it planned, the plan lists it only in the prior state.
   addInstances(root, shown.prior_state?.values?.root_module, unknowns, ['data'])
-  const incomplete = shown.errored
-    ? 'planning failed, so the plan is not complete'
-    : shown.complete === false
-      ? 'the plan is not complete: -target or a deferred change omits resources'
-      : undefined
-  return { instances: instancesIn(root), incomplete }
+  const isIncomplete = shown.errored || shown.complete === false
+  const incomplete = 'the plan is not complete: planning failed, or -target or a deferred change omits resources'
+  return { instances: instancesIn(root), incomplete: isIncomplete ? incomplete : undefined }
 }
 
 /** Adds the resources of a module and of its children, except those that it already has. */

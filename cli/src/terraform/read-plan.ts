@@ -1,7 +1,6 @@
 import { link } from '../linker/link.ts'
 import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
 import type { Model, Unread } from '../model/model.ts'
-import { at, type Tree, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { type Instance, type Plan, type TerraformJson, toPlan } from './plan.ts'
 import { referencesOf } from './references.ts'
@@ -31,12 +30,10 @@ const NAMES_DEAD_LETTERS = /^(redrive_policy|dead_letter_(config|queue|arn)|on_f
 /** An index of `count` or `for_each` in an address. */
 const INDEX = /\[("(\\.|[^"\\])*"|\d+)\]/g
 
-/** Reads the SQS event source mappings of a plan or a state of Terraform or OpenTofu. */
 export function readPlan(shown: TerraformJson): Model {
   return link(inventoryOf(toPlan(shown)))
 }
 
-/** What a plan or a state declares. */
 export function inventoryOf(plan: Plan): Inventory {
   const managed = plan.instances.filter(({ mode }) => mode === 'managed')
   const notRead = managed.flatMap(({ address: id, type }): Unread[] => {
@@ -46,32 +43,29 @@ export function inventoryOf(plan: Plan): Inventory {
   const { incomplete } = plan
   return {
     format: 'terraform',
-    declarations: plan.instances.map((instance) => declarationOf(plan, instance)),
-    deadLetterTargets: plan.instances.flatMap(deadLetterTargetsOf),
+    declarations: managed.map((instance) => declarationOf(plan, instance)),
+    deadLetterTargets: managed.flatMap(deadLetterTargetsOf),
     elsewhere: 'it is not in this plan or state',
     unreadResources: [...notRead, ...(incomplete === undefined ? [] : [{ id: 'the plan', unreadReason: incomplete }])],
   }
 }
 
 function declarationOf(plan: Plan, instance: Instance): Declaration {
-  const { address: id, type, mode, values } = instance
+  const { address: id, type, values } = instance
   const kind = KINDS.find(([types]) => types.test(type))?.[1] ?? 'other'
-  const isManaged = mode === 'managed'
   const text = (name: string) => (typeof values[name] === 'string' ? (values[name] as string) : undefined)
   return {
-    kind: isManaged || ['queue', 'function', 'alias'].includes(kind) ? kind : 'other',
-    ...(isManaged ? {} : { isData: true }),
+    kind,
     type,
     id,
     declaredAs: id.replaceAll(INDEX, ''),
-    properties: kind === 'other' ? { state: 'absent' } : propertiesOf(instance, kind),
+    properties: kind === 'other' ? { state: 'absent' } : valuesOf(instance),
     names: {
       arn: text('arn'),
       url: text('url') ?? text('id'),
       name: text(kind === 'function' ? 'function_name' : 'name'),
       version: text('version'),
     },
-    ...(kind === 'queue' && !isManaged ? { unreadReason: 'a data source does not show the settings of a queue' } : {}),
     ...(kind === 'function' ? { code: () => codeOfFunction(instance, plan.instances) } : {}),
     mentions: () => mentionsIn(instance),
   }
@@ -81,14 +75,6 @@ function declarationOf(plan: Plan, instance: Instance): Declaration {
 function mentionsIn(instance: Instance): string[] {
   const { values, config } = instance
   return [JSON.stringify(values), ...referencesOf(instance, config?.expressions).to.map(({ id }) => id)]
-}
-
-/** In a state, the ARN of a function is more exact: functions in two regions can have the same name. */
-function propertiesOf(instance: Instance, kind: Kind): Tree {
-  const properties = valuesOf(instance)
-  const arn = at(properties, 'function_arn')
-  if (kind !== 'mapping' || instance.config || arn.state !== 'known') return properties
-  return withEntries(properties, { function_name: arn })
 }
 
 /** What is below names of dead-letter queues and of destinations of failures, in values or in expressions. */

@@ -7,7 +7,6 @@ const KEY = String.raw`\[(?:"(?:[^"\\]|\\.)*"|\d+)\]`
 const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?`)
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 
-/** What an expression refers to. */
 interface Found {
   /** The attributes that are named of each instance. Undefined stands for the instance as a whole. */
   instances: Map<Instance, Set<string | undefined>>
@@ -28,7 +27,6 @@ interface Place {
   forEach?: Expression | undefined
 }
 
-/** The references of an expression. Those of a block are in its arguments. */
 function namesIn(expression: unknown): readonly string[] {
   if (typeof expression !== 'object' || expression === null) return []
   const { references } = expression as Expression
@@ -42,7 +40,6 @@ function longest(references: readonly string[]) {
   )
 }
 
-/** The instances of one declaration. */
 function instancesOf(module: Module, mode: string, type: string | undefined, name: string | undefined) {
   return module.instances.filter((one) => one.mode === mode && one.type === type && one.name === name)
 }

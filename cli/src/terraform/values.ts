@@ -1,5 +1,5 @@
 import { absent, known, unknown } from '../model/setting.ts'
-import { at, itemsOf, lazyMap, type References, type Tree, toTree, withEntries } from '../model/tree.ts'
+import { at, itemsOf, type References, type Tree, toTree, withEntries } from '../model/tree.ts'
 import type { Instance } from './plan.ts'
 import { declares, referencesOf } from './references.ts'
 
@@ -7,21 +7,19 @@ export const AFTER_APPLY = 'it is known only after apply'
 
 /**
  * The values of an instance. Terraform shows an argument that is not set as null, and a block that is not set as an
- * empty list. A data source does not show all arguments.
+ * empty list.
  */
 export function valuesOf(instance: Instance): Tree {
-  const { address, mode, values, unknown: mask } = instance
+  const { values, unknown: mask } = instance
   const tree = masked(
     toTree(values, (text): Tree => (text === '' ? absent : known(text))),
     mask,
   )
   if (tree.state !== 'map') return tree
-  const open = mode === 'data' ? { reason: `${address} does not show it`, id: `${address} shows it` } : undefined
-  const get = (name: string) => (tree.entries.has(name) ? argumentOf(instance, name, at(tree, name)) : undefined)
-  return lazyMap(tree.entries.keys(), get, { open })
+  const entries = Array.from(tree.entries, ([name, value]) => [name, argumentOf(instance, name, value)] as const)
+  return { state: 'map', entries: new Map(entries) }
 }
 
-/** The value of an argument, with what its expression refers to. */
 function argumentOf(instance: Instance, name: string, value: Tree): Tree {
   // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
   if (name === 'redrive_policy' && value.state === 'unknown' && !declares(instance, name)) return absent

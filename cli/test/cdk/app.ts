@@ -21,13 +21,6 @@ const cases: Record<string, (stack: Stack) => SqsBatchDoctor> = {
     resource.addMetadata('bounded-sqs-batch', { accept })
     return new SqsBatchDoctor()
   },
-  'accepted in the constructor'(stack) {
-    addOrders(stack, DEFECTS)
-    // The path of a finding, and that of its construct.
-    const paths = ['Shop/Queue/Resource', 'Shop/Queue', 'Shop/Queue/Resource']
-    const list = RULES.map((rule, index) => ({ rule, resource: paths[index] ?? '', reason: 'agreed' }))
-    return new SqsBatchDoctor({ accept: list })
-  },
   'with defects in a stage'(stack) {
     addOrders(new Stack(new Stage(stack.node.root, 'Prod'), 'Shop'), DEFECTS)
     return new SqsBatchDoctor()

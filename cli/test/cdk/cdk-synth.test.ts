@@ -67,7 +67,7 @@ for (const program of ['synth', 'node'] as const) {
     t.match(output, /bounded-sqs-batch::report-batch-item-failures/)
   })
 
-  for (const name of ['without defects', 'accepted in metadata', 'accepted in the constructor']) {
+  for (const name of ['without defects', 'accepted in metadata']) {
     test(`${program}: a stack ${name} passes`, async (t) => {
       const { code, output, file } = await run(t, name, program)
       t.equal(code, 0, output)

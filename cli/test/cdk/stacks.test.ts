@@ -118,14 +118,13 @@ for (const [title, context] of [
     t.end()
   })
 
-  test(`${title}: two stages with the same stack, of which one is accepted by its path`, (t) => {
-    const accept = [{ rule: 'report-batch-item-failures', resource: 'Dev/Shop/Queue', reason: 'a test system' }]
+  test(`${title}: an error in a stage is also an error of the app`, (t) => {
     const { found, violations } = synth(
       t,
       (app) => {
-        for (const id of ['Dev', 'Prod']) addOrders(new Stack(new Stage(app, id), 'Shop'), OFF)
+        addOrders(new Stack(new Stage(app, 'Prod'), 'Shop'), OFF)
       },
-      new SqsBatchDoctor({ accept }),
+      undefined,
       { context },
     )
     t.strictSame(found, [
@@ -140,22 +139,25 @@ for (const [title, context] of [
     })
     t.end()
   })
+}
 
-  test(`${title}: a nested stack with an asset, and a queue of the stack around it`, (t) => {
-    const { found } = synth(
-      t,
-      (app) => {
-        const stack = new Stack(app, 'Shop')
-        const queue = addQueue(stack, { visibilityTimeout: 20 })
-        addHandler(new NestedStack(stack, 'Workers'), queue, OFF)
-      },
-      undefined,
-      { context },
-    )
-    t.strictSame(found, [
+for (const [title, context, expected] of [
+  [
+    'with the metadata of the CLI',
+    CLI,
+    [
       'report-batch-item-failures Shop/Workers/Handler/SqsEventSource:ShopQueue2BB62074/Resource',
       'visibility-below-timeout Shop/Queue/Resource',
-    ])
+    ],
+  ],
+  ['without the metadata of the CLI, which names its template', {}, ['not-checked Shop', 'not-checked ']],
+] as const) {
+  test(`a nested stack, and a queue of the stack around it, ${title}`, (t) => {
+    const build = (app: App) => {
+      const stack = new Stack(app, 'Shop')
+      addHandler(new NestedStack(stack, 'Workers'), addQueue(stack, { visibilityTimeout: 20 }), OFF)
+    }
+    t.strictSame(synth(t, build, undefined, { context }).found, expected)
     t.end()
   })
 }
@@ -189,8 +191,7 @@ for (const [title, selected, expected] of [
   ['no stack', [], []],
   ['one stack and its nested stacks', ['Shop'], ['report-batch-item-failures Shop/Workers']],
 ] as const) {
-  test(`the command bundles ${title}: the others are not checked, and their findings can be accepted`, (t) => {
-    const accept = [{ rule: 'report-batch-item-failures', resource: 'Other/Queue', reason: 'agreed' }]
+  test(`the command bundles ${title}: the others are not checked`, (t) => {
     const { found } = synth(
       t,
       (app) => {
@@ -198,7 +199,7 @@ for (const [title, selected, expected] of [
         addHandler(new NestedStack(stack, 'Workers'), addQueue(stack), OFF)
         addOrders(new Stack(app, 'Other'), OFF)
       },
-      new SqsBatchDoctor({ accept }),
+      undefined,
       { context: { ...CLI, 'aws:cdk:bundling-stacks': selected } },
     )
     t.strictSame(
@@ -261,15 +262,16 @@ test('what the app acknowledges is suppressed by the CDK, and the rest still fai
   t.end()
 })
 
-test('an acceptance without a finding is a warning with the resource that it names', (t) => {
-  const accept = [{ rule: 'max-receive-count', resource: 'Shop/Other', reason: 'agreed' }]
-  const build = (app: App) => void addOrders(new Stack(app, 'Shop'))
-  const { found, violations } = synth(t, build, new SqsBatchDoctor({ accept }))
-  t.strictSame(found, ['acceptance '])
-  t.match(violations[0], {
-    severity: 'warning',
-    description: /^Shop\/Other: There is no finding max-receive-count of Shop\/Other to accept\./,
-  })
+test('an acceptance without a finding is a warning, unless the command leaves a stack out', (t) => {
+  const build = (app: App) => {
+    const { queue } = addOrders(new Stack(app, 'Shop'))
+    const resource = queue.node.defaultChild as CfnResource
+    resource.addMetadata('bounded-sqs-batch', { accept: { 'max-receive-count': 'agreed' } })
+    addOrders(new Stack(app, 'Other'))
+  }
+  t.strictSame(synth(t, build).found, ['acceptance Shop/Queue/Resource'])
+  const context = { ...CLI, 'aws:cdk:bundling-stacks': ['Shop'] }
+  t.strictSame(synth(t, build, undefined, { context }).found, [])
   t.end()
 })
 

@@ -1,6 +1,7 @@
+import { mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
-import { test } from 'tap'
+import { type Test, test } from 'tap'
 import { manifestAbove } from '../../src/code-search/commonjs.ts'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
 import { filesIn } from '../support/files.ts'
@@ -33,6 +34,19 @@ const EVIDENCE: readonly [title: string, files: Files, code: Partial<Code>, repo
     { 'src/app.mjs': "export * from './handlers/orders.mjs'", 'src/handlers/orders.mjs': REPORTS },
     NODE,
     'batchItemFailures in src/handlers/orders.mjs',
+  ],
+  [
+    'a comment between two words',
+    { 'src/app.mjs': 'return report/* the list */batchItemFailures' },
+    NODE,
+    'batchItemFailures in src/app.mjs',
+  ],
+  ['a text after an import', { 'src/app.mjs': "import a; log('batchItemFailures')" }, NODE, undefined],
+  [
+    'a key with a space after it',
+    { 'src/app.mjs': "return { 'batchItemFailures' : failed }" },
+    NODE,
+    'batchItemFailures in src/app.mjs',
   ],
   ['the code is not there, and package.json names a library', { 'package.json': BATCH }, NODE, undefined],
   ['Python', { 'src/app.py': 'return {"batchItemFailures": failed}' }, PYTHON, undefined],
@@ -220,9 +234,44 @@ for (const minify of [false, true]) {
   })
 }
 
-test('of a local package, only what its entry imports is evidence', async (t) => {
+test('the nearest package.json is that of the code, then that of the input, then that of the working folder', async (t) => {
+  const names = (library: string) => `{ "dependencies": { "${library}": "1.0.0" } }`
   const root = filesIn(t, {
-    'package.json': '{ "workspaces": ["libs/*"] }',
+    'sub/package.json': names('@aws-lambda-powertools/batch'),
+    'other/package.json': names('@middy/sqs-partial-batch-failure'),
+    'package.json': names(NAME),
+  })
+  const named = (code: Code) => codeSearch(root)({ ...NODE, ...code }).missing?.split(', but ')[1]
+  const [places, folder] = [[join(root, 'sub/gone')], join(root, 'other')]
+  t.equal(named({ places, folder }), 'sub/package.json names @aws-lambda-powertools/batch')
+  t.equal(named({ folder }), 'other/package.json names @middy/sqs-partial-batch-failure')
+  t.equal(named({}), `package.json names ${NAME}`)
+})
+
+test('a file that the handler imports can be the bundle', async (t) => {
+  const root = filesIn(t, { 'app.mjs': "import './b.mjs'", 'b.mjs': `'${NAME}:batch'; 'retryBackoff'` })
+  t.strictSame(codeSearch(root)({ ...NODE, places: [root] }).calls, ['retryBackoff'])
+})
+
+test('code that cannot be read is missing, and another error is thrown', async (t) => {
+  const root = filesIn(t, { 'app.mjs': REPORTS })
+  const name = 'x'.repeat(300)
+  t.strictSame(codeSearch(root)({ ...NODE, places: [join(root, name)] }), {
+    missing: `${name} cannot be read (ENAMETOOLONG)`,
+  })
+  t.throws(() => codeSearch(root)({ handler: 5 as never, places: [root] }), { name: 'TypeError' })
+})
+
+/** A folder with files, in which the package manager has installed the package in `libs/work`. */
+function linked(t: Test, files: Readonly<Record<string, string>>): string {
+  const root = realpathSync(filesIn(t, files))
+  mkdirSync(join(root, 'node_modules'))
+  symlinkSync(join(root, 'libs/work'), join(root, 'node_modules/work'))
+  return root
+}
+
+test('of a local package, only what its entry imports is evidence', async (t) => {
+  const root = linked(t, {
     'libs/work/package.json': '{ "name": "work", "exports": { ".": { "import": "./dist/index.mjs" } } }',
     'libs/work/src/index.mts': "export * from './log.mjs'",
     'libs/work/src/log.mts': 'console.log(1)',
@@ -234,9 +283,8 @@ test('of a local package, only what its entry imports is evidence', async (t) =>
 })
 
 test('a local package whose entry is not there', async (t) => {
-  const files = { 'package.json': '{ "workspaces": ["libs/*"] }', 'libs/work/package.json': '{ "name": "work" }' }
   const search = (app: string) => {
-    const root = filesIn(t, { ...files, 'src/app.mjs': app })
+    const root = linked(t, { 'libs/work/package.json': '{ "name": "work" }', 'src/app.mjs': app })
     return codeSearch(root)({ ...NODE, places: [join(root, 'src')] })
   }
   t.match(search("import 'work'"), { reports: undefined, missing: 'there is no code at libs/work' })

@@ -1,12 +1,22 @@
-import { join, relative } from 'node:path'
-import { test } from 'tap'
+import { mkdirSync, realpathSync, symlinkSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { type Test, test } from 'tap'
 import { importsOf, type ReadFolders } from '../../src/code-search/imports.ts'
 import { filesIn } from '../support/files.ts'
 
 type Files = Readonly<Record<string, string>>
 
+/** A folder with files, in which the package manager has installed the folder `work` under this name. */
+function linked(t: Test, files: Files, name: string): string {
+  const root = realpathSync(filesIn(t, files))
+  const link = join(root, 'node_modules', name)
+  mkdirSync(dirname(link), { recursive: true })
+  symlinkSync(join(root, 'work'), link)
+  return root
+}
+
 function noFolders(): ReadFolders {
-  return { aliases: new Map(), tsconfigs: new Map(), localPackages: new Map() }
+  return { aliases: new Map(), tsconfigs: new Map() }
 }
 
 const ALIASES = '{ "compilerOptions": { "paths": { "work": ["./lib/work.ts"] } } }'
@@ -15,21 +25,6 @@ const SUFFIX = {
   'lib/orders/client.ts': '',
   'lib/client.ts': '',
 }
-const PNPM = {
-  'pnpm-workspace.yaml': 'catalog: a-gone/*\npackages:\n  -  "libs/*"\n  - own # the last\n',
-  'gone/lost/package.json': '{ "name": "lost" }',
-  'gone/lost/a.js': '',
-  'own/package.json': '{ "name": "own" }',
-  'own/index.js': '',
-  'own/a.js': '',
-  'libs/empty/a.js': '',
-  'libs/other/package.json': '{ "name": "other" }',
-  'libs/other/a.js': '',
-  'libs/work/package.json': '{ "name": "work" }',
-  'libs/work/orders.ts': '',
-  'libs/work/a.js': '',
-}
-
 /** The files beside `src/app.ts`, the text of this file, and the local files that it imports. */
 const IMPORTS: readonly [title: string, files: Files, text: string, found: string[]][] = [
   ...['js', 'mjs', 'cjs', 'ts', 'mts', 'cts', 'jsx', 'tsx'].map((extension): [string, Files, string, string[]] => {
@@ -43,7 +38,7 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
   ],
   ['a file in a folder whose name has .js', { 'src/next.js/a.ts': '' }, "import './next.js/a'", ['src/next.js/a.ts']],
   ['a folder', { 'src/a/index.ts': '' }, "import './a'", ['src/a/index.ts']],
-  ['the folder above', { 'index.ts': '' }, "import '..'", ['index.ts']],
+  ['the folder above', { 'index.ts': '', 'src/index.ts': '' }, "import '..'", ['index.ts']],
   ['a file that does not exist', {}, "import './a'", []],
   ['an absolute path', {}, "import '/a'", []],
   ['a package whose name has a dot', { 'src/a./b.ts': '' }, "import 'a./b'", []],
@@ -78,57 +73,29 @@ const IMPORTS: readonly [title: string, files: Files, text: string, found: strin
   ],
   ['a tsconfig.json without paths', { 'tsconfig.json': '{ "compilerOptions": {} }' }, "import 'work'", []],
   ['a tsconfig.json that is broken', { 'tsconfig.json': '{' }, "import 'work'", []],
-  [
-    'a package of a pnpm workspace',
-    PNPM,
-    "import 'work/orders'\nimport 'own'",
-    ['libs/work/orders.ts', 'own/index.js'],
-  ],
-  ['a package outside of a pnpm workspace', PNPM, "import 'lost'", []],
-  ...['work', '*', 'gone/*'].map((pattern): [string, Files, string, string[]] => {
-    const files = {
-      'package.json': `{ "workspaces": { "packages": ["${pattern}"] } }`,
-      'work/package.json': '{ "name": "@shop/work" }',
-      'work/src/x.js': '',
-    }
-    return [
-      `a package of the workspace ${pattern}`,
-      files,
-      "import '@shop/work/x'",
-      pattern === 'gone/*' ? [] : ['work/src/x.js'],
-    ]
-  }),
-  [
-    'a package that package.json names with file:',
-    { 'src/package.json': '{ "dependencies": { "work": "file:../lib" } }', 'lib/index.js': '' },
-    "const { work } = require('work')",
-    ['lib/index.js'],
-  ],
-  [
-    'a package in a Git repository',
-    { 'package.json': '{ "dependencies": { "work": "git+file:lib" } }', 'lib/a.js': '' },
-    "import 'work'",
-    [],
-  ],
 ]
 for (const [title, manifest, name, found] of [
   ['conditions of exports', '{ "exports": { "types": "./a.d.ts", "import": "./dist/a.js" } }', 'work', 'src/a.ts'],
   ['exports that are a text', '{ "exports": "./dist/a.js", "main": "gone.js" }', 'work', 'src/a.ts'],
   [
     'alternatives in exports',
-    '{ "exports": { ".": ["./gone.js", { "types": "./a.d.mts", "default": "./a.js" }] } }',
+    '{ "exports": { ".": ["./gone.js", null, { "types": "./a.d.mts", "default": "./a.js" }] } }',
     'work',
     'src/a.ts',
   ],
   ['a path of exports', '{ "exports": { ".": "./index.js", "./x": "./a.ts" } }', 'work/x', 'src/a.ts'],
+  ['the entry among other paths', '{ "exports": { "./x": "./a.ts", ".": "./b.js" } }', 'work', 'src/b.ts'],
+  ['a path below a folder', '{}', 'work/lib/c', 'src/lib/c.ts'],
+  ['a script whose name has .d.ts', '{ "main": "d.d.ts.js" }', 'work', 'src/d.d.ts.js'],
   ['main', '{ "main": "src/a" }', 'work', 'src/a.ts'],
   ['no entry', '{}', 'work', ''],
   ['another path', '{}', 'work/gone', ''],
 ] as const) {
   test(`the entry of a local package: ${title}`, async (t) => {
-    const named = `{ "name": "work", ${manifest.slice(1)}`.replace(', }', ' }')
-    const files = { 'package.json': '{ "workspaces": ["work"] }', 'work/package.json': named }
-    const root = filesIn(t, { ...files, 'work/src/a.ts': '', 'work/a.d.ts': '' })
+    const paths = ['src/a.ts', 'src/b.ts', 'src/lib/c.ts', 'src/d.d.ts.js', 'a.d.ts', 'a.d.mts']
+    const scripts = Object.fromEntries(paths.map((path) => [`work/${path}`, '']))
+    const files = { 'work/package.json': manifest, ...scripts }
+    const root = linked(t, files, 'work')
     t.strictSame(importsOf(join(root, 'app.ts'), `import '${name}'`, noFolders()), [join(root, 'work', found)])
   })
 }
@@ -144,15 +111,29 @@ for (const [title, files, text, found] of IMPORTS) {
   })
 }
 
-test('files beside the packages of a workspace are no packages', async (t) => {
-  const root = filesIn(t, {
-    'package.json': '{ "workspaces": ["README.md", "packages/*"] }',
-    'README.md': '',
-    'packages/README.md': '',
-    'packages/work/package.json': '{ "name": "work", "main": "a.js" }',
-    'packages/work/a.js': '',
-  })
-  t.strictSame(importsOf(join(root, 'app.ts'), "import 'node:fs'\nimport 'work'", noFolders()), [
-    join(root, 'packages/work/a.js'),
+test('a local package with a scope, which is installed in a folder above', async (t) => {
+  const root = linked(t, { 'work/src/x.js': '' }, '@shop/work')
+  t.strictSame(importsOf(join(root, 'src/app.ts'), "import '@shop/work/x'\nimport '@shop/gone'", noFolders()), [
+    join(root, 'work/src/x.js'),
   ])
+})
+
+test('the index of a local package', async (t) => {
+  const root = linked(t, { 'work/index.ts': '' }, 'work')
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'", noFolders()), [join(root, 'work/index.ts')])
+})
+
+test('this package itself is not searched, also if it is local', async (t) => {
+  const root = linked(t, { 'work/index.js': '', 'work/sqs.js': '' }, 'middy-bounded-sqs-batch')
+  const text = "import 'middy-bounded-sqs-batch'\nimport 'middy-bounded-sqs-batch/sqs'"
+  t.strictSame(importsOf(join(root, 'app.ts'), text, noFolders()), [])
+  const other = linked(t, { 'work/index.js': '' }, 'my-middy-bounded-sqs-batch')
+  t.strictSame(importsOf(join(other, 'app.ts'), "import 'my-middy-bounded-sqs-batch'", noFolders()), [
+    join(other, 'work/index.js'),
+  ])
+})
+
+test('a package of a registry is not searched', async (t) => {
+  const root = filesIn(t, { 'node_modules/work/index.js': '' })
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'\nimport 'node:fs'", noFolders()), [])
 })

@@ -5,7 +5,7 @@ import { accept, readAcceptances } from '../../src/doctor/acceptances.ts'
 import type { DoctorFlags } from '../../src/doctor/doctor.ts'
 import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
-import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
+import { cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 import { terraformState } from '../support/terraform.ts'
 
 const RUNTIME = { Runtime: 'provided.al2023' }
@@ -72,27 +72,6 @@ for (const [title, template, resource] of [
     }
   })
 }
-
-for (const [title, resource] of [
-  ['the logical id of the queue', 'Queue'],
-  ['the construct path of the queue', 'Shop/Queue'],
-  ['the construct path of the mapping', 'Shop/Orders'],
-] as const) {
-  test(`the CDK: a finding is accepted with ${title}`, async (t) => {
-    const queue = { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead'), maxReceiveCount: 3 } }
-    const template = cdkOutput({ queue, function: RUNTIME })
-    const result = await run(t, template, { accept: [`max-receive-count@${resource}=agreed`] })
-    t.match(result, { code: 0, accepted: ['max-receive-count Queue agreed'] })
-    t.strictSame(result.findings, [])
-  })
-}
-
-test('the CDK: the construct path of another resource accepts nothing', async (t) => {
-  const template = cdkOutput({ ...OFF })
-  const result = await run(t, template, { accept: [`${RULE}@Shop/Dead=agreed`] })
-  t.strictSame(result.findings, [`${RULE} Orders`, 'acceptance Shop/Dead'])
-  t.strictSame([result.code, result.accepted], [1, []])
-})
 
 const WHY = 'Without a reason, an acceptance accepts nothing. Without a finding, it may hide a later one.'
 for (const [title, accept, message, fix] of [
@@ -198,6 +177,12 @@ for (const text of [
     t.end()
   })
 }
+
+test('a line of a file that is no acceptance is refused', (t) => {
+  const file = join(filesIn(t, { accepted: 'agreed' }), 'accepted')
+  t.throws(() => readAcceptances([], [file]), { message: /^--accept-file agreed: write RULE@RESOURCE=REASON/ })
+  t.end()
+})
 
 test('a file has an acceptance on each line, and comments; the flags come first', (t) => {
   const root = filesIn(t, { one: '# a\r\n \t# b\r\na@Q=x\r\n\r\n  b@Q=y\n', two: 'c@Q=z' })

@@ -226,7 +226,7 @@ test('a template, a state of Terraform, and files that cannot be read', async (t
     ['state.json', 1],
     ['broken.yaml', /^broken\.yaml:1:13: not valid YAML/],
     ['none.yaml', 'there is no file none.yaml'],
-    ['main.tf', /^main\.tf is a Terraform configuration\./],
+    ['main.tf', /^main\.tf is a configuration of Terraform\./],
   ])
 })
 
@@ -295,17 +295,8 @@ test('a folder with a state of Terraform', async (t) => {
   t.strictSame(await read(t, { 'state.json': PLAN }, '.'), [['state.json', 1]])
 })
 
-test('a folder without a template: the error names its configuration, if it has one', async (t) => {
-  t.strictSame(await read(t, { 'empty/README.md': '' }, 'empty'), [['empty', 'empty has no template']])
-  const [[name, error] = []] = await read(t, { 'infra/main.tf': '', 'infra/a.txt': '' }, 'infra')
-  t.equal(name, 'infra/main.tf')
-  t.match(error, /^infra\/main\.tf is a Terraform configuration\./)
-})
-
-test('the folder .sst is refused, even if it has a template', async (t) => {
-  const [[name, error] = [], ...more] = await read(t, { '.sst/a.json': TEMPLATE }, '.sst')
-  t.strictSame([name, more], ['.sst', []])
-  t.match(error, /^\.sst belongs to SST/)
+test('a folder without a template', async (t) => {
+  t.strictSame(await read(t, { 'empty/main.tf': '' }, 'empty'), [['empty', 'empty has no template']])
 })
 
 test('a folder with another manifest.json is a folder of templates', async (t) => {

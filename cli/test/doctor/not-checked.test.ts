@@ -93,20 +93,26 @@ function limited(...of: (Partial<Mapping> & { limit: number })[]): Mapping[] {
     }),
   )
 }
-function enough(most: number, reason: string) {
-  return [
-    `Handler: whether the reserved concurrency of 9 is enough for all mappings, which may use ${most}. Reason: ${reason}.`,
-  ]
-}
 const OFF = { runs: known(false) }
 for (const [title, mappings, found] of [
   ['together above it, one is disabled', limited({ limit: 5 }, { limit: 5, ...OFF }), []],
-  ['together above it, one may run', limited({ limit: 5 }, { limit: 5, runs: X }), enough(10, 'x')],
+  ['together above it, one may run', limited({ limit: 5 }, { limit: 5, runs: X }), ['info']],
   ['together exactly it, one may run', limited({ limit: 5 }, { limit: 4, runs: X }), []],
-  ['alone above it, may run', limited({ limit: 10, runs: X }), enough(10, 'x')],
+  ['alone above it, may run', limited({ limit: 10, runs: X }), ['info']],
+  ['above it without one that may run', limited({ limit: 10 }, { limit: 5, runs: X }), ['error']],
 ] as const) {
   test(`the maximum concurrencies and the reserved concurrency: ${title}`, (t) => {
-    t.strictSame(messages(mappings), found)
+    const findings = check({ kind: 'template', model: { mappings, unreadResources: [] } })
+    const above = findings.filter(({ rule }) => rule === 'concurrency-above-reserved')
+    t.strictSame(
+      above.map(({ severity }) => severity),
+      found,
+    )
+    const isOpen = above.map(({ message }) => /is \d+, above .* of 9, if all of them are enabled/.test(message))
+    t.strictSame(
+      isOpen,
+      found.map((severity) => severity === 'info'),
+    )
     t.end()
   })
 }
@@ -194,6 +200,24 @@ test('the retention of a dead-letter queue of two queues, at one place, is one f
   t.strictSame(messages([one as Mapping, other as Mapping]), [
     'QueueA: the retention of Dead. Reason: y. It applies to QueueA, QueueB.',
   ])
+  t.end()
+})
+
+for (const [title, mapping, severity] of [
+  ['nothing', mappingOf({ function: unreadFunction('F', 'x'), queue: unreadQueue('Q', 'x') }), 'warning'],
+  ['only the queue', mappingOf({ function: unreadFunction('F', 'x') }), 'info'],
+  ['only the function', mappingOf({ queue: unreadQueue('Q', 'x') }), 'info'],
+] as const) {
+  test(`with --strict, a mapping of which ${title} could be read: ${severity}`, (t) => {
+    const [finding] = check({ kind: 'template', strict: true, model: { mappings: [mapping], unreadResources: [] } })
+    t.match(finding, { rule: 'not-checked', severity })
+    t.end()
+  })
+}
+
+test('a queue whose ARN AWS rejects is not listed, because it is an error', (t) => {
+  const sourceArn = invalid('it is a URL', 'Set it to an ARN.')
+  t.strictSame(messages([mappingOf({ sourceArn, queue: unreadQueue('Q', 'x') })]), [])
   t.end()
 })
 

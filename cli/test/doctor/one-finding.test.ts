@@ -1,5 +1,8 @@
 import { test } from 'tap'
 import type { Finding } from '../../src/doctor/check.ts'
+import { known } from '../../src/model/setting.ts'
+import { check } from '../support/doctor.ts'
+import { functionOf, mappingOf, queueOf } from '../support/models.ts'
 import { cloudFormation, findingsIn, getAtt, ids } from '../support/templates.ts'
 
 /** The parts of a finding that identify its setting. */
@@ -201,4 +204,23 @@ ${['Quick', 'Slow']
   const [visibility, ...more] = await findingsIn(t, queues)
   t.strictSame([more, visibility?.fix], [[], 'Set VisibilityTimeout to 150.'])
   t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
+})
+
+test('a setting of two queues: the finding shows the most severe problem, also if the other needs a higher value', (t) => {
+  const visibilityTimeout = known(20, { line: 4, column: 7 })
+  const mappings = [30, 10].map((timeout) => {
+    const queue = queueOf({ id: `Queue${timeout}`, visibilityTimeout })
+    const target = functionOf({ id: `Handler${timeout}`, timeout: known(timeout) })
+    return mappingOf({ id: `Orders${timeout}`, queue, function: target, window: known(timeout === 10 ? 300 : 0) })
+  })
+  const findings = check({ kind: 'template', syntax: 'yaml', model: { mappings, unreadResources: [] } })
+  t.match(findings, [
+    {
+      rule: 'visibility-below-timeout',
+      message: /is below the timeout of Handler30 \(30 s\)\. .* It applies to Queue30, Queue10\.$/,
+      set: 'VisibilityTimeout: 180',
+    },
+  ])
+  t.equal(findings.length, 1)
+  t.end()
 })

@@ -100,7 +100,8 @@ test('in a pipe: one line for the finding, its fix, the new value, the link, and
 test('the parameters whose defaults were used are named', async (t) => {
   const Parameters = {
     Stage: { Type: 'String', Default: 'dev' },
-    Unused: { Type: 'String', Default: 'dev' },
+    Stored: { Type: 'AWS::SSM::Parameter::Value<String>', Default: '/stage' },
+    Open: { Type: 'String' },
     Seconds: { Type: 'Number', Default: 185 },
   }
   const Conditions = { IsProd: { 'Fn::Equals': [{ Ref: 'Stage' }, 'prod'] } }

@@ -87,13 +87,8 @@ test('code that is packaged, in a bucket: an error', async (t) => {
   t.match(await findingIn(t, sam({ mapping: OFF, function: inBucket }), {}), found)
 })
 
-test('a container image: the context of its Dockerfile is searched', async (t) => {
-  const { Resources, ...rest } = sam({ mapping: OFF, function: { PackageType: 'Image', Runtime: undefined } })
-  const Handler = { ...Resources.Handler, Metadata: { DockerContext: './app', Dockerfile: 'Dockerfile' } }
-  const template = { ...rest, Resources: { ...Resources, Handler } }
-  const Dockerfile = 'FROM public.ecr.aws/lambda/nodejs:24\nCMD ["app.handler"]\n'
-  const files = { 'app/Dockerfile': Dockerfile, 'app/app.mjs': REPORTS }
-  t.match(await findingIn(t, template, files), { severity: 'error', message: /batchItemFailures in .*app\.mjs/ })
+test('a container image: its code is not searched', async (t) => {
+  const template = sam({ mapping: OFF, function: { PackageType: 'Image', Runtime: undefined } })
   t.match(await findingIn(t, template, {}), { severity: 'warning', message: /the code is in a container image/ })
 })
 

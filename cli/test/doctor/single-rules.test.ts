@@ -289,3 +289,109 @@ test('retryBackoff() in the code of one of several functions needs more receives
   t.strictSame(fixOf(plain), [])
   t.strictSame(fixOf(plain, delaying), ['Set maxReceiveCount to 15 or more.'])
 })
+
+const EXPIRES = 'The message expires before it is delivered, so it is lost.'
+const NEVER_DEAD =
+  'A message that fails each time expires before its last delivery, and never reaches the dead-letter queue.'
+const LONGER = ['Set MessageRetentionPeriod to 345600 or more.', ['MessageRetentionPeriod', 345_600]]
+for (const [title, retention, delay, visibility, receives, found] of [
+  ['equal to the delay', 60, 60, 30, 5, [undefined, EXPIRES, 'the delay (60 s)', ...LONGER]],
+  ['equal to the visibility timeout', 60, 0, 60, 5, [undefined, undefined, 'the visibility timeout (60 s)', ...LONGER]],
+  [
+    'equal to 5 times the visibility timeout',
+    300,
+    0,
+    60,
+    5,
+    ['warning', NEVER_DEAD, '5 times the visibility timeout (60 s)', ...LONGER],
+  ],
+  [
+    'too short for each number of receives',
+    1_209_600,
+    0,
+    43_200,
+    28,
+    [
+      'warning',
+      NEVER_DEAD,
+      '28 times the visibility timeout (43,200 s)',
+      'Set maxReceiveCount to at most 27.',
+      ['maxReceiveCount', 27],
+    ],
+  ],
+  ['longer than all of these', 301, 60, 60, 5, undefined],
+] as const) {
+  test(`a retention period that is ${title}`, (t) => {
+    const redrive = redriveOf({ maxReceiveCount: known(receives) })
+    const settings = { retention: known(retention), delay: known(delay), visibilityTimeout: known(visibility), redrive }
+    const problems = problemsOf('short-retention', mappingOf({ queue: queueOf(settings) }))
+    t.strictSame(
+      problems.map((problem) => {
+        const [what, ...fix] = said(problem)
+        const [, than] = String(what).split(', which is not longer than ')
+        return [problem.resource.id, problem.severity, problem.why, than, ...fix]
+      }),
+      found === undefined ? [] : [['Queue', ...found]],
+    )
+    t.end()
+  })
+}
+
+test('a queue that is its own dead-letter queue', (t) => {
+  const redrive = redriveOf({}, { id: 'Queue' })
+  const [problem, ...more] = problemsOf('no-redrive-policy', mappingOf({ queue: queueOf({ redrive }) }))
+  t.match(problem, { resource: { id: 'Queue' }, setting: valueIn(redrive)?.arn })
+  t.strictSame(problem && said(problem), [
+    'The redrive policy names the queue itself as its dead-letter queue',
+    'Set deadLetterTargetArn to the ARN of another queue.',
+  ])
+  t.strictSame(more, [])
+  t.end()
+})
+
+test('too few receives are a problem of the queue', (t) => {
+  const queue = queueOf({ redrive: redriveOf({ maxReceiveCount: known(4) }) })
+  t.match(problemsOf('max-receive-count', mappingOf({ queue })), [{ resource: { id: 'Queue' } }])
+  t.end()
+})
+
+test('the retention period of a dead-letter queue matters only for a standard queue', (t) => {
+  const redrive = redriveOf({}, { retention: known(60) })
+  const found = (fifo: boolean) => {
+    const queue = queueOf({ fifo: known(fifo), retention: known(345_600), redrive })
+    return problemsOf('dead-letter-retention', mappingOf({ queue })).map(({ resource }) => resource.id)
+  }
+  t.strictSame([found(false), found(true)], [['Dead'], []])
+  t.end()
+})
+
+const CALLS = { inline: "import { isolateCrashes } from 'middy-bounded-sqs-batch/sqs'\nisolateCrashes({ client })" }
+const ALLOWS_SENDING = { isInvokedOtherwise: () => false, allowedActions: () => ['sqs:SendMessage'] }
+
+test('a function that calls isolateCrashes() needs a permission and memory', (t) => {
+  const settings = { code: CALLS, facts: ALLOWS_SENDING, memory: known(128) }
+  t.strictSame(inFunction('missing-permission', settings), [
+    [
+      'The function calls isolateCrashes(), but no statement of its role allows sqs:ChangeMessageVisibility',
+      'Allow sqs:ChangeMessageVisibility in the role of the function.',
+    ],
+  ])
+  t.strictSame(inFunction('memory-for-sqs', settings), [
+    [
+      'The function calls isolateCrashes(), but its memory is 128 MB',
+      'Set MemorySize to 512 or more.',
+      ['MemorySize', 512],
+    ],
+  ])
+  t.end()
+})
+
+test('what is not known of a function gives no finding about permissions, memory and failure settings', (t) => {
+  const code = { ...CALLS, runtime: 'python3.14' }
+  const unsearched = { code, facts: ALLOWS_SENDING, memory: known(128) }
+  t.strictSame(inFunction('missing-permission', unsearched), [])
+  t.strictSame(inFunction('memory-for-sqs', unsearched), [])
+  t.strictSame(inFunction('missing-permission', { code: CALLS }), [])
+  t.strictSame(inFunction('unused-failure-settings', { deadLetterConfig: known(true) }), [])
+  t.end()
+})

@@ -12,9 +12,7 @@ import { filesIn } from '../support/files.ts'
 import { linkedQueue } from '../support/linked.ts'
 
 const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
-const assets = (file: string) => ({ type: 'cdk:asset-manifest', properties: { file } })
 const stage = (directoryName: string) => ({ type: 'cdk:cloud-assembly', properties: { directoryName } })
-const asset = (path: string, objectKey: string) => ({ source: { path }, destinations: { here: { objectKey } } })
 const manifest = (...artifacts: object[]) =>
   JSON.stringify({ artifacts: Object.fromEntries(Object.entries(artifacts)) })
 
@@ -56,44 +54,18 @@ test('a folder with another manifest is not the output of the CDK', async (t) =>
   for (const text of ['{}', '[]', 'text', '{"artifacts":[]}']) t.equal(filesOf(t, { 'manifest.json': text }), undefined)
 })
 
-test('the template of a nested stack is at its path, or has the key of an asset', async (t) => {
+test('the template of a nested stack is at the path of its asset', async (t) => {
   const files = filesOf(t, {
-    'manifest.json': manifest(
-      ...['a.assets.json', 'b.assets.json', 'c.assets.json', 'd.assets.json'].map(assets),
-      stage('prod'),
-      stack('Shop.template.json'),
-    ),
-    'a.assets.json': JSON.stringify({ files: { a: asset('Key.nested.template.json', 'ab.json') } }),
-    'b.assets.json': JSON.stringify({
-      files: {
-        a: { source: { path: 'gone' } },
-        b: { destinations: { here: { objectKey: 'gone' } } },
-        c: { source: {}, destinations: { here: { objectKey: 'gone' } } },
-      },
-    }),
-    'c.assets.json': '{}',
-    'd.assets.json': 'text',
-    'prod/manifest.json': manifest(assets('e.assets.json')),
-    'prod/e.assets.json': JSON.stringify({ files: { a: asset('Prod.nested.template.json', 'cd.json') } }),
-    'prod/Prod.nested.template.json': EMPTY,
-    'Key.nested.template.json': EMPTY,
+    'manifest.json': manifest(stack('Shop.template.json')),
     'Path.nested.template.json': EMPTY,
     'Shop.template.json': `
 Resources:
   A: { Type: AWS::CloudFormation::Stack, Metadata: { aws:asset:path: Path.nested.template.json } }
-  B: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: !Join ['', [https://s3/, bucket/ab.json]] } }
-  C: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: !Sub 'https://s3/\${Bucket}/cd.json' } }
-  D: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: https://s3/bucket/gone } }
   E: { Type: AWS::CloudFormation::Stack }
   F: { Type: AWS::S3::Bucket, Metadata: { aws:asset:path: gone } }
 `,
   })
-  t.strictSame(files, [
-    'Shop.template.json',
-    'Path.nested.template.json',
-    'Key.nested.template.json',
-    'prod/Prod.nested.template.json',
-  ])
+  t.strictSame(files, ['Shop.template.json', 'Path.nested.template.json'])
 })
 
 /** Each stack of an app with the stacks that are linked with it. */

@@ -46,26 +46,12 @@ fails(
 fails('no such file', () => ['nope.yaml'], /^bounded-sqs-batch: there is no file nope\.yaml$/m)
 fails('a folder without templates', () => ['src/shared'], /^bounded-sqs-batch: src\/shared has no template$/m)
 fails('invalid YAML', (file) => [file('a: b: c')], /template\.yaml:1:4: not valid YAML: /)
-for (const name of ['main.tf', 'main.tf.json', 'main.tofu']) {
-  fails(
-    `a Terraform configuration, ${name}`,
-    () => [name],
-    new RegExp(
-      `: ${name} is a Terraform configuration. .+ terraform show -json plan\\.out \\| bounded-sqs-batch doctor -$`,
-      'm',
-    ),
-  )
-}
 test('local: a plan of Terraform is not a template', async (t) => {
   const plan = templateFile(t, { format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })
   const { code, stderr } = await inProcess(['local', 'handler.mjs', '--messages', '1', '--template', plan])
   t.equal(code, 2)
   t.match(stderr, /template\.yaml is a plan or a state of Terraform, but this command can read only templates$/m)
 })
-const SERVERLESS =
-  /belongs to the Serverless Framework\. .+ Run "serverless package", .+: \.serverless\/cloudformation-template-update-stack\.json$/m
-fails('a configuration of the Serverless Framework in TypeScript', () => ['serverless.ts'], SERVERLESS)
-fails('a configuration of the Serverless Framework', () => ['serverless.yml'], SERVERLESS)
 fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function cannot be combined/)
 fails('a region with a template', (file) => [file(sam()), '--region', 'x'], /--region needs --function/)
 fails('a parameter with --function', () => ['--function', 'x', '--parameter', 'A=1'], /--parameter needs a template/)

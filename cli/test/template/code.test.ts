@@ -139,18 +139,6 @@ for (const [metadata, isBuilt] of [
   })
 }
 
-test('the code of a container image is in the context of its Dockerfile, which names the handler', async (t) => {
-  const root = filesIn(t, { 'app/Dockerfile': 'FROM x\nCMD [ "app.handler" ]\n', 'app/Other': 'FROM x' })
-  const places = [resolve(root, 'app')]
-  const image = (properties: string, metadata: string) => codeIn(properties, metadata, root)
-  const expected = { ...IMAGE, folder: root, places, handler: 'app.handler' }
-  t.strictSame(image('{ PackageType: Image }', '{ DockerContext: ./app }'), expected)
-  const command = '{ PackageType: Image, ImageConfig: { Command: [b.handler] } }'
-  t.strictSame(image(command, '{ DockerContext: ./app }'), { ...expected, handler: 'b.handler' })
-  const other = image('{ PackageType: Image }', '{ DockerContext: ./app, Dockerfile: Other }')
-  t.strictSame(other, { ...expected, handler: undefined })
-})
-
 test('without CodeUri, SAM uses the folder of the template', async (t) => {
   const places = (type: string) => codeOfTemplate(`Resources: { Handler: { Type: ${type} } }`).places
   t.strictSame(places('AWS::Serverless::Function'), [FOLDER])

@@ -307,17 +307,6 @@ Resources:
   })
 }
 
-test('a parameter in the dead-letter setting of another resource does not count as used', async (t) => {
-  const { queueOf, scope } = queuesIn(`
-Parameters: { Arn: { Default: a } }
-Resources:
-  Queue: { Type: AWS::SQS::Queue }
-  Rule: { Type: Any, Properties: { DeadLetterConfig: { Arn: !Ref Arn } } }
-`)
-  t.equal(queueOf('Queue').isDeadLetterQueue, false)
-  t.strictSame([...scope.defaulted], [])
-})
-
 test('a queue whose policy is not known is not its own dead-letter queue', async (t) => {
   const { queueOf } = queuesIn(`
 Resources: { Queue: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: { a: !GetAtt Queue.Arn } } } }

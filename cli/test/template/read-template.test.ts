@@ -22,11 +22,11 @@ const byDefault = (value: unknown, name: string) => ({ state: 'known', value, is
 const absent = { state: 'absent' }
 
 test('a mapping with its queue and its function', async (t) => {
-  const { mappings, constructOf, ...model } = modelOf(`
+  const { mappings, ...model } = modelOf(`
 Parameters: { Size: { Type: Number, Default: 100 } }
 Resources:
   Queue: { Type: AWS::SQS::Queue }
-  Handler: { Type: AWS::Lambda::Function, Metadata: { aws:cdk:path: Shop/Handler/Resource } }
+  Handler: { Type: AWS::Lambda::Function }
   Orders:
     Type: AWS::Lambda::EventSourceMapping
     Properties:
@@ -37,12 +37,9 @@ Resources:
   t.strictSame(model, {
     otherReaders: [],
     unreadResources: [],
-    absentResources: [],
     acceptances: [],
     defaulted: ['Size'],
   })
-  t.equal(constructOf?.('Handler'), 'Shop/Handler')
-  t.equal(constructOf?.('Queue'), undefined)
   const [{ queue, function: target, ...mapping } = {} as Mapping, ...more] = mappings
   t.strictSame([queue?.id, target?.id, more], ['Queue', 'Handler', []])
   t.strictSame(mapping, {
@@ -161,7 +158,7 @@ for (const [title, mapping, handler, enabled, condition, runs] of [
 }
 
 test('a mapping or a function of SAM whose condition is false does not exist', async (t) => {
-  const { mappings, otherReaders, absentResources } = modelOf(`Conditions: { Never: !Equals [a, b] }
+  const { mappings, otherReaders, unreadResources } = modelOf(`Conditions: { Never: !Equals [a, b] }
 Resources:
   Queue: { Type: AWS::SQS::Queue, Condition: Never }
   Pipe: { Type: AWS::Pipes::Pipe, Condition: Never, Properties: { Source: !GetAtt Live.Arn } }
@@ -171,7 +168,7 @@ Resources:
 `)
   const unreadReason = 'its condition Never is false with these parameters'
   t.strictSame([mappings, otherReaders], [[], []])
-  t.strictSame(absentResources, [
+  t.strictSame(unreadResources, [
     { id: 'Orders', position: { line: 5, column: 3 }, unreadReason, what: 'this mapping' },
     { id: 'Handler/A', position: { line: 6, column: 89 }, unreadReason, what: 'this mapping' },
   ])
@@ -388,14 +385,6 @@ Metadata: { bounded-sqs-batch: { accept: { outage: known } } }
   ])
 })
 
-test('the path of a construct, without the name of its resource', async (t) => {
-  const path = (path: string) => modelOf(`Resources: { A: { Metadata: { aws:cdk:path: ${path} } } }`).constructOf?.('A')
-  t.equal(path('Shop/Queue/Resource'), 'Shop/Queue')
-  t.equal(path('Shop/Metadata/Default'), 'Shop/Metadata')
-  t.equal(path('Shop/Resource/Queue'), 'Shop/Resource/Queue')
-  t.equal(path('Shop/MyResource'), 'Shop/MyResource')
-})
-
 test('a parameter with allowed values and without a default is not known', async (t) => {
   const { mappings } = modelOf(`Parameters: { Size: { Type: Number, AllowedValues: [1, 2] } }
 Resources:
@@ -458,7 +447,7 @@ Resources:
   Orders: { Type: AWS::Lambda::EventSourceMapping, Properties: { EventSourceArn: !GetAtt Queue.Arn } }
 `,
   )
-  t.strictSame((await readTemplate(file, new Map())).defaulted, ['B'])
+  t.strictSame((await readTemplate(file, new Map())).defaulted, ['B', 'C'])
   t.equal(parseTemplate('a.json', ' { "Resources": {} }').syntax, 'json')
 })
 
@@ -477,5 +466,5 @@ test('a file is read with the parameters', async (t) => {
   )
   const read = () => readModel(parseTemplate('a.yaml', readFileSync(allowed, 'utf8')), new Map([['A', '3']]))
   t.throws(read, new UsageError('--parameter A=3: the template allows 1, 2'))
-  await t.rejects(readTemplate('main.tf', new Map()), { message: /^main\.tf is a Terraform configuration\./ })
+  await t.rejects(readTemplate('main.tf', new Map()), { message: /^main\.tf is a configuration of Terraform\./ })
 })

@@ -23,7 +23,7 @@ test('the folder .serverless: the template is read, and serverless-state.json is
 test('serverless-state.json is not a template', async (t) => {
   const { code, stderr } = await inProcess(['doctor', join(FOLDER, 'serverless-state.json')])
   t.equal(code, 2)
-  t.match(stderr, /serverless-state\.json belongs to the Serverless Framework\. .+ use the template that it writes: /)
+  t.match(stderr, /serverless-state\.json is a configuration of the Serverless Framework\. Run "serverless package"/)
 })
 
 test('all settings of an event are read from the output of serverless package', async (t) => {

@@ -119,9 +119,7 @@ for (const [name, expected] of [
       [ALIAS]: LIVE,
       'aws_lambda_alias.old': { ...LIVE, name: 'old', arn: `${ARN}:old`, function_version: '3' },
     }
-    for (const mapping of [{ function_name: name }, { function_name: 'x', function_arn: name }]) {
-      sameModel(t, summary(inState(mapping, resources)), expected)
-    }
+    sameModel(t, summary(inState({ function_name: name }, resources)), expected)
   })
 }
 
@@ -130,9 +128,6 @@ test('a mapping in a state whose function has its name in two regions', async (t
   const resources = { [WORK]: VALUES, 'aws_lambda_function.other': other }
   const unreadReason = 'aws_lambda_function.work and aws_lambda_function.other have the same name'
   sameModel(t, summary(inState({ function_name: 'work' }, resources)), { id: 'work', unreadReason })
-  sameModel(t, summary(inState({ function_name: 'work', function_arn: other.arn }, resources)), {
-    id: 'aws_lambda_function.other',
-  })
 })
 
 test('a mapping in a state of an alias that has its name in two regions', async (t) => {
@@ -143,11 +138,11 @@ test('a mapping in a state of an alias that has its name in two regions', async 
     [ALIAS]: { ...LIVE, function_version: '3' },
     'aws_lambda_alias.other': inUs(LIVE),
   }
-  const found = (arn: string) => summary(inState({ function_name: 'x', function_arn: arn }, resources)).id
+  const found = (arn: string) => summary(inState({ function_name: arn }, resources)).id
   sameModel(t, [LIVE.arn, inUs(LIVE).arn].map(found), [ALIAS, 'aws_lambda_alias.other'])
 })
 
-test('in a plan, the ARN of the function of a mapping can be an old one', async (t) => {
+test('the ARN of the function of a mapping can be an old one', async (t) => {
   const other = { ...VALUES, function_name: 'other', arn: `${ACCOUNT}:other` }
   const mapping = { values: { function_name: 'work', function_arn: other.arn } }
   const functions = [
@@ -155,15 +150,6 @@ test('in a plan, the ARN of the function of a mapping can be an old one', async 
     { address: 'aws_lambda_function.other', values: other },
   ]
   sameModel(t, summary(inPlan(mapping, ...functions)), { id: WORK })
-})
-
-test('a resource is preferred to a data source of the same function', async (t) => {
-  const data = { address: 'data.aws_lambda_function.work', values: VALUES }
-  for (const function_name of ['work', ARN]) {
-    const mapping = { values: { function_name } }
-    sameModel(t, summary(inPlan(mapping, data, { address: WORK, values: VALUES })), { id: WORK })
-    sameModel(t, summary(inPlan(mapping, data)), { id: data.address })
-  }
 })
 
 const PLANNED = { values: { function_name: 'work' }, unknown: ['arn', 'version'] }
@@ -267,17 +253,6 @@ for (const [title, alias, expected] of [
     sameModel(t, summary(inPlan(mapping, ...resources)), expected)
   })
 }
-
-test('an alias in a data source: it does not show whether it routes to several versions', async (t) => {
-  const { routing_config, ...values } = LIVE
-  const data = { address: 'data.aws_lambda_alias.live', values }
-  const mapping = { values: { function_name: LIVE.arn } }
-  sameModel(t, summary(inPlan(mapping, { address: WORK, values: VALUES }, data)), {
-    id: data.address,
-    unreadReason: OTHER,
-    of: WORK,
-  })
-})
 
 test('an alias keeps the reserved concurrency of its function', async (t) => {
   const values = { ...VALUES, reserved_concurrent_executions: 7 }

@@ -47,31 +47,7 @@ test('a template on standard input', async (t) => {
 
 for (const [title, input, args, line] of [
   ['nothing', '', [], /: standard input:1:1: the file is empty$/m],
-  [
-    'a plan in its binary form',
-    'PK\u0003\u0004',
-    [],
-    / is a plan of Terraform in its binary form\. Run: terraform show -json /,
-  ],
-  [
-    'the log of a plan',
-    '{"@level":"info"}\n{"@level":"info"}\n',
-    [],
-    / is the log of "terraform plan -json"\. Run: terraform plan -out /,
-  ],
-  [
-    'a state file',
-    '{"version":4,"serial":1,"lineage":"x","resources":[]}',
-    [],
-    / is a state file of Terraform\. Run: terraform show -json \| /,
-  ],
   ['a plan that is cut off', '{"format_version":"1.2","planned', [], /: standard input:1:\d+: not valid JSON: /],
-  [
-    'another major version',
-    '{"format_version":"2.0"}',
-    [],
-    /has format version 2\.0, but doctor can read only versions 0 and 1$/m,
-  ],
   [
     'an empty state',
     '{"format_version":"1.0"}',

@@ -230,5 +230,6 @@ test('data sources are not mappings', async (t) => {
 
 test('a plan that is not complete', async (t) => {
   const { unreadResources } = readShown({ ...planWith({}), errored: true })
-  sameModel(t, unreadResources, [{ id: 'the plan', unreadReason: 'planning failed, so the plan is not complete' }])
+  const unreadReason = 'the plan is not complete: planning failed, or -target or a deferred change omits resources'
+  sameModel(t, unreadResources, [{ id: 'the plan', unreadReason }])
 })

@@ -2,25 +2,14 @@ import { test } from 'tap'
 import { UsageError } from '../../src/shared/errors.ts'
 import { parseTerraformJson, toPlan } from '../../src/terraform/plan.ts'
 
-const SHOW = 'terraform show -json'
+const NOT_SHOWN =
+  'x.json is of Terraform, but not the output of "terraform show -json". Run: ' +
+  'terraform show -json plan.out | bounded-sqs-batch doctor -'
 
 for (const [title, text, expected] of [
-  [
-    'the log of a plan',
-    '{"@level":"info"}\n',
-    'x.json is the log of "terraform plan -json". Run: terraform plan -out plan.out && ' +
-      `${SHOW} plan.out | bounded-sqs-batch doctor -`,
-  ],
-  [
-    'a plan in its binary form',
-    'PK\u0003\u0004x',
-    `x.json is a plan of Terraform in its binary form. Run: ${SHOW} x.json | bounded-sqs-batch doctor -`,
-  ],
-  [
-    'a state file',
-    '{"format_version":"1.0","serial":1,"lineage":"x"}',
-    `x.json is a state file of Terraform. Run: ${SHOW} | bounded-sqs-batch doctor -`,
-  ],
+  ['the log of a plan', '{"@level":"info"}\n', NOT_SHOWN],
+  ['a plan in its binary form', 'PK\u0003\u0004x', NOT_SHOWN],
+  ['a state file', '{"format_version":"1.0","serial":1,"lineage":"x"}', NOT_SHOWN],
   [
     'another major version',
     '{"format_version":"2.1.0"}',
@@ -157,9 +146,10 @@ test('a data source that is read during apply is listed once, with its planned v
   )
 })
 
+const INCOMPLETE = 'the plan is not complete: planning failed, or -target or a deferred change omits resources'
 for (const [title, changes, expected] of [
-  ['errored', { errored: true }, 'planning failed, so the plan is not complete'],
-  ['not complete', { complete: false }, 'the plan is not complete: -target or a deferred change omits resources'],
+  ['errored', { errored: true }, INCOMPLETE],
+  ['not complete', { complete: false }, INCOMPLETE],
   ['complete', { errored: false, complete: true }, undefined],
 ] as const) {
   test(`a plan that is ${title}`, async (t) => {

@@ -108,22 +108,6 @@ for (const [title, values, after, expected] of [
   })
 }
 
-for (const [title, name, fifo] of [
-  ['a data source', 'one', known(false)],
-  ['a FIFO queue in a data source', 'one.fifo', known(true)],
-  ['a data source without a name', undefined, unknown('a data source does not show the settings of a queue')],
-] as const) {
-  test(`the settings of ${title} are not known`, async (t) => {
-    const address = 'data.aws_sqs_queue.one'
-    for (const values of [{ name }, { arn: name && arnOf(name) }]) {
-      const found = queueIn(shownPlan({ resources: [{ address, values }] }), address)
-      const reason = 'a data source does not show the settings of a queue'
-      t.match(found, { id: address, unreadReason: reason, retention: { state: 'unknown', reason } })
-      t.match(found.fifo, { ...fifo, position: undefined })
-    }
-  })
-}
-
 function toPolicy(deadLetterTargetArn: unknown, maxReceiveCount: unknown = 5) {
   return JSON.stringify({ deadLetterTargetArn, maxReceiveCount })
 }
@@ -162,12 +146,12 @@ for (const [title, text, expected] of [
 }
 
 const AFTER_LOCAL = 'it is known only after apply, and depends on local.arn, which a plan does not show'
-const NO_SETTINGS = 'a data source does not show the settings of a queue'
+const APPLY = 'it is known only after apply'
 const DEAD_RESOURCE = planned(DEAD, { values: { message_retention_seconds: 60 } })
 for (const [title, references, deadLetterQueue] of [
   ['a queue', ref(`${DEAD}.arn`), [DEAD, undefined, false, 60]],
   ['a local value', ['local.arn'], ['its dead-letter queue', AFTER_LOCAL, AFTER_LOCAL, AFTER_LOCAL]],
-  ['a data source', ref('data.aws_sqs_queue.far.arn'), ['data.aws_sqs_queue.far', NO_SETTINGS, false, NO_SETTINGS]],
+  ['a data source', ref('data.aws_sqs_queue.far.arn'), ['its dead-letter queue', APPLY, APPLY, APPLY]],
 ] as const) {
   test(`a redrive policy that is known only after apply, with a reference to ${title}`, async (t) => {
     const own = planned(ONE, { expressions: { redrive_policy: { references } } })
@@ -314,7 +298,6 @@ for (const [title, text, expected] of [
           planned('aws_sqs_queue.new'),
           planned('aws_sqs_queue.twice'),
           planned('aws_sqs_queue.again', { values: { name: 'twice' } }),
-          { address: 'data.aws_sqs_queue.far', values: { name: 'far' } },
         ],
       }),
     )

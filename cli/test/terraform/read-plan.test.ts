@@ -1,6 +1,5 @@
 // What is found in plans and states. The tests of functions, queues and mappings have what is read.
 import { test } from 'tap'
-import { ids } from '../support/templates.ts'
 import { findingsInPlan, type PlannedModule, shownPlan, terraformState } from '../support/terraform.ts'
 import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
 
@@ -35,48 +34,24 @@ function messages(plan: unknown) {
   return findingsInPlan(plan).map(({ resource, message }) => `${resource}: ${message}`)
 }
 
-test('a mapping of a function in a data source: its settings are checked, and those that it does not show are listed', (t) => {
-  const values = {
-    function_name: 'handler',
-    arn: 'arn:aws:lambda:eu-west-1:123456789012:function:handler',
-    timeout: 30,
-    memory_size: 128,
-    runtime: 'nodejs24.x',
-    reserved_concurrent_executions: -1,
-    dead_letter_config: [],
-  }
-  const data: Resource = { address: 'data.aws_lambda_function.handler', values }
-  const findings = findingsInPlan(
-    planOf([QUEUE, DEAD, data], { function_name: 'handler' }, ref('data.aws_lambda_function.handler.function_name')),
-  )
-  t.strictSame(ids(findings), [
-    'visibility-headroom aws_sqs_queue.orders',
-    'not-checked data.aws_lambda_function.handler',
-  ])
-  t.equal(
-    findings[1]?.message,
-    'Not checked: TenantIsolationMode. Reason: data.aws_lambda_function.handler does not show it.',
-  )
-  t.end()
-})
-
-test('a dead-letter queue in a data source', (t) => {
-  const data: Resource = { address: 'data.aws_sqs_queue.dead', values: { name: 'dead' }, unknown: ['arn', 'url'] }
-  const source = queue(
-    'aws_sqs_queue.orders',
-    { name: 'orders' },
-    { redrive_policy: { references: ref('data.aws_sqs_queue.dead.arn') } },
-  )
-  t.strictSame(messages(planOf([source, data, handler()])), [
+test('a function and a dead-letter queue in data sources are not checked', (t) => {
+  const dead: Resource = { address: 'data.aws_sqs_queue.dead', values: { name: 'dead' }, unknown: ['arn', 'url'] }
+  const source = orders({}, { redrive_policy: { references: ref('data.aws_sqs_queue.dead.arn') } })
+  const data: Resource = { address: 'data.aws_lambda_function.handler', values: { function_name: 'handler' } }
+  const resources = [source, dead, data]
+  const name = ref('data.aws_lambda_function.handler.function_name')
+  t.strictSame(messages(planOf(resources, { function_name: 'handler' }, name)), [
     'aws_sqs_queue.orders: Not checked: maxReceiveCount. Reason: the redrive policy is known only after apply.',
-    'aws_sqs_queue.orders: Not checked: the retention of data.aws_sqs_queue.dead. Reason: a data source does not show the settings of a queue.',
+    'aws_lambda_event_source_mapping.orders: Not checked: the settings of handler. Reason: it is not in this plan or state.',
+    'aws_sqs_queue.orders: Not checked: the retention of its dead-letter queue, and whether it is a FIFO queue. Reason: it is known only after apply.',
   ])
   t.end()
 })
 
+const INCOMPLETE = 'the plan is not complete: planning failed, or -target or a deferred change omits resources'
 for (const [key, value, reason] of [
-  ['errored', true, 'planning failed, so the plan is not complete'],
-  ['complete', false, 'the plan is not complete: -target or a deferred change omits resources'],
+  ['errored', true, INCOMPLETE],
+  ['complete', false, INCOMPLETE],
 ] as const) {
   test(`a plan with ${key}: ${value} is checked, and listed`, (t) => {
     const plan = { ...planOf([QUEUE, DEAD, handler()]), [key]: value }

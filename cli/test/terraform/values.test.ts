@@ -41,11 +41,3 @@ for (const [title, values, after, path, expected] of [
     t.match(at(valuesOf(instance(values, after)), ...path), expected)
   })
 }
-
-test('a value that a data source does not show is not known, and has one id for all of them', async (t) => {
-  const data = instance({ name: null }, {}, { address: 'data.aws_sqs_queue.one', mode: 'data' })
-  const missing = { ...unknown('data.aws_sqs_queue.one does not show it'), id: 'data.aws_sqs_queue.one shows it' }
-  t.strictSame(at(valuesOf(data), 'delay_seconds'), missing)
-  t.strictSame(at(valuesOf(data), ...LIMIT), missing)
-  t.strictSame(at(valuesOf(data), 'name'), absent)
-})
