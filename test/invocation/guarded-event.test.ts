@@ -38,17 +38,12 @@ async function withLater(before: (request: Request) => void) {
   return { errors, started }
 }
 
-const changes: [what: string, change: (records: SQSRecord[]) => unknown][] = [
-  ['reverses', (records) => records.reverse()],
-]
-for (const [what, change] of changes) {
-  t.test(`a later middleware that ${what} event.Records gets a TypeError before any record starts`, async (t) => {
-    const { errors, started } = await withLater(({ event }) => void change(event.Records))
-    const error = { name: 'TypeError', message: /object/ }
-    t.match(errors, [error, error, error])
-    t.strictSame(started, [])
-  })
-}
+t.test('a later middleware that reverses event.Records gets a TypeError before any record starts', async (t) => {
+  const { errors, started } = await withLater(({ event }) => void event.Records.reverse())
+  const error = { name: 'TypeError', message: /object/ }
+  t.match(errors, [error, error, error])
+  t.strictSame(started, [])
+})
 
 t.test('a later hook that redefines or deletes request.event fails the invocation', async (t) => {
   const changes: Record<string, (request: Request) => unknown> = {

@@ -227,19 +227,6 @@ t.test('a second run fails the invocation also if the inner handler catches its 
   t.strictSame(calls, [], 'they are called only for a batch that responds')
 })
 
-t.test('if the records ran twice, there is no entry about those that failed', async (t) => {
-  const inner = eachRecord(() => Promise.reject(new Error('no')))
-  const handler = middy()
-    .use(boundedSqsBatch())
-    .handler(async (event: SQSEvent, context) => {
-      const report = await inner(event, context)
-      await inner(event, context).catch(() => {})
-      return report
-    })
-  const lines = await logged(() => t.rejects(handler(standardEvent('a', 'b'), testContext()), /called twice/))
-  t.strictSame(lines, [])
-})
-
 t.test('running the records after the end of the invocation is refused', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   let event: SQSEvent | undefined
@@ -261,17 +248,6 @@ t.test('the TypeError has a cause only if the returned object threw when it was 
   await t.rejects(returning(throwing, 'a'), { name: 'TypeError', cause: thrown })
   const error = await returning({}, 'a').catch((error) => error)
   t.equal('cause' in error, false)
-})
-
-t.test('an id that replaces another one in the report is reported in addition', async (t) => {
-  const handler = batchHandlerOf(async (event: SQSEvent, context) => {
-    const report = await eachRecord(({ messageId }) => {
-      if (messageId !== 'c') throw new Error(messageId)
-    })(event, context)
-    report.batchItemFailures[1] = { itemIdentifier: 'c' }
-    return report
-  })
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b', 'c'])
 })
 
 t.test('the error of a record without a result says that the handler returned none', async (t) => {

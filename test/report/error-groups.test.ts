@@ -98,22 +98,14 @@ t.test('errors are of two groups if they differ in name, code, status or in a ca
     [cause({}), cause({ name: 'OtherError' })],
     [cause({ code: 'EMFILE' }), cause({ code: 'ENOENT' })],
     [cause({}, 'one'), cause({}, 'two')],
+    [cause({}, 'returned 503'), cause({}, 'returned 429')],
+    [cause({ status: 503 }), cause({ status: 429 })],
     [new AggregateError([1, 2], 'no'), new AggregateError([1], 'no')],
   ]) {
     t.strictSame(countsOf(one, other, one), [2, 1])
   }
   t.strictSame(countsOf(cause({}, 'order 1'), cause({}, 'order 2')), [2])
   t.strictSame(countsOf(revoked(), new Error('no'), throwingOn(new Error(), 'message')), [2, 1])
-  t.end()
-})
-
-t.test('errors are of two groups if their causes differ in the status', (t) => {
-  for (const [one, other] of [
-    [new Error('downstream returned 503'), new Error('downstream returned 429')],
-    [withFields({ status: 503 }), withFields({ status: 429 })],
-  ]) {
-    t.strictSame(countsOf(new Error('not saved', { cause: one }), new Error('not saved', { cause: other })), [1, 1])
-  }
   t.end()
 })
 

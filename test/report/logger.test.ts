@@ -179,19 +179,6 @@ t.test('a rejection before the time is over is the only line, and one after it i
   t.strictSame(unhandled, [])
 })
 
-t.test('no timer is left after a logger that settles', async (t) => {
-  const clock = mockClock(t)
-  const before = openTimers(clock)
-  let during = 0
-  const logger = async () => {
-    during = openTimers(clock)
-    await settled()
-    during = openTimers(clock)
-  }
-  await handlerOf(fails, { logger })(standardEvent('a'))
-  t.strictSame([during, openTimers(clock)], [before + 1, before])
-})
-
 t.test('if the invocation fails while a logger is awaited, onSummary is not called', async (t) => {
   const handleAgain = eachRecord(failing)
   let repeat: (() => unknown) | undefined

@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { type BatchSummary, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { mockClock, openTimers, settled } from '../support/clock.ts'
+import { mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
@@ -117,22 +117,6 @@ t.test('a promise of onSummary that never settles is awaited until 100 ms before
   t.match(lines[1], /The time for onSummary is over: the response needs the last 100 ms before the timeout/)
 })
 
-t.test('no timer is left after onSummary, whether it succeeds or fails', async (t) => {
-  const clock = mockClock(t)
-  for (const onSummary of [() => {}, () => Promise.reject(new Error('no metrics'))]) {
-    const before = openTimers(clock)
-    let during = 0
-    const handle = handlerOf(() => {}, {
-      onSummary() {
-        during = openTimers(clock)
-        return onSummary()
-      },
-    })
-    t.strictSame(failed(await handle(standardEvent('a'), timedContext(60_000))), [])
-    t.strictSame([during, openTimers(clock)], [before + 1, before])
-  }
-})
-
 t.test('an onSummary that hangs when no time is left does not keep the records in memory', async (t) => {
   mockClock(t)
   const forever: (() => void)[] = []
@@ -149,24 +133,3 @@ t.test('an onSummary that hangs when no time is left does not keep the records i
   t.equal(record.deref(), undefined)
   t.equal(forever.length, 1)
 })
-
-t.test(
-  'if no time is left, an onSummary that is done at once causes no other log line than its own error',
-  async (t) => {
-    mockClock(t)
-    for (const [onSummary, expected] of [
-      [() => {}, []],
-      [
-        () => {
-          throw new Error('no metrics')
-        },
-        [/^middy-bounded-sqs-batch: onSummary: Error: no metrics/],
-      ],
-    ] as const) {
-      const handle = handlerOf(() => {}, { logger: undefined, onSummary })
-      const lines = await logged(() => handle(standardEvent('a'), timedContext(90)))
-      t.equal(lines.length, expected.length)
-      t.match(lines, expected)
-    }
-  },
-)

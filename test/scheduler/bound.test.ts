@@ -82,32 +82,13 @@ t.test('a handler that settles after the end of its batch does not free the slot
   t.strictSame((await Promise.all(later)).flatMap(failed), [])
 })
 
-t.test('invocations that share an instance share its bound', async (t) => {
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 2 })
-  const first = handle(standardEvent('a', 'b', 'c'))
-  const second = handle(standardEvent('x', 'y'))
-  await settled()
-  t.equal(held.running().length, 2)
-  while (held.running().length > 0) {
-    held.succeed(held.running()[0] as string)
-    await settled()
-    t.ok(held.running().length <= 2)
-  }
-  t.strictSame(failed(await first), [])
-  t.strictSame(failed(await second), [])
-})
-
 t.test('BOUNDED_SQS_BATCH_CONCURRENCY overrides the option', async (t) => {
   withEnvironment(t, { BOUNDED_SQS_BATCH_CONCURRENCY: '2' })
   const held = heldRecords()
   const result = handlerOf(held.handle, { concurrency: 50 })(standardEvent(...ids(5)))
   await settled()
   t.strictSame(held.running(), ['m0', 'm1'])
-  while (held.running().length > 0) {
-    held.succeed(held.running()[0] as string)
-    await settled()
-  }
+  await held.settleAll()
   t.strictSame(failed(await result), [])
 })
 

@@ -50,23 +50,6 @@ t.test('records that wait for the rate limit do not block the slots of another i
   t.strictSame(failed(await until(first)), [])
 })
 
-t.test('after the last start of one invocation, the next one starts its records', async (t) => {
-  const { now, until, pass, delay } = passingClock(t)
-  const { starts, record } = noteStarts(now)
-  const handle = handlerOf(
-    (...args) => {
-      record(...args)
-      return args[0].messageId === 'a2' ? delay(2000) : undefined
-    },
-    { rateLimit: { limit: 1, interval: 99 } },
-  )
-  const first = handle(standardEvent('a1', 'a2'))
-  await pass(50)
-  t.strictSame(failed(await until(handle(standardEvent('b1')))), [])
-  t.strictSame(starts, ['a1 at 0', 'a2 at 100', 'b1 at 200'])
-  t.strictSame(failed(await until(first)), [])
-})
-
 t.test('an invocation without a ready record does not delay the starts of other invocations', async (t) => {
   const { now, until, pass, delay } = passingClock(t)
   const { starts, record } = noteStarts(now)

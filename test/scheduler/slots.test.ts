@@ -117,17 +117,6 @@ t.test('free slots are kept, so a second batch needs no new task of p-queue', as
   t.equal(tasks(), 0)
 })
 
-t.test('free slots that are kept count as slots', async (t) => {
-  const { holding, enqueue, free } = slotsOf(2)
-  enqueue('a', 'b')
-  free('a', 'b')
-  enqueue('c', 'd', 'e')
-  t.strictSame(holding(), ['c', 'd'])
-  free('c')
-  await setImmediate()
-  t.strictSame(holding(), ['d', 'e'])
-})
-
 t.test('a slot that was obtained by waiting is not kept', async (t) => {
   const { started, enqueue, free } = slotsOf(2)
   enqueue('a', 'b', 'c', 'd')

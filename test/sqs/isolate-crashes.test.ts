@@ -319,42 +319,6 @@ t.test('if SQS does not set the delays, one line says why, and the batch runs', 
   t.strictSame(unhandled, [])
 })
 
-t.test('if a part of the client throws, one line says why, and the batch runs', async (t) => {
-  const sends: [send: () => unknown, reason: string][] = [
-    [
-      () => {
-        throw new RangeError('no')
-      },
-      'RangeError: no',
-    ],
-    [
-      () => {
-        throw undefined
-      },
-      'undefined: undefined',
-    ],
-    [
-      () => {
-        throw trapped()
-      },
-      'an error that throws when it is read',
-    ],
-    [() => Promise.reject(new Error('no')), 'Error: no'],
-    [() => undefined, ''],
-    [() => throwingOn({}, 'Successful'), 'Error: trap'],
-  ]
-  for (const [send, reason] of sends) {
-    const notes: string[] = []
-    const lines = await linesOf(t, async () => {
-      const handler = handlerWith({ client: { send } as never }, notes)
-      t.strictSame(failed(await handler(eventOf(2, 2), timedContext(LONG))), [])
-    })
-    t.equal(lines.length, 1)
-    t.match(lines[0], `2 of 2 records. They may keep the visibility timeout of their queue: 2 × ${reason}`)
-    t.strictSame(notes, ['m0', 'm1'])
-  }
-})
-
 t.test('an event that throws when it is read causes one line and no error', async (t) => {
   const { run, calls } = await setUp(t)
   const [record] = recordsOf([2]) as [SQSRecord]
