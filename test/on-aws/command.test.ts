@@ -115,12 +115,6 @@ t.test('without credentials or a region: one line, exit code 2, and nothing is c
   }
 })
 
-t.test('an unknown flag: one line, and exit code 2', async (t) => {
-  const { child, output } = start(['--force'], NO_CREDENTIALS)
-  t.equal(await codeOf(child), 2)
-  t.match(output.stderr, /^proof:aws: TypeError: Unknown option '--force'[^\n]*\n$/)
-})
-
 t.test('without --yes and without a terminal: the costs, the question, and nothing is created', async (t) => {
   const { calls, env } = await startAccount(t)
   const { child, output } = start([], env)

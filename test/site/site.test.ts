@@ -6,7 +6,6 @@ import { OTHER_WORDS } from '../../docs/.vitepress/other-words.ts'
 import { REDIRECTS } from '../../docs/.vitepress/redirects.ts'
 import { ENTRIES, SIDEBAR } from '../../docs/.vitepress/sidebar.ts'
 import { ALL_RULES } from '../../scripts/reference-pages.ts'
-import * as library from '../../src/index.ts'
 import { DIST, search, seriousProblems, startChromium, startSite } from './site.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -101,36 +100,7 @@ t.test('each link between pages leads to a page and a heading that exist', async
   t.ok(links > 10 * html.size && html.size > 10, `${links} links on ${html.size} pages`)
 })
 
-t.test('each option has an anchor', (t) => {
-  t.throws(() => library.boundedSqsBatch({ none: 1 } as never), {
-    message: /expected one of /,
-  })
-  const options = ['timeBudget', 'rateLimit', '']
-    .flatMap((name) => optionsOf(name ? { [name]: { none: 1 } } : { none: 1 }).map((one) => `${name}${one}`))
-    .map((name) => name.toLowerCase())
-  assertAnchors(t, 'reference', options)
-  t.end()
-})
-
-function optionsOf(options: object): string[] {
-  try {
-    library.boundedSqsBatch(options as never)
-  } catch (error) {
-    const [, names = ''] = /expected (?:one of )?(.*)$/.exec((error as Error).message) ?? []
-    return names.split(', ')
-  }
-  return []
-}
-
-t.test('each error, warning, flag and rule has an anchor', async (t) => {
-  const errors = Object.values(library).filter(
-    (value) => typeof value === 'function' && value.prototype instanceof Error,
-  )
-  assertAnchors(
-    t,
-    'reference',
-    errors.map(({ name }) => name.toLowerCase()),
-  )
+t.test('each warning, flag and rule has an anchor', async (t) => {
   const source = globSync('src/**/*.ts', { cwd: root })
     .map((file) => readFileSync(join(root, file), 'utf8'))
     .join('\n')
