@@ -148,48 +148,46 @@ function steady(batchOf: (minute: number) => Partial<Batch>): Batch[] {
 /** Every batch reports this number of records. */
 const reporting = (reported: number) => steady(() => ({ reported }))
 
-t.test('with ReportBatchItemFailures, the alarm does not fire, however many records fail', (t) => {
+t.test('with ReportBatchItemFailures, the alarm does not fire, however many records fail', async (t) => {
   for (const reported of [0, 1, 20, 1000]) t.equal(fires(on(reporting(reported))), 'never', `${reported} of 1,000`)
-  t.end()
 })
 
-t.test('without ReportBatchItemFailures, the alarm fires if more than 1 % of the records fail', (t) => {
+t.test('without ReportBatchItemFailures, the alarm fires if more than 1 % of the records fail', async (t) => {
   for (const reported of [0, 10]) t.equal(fires(off(reporting(reported))), 'never', `${reported} of 1,000`)
   for (const reported of [11, 20, 1000]) t.equal(fires(off(reporting(reported))), 'always', `${reported} of 1,000`)
-  t.end()
 })
 
-t.test('the alarm fires within two periods after the setting is turned off, and ends after it is on again', (t) => {
-  // On for 40 minutes, off for 60 and on for 50.
-  const batches = (from: number, to: number) =>
-    Array.from({ length: to - from }, (_, index) => ({
-      ...{ start: from + index + 0.3, end: from + index + 0.5, records: 1000, reported: 20 },
-    }))
-  const mappings = [...on([...batches(0, 40), ...batches(100, 150)]), ...off(batches(40, 100))]
-  for (const unknowns of UNKNOWNS.filter(({ failed, delay }) => failed === 'reported' && delay === 0)) {
-    const minutes = alarmMinutes(ALARM, orders, dataOf(mappings, unknowns), unknowns)
-    // A period breaches the threshold if 8 of its 15 batches were deleted: 8 × 20 > 15 × 10.
-    t.equal(minutes[0], 40 + 8 + 15)
-    t.equal(minutes.at(-1), 100 + 15 - 8)
-  }
-  t.end()
-})
+t.test(
+  'the alarm fires within two periods after the setting is turned off, and ends after it is on again',
+  async (t) => {
+    // On for 40 minutes, off for 60 and on for 50.
+    const batches = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, index) => ({
+        ...{ start: from + index + 0.3, end: from + index + 0.5, records: 1000, reported: 20 },
+      }))
+    const mappings = [...on([...batches(0, 40), ...batches(100, 150)]), ...off(batches(40, 100))]
+    for (const unknowns of UNKNOWNS.filter(({ failed, delay }) => failed === 'reported' && delay === 0)) {
+      const minutes = alarmMinutes(ALARM, orders, dataOf(mappings, unknowns), unknowns)
+      // A period breaches the threshold if 8 of its 15 batches were deleted: 8 × 20 > 15 × 10.
+      t.equal(minutes[0], 40 + 8 + 15)
+      t.equal(minutes.at(-1), 100 + 15 - 8)
+    }
+  },
+)
 
-t.test('the alarm fires if messages fail in two periods in a row, not in one', (t) => {
+t.test('the alarm fires if messages fail in two periods in a row, not in one', async (t) => {
   const burst = (minute: number) => ({ start: minute, end: minute + 0.5, records: 1000, reported: 1000 })
   t.equal(fires(off([burst(5)])), 'never')
   t.equal(fires(off([burst(5), burst(30)])), 'always')
-  t.end()
 })
 
-t.test('a batch, or ten at once, across the boundary of a minute does not fire the alarm', (t) => {
+t.test('a batch, or ten at once, across the boundary of a minute does not fire the alarm', async (t) => {
   for (const count of [1, 10]) {
     for (let seconds = 0; seconds < 60; seconds++) {
       const batch = { start: 5 + seconds / 60, end: 6 + (seconds - 1) / 60, records: 1000, reported: 100 }
       t.equal(fires(on(Array.from({ length: count }, () => batch))), 'never', `${count} from second ${seconds}`)
     }
   }
-  t.end()
 })
 
 /** The alarm with the sums of the four metrics, and without the comparison with FailedInvokeEventCount. */
@@ -198,7 +196,7 @@ const sumsOnly = {
   Metrics: [{ ...ALARM.Metrics[0], Expression: 'reported + deleted - 1.01 * invoked' }, ...ALARM.Metrics.slice(1)],
 }
 
-t.test('the alarm does not fire while traffic ends, but the sums alone could', (t) => {
+t.test('the alarm does not fire while traffic ends, but the sums alone could', async (t) => {
   // Ten invocations at once, each 60 s long. The number of the slot decides when they end.
   const until = (lastMinute: (slot: number) => number) =>
     Array.from({ length: 10 }, (_, slot) =>
@@ -208,12 +206,11 @@ t.test('the alarm does not fire while traffic ends, but the sums alone could', (
     ).flat()
   for (const minutes of [0, 3, 15]) t.equal(fires(on(until((slot) => 60 + minutes * slot))), 'never')
   t.equal(fires(on(until((slot) => 60 + 15 * slot)), orders, sumsOnly), 'depends')
-  t.end()
 })
 
 t.test(
   'the alarm does not fire in a day of batches at random times, but the sums alone would, or a single period',
-  (t) => {
+  async (t) => {
     const random = seededRandom(1)
     const minutes = 24 * 60
     const batches = Array.from({ length: minutes }, () => {
@@ -223,11 +220,10 @@ t.test(
     t.equal(fires(on(batches)), 'never')
     t.equal(fires(on(batches), orders, sumsOnly), 'always')
     t.equal(fires(on(batches), orders, { ...ALARM, EvaluationPeriods: 1 }), 'depends')
-    t.end()
   },
 )
 
-t.test('invocations that fail do not fire the alarm, and can hide deleted failures until they succeed', (t) => {
+t.test('invocations that fail do not fire the alarm, and can hide deleted failures until they succeed', async (t) => {
   const failing = (isFailed: (minute: number) => boolean) =>
     steady((minute) => (isFailed(minute) ? { reported: undefined, end: minute + 1 } : { reported: 100 }))
   const [all, half, atFirst, one] = [
@@ -240,19 +236,20 @@ t.test('invocations that fail do not fire the alarm, and can hide deleted failur
   t.equal(fires(off(one)), 'always')
   t.equal(fires(off(half)), 'never', 'hidden')
   t.equal(fires(off(atFirst)), 'always', 'hidden at first')
-  t.end()
 })
 
-t.test('of two mappings of one function, only the alarm of the one without ReportBatchItemFailures fires', (t) => {
-  const mappings = [
-    { ...orders, isOn: true, batches: reporting(20) },
-    { ...refunds, isOn: false, batches: reporting(300) },
-  ]
-  t.equal(fires(mappings, orders), 'never')
-  t.equal(fires(mappings, refunds), 'always')
-  const ofFunction = structuredClone(ALARM)
-  const { Metric } = ofFunction.Metrics.find(({ Id }: Properties) => Id === 'reported').MetricStat
-  Metric.Dimensions = Metric.Dimensions.filter(({ Name }: Properties) => Name !== 'queue')
-  t.equal(fires(mappings, orders, ofFunction), 'depends', 'without the queue in the dimensions, it could')
-  t.end()
-})
+t.test(
+  'of two mappings of one function, only the alarm of the one without ReportBatchItemFailures fires',
+  async (t) => {
+    const mappings = [
+      { ...orders, isOn: true, batches: reporting(20) },
+      { ...refunds, isOn: false, batches: reporting(300) },
+    ]
+    t.equal(fires(mappings, orders), 'never')
+    t.equal(fires(mappings, refunds), 'always')
+    const ofFunction = structuredClone(ALARM)
+    const { Metric } = ofFunction.Metrics.find(({ Id }: Properties) => Id === 'reported').MetricStat
+    Metric.Dimensions = Metric.Dimensions.filter(({ Name }: Properties) => Name !== 'queue')
+    t.equal(fires(mappings, orders, ofFunction), 'depends', 'without the queue in the dimensions, it could')
+  },
+)

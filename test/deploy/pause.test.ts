@@ -24,13 +24,12 @@ const cdk = cdkTemplate(cdkFolder, { pauseOnOutage: true }).template
 const sam = samTemplate(true)
 const samFunction = propertiesOf(sam, 'AWS::Serverless::Function', 'Pause')
 
-t.test('no template pauses the queue by default', (t) => {
+t.test('no template pauses the queue by default', async (t) => {
   t.equal(sam.Parameters?.PauseOnOutage?.Default, 'false')
   t.strictSame(sam.Conditions, { PausesOnOutage: { 'Fn::Equals': [{ Ref: 'PauseOnOutage' }, 'true'] } })
   t.notMatch(JSON.stringify(samTemplate().Resources), /Pause|UpdateEventSourceMapping/)
   const standard = cdkTemplate(temporaryFolder(t)).template
   t.notMatch(JSON.stringify(standard.Resources), /Pause|UpdateEventSourceMapping/)
-  t.end()
 })
 
 /** The settings of the function, its permissions and the alarm, with references as in `Fn::Sub`. */
@@ -53,7 +52,7 @@ function settings(template: Template, lambda: Properties, policy: Properties) {
 
 t.test(
   'with PauseOnOutage, an alarm of either template may invoke a function that may update only the mapping',
-  (t) => {
+  async (t) => {
     const batchMetric = { Namespace: 'shop', Dimensions: [{ Name: 'service', Value: 'orders' }], Period: 300 }
     const expected = {
       alarm: {
@@ -100,11 +99,10 @@ t.test(
     const { Statement } = propertiesOf(cdk, 'AWS::IAM::Policy', 'Pause').PolicyDocument
     t.equal(Statement.length, 1)
     t.strictSame(settings(cdk, cdkFunction, Statement[0]), expected)
-    t.end()
   },
 )
 
-t.test('the alarm fires if more than 90 % fail, but not because of a few messages', (t) => {
+t.test('the alarm fires if more than 90 % fail, but not because of a few messages', async (t) => {
   const { Metrics, Threshold } = alarmsOf(sam).PauseAlarm as Properties
   const evaluate = compileFunction(`return ${Metrics[0].Expression}`, ['IF', 'reported', 'share'])
   const isBreaching = (reported: number, share: number) =>
@@ -114,15 +112,13 @@ t.test('the alarm fires if more than 90 % fail, but not because of a few message
   t.equal(isBreaching(101, 0.91), true)
   t.equal(isBreaching(5000, 0.9), false)
   t.equal(isBreaching(100, 1), false)
-  t.end()
 })
 
 const file = resolve(dirname(samFile), samFunction.CodeUri, 'index.mjs')
 
-t.test('the CDK deploys the same function', (t) => {
+t.test('the CDK deploys the same function', async (t) => {
   const copies = globSync(`${cdkFolder}/asset.*/index.mjs`).map((copy) => readFileSync(copy, 'utf8'))
   t.ok(copies.includes(readFileSync(file, 'utf8')))
-  t.end()
 })
 
 t.test('the function disables the mapping, and fails if Lambda refuses, so that Lambda retries it', async (t) => {

@@ -32,12 +32,11 @@ function inSource(pattern: RegExp): string[] {
   return [...new Set(Array.from(source.matchAll(pattern), ([, name]) => name as string))]
 }
 
-t.test('each warning', (t) => {
+t.test('each warning', async (t) => {
   assertSections(t, inSource(/\bwarn\(\s*'(BOUNDED_SQS_BATCH_\w+)'/g))
-  t.end()
 })
 
-t.test('each diagnostics channel', (t) => {
+t.test('each diagnostics channel', async (t) => {
   const names = inSource(/tracingChannel<[^>]*>\('([^']+)'\)/g)
   const section = sections.get('Channels')
   t.ok(names.length > 1)
@@ -48,15 +47,13 @@ t.test('each diagnostics channel', (t) => {
       t.match(section, `| \`${String(channel.name).split(':').at(-1)}\` |`)
     }
   }
-  t.end()
 })
 
-t.test('each environment variable', (t) => {
+t.test('each environment variable', async (t) => {
   const names = [
     ...inSource(/process\.env\.(\w+)/g),
     ...inSource(/\{ ([^}]*) \} = process\.env/g).flatMap((list) => list.split(', ')),
   ]
   t.ok(names.length > 2)
   for (const name of names) t.ok(reference.includes(`\`${name}`), name)
-  t.end()
 })

@@ -281,11 +281,10 @@ function withoutStacks(rows: object[]): object[] {
   return JSON.parse(JSON.stringify(rows, (key, value) => (dropped.includes(key) ? undefined : value)))
 }
 
-t.test('every query of examples/deploy/queries.md is tested here', (t) => {
+t.test('every query of examples/deploy/queries.md is tested here', async (t) => {
   t.equal(text.match(/```\n(filter|fields|stats)/g)?.length, queries.size)
   const tested = [...Object.keys(FOUND_IN_JSON), 'slowest-of-all', ...Object.keys(FOUND_IN_TEXT)]
   t.strictSame([...queries.keys()].toSorted(), tested.toSorted())
-  t.end()
 })
 
 t.test('each query for the JSON log format finds exactly its rows', async (t) => {

@@ -103,15 +103,6 @@ t.test('with the instrumentation of Lambda, each message whose sender was traced
   t.strictSame(names, ['orders-worker', ...Array.from({ length: 8 }, () => 'process orders')])
 })
 
-t.test('the span of a batch keeps its last 128 links by default', async (t) => {
-  const records = Array.from({ length: 130 }, (_, index) => sentBy(`m${index}`, XRAY))
-  const unlinked = Object.entries(await linksOf(records)).filter(([, links]) => links.length === 0)
-  t.strictSame(
-    unlinked.map(([id]) => id),
-    ['m0', 'm1'],
-  )
-})
-
 t.test('a message sent by the instrumented AWS SDK through SQS is linked to the span that sent it', async (t) => {
   const { client, queue, receiveAll } = await startSqs(t)
   const { url, arn } = queue('orders')

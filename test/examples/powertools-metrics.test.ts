@@ -3,7 +3,7 @@ import t from 'tap'
 import { requestClock } from '../support/clock.ts'
 import { printed } from '../support/compat.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, testContext, timedContext } from '../support/handlers.ts'
+import { failed, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
@@ -97,18 +97,5 @@ t.test(
       t.rejects(handler({} as SQSEvent, timedContext(1000)), { name: 'InvalidSqsEventError' }),
     )
     t.strictSame(bad, [], 'an event that is not an SQS event is not counted')
-  },
-)
-
-t.test(
-  'powertools-metrics.ts sets reportedShare to 1 if every record failed, and omits timeLeft without a timeout',
-  async (t) => {
-    const downstream = await startDownstream(() => 503)
-    t.teardown(downstream.close)
-    process.env.DOWNSTREAM_URL = downstream.url
-    const { handler } = await import('../../examples/powertools-metrics.ts?every-record-fails' as string)
-    const lines = await printed(() => logged(() => handler(standardEvent('a', 'b'), testContext())))
-    t.match(lines, [{ records: 2, failed: 2, reported: 2, reportedShare: 1 }, { reported: 2 }])
-    t.notOk('timeLeft' in (lines[0] as object))
   },
 )

@@ -95,18 +95,16 @@ function useFolder(t: Test): void {
   t.teardown(() => process.chdir(cwd))
 }
 
-t.test('every block of TypeScript is marked as a sample or a fragment', (t) => {
+t.test('every block of TypeScript is marked as a sample or a fragment', async (t) => {
   for (const [path, text] of pages) {
     t.equal(blocks.filter((block) => block.path === path).length, text.match(FENCE)?.length ?? 0, path)
   }
-  t.end()
 })
 
-t.test('samples with the same name are the same', (t) => {
+t.test('samples with the same name are the same', async (t) => {
   for (const { path, name, code } of samples) {
     t.equal(code, samples.find((sample) => sample.name === name)?.code, `${name} in ${path}`)
   }
-  t.end()
 })
 
 /** Compiles all samples. */
@@ -118,16 +116,14 @@ function compile(tsconfig: object): void {
   execFileSync('sh', shell, { encoding: 'utf8', stdio: 'pipe' })
 }
 
-t.test('the samples compile in strict mode', (t) => {
+t.test('the samples compile in strict mode', async (t) => {
   const compilerOptions = { noUnusedParameters: false } // a sample also shows parameters that it does not use
   t.doesNotThrow(() => compile({ extends: '../../../tsconfig.json', compilerOptions }))
-  t.end()
 })
 
-t.test('the samples compile with the tsconfig.json of docs/modules.md', (t) => {
+t.test('the samples compile with the tsconfig.json of docs/modules.md', async (t) => {
   const [, tsconfig = ''] = /^```json\n([\s\S]*?)^```$/m.exec(pages.get('docs/modules.md') as string) ?? []
   t.doesNotThrow(() => compile(JSON.parse(tsconfig)))
-  t.end()
 })
 
 /** Bundles a sample with the esbuild command of the README, and imports the bundle. */
@@ -484,9 +480,8 @@ testSample('channels', 'prints the summary of each batch', async (t) => {
   t.equal(lines.length, 1)
 })
 
-t.test('every sample is run', (t) => {
+t.test('every sample is run', async (t) => {
   t.strictSame(tested.toSorted(), [...names].sort())
-  t.end()
 })
 
 /** The code of the first block of a language on a page. */
@@ -496,30 +491,27 @@ function blockOf(page: string, language: string): string {
   return text
 }
 
-t.test('docs/index.md has the first sample and the esbuild command of the README', (t) => {
+t.test('docs/index.md has the first sample and the esbuild command of the README', async (t) => {
   const [first] = samples.filter(({ path }) => path === 'README.md')
   t.equal(blocks.find(({ path }) => path === 'docs/index.md')?.code, first?.code)
   const [, command = ''] = /^(npx esbuild .+)$/m.exec(pages.get('README.md') as string) ?? []
   t.equal(blockOf('docs/index.md', 'sh') !== '' && pages.get('docs/index.md')?.includes(`\n${command}\n`), true)
-  t.end()
 })
 
-t.test('the README has the two commands exactly, and at most 120 lines', (t) => {
+t.test('the README has the two commands exactly, and at most 120 lines', async (t) => {
   const lines = pages.get('README.md')?.trimEnd().split('\n')
   t.ok((lines?.length ?? 0) <= 120)
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) t.ok(lines?.includes(command), command)
-  t.end()
 })
 
-t.test('the skill for coding agents is short, and has the formula of docs/outages.md', (t) => {
+t.test('the skill for coding agents is short, and has the formula of docs/outages.md', async (t) => {
   const skill = pages.get(SKILL) as string
   t.ok(skill.trimEnd().split('\n').length <= 60)
   const formula = '7.5 minutes × (`maxReceiveCount` − 5)'
   t.ok(skill.includes(formula) && pages.get('docs/outages.md')?.includes(formula))
-  t.end()
 })
 
-t.test('the errors that the pages name exist', (t) => {
+t.test('the errors that the pages name exist', async (t) => {
   const known = {
     ...exports,
     ...engine,
@@ -532,5 +524,4 @@ t.test('the errors that the pages name exist', (t) => {
   for (const [path, text] of pages) {
     for (const [name] of text.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name in known, `${name} in ${path}`)
   }
-  t.end()
 })

@@ -45,7 +45,7 @@ t.test('eachChunk() without the middleware throws an error that says so', async 
   })
 })
 
-t.test('an invalid argument is a TypeError that says what was expected and what was received', (t) => {
+t.test('an invalid argument is a TypeError that says what was expected and what was received', async (t) => {
   function handle() {}
   const bad: [args: unknown[], message: string][] = [
     [[], 'expected size to be a positive integer, got undefined'],
@@ -76,7 +76,6 @@ t.test('an invalid argument is a TypeError that says what was expected and what 
     t.throws(() => (eachChunk as (...args: unknown[]) => unknown)(...args), { name: 'TypeError', message })
   }
   t.type(eachChunk(1, handle, { body: undefined }), 'function')
-  t.end()
 })
 
 t.test('the handler of eachChunk() may be called with only the event and the context', async (t) => {

@@ -3,7 +3,7 @@ import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import { busyClock, iterationCounter, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext } from '../support/handlers.ts'
+import { failed, handlerOf } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
 
@@ -28,25 +28,6 @@ t.test(
     t.ok(records.max >= 2 && records.max <= 4, `${records.max} records of 4 ms in one iteration`)
   },
 )
-
-t.test('if invocations share event and context, each failure is in exactly one report', async (t) => {
-  const event = standardEvent('a', 'b', 'c')
-  const context = testContext()
-  let call = 0
-  const handle = handlerOf(
-    async () => {
-      const mine = call++
-      await settled()
-      if (mine % 2 === 0) throw new Error(`call ${mine}`)
-    },
-    { concurrency: 2 },
-  )
-  const responses = await Promise.all([handle(event, context), handle(event, context), handle(event, context)])
-  t.equal(call, 9)
-  const reported = responses.map(failed)
-  t.equal(reported.flat().length, 5, 'each of the five failures is in one report')
-  t.not(responses[0], responses[1])
-})
 
 t.test('a handler sees the AsyncLocalStorage of its own invocation, also after invocations share slots', async (t) => {
   const storage = new AsyncLocalStorage<string>()

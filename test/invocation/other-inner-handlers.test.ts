@@ -2,7 +2,6 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BatchHandler, type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { batchHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { withLength } from '../support/hostile.ts'
@@ -114,30 +113,6 @@ t.test(
     t.match(lines[0], /1 × Error: The handler reported the record as failed \[a\]/)
   },
 )
-
-t.test('ids that an inner handler lists are reported together with records that it did not wait for', async (t) => {
-  for (const [returned, expected] of [
-    [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
-    [
-      [no, ok, ok],
-      ['a', 'b'],
-    ],
-    [{ batchItemFailures: [] }, ['b']],
-  ] as const) {
-    for (const isOpen of [true, false]) {
-      const handler = batchHandlerOf(async (event, context) => {
-        void eachRecord(async ({ messageId }) => {
-          if (messageId !== 'b') return
-          if (isOpen) await new Promise(() => {})
-          throw new Error('b failed')
-        })(event, context)
-        await settled()
-        return returned as never
-      })
-      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), expected)
-    }
-  }
-})
 
 t.test('eachRecord() without the middleware throws an error that says so', async (t) => {
   const bare = eachRecord(() => t.fail('started'))

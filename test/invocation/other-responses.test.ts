@@ -219,16 +219,6 @@ for (const [what, respond, isEarly] of responders) {
   })
 }
 
-t.test(
-  'if an earlier after hook threw, a later onError hook reads a list of all records, and ROLLBACK runs',
-  async (t) => {
-    const seen: unknown[] = []
-    const later: Hooks = { onError: ({ response }) => void seen.push(response) }
-    await fails(t, { earlier: { after: throws(commit) }, later }, commit, ['BEGIN', 'ROLLBACK'])
-    t.strictSame(seen, [listOf('a', 'x', 'b')])
-  },
-)
-
 const connect = new Error('no connection')
 
 t.test(

@@ -104,17 +104,3 @@ t.test('it is empty for a standard queue, and for the standard queue of an event
     t.strictSame(blocked(), [expected])
   }
 })
-
-t.test('a record that has not started waits for no failure of another group, even if this has no cause', async (t) => {
-  const clock = mockClock(t)
-  const { onFailure, blocked } = notes()
-  const handle = handlerOf(
-    () => {
-      clock.advance(6_000)
-      throw undefined
-    },
-    { onFailure, concurrency: 1, timeBudget: { drain: 5_000, abort: 1_000 } },
-  )
-  t.strictSame(failed(await handle(fifoEvent('a1', 'c1', 'a2'), timedContext(10_000))), ['a1', 'c1', 'a2'])
-  t.strictSame(blocked(), [{ a1: ['a2'] }])
-})

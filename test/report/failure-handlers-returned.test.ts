@@ -1,4 +1,3 @@
-import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
 import type { FailureHandler, RecordFailure } from '../../src/index.ts'
 import { fifoEvent, standardEvent } from '../support/events.ts'
@@ -81,15 +80,6 @@ for (const [what, result, line] of refused) {
     t.strictSame(calls, [['x1', 'y1']])
   })
 }
-
-t.test('a returned failure is recognised also if its record now has the id of another record', async (t) => {
-  function fails(record: SQSRecord) {
-    if (record.messageId === 'x1') record.messageId = 'x2'
-    throw new Error('no')
-  }
-  const onFailure: FailureHandler = ([first]) => [first as RecordFailure]
-  t.strictSame(failed(await handlerOf(fails, { onFailure })(standardEvent('x1', 'x2'))), ['x1'])
-})
 
 t.test(
   'a failure handler may not return a failure of another invocation, or one that an earlier handler has handled',

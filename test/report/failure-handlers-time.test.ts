@@ -1,11 +1,10 @@
-import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { boundedSqsBatch, eachRecord, type FailureHandler, type RecordFailure } from '../../src/index.ts'
+import type { FailureHandler, RecordFailure } from '../../src/index.ts'
 import { busyClock, mockClock, openTimers, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { collectReferences } from '../support/memory.ts'
 import { logged, unhandledRejections } from '../support/output.ts'
 
@@ -95,32 +94,6 @@ t.test('the time of a failure handler may be over before it returns its promise'
   t.strictSame(failed(await result), ['x'])
 })
 
-t.test('a failure handler that settles in time is not aborted and leaves no timer', async (t) => {
-  const clock = mockClock(t)
-  const [first, second] = [heldFailures(), heldFailures()]
-  const handle = handlerOf(failing, { onFailure: [first.onFailure, second.onFailure] })
-  const result = handle(standardEvent('x1', 'x2', 'x3'), timedContext(10_000))
-  await settled()
-  clock.advance(9_000)
-  first.resolve(first.given.slice(1))
-  await settled()
-  t.equal(first.signal()?.aborted, false)
-  clock.advance(900)
-  t.equal(second.signal()?.aborted, true)
-  second.resolve(second.given.slice(1))
-  t.strictSame(failed(await result), ['x3'])
-  t.equal(openTimers(clock), 0)
-
-  const third = heldFailures()
-  const inTime = handlerOf(failing, { onFailure: third.onFailure })(standardEvent('x1'), timedContext(10_000))
-  await settled()
-  third.resolve([])
-  t.strictSame(failed(await inTime), [])
-  t.equal(openTimers(clock), 0)
-  clock.advance(10_000)
-  t.equal(third.signal()?.aborted, false)
-})
-
 t.test('with 0 ms left or less no failure handler is called', async (t) => {
   for (const left of [0, -3]) {
     const keepBusy = busyClock(t)
@@ -151,22 +124,4 @@ t.test('the result of a failure handler that blocks the thread past its time is 
   })
   t.strictSame(calls, [])
   t.match(failureHandlerLines(lines), [/the response needs the last 100 ms before/])
-})
-
-t.test('without a remaining time, or with one too long for a timer, failure handlers have no limit', async (t) => {
-  for (const left of [undefined, 2 ** 40]) {
-    const clock = mockClock(t)
-    const held = heldFailures()
-    const handler = middy({ timeoutEarlyInMillis: 0 })
-      .use(boundedSqsBatch({ logger: false, onFailure: held.onFailure }))
-      .handler(eachRecord(failing))
-    const result = handler(standardEvent('x'), left === undefined ? testContext() : timedContext(left))
-    await settled()
-    clock.advance(1e9)
-    await settled()
-    t.equal(held.signal()?.aborted, false)
-    held.resolve([])
-    t.strictSame(failed(await result), [])
-    clock.exit()
-  }
 })

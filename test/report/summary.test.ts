@@ -1,12 +1,11 @@
-import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
 import t from 'tap'
-import { type BatchSummary, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+import { boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { RECORD, summaries } from '../support/tracing.ts'
+import { summaries } from '../support/tracing.ts'
 
 function durationsOf(noted: ReturnType<typeof summaries>) {
   return noted.get('m0')?.durations
@@ -113,24 +112,6 @@ t.test('a duration does not include waiting for a slot or the rate limit', async
   t.equal(noted.get('m0')?.peakInFlight, 1)
 })
 
-t.test('a duration does not include the time that a tracing subscriber takes for the record before', async (t) => {
-  const keepBusy = busyClock(t)
-  const block = () => keepBusy(60)
-  diagnostics.subscribe(`tracing:${RECORD}:asyncEnd`, block)
-  t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:asyncEnd`, block))
-  const noted: BatchSummary[] = []
-  const handle = handlerOf(
-    async () => {
-      await null
-      keepBusy(2) // so little that the worker does not yield before the next record
-      throw new Error()
-    },
-    { concurrency: 1, onSummary: (summary) => noted.push(summary) },
-  )
-  t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['a', 'b', 'c'])
-  t.match(noted, [{ durations: { p50: 2, p95: 2, max: 2 } }])
-})
-
 t.test('with chunks, the summary counts records, and peakInFlight counts chunks', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)
@@ -183,19 +164,6 @@ t.test('peakInFlight counts only the records of its own batch', async (t) => {
   await Promise.all([first, second])
   t.equal(noted.get('a1')?.peakInFlight, 3)
   t.equal(noted.get('b1')?.peakInFlight, 3)
-})
-
-t.test('timeLeft is measured after the failure handlers', async (t) => {
-  const clock = mockClock(t)
-  const noted = summaries(t)
-  async function onFailure(failures: never) {
-    await settled()
-    clock.advance(300)
-    return failures
-  }
-  const handle = handlerOf(() => Promise.reject(new Error('x')), { onFailure: onFailure as never })
-  await handle(standardEvent('m0'), timedContext(10_000))
-  t.equal(noted.get('m0')?.timeLeft, 9_700)
 })
 
 t.test('timeLeft is 0 if the batch ends after the timeout of the function', async (t) => {

@@ -1,11 +1,9 @@
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { eachRecord, RecordNotStartedError } from '../../src/index.ts'
-import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
-import { collectReferences } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
 
 for (const size of [undefined, 2]) {
@@ -141,32 +139,4 @@ t.test('if a record is blocked while it waits for the rate limit, the next invoc
   t.strictSame(failed(await until(second)), [])
   t.strictSame(failed(await until(first)), ['a1', 'c1'])
   t.strictSame(starts, ['w1 at 0', 'a1 at 50', 'b1 at 100', 'x1 at 150'])
-})
-
-t.test('waitUntilDue() resolves with false if its invocation leaves, and with true for the next one', async (t) => {
-  const clock = mockClock(t)
-  const rateLimit = createRateLimit({ limit: 1, interval: 99 })
-  rateLimit.countStarts(1)
-  const [first, second] = [{}, {}]
-  const areDue = [rateLimit.waitUntilDue(first, () => 1), rateLimit.waitUntilDue(second, () => 1)]
-  rateLimit.leave(first)
-  clock.advance(100)
-  t.strictSame(await Promise.all(areDue), [false, true])
-})
-
-t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {
-  const { until } = passingClock(t)
-  const forever: (() => void)[] = []
-  const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), {
-    rateLimit: { limit: 1, interval: 10_000 },
-  })
-  let event: SQSEvent | undefined = standardEvent('a', 'b')
-  const last = new WeakRef(event.Records[1] as SQSRecord)
-  const result = handle(event, timedContext(1000))
-  event = undefined
-  t.strictSame(failed(await until(result)), ['a', 'b'])
-  await settled()
-  await collectReferences(last)
-  t.equal(last.deref(), undefined)
-  t.equal(forever.length, 1)
 })

@@ -9,7 +9,7 @@ import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedCo
 import { warned } from '../support/output.ts'
 import { maxWithin } from '../support/starts.ts'
 
-t.test('mayStart() says whether this many records may start now', (t) => {
+t.test('mayStart() says whether this many records may start now', async (t) => {
   const clock = mockClock(t)
   const { mayStart, countStarts } = createRateLimit({ limit: 3, interval: 99 })
   const checkMayStart = (...expected: boolean[]) => t.strictSame([0, 1, 2, 3].map(mayStart), expected)
@@ -25,7 +25,6 @@ t.test('mayStart() says whether this many records may start now', (t) => {
   checkMayStart(true, true, true, false)
   clock.advance(50)
   checkMayStart(true, true, true, true)
-  t.end()
 })
 
 t.test('at most `limit` records start at once, and the next ones after the interval', async (t) => {

@@ -391,29 +391,3 @@ t.test('on Managed Instances a function without time left starts nothing and rep
     ])
   }
 })
-
-t.test('the warning about a budget that leaves no time has a type and a code, and says what to do', async (t) => {
-  const context = { getRemainingTimeInMillis: () => 3000 } as Context
-  for (const [timeBudget, isTooMuch] of [
-    [{ drain: 3000 }, true],
-    [{ abort: 3000 }, true],
-    [{ drain: 2999, abort: 2999 }, false],
-  ] as const) {
-    const warnings = await warned(async () => {
-      mockClock(t)
-      const response = await handlerOf(() => {}, { timeBudget })(standardEvent('a'), context)
-      t.strictSame(failed(response), isTooMuch ? ['a'] : [])
-    })
-    const expected = {
-      name: 'BoundedSqsBatchWarning',
-      code: 'BOUNDED_SQS_BATCH_TIME_BUDGET',
-      message:
-        'No record starts: the function has 3000 ms left, and timeBudget reserves 3000 ms. ' +
-        "Raise the function's timeout, or lower timeBudget",
-    }
-    t.strictSame(
-      warnings.map(({ name, code, message }) => ({ name, code, message })),
-      isTooMuch ? [expected] : [],
-    )
-  }
-})

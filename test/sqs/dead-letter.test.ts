@@ -1,13 +1,11 @@
-import { ChangeMessageVisibilityCommand, type SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import type { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs'
 import t from 'tap'
 import type { RecordFailure } from '../../src/index.ts'
 import { deadLetter } from '../../src/sqs/index.ts'
 import { permanent, reasons, SOURCE, setUp, text } from '../support/dead-letters.ts'
 import { ids, sqsRecord } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
-import { failed, handlerOf, LONG, timedContext } from '../support/handlers.ts'
-import { logged } from '../support/output.ts'
-import { createClient, failure, failureRequest, REGION, startSqs, toRecord } from '../support/sqs.ts'
+import { failure, failureRequest } from '../support/sqs.ts'
 
 t.test('records of permanent errors are sent with the reason, and the others stay failed', async (t) => {
   const { handle, received } = await setUp(t)
@@ -250,37 +248,3 @@ t.test('of records from several queues, only those from queueUrl stay failed', a
     `deadLetter(): 1 of 2 records could not be sent to orders and stay failed: 1 × ${CAME_FROM_QUEUE}`,
   ])
 })
-
-t.test(
-  'if queueUrl is the source queue, the message is neither sent nor deleted, and its receive count grows',
-  async (t) => {
-    const sqs = await startSqs(t)
-    const { url, arn } = sqs.queue('orders.fifo', { FifoQueue: 'true', VisibilityTimeout: '600' })
-    const [id] = ['first', 'second'].map((body) => {
-      const of = { region: REGION, messageGroupId: 'a', messageDeduplicationId: body }
-      return sqs.fauxqs.sendMessage('orders.fifo', body, of).messageId
-    })
-    const handler = handlerOf(
-      () => {
-        throw permanent
-      },
-      { onFailure: deadLetter({ client: sqs.client(), queueUrl: url }), logger: undefined },
-    )
-    for (const receiveCount of ['1', '2', '3']) {
-      // fauxqs delivers one message of a message group at a time.
-      const [message = {}, ...others] = await sqs.receiveAll(url)
-      const { MessageId, Body, Attributes, ReceiptHandle } = message
-      t.strictSame([MessageId, Body, Attributes?.ApproximateReceiveCount], [id, 'first', receiveCount])
-      t.strictSame(others, [])
-      const log = await logged(async () => {
-        t.strictSame(failed(await handler({ Records: [toRecord(message, arn)] }, timedContext(LONG))), [id])
-      })
-      t.match(log.join('\n'), `1 of 1 records could not be sent to orders.fifo and stay failed: 1 × ${CAME_FROM_QUEUE}`)
-      t.strictSame(sqs.calls, [])
-      const { ready = [], inflight = [] } = sqs.fauxqs.inspectQueue('orders.fifo')?.messages ?? {}
-      t.strictSame([ready.length, inflight.length], [1, 1])
-      const command = new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle, VisibilityTimeout: 0 })
-      await createClient(t, { endpoint: sqs.fauxqs.address }).send(command)
-    }
-  },
-)

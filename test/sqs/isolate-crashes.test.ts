@@ -3,7 +3,7 @@ import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { type IsolateCrashesOptions, isolateCrashes, retryBackoff } from '../../src/sqs/index.ts'
-import { activeTimers, mockClock, openTimers, passTime, settled } from '../support/clock.ts'
+import { mockClock, openTimers, passTime, settled } from '../support/clock.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { fifoEvent, ids, sqsRecord } from '../support/events.ts'
 import { failed, LONG, timedContext } from '../support/handlers.ts'
@@ -245,44 +245,6 @@ for (const [left, limit] of [
     t.equal(openTimers(clock), 0)
   })
 }
-
-t.test('when the time is over, open calls are aborted', async (t) => {
-  const { promise: hasArrived, resolve } = Promise.withResolvers<void>()
-  const faults: Faults = {
-    call() {
-      resolve()
-      return 'hang'
-    },
-  }
-  const { run, abandoned, calls } = await setUp(t, {}, faults)
-  const clock = mockClock(t)
-  const lines = run(eventOf(2), timedContext(5000))
-  await hasArrived
-  passTime(clock, 1000)
-  t.match(await lines, [/1 of 1 records.*no time was left$/])
-  while (abandoned() === 0) await settled()
-  t.equal(calls.length, 1)
-})
-
-t.test('no timer is left after the calls', async (t) => {
-  const clock = mockClock(t)
-  const aborts: unknown[] = []
-  const client = {
-    async send(_command: unknown, { abortSignal }: { abortSignal: AbortSignal }) {
-      abortSignal.addEventListener('abort', () => aborts.push('late'))
-      return { Successful: [{ Id: '0' }] }
-    },
-  }
-  const { before } = isolateCrashes({ client } as never)
-  t.strictSame(await linesOf(t, () => before({ event: eventOf(2), context: contextWith(1000) })), [])
-  t.equal(openTimers(clock), 0)
-  const unreadable = { Records: [throwingOn(recordsOf([2])[0] as SQSRecord, 'receiptHandle')] }
-  t.match(await linesOf(t, () => before({ event: unreadable, context: contextWith(1000) })), [/event is not readable/])
-  t.equal(openTimers(clock), 0)
-  passTime(clock, 300)
-  t.strictSame(aborts, [])
-  t.equal(activeTimers(), 0)
-})
 
 t.test('if SQS does not set the delays, one line says why, and the batch runs', async (t) => {
   withEnvironment(t, { AWS_MAX_ATTEMPTS: '1' })

@@ -7,7 +7,7 @@ const queueUrl = 'https://sqs.eu-west-1.amazonaws.com/123456789012/orders-dead'
 
 t.test(
   'deadLetter: an invalid option is a TypeError that names the option, what was expected and what was received',
-  (t) => {
+  async (t) => {
     const client = createClient(t, {})
     const bad: [options: unknown, ...message: RegExp[]][] = [
       [undefined, /^deadLetter\(\): expected an object of options, got undefined/],
@@ -55,13 +55,12 @@ t.test(
     for (const [options, ...messages] of bad) {
       for (const message of messages) t.throws(() => deadLetter(options as never), { name: 'TypeError', message })
     }
-    t.end()
   },
 )
 
 t.test(
   'retryBackoff: an invalid option is a TypeError that names the option, what was expected and what was received',
-  (t) => {
+  async (t) => {
     const client = createClient(t, {})
     const bad: [options: unknown, ...message: RegExp[]][] = [
       [undefined, /^retryBackoff\(\): expected an object of options, got undefined/],
@@ -93,13 +92,12 @@ t.test(
     for (const [options, ...messages] of bad) {
       for (const message of messages) t.throws(() => retryBackoff(options as never), { name: 'TypeError', message })
     }
-    t.end()
   },
 )
 
 t.test(
   'isolateCrashes: an invalid option is a TypeError that names the option, what was expected and what was received',
-  (t) => {
+  async (t) => {
     const client = createClient(t, {})
     const bad: [options: unknown, ...message: RegExp[]][] = [
       [undefined, /^isolateCrashes\(\): expected an object of options, got undefined/],
@@ -123,11 +121,10 @@ t.test(
       t.strictSame(Object.keys(middleware), ['before'])
       t.equal(middleware.before.name, 'isolateCrashesBefore')
     }
-    t.end()
   },
 )
 
-t.test('with valid options, the failure handlers are named functions', (t) => {
+t.test('with valid options, the failure handlers are named functions', async (t) => {
   const client = createClient(t, {})
   const withoutValues = { when: undefined, sourceQueueUrl: undefined }
   for (const options of [
@@ -147,10 +144,9 @@ t.test('with valid options, the failure handlers are named functions', (t) => {
   ]) {
     t.equal(retryBackoff({ client, ...options }).name, 'retryBackoffFailures')
   }
-  t.end()
 })
 
-t.test('the main entry does not load the AWS SDK, and the entry ./sqs does', (t) => {
+t.test('the main entry does not load the AWS SDK, and the entry ./sqs does', async (t) => {
   function loaded(entry: string) {
     const program = `
       import { registerHooks } from 'node:module'
@@ -167,5 +163,4 @@ t.test('the main entry does not load the AWS SDK, and the entry ./sqs does', (t)
   t.equal(main.sdk, 0)
   t.ok(main.all > 10)
   t.ok(loaded('../../src/sqs/index.ts').sdk > 0)
-  t.end()
 })
