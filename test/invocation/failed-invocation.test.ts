@@ -217,6 +217,26 @@ t.test('if a subscriber removes the response at the end of the batch, the invoca
   t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
 })
 
+t.test('if the response is removed while the first record starts, the invocation fails', async (t) => {
+  let remove = () => {}
+  let removals = 0
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .use(bounded())
+    .before((request) => {
+      remove = () => {
+        request.response = undefined as never
+      }
+    })
+    .handler(
+      eachRecord(() => {
+        remove()
+        removals++
+      }),
+    )
+  await t.rejects(handler(standardEvent('a'), testContext()), { name: 'TypeError' })
+  t.equal(removals, 1, 'the removal does not throw')
+})
+
 t.test('of two misuses, the first one is the error: a removed response, and a call after the end', async (t) => {
   const inner = eachRecord(() => {})
   const removes = (request: { response?: unknown }) => {

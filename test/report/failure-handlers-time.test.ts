@@ -94,6 +94,13 @@ t.test('the time of a failure handler may be over before it returns its promise'
   t.strictSame(failed(await result), ['x'])
 })
 
+t.test('no timer is left after a failure handler that settles in time', async (t) => {
+  const clock = mockClock(t)
+  const { onFailure } = noteFailures()
+  t.strictSame(failed(await handlerOf(failing, { onFailure })(standardEvent('x'), timedContext(10_000))), ['x'])
+  t.equal(openTimers(clock), 0)
+})
+
 t.test('with 0 ms left or less no failure handler is called', async (t) => {
   for (const left of [0, -3]) {
     const keepBusy = busyClock(t)
