@@ -63,6 +63,25 @@ t.test('if handlers that ignore their signal fill every slot for another recordT
   )
 })
 
+t.test('a batch whose records wait for the slots of such handlers goes on after their batch has ended', async (t) => {
+  const clock = mockClock(t)
+  const held = heldRecords()
+  const handle = handlerOf(held.handle, { recordTimeout: 100, concurrency: 2 })
+  const first = handle(standardEvent('a', 'b', 'x'))
+  await settled()
+  const second = handle(standardEvent('c', 'd'))
+  await settled()
+  await warned(async () => {
+    passTime(clock, 200)
+    t.strictSame(failed(await first), ['a', 'b', 'x'])
+  })
+  await settled()
+  held.fail('c')
+  await settled()
+  held.succeed('d')
+  t.strictSame(failed(await second), ['c'])
+})
+
 t.test('handlers that respect their signal do not end the batch if the thread was blocked for long', async (t) => {
   const clock = mockClock(t)
   const handle = handlerOf(
