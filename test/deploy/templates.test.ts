@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { Duration } from 'aws-cdk-lib'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
+import { samTemplateOfPage } from '../support/pages.ts'
 import {
   alarmsOf,
   cdkTemplate,
@@ -20,8 +21,9 @@ import {
   writeTemplate,
 } from '../support/templates.ts'
 
-// Synthesised once, because bundling the function takes seconds.
+// Synthesised once each, because bundling the function takes seconds.
 const synthesised = cdkTemplate(temporaryFolder(t))
+const pausing = cdkTemplate(temporaryFolder(t), { pauseOnOutage: true })
 
 t.test('the SAM template and the CDK template have the same settings', async (t) => {
   function settings(template: Template) {
@@ -333,7 +335,7 @@ t.test('AWS’s template validator finds nothing in either template', async (t) 
   )
   t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate(true)))), [])
   t.strictSame(violations(synthesised.file), [])
-  t.strictSame(violations(cdkTemplate(folder, { pauseOnOutage: true }).file), [])
+  t.strictSame(violations(pausing.file), [])
 })
 
 t.test('AWS’s template validator finds a misspelt property of the function and of the mapping', async (t) => {
@@ -366,3 +368,23 @@ t.test(
     await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /--context downstreamUrl=… is missing/ })
   },
 )
+
+/** What `doctor --strict` finds in templates with these parameters. */
+async function findingsOf(parameters: Readonly<Record<string, string>>, ...files: string[]): Promise<unknown> {
+  const given = Object.entries(parameters).flatMap(([name, value]) => ['--parameter', `${name}=${value}`])
+  const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
+  const args = [bin, 'doctor', '--strict', '--format', 'json', ...given, ...files]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { PATH: process.env.PATH } })
+  return JSON.parse(stdout).findings
+}
+
+t.test('doctor --strict finds nothing in either template, with and without the pause on an outage', async (t) => {
+  const page = `${temporaryFolder(t, { 'template.yaml': samTemplateOfPage() })}/template.yaml`
+  t.strictSame(await findingsOf({}, samFile, synthesised.file, pausing.file, page), [])
+  t.strictSame(await findingsOf({ PauseOnOutage: 'true' }, samFile), [])
+})
+
+t.test('doctor --strict finds nothing in the SAM template with its shortest and longest times', async (t) => {
+  t.strictSame(await findingsOf({ FunctionTimeout: '30', BatchingWindow: '1' }, samFile), [])
+  t.strictSame(await findingsOf({ FunctionTimeout: '900', BatchingWindow: '30' }, samFile), [])
+})

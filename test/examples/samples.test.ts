@@ -107,9 +107,9 @@ t.test('samples with the same name are the same', async (t) => {
   }
 })
 
-/** Compiles all samples. */
-function compile(tsconfig: object): void {
-  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ ...tsconfig, include: ['*.ts'] }))
+/** Compiles samples. */
+function compile(tsconfig: object, include = ['*.ts']): void {
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ ...tsconfig, include }))
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
   // The shell removes NODE_OPTIONS, because tap's hooks break the compiler.
   const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '-p', folder]
@@ -121,9 +121,9 @@ t.test('the samples compile in strict mode', async (t) => {
   t.doesNotThrow(() => compile({ extends: '../../../tsconfig.json', compilerOptions }))
 })
 
-t.test('the samples compile with the tsconfig.json of docs/modules.md', async (t) => {
+t.test('samples compile with the tsconfig.json of docs/modules.md', async (t) => {
   const [, tsconfig = ''] = /^```json\n([\s\S]*?)^```$/m.exec(pages.get('docs/modules.md') as string) ?? []
-  t.doesNotThrow(() => compile(JSON.parse(tsconfig)))
+  t.doesNotThrow(() => compile(JSON.parse(tsconfig), ['start.ts', 'validation.ts', 'dead-letters.ts', 'testing.ts']))
 })
 
 /** Bundles a sample with the esbuild command of the README, and imports the bundle. */

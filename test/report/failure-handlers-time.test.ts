@@ -94,11 +94,30 @@ t.test('the time of a failure handler may be over before it returns its promise'
   t.strictSame(failed(await result), ['x'])
 })
 
-t.test('no timer is left after a failure handler that settles in time', async (t) => {
+t.test('a failure handler that settles in time is not aborted and leaves no timer', async (t) => {
   const clock = mockClock(t)
-  const { onFailure } = noteFailures()
-  t.strictSame(failed(await handlerOf(failing, { onFailure })(standardEvent('x'), timedContext(10_000))), ['x'])
+  const [first, second] = [heldFailures(), heldFailures()]
+  const handle = handlerOf(failing, { onFailure: [first.onFailure, second.onFailure] })
+  const result = handle(standardEvent('x1', 'x2', 'x3'), timedContext(10_000))
+  await settled()
+  clock.advance(9_000)
+  first.resolve(first.given.slice(1))
+  await settled()
+  t.equal(first.signal()?.aborted, false)
+  clock.advance(900)
+  t.equal(second.signal()?.aborted, true)
+  second.resolve(second.given.slice(1))
+  t.strictSame(failed(await result), ['x3'])
   t.equal(openTimers(clock), 0)
+
+  const third = heldFailures()
+  const inTime = handlerOf(failing, { onFailure: third.onFailure })(standardEvent('x1'), timedContext(10_000))
+  await settled()
+  third.resolve([])
+  t.strictSame(failed(await inTime), [])
+  t.equal(openTimers(clock), 0)
+  clock.advance(10_000)
+  t.equal(third.signal()?.aborted, false)
 })
 
 t.test('with 0 ms left or less no failure handler is called', async (t) => {
