@@ -181,3 +181,21 @@ t.test('a batch that fails its invocation publishes the error', async (t) => {
     heard.stop()
   }
 })
+
+t.test(
+  "the error is published also if a later onError hook responds, so that the middleware's own hook does not run",
+  async (t) => {
+    const heard = listenToTraces(t)
+    const handler = middy<SQSEvent, SQSBatchResponse>()
+      .use(boundedSqsBatch({ logger: false }))
+      .onError(() => ({ batchItemFailures: [] }))
+      .handler(async () => undefined as never)
+    await t.rejects(handler(standardEvent('a'), testContext()))
+    await settled()
+    t.strictSame(heard.of('batch'), [...BEGINS, 'batch error error', 'batch asyncStart error', 'batch asyncEnd error'])
+    t.match([...heard.batches][0]?.error, {
+      name: 'TypeError',
+      message: /^The handler returned undefined;/,
+    })
+  },
+)
