@@ -52,4 +52,10 @@ t.test('circuit-breaker.ts fails records without a call while the service is dow
   Date.now = () => start + 30_000
   t.strictSame((await invoke(handler, event, { timeout: LONG })).succeeded, event.Records)
   t.equal(calls, 60)
+
+  // A refused record does not open the circuit.
+  status = 422
+  const refused = await logged(() => invoke(handler, event, { timeout: LONG }))
+  t.match(refused.join('\n'), '60 × Error: the payment service refused it with 422')
+  t.equal(calls, 120)
 })

@@ -13,7 +13,7 @@ import {
   visibilityTimeout,
 } from '../../docs/.vitepress/settings/recommend.ts'
 import { codeFor } from '../../docs/.vitepress/settings/templates.ts'
-import { dollars, duration, fillHint, problems } from '../../docs/.vitepress/settings/texts.ts'
+import { dollars, duration, fillHint, problems, settingRows } from '../../docs/.vitepress/settings/texts.ts'
 import {
   CASES,
   FIELDS,
@@ -217,6 +217,26 @@ t.test('doctor --strict finds nothing in the SAM template of any result', async 
   const files = samples.map((workload, index) => [`${index}.yaml`, codeFor('sam', recommend(workload).settings)])
   const folder = project(t, Object.fromEntries(files))
   t.strictSame(await doctor(folder, ...files.map(([name = '']) => name)), NOTHING)
+})
+
+t.test('the SAM template has the settings', async (t) => {
+  const settings = settingsFor({ rate: 3, p95: 40_000, cpu: 500 })
+  const { Queue, Function: lambda } = parse(codeFor('sam', settings).replaceAll('!GetAtt ', '')).Resources
+  const { BatchSize, MaximumBatchingWindowInSeconds, ScalingConfig } = lambda.Properties.Events.Queue.Properties
+  t.equal(Queue.Properties.VisibilityTimeout, settings.visibilityTimeout)
+  t.match(lambda.Properties, { Timeout: settings.timeout, MemorySize: settings.memory })
+  t.match(
+    [BatchSize, MaximumBatchingWindowInSeconds, ScalingConfig.MaximumConcurrency],
+    [settings.batchSize, settings.window, settings.maximumConcurrency],
+  )
+})
+
+t.test('each setting of a result has a reason', async (t) => {
+  for (const workload of fc.sample(workloads, { numRuns: 50, seed: 1 })) {
+    const rows = settingRows(workload, recommend(workload))
+    t.equal(rows.length, workload.limitKind === 'calls per second' ? 8 : 7)
+    t.ok(rows.every(({ value, reason }) => value !== '' && !/undefined|NaN/.test(value + reason)))
+  }
 })
 
 t.test('docs/settings.md names the assumptions of the module', async (t) => {
