@@ -1,11 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { dirname, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { compileFunction } from 'node:vm'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
-import { close, listen, useEndpoint } from '../support/services.ts'
+import { startServer, useEndpoint } from '../support/services.ts'
 import {
   alarmsOf,
   cdkTemplate,
@@ -125,12 +124,11 @@ t.test('the function disables the mapping, and fails if Lambda refuses, so that 
   const requests: unknown[] = []
   const uuid = '0b3a2f6c-8f0e-4c0e-9c39-6d2f6b1f7a11'
   let [status, response] = [202, { UUID: uuid, State: 'Disabling' } as object]
-  const server = createServer(async (request, answer) => {
+  const endpoint = await startServer(t, async (request, answer) => {
     requests.push([request.method, request.url, JSON.parse(await text(request))])
     answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(response))
   })
-  useEndpoint('LAMBDA', await listen(server))
-  t.teardown(() => close(server))
+  useEndpoint('LAMBDA', endpoint)
   process.env.MAPPING_UUID = uuid
   const lines = t.capture(console, 'log')
   const handler = (await import(file))[samFunction.Handler.split('.')[1]]

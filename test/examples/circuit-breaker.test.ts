@@ -12,12 +12,10 @@ t.test('circuit-breaker.ts fails records without a call while the service is dow
   useEndpoint('SQS', sqs.endpoint)
   let status = 503
   let calls = 0
-  const downstream = await startDownstream(() => {
+  process.env.PAYMENTS_URL = await startDownstream(t, () => {
     calls++
     return status
   })
-  t.teardown(downstream.close)
-  process.env.PAYMENTS_URL = downstream.url
   const { handler } = await import('../../examples/circuit-breaker.ts')
   for (let payment = 0; payment < 60; payment++) sqs.fauxqs.sendMessage('payments', String(payment))
   const messages = await sqs.receiveAll(url)

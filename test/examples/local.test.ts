@@ -46,21 +46,19 @@ const runs: { example: string; count: number; args?: string[]; bodies?: object[]
 ]
 for (const { example, count, args = [], bodies, variable } of runs) {
   t.test(`${example}.ts passes in local at the defaults`, { buffered: true }, async (t) => {
-    const downstream = await startDownstream(() => 200)
-    t.teardown(downstream.close)
+    const downstream = await startDownstream(t, () => 200)
     const file = join(temporaryFolder(t), 'messages.jsonl')
     writeFileSync(file, (bodies ?? []).map((body) => `${JSON.stringify(body)}\n`).join(''))
     const input = bodies ? ['--messages-file', file] : ['--messages', String(count)]
-    const { code, ledger, stderr } = await local(example, [...input, ...args], { [variable]: downstream.url })
+    const { code, ledger, stderr } = await local(example, [...input, ...args], { [variable]: downstream })
     t.equal(code, 0, stderr)
     t.match(ledger, { sent: count, processed: count, lost: 0, dropped: 0, outOfOrder: 0, deadLettered: 0 })
   })
 }
 
 t.test('dead-letters.ts passes with the flag that allows its dead letters, and fails without it', async (t) => {
-  const downstream = await startDownstream(({ body }) => (JSON.parse(body).number % 10 === 0 ? 422 : 200))
-  t.teardown(downstream.close)
-  const env = { ORDERS_URL: downstream.url }
+  const downstream = await startDownstream(t, ({ body }) => (JSON.parse(body).number % 10 === 0 ? 422 : 200))
+  const env = { ORDERS_URL: downstream }
   const allowed = await local('dead-letters', ['--messages', '30', '--max-dead-lettered', '3'], env)
   t.match(allowed, { code: 0, ledger: { sentDeadLetters: 3, dropped: 0, lost: 0, processed: 30 } })
   t.equal((await local('dead-letters', ['--messages', '30'], env)).code, 1)

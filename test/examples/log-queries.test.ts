@@ -321,9 +321,7 @@ t.test('the queries for lines with the same text in both formats also work in th
 })
 
 t.test('the query for the slowest of all batches sorts the metrics of powertools-metrics.ts', async (t) => {
-  const downstream = await startDownstream(() => 200)
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
+  process.env.DOWNSTREAM_URL = await startDownstream(t, () => 200)
   const { handler } = await import('../../examples/powertools-metrics.ts')
   const lines = await printed(async () => {
     for (const count of [3, 0, 5, 1]) await handler(standardEvent(...ids(count)), timedContext(30_000))

@@ -33,9 +33,7 @@ const { handler }: { handler: (event: SQSEvent, context: Context) => Promise<SQS
 )
 require('@smithy/core/client') // the part of the AWS SDK that the other instrumentation wraps
 
-const downstream = await startDownstream(() => 200)
-t.teardown(downstream.close)
-process.env.DOWNSTREAM_URL = downstream.url
+process.env.DOWNSTREAM_URL = await startDownstream(t, () => 200)
 
 const PER_BATCH = 'span of the batch'
 const PER_RECORD = 'span of the record'

@@ -22,14 +22,12 @@ t.test(
     const all = barrier(13)
     let calls = 0
     const never = Promise.withResolvers<number>()
-    const downstream = await startDownstream(async ({ body }) => {
+    process.env.DOWNSTREAM_URL = await startDownstream(t, async ({ body }) => {
       if (body === 'body of m10') return never.promise
       if (++calls === 13) advance(5)
       await all() // so that both batches are in flight at once
       return ['body of m3', 'body of m5'].includes(body) ? 503 : 200
     })
-    t.teardown(downstream.close)
-    process.env.DOWNSTREAM_URL = downstream.url
     const { handler } = await import('../../examples/powertools-metrics.ts')
     const { until, advance } = requestClock(t, 1) // m10 hangs
     const run = async (count: number, timeout: number, queue = 'orders') => {

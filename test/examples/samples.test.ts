@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import * as powertools from '@aws-lambda-powertools/batch'
@@ -21,7 +20,7 @@ import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
-import { close, listen, startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
+import { startDownstream, startDynamoDb, startServer, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
 
 // The READMEs, the skill for coding agents, and each page of docs/. A block of TypeScript is a sample that is compiled and
@@ -152,10 +151,9 @@ t.test('a bundle with pino needs the banner of docs/observability.md', async (t)
 })
 
 testSample('start', 'posts each record', async (t) => {
-  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
-  t.teardown(downstream.close)
+  const downstream = await startDownstream(t, ({ body }) => (body === 'refuse' ? 503 : 200))
   const { fetch: trueFetch } = globalThis
-  globalThis.fetch = (_url, init) => trueFetch(downstream.url, init)
+  globalThis.fetch = (_url, init) => trueFetch(downstream, init)
   t.teardown(() => {
     globalThis.fetch = trueFetch
   })
@@ -378,9 +376,7 @@ testSample('attributes', 'calls the handler of the queue with an attribute', asy
 
 testSample('permanent-statuses', 'throws a PermanentError for statuses that a retry cannot change', async (t) => {
   const statuses = [200, 400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 425, 429, 500, 503]
-  const downstream = await startDownstream(({ body }) => Number(body))
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
+  process.env.DOWNSTREAM_URL = await startDownstream(t, ({ body }) => Number(body))
   const { handler } = await importSample('permanent-statuses')
   const event = { Records: statuses.map((status) => sqsRecord(`m${status}`, { body: String(status) })) }
   await logged(async () => {
@@ -396,19 +392,16 @@ testSample('permanent-statuses', 'throws a PermanentError for statuses that a re
 
 testSample('ssm', 'has the parameter and the secret in the context', async (t) => {
   const received: unknown[] = []
-  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
-  t.teardown(downstream.close)
-  const aws = createServer(async (request, response) => {
+  const downstream = await startDownstream(t, ({ body }) => (body === 'refuse' ? 503 : 200))
+  const endpoint = await startServer(t, async (request, response) => {
     const target = String(request.headers['x-amz-target'])
     const input = JSON.parse(await text(request))
     received.push([target, input])
     const SecretString = JSON.stringify({ key: 'k1' })
-    const Parameters = [{ Name: '/orders/url', Value: downstream.url, Type: 'String' }]
+    const Parameters = [{ Name: '/orders/url', Value: downstream, Type: 'String' }]
     response.setHeader('content-type', 'application/x-amz-json-1.1')
     response.end(JSON.stringify(target.startsWith('secretsmanager') ? { SecretString } : { Parameters }))
   })
-  const endpoint = await listen(aws)
-  t.teardown(() => close(aws))
   for (const service of ['SSM', 'SECRETS_MANAGER'] as const) useEndpoint(service, endpoint)
   await logged(async () => t.strictSame(await run('ssm', ['a', 'refuse'], 1, '', timedContext(LONG)), ['m1']))
   t.match(received.sort(), [
