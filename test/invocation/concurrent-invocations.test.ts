@@ -29,6 +29,21 @@ t.test(
   },
 )
 
+t.test('while slots are free, a large batch that uses the CPU does not keep a small batch from running', async (t) => {
+  const pass = busyClock(t)
+  const started: string[] = []
+  const handle = handlerOf(async ({ messageId }) => {
+    await null
+    started.push(messageId)
+    pass(1)
+  })
+  const large = handle(standardEvent(...ids(1000)))
+  await settled()
+  t.strictSame(failed(await handle(standardEvent('a', 'x'))), [])
+  t.ok(started.length < 200, `${started.length} records started before the small batch was done`)
+  t.strictSame(failed(await large), [])
+})
+
 t.test('a handler sees the AsyncLocalStorage of its own invocation, also after invocations share slots', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const held = heldRecords()

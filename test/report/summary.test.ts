@@ -1,11 +1,12 @@
+import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
 import t from 'tap'
-import { boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
+import { type BatchSummary, boundedSqsBatch, eachChunk, eachRecord } from '../../src/index.ts'
 import { busyClock, mockClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { batchHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
-import { summaries } from '../support/tracing.ts'
+import { RECORD, summaries } from '../support/tracing.ts'
 
 function durationsOf(noted: ReturnType<typeof summaries>) {
   return noted.get('m0')?.durations
@@ -110,6 +111,24 @@ t.test('a duration does not include waiting for a slot or the rate limit', async
   t.strictSame(failed(await result), [])
   t.strictSame(durationsOf(noted), { p50: 10, p95: 10, max: 10 })
   t.equal(noted.get('m0')?.peakInFlight, 1)
+})
+
+t.test('a duration does not include the time that a tracing subscriber takes for the record before', async (t) => {
+  const keepBusy = busyClock(t)
+  const block = () => keepBusy(60)
+  diagnostics.subscribe(`tracing:${RECORD}:asyncEnd`, block)
+  t.teardown(() => diagnostics.unsubscribe(`tracing:${RECORD}:asyncEnd`, block))
+  const noted: BatchSummary[] = []
+  const handle = handlerOf(
+    async () => {
+      await null
+      keepBusy(2) // so little that the worker does not yield before the next record
+      throw new Error()
+    },
+    { concurrency: 1, onSummary: (summary) => noted.push(summary) },
+  )
+  t.strictSame(failed(await handle(standardEvent('a', 'b', 'c'))), ['a', 'b', 'c'])
+  t.match(noted, [{ durations: { p50: 2, p95: 2, max: 2 } }])
 })
 
 t.test('with chunks, the summary counts records, and peakInFlight counts chunks', async (t) => {

@@ -246,6 +246,13 @@ for (const [left, limit] of [
   })
 }
 
+t.test('no timer is left after the calls', async (t) => {
+  const clock = mockClock(t)
+  const client = { send: async () => ({ Successful: [{ Id: '0' }] }) }
+  await isolateCrashes({ client } as never).before({ event: eventOf(2), context: contextWith(1000) })
+  t.equal(openTimers(clock), 0)
+})
+
 t.test('if SQS does not set the delays, one line says why, and the batch runs', async (t) => {
   withEnvironment(t, { AWS_MAX_ATTEMPTS: '1' })
   const unhandled = unhandledRejections(t)
