@@ -71,11 +71,12 @@ export async function imitateAws(t: Test, { ignoresDelays = false } = {}) {
   function startMapping(id: string): void {
     const { FunctionName, EventSourceArn } = resource(id)
     const url = queueUrl(EventSourceArn['Fn::GetAtt'][0])
-    const args = [BIN, 'local', handlerOf(FunctionName.Ref).join('#'), '--queue-url', url, '--endpoint', endpoint]
+    // Without --endpoint, which would count for the function, too.
+    const args = [BIN, 'local', handlerOf(FunctionName.Ref).join('#'), '--queue-url', url]
+    args.push('--env', `AWS_ENDPOINT_URL_SQS=${endpointOfFunctions}`)
     const settings = ['--template', `${folder}/template.json`, '--template-function', id, '--concurrency', '1']
     const child = spawn(process.execPath, [...args, ...settings, '--idle', 'off'], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, AWS_ENDPOINT_URL_SQS: endpointOfFunctions },
     })
     createInterface({ input: child.stderr as NonNullable<typeof child.stderr> }).on('line', (line) => {
       const [, text] = /^function \| (.*)$/.exec(line) ?? []
