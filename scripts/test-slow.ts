@@ -1,12 +1,16 @@
 // `npm run test:slow -- fuzz compat` runs tests that `npm test` omits, because they take long. An argument is a folder of
 // test/, or a file without its ending: `e2e/sqs-rounds`. First installs the packages that only these tests need.
+//
+// With --plain, Node runs one file after another. Other tests can run at the same time: two runs of tap in one folder
+// delete each other's files.
 import { existsSync, globSync } from 'node:fs'
+import { parseArgs } from 'node:util'
 import { install, runOrExit } from './install.ts'
 
 /** Tests whose packages are in another folder than their own. */
 const PACKAGES: Record<string, string> = { 'e2e/every-message': 'cli/test/aws-client', site: 'docs' }
 
-const chosen = process.argv.slice(2)
+const { values, positionals: chosen } = parseArgs({ options: { plain: { type: 'boolean' } }, allowPositionals: true })
 const files = chosen.flatMap((name) => {
   const found = globSync([`test/${name}.test.ts`, `test/${name}/*.test.ts`])
   return found.length > 0 ? found.sort() : exitWith(`test/ has no tests of the name ${name}`)
@@ -18,7 +22,13 @@ for (const name of chosen) {
   if (existsSync(`${folder}/package-lock.json`)) install(folder)
 }
 if (chosen.includes('site')) runOrExit('npm', 'run', 'build', '--prefix', 'docs')
-runOrExit('tap', '--disable-coverage', ...files)
+if (values.plain) {
+  process.env.TAP_TIMEOUT = '900' // seconds for a file, as in .taprc
+  for (const file of files) {
+    console.log(`# Subtest: ${file}`)
+    runOrExit('node', file)
+  }
+} else runOrExit('tap', '--disable-coverage', ...files)
 
 function exitWith(message: string): never {
   console.error(message)

@@ -32,15 +32,14 @@ function levelOf(file: string): number {
   return ORDER.findIndex((parts) => parts.includes(part))
 }
 
-t.test('every file of src/ has a place in the order', (t) => {
+t.test('every file of src/ has a place in the order', async (t) => {
   t.strictSame(
     files.filter((file) => levelOf(file) < 0),
     [],
   )
-  t.end()
 })
 
-t.test('src/ imports in one direction', (t) => {
+t.test('src/ imports in one direction', async (t) => {
   const isAgainst = (from: string, to: string) => dirname(from) !== dirname(to) && levelOf(to) <= levelOf(from)
   const isInRoot = (file: string) => dirname(file) === '.'
   const against = files.flatMap((from) =>
@@ -49,10 +48,9 @@ t.test('src/ imports in one direction', (t) => {
       .map((to) => `${from} imports ${to}`),
   )
   t.strictSame(against, [])
-  t.end()
 })
 
-t.test('no files of src/ import each other in a cycle', (t) => {
+t.test('no files of src/ import each other in a cycle', async (t) => {
   const done = new Set<string>()
   function visit(file: string, path: readonly string[]): void {
     if (path.includes(file)) t.fail(`cycle: ${[...path, file].join(' → ')}`)
@@ -62,5 +60,4 @@ t.test('no files of src/ import each other in a cycle', (t) => {
   }
   for (const file of files) visit(file, [])
   t.ok(imports.get('index.ts')?.includes('middleware.ts'), 'imports are found')
-  t.end()
 })

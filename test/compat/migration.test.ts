@@ -269,13 +269,12 @@ difference('Unknown options, and a `logger` that is not a function, are ignored.
   }
 })
 
-t.test('docs/from-sqs-partial-batch-failure.md lists these differences', (t) => {
+t.test('docs/from-sqs-partial-batch-failure.md lists these differences', async (t) => {
   const page = readFileSync(new URL('../../docs/from-sqs-partial-batch-failure.md', import.meta.url), 'utf8')
   const [, table] = page.split('| @middy/sqs-partial-batch-failure | here |\n| --- | --- |\n')
   const [lines] = (table ?? '').split('\n\n')
   const listed = Array.from((lines ?? '').matchAll(/^\| (.*?) \| /gm), ([, there]) => there)
   t.strictSame(listed, [...rows])
-  t.end()
 })
 
 async function processMessage({ messageId }: SQSRecord): Promise<void> {

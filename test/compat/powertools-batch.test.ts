@@ -284,7 +284,7 @@ difference('The message of a `ParsingError` contains the messages of the schema.
   t.notMatch((errors[1] as Error).message, 'secret')
 })
 
-t.test('docs/from-powertools-batch.md lists these differences', (t) => {
+t.test('docs/from-powertools-batch.md lists these differences', async (t) => {
   const page = readFileSync(new URL('../../docs/from-powertools-batch.md', import.meta.url), 'utf8')
   const [, table = ''] = page.split('| @aws-lambda-powertools/batch | here |\n| --- | --- |\n')
   const [lines = ''] = table.split('\n\n')
@@ -292,5 +292,4 @@ t.test('docs/from-powertools-batch.md lists these differences', (t) => {
     Array.from(lines.matchAll(/^\| (.*?) \| /gm), ([, there]) => there),
     rows,
   )
-  t.end()
 })

@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { printed } from '../support/compat.ts'
 import { standardEvent } from '../support/events.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -36,32 +36,27 @@ interface Metrics {
  * Invokes a bundled powertools-metrics.ts with three records. The downstream refuses the second. Returns the posted
  * bodies, the reported ids and the published metrics, in the notation of a dashboard.
  */
-async function invoke(folder: string, handlerSetting: string) {
+async function invoke(t: Test, folder: string, handlerSetting: string) {
   const posted: string[] = []
-  const downstream = await startDownstream(({ body }) => {
+  process.env.DOWNSTREAM_URL = await startDownstream(t, ({ body }) => {
     posted.push(body)
     return body === 'body of b' ? 503 : 200
   })
-  process.env.DOWNSTREAM_URL = downstream.url
-  try {
-    const [module, name = ''] = handlerSetting.split('.')
-    const handler: Handler = (await import(`${folder}/${module}.mjs`))[name]
-    let reported: string[] = []
-    const lines = await printed(() =>
-      logged(async () => {
-        reported = failed(await handler(standardEvent('a', 'b', 'c'), timedContext(LONG)))
-      }),
-    )
-    const published = (lines as unknown as Metrics[]).flatMap(({ _aws, ...fields }) =>
-      _aws.CloudWatchMetrics.flatMap(({ Namespace, Dimensions, Metrics }) => {
-        const sets = Dimensions.map((names) => names.toSorted().flatMap((name) => [name, dimensionOf(fields[name])]))
-        return Metrics.flatMap(({ Name }) => sets.map((dimensions) => [Namespace, Name, ...dimensions].join(' ')))
-      }),
-    )
-    return { result: { posted: posted.sort(), reported }, published }
-  } finally {
-    await downstream.close()
-  }
+  const [module, name = ''] = handlerSetting.split('.')
+  const handler: Handler = (await import(`${folder}/${module}.mjs`))[name]
+  let reported: string[] = []
+  const lines = await printed(() =>
+    logged(async () => {
+      reported = failed(await handler(standardEvent('a', 'b', 'c'), timedContext(LONG)))
+    }),
+  )
+  const published = (lines as unknown as Metrics[]).flatMap(({ _aws, ...fields }) =>
+    _aws.CloudWatchMetrics.flatMap(({ Namespace, Dimensions, Metrics }) => {
+      const sets = Dimensions.map((names) => names.toSorted().flatMap((name) => [name, dimensionOf(fields[name])]))
+      return Metrics.flatMap(({ Name }) => sets.map((dimensions) => [Namespace, Name, ...dimensions].join(' ')))
+    }),
+  )
+  return { result: { posted: posted.sort(), reported }, published }
 }
 
 /** The value of a dimension in the notation of a dashboard, for the queue of the event. */
@@ -105,7 +100,7 @@ t.test(
       { cwd: dirname(samFile), env: { PATH: process.env.PATH } },
     )
     const template = samTemplate(true)
-    const { result, published } = await invoke(folder, partsOf(template).lambda.Handler)
+    const { result, published } = await invoke(t, folder, partsOf(template).lambda.Handler)
     t.strictSame(result, expected)
     t.strictSame(notPublished(template, published), [])
   },
@@ -118,7 +113,7 @@ t.test(
     const { template } = cdkTemplate(folder)
     const assets = globSync(`${folder}/asset.*`)
     t.equal(assets.length, 1)
-    const { result, published } = await invoke(assets[0] as string, partsOf(template).lambda.Handler)
+    const { result, published } = await invoke(t, assets[0] as string, partsOf(template).lambda.Handler)
     t.strictSame(result, expected)
     t.strictSame(notPublished(template, published), [])
   },

@@ -1,11 +1,10 @@
 import { globSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { dirname, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { compileFunction } from 'node:vm'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
-import { close, listen, useEndpoint } from '../support/services.ts'
+import { startServer, useEndpoint } from '../support/services.ts'
 import {
   alarmsOf,
   cdkTemplate,
@@ -24,13 +23,12 @@ const cdk = cdkTemplate(cdkFolder, { pauseOnOutage: true }).template
 const sam = samTemplate(true)
 const samFunction = propertiesOf(sam, 'AWS::Serverless::Function', 'Pause')
 
-t.test('no template pauses the queue by default', (t) => {
+t.test('no template pauses the queue by default', async (t) => {
   t.equal(sam.Parameters?.PauseOnOutage?.Default, 'false')
   t.strictSame(sam.Conditions, { PausesOnOutage: { 'Fn::Equals': [{ Ref: 'PauseOnOutage' }, 'true'] } })
   t.notMatch(JSON.stringify(samTemplate().Resources), /Pause|UpdateEventSourceMapping/)
   const standard = cdkTemplate(temporaryFolder(t)).template
   t.notMatch(JSON.stringify(standard.Resources), /Pause|UpdateEventSourceMapping/)
-  t.end()
 })
 
 /** The settings of the function, its permissions and the alarm, with references as in `Fn::Sub`. */
@@ -53,7 +51,7 @@ function settings(template: Template, lambda: Properties, policy: Properties) {
 
 t.test(
   'with PauseOnOutage, an alarm of either template may invoke a function that may update only the mapping',
-  (t) => {
+  async (t) => {
     const batchMetric = { Namespace: 'shop', Dimensions: [{ Name: 'service', Value: 'orders' }], Period: 300 }
     const expected = {
       alarm: {
@@ -100,11 +98,10 @@ t.test(
     const { Statement } = propertiesOf(cdk, 'AWS::IAM::Policy', 'Pause').PolicyDocument
     t.equal(Statement.length, 1)
     t.strictSame(settings(cdk, cdkFunction, Statement[0]), expected)
-    t.end()
   },
 )
 
-t.test('the alarm fires if more than 90 % fail, but not because of a few messages', (t) => {
+t.test('the alarm fires if more than 90 % fail, but not because of a few messages', async (t) => {
   const { Metrics, Threshold } = alarmsOf(sam).PauseAlarm as Properties
   const evaluate = compileFunction(`return ${Metrics[0].Expression}`, ['IF', 'reported', 'share'])
   const isBreaching = (reported: number, share: number) =>
@@ -114,27 +111,24 @@ t.test('the alarm fires if more than 90 % fail, but not because of a few message
   t.equal(isBreaching(101, 0.91), true)
   t.equal(isBreaching(5000, 0.9), false)
   t.equal(isBreaching(100, 1), false)
-  t.end()
 })
 
 const file = resolve(dirname(samFile), samFunction.CodeUri, 'index.mjs')
 
-t.test('the CDK deploys the same function', (t) => {
+t.test('the CDK deploys the same function', async (t) => {
   const copies = globSync(`${cdkFolder}/asset.*/index.mjs`).map((copy) => readFileSync(copy, 'utf8'))
   t.ok(copies.includes(readFileSync(file, 'utf8')))
-  t.end()
 })
 
 t.test('the function disables the mapping, and fails if Lambda refuses, so that Lambda retries it', async (t) => {
   const requests: unknown[] = []
   const uuid = '0b3a2f6c-8f0e-4c0e-9c39-6d2f6b1f7a11'
   let [status, response] = [202, { UUID: uuid, State: 'Disabling' } as object]
-  const server = createServer(async (request, answer) => {
+  const endpoint = await startServer(t, async (request, answer) => {
     requests.push([request.method, request.url, JSON.parse(await text(request))])
     answer.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(response))
   })
-  useEndpoint('LAMBDA', await listen(server))
-  t.teardown(() => close(server))
+  useEndpoint('LAMBDA', endpoint)
   process.env.MAPPING_UUID = uuid
   const lines = t.capture(console, 'log')
   const handler = (await import(file))[samFunction.Handler.split('.')[1]]

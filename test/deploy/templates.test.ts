@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { Duration } from 'aws-cdk-lib'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
+import { samTemplateOfPage } from '../support/pages.ts'
 import {
   alarmsOf,
   cdkTemplate,
@@ -20,10 +21,11 @@ import {
   writeTemplate,
 } from '../support/templates.ts'
 
-// Synthesised once, because bundling the function takes seconds.
+// Synthesised once each, because bundling the function takes seconds.
 const synthesised = cdkTemplate(temporaryFolder(t))
+const pausing = cdkTemplate(temporaryFolder(t), { pauseOnOutage: true })
 
-t.test('the SAM template and the CDK template have the same settings', (t) => {
+t.test('the SAM template and the CDK template have the same settings', async (t) => {
   function settings(template: Template) {
     const { queue, redrive, deadLetterQueue, lambda, mapping } = partsOf(template)
     const { deadLetterTargetArn, ...redriven } = redrive
@@ -56,7 +58,6 @@ t.test('the SAM template and the CDK template have the same settings', (t) => {
   }
   t.strictSame(settings(withDefaults(samTemplate())), expected)
   t.strictSame(settings(synthesised.template), expected)
-  t.end()
 })
 
 const sqs = {
@@ -145,7 +146,7 @@ const ALARMS: Record<string, Properties> = {
   },
 }
 
-t.test('both templates have the same alarms', (t) => {
+t.test('both templates have the same alarms', async (t) => {
   for (const template of [withDefaults(samTemplate()), synthesised.template]) {
     const alarms = Object.entries(alarmsOf(template)).map(([name, { AlarmActions, Dimensions, Metrics, ...alarm }]) => {
       if (!Metrics) return [name, Dimensions[0].Name === 'service' ? { ...alarm, Dimensions } : alarm]
@@ -159,29 +160,29 @@ t.test('both templates have the same alarms', (t) => {
     })
     t.strictSame(Object.fromEntries(alarms), ALARMS)
   }
-  t.end()
 })
 
-t.test('FailedRecordsAlarm fires in less than half of the time after which failing messages are dead-lettered', (t) => {
-  const template = samTemplate()
-  const { EvaluationPeriods, Period } = alarmsOf(template).FailedRecordsAlarm as Properties
-  const visibilityTimeouts = Object.values(template.Mappings?.VisibilityTimeout ?? {}).flatMap(Object.values<number>)
-  t.equal(visibilityTimeouts.length, 15)
-  const { maxReceiveCount } = partsOf(template).redrive
-  t.ok(EvaluationPeriods * Period < ((maxReceiveCount - 1) * Math.min(...visibilityTimeouts)) / 2)
-  t.end()
-})
+t.test(
+  'FailedRecordsAlarm fires in less than half of the time after which failing messages are dead-lettered',
+  async (t) => {
+    const template = samTemplate()
+    const { EvaluationPeriods, Period } = alarmsOf(template).FailedRecordsAlarm as Properties
+    const visibilityTimeouts = Object.values(template.Mappings?.VisibilityTimeout ?? {}).flatMap(Object.values<number>)
+    t.equal(visibilityTimeouts.length, 15)
+    const { maxReceiveCount } = partsOf(template).redrive
+    t.ok(EvaluationPeriods * Period < ((maxReceiveCount - 1) * Math.min(...visibilityTimeouts)) / 2)
+  },
+)
 
-t.test('both templates have the same dashboard', (t) => {
+t.test('both templates have the same dashboard', async (t) => {
   const [sam, cdk] = [samTemplate(), synthesised.template].map(widgetsOf)
   t.strictSame(sam, cdk)
-  t.end()
 })
 
 // AWS's validator accepts any text as the body of a dashboard, so this test checks it.
 t.test(
   'the dashboard shows every alarm and its metric, and its widgets do not overlap and stay within the grid of 24 columns',
-  (t) => {
+  async (t) => {
     const widgets = widgetsOf(samTemplate())
     const [first, ...graphs] = widgets
     t.strictSame(
@@ -206,11 +207,10 @@ t.test(
     for (const { Namespace, MetricName, Statistic } of Object.values(alarmsOf(samTemplate())).flatMap(metricsOf)) {
       t.ok(shown.has([Namespace, MetricName, Statistic].join(' ')), MetricName)
     }
-    t.end()
   },
 )
 
-t.test('the dashboard of the SAM template refers only to resources of the template', (t) => {
+t.test('the dashboard of the SAM template refers only to resources of the template', async (t) => {
   const template = samTemplate()
   const body = JSON.stringify(widgetsOf(template))
   const names = new Set(Array.from(body.matchAll(/\$\{(\w+)(?:\.\w+)?\}/g), ([, name]) => name as string))
@@ -219,12 +219,11 @@ t.test('the dashboard of the SAM template refers only to resources of the templa
   const { Events } = partsOf(template).lambda
   const mappings = Object.keys(Events).map((event) => `Function${event}`) // SAM makes them
   for (const name of names) t.ok(name in template.Resources || mappings.includes(name), name)
-  t.end()
 })
 
 t.test(
   'both templates connect the queue with its dead-letter queue and function, and each alarm with its resource and the topic',
-  (t) => {
+  async (t) => {
     for (const template of [samTemplate(), synthesised.template]) {
       const id = (type: string, start = '') =>
         Object.keys(template.Resources).find((key) => template.Resources[key]?.Type === type && key.startsWith(start))
@@ -260,13 +259,12 @@ t.test(
         t.strictSame(alarm?.AlarmActions, [{ Ref: id('AWS::SNS::Topic') }])
       }
     }
-    t.end()
   },
 )
 
 t.test(
   'for all allowed values, the SAM template has a visibility timeout of 6 × function timeout + window, and matching alarm thresholds',
-  (t) => {
+  async (t) => {
     const { Parameters, Mappings, ...template } = samTemplate()
     const timeouts: number[] = Parameters?.FunctionTimeout?.AllowedValues
     const windows: number[] = Parameters?.BatchingWindow?.AllowedValues
@@ -287,13 +285,12 @@ t.test(
     t.strictSame(queue.VisibilityTimeout, {
       'Fn::FindInMap': ['VisibilityTimeout', { Ref: 'FunctionTimeout' }, { Ref: 'BatchingWindow' }],
     })
-    t.end()
   },
 )
 
 t.test(
   'the CDK template calculates its visibility timeout and alarm thresholds from the function timeout and the batching window',
-  (t) => {
+  async (t) => {
     const longest = { functionTimeout: Duration.minutes(15), batchingWindow: Duration.minutes(5) }
     const { template } = cdkTemplate(temporaryFolder(t), longest)
     const { queue, lambda, mapping } = partsOf(template)
@@ -303,7 +300,6 @@ t.test(
     const { OldestMessageAlarm, TimeLeftAlarm } = alarmsOf(template)
     t.equal(OldestMessageAlarm?.Threshold, 3 * (6 * 900 + 300))
     t.equal(TimeLeftAlarm?.Threshold, 90_000)
-    t.end()
   },
 )
 
@@ -330,7 +326,7 @@ function transformed(template: Template): Template {
   }
 }
 
-t.test('AWS’s template validator finds nothing in either template', (t) => {
+t.test('AWS’s template validator finds nothing in either template', async (t) => {
   const folder = temporaryFolder(t)
   const unknown = /'FunctionQueue'|'\$\{FunctionQueue\}'/ // SAM makes it
   t.strictSame(
@@ -339,11 +335,10 @@ t.test('AWS’s template validator finds nothing in either template', (t) => {
   )
   t.strictSame(violations(writeTemplate(`${folder}/sam.json`, transformed(samTemplate(true)))), [])
   t.strictSame(violations(synthesised.file), [])
-  t.strictSame(violations(cdkTemplate(folder, { pauseOnOutage: true }).file), [])
-  t.end()
+  t.strictSame(violations(pausing.file), [])
 })
 
-t.test('AWS’s template validator finds a misspelt property of the function and of the mapping', (t) => {
+t.test('AWS’s template validator finds a misspelt property of the function and of the mapping', async (t) => {
   const template = samTemplate(true)
   const { lambda, mapping } = partsOf(template)
   lambda.TimeOut = 60
@@ -351,7 +346,6 @@ t.test('AWS’s template validator finds a misspelt property of the function and
   const found = violations(writeTemplate(`${temporaryFolder(t)}/sam.json`, transformed(template)))
   t.match(found, [/^TimeOut: Additional properties/, /^FunctionResponseType: Additional properties/])
   t.equal(found.length, 2)
-  t.end()
 })
 
 t.test(
@@ -374,3 +368,23 @@ t.test(
     await t.rejects(app({ alarmEmail: 'a@example.com' }), { message: /--context downstreamUrl=… is missing/ })
   },
 )
+
+/** What `doctor --strict` finds in templates with these parameters. */
+async function findingsOf(parameters: Readonly<Record<string, string>>, ...files: string[]): Promise<unknown> {
+  const given = Object.entries(parameters).flatMap(([name, value]) => ['--parameter', `${name}=${value}`])
+  const bin = fileURLToPath(new URL('../../cli/dist/bin.js', import.meta.url))
+  const args = [bin, 'doctor', '--strict', '--format', 'json', ...given, ...files]
+  const { stdout } = await promisify(execFile)(process.execPath, args, { env: { PATH: process.env.PATH } })
+  return JSON.parse(stdout).findings
+}
+
+t.test('doctor --strict finds nothing in either template, with and without the pause on an outage', async (t) => {
+  const page = `${temporaryFolder(t, { 'template.yaml': samTemplateOfPage() })}/template.yaml`
+  t.strictSame(await findingsOf({}, samFile, synthesised.file, pausing.file, page), [])
+  t.strictSame(await findingsOf({ PauseOnOutage: 'true' }, samFile), [])
+})
+
+t.test('doctor --strict finds nothing in the SAM template with its shortest and longest times', async (t) => {
+  t.strictSame(await findingsOf({ FunctionTimeout: '30', BatchingWindow: '1' }, samFile), [])
+  t.strictSame(await findingsOf({ FunctionTimeout: '900', BatchingWindow: '30' }, samFile), [])
+})

@@ -9,7 +9,7 @@ const dollars = (cost: number) => `$${cost.toFixed(2)}`
 const grouped = (value: number) => value.toLocaleString('en-US')
 const rounded = (value: number) => grouped(Number(value.toPrecision(2)))
 
-t.test('docs/batch-size.md: each row is computed with the prices of tune', (t) => {
+t.test('docs/batch-size.md: each row is computed with the prices of tune', async (t) => {
   for (const records of [10, 100, 1_000, 10_000]) {
     const fitting = Math.min(records, MOST_RECORDS)
     const usual = batchesOf(fitting, { mean: 100, p99: 400 })
@@ -24,22 +24,19 @@ t.test('docs/batch-size.md: each row is computed with the prices of tune', (t) =
     const row = `| ${cells.join(' | ')} |`
     t.ok(page.split('\n').includes(row), row)
   }
-  t.end()
 })
 
-t.test('the model: a record takes the given time on average', (t) => {
+t.test('the model: a record takes the given time on average', async (t) => {
   for (const p99 of [400, 1_000]) {
     const { perSecond } = batchesOf(1, { mean: 100, p99 })
     t.ok(perSecond > 9.8 && perSecond < 10.2, `${perSecond} batches of one record in a second`)
   }
-  t.end()
 })
 
-t.test('docs/batch-size.md: the table has no other rows, and the share of SQS is right', (t) => {
+t.test('docs/batch-size.md: the table has no other rows, and the share of SQS is right', async (t) => {
   const [, rows = ''] = /^\| records in a batch \|.*\n\|[-:| ]+\n((?:\|.*\n)+)/m.exec(page) ?? []
   t.equal(rows.trim().split('\n').length, 4)
   // Without time, only the calls of SQS and the requests of Lambda cost something. These are next to nothing here.
   const { cost } = batchesOf(MOST_RECORDS, { mean: 1e-6, p99: 2e-6 }, 0)
   t.ok(page.includes(`SQS is ${dollars(cost)} of each cost`), dollars(cost))
-  t.end()
 })

@@ -12,10 +12,9 @@ t.test('dead-letters.ts dead-letters permanent failures with the reason, and del
   const source = sqs.queue('orders', { VisibilityTimeout: '600' })
   const dead = sqs.queue('orders-dead')
   const statusOf = (order: number) => (order % 6 === 0 ? 422 : order % 5 === 0 ? 503 : order === 1 ? 400 : 200)
-  const downstream = await startDownstream(({ body }) => statusOf(Number(body)))
-  t.teardown(downstream.close)
+  const downstream = await startDownstream(t, ({ body }) => statusOf(Number(body)))
   useEndpoint('SQS', sqs.endpoint)
-  Object.assign(process.env, { ORDERS_URL: downstream.url, DEAD_LETTER_QUEUE_URL: dead.url })
+  Object.assign(process.env, { ORDERS_URL: downstream, DEAD_LETTER_QUEUE_URL: dead.url })
   const { handler } = await import('../../examples/dead-letters.ts')
 
   for (let order = 0; order < 30; order++) sqs.fauxqs.sendMessage('orders', String(order))

@@ -1,58 +1,24 @@
-import { createServer, type RequestListener } from 'node:http'
-import { json } from 'node:stream/consumers'
-import { ScanCommand, type WriteRequest } from '@aws-sdk/client-dynamodb'
 import t from 'tap'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
 import { ids } from '../support/events.ts'
 import { LONG } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
-import { barrier, close, listen, startDynamoDb } from '../support/services.ts'
+import { barrier, startDynamoDb, startPartialDynamoDb, startServer } from '../support/services.ts'
 import { summaries } from '../support/tracing.ts'
 
 t.test(
   'enrich-then-write.ts writes the orders of a chunk whose lookups succeeded, and reports the others',
   async (t) => {
-    const profiles = createServer((request, response) => {
+    const PROFILES_URL = await startServer(t, (request, response) => {
       const customer = String(request.url).slice(1)
       if (customer === 'c3') response.writeHead(404).end('{}')
       else response.end(customer === 'c7' ? '{"name":"no country"}' : JSON.stringify({ country: `of ${customer}` }))
     })
-    t.teardown(() => close(profiles))
-    const table = await startDynamoDb(t, 'orders', 'orderId')
-    // DynamoDB returns some items as unprocessed if it throttles the table, and can fail a call. dynalite does neither.
-    let heldBack = 'o55'
-    let refused = 'o30'
-    const sizes: number[] = []
-    const forward: RequestListener = async (request, response) => {
-      const { RequestItems } = (await json(request)) as { RequestItems: { orders: WriteRequest[] } }
-      const orders = RequestItems.orders
-      sizes.push(orders.length)
-      const has = (put: WriteRequest, orderId: string) => put.PutRequest?.Item?.orderId?.S === orderId
-      if (orders.some((put) => has(put, refused))) {
-        response.writeHead(400, { 'content-type': 'application/x-amz-json-1.0' })
-        response.end('{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException","message":"no table"}')
-        return
-      }
-      const { host: _host, 'content-length': _length, ...headers } = request.headers as Record<string, string>
-      const body = JSON.stringify({ RequestItems: { orders: orders.filter((put) => !has(put, heldBack)) } })
-      const forwarded = await fetch(table.endpoint, { method: 'POST', headers, body })
-      const result = (await forwarded.json()) as { UnprocessedItems?: object }
-      const unprocessed = orders.filter((put) => has(put, heldBack))
-      if (forwarded.ok && unprocessed.length > 0) result.UnprocessedItems = { orders: unprocessed }
-      response.writeHead(forwarded.status, { 'content-type': 'application/x-amz-json-1.0' }).end(JSON.stringify(result))
-    }
-    const proxy = createServer(forward)
-    t.teardown(() => close(proxy))
-    Object.assign(process.env, {
-      AWS_ENDPOINT_URL_DYNAMODB: await listen(proxy),
-      PROFILES_URL: await listen(profiles),
-      TABLE_NAME: 'orders',
-    })
+    const { unprocessed, refused, sizes, written } = await startPartialDynamoDb(t, 'orders', 'orderId')
+    unprocessed.add('o55')
+    refused.add('o30')
+    Object.assign(process.env, { PROFILES_URL, TABLE_NAME: 'orders' })
     const { handler } = await import('../../examples/enrich-then-write.ts')
-    async function written() {
-      const { Items = [] } = await table.client.send(new ScanCommand({ TableName: 'orders' }))
-      return Object.fromEntries(Items.map(({ orderId, country }) => [orderId?.S, country?.S]))
-    }
 
     const bodies = ids(60).map((messageId, index) => ({
       messageId,
@@ -67,7 +33,7 @@ t.test(
     t.strictSame(failed, ['m3', 'm7', ...chunkOf30, 'm55'])
     const unwritten = new Set([...failed].map((id) => id.replace('m', 'o')))
     const all = ids(60).map((_, index) => [`o${index}`, `of c${index}`] as const)
-    t.strictSame(await written(), Object.fromEntries(all.filter(([orderId]) => !unwritten.has(orderId))))
+    t.strictSame(await written('country'), Object.fromEntries(all.filter(([orderId]) => !unwritten.has(orderId))))
     t.strictSame(
       sizes.sort((a, b) => a - b),
       [10, 23, 25],
@@ -77,7 +43,8 @@ t.test(
     t.match(log, /1 × ZodError: .*\[m7\]/s)
     t.match(log, /1 × Error: DynamoDB did not write the order \[m55\]/)
 
-    heldBack = refused = ''
+    unprocessed.clear()
+    refused.clear()
     const again = { Records: event.Records.filter(({ messageId }) => failed.includes(messageId)) }
     await logged(async () => {
       const result = await invoke(handler, again, { timeout: LONG })
@@ -86,7 +53,10 @@ t.test(
         ['m3', 'm7'],
       )
     })
-    t.strictSame(await written(), Object.fromEntries(all.filter(([orderId]) => orderId !== 'o3' && orderId !== 'o7')))
+    t.strictSame(
+      await written('country'),
+      Object.fromEntries(all.filter(([orderId]) => orderId !== 'o3' && orderId !== 'o7')),
+    )
 
     const calls = sizes.length
     const withoutProfile = {
@@ -103,18 +73,13 @@ t.test('enrich-then-write.ts has at most 100 lookups in flight', async (t) => {
   const hundred = barrier(100)
   let inFlight = 0
   let peakInFlight = 0
-  const profiles = createServer(async (_request, response) => {
+  const PROFILES_URL = await startServer(t, async (_request, response) => {
     peakInFlight = Math.max(peakInFlight, ++inFlight)
     await hundred() // with fewer than 100 in flight, this would wait for ever
     response.end('{"country":"Peru"}', () => inFlight--)
   })
-  t.teardown(() => close(profiles))
-  const { endpoint } = await startDynamoDb(t, 'orders', 'orderId')
-  Object.assign(process.env, {
-    AWS_ENDPOINT_URL_DYNAMODB: endpoint,
-    PROFILES_URL: await listen(profiles),
-    TABLE_NAME: 'orders',
-  })
+  await startDynamoDb(t, 'orders', 'orderId')
+  Object.assign(process.env, { PROFILES_URL, TABLE_NAME: 'orders' })
   const { handler } = await import(`../../examples/enrich-then-write.ts?${'bound'}`)
   const noted = summaries(t)
   const event = sqsEvent(Array.from({ length: 130 }, (_, index) => ({ orderId: `o${index}`, customer: 'c' })))

@@ -9,7 +9,7 @@ t.test('fifo-orders.ts keeps the order of events per customer, and a failure blo
   const openOf = new Map<string, number>()
   const allThree = barrier(3)
   const refused = new Set(['body of b2'])
-  const downstream = await startDownstream(async ({ path, idempotencyKey, body }) => {
+  process.env.ORDERS_URL = await startDownstream(t, async ({ path, idempotencyKey, body }) => {
     const open = (openOf.get(path) ?? 0) + 1
     openOf.set(path, open)
     t.equal(open, 1, `one event of ${path} at a time`)
@@ -19,8 +19,6 @@ t.test('fifo-orders.ts keeps the order of events per customer, and a failure blo
     openOf.set(path, open - 1)
     return refused.has(body) ? 500 : 200
   })
-  t.teardown(downstream.close)
-  process.env.ORDERS_URL = downstream.url
   const { handler } = await import('../../examples/fifo-orders.ts')
   let response = { batchItemFailures: [] }
 

@@ -11,15 +11,13 @@ t.test(
     const hundred = barrier(100)
     let inFlight = 0
     let peakInFlight = 0
-    const downstream = await startDownstream(async ({ body }) => {
+    process.env.DOWNSTREAM_URL = await startDownstream(t, async ({ body }) => {
       peakInFlight = Math.max(peakInFlight, ++inFlight)
       posted.push(body)
       await hundred()
       inFlight--
       return ['body of m7', 'body of m120', 'body of m249'].includes(body) ? 503 : 200
     })
-    t.teardown(downstream.close)
-    process.env.DOWNSTREAM_URL = downstream.url
     const { handler } = await import('../../examples/http-fanout.ts')
 
     let response = { batchItemFailures: [] }

@@ -13,15 +13,14 @@ t.test(
   'large-bodies.ts posts bodies from the message and from S3, and reports those that it cannot read',
   async (t) => {
     const posted: Record<string, string> = {}
-    const downstream = await startDownstream(({ idempotencyKey, body }) => {
+    const downstream = await startDownstream(t, ({ idempotencyKey, body }) => {
       posted[idempotencyKey as string] = body
       return 202
     })
-    t.teardown(downstream.close)
     const fauxqs = await startFauxqs({ port: 0, logger: false })
     t.teardown(() => fauxqs.stop())
     useEndpoint('S3', fauxqs.address)
-    Object.assign(process.env, { DOCUMENTS_URL: downstream.url, BUCKET_NAME: 'bodies' })
+    Object.assign(process.env, { DOCUMENTS_URL: downstream, BUCKET_NAME: 'bodies' })
     const s3 = new S3Client()
     t.teardown(() => s3.destroy())
     const large = 'ä'.repeat(600_000) // more than SQS accepts
@@ -75,9 +74,7 @@ t.test(
 
 t.test('large-bodies.ts has at most ten bodies in memory', async (t) => {
   busyClock(t) // on a busy machine, a body could be done before the tenth record starts
-  const downstream = await startDownstream(() => 202)
-  t.teardown(downstream.close)
-  process.env.DOCUMENTS_URL = downstream.url
+  process.env.DOCUMENTS_URL = await startDownstream(t, () => 202)
   const { handler } = await import(`../../examples/large-bodies.ts?${'bound'}`)
   const noted = summaries(t)
   const { succeeded } = await invoke(handler, sqsEvent(new Array(30).fill('body')), { timeout: LONG })

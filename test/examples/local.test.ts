@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { buildApp } from 'fauxqs'
 import t from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
-import { CLI, project, run } from '../support/pages.ts'
 import { startDownstream } from '../support/services.ts'
 
 const ROOT = join(import.meta.dirname, '../..')
@@ -47,56 +46,22 @@ const runs: { example: string; count: number; args?: string[]; bodies?: object[]
 ]
 for (const { example, count, args = [], bodies, variable } of runs) {
   t.test(`${example}.ts passes in local at the defaults`, { buffered: true }, async (t) => {
-    const downstream = await startDownstream(() => 200)
-    t.teardown(downstream.close)
+    const downstream = await startDownstream(t, () => 200)
     const file = join(temporaryFolder(t), 'messages.jsonl')
     writeFileSync(file, (bodies ?? []).map((body) => `${JSON.stringify(body)}\n`).join(''))
     const input = bodies ? ['--messages-file', file] : ['--messages', String(count)]
-    const { code, ledger, stderr } = await local(example, [...input, ...args], { [variable]: downstream.url })
+    const { code, ledger, stderr } = await local(example, [...input, ...args], { [variable]: downstream })
     t.equal(code, 0, stderr)
     t.match(ledger, { sent: count, processed: count, lost: 0, dropped: 0, outOfOrder: 0, deadLettered: 0 })
   })
 }
 
 t.test('dead-letters.ts passes with the flag that allows its dead letters, and fails without it', async (t) => {
-  const downstream = await startDownstream(({ body }) => (JSON.parse(body).number % 10 === 0 ? 422 : 200))
-  t.teardown(downstream.close)
-  const env = { ORDERS_URL: downstream.url }
+  const downstream = await startDownstream(t, ({ body }) => (JSON.parse(body).number % 10 === 0 ? 422 : 200))
+  const env = { ORDERS_URL: downstream }
   const allowed = await local('dead-letters', ['--messages', '30', '--max-dead-lettered', '3'], env)
   t.match(allowed, { code: 0, ledger: { sentDeadLetters: 3, dropped: 0, lost: 0, processed: 30 } })
   t.equal((await local('dead-letters', ['--messages', '30'], env)).code, 1)
-})
-
-t.test('powertools-batch.ts: local accounts for each message that fails once', async (t) => {
-  const failedOnce = new Set<string>()
-  const downstream = await startDownstream(({ body }) => {
-    if (JSON.parse(body).number % 10 !== 0 || failedOnce.has(body)) return 200
-    failedOnce.add(body)
-    return 503
-  })
-  t.teardown(downstream.close)
-  const { code, ledger } = await local('powertools-batch', ['--messages', '30'], { DOWNSTREAM_URL: downstream.url })
-  t.match({ code, ledger }, { code: 0, ledger: { processed: 30, delivered: 33, redelivered: 3, lost: 0 } })
-})
-
-t.test('doctor knows that powertools-batch.ts reports failures', async (t) => {
-  const template = `Transform: AWS::Serverless-2016-10-31
-Resources:
-  Function:
-    Type: AWS::Serverless::Function
-    Properties:
-      CodeUri: ./
-      Handler: powertools-batch.handler
-      Runtime: nodejs24.x
-      Events: { Queue: { Type: SQS, Properties: { Queue: 'arn:aws:sqs:eu-west-1:123456789012:orders' } } }
-`
-  const code = readFileSync(join(ROOT, 'examples/powertools-batch.ts'), 'utf8')
-  const folder = project(t, { 'template.yaml': template, 'powertools-batch.ts': code })
-  const { stdout } = await run(folder, process.execPath, [CLI, 'doctor', '--json', 'template.yaml'])
-  const { findings } = JSON.parse(stdout)
-  const { severity, message } = findings.find(({ rule }: { rule: string }) => rule === 'report-batch-item-failures')
-  t.equal(severity, 'error')
-  t.match(message, 'powertools/batch in powertools-batch.ts')
 })
 
 t.test('sqs-forward.ts passes in local', async (t) => {

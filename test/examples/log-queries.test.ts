@@ -281,11 +281,10 @@ function withoutStacks(rows: object[]): object[] {
   return JSON.parse(JSON.stringify(rows, (key, value) => (dropped.includes(key) ? undefined : value)))
 }
 
-t.test('every query of examples/deploy/queries.md is tested here', (t) => {
+t.test('every query of examples/deploy/queries.md is tested here', async (t) => {
   t.equal(text.match(/```\n(filter|fields|stats)/g)?.length, queries.size)
   const tested = [...Object.keys(FOUND_IN_JSON), 'slowest-of-all', ...Object.keys(FOUND_IN_TEXT)]
   t.strictSame([...queries.keys()].toSorted(), tested.toSorted())
-  t.end()
 })
 
 t.test('each query for the JSON log format finds exactly its rows', async (t) => {
@@ -322,9 +321,7 @@ t.test('the queries for lines with the same text in both formats also work in th
 })
 
 t.test('the query for the slowest of all batches sorts the metrics of powertools-metrics.ts', async (t) => {
-  const downstream = await startDownstream(() => 200)
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
+  process.env.DOWNSTREAM_URL = await startDownstream(t, () => 200)
   const { handler } = await import('../../examples/powertools-metrics.ts')
   const lines = await printed(async () => {
     for (const count of [3, 0, 5, 1]) await handler(standardEvent(...ids(count)), timedContext(30_000))

@@ -14,13 +14,11 @@ t.test(
   async (t) => {
     const all = barrier(6)
     const never = Promise.withResolvers<number>()
-    const downstream = await startDownstream(async ({ body }) => {
+    process.env.DOWNSTREAM_URL = await startDownstream(t, async ({ body }) => {
       await all() // so that all records are in flight at once
       if (body === 'body of hangs') return never.promise
       return body === 'body of refused' ? 503 : 200
     })
-    t.teardown(downstream.close)
-    process.env.DOWNSTREAM_URL = downstream.url
     const warnings: unknown[] = []
     const warn = (...words: unknown[]) => warnings.push(words)
     const logger = { error: warn, warn, info() {}, debug() {}, verbose() {} }

@@ -83,7 +83,6 @@ t.test('docs/outages.md: 200 messages a second with the average of the longest d
   const longest = Math.max(...(await delaysOf(15)))
   t.equal(Math.floor((0.75 * longest) / 60), 11) // equal jitter: from half of the delay to all of it
   t.ok(200 * 11 * 60 > 120_000)
-  t.end()
 })
 
 t.test('examples/circuit-breaker.ts: its comment has the minutes for its own options', async (t) => {

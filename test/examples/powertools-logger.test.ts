@@ -7,12 +7,10 @@ import { barrier, startDownstream } from '../support/services.ts'
 
 t.test('powertools-logger.ts logs the record on each line, a line per failure, and a summary per batch', async (t) => {
   const all = barrier(4)
-  const downstream = await startDownstream(async ({ body }) => {
+  process.env.DOWNSTREAM_URL = await startDownstream(t, async ({ body }) => {
     await all() // so that all records are in flight at once
     return body === 'body of c' ? 503 : 200
   })
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
   const { handler } = await import('../../examples/powertools-logger.ts')
   const event = standardEvent('a', 'b', 'c', 'd')
   const { attributes } = sqsRecord('c')

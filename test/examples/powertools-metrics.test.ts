@@ -3,7 +3,7 @@ import t from 'tap'
 import { requestClock } from '../support/clock.ts'
 import { printed } from '../support/compat.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, testContext, timedContext } from '../support/handlers.ts'
+import { failed, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
 import { barrier, startDownstream } from '../support/services.ts'
 
@@ -22,14 +22,12 @@ t.test(
     const all = barrier(13)
     let calls = 0
     const never = Promise.withResolvers<number>()
-    const downstream = await startDownstream(async ({ body }) => {
+    process.env.DOWNSTREAM_URL = await startDownstream(t, async ({ body }) => {
       if (body === 'body of m10') return never.promise
       if (++calls === 13) advance(5)
       await all() // so that both batches are in flight at once
       return ['body of m3', 'body of m5'].includes(body) ? 503 : 200
     })
-    t.teardown(downstream.close)
-    process.env.DOWNSTREAM_URL = downstream.url
     const { handler } = await import('../../examples/powertools-metrics.ts')
     const { until, advance } = requestClock(t, 1) // m10 hangs
     const run = async (count: number, timeout: number, queue = 'orders') => {
@@ -97,18 +95,5 @@ t.test(
       t.rejects(handler({} as SQSEvent, timedContext(1000)), { name: 'InvalidSqsEventError' }),
     )
     t.strictSame(bad, [], 'an event that is not an SQS event is not counted')
-  },
-)
-
-t.test(
-  'powertools-metrics.ts sets reportedShare to 1 if every record failed, and omits timeLeft without a timeout',
-  async (t) => {
-    const downstream = await startDownstream(() => 503)
-    t.teardown(downstream.close)
-    process.env.DOWNSTREAM_URL = downstream.url
-    const { handler } = await import('../../examples/powertools-metrics.ts?every-record-fails' as string)
-    const lines = await printed(() => logged(() => handler(standardEvent('a', 'b'), testContext())))
-    t.match(lines, [{ records: 2, failed: 2, reported: 2, reportedShare: 1 }, { reported: 2 }])
-    t.notOk('timeLeft' in (lines[0] as object))
   },
 )

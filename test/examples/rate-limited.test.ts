@@ -7,12 +7,10 @@ import { startDownstream } from '../support/services.ts'
 
 t.test('rate-limited.ts: two instances send at most 14 per second and report the rest', async (t) => {
   const bodies: string[] = []
-  const downstream = await startDownstream(({ body }) => {
+  process.env.MAIL_URL = await startDownstream(t, ({ body }) => {
     bodies.push(body)
     return 202
   })
-  t.teardown(downstream.close)
-  process.env.MAIL_URL = downstream.url
   const { starts, until } = requestClock(t)
   async function instance(name: string) {
     const { handler } = await import(`../../examples/rate-limited.ts?${name}`)

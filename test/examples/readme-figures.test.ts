@@ -40,7 +40,7 @@ t.test('the page of results has the present targets, and the samples of results.
   t.equal(read(RESULTS), page(await readResults()), 'after a change, run: npm run bench -- report')
 })
 
-t.test('the four rows of the README have the figures of the benchmark', (t) => {
+t.test('the four rows of the README have the figures of the benchmark', async (t) => {
   const peers = {
     'middy-bounded-sqs-batch': OURS,
     'Promise.allSettled()': `${MIDDY_IDIOM} (no limit)`,
@@ -59,7 +59,6 @@ t.test('the four rows of the README have the figures of the benchmark', (t) => {
       name,
     )
   }
-  t.end()
 })
 
 t.test('the texts that compare this package with Powertools have the figures of the benchmark', async (t) => {
@@ -109,11 +108,10 @@ t.test('the front page of the site has figures of the benchmark and of docs/batc
   }
 })
 
-t.test('the test of a million messages lost none, as the front page of the site says', (t) => {
+t.test('the test of a million messages lost none, as the front page of the site says', async (t) => {
   const [, section = ''] = read('bench/results/reliability.md').split('## A million messages')
   t.match(section, /^\| messages \| 1,000,000 \|$/m)
   t.match(section, /^\| lost \| 0 \|$/m)
-  t.end()
 })
 
 t.test('the reason why the default is 100, on the front page of the site, has the figures of the chart', async (t) => {

@@ -62,14 +62,13 @@ t.test('the README of the tool has the output of doctor', async (t) => {
 
 t.test('the README of the tool has the output of local', async (t) => {
   const refused = new Set<string>()
-  const service = await startDownstream(({ body }) => {
+  const service = await startDownstream(t, ({ body }) => {
     const { number } = JSON.parse(body)
     const isRefused = number % 200 === 0 || (number % 50 === 1 && !refused.has(body))
     refused.add(body)
     return isRefused ? 503 : 200
   })
-  t.teardown(service.close)
-  const code = sampleOf('README.md', 'start').replace(URL_OF_SAMPLE, service.url)
+  const code = sampleOf('README.md', 'start').replace(URL_OF_SAMPLE, service)
   const folder = project(t, { 'src/handler.ts': code })
   const { stdout } = await print(folder, 'local', 'src/handler.ts', '--messages', '2000', '--quiet')
   const lines = wrapWords(stdout.replaceAll(UUID, MESSAGE_ID), 110).split('\n')

@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import * as powertools from '@aws-lambda-powertools/batch'
@@ -21,7 +20,7 @@ import { fifoEvent, ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { failed, LONG, timedContext } from '../support/handlers.ts'
 import { logged } from '../support/output.ts'
-import { close, listen, startDownstream, startDynamoDb, useEndpoint } from '../support/services.ts'
+import { startDownstream, startDynamoDb, startServer, useEndpoint } from '../support/services.ts'
 import { startSqs, toRecord } from '../support/sqs.ts'
 
 // The READMEs, the skill for coding agents, and each page of docs/. A block of TypeScript is a sample that is compiled and
@@ -95,39 +94,35 @@ function useFolder(t: Test): void {
   t.teardown(() => process.chdir(cwd))
 }
 
-t.test('every block of TypeScript is marked as a sample or a fragment', (t) => {
+t.test('every block of TypeScript is marked as a sample or a fragment', async (t) => {
   for (const [path, text] of pages) {
     t.equal(blocks.filter((block) => block.path === path).length, text.match(FENCE)?.length ?? 0, path)
   }
-  t.end()
 })
 
-t.test('samples with the same name are the same', (t) => {
+t.test('samples with the same name are the same', async (t) => {
   for (const { path, name, code } of samples) {
     t.equal(code, samples.find((sample) => sample.name === name)?.code, `${name} in ${path}`)
   }
-  t.end()
 })
 
-/** Compiles all samples. */
-function compile(tsconfig: object): void {
-  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ ...tsconfig, include: ['*.ts'] }))
+/** Compiles samples. */
+function compile(tsconfig: object, include = ['*.ts']): void {
+  writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ ...tsconfig, include }))
   const tsc = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', import.meta.url))
   // The shell removes NODE_OPTIONS, because tap's hooks break the compiler.
   const shell = ['-c', 'NODE_OPTIONS= exec "$0" "$@"', process.execPath, tsc, '-p', folder]
   execFileSync('sh', shell, { encoding: 'utf8', stdio: 'pipe' })
 }
 
-t.test('the samples compile in strict mode', (t) => {
+t.test('the samples compile in strict mode', async (t) => {
   const compilerOptions = { noUnusedParameters: false } // a sample also shows parameters that it does not use
   t.doesNotThrow(() => compile({ extends: '../../../tsconfig.json', compilerOptions }))
-  t.end()
 })
 
-t.test('the samples compile with the tsconfig.json of docs/modules.md', (t) => {
+t.test('samples compile with the tsconfig.json of docs/modules.md', async (t) => {
   const [, tsconfig = ''] = /^```json\n([\s\S]*?)^```$/m.exec(pages.get('docs/modules.md') as string) ?? []
-  t.doesNotThrow(() => compile(JSON.parse(tsconfig)))
-  t.end()
+  t.doesNotThrow(() => compile(JSON.parse(tsconfig), ['start.ts', 'validation.ts', 'dead-letters.ts', 'testing.ts']))
 })
 
 /** Bundles a sample with the esbuild command of the README, and imports the bundle. */
@@ -156,10 +151,9 @@ t.test('a bundle with pino needs the banner of docs/observability.md', async (t)
 })
 
 testSample('start', 'posts each record', async (t) => {
-  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
-  t.teardown(downstream.close)
+  const downstream = await startDownstream(t, ({ body }) => (body === 'refuse' ? 503 : 200))
   const { fetch: trueFetch } = globalThis
-  globalThis.fetch = (_url, init) => trueFetch(downstream.url, init)
+  globalThis.fetch = (_url, init) => trueFetch(downstream, init)
   t.teardown(() => {
     globalThis.fetch = trueFetch
   })
@@ -382,9 +376,7 @@ testSample('attributes', 'calls the handler of the queue with an attribute', asy
 
 testSample('permanent-statuses', 'throws a PermanentError for statuses that a retry cannot change', async (t) => {
   const statuses = [200, 400, 401, 403, 404, 408, 409, 410, 413, 415, 422, 425, 429, 500, 503]
-  const downstream = await startDownstream(({ body }) => Number(body))
-  t.teardown(downstream.close)
-  process.env.DOWNSTREAM_URL = downstream.url
+  process.env.DOWNSTREAM_URL = await startDownstream(t, ({ body }) => Number(body))
   const { handler } = await importSample('permanent-statuses')
   const event = { Records: statuses.map((status) => sqsRecord(`m${status}`, { body: String(status) })) }
   await logged(async () => {
@@ -400,19 +392,16 @@ testSample('permanent-statuses', 'throws a PermanentError for statuses that a re
 
 testSample('ssm', 'has the parameter and the secret in the context', async (t) => {
   const received: unknown[] = []
-  const downstream = await startDownstream(({ body }) => (body === 'refuse' ? 503 : 200))
-  t.teardown(downstream.close)
-  const aws = createServer(async (request, response) => {
+  const downstream = await startDownstream(t, ({ body }) => (body === 'refuse' ? 503 : 200))
+  const endpoint = await startServer(t, async (request, response) => {
     const target = String(request.headers['x-amz-target'])
     const input = JSON.parse(await text(request))
     received.push([target, input])
     const SecretString = JSON.stringify({ key: 'k1' })
-    const Parameters = [{ Name: '/orders/url', Value: downstream.url, Type: 'String' }]
+    const Parameters = [{ Name: '/orders/url', Value: downstream, Type: 'String' }]
     response.setHeader('content-type', 'application/x-amz-json-1.1')
     response.end(JSON.stringify(target.startsWith('secretsmanager') ? { SecretString } : { Parameters }))
   })
-  const endpoint = await listen(aws)
-  t.teardown(() => close(aws))
   for (const service of ['SSM', 'SECRETS_MANAGER'] as const) useEndpoint(service, endpoint)
   await logged(async () => t.strictSame(await run('ssm', ['a', 'refuse'], 1, '', timedContext(LONG)), ['m1']))
   t.match(received.sort(), [
@@ -484,9 +473,8 @@ testSample('channels', 'prints the summary of each batch', async (t) => {
   t.equal(lines.length, 1)
 })
 
-t.test('every sample is run', (t) => {
+t.test('every sample is run', async (t) => {
   t.strictSame(tested.toSorted(), [...names].sort())
-  t.end()
 })
 
 /** The code of the first block of a language on a page. */
@@ -496,30 +484,27 @@ function blockOf(page: string, language: string): string {
   return text
 }
 
-t.test('docs/index.md has the first sample and the esbuild command of the README', (t) => {
+t.test('docs/index.md has the first sample and the esbuild command of the README', async (t) => {
   const [first] = samples.filter(({ path }) => path === 'README.md')
   t.equal(blocks.find(({ path }) => path === 'docs/index.md')?.code, first?.code)
   const [, command = ''] = /^(npx esbuild .+)$/m.exec(pages.get('README.md') as string) ?? []
   t.equal(blockOf('docs/index.md', 'sh') !== '' && pages.get('docs/index.md')?.includes(`\n${command}\n`), true)
-  t.end()
 })
 
-t.test('the README has the two commands exactly, and at most 120 lines', (t) => {
+t.test('the README has the two commands exactly, and at most 120 lines', async (t) => {
   const lines = pages.get('README.md')?.trimEnd().split('\n')
   t.ok((lines?.length ?? 0) <= 120)
   for (const command of ['npm ci && npm run demo', 'npm ci && npm test']) t.ok(lines?.includes(command), command)
-  t.end()
 })
 
-t.test('the skill for coding agents is short, and has the formula of docs/outages.md', (t) => {
+t.test('the skill for coding agents is short, and has the formula of docs/outages.md', async (t) => {
   const skill = pages.get(SKILL) as string
   t.ok(skill.trimEnd().split('\n').length <= 60)
   const formula = '7.5 minutes × (`maxReceiveCount` − 5)'
   t.ok(skill.includes(formula) && pages.get('docs/outages.md')?.includes(formula))
-  t.end()
 })
 
-t.test('the errors that the pages name exist', (t) => {
+t.test('the errors that the pages name exist', async (t) => {
   const known = {
     ...exports,
     ...engine,
@@ -532,5 +517,4 @@ t.test('the errors that the pages name exist', (t) => {
   for (const [path, text] of pages) {
     for (const [name] of text.matchAll(/\b[A-Z]\w+Error\b/g)) t.ok(name in known, `${name} in ${path}`)
   }
-  t.end()
 })

@@ -7,12 +7,10 @@ import { REGION, startSqs, toRecord } from '../support/sqs.ts'
 
 t.test('sns-envelope.ts posts the message in the envelope of SNS, and reports ids of SQS messages', async (t) => {
   const posted: Record<string, unknown> = {}
-  const downstream = await startDownstream(({ idempotencyKey, body }) => {
+  process.env.ORDERS_URL = await startDownstream(t, ({ idempotencyKey, body }) => {
     posted[idempotencyKey as string] = JSON.parse(body)
     return idempotencyKey === 'refused' ? 422 : 202
   })
-  t.teardown(downstream.close)
-  process.env.ORDERS_URL = downstream.url
   const { handler } = await import('../../examples/sns-envelope.ts')
 
   // SNS delivers the published messages to the queue. The test receives them as Lambda does.

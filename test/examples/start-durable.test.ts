@@ -1,10 +1,9 @@
-import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { invoke, sqsEvent } from '../../src/testing/index.ts'
 import { requestClock } from '../support/clock.ts'
 import { logged } from '../support/output.ts'
-import { close, listen, useEndpoint } from '../support/services.ts'
+import { startServer, useEndpoint } from '../support/services.ts'
 
 t.test(
   'start-durable.ts starts one execution for each message, within the rate, and reports refused calls',
@@ -14,7 +13,7 @@ t.test(
     let isRefusing = true
     const executions = new Map<string, string>()
     const calls: unknown[] = []
-    const server = createServer(async (request, response) => {
+    const endpoint = await startServer(t, async (request, response) => {
       const { headers, method, url } = request
       const name = String(headers['x-amz-durable-execution-name'])
       const payload = await text(request)
@@ -26,8 +25,7 @@ t.test(
       executions.set(name, payload)
       response.writeHead(202).end()
     })
-    useEndpoint('LAMBDA', await listen(server))
-    t.teardown(() => close(server))
+    useEndpoint('LAMBDA', endpoint)
     const FunctionName = 'arn:aws:lambda:eu-west-1:123456789012:function:orders:live'
     Object.assign(process.env, { DURABLE_FUNCTION: FunctionName, MAXIMUM_CONCURRENCY: '30' }) // 0.9 × 300 ÷ 30 = 9 per second
     const { handler } = await import('../../examples/start-durable.ts')

@@ -7,12 +7,10 @@ import { startDownstream } from '../support/services.ts'
 t.test('tickets.ts: handles records that failed five times, unless the ticket service fails', async (t) => {
   const tickets: unknown[] = []
   let status = 201
-  const downstream = await startDownstream(({ body }) => {
+  process.env.TICKETS_URL = await startDownstream(t, ({ body }) => {
     tickets.push(...JSON.parse(body).map(({ record, reason }: Ticket) => [record.messageId, reason]))
     return status
   })
-  t.teardown(downstream.close)
-  process.env.TICKETS_URL = downstream.url
   const { handler } = await import('../../examples/tickets.ts')
   const records = ['a', '', ''].map((body, index) => ({ messageId: `m${index}`, body }))
   const respond = async (receiveCount: number) =>

@@ -138,7 +138,7 @@ t.test('each error of this package has its row, in this order', async (t) => {
   }
 })
 
-t.test('each TypeError in middleware.ts and invocation.ts has a row', (t) => {
+t.test('each TypeError in middleware.ts and invocation.ts has a row', async (t) => {
   const source = ['src/middleware.ts', 'src/invocation.ts']
     .map(read)
     .join('\n')
@@ -154,17 +154,15 @@ t.test('each TypeError in middleware.ts and invocation.ts has a row', (t) => {
       texts.some((text) => literal.startsWith(text)),
       literal,
     )
-  t.end()
 })
 
-t.test('deadLetter() without a URL causes the error of the heading', (t) => {
+t.test('deadLetter() without a URL causes the error of the heading', async (t) => {
   const [, text = ''] = /^### `(deadLetter\(\): [^`]+)`$/m.exec(page) ?? []
   t.ok(text)
   const error = t.throws(() =>
     deadLetter({ client: new SQSClient(), queueUrl: undefined as never }),
   ) as unknown as Error
   t.equal(error.message.slice(0, text.length), text)
-  t.end()
 })
 
 t.test("each example of V8's errors causes the error", async (t) => {

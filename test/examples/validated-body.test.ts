@@ -8,12 +8,10 @@ t.test(
   'validated-body.ts fails records with a bad body and sends mails for the others with the output of the schema',
   async (t) => {
     const mails: Record<string, unknown> = {}
-    const downstream = await startDownstream(({ idempotencyKey, body }) => {
+    process.env.MAIL_URL = await startDownstream(t, ({ idempotencyKey, body }) => {
       mails[idempotencyKey as string] = JSON.parse(body)
       return idempotencyKey === 'refused' ? 422 : 202
     })
-    t.teardown(downstream.close)
-    process.env.MAIL_URL = downstream.url
     const { handler } = await import('../../examples/validated-body.ts')
 
     const bodies = {

@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
 import fc from 'fast-check'
@@ -20,6 +21,7 @@ import {
 } from '../support/fuzz.ts'
 import { failed } from '../support/handlers.ts'
 import { BEHAVIOURS, CONTEXTS, DURABLE, LOGGERS, lookUp, THROWN, TIMED_CONTEXTS } from '../support/hostile.ts'
+import { RECORD } from '../support/tracing.ts'
 
 interface Plan {
   readonly behaviour: string
@@ -63,6 +65,8 @@ const scenarios = fc.record({
   ),
   isThrownOutside: fc.boolean(),
   invocations: fc.constantFrom(1, 1, 2),
+  /** Whether a subscriber listens to the records, which run in another way then. */
+  isTraced: fc.boolean(),
 })
 
 type Scenario = typeof scenarios extends fc.Arbitrary<infer T> ? T : never
@@ -178,10 +182,12 @@ async function runInvocations(setting: Setting) {
   }
   const shared = lookUp(CONTEXTS, setting.context).make()
   const contextOf = () => (isTimed ? lookUp(TIMED_CONTEXTS, setting.timedContext)() : shared) as Context
+  function listen() {}
+  if (setting.isTraced) diagnostics.subscribe(`tracing:${RECORD}:start`, listen)
   const outcomes = await outcomesOf(
     inners.map(() => handler(event, contextOf())),
     () => clock.advance(50),
-  )
+  ).finally(() => diagnostics.unsubscribe(`tracing:${RECORD}:start`, listen))
   return { outcomes, inners, logged }
 }
 

@@ -1,7 +1,6 @@
 import t from 'tap'
-import { mockClock, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, timedContext } from '../support/handlers.ts'
+import { failed, handlerOf } from '../support/handlers.ts'
 
 const hostile = {
   get message() {
@@ -41,34 +40,3 @@ for (const [what, value] of thrown) {
     t.ok(errors.length === 3 && errors.every((error) => Object.is(error, value)))
   })
 }
-
-t.test(
-  'a signal that throws when it is aborted prevents neither the timeout of its record nor the end of the batch',
-  async (t) => {
-    for (const [what, options, timeout, aborts] of [
-      ['recordTimeout', { recordTimeout: 100 }, 10_000, 100],
-      ['the end of the batch', {}, 1000, 950],
-    ] as const) {
-      const clock = mockClock(t)
-      const signals = new Map<string, AbortSignal>()
-      const handle = handlerOf(
-        ({ messageId }, _context, { signal }) => {
-          signals.set(messageId, signal)
-          if (messageId !== 'c') {
-            signal.dispatchEvent = () => {
-              throw new Error('dispatchEvent')
-            }
-          }
-          return messageId === 'd' ? undefined : new Promise(() => {})
-        },
-        { concurrency: 4, ...options },
-      )
-      const result = handle(standardEvent('a', 'b', 'c', 'd'), timedContext(timeout))
-      await settled()
-      clock.advance(aborts)
-      t.strictSame(failed(await result), ['a', 'b', 'c'], what)
-      t.equal(signals.get('c')?.aborted, true, what)
-      clock.exit()
-    }
-  },
-)

@@ -116,42 +116,6 @@ t.test('the results of a chunk belong to its records with valid bodies', async (
   }
 })
 
-t.test('no handler gets a record whose body is invalid or whose schema fails', async (t) => {
-  const validates: [validate: () => unknown, name: string][] = [
-    [() => ({ issues: [] }), 'InvalidBodyError'],
-    [() => undefined, 'InvalidBodyError'],
-    [() => Promise.reject(new RangeError()), 'RangeError'],
-    [
-      () => {
-        throw new SyntaxError()
-      },
-      'SyntaxError',
-    ],
-  ]
-  for (const [validate, name] of validates) {
-    let called = 0
-    const schema = { '~standard': { version: 1, vendor: 'test', validate } } as never
-    const { run, names } = bodyHandler(schema, () => void called++)
-    t.strictSame(failed(await run([GOOD, GOOD])), ['m0', 'm1'])
-    t.strictSame(names(), [`m0 ${name}`, `m1 ${name}`])
-    t.equal(called, 0)
-  }
-  const { run, names } = bodyHandler(
-    'json',
-    (records) =>
-      t.strictSame(
-        records.map(({ messageId }) => messageId),
-        ['m1'],
-      ) as never as undefined,
-  )
-  t.strictSame(
-    failed(await run([undefined, GOOD, { n: 1 }])),
-    ['m0', 'm1', 'm2'],
-    'm1 fails because its handler returns a boolean',
-  )
-  t.strictSame(names(), ['m0 InvalidBodyError', 'm1 TypeError', 'm2 InvalidBodyError'])
-})
-
 t.test('a bad body keeps its own error if its chunk times out or is aborted', async (t) => {
   const clock = mockClock(t)
   for (const [options, context, name] of [

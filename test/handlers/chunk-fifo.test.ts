@@ -9,10 +9,9 @@ import {
   eachChunk,
   RecordBlockedError,
 } from '../../src/index.ts'
-import { busyClock, settled } from '../support/clock.ts'
-import { fifoEvent, sqsRecord, standardEvent } from '../support/events.ts'
+import { busyClock } from '../support/clock.ts'
+import { fifoEvent, standardEvent } from '../support/events.ts'
 import { chunkHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
-import { heldChunks } from '../support/held.ts'
 
 /** The chunks in the order in which they start, if each succeeds at once. */
 async function chunksOf(size: number, event: ReturnType<typeof fifoEvent>): Promise<string[]> {
@@ -46,14 +45,6 @@ t.test('a chunk holds consecutive records of one group', async (t) => {
   t.strictSame(await chunksOf(3, fifoEvent('a1', 'b1', 'a2', 'c1', 'b2', 'a3')), ['a1 a2 a3', 'b1 b2', 'c1'])
   t.strictSame(await chunksOf(1, fifoEvent('a1', 'b1', 'a2')), ['a1', 'b1', 'a2'])
   t.strictSame(await chunksOf(25, fifoEvent('a1', 'b1', 'c1')), ['a1', 'b1', 'c1'])
-})
-
-t.test('chunks of a standard queue ignore the MessageGroupId of its records', async (t) => {
-  const Records = fifoEvent('a1', 'b1', 'a2').Records.map((record) => ({
-    ...record,
-    eventSourceARN: sqsRecord('a').eventSourceARN,
-  }))
-  t.strictSame(await chunksOf(2, { Records }), ['a1 b1', 'a2'])
 })
 
 t.test('a chunk never holds records of a standard queue and of a FIFO queue', async (t) => {
@@ -108,31 +99,6 @@ for (const [what, returned, ...reported] of failures) {
     }
   })
 }
-
-t.test(
-  "fifoFailure: 'batch' blocks every record that has not started, also after a failure inside a chunk",
-  async (t) => {
-    const held = heldChunks()
-    const errors = new Map<string, unknown>()
-    const run = chunkHandlerOf(2, held.handle, {
-      fifoFailure: 'batch',
-      concurrency: 2,
-      logger: (error, { messageId }) => errors.set(messageId, error),
-    })
-    const result = run(fifoEvent('a1', 'a2', 'b1', 'b2', 'c1', 'a3', 'b3'))
-    await settled()
-    t.strictSame(held.running(), ['a1 a2', 'b1 b2'])
-    held.succeed('a1 a2', [ok, { status: 'rejected', reason: failure }])
-    await settled()
-    t.strictSame(held.running(), ['b1 b2'])
-    held.succeed('b1 b2')
-    t.strictSame(failed(await result), ['a2', 'c1', 'a3', 'b3'])
-    t.equal(errors.get('a2'), failure)
-    for (const id of ['c1', 'a3', 'b3']) {
-      t.match(errors.get(id), { name: 'RecordBlockedError', cause: failure }, id)
-    }
-  },
-)
 
 /** Runs chunks of three with JSON bodies. The records in `bad` have a bad body. The handler returns `result` for group a. */
 async function withBadBodies(bad: string[], result: unknown, options: BoundedSqsBatchOptions = {}) {

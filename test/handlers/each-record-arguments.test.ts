@@ -3,7 +3,7 @@ import { eachRecord } from '../../src/index.ts'
 import { standardEvent } from '../support/events.ts'
 import { handlerOf, testContext } from '../support/handlers.ts'
 
-t.test('eachRecord() checks its arguments when it is called', (t) => {
+t.test('eachRecord() checks its arguments when it is called', async (t) => {
   t.throws(() => eachRecord(undefined as never), { name: 'TypeError', message: /a function, got undefined/ })
   t.throws(() => eachRecord({} as never), { name: 'TypeError', message: /a function, got an object/ })
   function handle() {}
@@ -21,7 +21,6 @@ t.test('eachRecord() checks its arguments when it is called', (t) => {
   })
   t.throws(() => eachRecord(handle, { body: {} } as never), { name: 'TypeError', message: /got an object/ })
   t.throws(() => eachRecord(handle, { body: { '~standard': {} } } as never), { name: 'TypeError' })
-  t.end()
 })
 
 t.test('a handler is called with the record, the context, and its options', async (t) => {
@@ -40,9 +39,8 @@ t.test('a handler is called with the record, the context, and its options', asyn
   t.strictSame(response, { batchItemFailures: [] })
 })
 
-t.test('a generator function is refused as a record handler, since it would run nothing', (t) => {
+t.test('a generator function is refused as a record handler, since it would run nothing', async (t) => {
   for (const handler of [function* () {}, async function* () {}]) {
     t.throws(() => eachRecord(handler), { name: 'TypeError', message: /got a generator function/ })
   }
-  t.end()
 })

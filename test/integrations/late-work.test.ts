@@ -1,5 +1,4 @@
 /** `local` on handlers with real clients. Those that await their work pass, and those that do not fail the run. */
-import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { build } from 'esbuild'
@@ -8,7 +7,7 @@ import t from 'tap'
 import { numberedMessages, run } from '../../cli/src/engine.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { startPostgres } from '../support/postgres.ts'
-import { close, listen } from '../support/services.ts'
+import { startServer } from '../support/services.ts'
 
 interface Client {
   query(sql: string): Promise<unknown>
@@ -39,9 +38,7 @@ await db.connect()
 t.teardown(() => db.end())
 await db.query('CREATE TABLE work (id serial)')
 
-const service = createServer((_request, response) => setTimeout(() => response.end('{}'), 20))
-const SERVICE = await listen(service)
-t.teardown(() => close(service))
+const SERVICE = await startServer(t, (_request, response) => setTimeout(() => response.end('{}'), 20))
 
 const fauxqs = await startFauxqs({ port: 0, logger: false, defaultRegion: REGION })
 t.teardown(() => fauxqs.stop())

@@ -82,7 +82,7 @@ row(
   [true, false],
 )
 
-t.test('each row of the table has a test', (t) => {
+t.test('each row of the table has a test', async (t) => {
   const [, table = ''] =
     /^\| Middy 6 \| Middy 7 \|\n\|.*\n((?:\|.*\n)+)/m.exec(read('docs/from-sqs-partial-batch-failure.md')) ?? []
   const lines = table.trim().split('\n')
@@ -90,15 +90,13 @@ t.test('each row of the table has a test', (t) => {
     lines.map((line) => [...rows].find((start) => line.startsWith(`| ${start}`))),
     [...rows],
   )
-  t.end()
 })
 
-t.test('the page names the version of Middy 6 that the test uses', (t) => {
+t.test('the page names the version of Middy 6 that the test uses', async (t) => {
   const { dependencies } = JSON.parse(read('test/integrations/package.json'))
   t.ok(
     read('docs/from-sqs-partial-batch-failure.md').includes(
       dependencies['middy-6'].replace('npm:', '').replace('core@', 'core '),
     ),
   )
-  t.end()
 })

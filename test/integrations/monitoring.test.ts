@@ -1,12 +1,11 @@
 /** The samples of docs/monitoring.md: Sentry with a server on this machine, Datadog and New Relic with the log. */
-import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { gunzipSync } from 'node:zlib'
 import t from 'tap'
 import { sqsEvent } from '../../src/testing/index.ts'
 import { compile, folderOf } from '../support/integrations.ts'
 import { type Any, run } from '../support/pages.ts'
-import { close, listen } from '../support/services.ts'
+import { startServer } from '../support/services.ts'
 
 const folder = folderOf(t, 'docs/monitoring.md')
 
@@ -27,7 +26,7 @@ t.test('the samples compile', async (t) => {
 
 t.test('Sentry receives one event for each group, before the response', async (t) => {
   const events: Any[] = []
-  const server = createServer(async (request, response) => {
+  const address = await startServer(t, async (request, response) => {
     const items = (await text(request))
       .split('\n')
       .filter(Boolean)
@@ -35,8 +34,6 @@ t.test('Sentry receives one event for each group, before the response', async (t
     events.push(...items.filter(({ exception }) => exception))
     response.end('{}')
   })
-  const address = await listen(server)
-  t.teardown(() => close(server))
 
   const bodies = Array.from({ length: 100 }, (_, index) => (index % 10 === 0 ? '' : 'text'))
   const event = sqsEvent(bodies.map((body, index) => ({ messageId: `m${index}`, body })))

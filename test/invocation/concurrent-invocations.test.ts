@@ -1,22 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
+import { busyClock, iterationCounter, settled } from '../support/clock.ts'
 import { ids, standardEvent } from '../support/events.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
+import { failed, handlerOf } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { collectReferences } from '../support/memory.ts'
-
-/** Settles records until none is in flight. `fails` decides by the id. */
-async function settleAll(held: ReturnType<typeof heldRecords>, fails: (id: string) => boolean): Promise<void> {
-  for (let running = held.running(); running.length > 0; running = held.running()) {
-    for (const id of running) {
-      if (fails(id)) held.fail(id)
-      else held.succeed(id)
-    }
-    await settled()
-  }
-}
 
 t.test(
   'invocations that arrive every few milliseconds do not keep a batch from yielding to the event loop',
@@ -55,50 +44,6 @@ t.test('while slots are free, a large batch that uses the CPU does not keep a sm
   t.strictSame(failed(await large), [])
 })
 
-t.test('if invocations share event and context, each failure is in exactly one report', async (t) => {
-  const event = standardEvent('a', 'b', 'c')
-  const context = testContext()
-  let call = 0
-  const handle = handlerOf(
-    async () => {
-      const mine = call++
-      await settled()
-      if (mine % 2 === 0) throw new Error(`call ${mine}`)
-    },
-    { concurrency: 2 },
-  )
-  const responses = await Promise.all([handle(event, context), handle(event, context), handle(event, context)])
-  t.equal(call, 9)
-  const reported = responses.map(failed)
-  t.equal(reported.flat().length, 5, 'each of the five failures is in one report')
-  t.not(responses[0], responses[1])
-})
-
-t.test(
-  'a batch of 20 that arrives while a batch of 600 runs ends before another 100 records have started',
-  async (t) => {
-    const held = heldRecords()
-    const handle = handlerOf(held.handle, { concurrency: 10 })
-    let isLargeDone = false
-    const large = handle(standardEvent(...ids(600))).finally(() => {
-      isLargeDone = true
-    })
-    await settled()
-    const small = handle(standardEvent(...Array.from({ length: 20 }, (_, index) => `s${index}`)))
-    let startedBySmallEnd = 0
-    const end = small.then((response) => {
-      startedBySmallEnd = held.started.length
-      t.equal(isLargeDone, false)
-      return response
-    })
-    await settled()
-    await settleAll(held, (id) => id === 's3' || id === 'm599')
-    t.strictSame(failed(await end), ['s3'])
-    t.strictSame(failed(await large), ['m599'])
-    t.ok(startedBySmallEnd <= 100, `${startedBySmallEnd} records had been started when the small batch ended`)
-  },
-)
-
 t.test('a handler sees the AsyncLocalStorage of its own invocation, also after invocations share slots', async (t) => {
   const storage = new AsyncLocalStorage<string>()
   const held = heldRecords()
@@ -118,7 +63,7 @@ t.test('a handler sees the AsyncLocalStorage of its own invocation, also after i
     storage.run(name, () => handle(standardEvent(...Array.from({ length: 20 }, (_, index) => `${name}${index}`)))),
   )
   await settled()
-  await settleAll(held, (id) => id.endsWith('7'))
+  await held.settleAll((id) => id.endsWith('7'))
   t.strictSame((await Promise.all(results)).map(failed), [
     ['a7', 'a17'],
     ['b7', 'b17'],
@@ -150,18 +95,3 @@ for (const concurrency of [2, 25]) {
     },
   )
 }
-
-t.test('an invocation that still waits for slots at its drain is reported and starts nothing later', async (t) => {
-  const clock = mockClock(t)
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 2 })
-  const first = handle(standardEvent('a', 'b', 'c'))
-  await settled()
-  const second = handle(standardEvent('x', 'y'), timedContext(1000))
-  await settled()
-  clock.advance(800)
-  t.strictSame(failed(await second), ['x', 'y'], 'the response is sent at the drain, because none of its records runs')
-  await settleAll(held, () => false)
-  t.strictSame(failed(await first), [])
-  t.strictSame(held.started, ['a', 'b', 'c'])
-})

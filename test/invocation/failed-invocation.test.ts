@@ -55,19 +55,6 @@ t.test('throwOnFullBatchFailure throws if every record failed', async (t) => {
   t.strictSame(failed(await handle({ Records: [] })), [])
 })
 
-t.test('an error before the first record starts fails the invocation', async (t) => {
-  const inner = eachRecord(() => t.fail('started'))
-  const before = middy().use(bounded()).before(throwing('secrets cannot be read')).handler(inner)
-  await t.rejects(before(standardEvent('a', 'x'), testContext()), { message: 'secrets cannot be read' })
-  const setUp = middy()
-    .use(bounded())
-    .handler(async (event: SQSEvent, context) => {
-      if (event.Records.length > 0) throw new Error('set-up failed')
-      return inner(event, context)
-    })
-  await t.rejects(setUp(standardEvent('a', 'x'), testContext()), { message: 'set-up failed' })
-})
-
 t.test('a warning that cannot be emitted does not keep a batch from its report', async (t) => {
   t.intercept(process, 'emitWarning', { value: throwing('of emitWarning') })
   const handle = handlerOf(() => t.fail('started'), { timeBudget: { drain: 5000 } })
@@ -155,21 +142,6 @@ t.test('a call that is refused while onFailure runs fails the invocation before 
     })
   await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation ended/ })
   t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
-})
-
-t.test('an earlier after hook that removes our response and throws: one line says what it costs', async (t) => {
-  const lines = await logged(async () => {
-    const handler = middy<SQSEvent, SQSBatchResponse>()
-      .after((request) => {
-        request.response = undefined as never
-        throw new Error('of after')
-      })
-      .use(boundedSqsBatch())
-      .handler(failingRecords)
-    await t.rejects(handler(standardEvent('a', 'x', 'b'), testContext()), { message: 'of after' })
-  })
-  t.match(lines[0], /1 of 3 records of orders failed/)
-  t.strictSame(lines.slice(1), [REDELIVERED])
 })
 
 /** Runs a batch of which x fails. A hook that nobody awaits calls `remove()`, which sets the response to `undefined`. */
@@ -315,19 +287,4 @@ t.test("after Middy's signal has aborted, not even the report is accepted", asyn
   held.succeed('a')
   held.fail('b')
   await t.rejects(result, { name: 'TypeError', message: /^timeoutEarlyResponse may have responded/ })
-})
-
-t.test('a call that is refused while an earlier middleware runs fails the invocation', async (t) => {
-  const inner = eachRecord(() => t.fail('started'))
-  let late = Promise.resolve()
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .after(() => late)
-    .use(bounded())
-    .handler(async (event, context) => {
-      late = settled().then(async () => {
-        await inner(event, context).catch(() => {})
-      })
-      return listOf()
-    })
-  await t.rejects(handler(standardEvent('a', 'b'), testContext()), { message: /after its invocation ended/ })
 })

@@ -49,10 +49,9 @@ for (const [name, innerHandler] of Object.entries({
   'eachChunk(), whose handler reads the signal':
     'eachChunk(10, async (chunk, context, { signal }) => { signal.aborted })',
 })) {
-  t.test(`${name}: minor garbage collections free the records of ended invocations`, (t) => {
+  t.test(`${name}: minor garbage collections free the records of ended invocations`, async (t) => {
     const growth = heapGrowth(innerHandler)
     t.ok(growth < 10_000_000, `the heap grew by ${growth} bytes`)
-    t.end()
   })
 }
 
@@ -95,10 +94,9 @@ for (const option of [
   'rateLimit: { limit: 1_000, interval: 1 }',
   'onFailure: (failures) => failures',
 ]) {
-  t.test(`with ${option}, a full garbage collection frees all of the ended invocations`, (t) => {
+  t.test(`with ${option}, a full garbage collection frees all of the ended invocations`, async (t) => {
     const growth = heapGrowthOfEnded(option)
     t.ok(growth < 1_000_000, `the heap grew by ${growth} bytes in 4,000 invocations`)
-    t.end()
   })
 }
 
@@ -124,12 +122,11 @@ function heapGrowthOfRateLimit(counts: readonly number[], pause: number): number
   return Number(execFileSync(process.execPath, ['--expose-gc', '--input-type=module'], { input: program }))
 }
 
-t.test('the rate limit keeps no starts that are older than its interval', (t) => {
+t.test('the rate limit keeps no starts that are older than its interval', async (t) => {
   const afterPause = heapGrowthOfRateLimit([1_000_000, 1], 1_001)
   t.ok(afterPause < 500_000, `after a pause, the heap has grown by ${afterPause} bytes`)
   const steady = heapGrowthOfRateLimit(Array(1_000).fill(1_000), 1_001)
   t.ok(steady < 500_000, `after 1,000,000 starts in 1,000 intervals, the heap has grown by ${steady} bytes`)
   const within = heapGrowthOfRateLimit([1_000_000, 1], 1)
   t.ok(within > 4_000_000, `within the interval, the heap has grown by ${within} bytes`)
-  t.end()
 })

@@ -2,7 +2,6 @@ import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { type BatchHandler, type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { batchHandlerOf, failed, listOf, testContext } from '../support/handlers.ts'
 import { withLength } from '../support/hostile.ts'
@@ -115,30 +114,6 @@ t.test(
   },
 )
 
-t.test('ids that an inner handler lists are reported together with records that it did not wait for', async (t) => {
-  for (const [returned, expected] of [
-    [{ batchItemFailures: [{ itemIdentifier: 'a' }, { itemIdentifier: 'b' }] }, ['a', 'b']],
-    [
-      [no, ok, ok],
-      ['a', 'b'],
-    ],
-    [{ batchItemFailures: [] }, ['b']],
-  ] as const) {
-    for (const isOpen of [true, false]) {
-      const handler = batchHandlerOf(async (event, context) => {
-        void eachRecord(async ({ messageId }) => {
-          if (messageId !== 'b') return
-          if (isOpen) await new Promise(() => {})
-          throw new Error('b failed')
-        })(event, context)
-        await settled()
-        return returned as never
-      })
-      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), expected)
-    }
-  }
-})
-
 t.test('eachRecord() without the middleware throws an error that says so', async (t) => {
   const bare = eachRecord(() => t.fail('started'))
   const message =
@@ -227,19 +202,6 @@ t.test('a second run fails the invocation also if the inner handler catches its 
   t.strictSame(calls, [], 'they are called only for a batch that responds')
 })
 
-t.test('if the records ran twice, there is no entry about those that failed', async (t) => {
-  const inner = eachRecord(() => Promise.reject(new Error('no')))
-  const handler = middy()
-    .use(boundedSqsBatch())
-    .handler(async (event: SQSEvent, context) => {
-      const report = await inner(event, context)
-      await inner(event, context).catch(() => {})
-      return report
-    })
-  const lines = await logged(() => t.rejects(handler(standardEvent('a', 'b'), testContext()), /called twice/))
-  t.strictSame(lines, [])
-})
-
 t.test('running the records after the end of the invocation is refused', async (t) => {
   const inner = eachRecord(() => t.fail('started'))
   let event: SQSEvent | undefined
@@ -261,17 +223,6 @@ t.test('the TypeError has a cause only if the returned object threw when it was 
   await t.rejects(returning(throwing, 'a'), { name: 'TypeError', cause: thrown })
   const error = await returning({}, 'a').catch((error) => error)
   t.equal('cause' in error, false)
-})
-
-t.test('an id that replaces another one in the report is reported in addition', async (t) => {
-  const handler = batchHandlerOf(async (event: SQSEvent, context) => {
-    const report = await eachRecord(({ messageId }) => {
-      if (messageId !== 'c') throw new Error(messageId)
-    })(event, context)
-    report.batchItemFailures[1] = { itemIdentifier: 'c' }
-    return report
-  })
-  t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), testContext())), ['a', 'b', 'c'])
 })
 
 t.test('the error of a record without a result says that the handler returned none', async (t) => {

@@ -176,18 +176,6 @@ for (const [what, chain, steps] of removing) {
   t.test(`${what} fails the invocation`, (t) => fails(t, chain, REMOVED, ['BEGIN', ...steps]))
 }
 
-t.test('a hook that sets request.error and responds early with undefined fails the invocation', async (t) => {
-  const error = new Error('not thrown')
-  const hook: Hook = (request) => {
-    request.error = error
-    setsEarlyUndefined(request)
-  }
-  for (const chain of [{ later: { before: hook } }, { later: { after: hook } }, { earlier: { after: hook } }]) {
-    const { outcome } = await invoke(chain)
-    t.strictSame(outcome, { status: 'rejected', reason: error })
-  }
-})
-
 t.test(
   'an earlier after hook that removes our response and sets request.error without throwing: all messages are redelivered',
   async (t) => {
@@ -231,41 +219,7 @@ for (const [what, respond, isEarly] of responders) {
   })
 }
 
-t.test('an onError hook that removes the error does not make the invocation succeed', async (t) => {
-  for (const [what, chain] of failures) {
-    for (const respond of [set(listOf()), setsEarlyUndefined]) {
-      for (const position of ['earlier', 'later'] as const) {
-        const onError: Hook = (request) => {
-          request.error = undefined as never
-          respond(request)
-        }
-        const { outcome } = await invoke({ ...chain, [position]: { ...chain[position], onError } })
-        // An early response of `undefined` gets an error of ours, unless there is no batch.
-        if (respond === setsEarlyUndefined && !chain.event)
-          t.match(outcome, { status: 'rejected', reason: REMOVED }, what)
-        else t.strictSame(outcome, { status: 'rejected', reason: undefined }, `${what}, ${position}`)
-      }
-    }
-  }
-})
-
-t.test(
-  'if an earlier after hook threw, a later onError hook reads a list of all records, and ROLLBACK runs',
-  async (t) => {
-    const seen: unknown[] = []
-    const later: Hooks = { onError: ({ response }) => void seen.push(response) }
-    await fails(t, { earlier: { after: throws(commit) }, later }, commit, ['BEGIN', 'ROLLBACK'])
-    t.strictSame(seen, [listOf('a', 'x', 'b')])
-  },
-)
-
 const connect = new Error('no connection')
-t.test('if an earlier before hook threw, an earlier onError hook cannot respond', async (t) => {
-  for (const onError of [set(listOf()), () => listOf()]) {
-    const { outcome } = await invoke({ earlier: { before: throws(connect), onError } })
-    t.strictSame(outcome, { status: 'rejected', reason: connect })
-  }
-})
 
 t.test(
   'if an earlier before hook sealed the request, our onError throws, so no onError hook can respond',

@@ -22,11 +22,10 @@ function restoring(t: Test): void {
   })
 }
 
-t.test('boundedSqsBatch() refuses a replaced global Promise', (t) => {
+t.test('boundedSqsBatch() refuses a replaced global Promise', async (t) => {
   restoring(t)
   replacePromise()
   t.throws(() => boundedSqsBatch(), REFUSED)
-  t.end()
 })
 
 t.test('if the global Promise is replaced later, the invocation fails before any record starts', async (t) => {

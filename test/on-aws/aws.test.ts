@@ -1,7 +1,6 @@
-import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import t from 'tap'
-import { close, listen } from '../support/services.ts'
+import { startServer } from '../support/services.ts'
 import { connect, isAwsHost } from './aws.ts'
 
 // Calls that moto does not know. Their responses are those of the API reference.
@@ -13,7 +12,7 @@ const RESPONSES: Record<string, object> = {
 t.test('metrics, alarms and invocations', async (t) => {
   const requests: [name: string, input: unknown][] = []
   let error: string | undefined
-  const server = createServer(async (request, response) => {
+  const AWS_ENDPOINT_URL = await startServer(t, async (request, response) => {
     const body = await text(request)
     const { 'x-amz-target': target } = request.headers
     const name = target ? String(target).replace(/^.*\./, '') : `${request.method} ${request.url}`
@@ -22,8 +21,6 @@ t.test('metrics, alarms and invocations', async (t) => {
     response.setHeader('content-type', 'application/x-amz-json-1.0')
     response.end(JSON.stringify(RESPONSES[name] ?? { share: 0.07 }))
   })
-  const AWS_ENDPOINT_URL = await listen(server)
-  t.teardown(() => close(server))
   Object.assign(process.env, {
     AWS_ENDPOINT_URL,
     AWS_REGION: 'eu-west-1',

@@ -1,12 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer } from 'node:http'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t, { type Test } from 'tap'
 import { temporaryFolder } from '../support/folder.ts'
-import { close, listen } from '../support/services.ts'
+import { startServer } from '../support/services.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const MAIN = fileURLToPath(new URL('main.ts', import.meta.url))
@@ -52,7 +51,7 @@ async function startAccount(t: Test, { executions = 1000, stacks = [] as string[
   const calls: string[] = []
   const deleting = new Set<string>()
   let expired = false
-  const server = createServer(async (request, response) => {
+  const endpoint = await startServer(t, async (request, response) => {
     const input = new URLSearchParams(await text(request))
     const action = input.get('Action') ?? `${request.method} ${request.url}`
     calls.push(action)
@@ -87,8 +86,6 @@ async function startAccount(t: Test, { executions = 1000, stacks = [] as string[
     // A stack is gone after its status has been read once.
     if (action === 'DescribeStacks' && deleting.has(name)) stacks.splice(stacks.indexOf(name), 1)
   })
-  const endpoint = await listen(server)
-  t.teardown(() => close(server))
   const env = {
     ...NO_CREDENTIALS,
     AWS_ENDPOINT_URL: endpoint,
@@ -113,12 +110,6 @@ t.test('without credentials or a region: one line, exit code 2, and nothing is c
     )
     t.equal(output.stdout, '')
   }
-})
-
-t.test('an unknown flag: one line, and exit code 2', async (t) => {
-  const { child, output } = start(['--force'], NO_CREDENTIALS)
-  t.equal(await codeOf(child), 2)
-  t.match(output.stderr, /^proof:aws: TypeError: Unknown option '--force'[^\n]*\n$/)
 })
 
 t.test('without --yes and without a terminal: the costs, the question, and nothing is created', async (t) => {

@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
 import { createInterface } from 'node:readline'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -10,7 +9,7 @@ import { unzipSync } from 'fflate'
 import type { Test } from 'tap'
 import { type Runtime, startRuntime } from '../../cli/src/engine.ts'
 import { temporaryFolder } from '../support/folder.ts'
-import { close, listen, useEndpoint } from '../support/services.ts'
+import { startServer, useEndpoint } from '../support/services.ts'
 import { type Aws, connect, type LogLine } from './aws.ts'
 
 const BIN = fileURLToPath(new URL('../../cli/src/bin.ts', import.meta.url))
@@ -22,14 +21,12 @@ interface Template {
 }
 
 /** An SQS that confirms each visibility timeout, and does nothing. */
-async function startIgnoring(t: Test): Promise<string> {
-  const server = createServer(async (request, response) => {
+function startIgnoring(t: Test): Promise<string> {
+  return startServer(t, async (request, response) => {
     const { Entries } = JSON.parse(await text(request))
     const Successful = Entries.map(({ Id }: { Id: string }) => ({ Id }))
     response.setHeader('content-type', 'application/x-amz-json-1.0').end(JSON.stringify({ Successful, Failed: [] }))
   })
-  t.teardown(() => close(server))
-  return listen(server)
 }
 
 /**
@@ -74,11 +71,12 @@ export async function imitateAws(t: Test, { ignoresDelays = false } = {}) {
   function startMapping(id: string): void {
     const { FunctionName, EventSourceArn } = resource(id)
     const url = queueUrl(EventSourceArn['Fn::GetAtt'][0])
-    const args = [BIN, 'local', handlerOf(FunctionName.Ref).join('#'), '--queue-url', url, '--endpoint', endpoint]
+    // Without --endpoint, which would count for the function, too.
+    const args = [BIN, 'local', handlerOf(FunctionName.Ref).join('#'), '--queue-url', url]
+    args.push('--env', `AWS_ENDPOINT_URL_SQS=${endpointOfFunctions}`)
     const settings = ['--template', `${folder}/template.json`, '--template-function', id, '--concurrency', '1']
     const child = spawn(process.execPath, [...args, ...settings, '--idle', 'off'], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, AWS_ENDPOINT_URL_SQS: endpointOfFunctions },
     })
     createInterface({ input: child.stderr as NonNullable<typeof child.stderr> }).on('line', (line) => {
       const [, text] = /^function \| (.*)$/.exec(line) ?? []

@@ -1,6 +1,3 @@
-// `.ci/moto` makes the calls of the proof on moto, which imitates all services of AWS that it needs.
-import { spawn } from 'node:child_process'
-import { text } from 'node:stream/consumers'
 import {
   CloudWatchLogsClient,
   CreateLogStreamCommand,
@@ -19,8 +16,6 @@ import t, { type Test } from 'tap'
 import { spawnMoto } from '../support/moto.ts'
 import { type Aws, connect } from './aws.ts'
 import { codeFiles, zip } from './code.ts'
-import type { Experiment, Proof } from './experiments.ts'
-import { run } from './run.ts'
 import { template } from './template.ts'
 
 /** Starts moto, and returns the calls to it. Every client in this process uses it. */
@@ -130,45 +125,4 @@ t.test('each call to AWS that moto knows', async (t) => {
   t.strictSame(await inventory(), [])
   t.strictSame(await aws.stacks(), [])
   await aws.deleteStack(name) // again
-})
-
-t.test('a run that fails half-way removes everything', async (t) => {
-  const aws = await startMoto(t)
-  const controller = new AbortController()
-  const experiments: Experiment[] = [
-    {
-      name: 'enables a mapping',
-      expected: 'yes',
-      send: (proof) => proof.enable('fifo'),
-      async observe(proof: Proof) {
-        const notes = await proof.notes('fifo')
-        return { observed: String(notes.length), asExpected: notes.length === 0 }
-      },
-    },
-    {
-      name: 'fails',
-      expected: 'yes',
-      async observe() {
-        t.not((await inventory()).length, 0)
-        controller.abort(new Error('interrupted by SIGINT'))
-        throw new Error('never seen')
-      },
-    },
-  ]
-  const { outcomes, left } = await run({ aws, id: '1', experiments, signal: controller.signal, print: t.comment })
-  t.strictSame(
-    outcomes.map(({ verdict, observed }) => `${verdict}: ${observed}`),
-    ['as expected: 0', 'not observed: interrupted by SIGINT'],
-  )
-  t.equal(left, undefined)
-  t.strictSame(await inventory(), [])
-})
-
-t.test('--clean removes what a killed run has left', async (t) => {
-  const aws = await startMoto(t)
-  await aws.createStack('bounded-sqs-batch-proof-1', template())
-  t.not((await inventory()).length, 0)
-  const cleaning = spawn(process.execPath, [`${import.meta.dirname}/main.ts`, '--clean', '--yes'])
-  t.match(await text(cleaning.stdout), /removing the stack bounded-sqs-batch-proof-1\n$/)
-  t.strictSame(await inventory(), [])
 })

@@ -29,15 +29,16 @@ t.test('doctor finds nothing in the template that is not accepted with a reason'
   )
 })
 
-t.test('the template fits into a call of CloudFormation', (t) => {
+t.test('the template fits into a call of CloudFormation', async (t) => {
   t.ok(text.length < 51_200, `${text.length} bytes`)
-  t.end()
 })
 
-t.test('only the names of the stack and of its resources are given by CloudFormation, so runs do not collide', (t) => {
-  t.notMatch(text, /"(FunctionName|QueueName|RoleName|LogGroupName|AlarmName)":"/)
-  t.end()
-})
+t.test(
+  'only the names of the stack and of its resources are given by CloudFormation, so runs do not collide',
+  async (t) => {
+    t.notMatch(text, /"(FunctionName|QueueName|RoleName|LogGroupName|AlarmName)":"/)
+  },
+)
 
 t.test('the code has the function of each setup, and can be uploaded', async (t) => {
   const files = await codeFiles()
@@ -51,7 +52,7 @@ t.test('the code has the function of each setup, and can be uploaded', async (t)
   t.ok(length > 10_000 && length < 1_000_000, `${length} bytes`)
 })
 
-t.test('the alarm has the expression of the alarm in examples/deploy', (t) => {
+t.test('the alarm has the expression of the alarm in examples/deploy', async (t) => {
   const expressionsIn = ({ Metrics = [] }: { Metrics?: { Expression?: string }[] }) =>
     Metrics.flatMap(({ Expression }) => Expression ?? [])
   const ofExample = expressionsIn(alarmsOf(samTemplate()).DeletedFailuresAlarm ?? {})
@@ -59,5 +60,4 @@ t.test('the alarm has the expression of the alarm in examples/deploy', (t) => {
   const alarms = Object.values(alarmsOf(template() as never))
   t.ok(alarms.length > 0)
   for (const alarm of alarms) t.strictSame(expressionsIn(alarm), ofExample)
-  t.end()
 })

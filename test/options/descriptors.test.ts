@@ -25,28 +25,29 @@ function warningCodes(limit: number, concurrency: number): unknown {
   return JSON.parse(execFileSync('bash', ['-c', shell, process.execPath, program], { encoding: 'utf8' }))
 }
 
-t.test('a concurrency that does not fit under the descriptor limit emits one warning with a code', { skip }, (t) => {
-  const warnings = warningCodes(200, 250) as string[][]
-  t.match(warnings, [
-    [
-      'BoundedSqsBatchWarning',
-      'BOUNDED_SQS_BATCH_DESCRIPTORS',
-      /^The concurrency is 250, but this process can open only \d+ more files and sockets\. If each handler opens one, some will fail with EMFILE\. Lower the concurrency$/,
-    ],
-  ])
-  t.equal(warnings.length, 1)
-  t.end()
-})
+t.test(
+  'a concurrency that does not fit under the descriptor limit emits one warning with a code',
+  { skip },
+  async (t) => {
+    const warnings = warningCodes(200, 250) as string[][]
+    t.match(warnings, [
+      [
+        'BoundedSqsBatchWarning',
+        'BOUNDED_SQS_BATCH_DESCRIPTORS',
+        /^The concurrency is 250, but this process can open only \d+ more files and sockets\. If each handler opens one, some will fail with EMFILE\. Lower the concurrency$/,
+      ],
+    ])
+    t.equal(warnings.length, 1)
+  },
+)
 
-t.test('descriptors that are already open are counted', { skip }, (t) => {
+t.test('descriptors that are already open are counted', { skip }, async (t) => {
   t.match(warningCodes(200, 199), [['BoundedSqsBatchWarning', 'BOUNDED_SQS_BATCH_DESCRIPTORS']])
-  t.end()
 })
 
-t.test('a concurrency that fits emits no warning', (t) => {
+t.test('a concurrency that fits emits no warning', async (t) => {
   t.strictSame(warningCodes(200, 100), [])
   t.strictSame(warningCodes(1024, 100), [])
-  t.end()
 })
 
 t.test('an unknown limit or no limit emits no warning', async (t) => {

@@ -4,7 +4,7 @@ import { checkOptions } from '../../src/options.ts'
 import { withEnvironment } from '../support/environment.ts'
 import { warned } from '../support/output.ts'
 
-t.test('an invalid option is a TypeError that names the option, what was expected and what was received', (t) => {
+t.test('an invalid option is a TypeError that names the option, what was expected and what was received', async (t) => {
   const bad: [options: unknown, ...message: RegExp[]][] = [
     [
       { concurrency: 0 },
@@ -64,10 +64,9 @@ t.test('an invalid option is a TypeError that names the option, what was expecte
       t.throws(() => boundedSqsBatch(options as never), { name: 'TypeError', message })
     }
   }
-  t.end()
 })
 
-t.test('valid options are accepted', (t) => {
+t.test('valid options are accepted', async (t) => {
   const good = [
     undefined,
     {},
@@ -88,10 +87,9 @@ t.test('valid options are accepted', (t) => {
     { logger() {} },
   ] as const
   for (const options of good) t.ok(boundedSqsBatch(options))
-  t.end()
 })
 
-t.test('boundedSqsBatch() is also the default export, and its hooks are named functions', (t) => {
+t.test('boundedSqsBatch() is also the default export, and its hooks are named functions', async (t) => {
   const { before, after, onError, ...rest } = boundedSqsBatch()
   t.strictSame(
     [before, after, onError].map(({ name }) => name),
@@ -99,7 +97,6 @@ t.test('boundedSqsBatch() is also the default export, and its hooks are named fu
   )
   t.strictSame(rest, {})
   t.equal(sameByDefault, boundedSqsBatch)
-  t.end()
 })
 
 t.test('a BOUNDED_SQS_BATCH_CONCURRENCY that is not a positive integer is ignored, with one warning', async (t) => {
@@ -116,7 +113,7 @@ t.test('a BOUNDED_SQS_BATCH_CONCURRENCY that is not a positive integer is ignore
   t.strictSame(await warned(() => t.equal(checkOptions({ concurrency: 5 }).concurrency, 70)), [])
 })
 
-t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory is not known', (t) => {
+t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory is not known', async (t) => {
   for (const [memory, share] of [
     [undefined, 1],
     ['', 1],
@@ -132,13 +129,11 @@ t.test('the CPU share is the memory ÷ 1,769 MB, at most 1, and 1 if the memory 
   }
   withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: '884.5', AWS_LAMBDA_MAX_CONCURRENCY: '4' })
   t.equal(checkOptions().cpuShare, 1, 'on Managed Instances')
-  t.end()
 })
 
-t.test('the defaults', (t) => {
+t.test('the defaults', async (t) => {
   withEnvironment(t, { AWS_LAMBDA_FUNCTION_MEMORY_SIZE: undefined })
   const { failureHandlers, ...others } = checkOptions()
   t.match(others, { concurrency: 100, fifoFailure: 'group', cpuShare: 1 })
   t.strictSame(failureHandlers, [])
-  t.end()
 })

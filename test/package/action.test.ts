@@ -104,13 +104,6 @@ t.test('a template without ReportBatchItemFailures: an annotation, and the findi
   t.match(summary, /\n~~~\n$/)
 })
 
-t.test('a template without a finding: exit code 0', async (t) => {
-  const { code, output, summary } = await check(t, { 'template.yaml': TEMPLATE }, { paths: 'template.yaml' })
-  t.equal(code, 0)
-  t.notMatch(output, '::')
-  t.match(summary, '1 mapping checked: 0 errors, 0 warnings, 0 info')
-})
-
 for (const [strict, code] of [
   ['false', 0],
   ['true', 1],
@@ -139,12 +132,6 @@ t.test('several paths and parameters, with characters that a shell would interpr
   // The default of the parameter was not used.
   t.notMatch(summary, 'Stage')
   t.notOk(existsSync(join(workspace, 'pwned')))
-})
-
-t.test('a path that looks like an option is a path', async (t) => {
-  const { code, summary } = await check(t, { '--help': TEMPLATE }, { paths: '--help' })
-  t.equal(code, 0)
-  t.match(summary, '1 mapping checked')
 })
 
 t.test('a file that cannot be read: exit code 2, an annotation, and the reason in the summary', async (t) => {

@@ -57,7 +57,7 @@ for (const [script, file] of [
 ] as const) {
   t.test(`${file} runs each section of ${script}`, async (t) => {
     const known = commandsOf(file)
-    const sections = readFileSync(join(root, script), 'utf8').matchAll(/^ *(?:section|beside) [\w-]+ \d+ (.+)$/gm)
+    const sections = readFileSync(join(root, script), 'utf8').matchAll(/^ *(?:beside )?section [\w-]+ \d+ (.+)$/gm)
     const missing = Array.from(sections, ([, command = '']) => withoutOptions(command)).filter(
       (command) => !known.includes(command),
     )

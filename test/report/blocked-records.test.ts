@@ -1,4 +1,4 @@
-import type { SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import type { FailureHandler, FailureRequest, RecordFailure } from '../../src/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
@@ -103,38 +103,4 @@ t.test('it is empty for a standard queue, and for the standard queue of an event
     await handlerOf(() => Promise.reject(new Error('no')), { onFailure })(event as SQSEvent)
     t.strictSame(blocked(), [expected])
   }
-})
-
-t.test('a record that has not started waits for no failure of another group, even if this has no cause', async (t) => {
-  const clock = mockClock(t)
-  const { onFailure, blocked } = notes()
-  const handle = handlerOf(
-    () => {
-      clock.advance(6_000)
-      throw undefined
-    },
-    { onFailure, concurrency: 1, timeBudget: { drain: 5_000, abort: 1_000 } },
-  )
-  t.strictSame(failed(await handle(fifoEvent('a1', 'c1', 'a2'), timedContext(10_000))), ['a1', 'c1', 'a2'])
-  t.strictSame(blocked(), [{ a1: ['a2'] }])
-})
-
-t.test("with fifoFailure: 'batch', a record waits for one failure, also if several have the same error", async (t) => {
-  const held = heldRecords()
-  const { onFailure, blocked } = notes()
-  const handle = handlerOf(
-    ({ messageId }, context, options) => held.handle({ messageId } as SQSRecord, context, options),
-    {
-      onFailure,
-      concurrency: 2,
-      fifoFailure: 'batch',
-    },
-  )
-  const result = handle(fifoEvent('a1', 'b1', 'c1'))
-  await settled()
-  const shared = new Error('no connection')
-  held.fail('b1', shared)
-  held.fail('a1', shared)
-  t.strictSame(failed(await result), ['a1', 'b1', 'c1'])
-  t.strictSame(blocked(), [{ a1: ['c1'], b1: [] }])
 })

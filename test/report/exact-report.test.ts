@@ -32,7 +32,7 @@ t.test('an id that two records share is reported once, also if only one of them 
   t.strictSame(failed(await handle(event)), ['a', 'c', 'b'])
 })
 
-t.test('a record keeps the error that is already known, also if its id occurs twice in the batch', (t) => {
+t.test('a record keeps the error that is already known, also if its id occurs twice in the batch', async (t) => {
   const batch = checkSqsEvent(standardEvent('a', 'b', 'a'))
   const known = [{ index: record(2), reason: 'known' }]
   const reported = records(3).map((index) => ({ index, reason: 'reported' }))
@@ -40,7 +40,6 @@ t.test('a record keeps the error that is already known, also if its id occurs tw
     { index: 1, reason: 'reported' },
     { index: 2, reason: 'known' },
   ])
-  t.end()
 })
 
 t.test('the response is a new object each time, and frozen with its list', async (t) => {

@@ -1,7 +1,7 @@
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
-import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord, FullBatchFailureError } from '../../src/index.ts'
+import { type BoundedSqsBatchOptions, boundedSqsBatch, eachRecord } from '../../src/index.ts'
 import { settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, keep, noteFailures } from '../support/failures.ts'
@@ -49,21 +49,6 @@ t.test('failure handlers run once for a batch that responds, and otherwise at mo
     await settled()
     t.strictSame(calls.splice(0), [])
     t.strictSame(held.started, ['x1', 'x2', 'a'], 'b has not started')
-  })
-
-  await t.test('throwOnFullBatchFailure throws', async (t) => {
-    const handler = handlerWith({ throwOnFullBatchFailure: true }).handler(eachRecord(failing))
-    await t.rejects(handler(standardEvent('x2'), testContext()), FullBatchFailureError)
-    t.strictSame(calls.splice(0), [['x2']])
-  })
-
-  await t.test('a refused return value fails the invocation, and no failure handler runs', async (t) => {
-    const handler = handlerWith().handler(async (event, context) => {
-      await eachRecord(failing)(event, context)
-      return undefined as never
-    })
-    await t.rejects(handler(event, testContext()), { name: 'TypeError' })
-    t.strictSame(calls.splice(0), [])
   })
 })
 

@@ -1,18 +1,10 @@
-import middy from '@middy/core'
 import type { SQSEvent, SQSRecord } from 'aws-lambda'
 import t from 'tap'
-import {
-  type BoundedSqsBatchOptions,
-  boundedSqsBatch,
-  eachRecord,
-  type FailureHandler,
-  type RecordFailure,
-} from '../../src/index.ts'
+import type { FailureHandler, RecordFailure } from '../../src/index.ts'
 import { busyClock, mockClock, openTimers, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing, failureHandlerLines, noteFailures } from '../support/failures.ts'
-import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
-import { heldRecords } from '../support/held.ts'
+import { failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { collectReferences } from '../support/memory.ts'
 import { logged, unhandledRejections } from '../support/output.ts'
 
@@ -158,45 +150,4 @@ t.test('the result of a failure handler that blocks the thread past its time is 
   })
   t.strictSame(calls, [])
   t.match(failureHandlerLines(lines), [/the response needs the last 100 ms before/])
-})
-
-t.test('without a remaining time, or with one too long for a timer, failure handlers have no limit', async (t) => {
-  for (const left of [undefined, 2 ** 40]) {
-    const clock = mockClock(t)
-    const held = heldFailures()
-    const handler = middy({ timeoutEarlyInMillis: 0 })
-      .use(boundedSqsBatch({ logger: false, onFailure: held.onFailure }))
-      .handler(eachRecord(failing))
-    const result = handler(standardEvent('x'), left === undefined ? testContext() : timedContext(left))
-    await settled()
-    clock.advance(1e9)
-    await settled()
-    t.equal(held.signal()?.aborted, false)
-    held.resolve([])
-    t.strictSame(failed(await result), [])
-    clock.exit()
-  }
-})
-
-t.test('with failure handlers, records abort 2,000 ms or 20 % of the time before the timeout', async (t) => {
-  const cases: [timeout: number, abortsAt: number, options: BoundedSqsBatchOptions][] = [
-    [20_000, 18_000, { onFailure: (all) => all }],
-    [20_000, 18_000, { onFailure: [(all) => all] }],
-    [5_000, 4_000, { onFailure: (all) => all }],
-    [20_000, 19_500, { onFailure: (all) => all, timeBudget: { abort: 500 } }],
-    [20_000, 19_750, { onFailure: [] }],
-  ]
-  for (const [timeout, abortsAt, options] of cases) {
-    const clock = mockClock(t)
-    const held = heldRecords()
-    const result = handlerOf(held.handle, options)(standardEvent('x'), timedContext(timeout))
-    await settled()
-    clock.advance(abortsAt - 1)
-    await settled()
-    t.equal(held.signalOf('x')?.aborted, false, `${abortsAt - 1} of ${timeout} ms`)
-    clock.advance(1)
-    t.equal(held.signalOf('x')?.aborted, true, `${abortsAt} of ${timeout} ms`)
-    t.strictSame(failed(await result), ['x'])
-    clock.exit()
-  }
 })

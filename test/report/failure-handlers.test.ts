@@ -130,40 +130,6 @@ t.test('a failure handler gets all failed records of a standard queue, even besi
   t.strictSame(calls, [['x1', 'x3', 'x4']])
 })
 
-t.test(
-  'a failure handler gets the records that another inner handler reports, alone or beside eachRecord()',
-  async (t) => {
-    const reason = new Error('r')
-    const inners: [what: string, handler: (event: SQSEvent, context: Context) => Promise<unknown>][] = [
-      ['a list', async () => ({ batchItemFailures: [{ itemIdentifier: 'x' }, { itemIdentifier: 'b' }] })],
-      [
-        'settled results',
-        async () => [{ status: 'fulfilled' }, { status: 'rejected', reason }, { status: 'rejected', reason }],
-      ],
-      [
-        'beside eachRecord()',
-        async (event, context) => {
-          const report = await eachRecord(failing)(event, context)
-          report.batchItemFailures.push({ itemIdentifier: 'b' })
-          return report
-        },
-      ],
-    ]
-    for (const [what, inner] of inners) {
-      const errors: unknown[] = []
-      const { calls, onFailure } = noteFailures((failures) => {
-        errors.push(...failures.map(({ error }) => error))
-        return failures.slice(0, 1)
-      })
-      const handler = batchHandlerOf(inner as never, { onFailure })
-      t.strictSame(failed(await handler(standardEvent('a', 'x', 'b'), testContext())), ['x'], what)
-      t.strictSame(calls, [['x', 'b']], what)
-      const messages = { 'a list': /reported/, 'settled results': 'r' }[what] ?? /x failed/
-      t.match(errors[0], { message: messages }, what)
-    }
-  },
-)
-
 t.test('a failure handler gets the failed records of chunks, each with its own error', async (t) => {
   const given: RecordFailure[] = []
   const handler = middy()

@@ -307,14 +307,6 @@ t.test('the headline has how long handlers took, how many were in flight and how
   )
 })
 
-t.test('the headline has no durations if no handler ran, and no remaining time if the context has none', async (t) => {
-  const handler = middy()
-    .use(boundedSqsBatch())
-    .handler(async () => listOf('a'))
-  const [entry] = await logged(() => handler(standardEvent('a', 'b'), testContext()))
-  t.match(entry, /1 of 2 records of orders failed; highest receive count: 1; peak in flight: 0\n/)
-})
-
 t.test('the last line counts what ten groups do not show', async (t) => {
   const event = standardEvent(...ids(14))
   const { lines, fields } = await entryOf((_record, _context, { index }) => {
@@ -649,16 +641,6 @@ t.test('the line follows the entry of a batch that has responded, and is written
     /: the invocation failed: .* 3 messages, of which 2 had succeeded$/,
   ])
   t.equal(lines.length, 2)
-})
-
-t.test('a batch whose records all failed has its entry only, also with throwOnFullBatchFailure', async (t) => {
-  const lines = await logged(async () => {
-    const handle = handlerOf(fails, { throwOnFullBatchFailure: true, logger: undefined })
-    await t.rejects(handle(standardEvent('a', 'b')), { name: 'FullBatchFailureError' })
-    await settled()
-  })
-  t.match(lines, [/: 2 of 2 records of orders failed; /])
-  t.equal(lines.length, 1)
 })
 
 t.test('a console whose promise rejects does not end the process', async (t) => {

@@ -8,7 +8,6 @@ import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { revoked, throwingOn } from '../support/hostile.ts'
-import { collectReferences } from '../support/memory.ts'
 import { logged, unhandledRejections } from '../support/output.ts'
 
 const fails = () => Promise.reject(new Error('x'))
@@ -59,7 +58,6 @@ t.test('a logger is called once for each failed record, with the error and the r
 
 t.test('logger: false logs nothing, also if onFailure and onSummary fail', async (t) => {
   t.strictSame(await linesWith({ logger: false, onFailure: fails, onSummary: fails }, 'a'), [])
-  t.end()
 })
 
 t.test('the promises of a logger are awaited together, before onSummary and the response', async (t) => {
@@ -152,46 +150,6 @@ for (const [what, context, time, limit] of [
   })
 }
 
-t.test('a rejection before the time is over is the only line, and one after it is ignored', async (t) => {
-  const clock = mockClock(t)
-  const unhandled = unhandledRejections(t)
-  for (const [isEarly, expected] of [
-    [true, FULL],
-    [false, OVER],
-  ] as const) {
-    const held = heldRecords()
-    const entries = await logged(async () => {
-      const handle = handlerOf(failing, {
-        logger: (_error, record) => held.handle(record, testContext(), {} as never),
-      })
-      const result = handle(standardEvent('x1', 'x2'), timedContext(60_000))
-      await settled()
-      if (isEarly) held.fail('x1', new Error('the log is full'))
-      await settled()
-      clock.advance(5_000)
-      t.strictSame(failed(await result), ['x1', 'x2'])
-      held.fail('x2')
-      await settled()
-    })
-    t.equal(entries.length, 1)
-    t.match(entries[0], expected)
-  }
-  t.strictSame(unhandled, [])
-})
-
-t.test('no timer is left after a logger that settles', async (t) => {
-  const clock = mockClock(t)
-  const before = openTimers(clock)
-  let during = 0
-  const logger = async () => {
-    during = openTimers(clock)
-    await settled()
-    during = openTimers(clock)
-  }
-  await handlerOf(fails, { logger })(standardEvent('a'))
-  t.strictSame([during, openTimers(clock)], [before + 1, before])
-})
-
 t.test('if the invocation fails while a logger is awaited, onSummary is not called', async (t) => {
   const handleAgain = eachRecord(failing)
   let repeat: (() => unknown) | undefined
@@ -219,20 +177,4 @@ t.test('a logger that returns at once has no error if no time is left', async (t
     t.strictSame(failed(await result), ['a'])
   })
   t.strictSame(entries, [])
-})
-
-t.test('a logger that hangs does not keep the records in memory', async (t) => {
-  const clock = mockClock(t)
-  const forever: (() => void)[] = []
-  const handle = handlerOf(failing, { logger: () => new Promise<void>((resolve) => forever.push(resolve)) })
-  let event: SQSEvent | undefined = standardEvent('x')
-  const record = new WeakRef(event.Records[0] as SQSRecord)
-  const result = handle(event)
-  event = undefined
-  await settled()
-  clock.advance(5_000)
-  await logged(async () => t.strictSame(failed(await result), ['x']))
-  await collectReferences(record)
-  t.equal(record.deref(), undefined)
-  t.equal(forever.length, 1)
 })

@@ -1,12 +1,11 @@
 import middy from '@middy/core'
-import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { Context } from 'aws-lambda'
 import t from 'tap'
 import { type BatchSummary, boundedSqsBatch, eachRecord } from '../../src/index.ts'
-import { mockClock, openTimers, settled } from '../support/clock.ts'
+import { mockClock, settled } from '../support/clock.ts'
 import { standardEvent } from '../support/events.ts'
 import { failing } from '../support/failures.ts'
 import { failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
-import { collectReferences } from '../support/memory.ts'
 import { logged } from '../support/output.ts'
 
 t.test(
@@ -27,14 +26,6 @@ t.test(
     t.equal(calls[0]?.[1], context)
   },
 )
-
-t.test('onSummary is called before a FullBatchFailureError, and not for an invalid event', async (t) => {
-  const counts: number[] = []
-  const handle = handlerOf(failing, { throwOnFullBatchFailure: true, onSummary: ({ records }) => counts.push(records) })
-  await t.rejects(handle(standardEvent('x1', 'x2')), { name: 'FullBatchFailureError' })
-  await t.rejects(handle({} as never), { name: 'InvalidSqsEventError' })
-  t.strictSame(counts, [2])
-})
 
 t.test('onSummary is not called if the invocation fails before the response, and once if it fails later', async (t) => {
   const clock = mockClock(t)
@@ -116,57 +107,3 @@ t.test('a promise of onSummary that never settles is awaited until 100 ms before
   t.strictSame(response, { batchItemFailures: [{ itemIdentifier: 'x' }] })
   t.match(lines[1], /The time for onSummary is over: the response needs the last 100 ms before the timeout/)
 })
-
-t.test('no timer is left after onSummary, whether it succeeds or fails', async (t) => {
-  const clock = mockClock(t)
-  for (const onSummary of [() => {}, () => Promise.reject(new Error('no metrics'))]) {
-    const before = openTimers(clock)
-    let during = 0
-    const handle = handlerOf(() => {}, {
-      onSummary() {
-        during = openTimers(clock)
-        return onSummary()
-      },
-    })
-    t.strictSame(failed(await handle(standardEvent('a'), timedContext(60_000))), [])
-    t.strictSame([during, openTimers(clock)], [before + 1, before])
-  }
-})
-
-t.test('an onSummary that hangs when no time is left does not keep the records in memory', async (t) => {
-  mockClock(t)
-  const forever: (() => void)[] = []
-  const handle = handlerOf(() => {}, {
-    logger: false,
-    onSummary: () => new Promise<void>((resolve) => forever.push(resolve)),
-  })
-  let event: SQSEvent | undefined = standardEvent('a')
-  const record = new WeakRef(event.Records[0] as SQSRecord)
-  const result = handle(event, timedContext(60))
-  event = undefined
-  t.strictSame(failed(await result), [])
-  await collectReferences(record)
-  t.equal(record.deref(), undefined)
-  t.equal(forever.length, 1)
-})
-
-t.test(
-  'if no time is left, an onSummary that is done at once causes no other log line than its own error',
-  async (t) => {
-    mockClock(t)
-    for (const [onSummary, expected] of [
-      [() => {}, []],
-      [
-        () => {
-          throw new Error('no metrics')
-        },
-        [/^middy-bounded-sqs-batch: onSummary: Error: no metrics/],
-      ],
-    ] as const) {
-      const handle = handlerOf(() => {}, { logger: undefined, onSummary })
-      const lines = await logged(() => handle(standardEvent('a'), timedContext(90)))
-      t.equal(lines.length, expected.length)
-      t.match(lines, expected)
-    }
-  },
-)

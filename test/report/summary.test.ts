@@ -185,19 +185,6 @@ t.test('peakInFlight counts only the records of its own batch', async (t) => {
   t.equal(noted.get('b1')?.peakInFlight, 3)
 })
 
-t.test('timeLeft is measured after the failure handlers', async (t) => {
-  const clock = mockClock(t)
-  const noted = summaries(t)
-  async function onFailure(failures: never) {
-    await settled()
-    clock.advance(300)
-    return failures
-  }
-  const handle = handlerOf(() => Promise.reject(new Error('x')), { onFailure: onFailure as never })
-  await handle(standardEvent('m0'), timedContext(10_000))
-  t.equal(noted.get('m0')?.timeLeft, 9_700)
-})
-
 t.test('timeLeft is 0 if the batch ends after the timeout of the function', async (t) => {
   const clock = mockClock(t)
   const noted = summaries(t)

@@ -4,7 +4,7 @@ import { activeTimers, busyClock } from '../support/clock.ts'
 
 const MESSAGE = 'The time for the failure handlers is over: the response needs the last 100 ms before the timeout'
 
-t.test('check() throws from the millisecond at which the reserve begins', (t) => {
+t.test('check() throws from the millisecond at which the reserve begins', async (t) => {
   const keepBusy = busyClock(t)
   const deadline = createDeadline({ left: 300, reserve: 100 }, 'the failure handlers')
   t.teardown(deadline.clear)
@@ -14,10 +14,9 @@ t.test('check() throws from the millisecond at which the reserve begins', (t) =>
   keepBusy(1)
   t.throws(() => deadline.check(), { message: MESSAGE })
   t.equal(deadline.signal.aborted, true)
-  t.end()
 })
 
-t.test('if the time left is at most the reserve, the signal is aborted from the start', (t) => {
+t.test('if the time left is at most the reserve, the signal is aborted from the start', async (t) => {
   for (const [left, isOver] of [
     [101, false],
     [100, true],
@@ -30,15 +29,13 @@ t.test('if the time left is at most the reserve, the signal is aborted from the 
     t.equal(activeTimers() - before, isOver ? 0 : 1, `timers with ${left} ms`)
     deadline.clear()
   }
-  t.end()
 })
 
-t.test('without a known timeout there is no timer', (t) => {
+t.test('without a known timeout there is no timer', async (t) => {
   const before = activeTimers()
   const deadline = createDeadline({ left: Infinity, reserve: 100 }, 'the failure handlers')
   deadline.check()
   t.equal(activeTimers(), before)
-  t.end()
 })
 
 t.test('the timer of a callback ends when the callback has settled, and a rejection is logged', async (t) => {

@@ -1,6 +1,5 @@
 import t from 'tap'
 import { busyClock, iterationCounter, mockClock, settled } from '../support/clock.ts'
-import { withEnvironment } from '../support/environment.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
@@ -80,35 +79,6 @@ t.test('a handler that settles after the end of its batch does not free the slot
     await settled()
   }
   t.strictSame((await Promise.all(later)).flatMap(failed), [])
-})
-
-t.test('invocations that share an instance share its bound', async (t) => {
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 2 })
-  const first = handle(standardEvent('a', 'b', 'c'))
-  const second = handle(standardEvent('x', 'y'))
-  await settled()
-  t.equal(held.running().length, 2)
-  while (held.running().length > 0) {
-    held.succeed(held.running()[0] as string)
-    await settled()
-    t.ok(held.running().length <= 2)
-  }
-  t.strictSame(failed(await first), [])
-  t.strictSame(failed(await second), [])
-})
-
-t.test('BOUNDED_SQS_BATCH_CONCURRENCY overrides the option', async (t) => {
-  withEnvironment(t, { BOUNDED_SQS_BATCH_CONCURRENCY: '2' })
-  const held = heldRecords()
-  const result = handlerOf(held.handle, { concurrency: 50 })(standardEvent(...ids(5)))
-  await settled()
-  t.strictSame(held.running(), ['m0', 'm1'])
-  while (held.running().length > 0) {
-    held.succeed(held.running()[0] as string)
-    await settled()
-  }
-  t.strictSame(failed(await result), [])
 })
 
 t.test('two workers that give their slots up at the same time both continue afterwards', async (t) => {

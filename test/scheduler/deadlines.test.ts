@@ -4,7 +4,7 @@ import { deadlines, failureHandlerCompleted, responseReserve, timeLeft } from '.
 import { withEnvironment } from '../support/environment.ts'
 import { warned } from '../support/output.ts'
 
-t.test('after the callbacks, 100 ms are kept, or more with many records or little CPU', (t) => {
+t.test('after the callbacks, 100 ms are kept, or more with many records or little CPU', async (t) => {
   // (records × 0.008 ms + 50 ms) ÷ the share, at most half of the time left, but at least 100 ms
   for (const [share, records, left, reserve] of [
     [1, 6_000, 30_000, 100],
@@ -20,7 +20,6 @@ t.test('after the callbacks, 100 ms are kept, or more with many records or littl
   ] as const) {
     t.equal(responseReserve(share, records, left), reserve, `${records} records, share ${share}, ${left} ms left`)
   }
-  t.end()
 })
 
 /** Five records in a function with one vCPU and a timeout of ten seconds. */
@@ -42,7 +41,7 @@ function reserves(given: Partial<typeof BATCH>): number[] {
   return [drainAt, abortAt].map((at) => Number((now + left - at).toFixed(6)))
 }
 
-t.test('a batch drains and is aborted this long before the timeout, by default and with each option', (t) => {
+t.test('a batch drains and is aborted this long before the timeout, by default and with each option', async (t) => {
   // (records × 0.008 ms + handlers in flight × 0.25 ms + 50 ms) ÷ the share, at most half of the time left
   const large = { records: 10_000, jobs: 10_000 } // 155 ms on one vCPU
   for (const [what, batch, drain, abort] of [
@@ -74,10 +73,9 @@ t.test('a batch drains and is aborted this long before the timeout, by default a
   const never = { drainAt: Infinity, abortAt: Infinity }
   t.strictSame(deadlines({ ...BATCH, timeBudget: false }, 5, 5, 1000, 0), never)
   t.strictSame(deadlines(BATCH, 5, 5, Infinity, 0), never)
-  t.end()
 })
 
-t.test('with failure handlers more is kept, above all until all have completed', (t) => {
+t.test('with failure handlers more is kept, above all until all have completed', async (t) => {
   // 1.75 times as long plus (150 ms ÷ the share), at most three quarters of the time left
   const large = { records: 10_000, jobs: 10_000, left: 30_000 } // 1.75 × 155 ms on one vCPU
   const cases = [
@@ -103,7 +101,6 @@ t.test('with failure handlers more is kept, above all until all have completed',
   failureHandlerCompleted(failureHandlers[0] as FailureHandler)
   for (const [what, batch, , warm] of cases) t.equal(reserves({ ...batch, failureHandlers })[1], warm, `${what}, warm`)
   t.equal(reserves({ ...large, cpuShare: 0.1 })[1], 1550, 'without failure handlers')
-  t.end()
 })
 
 t.test('the warning is emitted once for each instance, and shows whole milliseconds', async (t) => {
@@ -122,7 +119,7 @@ t.test('if no time is left, no record starts, also without a budget', async (t) 
   t.equal(warnings.length, 1)
 })
 
-t.test('the time left is a positive finite number, and also 0 on Managed Instances', (t) => {
+t.test('the time left is a positive finite number, and also 0 on Managed Instances', async (t) => {
   const of = (getRemainingTimeInMillis: unknown) => timeLeft({ getRemainingTimeInMillis })
   withEnvironment(t, { AWS_LAMBDA_MAX_CONCURRENCY: undefined })
   t.equal(
@@ -147,5 +144,4 @@ t.test('the time left is a positive finite number, and also 0 on Managed Instanc
       of(() => left),
       Infinity,
     )
-  t.end()
 })

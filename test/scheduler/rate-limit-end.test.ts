@@ -1,11 +1,9 @@
-import type { SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
 import { eachRecord, RecordNotStartedError } from '../../src/index.ts'
-import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
 import { mockClock, openTimers, passingClock, settled } from '../support/clock.ts'
 import { fifoEvent, ids, standardEvent } from '../support/events.ts'
 import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
-import { collectReferences } from '../support/memory.ts'
 import { noteStarts } from '../support/starts.ts'
 
 for (const size of [undefined, 2]) {
@@ -29,46 +27,6 @@ for (const size of [undefined, 2]) {
     },
   )
 }
-
-t.test('records that waited for the rate limit hold no slot after the drain', async (t) => {
-  const { now, until, pass, delay } = passingClock(t)
-  const { starts, chunk } = noteStarts(now)
-  const handle = chunkHandlerOf(
-    2,
-    async (...args) => {
-      chunk(...args)
-      if (args[0][0]?.messageId === 'a1') await delay(850)
-    },
-    { concurrency: 2, rateLimit: { limit: 3, interval: 599 }, timeBudget: { drain: 500, abort: 100 } },
-  )
-  const first = handle(standardEvent('a1', 'a2', 'a3', 'a4'), timedContext(1000))
-  await pass(510)
-  const second = handle(standardEvent('b1'))
-  t.strictSame(failed(await until(second)), [])
-  t.strictSame(failed(await until(first)), ['a3', 'a4'])
-  t.strictSame(starts, ['a1 a2 at 0', 'b1 at 510'])
-})
-
-t.test('a late rate-limit timer starts nothing after the drain', async (t) => {
-  const { until, pass, delay } = passingClock(t)
-  const { now } = performance
-  let late = 0
-  t.intercept(performance, 'now', { value: () => now.call(performance) + late })
-  const started: string[] = []
-  const handle = handlerOf(
-    ({ messageId }) => {
-      started.push(messageId)
-      return delay(200)
-    },
-    { rateLimit: { limit: 1, interval: 99 }, timeBudget: { drain: 850, abort: 0 } },
-  )
-  const result = handle(standardEvent('a', 'b'), timedContext(1000))
-  await pass(99)
-  late = 60 // the thread was busy
-  await pass(1)
-  t.strictSame(started, ['a'])
-  t.strictSame(failed(await until(result)), ['b'])
-})
 
 t.test(
   'a batch that drains when the rate limit would let it start uses up no start of the next invocation',
@@ -181,53 +139,4 @@ t.test('if a record is blocked while it waits for the rate limit, the next invoc
   t.strictSame(failed(await until(second)), [])
   t.strictSame(failed(await until(first)), ['a1', 'c1'])
   t.strictSame(starts, ['w1 at 0', 'a1 at 50', 'b1 at 100', 'x1 at 150'])
-})
-
-t.test('waitUntilDue() resolves with false if its invocation leaves, and with true for the next one', async (t) => {
-  const clock = mockClock(t)
-  const rateLimit = createRateLimit({ limit: 1, interval: 99 })
-  rateLimit.countStarts(1)
-  const [first, second] = [{}, {}]
-  const areDue = [rateLimit.waitUntilDue(first, () => 1), rateLimit.waitUntilDue(second, () => 1)]
-  rateLimit.leave(first)
-  clock.advance(100)
-  t.strictSame(await Promise.all(areDue), [false, true])
-})
-
-t.test('a handler that hangs for ever does not keep the batch in memory under a rate limit', async (t) => {
-  const { until } = passingClock(t)
-  const forever: (() => void)[] = []
-  const handle = handlerOf(() => new Promise<void>((resolve) => forever.push(resolve)), {
-    rateLimit: { limit: 1, interval: 10_000 },
-  })
-  let event: SQSEvent | undefined = standardEvent('a', 'b')
-  const last = new WeakRef(event.Records[1] as SQSRecord)
-  const result = handle(event, timedContext(1000))
-  event = undefined
-  t.strictSame(failed(await until(result)), ['a', 'b'])
-  await settled()
-  await collectReferences(last)
-  t.equal(last.deref(), undefined)
-  t.equal(forever.length, 1)
-})
-
-t.test('a job that finishes after the drain frees its slot without starting another job of its batch', async (t) => {
-  const { now, until, pass, delay } = passingClock(t)
-  const { starts, chunk } = noteStarts(now)
-  const handle = chunkHandlerOf(
-    2,
-    async (...args) => {
-      chunk(...args)
-      const id = args[0][0]?.messageId
-      if (id === 'a1') await delay(550)
-      if (id === 'a3') await delay(850)
-    },
-    { concurrency: 2, rateLimit: { limit: 5, interval: 5000 }, timeBudget: { drain: 500, abort: 100 } },
-  )
-  const first = handle(standardEvent('a1', 'a2', 'a3', 'a4', 'a5', 'a6'), timedContext(1000))
-  await pass(570)
-  t.strictSame(failed(await until(handle(standardEvent('b1')))), [])
-  t.equal(now(), 570)
-  t.strictSame(failed(await until(first)), ['a5', 'a6'])
-  t.strictSame(starts, ['a1 a2 at 0', 'a3 a4 at 0', 'b1 at 570'])
 })

@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import t from 'tap'
 import { passingClock } from '../support/clock.ts'
-import { fifoEvent, standardEvent } from '../support/events.ts'
+import { standardEvent } from '../support/events.ts'
 import { failed, handlerOf } from '../support/handlers.ts'
 import { noteStarts } from '../support/starts.ts'
 
@@ -47,44 +47,6 @@ t.test('records that wait for the rate limit do not block the slots of another i
   const second = handle(standardEvent('b1', 'b2'))
   t.strictSame(failed(await until(second)), [])
   t.strictSame(starts.slice(2), ['a3 at 200', 'b1 at 300', 'a4 at 400', 'b2 at 500'])
-  t.strictSame(failed(await until(first)), [])
-})
-
-t.test('after the last start of one invocation, the next one starts its records', async (t) => {
-  const { now, until, pass, delay } = passingClock(t)
-  const { starts, record } = noteStarts(now)
-  const handle = handlerOf(
-    (...args) => {
-      record(...args)
-      return args[0].messageId === 'a2' ? delay(2000) : undefined
-    },
-    { rateLimit: { limit: 1, interval: 99 } },
-  )
-  const first = handle(standardEvent('a1', 'a2'))
-  await pass(50)
-  t.strictSame(failed(await until(handle(standardEvent('b1')))), [])
-  t.strictSame(starts, ['a1 at 0', 'a2 at 100', 'b1 at 200'])
-  t.strictSame(failed(await until(first)), [])
-})
-
-t.test('an invocation without a ready record does not delay the starts of other invocations', async (t) => {
-  const { now, until, pass, delay } = passingClock(t)
-  const { starts, record } = noteStarts(now)
-  const handle = handlerOf(
-    (...args) => {
-      record(...args)
-      return args[0].messageId === 'a1' ? delay(1000) : undefined
-    },
-    { concurrency: 2, rateLimit: { limit: 2, interval: 599 } },
-  )
-  t.strictSame(failed(await until(handle(standardEvent('x')))), [])
-  await pass(300)
-  t.strictSame(failed(await until(handle(standardEvent('y')))), [])
-  await pass(300)
-  const first = handle(fifoEvent('a1', 'a2'))
-  await pass(10)
-  t.strictSame(failed(await until(handle(standardEvent('b')))), [])
-  t.strictSame(starts, ['x at 0', 'y at 300', 'a1 at 600', 'b at 900'], 'a2 waits for a1')
   t.strictSame(failed(await until(first)), [])
 })
 

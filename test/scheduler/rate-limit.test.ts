@@ -3,13 +3,13 @@ import type { SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { type BoundedSqsBatchOptions, type ChunkHandler, eachChunk, eachRecord } from '../../src/index.ts'
 import { createRateLimit } from '../../src/scheduler/rate-limit.ts'
-import { busyClock, iterationCounter, mockClock, passingClock, settled } from '../support/clock.ts'
+import { busyClock, countTimers, iterationCounter, mockClock, passingClock, settled } from '../support/clock.ts'
 import { ids, sqsRecord, standardEvent } from '../support/events.ts'
 import { batchHandlerOf, chunkHandlerOf, failed, handlerOf, testContext, timedContext } from '../support/handlers.ts'
 import { warned } from '../support/output.ts'
 import { maxWithin } from '../support/starts.ts'
 
-t.test('mayStart() says whether this many records may start now', (t) => {
+t.test('mayStart() says whether this many records may start now', async (t) => {
   const clock = mockClock(t)
   const { mayStart, countStarts } = createRateLimit({ limit: 3, interval: 99 })
   const checkMayStart = (...expected: boolean[]) => t.strictSame([0, 1, 2, 3].map(mayStart), expected)
@@ -25,7 +25,6 @@ t.test('mayStart() says whether this many records may start now', (t) => {
   checkMayStart(true, true, true, false)
   clock.advance(50)
   checkMayStart(true, true, true, true)
-  t.end()
 })
 
 t.test('at most `limit` records start at once, and the next ones after the interval', async (t) => {
@@ -183,15 +182,8 @@ for (const [microtasks, ms, most] of [
 }
 
 t.test('a rate limit causes no timer for each record', async (t) => {
-  let timers = 0
-  const { setTimeout } = globalThis
-  t.intercept(globalThis, 'setTimeout', {
-    value: ((...args: Parameters<typeof setTimeout>) => {
-      timers++
-      return setTimeout(...args)
-    }) as typeof setTimeout,
-  })
+  const timers = countTimers(t)
   const handle = handlerOf(() => {}, { rateLimit: { limit: 1000, interval: 1000 }, recordTimeout: 1000 })
   t.strictSame(failed(await handle(standardEvent(...ids(100)), timedContext(10_000))), [])
-  t.ok(timers <= 3, `${timers} timers`)
+  t.ok(timers() <= 3, `${timers()} timers`)
 })

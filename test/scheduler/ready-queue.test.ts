@@ -2,7 +2,7 @@ import t from 'tap'
 import { createReadyQueue } from '../../src/scheduler/ready-queue.ts'
 import { job } from '../support/branded.ts'
 
-t.test('the ready queue returns each index once', (t) => {
+t.test('the ready queue returns each index once', async (t) => {
   for (const groups of [
     [undefined, undefined, undefined],
     ['g', undefined, 'g'],
@@ -16,10 +16,9 @@ t.test('the ready queue returns each index once', (t) => {
     t.strictSame(taken, [0, 1, 2])
     t.equal(ready.take(), undefined)
   }
-  t.end()
 })
 
-t.test('peek() returns the index that take() returns next, or undefined', (t) => {
+t.test('peek() returns the index that take() returns next, or undefined', async (t) => {
   for (const groups of [
     [undefined, undefined, undefined],
     ['a', 'b', 'a'],
@@ -35,10 +34,9 @@ t.test('peek() returns the index that take() returns next, or undefined', (t) =>
   const ready = createReadyQueue(['a', 'a'], 'group')
   t.equal(ready.take(), 0)
   t.equal(ready.peek(), undefined, 'the second record of the group waits for the first')
-  t.end()
 })
 
-t.test('when one group has ended, the next job of another group is still returned', (t) => {
+t.test('when one group has ended, the next job of another group is still returned', async (t) => {
   const ready = createReadyQueue(['a', 'b', 'b'], 'group')
   t.strictSame([ready.take(), ready.take(), ready.peek()], [0, 1, undefined])
   ready.advanceGroup(job(0)) // the last job of its group
@@ -46,5 +44,4 @@ t.test('when one group has ended, the next job of another group is still returne
   ready.advanceGroup(job(1))
   t.equal(ready.peek(), 2)
   t.strictSame([ready.take(), ready.take()], [2, undefined])
-  t.end()
 })

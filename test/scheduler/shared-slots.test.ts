@@ -140,10 +140,7 @@ for (const waits of [true, false]) {
         t.strictSame(countsOf(held.running(), 'abc'), [5, 1, 3])
         await succeedOfA()
       }
-      while (held.running().length > 0) {
-        for (const id of held.running()) held.succeed(id)
-        await settled()
-      }
+      await held.settleAll()
       for (const result of results) t.strictSame(failed(await result), [])
     },
   )
@@ -172,10 +169,7 @@ t.test('a batch that holds less than its share gives no slot up', async (t) => {
   t.strictSame(counts.toSorted(), [2, 3, 4])
   await succeedOf(counts[1] === 3 ? 'b' : 'c') // the one that holds exactly its share
   t.strictSame(countsOf(held.running(), 'abc'), counts)
-  while (held.running().length > 0) {
-    for (const id of held.running()) held.succeed(id)
-    await settled()
-  }
+  await held.settleAll()
   for (const result of results) t.strictSame(failed(await result), [])
 })
 
@@ -215,35 +209,10 @@ for (const [name, event, options] of [
     await settled()
     t.strictSame(held.running(), ['a1', 'b1'])
     t.notOk(process.getActiveResourcesInfo().includes('Immediate'))
-    while (held.running().length > 0) {
-      for (const id of held.running()) held.succeed(id)
-      await settled()
-    }
+    await held.settleAll()
     t.strictSame(failed(await result), [])
   })
 }
-
-t.test('when a batch has ended, the other one uses its slots', async (t) => {
-  const held = heldRecords()
-  const handle = handlerOf(held.handle, { concurrency: 6 })
-  const first = handle(standardEvent(...idsOf('a', 40)))
-  await settled()
-  const second = handle(standardEvent(...idsOf('b', 3)))
-  while (countsOf(held.running())[1] !== 3) {
-    held.succeed(held.running()[0] as string)
-    await settled()
-  }
-  t.strictSame(countsOf(held.running()), [3, 3])
-  for (const id of idsOf('b', 3)) held.succeed(id)
-  t.strictSame(failed(await second), [])
-  await settled()
-  t.strictSame(countsOf(held.running()), [6, 0])
-  while (held.running().length > 0) {
-    for (const id of held.running()) held.succeed(id)
-    await settled()
-  }
-  t.strictSame(failed(await first), [])
-})
 
 for (const waiting of [1, 5, 21]) {
   t.test(
@@ -286,10 +255,7 @@ t.test('a batch below its share gives slots up for one that has at least two few
     await settled()
   }
   t.strictSame(countsOf(held.running(), 'abc'), [8, 3, 2])
-  while (held.running().length > 0) {
-    for (const id of held.running()) held.succeed(id)
-    await settled()
-  }
+  await held.settleAll()
   for (const result of results) t.strictSame(failed(await result), [])
 })
 

@@ -4,7 +4,6 @@ import fc from 'fast-check'
 import t from 'tap'
 import { parse } from 'yaml'
 import { PRICES_OF } from '../../cli/src/tune/prices.ts'
-import { CASE_ROWS, COLUMNS, casesAsMarkdown } from '../../docs/.vitepress/settings/cases.ts'
 import {
   HEADROOM,
   POLLERS,
@@ -50,7 +49,7 @@ const workloads: fc.Arbitrary<Workload> = fc
   .map(({ spread, ...workload }) => ({ ...workload, p95: Math.min(600_000, workload.p50 * spread) }))
   .filter(isValid)
 
-t.test('every result has values that AWS accepts, and respects the limit of the downstream', (t) => {
+t.test('every result has values that AWS accepts, and respects the limit of the downstream', async () => {
   fc.assert(
     fc.property(workloads, (workload) => {
       const { settings, estimate } = recommend(workload)
@@ -89,10 +88,9 @@ t.test('every result has values that AWS accepts, and respects the limit of the 
     }),
     { numRuns: 300 },
   )
-  t.end()
 })
 
-t.test('100 records in 5 s need 100 messages a second, because each of five pollers gathers its own', (t) => {
+t.test('100 records in 5 s need 100 messages a second, because each of five pollers gathers its own', async (t) => {
   t.match(recommend(INITIAL), { settings: { batchSize: 100, window: 5 }, estimate: { batch: 100, fillRate: 100 } })
   for (const [rate, batch] of [
     [50, 50],
@@ -106,10 +104,9 @@ t.test('100 records in 5 s need 100 messages a second, because each of five poll
   t.equal(fillHint(INITIAL, recommend(INITIAL)), 'Batches are full.')
   const few = { ...INITIAL, rate: 20 }
   t.equal(fillHint(few, recommend(few)), 'Batches are full from 100 messages per second on, or with a window of 25 s.')
-  t.end()
 })
 
-t.test('the visibility timeout is that of each row of the SAM template', (t) => {
+t.test('the visibility timeout is that of each row of the SAM template', async (t) => {
   const { Mappings } = parse(read('examples/deploy/sam/template.yaml').replaceAll(/!(Ref|GetAtt|FindInMap|Sub)\b/g, ''))
   const rows = Object.entries<Record<string, number>>(Mappings.VisibilityTimeout)
   t.equal(rows.length, 5)
@@ -118,10 +115,9 @@ t.test('the visibility timeout is that of each row of the SAM template', (t) => 
       t.equal(visibilityTimeout(Number(timeout), Number(window)), expected)
     }
   }
-  t.end()
 })
 
-t.test('the formula and the examples of docs/batch-size.md', (t) => {
+t.test('the formula and the examples of docs/batch-size.md', async (t) => {
   const page = read('docs/batch-size.md')
   const limits = { concurrency: 100, perSecond: Infinity, timeout: 60, cpu: 0.58 }
   t.equal(recordsInTime(100, { ...limits, p95: 1_000 }), 5_900)
@@ -130,21 +126,22 @@ t.test('the formula and the examples of docs/batch-size.md', (t) => {
   t.ok(page.includes('about 5,200 records with bodies of 500 bytes'))
   t.match(page, 'Start with the value of `concurrency`')
   t.match(settingsFor({ p95: 5_000 }), { concurrency: 100, batchSize: 100, timeout: 60, memory: 512 })
-  t.end()
 })
 
-t.test('the costs of docs/batch-size.md: a record takes 100 ms on average, and 1 % take longer than 400 ms', (t) => {
-  const page = read('docs/batch-size.md')
-  const { cost } = estimateFor({ p50: 78.1, p95: 247.8, body: 200 })
-  t.match(page, new RegExp(`^\\| 100 \\| \\${dollars(cost)} `, 'm'))
-  // Batches of ten, because more messages do not arrive. The page has full batches of this size, and the same times.
-  const { batch, cost: costOfTen } = estimateFor({ p50: 78.1, p95: 247.8, body: 200, rate: 10 })
-  t.equal(batch, 10)
-  t.match(page, new RegExp(`^\\| 10 \\| \\${dollars(costOfTen)} `, 'm'))
-  t.end()
-})
+t.test(
+  'the costs of docs/batch-size.md: a record takes 100 ms on average, and 1 % take longer than 400 ms',
+  async (t) => {
+    const page = read('docs/batch-size.md')
+    const { cost } = estimateFor({ p50: 78.1, p95: 247.8, body: 200 })
+    t.match(page, new RegExp(`^\\| 100 \\| \\${dollars(cost)} `, 'm'))
+    // Batches of ten, because more messages do not arrive. The page has full batches of this size, and the same times.
+    const { batch, cost: costOfTen } = estimateFor({ p50: 78.1, p95: 247.8, body: 200, rate: 10 })
+    t.equal(batch, 10)
+    t.match(page, new RegExp(`^\\| 10 \\| \\${dollars(costOfTen)} `, 'm'))
+  },
+)
 
-t.test('the example of docs/rate-limit.md: a service that takes 14 records a second', (t) => {
+t.test('the example of docs/rate-limit.md: a service that takes 14 records a second', async (t) => {
   const settings = settingsFor({ limitKind: 'calls per second', limit: 14, p50: 500, p95: 2_000, rate: 10 })
   t.match(settings, { maximumConcurrency: 2, rateLimit: { limit: 7, interval: 1_000 }, concurrency: 14 })
   const most = recordsInTime(404, { concurrency: 14, perSecond: 7, timeout: 60, p95: 2_000, cpu: 0.58 })
@@ -153,10 +150,9 @@ t.test('the example of docs/rate-limit.md: a service that takes 14 records a sec
   t.ok(settings.batchSize <= most / 2, `${settings.batchSize}`)
   // Less than one record a second for each environment.
   t.match(settingsFor({ limitKind: 'calls per second', limit: 1 }), { rateLimit: { limit: 1, interval: 2_000 } })
-  t.end()
 })
 
-t.test('slow records, large bodies, much CPU, and a limit of calls', (t) => {
+t.test('slow records, large bodies, much CPU, and a limit of calls', async (t) => {
   t.match(settingsFor({ p95: 40_000 }), { timeout: 81, visibilityTimeout: 6 * 81 + 5, batchSize: 100 })
   t.match(settingsFor({ body: 1_048_576 }), { batchSize: 5 })
   t.match(settingsFor({ cpu: 5 }), { memory: 1_769 })
@@ -167,10 +163,9 @@ t.test('slow records, large bodies, much CPU, and a limit of calls', (t) => {
   // Two environments with 100 calls each are enough for 100 messages a second, but not for 5,000.
   t.match(settingsFor({ limitKind: 'calls at once', limit: 1_000 }), { concurrency: 100, maximumConcurrency: 2 })
   t.match(settingsFor({ limitKind: 'calls at once', limit: 1_000, rate: 5_000 }), { maximumConcurrency: 10 })
-  t.end()
 })
 
-t.test('a backlog: twice the messages arrive, so it takes longer; too many arrive, so it never ends', (t) => {
+t.test('a backlog: twice the messages arrive, so it takes longer; too many arrive, so it never ends', async (t) => {
   const backlog = (rate: number) => estimateFor({ limitKind: 'calls at once', limit: 20, rate }).backlog
   t.ok(backlog(10) < backlog(20) && backlog(20) < Infinity)
   const workload: Workload = { ...INITIAL, limitKind: 'calls at once', limit: 2, rate: 100 }
@@ -184,10 +179,9 @@ t.test('a backlog: twice the messages arrive, so it takes longer; too many arriv
   // 1,000,000 messages with a capacity of 411 records a second, while 100 arrive.
   const { capacity, backlog: million } = estimateFor({ backlog: 1_000_000 })
   t.equal(million, 1_000_000 / (capacity - 100))
-  t.end()
 })
 
-t.test('the problems that a result names', (t) => {
+t.test('the problems that a result names', async (t) => {
   const of = (changes: Partial<Workload>) => problems({ ...INITIAL, ...changes }, recommend({ ...INITIAL, ...changes }))
   t.strictSame(of({}), [])
   t.strictSame(of({ p95: 500_000, rate: 0.1 }), [
@@ -197,19 +191,17 @@ t.test('the problems that a result names', (t) => {
   t.strictSame(of({ limitKind: 'calls at once', limit: 1, rate: 1 }), [
     'MaximumConcurrency is at least 2, so two calls can run at once.',
   ])
-  t.end()
 })
 
-t.test('an address holds a workload, and a wrong address gives the initial one', (t) => {
+t.test('an address holds a workload, and a wrong address gives the initial one', async (t) => {
   fc.assert(fc.property(workloads, (workload) => t.strictSame(fromQuery(toQuery(workload)), workload)))
   t.equal(toQuery({ ...INITIAL, rate: 20 }), '?rate=20')
   for (const query of ['', '?rate=', '?rate=x', '?rate=-1', '?p50=300', '?limitKind=all', '?timeout=1e9', '?other=1']) {
     t.strictSame(fromQuery(query), INITIAL, query)
   }
-  t.end()
 })
 
-t.test('each field says what it expects', (t) => {
+t.test('each field says what it expects', async (t) => {
   for (const name of Object.keys(FIELDS) as FieldName[]) {
     const limited: Workload = { ...INITIAL, limitKind: 'calls at once' }
     t.equal(problemOf(name, limited), undefined)
@@ -218,58 +210,36 @@ t.test('each field says what it expects', (t) => {
   }
   t.equal(problemOf('p95', { ...INITIAL, p95: 79 }), 'Enter at least the p50.')
   t.equal(problemOf('timeout', { ...INITIAL, timeout: 1.5 }), 'Enter a whole number from 1 to 900.')
-  t.end()
 })
 
 t.test('doctor --strict finds nothing in the SAM template of any result', async (t) => {
   const samples = [...CASES.map(({ workload }) => workload), ...fc.sample(workloads, { numRuns: 6, seed: 1 })]
-  for (const workload of samples) {
-    const folder = project(t, { 'template.yaml': codeFor('sam', recommend(workload).settings) })
-    t.strictSame(await doctor(folder, 'template.yaml'), NOTHING, JSON.stringify(workload))
-  }
+  const files = samples.map((workload, index) => [`${index}.yaml`, codeFor('sam', recommend(workload).settings)])
+  const folder = project(t, Object.fromEntries(files))
+  t.strictSame(await doctor(folder, ...files.map(([name = '']) => name)), NOTHING)
 })
 
-t.test('the SAM template has the settings', (t) => {
+t.test('the SAM template has the settings', async (t) => {
   const settings = settingsFor({ rate: 3, p95: 40_000, cpu: 500 })
-  const text = codeFor('sam', settings)
-  const tagged = (yaml: string) => parse(yaml.replaceAll('!GetAtt ', ''))
-  const { Queue, DeadLetterQueue, Function: lambda } = tagged(text).Resources
-  const mapping = lambda.Properties.Events.Queue.Properties
+  const { Queue, Function: lambda } = parse(codeFor('sam', settings).replaceAll('!GetAtt ', '')).Resources
+  const { BatchSize, MaximumBatchingWindowInSeconds, ScalingConfig } = lambda.Properties.Events.Queue.Properties
   t.equal(Queue.Properties.VisibilityTimeout, settings.visibilityTimeout)
   t.match(lambda.Properties, { Timeout: settings.timeout, MemorySize: settings.memory })
-  t.match(mapping, { BatchSize: settings.batchSize, MaximumBatchingWindowInSeconds: settings.window })
-  t.equal(mapping.ScalingConfig.MaximumConcurrency, settings.maximumConcurrency)
-  t.equal(DeadLetterQueue.Properties.MessageRetentionPeriod, 1_209_600)
-  t.end()
+  t.match(
+    [BatchSize, MaximumBatchingWindowInSeconds, ScalingConfig.MaximumConcurrency],
+    [settings.batchSize, settings.window, settings.maximumConcurrency],
+  )
 })
 
-t.test('the six typical cases are those of the module, as a table', (t) => {
-  t.equal(CASES.length, 6)
-  t.ok(CASES.every(({ workload }) => isValid(workload) && problems(workload, recommend(workload)).length === 0))
-  for (const [index, { cells, query }] of CASE_ROWS.entries()) {
-    t.equal(cells.length, COLUMNS.length - 1)
-    const { settings, estimate } = recommend(CASES[index]?.workload as Workload)
-    t.equal(cells[1], settings.batchSize.toLocaleString('en-US'))
-    t.equal(cells.at(-2), dollars(estimate.cost))
-    t.strictSame(fromQuery(query), CASES[index]?.workload)
-  }
-  t.equal(casesAsMarkdown().split('\n').length, 8)
-  t.end()
-})
-
-t.test('each setting of a result has a reason', (t) => {
-  for (const workload of [
-    ...CASES.map(({ workload }) => workload),
-    ...fc.sample(workloads, { numRuns: 50, seed: 1 }),
-  ]) {
+t.test('each setting of a result has a reason', async (t) => {
+  for (const workload of fc.sample(workloads, { numRuns: 50, seed: 1 })) {
     const rows = settingRows(workload, recommend(workload))
     t.equal(rows.length, workload.limitKind === 'calls per second' ? 8 : 7)
     t.ok(rows.every(({ value, reason }) => value !== '' && !/undefined|NaN/.test(value + reason)))
   }
-  t.end()
 })
 
-t.test('docs/settings.md names the assumptions of the module', (t) => {
+t.test('docs/settings.md names the assumptions of the module', async (t) => {
   const page = read('docs/settings.md')
   t.equal(POLLERS, 5)
   t.match(page, '**Five pollers**')
@@ -281,5 +251,4 @@ t.test('docs/settings.md names the assumptions of the module', (t) => {
   const [region = '', month = ''] = PRICES_OF.split(', ')
   t.match(page, `${region} in ${month}`)
   t.match(page, '710 bytes')
-  t.end()
 })

@@ -6,7 +6,6 @@ import { OTHER_WORDS } from '../../docs/.vitepress/other-words.ts'
 import { REDIRECTS } from '../../docs/.vitepress/redirects.ts'
 import { ENTRIES, SIDEBAR } from '../../docs/.vitepress/sidebar.ts'
 import { ALL_RULES } from '../../scripts/reference-pages.ts'
-import * as library from '../../src/index.ts'
 import { DIST, search, seriousProblems, startChromium, startSite } from './site.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -101,36 +100,7 @@ t.test('each link between pages leads to a page and a heading that exist', async
   t.ok(links > 10 * html.size && html.size > 10, `${links} links on ${html.size} pages`)
 })
 
-t.test('each option has an anchor', (t) => {
-  t.throws(() => library.boundedSqsBatch({ none: 1 } as never), {
-    message: /expected one of /,
-  })
-  const options = ['timeBudget', 'rateLimit', '']
-    .flatMap((name) => optionsOf(name ? { [name]: { none: 1 } } : { none: 1 }).map((one) => `${name}${one}`))
-    .map((name) => name.toLowerCase())
-  assertAnchors(t, 'reference', options)
-  t.end()
-})
-
-function optionsOf(options: object): string[] {
-  try {
-    library.boundedSqsBatch(options as never)
-  } catch (error) {
-    const [, names = ''] = /expected (?:one of )?(.*)$/.exec((error as Error).message) ?? []
-    return names.split(', ')
-  }
-  return []
-}
-
-t.test('each error, warning, flag and rule has an anchor', async (t) => {
-  const errors = Object.values(library).filter(
-    (value) => typeof value === 'function' && value.prototype instanceof Error,
-  )
-  assertAnchors(
-    t,
-    'reference',
-    errors.map(({ name }) => name.toLowerCase()),
-  )
+t.test('each warning, flag and rule has an anchor', async (t) => {
   const source = globSync('src/**/*.ts', { cwd: root })
     .map((file) => readFileSync(join(root, file), 'utf8'))
     .join('\n')
@@ -164,59 +134,31 @@ t.test('each section that has other words for the search exists', async (t) => {
 // The words, and the page on which the first result must be.
 const SEARCHES = {
   SNS: 'envelopes',
-  EventBridge: 'envelopes',
   CommonJS: 'modules',
-  Jest: 'testing',
-  NodejsFunction: 'cdk',
   Terraform: 'deploy#terraform',
   'dead letter': 'dead-letters',
   local: 'local',
-  'test locally without AWS': 'local',
-  'messages processed twice': 'failures',
   'retry limit': 'deploy',
-  'cold start': 'versioning#benchmarks',
   'lambda timeout': 'time-budget',
-  'memory size': 'batch-size',
   'id on every log line': 'observability#an-id-on-every-log-line',
-  appendKeys: 'observability#why-not-appendkeys',
   ReportBatchItemFailures: 'deploy',
-  FunctionResponseTypes: 'deploy',
-  'visibility timeout': 'deploy',
   maxReceiveCount: 'deploy',
-  tsconfig: 'modules',
   'poison message': 'crashes',
-  'message crashes the function': 'crashes',
   'how long may an outage last': 'outages',
-  'service is down': 'outages',
-  redrive: 'operations',
   'pause the queue': 'operations#pause-the-queue',
-  backpressure: 'operations',
   'sequential processing': 'operations#strictly-one-message-at-a-time',
-  'one message at a time': 'operations#strictly-one-message-at-a-time',
   'Postgres connections': 'databases',
-  'sorry, too many clients': 'databases',
   Sentry: 'monitoring#sentry',
-  Datadog: 'monitoring#datadog',
-  'function is not invoked': 'not-invoked',
   'kms:Decrypt': 'not-invoked',
-  'less than Function timeout': 'troubleshooting',
-  'call ReceiveMessage on SQS': 'troubleshooting',
   LocalStack: 'testing#localstack-elasticmq-moto-aws-emulator-or-sam',
   'Middy 6': 'from-sqs-partial-batch-failure#from-middy-6',
   'suppress a doctor warning': 'doctor#accept-a-finding',
-  'run the handler with my template locally': 'local#settings-from-a-template',
   DEAD_LETTER_QUEUE_URL: 'dead-letters#permissions',
   'partial batch response': 'deploy#functionresponsetypes-reportbatchitemfailures',
   'out of memory': 'crashes',
-  'redrive some messages': 'operations#from-a-dead-letter-to-a-breakpoint',
-  'stuck message group': 'fifo#how-long-a-group-waits-after-a-failure',
   'JSON logs': 'observability#the-log-entry',
-  'Lambda cost': 'batch-size#batchsize',
-  'is not authorized to perform': 'troubleshooting',
   recordTimeout: 'reference#recordtimeout',
-  ERR_INVALID_BODY: 'reference#invalidbodyerror',
   ERR_REQUIRE_ESM: 'troubleshooting#err_require_esm',
-  BOUNDED_SQS_BATCH_DESCRIPTORS: 'troubleshooting#bounded_sqs_batch_descriptors',
   '--max-dead-lettered': 'local#dead-letters-of-the-handler',
   'report-batch-item-failures': 'doctor-rules#report-batch-item-failures',
 }
@@ -232,10 +174,9 @@ const PAGES = [
   'databases',
   'outages',
 ]
-/** Each width and each colour scheme. */
+/** A phone and a desktop, and each colour scheme. */
 const SCREENS = [
   [390, 'dark'],
-  [768, 'light'],
   [1280, 'light'],
 ] as const
 

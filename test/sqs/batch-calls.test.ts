@@ -36,7 +36,7 @@ function acceptAll(entries: readonly { Id: string }[]) {
   return { Successful: entries.map(({ Id }) => ({ Id })) }
 }
 
-t.test('a batch has at most 10 entries and 1 MiB, and an entry that is too large has a batch of its own', (t) => {
+t.test('a batch has at most 10 entries and 1 MiB, and an entry that is too large has a batch of its own', async (t) => {
   const half = MAX_BYTES / 2
   const cases: [items: Item<Entry>[], batches: string[]][] = [
     [[], []],
@@ -55,7 +55,6 @@ t.test('a batch has at most 10 entries and 1 MiB, and an entry that is too large
     ],
   ]
   for (const [items, batches] of cases) t.strictSame([...inBatches(items)].map(namesOf), batches)
-  t.end()
 })
 
 t.test('only entries that the response lists as successful, and not as failed, are accepted', async (t) => {
@@ -71,7 +70,11 @@ t.test('only entries that the response lists as successful, and not as failed, a
     ],
     calls: ['0 a, 1 b, 2 c'],
   })
-  t.strictSame((await callFor(['a'], () => ({}))).accepted, [])
+  t.strictSame(await callFor(['a'], () => ({})), {
+    accepted: [],
+    refused: [['the response of SQS does not mention this entry', 1]],
+    calls: ['0 a'],
+  })
 })
 
 t.test('at most ten calls are open at once, and each batch is sent once', async (t) => {

@@ -189,26 +189,6 @@ t.test(
   },
 )
 
-t.test('a call that SQS refuses as too long is split until only the record that is too long fails', async (t) => {
-  const limit = 262_144
-  const faults = {
-    call: ({ input }: { input: { Entries: { MessageBody: string }[] } }) =>
-      input.Entries.reduce((sum, { MessageBody }) => sum + MessageBody.length, 0) > limit
-        ? ([400, 'BatchRequestTooLong', `Batch requests cannot be longer than ${limit} bytes.`] as const)
-        : undefined,
-  }
-  const { handle, received } = await setUp(t, { faults })
-  const sizes = [100_000, 100_000, 300_000, 100_000, 100_000, 10, 200_000]
-  const { remaining, lines } = await handle(
-    sizes.map((size, index) => failure(`m${index}`, permanent, { body: String(index).repeat(size) })),
-  )
-  t.strictSame(idsOf(remaining), ['m2'])
-  t.strictSame([...(await received()).keys()].map((body) => body[0]).sort(), ['0', '1', '3', '4', '5', '6'])
-  t.strictSame(lines, [
-    'deadLetter(): 1 of 7 records could not be sent to dead and stay failed: 1 × BatchRequestTooLong: Batch requests cannot be longer than 262144 bytes.',
-  ])
-})
-
 t.test('a record whose body a middleware parsed stays failed, and the others are sent', async (t) => {
   const { handle, received } = await setUp(t)
   const { remaining, lines } = await handle([

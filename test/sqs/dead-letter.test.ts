@@ -1,13 +1,11 @@
-import { ChangeMessageVisibilityCommand, type SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import type { SendMessageBatchCommand, SQSClient } from '@aws-sdk/client-sqs'
 import t from 'tap'
 import type { RecordFailure } from '../../src/index.ts'
 import { deadLetter } from '../../src/sqs/index.ts'
 import { permanent, reasons, SOURCE, setUp, text } from '../support/dead-letters.ts'
 import { ids, sqsRecord } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
-import { failed, handlerOf, LONG, timedContext } from '../support/handlers.ts'
-import { logged } from '../support/output.ts'
-import { createClient, failure, failureRequest, holdCalls, REGION, startSqs, toRecord } from '../support/sqs.ts'
+import { failure, failureRequest } from '../support/sqs.ts'
 
 t.test('records of permanent errors are sent with the reason, and the others stay failed', async (t) => {
   const { handle, received } = await setUp(t)
@@ -57,16 +55,6 @@ t.test('`when` selects the failures to send, and any value but true keeps a reco
   ])
 })
 
-t.test('records are sent ten per call, with ten calls at once', async (t) => {
-  const { faults, openAtOnce } = holdCalls()
-  const { handle, received, sizes } = await setUp(t, { faults })
-  const run = handle(ids(255).map((id) => failure(id, permanent)))
-  t.strictSame(await openAtOnce(26, 10), [10, 10, 6])
-  t.strictSame((await run).remaining, [])
-  t.strictSame(sizes().sort(), [...Array(25).fill(10), 5])
-  t.strictSame(new Set((await received()).keys()), new Set(ids(255).map((id) => `body of ${id}`)))
-})
-
 t.test('only the entries that SQS refuses stay failed', async (t) => {
   const refused = ['m2', 'm5', 'm8', 'm11', 'm14', 'm17', 'm20', 'm23']
   const bodies = refused.map((id) => `body of ${id}`)
@@ -87,27 +75,6 @@ t.test('only the entries that SQS refuses stay failed', async (t) => {
   t.strictSame(lines, [
     'deadLetter(): 8 of 25 records could not be sent to dead and stay failed: 8 × InternalError: try again',
   ])
-})
-
-t.test('records stay failed unless the response of SQS lists them as successful', async (t) => {
-  const respond = ({ Successful }: { Successful: { Id: string }[] }) => ({
-    Successful: [...Successful.filter(({ Id }) => Id !== '1'), { ...Successful[0], Id: '77' }],
-    Failed: [
-      { Id: '2', Code: 'InternalError', Message: '', SenderFault: false },
-      { Id: '88', Code: 'Unknown' },
-    ],
-  })
-  const { handle } = await setUp(t, { faults: { respond } })
-  const { remaining, lines } = await handle(ids(4).map((id) => failure(id, permanent)))
-  t.strictSame(idsOf(remaining), ['m1', 'm2'])
-  t.strictSame(lines, [
-    'deadLetter(): 2 of 4 records could not be sent to dead and stay failed: 1 × the response of SQS does not mention this entry; 1 × InternalError',
-  ])
-})
-
-t.test('after an empty response of SQS, all records stay failed', async (t) => {
-  const { handle } = await setUp(t, { faults: { respond: () => ({}) } })
-  t.strictSame(idsOf((await handle(ids(2).map((id) => failure(id, permanent)))).remaining), ['m0', 'm1'])
 })
 
 t.test('a message in a FIFO dead-letter queue has its message group, and is stored once per message id', async (t) => {
@@ -132,17 +99,6 @@ t.test('a message in a FIFO dead-letter queue has its message group, and is stor
     ],
   )
   t.strictSame([...(await received()).keys()], ['body of a1', 'body of b1', 'body of c1'])
-})
-
-t.test('calls for a FIFO dead-letter queue are made at the same time', async (t) => {
-  const { faults, openAtOnce } = holdCalls()
-  const { handle, calls } = await setUp(t, { name: 'dead.fifo', attributes: { FifoQueue: 'true' }, faults })
-  const run = handle(ids(45).map((id) => failure(id, permanent)))
-  t.strictSame(await openAtOnce(5, 5), [5])
-  t.strictSame((await run).remaining, [])
-  const sent = calls.flatMap(({ input }) => input.Entries)
-  // Calls that are made at the same time can arrive in any order.
-  t.strictSame(sent.map(({ MessageDeduplicationId }) => MessageDeduplicationId).sort(), ids(45).sort())
 })
 
 t.test(
@@ -292,37 +248,3 @@ t.test('of records from several queues, only those from queueUrl stay failed', a
     `deadLetter(): 1 of 2 records could not be sent to orders and stay failed: 1 × ${CAME_FROM_QUEUE}`,
   ])
 })
-
-t.test(
-  'if queueUrl is the source queue, the message is neither sent nor deleted, and its receive count grows',
-  async (t) => {
-    const sqs = await startSqs(t)
-    const { url, arn } = sqs.queue('orders.fifo', { FifoQueue: 'true', VisibilityTimeout: '600' })
-    const [id] = ['first', 'second'].map((body) => {
-      const of = { region: REGION, messageGroupId: 'a', messageDeduplicationId: body }
-      return sqs.fauxqs.sendMessage('orders.fifo', body, of).messageId
-    })
-    const handler = handlerOf(
-      () => {
-        throw permanent
-      },
-      { onFailure: deadLetter({ client: sqs.client(), queueUrl: url }), logger: undefined },
-    )
-    for (const receiveCount of ['1', '2', '3']) {
-      // fauxqs delivers one message of a message group at a time.
-      const [message = {}, ...others] = await sqs.receiveAll(url)
-      const { MessageId, Body, Attributes, ReceiptHandle } = message
-      t.strictSame([MessageId, Body, Attributes?.ApproximateReceiveCount], [id, 'first', receiveCount])
-      t.strictSame(others, [])
-      const log = await logged(async () => {
-        t.strictSame(failed(await handler({ Records: [toRecord(message, arn)] }, timedContext(LONG))), [id])
-      })
-      t.match(log.join('\n'), `1 of 1 records could not be sent to orders.fifo and stay failed: 1 × ${CAME_FROM_QUEUE}`)
-      t.strictSame(sqs.calls, [])
-      const { ready = [], inflight = [] } = sqs.fauxqs.inspectQueue('orders.fifo')?.messages ?? {}
-      t.strictSame([ready.length, inflight.length], [1, 1])
-      const command = new ChangeMessageVisibilityCommand({ QueueUrl: url, ReceiptHandle, VisibilityTimeout: 0 })
-      await createClient(t, { endpoint: sqs.fauxqs.address }).send(command)
-    }
-  },
-)

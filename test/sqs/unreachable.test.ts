@@ -49,12 +49,6 @@ for (const [name, make, prefix] of HANDLERS) {
     t.notMatch(line, /body of|receipt-of/)
   }
 
-  t.test(`${name}: all records stay failed if the queue does not exist`, async (t) => {
-    const { client, endpoint } = await startSqs(t)
-    const handle = make(client(), `${endpoint}/000000000000/dead`)
-    await failsWith(t, handle, /^QueueDoesNotExist: The specified queue does not exist\.$/)
-  })
-
   t.test(`${name}: all records stay failed without permission, after one attempt per call`, async (t) => {
     const message = 'User: arn:aws:sts::000000000000:assumed-role/orders is not authorized to perform: sqs:SendMessage'
     const { client, queueUrl, calls } = await start(t, { call: () => [403, 'AccessDenied', message] })
@@ -64,14 +58,6 @@ for (const [name, make, prefix] of HANDLERS) {
       /^AccessDenied: User: arn:aws:sts::000000000000:assumed-role\/orders is not/,
     )
     t.equal(calls.length, 3, 'one attempt for each call')
-  })
-
-  t.test(`${name}: all records stay failed if the client has no region`, async (t) => {
-    const { queueUrl, calls } = await start(t)
-    withEnvironment(t, { AWS_REGION: undefined, AWS_DEFAULT_REGION: undefined, AWS_CONFIG_FILE: '/nowhere' })
-    const client = createClient(t, { region: undefined as never })
-    await failsWith(t, make(client, queueUrl), /^(Config)?Error: Region is missing$/)
-    t.strictSame(calls, [])
   })
 
   t.test(`${name}: all records stay failed if the client has no credentials`, async (t) => {
@@ -86,19 +72,6 @@ for (const [name, make, prefix] of HANDLERS) {
     const client = createClient(t, { endpoint, credentials: undefined as never })
     await failsWith(t, make(client, queueUrl), /^CredentialsProviderError: Could not load credentials/)
     t.strictSame(calls, [])
-  })
-
-  t.test(`${name}: all records stay failed if SQS refuses connections`, async (t) => {
-    const { client, queueUrl } = await start(t)
-    // Port 9 is reserved for the discard service, so no test listens on it.
-    const refused = client({ endpoint: 'http://127.0.0.1:9', maxAttempts: 2 })
-    await failsWith(t, make(refused, queueUrl), /^Error: connect ECONNREFUSED 127\.0\.0\.1:9$/)
-  })
-
-  t.test(`${name}: all records stay failed if SQS fails at every attempt`, async (t) => {
-    const { client, queueUrl, calls } = await start(t, { call: () => [503, 'ServiceUnavailable'] })
-    await failsWith(t, make(client({ maxAttempts: 2 }), queueUrl), /^ServiceUnavailable/)
-    t.equal(calls.length, 6, 'two attempts for each call')
   })
 
   t.test(`${name}: the SDK retries throttled calls`, async (t) => {
@@ -145,19 +118,6 @@ for (const [name, make, prefix] of HANDLERS) {
     await failsWith(t, make(client({ credentials }), queueUrl), /^no time was left$/, controller.signal)
   })
 
-  t.test(`${name}: nothing is sent if no time is left at the start`, async (t) => {
-    let sent = 0
-    const client = {
-      send() {
-        sent++
-        return new Promise(() => {})
-      },
-    }
-    const handle = make(client as never, 'http://127.0.0.1/0/dead')
-    await failsWith(t, handle, /^no time was left$/, AbortSignal.abort())
-    t.equal(sent, 0)
-  })
-
   t.test(`${name}: an abort after it has returned causes no log line`, async (t) => {
     const { client, queueUrl } = await start(t)
     const controller = new AbortController()
@@ -188,43 +148,7 @@ for (const [name, make, prefix] of HANDLERS) {
       t.strictSame(lines, [`${prefix}25 × ${reason}`])
     }
   })
-
-  t.test(`${name}: several kinds of errors are logged in one line, the most frequent first`, async (t) => {
-    let count = 0
-    const kinds = ['InternalError', 'InternalError', 'B', 'InternalError', 'B', 'C', 'D', 'E']
-    const { client, queueUrl } = await start(t, { entry: () => kinds[count++ % kinds.length] })
-    const { request, lines } = failureRequest()
-    await make(client(), queueUrl)(makeFailures().slice(0, 8), request)
-    t.strictSame(lines, [
-      `${prefix.replaceAll('25', '8')}3 × InternalError: try again; 2 × B: try again; 1 × C: try again; other reasons: 2`,
-    ])
-  })
 }
-
-t.test('deadLetter: records that SQS accepted before the time was over are no longer failed', async (t) => {
-  const controller = new AbortController()
-  let count = 0
-  const { client, queueUrl, receiveAll } = await start(t, { call: () => (++count === 2 ? 'hang' : undefined) })
-  const watched = client()
-  let responses = 0
-  watched.middlewareStack.add(
-    (next) => async (args) => {
-      const response = await next(args)
-      if (++responses === 2) setImmediate(() => controller.abort())
-      return response
-    },
-    { step: 'initialize', priority: 'high' },
-  )
-  const { request, lines } = failureRequest(controller.signal)
-  const remaining = idsOf(await deadLetter({ client: watched, queueUrl })(makeFailures(), request))
-  const sent = (await receiveAll(queueUrl)).map(({ Body = '' }) => Body.replace('body of ', ''))
-  t.ok(remaining.length === 10 || remaining.length === 5)
-  t.strictSame([...remaining, ...sent].sort(), ids(25).sort())
-  const { length } = remaining
-  t.strictSame(lines, [
-    `deadLetter(): ${length} of 25 records could not be sent to dead and stay failed: ${length} × no time was left`,
-  ])
-})
 
 t.test(
   'through the middleware: if SQS hangs, the response is in time and accepted records are not reported',

@@ -150,6 +150,19 @@ export function openTimers(clock: Clock): number {
   return [...clock.timers.values()].flat().length
 }
 
+/** Counts the calls of `setTimeout()` until the test ends. */
+export function countTimers(t: Test): () => number {
+  let timers = 0
+  const { setTimeout } = globalThis
+  t.intercept(globalThis, 'setTimeout', {
+    value: ((...args: Parameters<typeof setTimeout>) => {
+      timers++
+      return setTimeout(...args)
+    }) as typeof setTimeout,
+  })
+  return () => timers
+}
+
 /** How many timers keep this process alive. Timers of a mocked clock do not count. */
 export function activeTimers(): number {
   return process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length

@@ -1,4 +1,5 @@
 import type { ChunkHandler, ChunkResult, RecordHandler } from '../../src/index.ts'
+import { settled } from './clock.ts'
 
 /** A record handler whose records stay pending until the test settles them. */
 export function heldRecords() {
@@ -23,6 +24,15 @@ export function heldRecords() {
     running: () => [...open.keys()],
     signalOf: (id: string) => open.get(id)?.signal,
     succeed: (id: string) => take(id).resolve(),
+    /** Settles records until none is in flight. */
+    async settleAll(fails: (id: string) => boolean = () => false): Promise<void> {
+      for (; open.size > 0; await settled()) {
+        for (const id of [...open.keys()]) {
+          if (fails(id)) take(id).reject(new Error(`${id} failed`))
+          else take(id).resolve()
+        }
+      }
+    },
     fail: (id: string, error: unknown = new Error(`${id} failed`)) => take(id).reject(error),
   }
 }

@@ -57,9 +57,9 @@ export async function run(cwd: string, program: string, args: readonly string[],
 
 export const NOTHING = { code: 0, findings: [], accepted: [] }
 
-/** What `doctor --strict` finds, as `rule resource`. */
-export async function doctor(folder: string, file: string) {
-  const { code, stdout, stderr } = await run(folder, process.execPath, [CLI, 'doctor', '--strict', '--json', file])
+/** What `doctor --strict` finds in these files, as `rule resource`. */
+export async function doctor(folder: string, ...files: string[]) {
+  const { code, stdout, stderr } = await run(folder, process.execPath, [CLI, 'doctor', '--strict', '--json', ...files])
   if (stdout === '') throw new Error(stderr)
   const { findings, accepted } = JSON.parse(stdout)
   const short = ({ rule, resource }: Any) => `${rule} ${resource}`

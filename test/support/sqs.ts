@@ -2,7 +2,6 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { type Message, ReceiveMessageCommand, SQSClient, type SQSClientConfig } from '@aws-sdk/client-sqs'
 import type { Context, SQSRecord } from 'aws-lambda'
 import { startFauxqs } from 'fauxqs'
@@ -146,28 +145,6 @@ async function respond(
   const changed = faults.respond ? await faults.respond(result, call) : result
   if (changed === 'reset') request.socket.destroy()
   else send(forwarded.status, changed)
-}
-
-/** Delays calls until the expected number is open at once. */
-export function holdCalls() {
-  let held: (() => void)[] = []
-  return {
-    faults: { call: () => new Promise<undefined>((resolve) => held.push(() => resolve(undefined))) },
-    /** Waits until `expected` calls are open, releases them, and repeats this. Returns how many were open each time. */
-    async openAtOnce(calls: number, expected: number): Promise<number[]> {
-      const counts: number[] = []
-      for (let left = calls; left > 0; ) {
-        while (held.length < Math.min(expected, left)) await sleep(1)
-        await sleep(20) // so that one call too many would arrive too
-        const open = held
-        held = []
-        counts.push(open.length)
-        left -= open.length
-        for (const release of open) release()
-      }
-      return counts
-    },
-  }
 }
 
 export function createClient(t: Test, config: SQSClientConfig): SQSClient {

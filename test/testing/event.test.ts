@@ -158,9 +158,8 @@ t.test('invalid arguments are a TypeError that says what was expected and receiv
   }
 })
 
-t.test('the error about a body that has no JSON has the cause', (t) => {
+t.test('the error about a body that has no JSON has the cause', async (t) => {
   const circular: { self?: unknown } = {}
   circular.self = circular
   t.throws(() => sqsEvent([circular]), { cause: { name: 'TypeError', message: /circular/ } })
-  t.end()
 })
