@@ -137,8 +137,8 @@ t.test('several paths and parameters, with characters that a shell would interpr
 t.test('a file that cannot be read: exit code 2, an annotation, and the reason in the summary', async (t) => {
   const { code, output, summary } = await check(t, { 'sst.config.ts': '' }, { paths: 'sst.config.ts' })
   t.equal(code, 2)
-  t.match(output, /^::error file=sst\.config\.ts,title=not read::sst\.config\.ts belongs to SST/m)
-  t.match(summary, 'bounded-sqs-batch: sst.config.ts belongs to SST')
+  t.match(output, /^::error file=sst\.config\.ts,title=not read::sst\.config\.ts is a configuration of SST/m)
+  t.match(summary, 'bounded-sqs-batch: sst.config.ts is a configuration of SST')
 })
 
 t.test('no path: exit code 2, and what is missing', async (t) => {
