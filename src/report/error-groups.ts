@@ -13,7 +13,7 @@ const MAX_COMPARED = 200_000
  * How many characters of long messages are read. V8 copies a text that was made of others, and keeps the copy, if a part
  * of it is read: 1,000 messages of 1 MB ended the process.
  */
-const MAX_READ = 2_000_000
+const MAX_READ = 1_000_000
 
 /** A failed record, as the log sees it. */
 export interface LoggedFailure {
