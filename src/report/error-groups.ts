@@ -7,8 +7,13 @@ const MAX_CAUSES = 3
 /** How many characters of a text are shown. */
 const MAX_TEXT = 400
 const MAX_NAME = 80
-/** How many characters of the messages of a batch are compared. In the worst case, this takes 10 ms of a whole CPU. */
-const MAX_COMPARED = 200_000
+/** How many characters of messages are compared, at 20 more for each. In the worst case, this takes 10 ms of CPU. */
+const MAX_COMPARED = 300_000
+const COST_OF_MESSAGE = 20
+/** How many different messages are kept. A larger map takes longer than comparing its messages again. */
+const MAX_KNOWN = 100
+/** With more groups, no messages are compared: groups of the same kind become one in any case. */
+const MAX_COMPARED_GROUPS = 500
 /**
  * How many characters of long messages are read. V8 copies a text that was made of others, and keeps the copy, if a part
  * of it is read: 1,000 messages of 1 MB ended the process.
@@ -45,7 +50,7 @@ export interface ErrorGroup extends ErrorText {
   texts: number
   /** The first error, then its causes. */
   readonly errors: readonly unknown[]
-  /** Names, codes and statuses. The same for groups that become one if there are more than ten. */
+  /** The same for groups that become one if there are more than ten. */
   readonly kind: string
 }
 
@@ -53,29 +58,24 @@ export interface ErrorGroup extends ErrorText {
  * Groups the errors of a batch, the largest group first. Errors are of one group if name, code, HTTP status, message and
  * causes are equal, apart from numbers, UUIDs and hexadecimal texts. If there are more than ten groups, or too many
  * different messages to compare, groups of the same name, code and status become one if those of their causes are equal.
- * If they are too long to read, errors of the same name, code and status property are of one group.
+ * Of messages that are too long to read, only name, code and status property of the error count.
  *
  * Omits blocked records and those that were not started: they have no error of their own.
  *
  * @returns at most ten groups, and how many groups and records are not among them
  */
 export function groupErrors(failures: readonly LoggedFailure[]) {
-  return groupBy(failures, MAX_READ) ?? (groupBy(failures, -1) as NonNullable<ReturnType<typeof groupBy>>)
-}
-
-/** @returns `undefined` if the messages are too long to read. With a `read` of -1, they are not read */
-function groupBy(failures: readonly LoggedFailure[], read: number) {
   const equal = new Map<string, ErrorGroup>()
-  const limits: Limits = { known: new Map(), left: Math.min(read, MAX_COMPARED), read }
-  const groupOf = memoizeOne((error) => (isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, limits)))
-  for (const { id, error, receiveCount } of failures) {
+  const reader: Reader = { known: new Map(), left: MAX_COMPARED, read: MAX_READ }
+  const groupOf = memoizeOne((error) => (isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, reader)))
+  // V8 would compile a loop while it runs, which takes 10 ms of CPU.
+  failures.forEach(({ id, error, receiveCount }) => {
     const group = groupOf(error)
-    if (limits.read < 0 && read > 0) return undefined
     if (group) add(group, 1, [id], receiveCount)
-  }
-  const areAllCompared = limits.left >= 0
+  })
+  const areAllCompared = reader.left >= 0
   const isMerged = equal.size > MAX_GROUPS || !areAllCompared
-  const groups = [...(isMerged ? mergeKinds(equal.values()) : equal).values()]
+  const groups = [...(isMerged ? mergeKinds(equal) : equal).values()]
   const omitted = groups.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
   return {
     groups,
@@ -86,8 +86,8 @@ function groupBy(failures: readonly LoggedFailure[], read: number) {
   }
 }
 
-interface Limits {
-  /** What each message that was compared has in common with equal ones. */
+interface Reader {
+  /** What messages have in common with equal ones. */
   readonly known: Map<string, string>
   /** How many characters may still be compared. Below 0: none. */
   left: number
@@ -96,22 +96,22 @@ interface Limits {
 }
 
 /** Reads the status in a message. Returns what it has in common with equal messages; nothing if it is not compared. */
-function compare(text: ErrorText, limits: Limits): string {
-  if (text.message.length > MAX_TEXT) limits.read -= text.message.length
-  if (limits.read < 0) return ''
-  text.message = cut(text.message)
-  text.status ??= statusIn(text.message)
-  if (limits.left < 0) return '' // groups of the same kind become one in any case
-  let common = limits.known.get(text.message)
+function compare(text: ErrorText, reader: Reader): string {
+  if (text.message.length > MAX_TEXT) reader.read -= text.message.length
+  if (reader.read < 0) reader.left = -1
+  else text.status ??= statusIn(text.message)
+  if (reader.left < 0) return ''
+  const message = cut(text.message)
+  let common = reader.known.get(message)
   if (common === undefined) {
-    limits.left -= text.message.length
-    common = toCommon(text.message)
-    limits.known.set(text.message, common)
+    reader.left -= COST_OF_MESSAGE + message.length
+    common = toCommon(message)
+    if (reader.known.size < MAX_KNOWN) reader.known.set(message, common)
   }
   return common
 }
 
-function findGroup(groups: Map<string, ErrorGroup>, error: unknown, limits: Limits): ErrorGroup {
+function findGroup(groups: Map<string, ErrorGroup>, error: unknown, reader: Reader): ErrorGroup {
   const errors = [error]
   const texts: ErrorText[] = []
   let kind = ''
@@ -119,17 +119,18 @@ function findGroup(groups: Map<string, ErrorGroup>, error: unknown, limits: Limi
   // `readError()` adds the causes.
   for (let index = 0; index < errors.length; index++) {
     const text = readError(errors[index], errors)
-    messages += `\n${compare(text, limits)}`
+    messages += `\n${compare(text, reader)}`
     kind += `\n${text.name}\n${text.code}\n${text.status}`
     texts.push(text)
   }
-  const [text, ...causes] = texts as [ErrorText]
   const key = kind + messages
   let group = groups.get(key)
   if (!group) {
-    const counts = { count: 0, ids: [], receiveCount: 0, texts: limits.left < 0 ? 0 : 1 }
-    group = { ...text, message: cut(text.message), causes, ...counts, errors, kind }
+    const [text, ...causes] = texts as [ErrorText]
+    const counts = { count: 0, ids: [], receiveCount: 0, texts: reader.left < 0 ? 0 : 1 }
+    group = Object.assign(text, counts, { causes, errors, kind })
     groups.set(key, group)
+    if (groups.size > MAX_COMPARED_GROUPS) reader.left = -1
   }
   return group
 }
@@ -137,12 +138,12 @@ function findGroup(groups: Map<string, ErrorGroup>, error: unknown, limits: Limi
 function add(group: ErrorGroup, count: number, ids: readonly string[], receiveCount: number): void {
   group.count += count
   if (group.ids.length < MAX_IDS) group.ids.push(...ids.slice(0, MAX_IDS - group.ids.length))
-  group.receiveCount = Math.max(group.receiveCount, receiveCount)
+  if (receiveCount > group.receiveCount) group.receiveCount = receiveCount
 }
 
-function mergeKinds(groups: Iterable<ErrorGroup>): Map<string, ErrorGroup> {
+function mergeKinds(groups: ReadonlyMap<string, ErrorGroup>): Map<string, ErrorGroup> {
   const kinds = new Map<string, ErrorGroup>()
-  for (const group of groups) {
+  for (const group of groups.values()) {
     const known = kinds.get(group.kind)
     if (known) {
       add(known, group.count, group.ids, group.receiveCount)
@@ -212,7 +213,7 @@ function statusIn(message: string): number | undefined {
 const VARIABLE = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8,}\b|\d+(?:[.,]\d+)*/gi
 
 /** What a message has in common with equal ones. Cut last, so that the length of a number does not move the end. */
-export const toCommon = (message: string): string => message.replace(VARIABLE, '#').slice(0, MAX_TEXT)
+export const toCommon = (message: string): string => cut(message).replace(VARIABLE, '#').slice(0, MAX_TEXT)
 
 /** The part of a text that is read. A huge text must not take long. */
 function cut(text: string): string {

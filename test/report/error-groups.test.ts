@@ -231,7 +231,7 @@ t.test('statuses in messages also count if not all messages are compared, and th
   )
 })
 
-t.test('once long messages have 1,000,000 characters, only names, codes and statuses of errors count', async (t) => {
+t.test('after 1,000,000 characters of long messages, only names, codes and statuses of errors count', async (t) => {
   const longer = (index: number, length: number) =>
     `returned ${index % 2 === 0 ? 503 : 429} ${LETTERS(index)}`.padEnd(length)
   const countsFor = (count: number, length: number) => {
@@ -240,8 +240,10 @@ t.test('once long messages have 1,000,000 characters, only names, codes and stat
     return [areAllCompared, ...groups.map(({ count, status, texts }) => [count, status, texts])]
   }
   t.strictSame(countsFor(100, 10_000), [true, [50, 503, 50], [50, 429, 50], [1, 500, 1]])
-  t.strictSame(countsFor(102, 10_000), [false, [102, undefined, 0], [1, 500, 0]])
-  t.strictSame(countsFor(6_000, 400), [false, [3_000, 503, 250], [3_000, 429, 250], [1, 500, 0]])
+  t.strictSame(countsFor(102, 10_000), [false, [50, 503, 50], [50, 429, 50], [2, undefined, 0], [1, 500, 0]])
+  // 400 characters are not long. But after 501 groups, no messages are compared.
+  t.strictSame(countsFor(499, 400), [true, [250, 503, 250], [249, 429, 249], [1, 500, 1]])
+  t.strictSame(countsFor(6_000, 400), [false, [3_000, 503, 251], [3_000, 429, 250], [1, 500, 0]])
 })
 
 t.test('anything that was thrown has a name and a message', async (t) => {
@@ -349,33 +351,38 @@ t.test('what is left of more than ten groups after that is counted', async (t) =
   t.strictSame(omitted, { omittedGroups: 3, omittedRecords: 10 + 9 + 8 })
 })
 
-t.test('messages are compared up to 200,000 characters, and a message that was compared counts once', async (t) => {
-  const long = (count: number, tail = '') => words(count).map((word) => new Error(`${word}${x(798)}${tail}`))
-  t.equal(groupsOf(...long(9)).groups.length, 9)
-  const nine = long(9)
-  t.equal(groupsOf(...Array(100).fill(nine).flat()).groups.length, 9)
-  // 9 groups in 250 messages of 800 characters, then one more character.
-  const fit = Array.from(
-    { length: 250 },
-    (_, index) => new Error(`${'abcdefghi'[index % 9]}${x(400)}${String(index).padStart(399, '0')}`),
-  )
+/** 780 characters, which count as 800. Those with the same word are of one group. */
+const padded = (word: string, index: number) =>
+  new Error(`${word}${x(400)}`.padEnd(780, String(index).padStart(4, '0')))
+const manyPadded = (count: number) =>
+  Array.from({ length: count }, (_, index) => padded('abcdefghi'.charAt(index % 9), index))
+
+t.test('messages are compared up to 300,000 characters, and at 20 more for each', async (t) => {
+  const fit = manyPadded(375)
   t.match(groupsOf(...fit), { areAllCompared: true, groups: { length: 9 } })
   t.equal(groupsOf(...fit, new Error('.')).areAllCompared, false)
   t.equal(groupsOf(...fit, new Error('.')).groups.length, 1)
   t.match(groupsOf(...fit, new Error('.'), new TypeError('no'), new Error('a new one')).groups, [
-    { name: 'Error', count: 252 },
+    { name: 'Error', count: 377 },
     { name: 'TypeError', count: 1 },
   ])
 })
 
+t.test('each of the first 100 different messages counts once', async (t) => {
+  const known = manyPadded(100)
+  t.equal(groupsOf(...known, ...Array(10).fill(known).flat()).groups.length, 9)
+  const next = (times: number) => groupsOf(...known, ...known, ...Array.from({ length: times }, () => padded('a', 100)))
+  t.equal(next(275).areAllCompared, true)
+  t.equal(next(276).areAllCompared, false)
+})
+
 t.test(
-  'the message with which the 200,000 characters are reached is compared, too, and its causes are read',
+  'the message with which the 300,000 characters are reached is compared, too, and its causes are read',
   async (t) => {
-    const padded = (word: string, index: number) => new Error(`${word}${x(400)}${String(index).padStart(399, '0')}`)
     const down = (index: number) => Object.assign(padded('a', index), { cause: new Error('returned 503') })
-    const others = Array.from({ length: 247 }, (_, index) => padded('b', index))
+    const others = Array.from({ length: 372 }, (_, index) => padded('b', index))
     const known = new Error('returned 503') // its 12 characters were compared before
-    const short = new Error(x(788))
+    const short = new Error(x(748))
     const { groups, areAllCompared } = groupsOf(known, short, ...others, down(0), down(1))
     t.equal(areAllCompared, true)
     t.match(
