@@ -138,7 +138,7 @@ function findGroup(groups: Map<string, ErrorGroup>, error: unknown, reader: Read
 function add(group: ErrorGroup, count: number, ids: readonly string[], receiveCount: number): void {
   group.count += count
   if (group.ids.length < MAX_IDS) group.ids.push(...ids.slice(0, MAX_IDS - group.ids.length))
-  if (receiveCount > group.receiveCount) group.receiveCount = receiveCount
+  group.receiveCount = Math.max(group.receiveCount, receiveCount)
 }
 
 function mergeKinds(groups: ReadonlyMap<string, ErrorGroup>): Map<string, ErrorGroup> {
