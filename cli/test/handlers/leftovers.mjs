@@ -22,11 +22,6 @@ export async function inTimers({ Records }) {
   start()
 }
 
-/** Responds while a request is in flight. The path is not shown, because it can contain data of the message. */
-export async function fetches() {
-  fetch(`${process.env.SERVICE}/secret`).catch(() => {})
-}
-
 /** Starts a child process, notes both processes, and leaves a timer. */
 export async function withChild() {
   const child = spawn('sleep', ['3600'], { stdio: 'ignore' })
