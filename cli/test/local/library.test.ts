@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
-import { type LibraryReport, LibraryWatch, type RecordReport, recordIdsOf } from '../../src/local/simulator/library.ts'
+import { type LibraryReport, LibraryWatch, type RecordReport } from '../../src/local/simulator/library.ts'
 
 function publish(name: string, message: object) {
   channel(`tracing:middy-bounded-sqs-batch:${name}`).publish(message)
@@ -75,15 +75,6 @@ test('the error of a record that failed, and the records that the library report
     errors: { b: 'RangeError: not in stock' },
     reported: ['b', 'c'],
   })
-})
-
-test('records of one event, after those of another', async (t) => {
-  const take = watch()
-  const batch = start('a', 'b')
-  batch.fail(new Error('x'), 'a', 'b')
-  batch.respond('a', 'b')
-  t.strictSame(take(['b']), { ...NOTHING, errors: { b: 'Error: x' }, reported: ['b'] })
-  t.strictSame(take(['a']), { ...NOTHING, errors: { a: 'Error: x' }, reported: ['a'] })
 })
 
 test('records that were in no batch, and records that were taken already', async (t) => {
@@ -219,11 +210,6 @@ test('a record that succeeds in a later chunk has no error, also if another reco
   second.failEach({ b: new Error('second') }, 'a', 'b')
   second.respond('b')
   t.strictSame(take(['a', 'b']), { ...NOTHING, errors: { b: 'Error: second' }, reported: ['b'] })
-})
-
-test('the ids of the records of an event', async (t) => {
-  t.strictSame(recordIdsOf({ Records: records(['a', 'b']) }), ['a', 'b'])
-  t.strictSame(recordIdsOf({}), [])
 })
 
 test('counts of the batches of an invocation: what succeeded, what the library ended, and the most in flight', async (t) => {
