@@ -18,16 +18,12 @@ function start(...ids: string[]) {
   return {
     succeed: (...ids: string[]) => publish('record:asyncEnd', { batch, records: records(ids) }),
     fail(error: unknown, ...ids: string[]) {
-      const message = { batch, records: records(ids), error }
-      publish('record:error', message)
-      publish('record:asyncEnd', message)
+      publish('record:asyncEnd', { batch, records: records(ids), error })
     },
     /** A chunk, of which each of these records failed with an error of its own. */
     failEach(errors: Record<string, unknown>, ...ids: string[]) {
       const failures = Object.entries(errors).map(([messageId, error]) => ({ record: { messageId }, error }))
-      const message = { batch, records: records(ids), error: new Error('of the chunk'), failures }
-      publish('record:error', message)
-      publish('record:asyncEnd', message)
+      publish('record:asyncEnd', { batch, records: records(ids), error: new Error('of the chunk'), failures })
     },
     respond(...failed: string[]) {
       batch.result = { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
