@@ -10,9 +10,9 @@ import { isOfHandler, type LeftKind, type LeftWork, type Origin, originOf, workO
 
 /** Hooks cost time, and most mistakes recur in each invocation. So only the first invocations have hooks. */
 const MAX_FOLLOWED = 5
-/** Milliseconds for which a process may run on before it is frozen, if something is pending, and how often. */
+/** Milliseconds for which a process may run on before it is frozen, if something is pending. */
 const MAX_HOLD = 1000
-const MAX_HOLDS = 3
+const MAX_HOLDS = 3 // after the first responses
 /** The same in any case after the first response, and once a client has answered late: a busy one is slow. */
 const MIN_HOLD = 250
 /** Promises of one invocation. Each needs some 100 µs. */
@@ -28,7 +28,7 @@ const OVER_HTTP2 = 'a call over HTTP/2'
 const OPERATIONS: [type: RegExp, what: string][] = [
   [/^FSREQPROMISE$/, ON_FILE],
   [/^HTTP2STREAM$/, OVER_HTTP2],
-  // No work yet: connections, and files through callbacks, as Node's streams use them to read ahead and to close.
+  // No work yet: connections, and files through callbacks, with which Node reads ahead and closes.
   [/^(FSREQCALLBACK|(GET(ADDR|NAME)INFOREQ|QUERY|(TCP|PIPE)CONNECT)WRAP)$/, ''],
   [/^(ZLIB|(?!HTTP)[A-Z0-9]+REQUEST)$/, 'work in the thread pool'],
 ]
@@ -44,7 +44,7 @@ const context = new AsyncLocalStorage<{ invocation: number; isInTimer: boolean }
 /** The number of the current invocation, or of the last one. */
 let invocation = 0
 let hasResponded = false
-/** What the current invocation started and has not ended: requests, tasks, sockets, operations by async id. */
+/** What the current invocation started and what has not ended, by its object or its async id. */
 const pending = new Map<unknown, Origin>()
 let late: Origin[] = []
 /** By async id: operations, promises and ticks in which a client goes on. They know the handler's line. */
@@ -53,7 +53,7 @@ const timers = new Map<Timer, Origin>()
 /** In which invocation work was first seen that fails the run only if it recurs. */
 const firstSeen = new Map<string, number>()
 
-/** Whether the current invocation started the code. A client may serve it in the context of an earlier one. */
+/** Whether the current invocation started the code. A client may do so in an earlier context. */
 const isActive = () => context.getStore()?.invocation === invocation
 
 /** The start of work. What a timer starts can be work of a client, too. */
@@ -178,7 +178,7 @@ function watchSockets() {
   } as Socket['write']
 }
 
-/** Whether a socket has read something since the last write. One that its client has ended needs no answer. */
+/** Whether a socket was answered since the last write. If its client has ended it, it needs no answer. */
 const isAnswered = ([key, origin]: [key: unknown, Origin | undefined]) =>
   origin?.bytesRead !== undefined && (key as Socket).bytesRead > origin.bytesRead && !(key as Socket).writableEnded
 
@@ -229,8 +229,7 @@ async function hold(most: number) {
 function take(): LeftWork[] {
   for (const [key, origin] of hasResponded ? pending : []) {
     const { method, destroyed, remotePort } = key as Request & Socket
-    // Synchronous work of `crypto` has no end. Node publishes no end of a request that was upgraded, but destroys
-    // it.
+    // Synchronous work of `crypto` has no end. A request that was upgraded has none, but is destroyed.
     const isOpen = origin.what === ON_FILE || origin.what === OVER_HTTP2 || (method !== undefined && !destroyed)
     const what = remotePort ? `a call to port ${remotePort}` : 'a call on a socket'
     if (isAnswered([key, origin])) late.push(Object.assign(origin, { what, kind: 'once' }))

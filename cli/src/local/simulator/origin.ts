@@ -11,14 +11,12 @@ export type LeftKind = 'late' | 'once' | 'telemetry' | 'timer' | 'interval'
 export interface LeftWork {
   kind: LeftKind
   what: string
-  /** The file and line of the handler, or else the client of which package. Missing if Node itself started it. */
+  /** The file and line of the handler, or else the client of which package. Missing if it was Node. */
   place?: string | undefined
 }
 
 /** What started some work. The stack is formatted only if it is read. */
-export interface Origin {
-  kind: LeftKind
-  what: string
+export interface Origin extends Pick<LeftWork, 'kind' | 'what'> {
   stack?: string
   cause?: Origin | undefined
   /** Of a socket: what had been read before the last data was written. */
