@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { createWriteStream, existsSync, fsync, write } from 'node:fs'
+import { createReadStream, createWriteStream, existsSync, fsync, write } from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
@@ -20,11 +20,6 @@ export async function inTimers({ Records }) {
   const check = () => (existsSync(`${process.env.RECORD_TO}.released`) ? note(Records.map(numberOf)) : start())
   const start = () => setTimeout(check, 20)
   start()
-}
-
-/** Responds while a request is in flight. The path is not shown, because it can contain data of the message. */
-export async function fetches() {
-  fetch(`${process.env.SERVICE}/secret`).catch(() => {})
 }
 
 /** Starts a child process, notes both processes, and leaves a timer. */
@@ -132,7 +127,6 @@ export const forgotten = {
     const file = await open(FILE, 'w')
     file.write('x')
   },
-  fileStream: async () => void createWriteStream(FILE).end('x'),
   threadPool: async () => void gzip(Buffer.alloc(100_000), ignore),
   longRead: async () => {
     if (existsSync(`${FILE}.pipe`)) return
@@ -160,11 +154,6 @@ export const timers = {
     await request()
     setTimeout(() => process.exit(1), HOUR)
   },
-}
-
-/** Each invocation starts an interval and leaves it. */
-export async function intervals() {
-  setInterval(ignore, HOUR)
 }
 
 /** The timers of a client that starts them once: each starts the next one, and sends something on its socket. */
@@ -245,13 +234,14 @@ export const correct = {
     throw new Error('its messages come back')
   },
   synchronousCrypto: async () => void generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-  // Pino does so by default.
-  logs: async () => void write(1, 'a line\n', () => fsync(1, ignore)),
   files: async () => {
     await writeFile(FILE, 'x')
     const file = await open(FILE)
     await file.read()
     file.close()
+    write(1, 'a line\n', () => fsync(1, ignore)) // as loggers do
+    for await (const _ of createReadStream(import.meta.filename, { highWaterMark: 10 })) break // was read ahead
+    createWriteStream(FILE).write('x') // is left open
   },
   childProcess: async () => {
     // It ends a little after its output.

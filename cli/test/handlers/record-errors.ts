@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import middy from '@middy/core'
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
-import { boundedSqsBatch, eachChunk, eachRecord } from '../../../src/index.ts'
+import { boundedSqsBatch, eachRecord } from '../../../src/index.ts'
 
 /** Numbers ending in 1 always fail with a RangeError, numbers ending in 2 with an error whose cause has a code. */
 export const handler = middy()
@@ -12,20 +12,6 @@ export const handler = middy()
       if (number % 10 === 1) throw new RangeError(`order ${number} is not in stock`)
       if (number % 10 === 2) throw new Error('fetch failed', { cause: { code: 'ECONNREFUSED' } })
     }),
-  )
-
-/** In chunks of 5, numbers ending in 1 and 2 always fail, each with an error of its own. */
-export const chunks = middy()
-  .use(boundedSqsBatch({ logger: false }))
-  .handler(
-    eachChunk(5, async (records) =>
-      Promise.allSettled(
-        records.map(async ({ body }) => {
-          const digit = JSON.parse(body).number % 10
-          if (digit === 1 || digit === 2) throw new Error(`number ends in ${digit === 1 ? 'one' : 'two'}`)
-        }),
-      ),
-    ),
   )
 
 export const withoutMiddy = eachRecord(async () => {})

@@ -92,11 +92,6 @@ const cases: Case[] = [
     file: 'orders.v2.mjs',
     verdict: 'not loaded',
   },
-  {
-    title: 'a folder of the same name',
-    files: { 'handler.mjs': `export const handler = ${REPORTS_NOTHING}`, 'handler/index.mjs': '' },
-    verdict: 'not loaded',
-  },
   { title: 'an import that throws', files: { 'handler.mjs': "throw new Error('no table')" }, verdict: 'not loaded' },
   { title: 'a syntax error', files: { 'handler.mjs': 'export const handler = (' }, verdict: 'not loaded' },
   {

@@ -47,20 +47,6 @@ test('--json has the error of a record, the verdict and its reason', async (t) =
   t.match(stderr, /^failed: no message was processed; /m)
 })
 
-test('of a chunk, only the records that failed have a cause, each its own', async (t) => {
-  const { code, stdout } = await inProcess([
-    'local',
-    `${handlerFile('record-errors.ts')}#chunks`,
-    '--messages',
-    '20',
-    ...small,
-  ])
-  t.equal(code, 1)
-  t.match(stdout, /^ {2}2 × Error: number ends in one$/m)
-  t.match(stdout, /^ {2}2 × Error: number ends in two$/m)
-  t.match(stdout, /failed: 4 messages were dead-lettered/)
-})
-
 test('a handler without .use(): the run fails and shows the error of the invocations', async (t) => {
   const args = ['local', `${handlerFile('record-errors.ts')}#withoutUse`, '--messages', '20', ...small]
   const { code, stdout } = await inProcess(args)

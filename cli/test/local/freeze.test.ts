@@ -1,61 +1,13 @@
 import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import { numberedMessages } from '../../src/engine.ts'
 import { toRunOptions } from '../../src/local/command/options.ts'
 import { freezes } from '../../src/local/simulator/environment.ts'
 import { startRuntime } from '../../src/local/simulator/runtime.ts'
-import { inProcess } from '../support/in-process.ts'
-import {
-  command,
-  counts,
-  folder,
-  handlerFile,
-  isAlive,
-  notebook,
-  runHandler,
-  runWhile,
-  until,
-} from '../support/runs.ts'
+import { command, folder, handlerFile, isAlive, notebook, runHandler, until } from '../support/runs.ts'
 
 const LEFTOVERS = handlerFile('leftovers.mjs')
-
-/** A service that responds, unless the path is /secret. */
-async function startService(t: Test): Promise<string> {
-  const server = createServer((request, response) => {
-    if (request.url !== '/secret') response.end('{}')
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-test('a request in flight at the response fails the run, which names the service without the path', async (t) => {
-  const SERVICE = await startService(t)
-  const { code, stdout, stderr } = await inProcess(['local', `${LEFTOVERS}#fetches`, '--messages', '10', '--json'], {
-    env: { SERVICE },
-  })
-  t.match(JSON.parse(stdout), { verdict: 'failed', respondedEarly: 1 })
-  t.equal(code, 1)
-  t.match(stderr, `before its work had ended: 1 × GET ${SERVICE} (`)
-  t.match(stderr, /leftovers\.mjs:\d+\)\. Lambda freezes .* Await it$/m)
-  t.notMatch(stderr, 'secret')
-})
-
-test('control: requests that were aborted at the end of the time budget are not work that is left', async (t) => {
-  const ledger = await runHandler('hangs.ts', {
-    function: { env: { SERVICE: await startService(t) }, timeout: 300_000 },
-    queue: { visibilityTimeout: 300, maxReceives: 1 },
-    messages: numberedMessages(10),
-  })
-  t.match(counts(ledger), { processed: 0, deadLettered: 10, respondedEarly: 0, failedInvocations: 0, timeouts: 0 })
-})
 
 /** Attaches a debugger to the process of the handler, which has not loaded it yet. Returns what stops at a breakpoint. */
 async function attach(t: Test, output: { stderr: string }) {
@@ -137,16 +89,6 @@ test('environments are frozen, unless flags or environment variables prevent it'
   t.equal(await of({ env: ['AWS_LAMBDA_MAX_CONCURRENCY=2'] }), false)
 })
 
-test('on Managed Instances, environments are not frozen', async (t) => {
-  const notes = notebook(t)
-  const env = { RECORD_TO: notes.file, AWS_LAMBDA_MAX_CONCURRENCY: '2' }
-  await runWhile('leftovers.mjs', { function: { exportName: 'inTimer', env }, onWarning: () => {} }, async (send) => {
-    await send('{"number":1}')
-    await until(() => notes.read().length > 0)
-  })
-  t.strictSame(notes.read(), [[1]])
-})
-
 const isLinux = { skip: process.platform === 'linux' ? false : 'reads /proc' }
 
 /** The state of a process on Linux: T means stopped. */
@@ -209,12 +151,4 @@ test('a run that throws ends all stopped processes', isLinux, async (t) => {
   })
   await t.rejects(ran, { message: 'from the test' })
   await until(() => !pids().some(isAlive))
-})
-
-test('control: an environment that is reused and frozen between events processes every message', async (t) => {
-  const ledger = await runHandler('outcomes.mjs', {
-    function: { env: { RECORD_TO: notebook(t).file } },
-    messages: numberedMessages(1000),
-  })
-  t.match(counts(ledger), { processed: 900, deadLettered: 100, respondedEarly: 0, crashes: 0, timeouts: 0, lost: 0 })
 })

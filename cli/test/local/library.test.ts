@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
-import { type LibraryReport, LibraryWatch, type RecordReport, recordIdsOf } from '../../src/local/simulator/library.ts'
+import { type LibraryReport, LibraryWatch, type RecordReport } from '../../src/local/simulator/library.ts'
 
 function publish(name: string, message: object) {
   channel(`tracing:middy-bounded-sqs-batch:${name}`).publish(message)
@@ -18,16 +18,12 @@ function start(...ids: string[]) {
   return {
     succeed: (...ids: string[]) => publish('record:asyncEnd', { batch, records: records(ids) }),
     fail(error: unknown, ...ids: string[]) {
-      const message = { batch, records: records(ids), error }
-      publish('record:error', message)
-      publish('record:asyncEnd', message)
+      publish('record:asyncEnd', { batch, records: records(ids), error })
     },
     /** A chunk, of which each of these records failed with an error of its own. */
     failEach(errors: Record<string, unknown>, ...ids: string[]) {
       const failures = Object.entries(errors).map(([messageId, error]) => ({ record: { messageId }, error }))
-      const message = { batch, records: records(ids), error: new Error('of the chunk'), failures }
-      publish('record:error', message)
-      publish('record:asyncEnd', message)
+      publish('record:asyncEnd', { batch, records: records(ids), error: new Error('of the chunk'), failures })
     },
     respond(...failed: string[]) {
       batch.result = { batchItemFailures: failed.map((itemIdentifier) => ({ itemIdentifier })) }
@@ -75,15 +71,6 @@ test('the error of a record that failed, and the records that the library report
     errors: { b: 'RangeError: not in stock' },
     reported: ['b', 'c'],
   })
-})
-
-test('records of one event, after those of another', async (t) => {
-  const take = watch()
-  const batch = start('a', 'b')
-  batch.fail(new Error('x'), 'a', 'b')
-  batch.respond('a', 'b')
-  t.strictSame(take(['b']), { ...NOTHING, errors: { b: 'Error: x' }, reported: ['b'] })
-  t.strictSame(take(['a']), { ...NOTHING, errors: { a: 'Error: x' }, reported: ['a'] })
 })
 
 test('records that were in no batch, and records that were taken already', async (t) => {
@@ -219,11 +206,6 @@ test('a record that succeeds in a later chunk has no error, also if another reco
   second.failEach({ b: new Error('second') }, 'a', 'b')
   second.respond('b')
   t.strictSame(take(['a', 'b']), { ...NOTHING, errors: { b: 'Error: second' }, reported: ['b'] })
-})
-
-test('the ids of the records of an event', async (t) => {
-  t.strictSame(recordIdsOf({ Records: records(['a', 'b']) }), ['a', 'b'])
-  t.strictSame(recordIdsOf({}), [])
 })
 
 test('counts of the batches of an invocation: what succeeded, what the library ended, and the most in flight', async (t) => {

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { inProcess } from '../support/in-process.ts'
-import { folder, handlerFile } from '../support/runs.ts'
+import { folder } from '../support/runs.ts'
 import { sam, templateFile } from '../support/templates.ts'
 
 const small = ['--messages', '1', '--batch-size', '1', '--idle', '0', '--json']
@@ -13,7 +13,6 @@ const FILES = {
   'esm/index.js': 'export const name = "esm"',
   'require.cjs': `const { name } = require('./esm/index.js')\nexports.handler = ${NOTHING}`,
   'syntax.js': `export const handler = ${NOTHING}`,
-  'typed.ts': `export const handler = ${NOTHING}`,
   'callback.mjs': 'export const handler = (event, context, callback) => { callback(null, { batchItemFailures: [] }) }',
   'late.mjs':
     'let calls = 0\nexport const handler = (event, context, callback) => { setTimeout(() => { calls += 1; console.log("calls", calls) }, 50); callback(null, {}) }',
@@ -51,26 +50,6 @@ for (const [name, flag] of [
     t.equal(code, 0, stderr)
   })
 }
-
-test('another runtime client gets the flags of Lambda in NODE_OPTIONS', async (t) => {
-  const notes = join(folder(t), 'notes.jsonl')
-  const client = `'${process.execPath}' '${handlerFile('foreign-client.mjs')}'`
-  const args = ['local', handlerFile('loads-nothing.mjs'), ...small, '--runtime-client', client]
-  await inProcess(args, { env: { RECORD_TO: notes } })
-  const { readFileSync } = await import('node:fs')
-  const [{ nodeOptions }] = readFileSync(notes, 'utf8')
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line))
-  // tap puts each flag in quotes.
-  const flags = nodeOptions.replaceAll('"', '')
-  t.match(flags, '--no-experimental-require-module --no-experimental-detect-module')
-})
-
-test('control: ES syntax in TypeScript without "type" is loaded, because a bundler would accept it', async (t) => {
-  const { code, stderr } = await inProcess(['local', join(files(t), 'typed.ts'), ...small])
-  t.equal(code, 0, stderr)
-})
 
 const node22 = (t: Test) =>
   templateFile(t, sam({ function: { Runtime: 'nodejs22.x', Timeout: 5 }, mapping: { BatchSize: 1 } }))

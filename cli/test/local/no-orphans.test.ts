@@ -151,13 +151,6 @@ test('a timeout also kills processes that the handler started', async (t) => {
   await gone([pid, child])
 })
 
-for (const args of [['--help'], ['doctor', '--help'], ['tune', '--help']]) {
-  test(`a closed pipe: ${args.join(' ')}`, async (t) => {
-    const { code, stderr } = await command(args, { during: (child) => child.stdout?.destroy() })
-    t.strictSame({ code, stderr }, { code: 141, stderr: '' })
-  })
-}
-
 test('a closed pipe ends the command with the exit code of SIGPIPE, without a message', async (t) => {
   const notes = notebook(t)
   const child = spawn(

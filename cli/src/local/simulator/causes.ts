@@ -29,28 +29,17 @@ const MAX_GROUPS = 10
 /** From this number of different texts on, only kinds are counted. */
 const MAX_COMPARED = 1000
 
-export interface Group extends Cause {
-  count: number
-  /** How many different messages it has. */
-  messages: number
-}
-
-function addTo(groups: Map<string, Group>, key: string, added: Group) {
-  const known = groups.get(key)
-  if (!known) return groups.set(key, { ...added })
-  known.count += added.count
-  known.messages += added.messages
-}
+export type Group = Cause & { count: number }
 
 export class Counter {
   readonly #groups = new Map<string, Group>()
 
   add(given: Cause | string, count = 1) {
     const cause = typeof given === 'string' ? causeOfText(given) : given
-    const { kind, common } = cause
-    const key = this.#groups.size < MAX_COMPARED ? `${kind}\n${common}` : kind
-    const messages = this.#groups.has(key) ? 0 : 1
-    addTo(this.#groups, key, { ...cause, count, messages })
+    const key = this.#groups.size < MAX_COMPARED ? `${cause.kind}\n${cause.common}` : cause.kind
+    const known = this.#groups.get(key)
+    if (known) known.count += count
+    else this.#groups.set(key, { ...cause, count })
   }
 
   /** Another counter can add them. */
@@ -63,18 +52,19 @@ export class Counter {
    * still more, the last entry counts the rest.
    */
   counts(): Record<string, number> {
-    const merged = new Map<string, Group>()
     const isMerged = this.#groups.size > MAX_GROUPS
-    for (const [key, group] of this.#groups) addTo(merged, isMerged ? group.kind : key, group)
-    const sorted = [...merged.values()].sort((a, b) => b.count - a.count)
-    const omitted = sorted.splice(MAX_GROUPS)
+    const entries = Map.groupBy(this.#groups, ([key, { kind }]) => (isMerged ? kind : key)).values()
+    const lines = Array.from(entries, (entry) => {
+      const [[, { text }]] = entry as [[string, Group]]
+      const shown = entry.length > 1 ? `${text} (one of ${entry.length} different messages)` : text
+      return { shown, count: sumOf(entry.map(([, group]) => group)) }
+    })
+    const omitted = lines.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
     const counts: Record<string, number> = {}
-    for (const { text, count, messages } of sorted) {
-      const shown = messages > 1 ? `${text} (one of ${messages} different messages)` : text
-      counts[shown] = (counts[shown] ?? 0) + count
-    }
-    const rest = omitted.reduce((sum, { count }) => sum + count, 0)
-    if (rest > 0) counts[`others, in ${omitted.length} more groups`] = rest
+    for (const { shown, count } of lines) counts[shown] = (counts[shown] ?? 0) + count
+    if (omitted.length > 0) counts[`others, in ${omitted.length} more groups`] = sumOf(omitted)
     return counts
   }
 }
+
+const sumOf = (groups: readonly { count: number }[]) => groups.reduce((sum, { count }) => sum + count, 0)

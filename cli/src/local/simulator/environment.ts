@@ -45,7 +45,7 @@ export interface FunctionOptions {
   /** Waits for a debugger at this or Node's default address. Then the environment is not stopped. */
   inspect?: string | boolean | undefined
   /** Whether the handler may have a callback, which Lambda calls up to Node.js 22; default false. */
-  callbacks?: boolean
+  callbacks?: boolean | undefined
   /** Whether garbage is collected before each response, so that the memory in use is known; default false. */
   collectsGarbage?: boolean
   /** Hard limit of file descriptors; default 1,024. */

@@ -11,7 +11,7 @@ const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> =
   once: [
     'after a response, an answer arrived for',
     'If the handler needs it, await it. This does not fail the run, because it was seen in only one invocation of a process. ' +
-      'A client may have opened a connection or started a worker thread. To be sure, run more invocations: use a smaller --batch-size',
+      'A client may have opened a connection. To be sure, run more invocations: use a smaller --batch-size',
   ],
   telemetry: [
     'telemetry was still being sent after a response:',
@@ -21,9 +21,10 @@ const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> =
     'timers that invocations had started were left at the end of the run:',
     'On Lambda, a timer fires only while a later invocation runs, or never. Clear it, or await it if the handler needs it',
   ],
-  module: [
+  interval: [
     'not judged: what is done in',
-    'On Lambda, an interval runs only during invocations, so what it still has to do after the last response is late or lost',
+    'On Lambda, an interval runs only during invocations, so what it still has to do after the last response is late or lost. ' +
+      'If each invocation starts one, clear it',
   ],
 }
 const READS_NOTHING = 'the handler read no property of any record that it received, although they count as processed'
@@ -36,10 +37,12 @@ interface Slow {
   text: string
 }
 
+type CountedWork = LeftWork & { count: number }
+
 /** Collects what invocations used and left, and says at the end of the run what would go wrong on Lambda. */
 export class Findings {
   readonly #options: FunctionSettings
-  readonly #left: LeftWork[] = []
+  readonly #left: CountedWork[] = []
   /** Whether the handler read some record of an event that was looked at. Undefined: none was looked at. */
   #hasRead: boolean | undefined
   #invocationsWithLeftWork = 0
@@ -131,15 +134,16 @@ export class Findings {
 }
 
 /** Counts work of one kind together, and keeps one place of it: a line of the handler, if one is known. */
-function addTo(works: LeftWork[], { kind, what, place, count }: LeftWork) {
+function addTo(works: CountedWork[], work: LeftWork) {
+  const { kind, what, place } = work
   const isSame = (other: LeftWork) => other.kind === kind && other.what === what
   const known = works.find((other) => isSame(other) && (kind === 'late' || kind === 'once' || other.place === place))
-  if (!known) return works.push({ kind, what, place, count })
-  known.count += count
-  if (place !== undefined && !isOfHandler(known.place)) known.place = place
+  if (!known) return works.push({ ...work, count: 1 })
+  known.count += 1
+  if (place !== undefined && !isOfHandler(known)) known.place = place
 }
 
-function namesOf(works: readonly LeftWork[], wanted: LeftKind): string {
+function namesOf(works: readonly CountedWork[], wanted: LeftKind): string {
   const found = works.filter(({ kind }) => kind === wanted).sort((a, b) => b.count - a.count)
   const texts = found.map(({ what, place, count }) => `${count} × ${what}${place ? ` (${place})` : ''}`)
   return texts.slice(0, MAX_SHOWN).join(', ')

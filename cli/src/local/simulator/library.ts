@@ -33,8 +33,8 @@ interface RecordState extends Pick<RecordReport, 'error' | 'isReported'> {
 const REJECTED = 'the result of the handler is rejected: the log of the function has its error'
 
 /** 1.0.0-rc.1 publishes no `failures`: then all records of a chunk count as failed. */
-const failuresIn = ({ records, error, failures }: RecordTrace) =>
-  failures ?? records.map((record) => ({ record, error }))
+const failuresIn = (trace: RecordTrace) =>
+  trace.failures ?? ('error' in trace ? trace.records.map((record) => ({ record, error: trace.error })) : [])
 
 /**
  * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by
@@ -56,10 +56,6 @@ export class LibraryWatch {
     watch('batch:start', (batch: BatchTrace) => this.#started(batch))
     watch('batch:asyncEnd', (batch: BatchTrace) => this.#batchEnded(batch))
     watch('record:asyncEnd', (trace: RecordTrace) => this.#recordEnded(trace))
-    watch('record:error', (trace: RecordTrace) => {
-      for (const { record, error } of failuresIn(trace))
-        this.#change(record.messageId, trace.batch, { error: causeOfError(error) })
-    })
   }
 
   /** Ignores an earlier batch that still runs: it says nothing about a later delivery of its messages. */
@@ -78,9 +74,10 @@ export class LibraryWatch {
   #recordEnded(trace: RecordTrace) {
     const { batch, records } = trace
     this.#traced.add(batch)
-    const failed = new Set('error' in trace ? failuresIn(trace).map(({ record }) => record.messageId) : [])
+    const failures = new Map(failuresIn(trace).map(({ record, error }) => [record.messageId, causeOfError(error)]))
     for (const { messageId } of records) {
-      if (!failed.has(messageId)) this.#change(messageId, batch, { hasSucceeded: true, error: undefined })
+      const error = failures.get(messageId)
+      this.#change(messageId, batch, error ? { error } : { hasSucceeded: true, error })
     }
   }
 

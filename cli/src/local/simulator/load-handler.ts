@@ -1,6 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { basename, extname } from 'node:path'
+import { parse } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { manifestAbove } from '../../code-search/commonjs.ts'
 import { kindOf } from '../../shared/errors.ts'
@@ -8,9 +8,6 @@ import { isTypeScript } from './node-flags.ts'
 
 export type Handler = (event: unknown, context: object, callback?: Callback) => unknown
 export type Callback = (error?: unknown, result?: unknown) => void
-
-/** The runtime client of AWS appends these to the path in `_HANDLER`, in this order. */
-const EXTENSIONS = ['', '.js', '.mjs', '.cjs']
 
 /**
  * Loads a handler as the runtime client of AWS does (aws-lambda-ric 4: `loadModule`, `resolveHandler`,
@@ -57,19 +54,9 @@ function requireIn(codeRoot: string, file: string) {
 
 /** Lambda cuts the name of the file at its first dot, and imports the path as a URL. */
 function checkName(file: string): void {
-  const extension = extname(file)
-  const name = basename(file, extension)
-  if (/[.#?%]/.test(name)) {
-    throw notFound(
-      `Lambda cannot load ${name}${extension}: rename the file so that its name has no ".", "#", "?" or "%"`,
-    )
-  }
-  const path = file.slice(0, -extension.length)
-  const first = EXTENSIONS.find((candidate) => existsSync(path + candidate))
-  if (first !== extension) {
-    const taken = first === '' ? `the folder or file ${name}` : `${name}${first}`
-    throw notFound(`Lambda would load ${taken} instead of ${name}${extension}: remove or rename one of the two`)
-  }
+  const { name, ext } = parse(file)
+  if (!/[.#?%]/.test(name)) return
+  throw notFound(`Lambda cannot load ${name}${ext}: rename the file so that its name has no ".", "#", "?" or "%"`)
 }
 
 /**

@@ -35,7 +35,6 @@ export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
     child.pid === undefined
       ? undefined
       : spawn('/bin/sh', ['-c', WATCHER, String(child.pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
-  let isFrozen = false
 
   function send(signal: NodeJS.Signals) {
     try {
@@ -61,14 +60,7 @@ export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
     child,
     kill,
     /** Stops all processes of the group until `thaw()`. */
-    freeze() {
-      isFrozen = true
-      send('SIGSTOP')
-    },
-    thaw() {
-      if (!isFrozen) return
-      isFrozen = false
-      send('SIGCONT')
-    },
+    freeze: () => send('SIGSTOP'),
+    thaw: () => send('SIGCONT'),
   }
 }

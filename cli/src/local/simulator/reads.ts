@@ -64,11 +64,25 @@ const PRINT = { value: print }
 /** The ids of the records that were not read, or `all` if none was read. */
 export type Unread = readonly string[] | 'all'
 
-/** Replaces the records of an event by copies that notice reading. Returns what says which were not read. */
-export function watchReads(event: { Records?: unknown }, ids: readonly string[]): () => Unread {
-  const records = Array.isArray(event.Records) ? event.Records : []
-  const all = new Map<Json, string>(records.map((record, index) => [record, ids[index] as string]))
+/** A handler that reads all records of the first events mostly always does so. */
+const MAX_WATCHED = 1000
+let watchedRecords = 0
+let hasUnread = false
+
+/**
+ * Replaces the records of an event by copies that notice reading, also of later events if some were not read.
+ * Returns what says which were not read.
+ */
+export function watchReads(event: { Records?: Json[] }, ids: readonly string[]): (() => Unread) | undefined {
+  if (watchedRecords >= MAX_WATCHED && !hasUnread) return undefined
+  watchedRecords += ids.length
+  const { Records: records = [] } = event
+  const all = new Map(records.map((record, index) => [record, ids[index] as string]))
   unread = all
   for (const [index, record] of records.entries()) records[index] = watched(record)
-  return () => (records.length > 0 && all.size === ids.length ? 'all' : [...all.values()])
+  return () => {
+    if (records.length > 0 && all.size === records.length) return 'all'
+    hasUnread ||= all.size > 0
+    return [...all.values()]
+  }
 }

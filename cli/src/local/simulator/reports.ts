@@ -1,15 +1,12 @@
 // What the runtime client of this package says beside the calls of the Runtime API.
+import type { FunctionSettings } from './environment.ts'
 import type { LibraryReport } from './library.ts'
 import type { LeftWork } from './origin.ts'
 import type { Unread } from './reads.ts'
 import type { Usage } from './usage.ts'
 
 /** What it is started with. */
-export interface ClientOptions {
-  file: string
-  exportName: string
-  codeRoot: string | undefined
-  callbacks: boolean | undefined
+export interface ClientOptions extends Pick<FunctionSettings, 'file' | 'exportName' | 'codeRoot' | 'callbacks'> {
   /** Whether it looks for work that invocations leave, and for records that are not read. */
   follows: boolean
 }

@@ -122,23 +122,19 @@ export class RuntimeApi {
     const notTaken = outcome.type === 'stopped' ? outcome : undefined
     this.#ended = { notTaken }
     for (const invocation of this.#running.values()) this.#settle(invocation, outcome)
-    for (const { timer, settle } of this.#waiting) {
-      clearTimeout(timer)
-      settle(notTaken)
-    }
-    this.#waiting.clear()
+    for (const invocation of this.#waiting) this.#settle(invocation, notTaken)
     this.#server.closeAllConnections()
     this.#server.close()
   }
 
-  #settle(invocation: Invocation, outcome: Outcome) {
+  #settle(invocation: Invocation, outcome: Outcome | undefined) {
     clearTimeout(invocation.timer)
     this.#running.delete(invocation.requestId)
     this.#waiting.delete(invocation)
     this.#hasResponded = true
     const { report, startedAt } = invocation
     const duration = startedAt === undefined ? undefined : performance.now() - startedAt
-    invocation.settle({ ...outcome, ...report, duration })
+    invocation.settle(outcome && { ...outcome, ...report, duration })
   }
 
   /** Starts the time of the function, or starts it again. */

@@ -100,23 +100,6 @@ const usage = concurrency === 1 ? openUsage() : undefined
 
 const lateWork = follows ? openLateWork() : undefined
 
-/** A handler that reads all records of the first events mostly always does so. */
-const MAX_RECORDS_WATCHED = 1000
-let recordsWatched = 0
-let hasUnread = false
-
-/** Looks at what the handler reads of an event. It goes on if the handler has not read all records. */
-function watchReadsOf(event: object, ids: readonly string[]) {
-  if (!lateWork || (recordsWatched >= MAX_RECORDS_WATCHED && !hasUnread)) return undefined
-  recordsWatched += ids.length
-  const takeUnread = watchReads(event, ids)
-  return () => {
-    const unread = takeUnread()
-    hasUnread ||= Array.isArray(unread) && unread.length > 0
-    return unread
-  }
-}
-
 /** Runs the handler. Returns its response or error for the Runtime API. */
 async function invoke(handler: Handler, event: { Records?: unknown[] }, context: ReturnType<typeof contextOf>) {
   const run = () => (callbacks ? runWithCallback(handler, event, context) : handler(event, context))
@@ -134,7 +117,7 @@ async function handleEvent(handler: Handler, id: string, headers: IncomingHttpHe
   usage?.start()
   const event = JSON.parse(json)
   const ids = recordIdsOf(event)
-  const takeUnread = watchReadsOf(event, ids)
+  const takeUnread = lateWork && watchReads(event, ids)
   if (concurrency === 1) env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
   const { type, payload } = await invoke(handler, event, contextOf(id, headers))
   const about: InvocationReport = {
