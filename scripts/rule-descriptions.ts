@@ -32,8 +32,6 @@ export const FINDS: Readonly<Record<string, string>> = {
     '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. Without `retryBackoff()`, the finding says how long an outage a message survives.',
   'dead-letter-retention':
     'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
-  'sns-envelope-filter':
-    'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message. An info if it is not known whether SNS wraps the messages.',
   'unused-failure-settings':
     'The function has a dead-letter queue of its own, a destination of failures or other settings of asynchronous invocations, and the input shows no other invoker than queues.',
   'missing-permission':

@@ -321,7 +321,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/model/text.ts': ['template/evaluate', 'template/queues', 'template/functions'],
   'cli/src/linker/references.ts': ['template/functions', 'template/queues', 'terraform/functions', 'terraform/resolve'],
   'cli/src/linker/functions.ts': ['template/functions', 'terraform/functions'],
-  'cli/src/linker/queues.ts': ['template/queues', 'template/subscriptions', 'terraform/queues'],
+  'cli/src/linker/queues.ts': ['template/queues', 'terraform/queues'],
   'cli/src/linker/link.ts': ['template/read-template', 'terraform/mappings', 'doctor/references'],
   'cli/src/template/code-of-function.ts': ['template/code'],
   'cli/src/template/declarations.ts': ['template/functions', 'template/read-template', 'template/code'],

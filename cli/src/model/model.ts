@@ -14,12 +14,6 @@ export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
   redrive: Setting<RedrivePolicy>
   /** Whether something uses it as dead-letter queue. */
   isDeadLetterQueue?: boolean
-  subscriptions?: readonly Subscription[]
-}
-
-export interface Subscription extends Resource {
-  /** Whether messages arrive without the envelope of SNS. */
-  isRaw: Setting<boolean>
 }
 
 export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {

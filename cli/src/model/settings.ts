@@ -92,8 +92,6 @@ export const PLACES = {
   weights: text('RoutingConfig.AdditionalVersionWeights'),
   redrive: text('RedrivePolicy'),
   queueOfPolicy: text('QueueUrl'),
-  protocol: text('Protocol'),
-  endpoint: text('Endpoint'),
   variables: text('Environment.Variables'),
   publishedAlias: text('AutoPublishAlias'),
   role: text('Role'),
@@ -151,10 +149,6 @@ export const QUEUE_SETTINGS = {
     default: false,
     isOptional: true, // only `local` needs it
   }),
-} satisfies Table
-
-export const SUBSCRIPTION_SETTINGS = {
-  isRaw: boolean('RawMessageDelivery', { default: false }),
 } satisfies Table
 
 /** The keys of a redrive policy, which is JSON text in Terraform and in the API. */

@@ -4,8 +4,7 @@ import { test } from 'tap'
 import { codeSearch } from '../../src/code-search/search.ts'
 import { RULES } from '../../src/doctor/check.ts'
 import type { LambdaFunction, Mapping, Queue } from '../../src/model/model.ts'
-import { patternSetting } from '../../src/model/patterns.ts'
-import { absent, invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
+import { absent, invalid, known, unknown, valueIn } from '../../src/model/setting.ts'
 import { evidenceWith, type Problem } from '../../src/rules/rule.ts'
 import { filesIn } from '../support/files.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
@@ -89,100 +88,6 @@ test('the code of a function: its own, that of the function of an alias, or why 
     ],
   )
   t.equal(evidenceOf(functionOf({ code })), evidenceOf(functionOf({ code: { ...code } })), 'it is searched once')
-  t.end()
-})
-
-/** A mapping with these filters, whose queue is subscribed to a topic. SNS wraps the messages. */
-function wrapped(...patterns: (string | Setting<string>)[]): Mapping {
-  const filters = patterns.map((one) => patternSetting(typeof one === 'string' ? known(one) : one))
-  const subscription = { id: 'Subscription', isRaw: known(false) }
-  return mappingOf({ filters: known(filters), queue: queueOf({ subscriptions: [subscription] }) })
-}
-function body(pattern: unknown): string {
-  return JSON.stringify({ body: pattern })
-}
-
-const KEYS = [
-  ...['Type', 'MessageId', 'SequenceNumber', 'TopicArn', 'Subject', 'Message', 'Timestamp', 'SignatureVersion'],
-  ...['Signature', 'SigningCertURL', 'UnsubscribeURL'],
-]
-const WITHOUT = [{ exists: false }]
-const NOT_KNOWN = unknown('x')
-
-for (const [title, patterns, canMatch] of [
-  ...KEYS.map((key) => [`the key ${key}`, [body({ [key]: ['x'] })], true] as const),
-  ['a key of the message', [body({ type: ['order'] })], false],
-  ['a key that must exist', [body({ type: [{ exists: true }] })], false],
-  ['a key that must be null', [body({ type: [null] })], false],
-  ['a key that must be missing', [body({ type: WITHOUT })], true],
-  ['a key that must be missing, or null', [body({ type: [null, ...WITHOUT] })], true],
-  ['a key that must be missing, and a key of the message', [body({ type: WITHOUT, kind: ['a'] })], false],
-  ['a key of the envelope, and a key of the message', [body({ Type: ['Notification'], kind: ['a'] })], false],
-  ['a key inside of the message', [body({ Message: { type: ['order'] } })], false],
-  ['a key inside of the message that must be missing', [body({ Message: { type: WITHOUT } })], true],
-  ['a key inside of the message with the name of one outside', [body({ Message: { Type: ['a'] } })], false],
-  ['the name of an attribute', [body({ MessageAttributes: { type: { Value: ['order'] } } })], true],
-  ['attributes inside of the message', [body({ data: { MessageAttributes: { type: ['order'] } } })], false],
-  ['alternatives, of which one is a key of the envelope', [body({ $or: [{ kind: ['a'] }, { Type: ['b'] }] })], true],
-  ['alternatives of the message', [body({ $or: [{ kind: ['a'] }, { type: ['b'] }] })], false],
-  [
-    'alternatives inside of the message, of which one must be missing',
-    [body({ data: { $or: [{ kind: ['a'] }, { type: WITHOUT }] } })],
-    true,
-  ],
-  ['a body that is a text', [body(['order'])], false],
-  ['alternatives of bodies', [JSON.stringify({ $or: [{ body: ['a'] }, { body: { Type: ['b'] } }] })], true],
-  ['alternatives of bodies of the message', [JSON.stringify({ $or: [{ body: ['a'] }, { body: ['b'] }] })], false],
-  [
-    'a body of the message, and alternatives of bodies',
-    [JSON.stringify({ body: { kind: ['a'] }, $or: [{ body: ['a'] }, { body: { Type: ['b'] } }] })],
-    false,
-  ],
-  ['a pattern that is not known', [NOT_KNOWN], true],
-  ['a key of the message, and a pattern that is not known', [body({ kind: ['a'] }), NOT_KNOWN], true],
-  ['a key of the message, and a pattern that is not valid', [body({ kind: ['a'] }), '{'], false],
-  ['only patterns that are not valid, which have an error of their own', ['{', '['], true],
-  ['no pattern', [], true],
-] as const) {
-  test(`SNS wraps the messages, and a filter has ${title}: ${canMatch ? 'no finding' : 'sns-envelope-filter'}`, (t) => {
-    t.equal(problemsOf('sns-envelope-filter', wrapped(...patterns)).length, canMatch ? 0 : 1)
-    t.end()
-  })
-}
-
-test('sns-envelope-filter names the subscriptions whose messages SNS wraps', (t) => {
-  const subscription = (id: string, isRaw: Setting<boolean>) => ({ id, isRaw })
-  const mapping = wrapped(body({ kind: ['a'] }))
-  const found = (...raw: Setting<boolean>[]) => {
-    const subscriptions = raw.map((isRaw, index) => subscription(`S${index}`, isRaw))
-    return problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf({ subscriptions }) }).map(said)
-  }
-  t.strictSame(found(known(true), known(false), unknown('x'), known(false)), [
-    [
-      'The filters match the message itself, but S1, S3 does not set RawMessageDelivery',
-      'Set RawMessageDelivery of S1, S3 to true, or filter with keys of the envelope of SNS.',
-      ['RawMessageDelivery', true],
-    ],
-  ])
-  t.strictSame(found(known(true), unknown('x')), [
-    [
-      'The filters match the message itself, and it is not known whether SNS wraps the messages of S1: x',
-      'Make sure that S1 sets RawMessageDelivery to true, or filter with keys of the envelope of SNS.',
-    ],
-  ])
-  const subscriptions = [subscription('S', unknown('x'))]
-  const [open] = problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf({ subscriptions }) })
-  t.match(open, { severity: 'info', why: /^If SNS wraps them, no filter matches them, / })
-  t.strictSame(found(), [])
-  t.strictSame(problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf() }), [])
-  t.end()
-})
-
-test('sns-envelope-filter shows the line of the filters', (t) => {
-  const mapping = wrapped(body({ kind: ['a'] }))
-  const position = { line: 7, column: 3 }
-  const filters = known(valueIn(mapping.filters) ?? [], position)
-  t.strictSame(problemsOf('sns-envelope-filter', { ...mapping, filters })[0]?.position, position)
   t.end()
 })
 
