@@ -39,8 +39,6 @@ export const FINDS: Readonly<Record<string, string>> = {
   'memory-for-sqs':
     'The code calls `deadLetter()`, `retryBackoff()` or `isolateCrashes()`, and the function has less than 512 MB.',
   'tenant-isolation': 'The function has tenant isolation.',
-  'commonjs-handler':
-    'A CommonJS file that is not bundled loads this package with `require()`. A warning if `NODE_OPTIONS` is not known. TypeScript is not checked.',
   'invalid-value':
     'AWS rejects a value. Examples: a number that is out of range, a URL where an ARN belongs, a dead-letter queue of the other type (FIFO or standard) or that does not exist.',
   acceptance: 'An accepted finding has no reason, or there is no such finding.',

@@ -341,7 +341,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'doctor/check',
     'doctor/finding-texts',
     'doctor/outage',
-    'doctor/code-rules',
   ],
   'cli/src/rules/mapping-rules.ts': [
     'doctor/finding-texts',

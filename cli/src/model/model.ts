@@ -44,8 +44,6 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   code?: Code
   /** Only set if a template shows it. */
   environment?: Environment
-  /** The variable NODE_OPTIONS. Missing if the input does not show it. */
-  nodeOptions?: Setting<string>
   /** Missing if the input does not show them. */
   facts?: FunctionFacts | undefined
 }

@@ -1,12 +1,10 @@
 // Rules on a mapping that is written as a model, without a template.
-import { join, relative } from 'node:path'
 import { test } from 'tap'
 import { codeSearch } from '../../src/code-search/search.ts'
 import { RULES } from '../../src/doctor/check.ts'
 import type { LambdaFunction, Mapping, Queue } from '../../src/model/model.ts'
-import { absent, invalid, known, unknown, valueIn } from '../../src/model/setting.ts'
+import { invalid, known, valueIn } from '../../src/model/setting.ts'
 import { evidenceWith, type Problem } from '../../src/rules/rule.ts'
-import { filesIn } from '../support/files.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
 const evidenceOf = evidenceWith(codeSearch())
@@ -23,51 +21,6 @@ function said({ what, fix, set }: Problem) {
 function inFunction(id: string, settings: Partial<LambdaFunction>) {
   return problemsOf(id, mappingOf({ function: functionOf(settings) })).map(said)
 }
-
-const LOADS = "require('middy-bounded-sqs-batch')"
-const USE_IMPORT = 'Use import in an ES module, or bundle the function, for example with esbuild.'
-test('a file loads this package with require(): the text and the fix', (t) => {
-  const root = filesIn(t, { 'index.cjs': LOADS })
-  const code = { places: [root], handler: 'index.handler' }
-  t.strictSame(inFunction('commonjs-handler', { code }), [
-    [`${join(relative(process.cwd(), root), 'index.cjs')} loads this package with require()`, USE_IMPORT],
-  ])
-  t.end()
-})
-
-test('a function whose Node.js accepts require() of an ES module may load this package with it', (t) => {
-  const code = { inline: LOADS }
-  t.equal(inFunction('commonjs-handler', { code }).length, 1)
-  for (const [runtime, nodeOptions, isRefused] of [
-    [known('nodejs24.x'), absent, true],
-    [unknown('x'), absent, true],
-    [known('python3.14'), absent, false],
-    [known('nodejs24.x'), known('--enable-source-maps --experimental-require-module --inspect'), false],
-    [known('nodejs24.x'), known('--no-experimental-require-module'), true],
-  ] as const) {
-    t.equal(inFunction('commonjs-handler', { code, runtime, nodeOptions }).length, isRefused ? 1 : 0)
-  }
-  t.end()
-})
-
-test('a file loads this package with require(), and NODE_OPTIONS is not known: a warning', (t) => {
-  const code = { inline: LOADS }
-  const warningOf = (settings: Partial<LambdaFunction>) => {
-    const mapping = mappingOf({ function: functionOf({ code, ...settings }) })
-    return problemsOf('commonjs-handler', mapping).map(({ severity, what }) => [severity, what])
-  }
-  const what = 'the code in the template loads this package with require(), and NODE_OPTIONS is not known: x'
-  t.strictSame(warningOf({ nodeOptions: unknown('x') }), [['warning', what]])
-  t.strictSame(warningOf({ unreadReason: 'x' }), [['warning', what]])
-  t.end()
-})
-
-test('a bundler includes this package, so its source may load it with require()', (t) => {
-  const code = { inline: LOADS, isBuilt: true }
-  t.strictSame(inFunction('commonjs-handler', { code }), [])
-  t.strictSame(inFunction('commonjs-handler', { aliasOf: functionOf({ code }) }), [])
-  t.end()
-})
 
 test('the code of a function: its own, that of the function of an alias, or why there is none', (t) => {
   const code = { inline: '' }

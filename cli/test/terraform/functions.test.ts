@@ -58,7 +58,7 @@ const VALUES = {
   filename: 'work.zip',
   reserved_concurrent_executions: -1,
 }
-const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: absent }
+const READ = { id: WORK, ...SETTINGS, code: CODE }
 
 test('the function of a state', async (t) => {
   sameModel(t, inState({ function_name: 'work' }, { [WORK]: VALUES }), READ)
