@@ -1,4 +1,3 @@
-import { isAbsolute, relative } from 'node:path'
 import { styleText } from 'node:util'
 import { countOf, formatNumber, joinNames } from '../shared/format.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
@@ -93,12 +92,6 @@ function formatJson({ findings, inputs: examined, notChecked, defaulted }: Exami
   return JSON.stringify(result, undefined, 2)
 }
 
-/** GitHub knows only paths in the workspace, which is the working directory. */
-function inWorkspace(path: string): string {
-  const own = relative(process.cwd(), path)
-  return isAbsolute(path) && !own.startsWith('..') ? own : path
-}
-
 const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 
 function encode(text: string, characters: RegExp): string {
@@ -116,11 +109,11 @@ function annotation(level: string, properties: Record<string, unknown>, lines: r
 export function formatGithub(report: Examined): string {
   return [
     ...report.inputs.flatMap(({ name, error }) =>
-      error === undefined ? [] : annotation('error', { file: inWorkspace(name), title: 'not read' }, [error]),
+      error === undefined ? [] : annotation('error', { file: name, title: 'not read' }, [error]),
     ),
     ...report.findings.map(({ severity, rule, resource, file, line, accepted, ...finding }) => {
       const { message, fix, set, source, help } = finding
-      const place = { file: file && inWorkspace(file), line, title: `${rule}: ${resource}` }
+      const place = { file, line, title: `${rule}: ${resource}` }
       const isOpen = accepted === undefined
       const texts = isOpen ? [fix, set] : [`Accepted: ${accepted}`]
       return annotation(isOpen ? COMMANDS[severity] : 'notice', place, [message, ...texts, source, help])
