@@ -49,14 +49,6 @@ function placeOf({ finding: { rule, resource, file, line } }: Detected): string 
   return JSON.stringify([rule, resource.split('/').at(-1), file, line])
 }
 
-function readOrError(name: string, read: () => Model): Model | string {
-  try {
-    return read()
-  } catch (error) {
-    return errorText(name, error)
-  }
-}
-
 /** Checks inputs that were read, for the command and for the plugin of the CDK. */
 export function examine(
   inputs: readonly Input[],
@@ -70,8 +62,12 @@ export function examine(
   const search = codeSearch()
   function examineOne({ name, error, read, ...presentation }: Input): ExaminedInput {
     if (!read) return { name, mappings: 0, error: String(error) }
-    const model = readOrError(name, () => read(parameters))
-    if (typeof model === 'string') return { name, mappings: 0, error: model }
+    let model: Model
+    try {
+      model = read(parameters)
+    } catch (wrong) {
+      return { name, mappings: 0, error: errorText(name, wrong) }
+    }
     const mappings = model.mappings.length
     if (mappings === 0) return { name, mappings, note: noteOn(model, name, isDeployed) }
     for (const parameter of model.defaulted ?? []) defaulted.add(parameter)

@@ -35,10 +35,6 @@ function readFunction(index: Index, declaration: Declaration): LambdaFunction {
   if (unreadReason !== undefined) return unreadFunction(id, unreadReason, position)
   const owner = aliasOf && functionOf(index, aliasOf)
   const invokeConfig = index.ofKind('invokeConfig').find((one) => ownerOf(index, one).to === declaration)
-  const facts = {
-    isInvokedOtherwise: () => isInvokedOtherwise(index, declaration),
-    allowedActions: () => allowedActionsOf(index, declaration),
-  }
   return {
     id,
     position,
@@ -46,7 +42,8 @@ function readFunction(index: Index, declaration: Declaration): LambdaFunction {
     ...(invokeConfig ? { invokeConfig: { ...known(true, invokeConfig.position), id: invokeConfig.id } } : {}),
     ...(code ? { code: code() } : {}),
     environment: environmentIn(index.valueAt(declaration, 'variables')),
-    ...(format === 'api' ? {} : { facts }),
+    ...(format === 'api' ? {} : { isInvokedOtherwise: () => isInvokedOtherwise(index, declaration) }),
+    allowedActions: () => allowedActionsOf(index, declaration),
     ...(owner ? { aliasOf: owner, reservedConcurrency: owner.reservedConcurrency } : {}),
   }
 }

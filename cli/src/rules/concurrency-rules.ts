@@ -1,4 +1,4 @@
-import { type Mapping, provisionedOf } from '../model/model.ts'
+import type { Mapping } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { formatNumber, joinNames } from '../shared/format.ts'
 import { LAMBDA_API, LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
@@ -15,8 +15,9 @@ export const MAX_CONCURRENCY = 1000
 const POLLERS = { key: 'maximumPollers', name: 'MaximumPollers', each: 10, standard: 200 } as const
 const CONCURRENCY = { key: 'maximumConcurrency', name: 'MaximumConcurrency', each: 1, standard: 1250 } as const
 
-function isProvisioned(mapping: Mapping): boolean {
-  return valueIn(provisionedOf(mapping)) === true
+/** Whether a mapping is in provisioned mode: it has a number of pollers, even one that AWS rejects. */
+function isProvisioned({ minimumPollers, maximumPollers }: Mapping): boolean {
+  return [minimumPollers, maximumPollers].some(({ state, fix }) => state === 'known' || fix !== undefined)
 }
 
 function limitOf(mapping: Mapping) {
@@ -36,8 +37,11 @@ function limitedIn(mappings: readonly Mapping[]): readonly Mapping[] {
   return mappings.filter((mapping) => !Number.isNaN(mostOf([mapping])))
 }
 
+/** Whether nothing limits a mapping. */
 function isOpen(mapping: Mapping): boolean {
-  return provisionedOf(mapping).state === 'known' && mapping[limitOf(mapping).key].state === 'absent'
+  const { minimumPollers, maximumPollers } = mapping
+  const mayBeProvisioned = [minimumPollers, maximumPollers].some(({ state }) => state === 'unknown')
+  return (isProvisioned(mapping) || !mayBeProvisioned) && mapping[limitOf(mapping).key].state === 'absent'
 }
 
 const THROTTLED =

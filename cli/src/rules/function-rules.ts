@@ -29,7 +29,7 @@ export const FUNCTION_RULES = rulesOf({
     check: (mapping) => {
       const owner = ownerOf(mapping.function)
       const set = ASYNCHRONOUS.filter((key) => owner[key].state === 'known')
-      if (set.length === 0 || owner.facts?.isInvokedOtherwise() !== false) return []
+      if (set.length === 0 || owner.isInvokedOtherwise?.() !== false) return []
       return set.map((key): Problem => {
         const { name } = FUNCTION_SETTINGS[key]
         const fix = `Remove ${name}. Give the queue a redrive policy.`
@@ -44,7 +44,7 @@ export const FUNCTION_RULES = rulesOf({
     check: (mapping, { evidenceOf }) => {
       const owner = ownerOf(mapping.function)
       const { calls = [] } = evidenceOf(mapping.function)
-      const actions = calls.length > 0 ? owner.facts?.allowedActions() : undefined
+      const actions = calls.length > 0 ? owner.allowedActions?.() : undefined
       if (!actions) return undefined
       const missing = calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
       return missing.map((call) => {

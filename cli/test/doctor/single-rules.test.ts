@@ -201,7 +201,7 @@ const CALLS = { inline: "import { isolateCrashes } from 'middy-bounded-sqs-batch
 const ALLOWS_SENDING = { isInvokedOtherwise: () => false, allowedActions: () => ['sqs:SendMessage'] }
 
 test('a function that calls isolateCrashes() needs a permission and memory', (t) => {
-  const settings = { code: CALLS, facts: ALLOWS_SENDING, memory: known(128) }
+  const settings = { code: CALLS, ...ALLOWS_SENDING, memory: known(128) }
   t.strictSame(inFunction('missing-permission', settings), [
     [
       'The function calls isolateCrashes(), but no statement of its role allows sqs:ChangeMessageVisibility',
@@ -220,7 +220,7 @@ test('a function that calls isolateCrashes() needs a permission and memory', (t)
 
 test('what is not known of a function gives no finding about permissions, memory and failure settings', (t) => {
   const code = { ...CALLS, runtime: 'python3.14' }
-  const unsearched = { code, facts: ALLOWS_SENDING, memory: known(128) }
+  const unsearched = { code, ...ALLOWS_SENDING, memory: known(128) }
   t.strictSame(inFunction('missing-permission', unsearched), [])
   t.strictSame(inFunction('memory-for-sqs', unsearched), [])
   t.strictSame(inFunction('missing-permission', { code: CALLS }), [])
