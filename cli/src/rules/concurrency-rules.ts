@@ -54,17 +54,22 @@ function raiseReserved({ function: lambdaFunction }: Mapping, what: string, need
   return { ...problem(owner, 'reservedConcurrency', what, fix, needed), strictness: needed }
 }
 
-/** Limits a mapping, so that all mappings of its function fit into the reserved concurrency, if they can. */
+/** Limits a mapping, so that all mappings of its function fit into the reserved concurrency. */
 function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[]): Problem {
   const { key, name, each, standard } = limitOf(mapping)
-  const left = reserved - mostOf(limitedIn(ofFunction).filter(({ runs }) => valueIn(runs) === true))
-  const share = Math.floor(left / ofFunction.filter(isOpen).length / each)
+  const others = mostOf(limitedIn(ofFunction).filter(({ runs }) => valueIn(runs) === true))
+  const open = ofFunction.filter(isOpen).length
+  const share = Math.floor((reserved - others) / open / each)
   const value = Math.min(Math.max(LEAST, share), MAX_CONCURRENCY)
   const none = isProvisioned(mapping)
     ? `uses the default of ${standard} pollers, which make up to ${formatNumber(standard * each)} invocations at once`
     : 'has no maximum concurrency'
   const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping ${none}`
-  return problem(mapping, key, what, `Set ${name} to at most ${formatNumber(value)}.`, value)
+  const needed = formatNumber(others + open * LEAST * each)
+  // If it is below the sum of the other limits, another rule raises it.
+  const isEnough = share >= LEAST || reserved < others
+  const also = isEnough ? '' : `, and ReservedConcurrentExecutions to ${needed} or more`
+  return problem(mapping, key, what, `Set ${name} to at most ${formatNumber(value)}${also}.`, value)
 }
 
 /** Lower limits protect what the reserved concurrency protects, so they come first. */

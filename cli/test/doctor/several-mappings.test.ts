@@ -36,7 +36,8 @@ test('mappings without a maximum concurrency: the fix depends on the reserved co
   t.strictSame(await said(2500), [])
   t.equal((await said(5)).length, 2)
   t.strictSame((await said(5))[0], ['Orders', 'Set MaximumConcurrency to at most 2.', concurrencyOf('2')])
-  t.strictSame((await said(3))[1], ['Second', 'Set MaximumConcurrency to at most 2.', concurrencyOf('2')])
+  const raised = 'Set MaximumConcurrency to at most 2, and ReservedConcurrentExecutions to 4 or more.'
+  t.strictSame((await said(3))[1], ['Second', raised, concurrencyOf('2')])
   const provisioned = { ProvisionedPollerConfig: { MinimumPollers: 3 } }
   const pollers = '"ProvisionedPollerConfig": { "MaximumPollers": 99 }'
   t.strictSame((await said(1999, provisioned))[0], ['Orders', 'Set MaximumPollers to at most 99.', pollers])
