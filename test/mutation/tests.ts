@@ -43,7 +43,6 @@ const TRACING = ['report/tracing', 'report/tracing-listeners']
 const RULES = [
   'doctor/finding-texts',
   'doctor/one-finding',
-  'doctor/code-rules',
   'doctor/report-batch-item-failures',
   'doctor/several-mappings',
 ]

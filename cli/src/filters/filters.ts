@@ -95,7 +95,7 @@ function fieldsTest(pattern: unknown, name: string): Test {
   const fields = Object.entries(pattern)
   if (fields.length === 0) throw new PatternError(`${name || 'it'} is an empty object`)
   const tests = fields.map(([key, value]): Test => {
-    const path = name === '' ? key : `${name}.${key}`
+    const path = `${name}.${key}`
     // Under `$or`, one of several objects of the same form must match. With other values, it is the name of a field.
     if (key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)) {
       const alternatives = value.map((one) => fieldsTest(one, name && path))
@@ -155,11 +155,11 @@ function operatorTest(operation: Record<string, unknown>, path: string): Test {
   if (name === undefined) throw new PatternError(`${path} has an object that does not have exactly one operator`)
   // `anything-but` can have another operator.
   const names = [name, ...(isObject(operand) ? Object.keys(operand) : [])]
-  const unlisted = names.find((one) => !OPERATORS.has(one))
-  if (unlisted !== undefined && OF_EVENTBRIDGE.includes(unlisted)) {
+  const unlisted = names.find((one) => !OPERATORS.has(one)) ?? ''
+  if (OF_EVENTBRIDGE.includes(unlisted)) {
     throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
   }
-  if (unlisted !== undefined) throw new PatternError(`${path} has the operator ${unlisted}, which does not exist`)
+  if (unlisted !== '') throw new PatternError(`${path} has the operator ${unlisted}, which does not exist`)
   const test = OPERATORS.get(name)?.(operand)
   if (!test)
     throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)

@@ -157,8 +157,10 @@ test('whether Lambda supports wildcard in anything-but is unknown', async (t) =>
   t.equal(read({ body: { item: [{ 'anything-but': { wildcard: '*.png' } }] } }), reason)
 })
 
-test('a pattern that is not set, and one that is not known', async (t) => {
+test('a pattern that is not set, one that is not text, and one that is not known', async (t) => {
   t.strictSame(patternSetting(absent), known({ error: 'it has no Pattern' }))
+  const map = patternSetting({ state: 'map', entries: new Map() })
+  t.match(map, { value: { error: 'it is an object, but must be JSON text' } })
   const position = { line: 3, column: 5 }
   t.strictSame(patternSetting(unknown('why', position)), unknown('why', position))
 })
