@@ -333,7 +333,6 @@ test('an SNS event with a queue that SAM makes', async (t) => {
     redrive: absent,
     isMadeBySam: true,
     isDeadLetterQueue: false,
-    subscriptions: [],
   })
 })
 

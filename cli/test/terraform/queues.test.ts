@@ -87,7 +87,6 @@ test('the queues of a state', async (t) => {
     maximumMessageSize: withId('maximumMessageSize', { state: 'known', value: 1_048_576, isDefault: true }),
     contentBasedDeduplication: withId('contentBasedDeduplication', { state: 'known', value: false, isDefault: true }),
     isDeadLetterQueue: false,
-    subscriptions: [],
   })
   t.strictSame(redrive(shown), TO_DEAD)
   const dead = queueIn(shown, DEAD)
