@@ -32,8 +32,6 @@ export const FINDS: Readonly<Record<string, string>> = {
     '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. Without `retryBackoff()`, the finding says how long an outage a message survives.',
   'dead-letter-retention':
     'The dead-letter queue of a standard queue keeps messages for a shorter time than the source queue.',
-  'sns-envelope-filter':
-    'The queue is subscribed to an SNS topic without `RawMessageDelivery`, and no filter matches the JSON in which SNS wraps a message. An info if it is not known whether SNS wraps the messages.',
   'unused-failure-settings':
     'The function has a dead-letter queue of its own, a destination of failures or other settings of asynchronous invocations, and the input shows no other invoker than queues.',
   'missing-permission':
@@ -41,8 +39,6 @@ export const FINDS: Readonly<Record<string, string>> = {
   'memory-for-sqs':
     'The code calls `deadLetter()`, `retryBackoff()` or `isolateCrashes()`, and the function has less than 512 MB.',
   'tenant-isolation': 'The function has tenant isolation.',
-  'commonjs-handler':
-    'A CommonJS file that is not bundled loads this package with `require()`. A warning if `NODE_OPTIONS` is not known. TypeScript is not checked.',
   'invalid-value':
     'AWS rejects a value. Examples: a number that is out of range, a URL where an ARN belongs, a dead-letter queue of the other type (FIFO or standard) or that does not exist.',
   acceptance: 'An accepted finding has no reason, or there is no such finding.',

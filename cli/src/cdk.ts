@@ -79,8 +79,8 @@ function violationsIn({ appConstruct, templatePaths }: IPolicyValidationContext)
     ...open.map((finding) => toViolation(finding, stacks)),
     ...inStages(failing, folder, stacks),
     ...examined
-      .filter(({ mayHaveMappings }) => mayHaveMappings)
-      .map(({ name, note = '' }) => notChecked('info', `${note}.`, stacks.get(stackKey(name))?.path)),
+      .filter(({ note }) => note !== undefined)
+      .map(({ name, note }) => notChecked('info', `${note}.`, stacks.get(stackKey(name))?.path)),
     ...(isNothingChecked
       ? [notChecked('warning', 'No stack has an SQS event source mapping, so nothing was checked.')]
       : []),

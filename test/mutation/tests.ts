@@ -43,7 +43,6 @@ const TRACING = ['report/tracing', 'report/tracing-listeners']
 const RULES = [
   'doctor/finding-texts',
   'doctor/one-finding',
-  'doctor/code-rules',
   'doctor/report-batch-item-failures',
   'doctor/several-mappings',
 ]
@@ -321,7 +320,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/model/text.ts': ['template/evaluate', 'template/queues', 'template/functions'],
   'cli/src/linker/references.ts': ['template/functions', 'template/queues', 'terraform/functions', 'terraform/resolve'],
   'cli/src/linker/functions.ts': ['template/functions', 'terraform/functions'],
-  'cli/src/linker/queues.ts': ['template/queues', 'template/subscriptions', 'terraform/queues'],
+  'cli/src/linker/queues.ts': ['template/queues', 'terraform/queues'],
   'cli/src/linker/link.ts': ['template/read-template', 'terraform/mappings', 'doctor/references'],
   'cli/src/template/code-of-function.ts': ['template/code'],
   'cli/src/template/declarations.ts': ['template/functions', 'template/read-template', 'template/code'],
@@ -341,7 +340,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
     'doctor/check',
     'doctor/finding-texts',
     'doctor/outage',
-    'doctor/code-rules',
   ],
   'cli/src/rules/mapping-rules.ts': [
     'doctor/finding-texts',

@@ -2,8 +2,7 @@ import type { Acceptance } from '../model/model.ts'
 import { UsageError } from '../shared/errors.ts'
 import { pageOfRule } from '../shared/pages.ts'
 import { readText } from '../shared/text-file.ts'
-import { type Detected, type Finding, RULES } from './check.ts'
-import { NOT_CHECKED } from './not-checked.ts'
+import type { Detected, Finding } from './check.ts'
 
 export const ACCEPTANCE = {
   id: 'acceptance',
@@ -69,11 +68,12 @@ export function accept(inputs: readonly Acceptable[]): Finding[] {
 }
 
 function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
-  const ids: readonly string[] = [...RULES, NOT_CHECKED].map(({ id }) => id)
-  if (!ids.includes(rule)) return [`There is no rule ${rule} to accept for ${resource}`, 'Correct the name.']
   return reason === ''
     ? [`The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`, 'Add the reason.']
-    : [`There is no finding ${rule} of ${resource} to accept`, 'Remove the acceptance, or correct its resource.']
+    : [
+        `There is no finding ${rule} of ${resource} to accept`,
+        'Remove the acceptance, or correct its rule or resource.',
+      ]
 }
 
 function toWarning(acceptance: Acceptance): Finding {

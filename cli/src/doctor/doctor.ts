@@ -18,10 +18,13 @@ export interface DoctorFlags {
   json?: boolean
 }
 
-async function readTemplates(files: readonly string[], { function: name, region, parameter }: DoctorFlags) {
+async function readTemplates(
+  files: readonly string[],
+  parameters: ReadonlyMap<string, string>,
+  { function: name, region, parameter }: DoctorFlags,
+): Promise<Input[]> {
   refuseIf(name !== undefined, 'a template and --function cannot be combined: run the command once for each')
   refuseIf(region, '--region needs --function: a template is checked without access to AWS')
-  const parameters = parseParameters(parameter)
   const inputs = await readInputs(files)
   const names = parameterNames(inputs)
   const isRead = inputs.some(({ error }) => error === undefined)
@@ -29,9 +32,8 @@ async function readTemplates(files: readonly string[], { function: name, region,
     parameter && isRead && !names,
     '--parameter needs a template: set Terraform variables in the command "terraform plan"',
   )
-  const [first, ...more] = inputs
-  if (names) checkParameters(parameters, names, more.length === 0 ? first?.name : undefined)
-  return { inputs, parameters }
+  if (names) checkParameters(parameters, names, inputs.length === 1 ? inputs[0]?.name : undefined)
+  return inputs
 }
 
 async function readDeployed({ function: name, region, parameter }: DoctorFlags): Promise<Input> {
@@ -48,10 +50,8 @@ async function readDeployed({ function: name, region, parameter }: DoctorFlags):
 export async function doctor(files: readonly string[], flags: DoctorFlags): Promise<number> {
   const given = readAcceptances(flags.accept, flags.acceptFile)
   const isDeployed = files.length === 0
-  const { inputs, parameters } = isDeployed
-    ? { inputs: [await readDeployed(flags)], parameters: new Map<string, string>() }
-    : await readTemplates(files, flags)
-
+  const parameters = parseParameters(flags.parameter)
+  const inputs = isDeployed ? [await readDeployed(flags)] : await readTemplates(files, parameters, flags)
   const report = examine(inputs, parameters, given, { isDeployed, strict: flags.strict })
   const text = formatReport(report, flags.json ? 'json' : flags.format, process.stdout)
   if (text !== '') console.log(text)

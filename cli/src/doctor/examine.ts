@@ -8,10 +8,8 @@ export interface ExaminedInput {
   name: string
   mappings: number
   error?: string
-  /** Why it has no mapping. */
-  note?: string
-  /** Whether something in it could not be read, in which a mapping may be. Only set with `note`. */
-  mayHaveMappings?: boolean
+  /** What was not read of an input without a mapping. Missing if it surely has none. */
+  note?: string | undefined
 }
 
 export interface Examined {
@@ -29,31 +27,26 @@ const NEVER_CHECKED = [
   'whether a topic may send to the queue',
   'whether a pipe reads the queue',
 ]
-const NOT_DEPLOYED = 'code, SNS subscriptions and other invokers of a deployed function'
+const NOT_DEPLOYED = 'code and other invokers of a deployed function'
 
-/** What was not read, if an input has no mapping. */
-function nothingChecked(model: Model, name: string, isDeployed: boolean): ExaminedInput {
+/** What may have mappings, if an input has none. */
+function noteOn(model: Model, name: string, isDeployed: boolean): string | undefined {
   const texts = model.unreadResources.map(
     ({ id, position, unreadReason }) => `${id}${position ? ` (line ${position.line})` : ''}: ${unreadReason}`,
   )
   const [first, ...more] = new Set(texts)
-  const also = first === undefined ? '' : `. Not read: ${first}${more.length > 0 ? `, and ${more.length} more` : ''}`
-  const versions = isDeployed ? '. To check the mappings of a version, use --function NAME:VERSION' : ''
-  const note = `${name} has no SQS event source mapping, so nothing was checked${versions}${also}`
-  return { name, mappings: 0, note, mayHaveMappings: first !== undefined }
+  const also = more.length > 0 ? `, and ${more.length} more` : ''
+  const notes = [
+    ...(isDeployed ? ['To check the mappings of a version, use --function NAME:VERSION'] : []),
+    ...(first === undefined ? [] : [`Not read: ${first}${also}`]),
+  ]
+  if (notes.length === 0) return undefined
+  return [`${name} has no SQS event source mapping, so nothing was checked`, ...notes].join('. ')
 }
 
 /** Identifies a finding about a resource of a stack. Other stacks may use this resource under a longer id. */
 function placeOf({ finding: { rule, resource, file, line } }: Detected): string {
   return JSON.stringify([rule, resource.split('/').at(-1), file, line])
-}
-
-function readOrError(name: string, read: () => Model): Model | string {
-  try {
-    return read()
-  } catch (error) {
-    return errorText(name, error)
-  }
 }
 
 /** Checks inputs that were read, for the command and for the plugin of the CDK. */
@@ -69,10 +62,14 @@ export function examine(
   const search = codeSearch()
   function examineOne({ name, error, read, ...presentation }: Input): ExaminedInput {
     if (!read) return { name, mappings: 0, error: String(error) }
-    const model = readOrError(name, () => read(parameters))
-    if (typeof model === 'string') return { name, mappings: 0, error: model }
+    let model: Model
+    try {
+      model = read(parameters)
+    } catch (wrong) {
+      return { name, mappings: 0, error: errorText(name, wrong) }
+    }
     const mappings = model.mappings.length
-    if (mappings === 0) return nothingChecked(model, name, isDeployed)
+    if (mappings === 0) return { name, mappings, note: noteOn(model, name, isDeployed) }
     for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
     // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the
     // first one.

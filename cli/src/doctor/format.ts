@@ -1,4 +1,3 @@
-import { isAbsolute, relative } from 'node:path'
 import { styleText } from 'node:util'
 import { countOf, formatNumber, joinNames } from '../shared/format.ts'
 import { widthOf, wrapWords } from '../shared/wrap.ts'
@@ -25,19 +24,13 @@ function mappingsIn(inputs: Examined['inputs']): number {
   return inputs.reduce((sum, { mappings }) => sum + mappings, 0)
 }
 
-/**
- * Why inputs have no mapping. Those that surely have none share a line, as there can be many. A queue in them may have
- * been checked, if the mapping of another stack reads it.
- */
+/** Which inputs have no mapping. A queue in them may have been checked, if the mapping of another stack reads it. */
 export function notesOf(inputs: Examined['inputs']): string[] {
-  const notes = (isOpen: boolean) =>
-    inputs.flatMap(({ note = '', mayHaveMappings }) => (mayHaveMappings === isOpen ? note : []))
-  const empty = inputs.filter(({ mayHaveMappings }) => mayHaveMappings === false)
-  const isNothingChecked = mappingsIn(inputs) === 0
-  if (empty.length === 0 || (empty.length === 1 && isNothingChecked)) return [...notes(true), ...notes(false)]
-  const names = joinNames(empty.map(({ name }) => name))
-  const shared = `There is no SQS event source mapping in ${names}`
-  return [...notes(true), isNothingChecked ? `${shared}, so nothing was checked` : shared]
+  const notes = inputs.flatMap(({ note }) => note ?? [])
+  const empty = inputs.filter(({ mappings, error, note }) => mappings === 0 && (error ?? note) === undefined)
+  if (empty.length === 0) return notes
+  const also = mappingsIn(inputs) === 0 ? ', so nothing was checked' : ''
+  return [...notes, `There is no SQS event source mapping in ${joinNames(empty.map(({ name }) => name))}${also}`]
 }
 
 /** The last lines: inputs without mappings, the counts, the defaults, and what is never checked. */
@@ -79,8 +72,7 @@ export function formatText(report: Examined, stream: NodeJS.WriteStream): string
   return lines.map((line) => wrapWords(line, widthOf(stream), 4)).join('\n')
 }
 
-function formatJson({ findings, inputs: examined, notChecked, defaulted }: Examined): string {
-  const inputs = examined.map(({ mayHaveMappings, ...input }) => input)
+function formatJson({ findings, inputs, notChecked, defaulted }: Examined): string {
   const isAccepted = (finding: Finding) => finding.accepted !== undefined
   const result = {
     findings: findings.filter((finding) => !isAccepted(finding)),
@@ -91,12 +83,6 @@ function formatJson({ findings, inputs: examined, notChecked, defaulted }: Exami
     defaultedParameters: defaulted,
   }
   return JSON.stringify(result, undefined, 2)
-}
-
-/** GitHub knows only paths in the workspace, which is the working directory. */
-function inWorkspace(path: string): string {
-  const own = relative(process.cwd(), path)
-  return isAbsolute(path) && !own.startsWith('..') ? own : path
 }
 
 const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
@@ -116,11 +102,11 @@ function annotation(level: string, properties: Record<string, unknown>, lines: r
 export function formatGithub(report: Examined): string {
   return [
     ...report.inputs.flatMap(({ name, error }) =>
-      error === undefined ? [] : annotation('error', { file: inWorkspace(name), title: 'not read' }, [error]),
+      error === undefined ? [] : annotation('error', { file: name, title: 'not read' }, [error]),
     ),
     ...report.findings.map(({ severity, rule, resource, file, line, accepted, ...finding }) => {
       const { message, fix, set, source, help } = finding
-      const place = { file: file && inWorkspace(file), line, title: `${rule}: ${resource}` }
+      const place = { file, line, title: `${rule}: ${resource}` }
       const isOpen = accepted === undefined
       const texts = isOpen ? [fix, set] : [`Accepted: ${accepted}`]
       return annotation(isOpen ? COMMANDS[severity] : 'notice', place, [message, ...texts, source, help])

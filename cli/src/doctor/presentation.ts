@@ -18,7 +18,6 @@ const CDK: Readonly<Record<string, string>> = {
   MemorySize: 'memorySize: %',
   VisibilityTimeout: 'visibilityTimeout: Duration.seconds(%)',
   MessageRetentionPeriod: 'retentionPeriod: Duration.seconds(%)',
-  RawMessageDelivery: 'rawMessageDelivery: %',
   maxReceiveCount: 'maxReceiveCount: %',
 }
 

@@ -36,13 +36,10 @@ const OF_EVENTBRIDGE = ['wildcard', 'cidr']
 export type FilterPattern = Record<string, unknown>
 
 /**
- * Whether a filter matches bodies that are JSON, or bodies as text. `json` is the pattern with sorted keys,
- * and without spaces between its parts. `error` says why Lambda rejects the filter, or why the filter
- * matches nothing.
+ * `json` is the pattern with sorted keys, and without spaces between its parts. `error` says why Lambda rejects
+ * the filter, or why the filter matches nothing.
  */
-export type Pattern =
-  | { forms: readonly ('json' | 'text')[]; json: string; error?: undefined }
-  | { forms?: undefined; json?: undefined; error: string }
+export type Pattern = { json: string; error?: undefined } | { json?: undefined; error: string }
 
 class PatternError extends Error {}
 class UnknownOperatorError extends Error {}
@@ -55,9 +52,8 @@ class UnknownOperatorError extends Error {}
 export function readPattern(value: unknown): Pattern | { reason: string } {
   try {
     const pattern = parse(value)
-    const forms = bodiesIn(pattern).map((body) => (Array.isArray(body) ? 'text' : 'json'))
     fieldsTest(pattern, '')
-    return { forms, json: JSON.stringify(pattern, sortKeys) }
+    return { json: JSON.stringify(pattern, sortKeys) }
   } catch (error) {
     if (error instanceof UnknownOperatorError) return { reason: error.message }
     if (error instanceof PatternError) return { error: error.message }
@@ -93,55 +89,44 @@ export function matcherOf(filters: readonly FilterPattern[]): Test<string> | und
   }
 }
 
-/** The keys of an object and their values. Under `$or`, the alternatives are objects of the same form. */
-function fieldsOf(pattern: unknown, name: string): [key: string, value: unknown][] {
-  if (!isObject(pattern)) throw new PatternError(`${name} is ${kindOf(pattern)}, but must be an object`)
-  const fields = Object.entries(pattern)
-  if (fields.length === 0) throw new PatternError(`${name} is an empty object`)
-  return fields
-}
-
-/** Whether the value of a key is a list of alternatives, of which one must match. */
-export function isAlternatives(key: string, value: unknown): value is unknown[] {
-  return key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)
-}
-
-function bodiesIn(pattern: unknown): unknown[] {
-  return fieldsOf(pattern, 'it').flatMap(([key, value]) => {
-    if (isAlternatives(key, value)) return value.flatMap(bodiesIn)
-    if (key !== 'body') {
-      throw new PatternError(`it has the key "${key}", but Lambda filters SQS messages only by "body"`)
-    }
-    const isList = Array.isArray(value) && value.length > 0
-    if (isList && value.every((item) => isObject(item) && item.exists === false)) {
-      throw new PatternError('it matches only messages without a body, and every message has a body')
-    }
-    return [value]
-  })
-}
-
 /** Whether all keys match. A list matches if one of its items matches all keys, as in AWS's event-ruler. */
 function fieldsTest(pattern: unknown, name: string): Test {
-  const tests = fieldsOf(pattern, name).map(([key, value]): Test => {
-    const path = name === '' ? key : `${name}.${key}`
-    if (isAlternatives(key, value)) {
+  if (!isObject(pattern)) throw new PatternError(`${name || 'it'} is ${kindOf(pattern)}, but must be an object`)
+  const fields = Object.entries(pattern)
+  if (fields.length === 0) throw new PatternError(`${name || 'it'} is an empty object`)
+  const tests = fields.map(([key, value]): Test => {
+    const path = `${name}.${key}`
+    // Under `$or`, one of several objects of the same form must match. With other values, it is the name of a field.
+    if (key === '$or' && Array.isArray(value) && value.length > 1 && value.every(isObject)) {
       const alternatives = value.map((one) => fieldsTest(one, name && path))
       return (object) => alternatives.some((test) => test(object))
     }
-    const isList = Array.isArray(value)
-    if (!isList && !isObject(value) && name !== '') {
+    if (name === '') return bodyTest(key, value)
+    if (!Array.isArray(value) && !isObject(value)) {
       throw new PatternError(`${path} is ${kindOf(value)}, but must be a list`)
     }
-    const test = isList ? valuesTest(value, path) : fieldsTest(value, path)
-    return (object) => {
-      const field = isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined
-      // A list for the body matches no JSON, and an object for it no text.
-      return (name !== '' || isList === (typeof field === 'string')) && test(field)
-    }
+    const test = Array.isArray(value) ? valuesTest(value, path) : fieldsTest(value, path)
+    return (object) => test(isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined)
   })
   return function matches(object): boolean {
     if (Array.isArray(object) && object.length > 0) return object.some(matches)
     return tests.every((test) => test(object))
+  }
+}
+
+/** A list for the body matches no JSON, and an object for it no text. */
+function bodyTest(key: string, value: unknown): Test {
+  if (key !== 'body') {
+    throw new PatternError(`it has the key "${key}", but Lambda filters SQS messages only by "body"`)
+  }
+  const isList = Array.isArray(value)
+  if (isList && value.length > 0 && value.every((item) => isObject(item) && item.exists === false)) {
+    throw new PatternError('it matches only messages without a body, and every message has a body')
+  }
+  const test = isList ? valuesTest(value, key) : fieldsTest(value, key)
+  return (message) => {
+    const { body } = message as { body: unknown }
+    return isList === (typeof body === 'string') && test(body)
   }
 }
 
@@ -166,17 +151,15 @@ function valuesIn(field: unknown): unknown[] {
 }
 
 function operatorTest(operation: Record<string, unknown>, path: string): Test {
-  const [name = '', ...more] = Object.keys(operation)
-  const operand = operation[name]
-  if (name === '' || more.length > 0)
-    throw new PatternError(`${path} has an object that does not have exactly one operator`)
+  const [name, operand] = onlyEntry(operation)
+  if (name === undefined) throw new PatternError(`${path} has an object that does not have exactly one operator`)
   // `anything-but` can have another operator.
   const names = [name, ...(isObject(operand) ? Object.keys(operand) : [])]
-  const unlisted = names.find((one) => !OPERATORS.has(one))
-  if (unlisted !== undefined && OF_EVENTBRIDGE.includes(unlisted)) {
+  const unlisted = names.find((one) => !OPERATORS.has(one)) ?? ''
+  if (OF_EVENTBRIDGE.includes(unlisted)) {
     throw new UnknownOperatorError(`AWS does not document the operator ${unlisted} of ${path} for Lambda`)
   }
-  if (unlisted !== undefined) throw new PatternError(`${path} has the operator ${unlisted}, which does not exist`)
+  if (unlisted !== '') throw new PatternError(`${path} has the operator ${unlisted}, which does not exist`)
   const test = OPERATORS.get(name)?.(operand)
   if (!test)
     throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)

@@ -1,6 +1,6 @@
 import type { Declaration } from '../model/declaration.ts'
 import { type Environment, type LambdaFunction, otherVersion, unreadFunction } from '../model/model.ts'
-import { absent, known, type Position, type Setting, unknown } from '../model/setting.ts'
+import { known, type Position } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, settingsIn } from '../model/settings.ts'
 import { readable, textTree } from '../model/text.ts'
 import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
@@ -33,22 +33,17 @@ function readFunction(index: Index, declaration: Declaration): LambdaFunction {
   const { format } = index
   const { id, position, unreadReason, code, aliasOf } = declaration
   if (unreadReason !== undefined) return unreadFunction(id, unreadReason, position)
-  const environment = environmentIn(index.valueAt(declaration, 'variables'))
   const owner = aliasOf && functionOf(index, aliasOf)
   const invokeConfig = index.ofKind('invokeConfig').find((one) => ownerOf(index, one).to === declaration)
-  const facts = {
-    isInvokedOtherwise: () => isInvokedOtherwise(index, declaration),
-    allowedActions: () => allowedActionsOf(index, declaration),
-  }
   return {
     id,
     position,
     ...settingsIn(FUNCTION_SETTINGS, declaration, format),
     ...(invokeConfig ? { invokeConfig: { ...known(true, invokeConfig.position), id: invokeConfig.id } } : {}),
     ...(code ? { code: code() } : {}),
-    environment,
-    nodeOptions: nodeOptionsIn(environment),
-    ...(format === 'api' ? {} : { facts }),
+    environment: environmentIn(index.valueAt(declaration, 'variables')),
+    ...(format === 'api' ? {} : { isInvokedOtherwise: () => isInvokedOtherwise(index, declaration) }),
+    allowedActions: () => allowedActionsOf(index, declaration),
     ...(owner ? { aliasOf: owner, reservedConcurrency: owner.reservedConcurrency } : {}),
   }
 }
@@ -80,12 +75,6 @@ function environmentIn(tree: Tree): Environment {
     else if (value.state !== 'absent') open.push({ name, reason: `it is a ${value.state}` })
   }
   return { variables, unknown: open }
-}
-
-function nodeOptionsIn({ variables, unknown: open }: Environment): Setting<string> {
-  const reason = open.find(({ name = 'NODE_OPTIONS' }) => name === 'NODE_OPTIONS')?.reason
-  if (variables.NODE_OPTIONS !== undefined) return known(variables.NODE_OPTIONS)
-  return reason === undefined ? absent : unknown(reason)
 }
 
 /** Whether a version is `$LATEST`, the newest one, or one that the input publishes. */

@@ -35,11 +35,11 @@ function readMapping(index: Index, unread: Unread[], declaration: Declaration): 
   const source = placed(index.valueAt(declaration, 'source'))
   const found = linkTo(index, source, 'queue')
   if (!readsQueue && isOfOtherService(textIn(source), found)) return undefined
-  const stream = settingsIn(STREAM_SETTINGS, declaration, index.format)
+  const stream = Object.entries(settingsIn(STREAM_SETTINGS, declaration, index.format))
   const queue = queueAt(index, found, source.position)
   // An unknown ARN counts as that of a queue, unless the mapping has a property of other services.
   if (queue.unreadReason !== undefined && queue.fifo.state === 'unknown') {
-    const others = OTHER_SOURCES.map((key) => stream[key])
+    const others = stream.filter(([name]) => OTHER_SOURCES.includes(name)).map(([, setting]) => setting)
     if (others.some(({ state }) => state === 'known')) return undefined
     const open = others.find((other) => other.state === 'unknown')
     if (open) unread.push({ id, position, what: 'whether it reads SQS', unreadReason: open.reason })
@@ -59,10 +59,7 @@ function readMapping(index: Index, unread: Unread[], declaration: Declaration): 
     queue,
     function: lambdaFunction,
     ...(arn.fix === undefined ? {} : { sourceArn: arn }),
-    streamSettings: Object.entries(STREAM_SETTINGS).flatMap(([key, row]) => {
-      const setting = stream[key as keyof typeof stream]
-      return setting.state === 'known' ? [{ name: row.name, setting }] : []
-    }),
+    streamSettings: stream.flatMap(([name, setting]) => (setting.state === 'known' ? [{ name, setting }] : [])),
     ...(isMadeBySam ? { isMadeBySam } : {}),
   }
 }

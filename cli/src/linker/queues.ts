@@ -1,19 +1,11 @@
-import type { Declaration, Kind } from '../model/declaration.ts'
-import { type DeadLetterQueue, type Queue, type RedrivePolicy, type Subscription, unreadQueue } from '../model/model.ts'
-import { absent, invalid, known, type Position, type Setting, unknown, valueIn } from '../model/setting.ts'
-import { identified, QUEUE_SETTINGS, REDRIVE_SETTINGS, SUBSCRIPTION_SETTINGS, settingsIn } from '../model/settings.ts'
+import type { Declaration } from '../model/declaration.ts'
+import { type DeadLetterQueue, type Queue, type RedrivePolicy, unreadQueue } from '../model/model.ts'
+import { absent, invalid, known, type Position, type Setting, unknown } from '../model/setting.ts'
+import { identified, QUEUE_SETTINGS, REDRIVE_SETTINGS, settingsIn } from '../model/settings.ts'
 import { mapIn, namesInArn, readable, textTree, whyUnknown } from '../model/text.ts'
-import { at, formOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import { at, formOf, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
 import { type Index, isOfOtherService, type Link, linkTo } from './references.ts'
-
-/** The resources of a kind, each with the queue that it names. They are linked once for all queues. */
-function linked(index: Index, kind: Kind, place: 'queueOfPolicy' | 'endpoint'): { part: Declaration; found: Link }[] {
-  return index.ofKind(kind).map((part) => {
-    const found = cached(index.links, part, () => linkTo(index, index.valueAt(part, place), 'queue'))
-    return { part, found }
-  })
-}
 
 /** Another account can have a queue of the same name, but nobody names that one beside this one. */
 function deadLetterOwnersIn(index: Index): Map<string, Set<string>> {
@@ -54,7 +46,6 @@ function queueOf(index: Index, declaration: Declaration): Queue {
       ...withoutPolicy(index, declaration),
       ...(unreadReason === undefined ? { redrive: redriveOf(index, declaration) } : {}),
       isDeadLetterQueue: [...owners].some((owner) => owner !== id),
-      subscriptions: subscriptionsOf(index, declaration),
     }
   })
 }
@@ -73,20 +64,11 @@ function withoutPolicy({ format }: Index, declaration: Declaration): Queue {
   return { ...own, ...settings, fifo, redrive: absent }
 }
 
-function subscriptionsOf(index: Index, queue: Declaration): Subscription[] {
-  return linked(index, 'subscription', 'endpoint').flatMap(({ part, found }): Subscription[] => {
-    const { to, text, reason } = found
-    // It may be that of this queue if its endpoint is not known.
-    if (knownText(index.valueAt(part, 'protocol')) !== 'sqs' || (to ? to !== queue : text !== undefined)) return []
-    const { id, position } = part
-    const { isRaw } = settingsIn(SUBSCRIPTION_SETTINGS, part, index.format)
-    if (!to && valueIn(isRaw)) return []
-    return [{ id, position, isRaw: to ? isRaw : unknown(`its endpoint is not known: ${reason}`) }]
-  })
-}
-
 function redriveOf(index: Index, queue: Declaration): Setting<RedrivePolicy> {
-  const policies = linked(index, 'redrivePolicy', 'queueOfPolicy')
+  const policies = index.ofKind('redrivePolicy').map((part) => {
+    const found = cached(index.links, part, () => linkTo(index, index.valueAt(part, 'queueOfPolicy'), 'queue'))
+    return { part, found }
+  })
   const separate = policies.find(({ found }) => found.to === queue)?.part
   const policy = index.valueAt(separate ?? queue, 'redrive')
   const open = policies.find(({ found }) => !found.to && found.text === undefined)

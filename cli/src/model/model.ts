@@ -1,5 +1,5 @@
 import type { Code } from '../code-search/search.ts'
-import { known, type Position, type Resource, type Setting, unknown } from './setting.ts'
+import { type Position, type Resource, type Setting, unknown } from './setting.ts'
 import {
   FUNCTION_SETTINGS,
   type MAPPING_SETTINGS,
@@ -14,12 +14,6 @@ export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
   redrive: Setting<RedrivePolicy>
   /** Whether something uses it as dead-letter queue. */
   isDeadLetterQueue?: boolean
-  subscriptions?: readonly Subscription[]
-}
-
-export interface Subscription extends Resource {
-  /** Whether messages arrive without the envelope of SNS. */
-  isRaw: Setting<boolean>
 }
 
 export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {
@@ -35,14 +29,6 @@ export interface Environment {
   unknown: readonly { name?: string; reason: string }[]
 }
 
-/** What an input shows of a function beside its settings. */
-export interface FunctionFacts {
-  /** Whether something other than mappings invokes it. Undefined if this is not known. */
-  isInvokedOtherwise: () => boolean | undefined
-  /** The actions that its role allows. Undefined if not all of them are known. */
-  allowedActions: () => readonly string[] | undefined
-}
-
 export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SETTINGS> {
   /** The function of this alias or version. Both share its reserved concurrency. */
   aliasOf?: LambdaFunction
@@ -50,10 +36,10 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   code?: Code
   /** Only set if a template shows it. */
   environment?: Environment
-  /** The variable NODE_OPTIONS. Missing if the input does not show it. */
-  nodeOptions?: Setting<string>
-  /** Missing if the input does not show them. */
-  facts?: FunctionFacts | undefined
+  /** Whether something other than mappings invokes it. Missing if the input does not show it. */
+  isInvokedOtherwise?: () => boolean
+  /** The actions that its role allows. Undefined if not all of them are known. */
+  allowedActions?: () => readonly string[] | undefined
 }
 
 /** An SQS event source mapping, enabled or not, with its function and its queue. */
@@ -83,14 +69,6 @@ export interface Acceptance {
   reason: string
   /** The file in which it is written. Missing for an option. */
   place?: { file: string; line: number }
-}
-
-/** Whether a mapping is in provisioned mode: it has a number of pollers, even one that AWS rejects. */
-export function provisionedOf({ minimumPollers, maximumPollers }: Mapping): Setting<boolean> {
-  const pollers = [minimumPollers, maximumPollers]
-  if (pollers.some(({ state, fix }) => state === 'known' || fix !== undefined)) return known(true)
-  const unresolved = pollers.find(({ state }) => state === 'unknown')
-  return unresolved?.state === 'unknown' ? unresolved : known(false)
 }
 
 export interface Model {

@@ -69,20 +69,15 @@ export const MAPPING_SETTINGS = {
   runs: boolean('Enabled', { default: true, isOptional: true }),
 } satisfies Table
 
-/** Settings that only mappings of streams have. If the source is unknown, the first ones show its kind. */
-export const STREAM_SETTINGS = {
-  startingPosition: presence('StartingPosition'),
-  queues: presence('Queues'),
-  topics: presence('Topics'),
-  selfManaged: presence('SelfManagedEventSource'),
-  retryAttempts: presence('MaximumRetryAttempts'),
-  recordAge: presence('MaximumRecordAgeInSeconds'),
-  bisect: presence('BisectBatchOnFunctionError'),
-  destination: presence('DestinationConfig'),
-  parallelization: presence('ParallelizationFactor'),
-  tumblingWindow: presence('TumblingWindowInSeconds'),
-} satisfies Table
-export const OTHER_SOURCES = ['startingPosition', 'queues', 'topics', 'selfManaged'] as const
+/** Settings that only mappings of streams have. If the source is unknown, the first four show its kind. */
+export const OTHER_SOURCES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
+const OF_STREAMS = [
+  ...['MaximumRetryAttempts', 'MaximumRecordAgeInSeconds', 'BisectBatchOnFunctionError', 'DestinationConfig'],
+  ...['ParallelizationFactor', 'TumblingWindowInSeconds'],
+]
+export const STREAM_SETTINGS = Object.fromEntries(
+  [...OTHER_SOURCES, ...OF_STREAMS].map((name) => [name, presence(name)]),
+)
 
 /** Where a resource names another one, or has something else that only the linker reads. */
 export const PLACES = {
@@ -92,8 +87,6 @@ export const PLACES = {
   weights: text('RoutingConfig.AdditionalVersionWeights'),
   redrive: text('RedrivePolicy'),
   queueOfPolicy: text('QueueUrl'),
-  protocol: text('Protocol'),
-  endpoint: text('Endpoint'),
   variables: text('Environment.Variables'),
   publishedAlias: text('AutoPublishAlias'),
   role: text('Role'),
@@ -151,10 +144,6 @@ export const QUEUE_SETTINGS = {
     default: false,
     isOptional: true, // only `local` needs it
   }),
-} satisfies Table
-
-export const SUBSCRIPTION_SETTINGS = {
-  isRaw: boolean('RawMessageDelivery', { default: false }),
 } satisfies Table
 
 /** The keys of a redrive policy, which is JSON text in Terraform and in the API. */

@@ -1,62 +1,47 @@
-import { type Mapping, provisionedOf } from '../model/model.ts'
-import { known, valueIn } from '../model/setting.ts'
+import type { Mapping } from '../model/model.ts'
+import { valueIn } from '../model/setting.ts'
 import { formatNumber, joinNames } from '../shared/format.ts'
 import { LAMBDA_API, LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
 const SCALING = `${LAMBDA_GUIDE}/services-sqs-scaling.html`
-/** The most invocations at once of a poller, and of a mapping without a limit, from the page at `SCALING`. */
-const PER_POLLER = 10
-const WITHOUT_LIMIT = 1250
-/** The default of MaximumPollers, from the page on ProvisionedPollerConfig. */
-const DEFAULT_POLLERS = 200
 /** The lowest value of both limits, and the default quota of the maximum concurrency. */
 const LEAST = 2
 export const MAX_CONCURRENCY = 1000
+/**
+ * The settings that limit the invocations of a mapping at once. `each` is how many of them one of it allows, and
+ * `standard` how much of it a mapping without a limit has. From the page at `SCALING`, and from that on
+ * ProvisionedPollerConfig.
+ */
+const POLLERS = { key: 'maximumPollers', name: 'MaximumPollers', each: 10, standard: 200 } as const
+const CONCURRENCY = { key: 'maximumConcurrency', name: 'MaximumConcurrency', each: 1, standard: 1250 } as const
 
-function isProvisioned(mapping: Mapping): boolean {
-  return valueIn(provisionedOf(mapping)) === true
+/** Whether a mapping is in provisioned mode: it has a number of pollers, even one that AWS rejects. */
+function isProvisioned({ minimumPollers, maximumPollers }: Mapping): boolean {
+  return [minimumPollers, maximumPollers].some(({ state, fix }) => state === 'known' || fix !== undefined)
 }
 
-/** The setting that limits the invocations of a mapping at once, and how many of them one of it allows. */
 function limitOf(mapping: Mapping) {
-  const least = Math.max(LEAST, numberIn(mapping.minimumPollers) || 0)
-  return isProvisioned(mapping)
-    ? ({ key: 'maximumPollers', name: 'MaximumPollers', least, each: PER_POLLER, standard: DEFAULT_POLLERS } as const)
-    : ({
-        key: 'maximumConcurrency',
-        name: 'MaximumConcurrency',
-        least: LEAST,
-        each: 1,
-        standard: WITHOUT_LIMIT,
-      } as const)
+  return isProvisioned(mapping) ? POLLERS : CONCURRENCY
 }
 
-/** The most invocations of a mapping at once. NaN if nothing limits it, or if the limit is not known. */
-function mostOf(mapping: Mapping): number {
-  const { key, each } = limitOf(mapping)
-  return numberIn(mapping[key]) * each
+/** The most invocations of mappings at once. NaN if nothing limits one of them, or if its limit is not known. */
+function mostOf(mappings: readonly Mapping[]): number {
+  return mappings.reduce((total, mapping) => {
+    const { key, each } = limitOf(mapping)
+    return total + numberIn(mapping[key]) * each
+  }, 0)
 }
 
+/** The mappings with a limit that is known. */
+function limitedIn(mappings: readonly Mapping[]): readonly Mapping[] {
+  return mappings.filter((mapping) => !Number.isNaN(mostOf([mapping])))
+}
+
+/** Whether nothing limits a mapping. */
 function isOpen(mapping: Mapping): boolean {
-  return provisionedOf(mapping).state === 'known' && mapping[limitOf(mapping).key].state === 'absent'
-}
-
-export function limitsOf(mappings: readonly Mapping[]) {
-  const sum = (some: readonly Mapping[], of: (mapping: Mapping) => number) =>
-    some.reduce((total, mapping) => total + of(mapping), 0)
-  const limited = mappings.filter((mapping) => !Number.isNaN(mostOf(mapping)))
-  /** Those that are known to run. */
-  const counted = limited.filter(({ runs }) => valueIn(runs) === true)
-  const open = mappings.filter(isOpen)
-  const most = sum(counted, mostOf)
-  const least = sum(open, (mapping) => limitOf(mapping).least * limitOf(mapping).each)
-  /** `needed` is the reserved concurrency that is enough for all limits, also for those that mappings get. */
-  return { counted, open, most, needed: most + least }
-}
-
-/** A mapping of which it is not known whether it is enabled counts as enabled. */
-function asIfItRan(mapping: Mapping): Mapping {
-  return mapping.runs.state === 'unknown' ? { ...mapping, runs: known(true) } : mapping
+  const { minimumPollers, maximumPollers } = mapping
+  const mayBeProvisioned = [minimumPollers, maximumPollers].some(({ state }) => state === 'unknown')
+  return (isProvisioned(mapping) || !mayBeProvisioned) && mapping[limitOf(mapping).key].state === 'absent'
 }
 
 const THROTTLED =
@@ -71,19 +56,36 @@ function raiseReserved({ function: lambdaFunction }: Mapping, what: string, need
 
 /** Limits a mapping, so that all mappings of its function fit into the reserved concurrency. */
 function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[]): Problem {
-  const { key, name, each, least, standard } = limitOf(mapping)
-  const { needed, most, open } = limitsOf(ofFunction)
-  const share = Math.floor((reserved - most) / open.length / each)
-  const value = Math.min(Math.max(least, share), MAX_CONCURRENCY)
+  const { key, name, each, standard } = limitOf(mapping)
+  const others = mostOf(limitedIn(ofFunction).filter(({ runs }) => valueIn(runs) === true))
+  const open = ofFunction.filter(isOpen).length
+  const share = Math.floor((reserved - others) / open / each)
+  const value = Math.min(Math.max(LEAST, share), MAX_CONCURRENCY)
   const none = isProvisioned(mapping)
     ? `uses the default of ${standard} pollers, which make up to ${formatNumber(standard * each)} invocations at once`
     : 'has no maximum concurrency'
   const what = `The reserved concurrency is ${formatNumber(reserved)}, but the mapping ${none}`
+  const needed = formatNumber(others + open * LEAST * each)
   // If it is below the sum of the other limits, another rule raises it.
-  const isEnough = reserved >= needed || reserved < most
-  const also = isEnough ? '' : `, and ReservedConcurrentExecutions to ${formatNumber(needed)} or more`
-  const fix = `Set ${name} to at most ${formatNumber(value)}${also}.`
-  return problem(mapping, key, what, fix, value)
+  const isEnough = share >= LEAST || reserved < others
+  const also = isEnough ? '' : `, and ReservedConcurrentExecutions to ${needed} or more`
+  return problem(mapping, key, what, `Set ${name} to at most ${formatNumber(value)}${also}.`, value)
+}
+
+/** Lower limits protect what the reserved concurrency protects, so they come first. */
+function fixOfLimits(raise: Problem, counted: readonly Mapping[], reserved: number, needed: number): Problem {
+  const also = `or ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
+  const [only, ...more] = counted
+  if (!only || more.length > 0) {
+    const names = joinNames(counted.map(({ id }) => id))
+    const fix = `Set the limits of ${names} to ${formatNumber(reserved)} together, ${also}`
+    return { ...raise, fix, set: undefined }
+  }
+  const { key, name, each } = limitOf(only)
+  const value = Math.floor(reserved / each)
+  if (value < LEAST) return raise
+  const fix = `Set ${name} of ${only.id} to at most ${formatNumber(value)}, ${also}`
+  return { ...raise, fix, set: problem(only, key, '', fix, value).set }
 }
 
 export const CONCURRENCY_RULES = rulesOf({
@@ -115,30 +117,19 @@ export const CONCURRENCY_RULES = rulesOf({
     source: SCALING,
     check: (mapping, { ofFunction }) => {
       const reserved = numberIn(mapping.function.reservedConcurrency)
-      const running = limitsOf(ofFunction)
-      const isCertain = running.most > reserved
-      const { counted, most, needed } = isCertain ? running : limitsOf(ofFunction.map(asIfItRan))
+      const possible = limitedIn(ofFunction).filter(({ runs }) => valueIn(runs) !== false)
+      const certain = possible.filter(({ runs }) => runs.state !== 'unknown')
+      const isCertain = mostOf(certain) > reserved
+      const counted = isCertain ? certain : possible
+      const most = mostOf(counted)
       if (!(most > reserved && reserved > 0)) return undefined
       const of = counted.length > 1 ? ` of its ${counted.length} mappings together` : ''
       const pollers = counted.some(isProvisioned) ? ', with 10 invocations for each poller,' : ''
       const above = `is ${formatNumber(most)}, above the reserved concurrency of ${formatNumber(reserved)}`
       const ifAllRun = isCertain ? '' : ', if all of them are enabled at the same time'
       const what = `The maximum concurrency${of}${pollers} ${above}${ifAllRun}`
-      const severity = isCertain ? 'error' : 'info'
-      const raise: Problem = { ...raiseReserved(mapping, what, needed), severity }
-      // Lower limits protect what the reserved concurrency protects, so they come first.
-      const also = `or ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
-      if (counted.length > 1) {
-        const names = joinNames(counted.map(({ id }) => id))
-        const fix = `Set the limits of ${names} to ${formatNumber(reserved)} together, ${also}`
-        return { ...raise, fix, set: undefined }
-      }
-      const [only = mapping] = counted
-      const { key, name, each } = limitOf(only)
-      const value = Math.floor(reserved / each)
-      if (value < LEAST) return raise
-      const fix = `Set ${name} of ${only.id} to at most ${formatNumber(value)}, ${also}`
-      return { ...raise, fix, set: problem(only, key, what, fix, value).set }
+      const raise: Problem = { ...raiseReserved(mapping, what, most), severity: isCertain ? 'error' : 'info' }
+      return fixOfLimits(raise, counted, reserved, most)
     },
   },
   'reserved-concurrency': {
@@ -153,7 +144,7 @@ export const CONCURRENCY_RULES = rulesOf({
       if (reserved !== 0) return limited
       const what = 'The reserved concurrency is 0, so the function never runs'
       const why = 'The messages wait in the queue until they are dead-lettered or expire.'
-      const needed = Math.max(limitsOf(ofFunction).needed, LEAST)
+      const needed = Math.max(mostOf(limitedIn(ofFunction)), LEAST)
       return [{ ...raiseReserved(mapping, what, needed), severity: 'error', why }, ...limited]
     },
   },

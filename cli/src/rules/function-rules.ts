@@ -1,15 +1,7 @@
 import type { Call } from '../code-search/search.ts'
-import type { LambdaFunction } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings.ts'
 import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
-
-/** Whether `require()` of an ES module fails in the function. */
-function refusesRequire({ runtime, nodeOptions }: LambdaFunction): boolean {
-  // Node separates the options by spaces.
-  const options = nodeOptions && valueIn(nodeOptions)?.split(' ')
-  return (valueIn(runtime) ?? 'nodejs').startsWith('nodejs') && !options?.includes('--experimental-require-module')
-}
 
 const ASYNCHRONOUS = ['deadLetterConfig', 'deadLetterQueue', 'invokeConfig'] as const
 
@@ -37,7 +29,7 @@ export const FUNCTION_RULES = rulesOf({
     check: (mapping) => {
       const owner = ownerOf(mapping.function)
       const set = ASYNCHRONOUS.filter((key) => owner[key].state === 'known')
-      if (set.length === 0 || owner.facts?.isInvokedOtherwise() !== false) return []
+      if (set.length === 0 || owner.isInvokedOtherwise?.() !== false) return []
       return set.map((key): Problem => {
         const { name } = FUNCTION_SETTINGS[key]
         const fix = `Remove ${name}. Give the queue a redrive policy.`
@@ -52,7 +44,7 @@ export const FUNCTION_RULES = rulesOf({
     check: (mapping, { evidenceOf }) => {
       const owner = ownerOf(mapping.function)
       const { calls = [] } = evidenceOf(mapping.function)
-      const actions = calls.length > 0 ? owner.facts?.allowedActions() : undefined
+      const actions = calls.length > 0 ? owner.allowedActions?.() : undefined
       if (!actions) return undefined
       const missing = calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
       return missing.map((call) => {
@@ -85,24 +77,6 @@ export const FUNCTION_RULES = rulesOf({
       const fix = 'Remove TenancyConfig. Or let another function read the queue and invoke this one with a tenant id.'
       const what = `The function has tenant isolation (${mode}) and reads SQS`
       return problem(lambdaFunction, 'tenantIsolation', what, fix)
-    },
-  },
-  'commonjs-handler': {
-    severity: 'error',
-    why: 'Lambda starts Node.js with --no-experimental-require-module, so require() of this package fails. The function does not start, and every message goes to the dead-letter queue or expires.',
-    source: `${LAMBDA_GUIDE}/lambda-nodejs.html`,
-    check: ({ function: lambdaFunction }, { evidenceOf }) => {
-      const { nodeOptions, unreadReason, code = lambdaFunction.aliasOf?.code } = lambdaFunction
-      // A bundler includes this package in the file.
-      if (!refusesRequire(lambdaFunction) || code?.isBuilt) return undefined
-      const { requiresPackage: file } = evidenceOf(lambdaFunction)
-      if (file === undefined) return undefined
-      const what = `${file} loads this package with require()`
-      const fix = 'Use import in an ES module, or bundle the function, for example with esbuild.'
-      const found = problem(lambdaFunction, undefined, what, fix)
-      const reason = unreadReason ?? (nodeOptions?.state === 'unknown' ? nodeOptions.reason : undefined)
-      if (reason === undefined) return found
-      return { ...found, what: `${what}, and NODE_OPTIONS is not known: ${reason}`, severity: 'warning' }
     },
   },
 })

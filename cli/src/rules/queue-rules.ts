@@ -35,57 +35,39 @@ function redriveOf({ queue }: Mapping): Partial<RedrivePolicy> {
   return valueIn(queue.redrive) ?? {}
 }
 
-function timeoutOf({ function: lambdaFunction }: Mapping): number {
-  return numberIn(lambdaFunction.timeout)
+/**
+ * The shortest visibility timeout for a mapping: what Lambda needs if `times` is 1, and what AWS recommends if it is 6,
+ * for retries while the function is throttled.
+ */
+function shortestFor({ function: { timeout }, window }: Mapping, times: 1 | 6): number {
+  return times * numberIn(timeout) + (times === 1 ? 0 : numberIn(window) || 0)
 }
 
-function windowOf({ window }: Mapping): number {
-  return numberIn(window) || 0
+/** The mapping that needs the longest one. A mapping of which this is not known comes last. */
+function strictest(mappings: readonly Mapping[], times: 1 | 6): Mapping {
+  return mappings.reduce((most, mapping) => {
+    const [needed, before] = [shortestFor(mapping, times), shortestFor(most, times)]
+    return before >= needed || Number.isNaN(needed) ? most : mapping
+  })
 }
 
-/** What AWS recommends: six times the timeout of the function, plus the batching window. */
-function recommended(mapping: Mapping): number {
-  return 6 * timeoutOf(mapping) + windowOf(mapping)
-}
-
-/** The mapping with the highest number. A mapping whose number is not known comes last. */
-function strictest(mappings: readonly Mapping[], numberOf: (mapping: Mapping) => number): Mapping {
-  return mappings.reduce((most, mapping) =>
-    numberOf(most) >= numberOf(mapping) || Number.isNaN(numberOf(mapping)) ? most : mapping,
-  )
-}
-
-/** A visibility timeout below a number of a mapping. A queue has only one, so the fix suits all mappings. */
-function tooVisible(
-  { ofQueue }: Context,
-  numberOf: (mapping: Mapping) => number,
-  nameOf: (mapping: Mapping) => string,
-): Problem | undefined {
-  const mapping = strictest(ofQueue, numberOf)
-  const { queue } = mapping
+/** A visibility timeout that is too short for a mapping. A queue has only one, so the fix suits all mappings. */
+function tooVisible({ ofQueue }: Context, times: 1 | 6): Problem | undefined {
+  const mapping = strictest(ofQueue, times)
+  const { queue, window, function: target } = mapping
   const { visibilityTimeout } = queue
-  if (!(numberIn(visibilityTimeout) < numberOf(mapping))) return undefined
-  const seconds = recommended(strictest(ofQueue, recommended))
-  const what = `The visibility timeout (${formatSeconds(visibilityTimeout)}) is below ${nameOf(mapping)}`
+  if (!(numberIn(visibilityTimeout) < shortestFor(mapping, times))) return undefined
+  const seconds = shortestFor(strictest(ofQueue, 6), 6)
+  const timeout = `the timeout of ${target.id} (${formatSeconds(target.timeout)})`
+  const advice = `6 times ${timeout} plus the batching window (${formatNumber(numberIn(window) || 0)} s)`
+  const below = `is below ${times === 1 ? timeout : advice}`
+  const what = `The visibility timeout (${formatSeconds(visibilityTimeout)}) ${below}`
   const found = problem(queue, 'visibilityTimeout', what, `Set VisibilityTimeout to ${seconds}.`, seconds)
   return { ...found, strictness: seconds }
 }
 
-function nameOfTimeout({ function: { id, timeout } }: Mapping): string {
-  return `the timeout of ${id} (${formatSeconds(timeout)})`
-}
-
-function nameOfRecommended(mapping: Mapping): string {
-  return `6 times ${nameOfTimeout(mapping)} plus the batching window (${formatNumber(windowOf(mapping))} s)`
-}
-
-/** `4 days`, or a number of seconds. */
-function period(value: number): string {
-  return value % DAY_SECONDS === 0 ? countOf(value / DAY_SECONDS, 'day') : `${formatNumber(value)} s`
-}
-
 /** A longer retention period. If even 14 days are too short, fewer receives. */
-function keepLonger(mapping: Mapping, than: string, more: Partial<Problem> = {}): Problem {
+function keepLonger(mapping: Mapping, than: string): Problem {
   const { queue } = mapping
   const { maxReceiveCount } = redriveOf(mapping)
   const hidden = numberIn(queue.visibilityTimeout)
@@ -94,11 +76,11 @@ function keepLonger(mapping: Mapping, than: string, more: Partial<Problem> = {})
   if (maxReceiveCount && needed >= MAX_RETENTION) {
     const receives = Math.floor((MAX_RETENTION - 1) / hidden)
     const fix = `Set maxReceiveCount to at most ${receives}.`
-    return { ...problem({ ...queue, maxReceiveCount }, 'maxReceiveCount', what, fix, receives), ...more }
+    return problem({ ...queue, maxReceiveCount }, 'maxReceiveCount', what, fix, receives)
   }
   const value = Math.max(Math.min(needed * 2, MAX_RETENTION), DEFAULT_RETENTION)
   const fix = `Set MessageRetentionPeriod to ${value}${value === MAX_RETENTION ? '' : ' or more'}.`
-  return { ...problem(queue, 'retention', what, fix, value), ...more }
+  return problem(queue, 'retention', what, fix, value)
 }
 
 function outageOf({ queue }: Mapping, receives: number, usesBackoff: boolean): string {
@@ -121,32 +103,29 @@ export const QUEUE_RULES = rulesOf({
     severity: 'error',
     why: 'Lambda rejects the mapping: SQS could redeliver a message while the function still processes it.',
     source: CONFIGURE,
-    check: (_, context) => tooVisible(context, timeoutOf, nameOfTimeout),
+    check: (_, context) => tooVisible(context, 1),
   },
   'visibility-headroom': {
     severity: 'warning',
     why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
     source: CONFIGURE,
-    check: (_, context) => tooVisible(context, recommended, nameOfRecommended),
+    check: (_, context) => tooVisible(context, 6),
   },
   'short-retention': {
     severity: 'error',
-    why: 'The message expires before it is received again, so it is lost.',
+    why: 'The message expires before it is received, or received again, so it is lost.',
     source: `${SQS}/APIReference/API_SetQueueAttributes.html`,
     check: (mapping) => {
       const { retention, visibilityTimeout, delay } = mapping.queue
-      const count = numberIn(redriveOf(mapping).maxReceiveCount)
       const [kept, hidden] = [numberIn(retention), numberIn(visibilityTimeout)]
-      if (kept <= numberIn(delay)) {
-        const why = 'The message expires before it is delivered, so it is lost.'
-        return keepLonger(mapping, `the delay (${formatSeconds(delay)})`, { why })
-      }
+      const count = numberIn(redriveOf(mapping).maxReceiveCount)
       const than = `the visibility timeout (${formatSeconds(visibilityTimeout)})`
+      if (kept <= numberIn(delay)) return keepLonger(mapping, `the delay (${formatSeconds(delay)})`)
       if (kept <= hidden) return keepLonger(mapping, than)
       if (!(kept <= hidden * count)) return undefined
       const why =
         'A message that fails each time expires before its last delivery, and never reaches the dead-letter queue.'
-      return keepLonger(mapping, `${formatNumber(count)} times ${than}`, { severity: 'warning', why })
+      return { ...keepLonger(mapping, `${formatNumber(count)} times ${than}`), severity: 'warning', why }
     },
   },
   'shared-queue': {
@@ -169,13 +148,8 @@ export const QUEUE_RULES = rulesOf({
       const { queue } = mapping
       const { deadLetterQueue, arn } = redriveOf(mapping)
       if (arn && deadLetterQueue?.id === queue.id) {
-        const fix = 'Set deadLetterTargetArn to the ARN of another queue.'
-        return problem(
-          { ...queue, arn },
-          'arn',
-          'The redrive policy names the queue itself as its dead-letter queue',
-          fix,
-        )
+        const what = 'The redrive policy names the queue itself as its dead-letter queue'
+        return problem({ ...queue, arn }, 'arn', what, 'Set deadLetterTargetArn to the ARN of another queue.')
       }
       // A dead-letter queue needs no dead-letter queue of its own.
       if (queue.redrive.state !== 'absent' || queue.isDeadLetterQueue) return undefined
@@ -208,11 +182,11 @@ export const QUEUE_RULES = rulesOf({
     check: (mapping) => {
       const { queue } = mapping
       const { deadLetterQueue } = redriveOf(mapping)
-      const [kept, keptBefore] = [numberIn(deadLetterQueue?.retention), numberIn(queue.retention)]
+      const isShorter = numberIn(deadLetterQueue?.retention) < numberIn(queue.retention)
       // A message from a FIFO queue gets the full retention period in the dead-letter queue.
-      if (!deadLetterQueue || valueIn(queue.fifo) !== false || !(kept < keptBefore)) return undefined
-      const less = `less than its source queue (${period(keptBefore)})`
-      const what = `The dead-letter queue keeps messages for ${period(kept)}, ${less}`
+      if (!deadLetterQueue || valueIn(queue.fifo) !== false || !isShorter) return undefined
+      const less = `less than its source queue (${formatSeconds(queue.retention)})`
+      const what = `The dead-letter queue keeps messages for ${formatSeconds(deadLetterQueue.retention)}, ${less}`
       const fix = `Set its MessageRetentionPeriod to ${MAX_RETENTION} (14 days).`
       return problem(deadLetterQueue, 'retention', what, fix, MAX_RETENTION)
     },

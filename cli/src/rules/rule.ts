@@ -2,14 +2,7 @@ import type { CodeSearch, Evidence } from '../code-search/search.ts'
 import type { Pattern } from '../filters/filters.ts'
 import type { LambdaFunction, Mapping } from '../model/model.ts'
 import { type Position, type Resource, type Setting, valueIn } from '../model/setting.ts'
-import {
-  FUNCTION_SETTINGS,
-  MAPPING_SETTINGS,
-  QUEUE_SETTINGS,
-  REDRIVE_SETTINGS,
-  type Row,
-  SUBSCRIPTION_SETTINGS,
-} from '../model/settings.ts'
+import { FUNCTION_SETTINGS, MAPPING_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS, type Row } from '../model/settings.ts'
 import { formatNumber } from '../shared/format.ts'
 
 export type Severity = 'error' | 'warning' | 'info'
@@ -105,7 +98,6 @@ const ROWS = {
   ...FUNCTION_SETTINGS,
   ...QUEUE_SETTINGS,
   ...REDRIVE_SETTINGS,
-  ...SUBSCRIPTION_SETTINGS,
 }
 type Key = keyof typeof ROWS
 

@@ -6,7 +6,7 @@ import { LambdaClient } from '@aws-sdk/client-lambda'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import { type Test, test } from 'tap'
 import { readFunction } from '../../src/deployed/read-function.ts'
-import { provisionedOf, unreadFunction, unreadQueue } from '../../src/model/model.ts'
+import { unreadFunction, unreadQueue } from '../../src/model/model.ts'
 import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
 import { sameModel } from '../support/plain.ts'
 import { environment, limitsOf, until } from '../support/runs.ts'
@@ -227,7 +227,7 @@ for (const [title, changes, expected] of [
 test('whether a mapping is on, and whether it has pollers', async (t) => {
   const found = async (changes: Values) => {
     const mapping = only((await read(t, orders(changes))).mappings)
-    return [mapping.runs, provisionedOf(mapping), mapping.reportBatchItemFailures].map(
+    return [mapping.runs, mapping.minimumPollers, mapping.reportBatchItemFailures].map(
       (setting) => setting.state === 'known' && setting.value,
     )
   }

@@ -91,13 +91,7 @@ for (const [title, accept, message, fix] of [
     'without a finding',
     { 'max-receive-count': 'agreed' },
     'There is no finding max-receive-count of Handler to accept',
-    'Remove the acceptance, or correct its resource.',
-  ],
-  [
-    'of a rule that does not exist',
-    { [`${RULE}s`]: 'agreed' },
-    `There is no rule ${RULE}s to accept for Handler`,
-    'Correct the name.',
+    'Remove the acceptance, or correct its rule or resource.',
   ],
 ] as const) {
   test(`an acceptance ${title} is a warning, and accepts nothing`, async (t) => {

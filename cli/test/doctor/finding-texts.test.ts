@@ -20,8 +20,8 @@ test('the texts of each rule', async (t) => {
   else t.strictSame(found, TEXTS)
 })
 
-/** The rules that need the code, which code-rules.test.ts and needs.test.ts test. */
-const IN_CODE = ['commonjs-handler', 'missing-permission', 'memory-for-sqs']
+/** The rules that need the code, which needs.test.ts tests. */
+const IN_CODE = ['missing-permission', 'memory-for-sqs']
 
 test('every rule has a template that breaks it, says why that matters, and names a page of AWS', (t) => {
   const found = new Set(CASES.flatMap(({ found }) => found.map((id) => id.split(' ')[0])))

@@ -245,22 +245,3 @@ test('--accept, --accept-file and --strict', async (t) => {
   t.strictSame([code, stdout], [2, ''])
   t.match(stderr, /^bounded-sqs-batch: --accept agreed: write RULE@RESOURCE=REASON/)
 })
-
-test('an absolute path in the working directory becomes relative in an annotation', async (t) => {
-  const finding = {
-    rule: 'a',
-    severity: 'error',
-    resource: 'b',
-    message: 'c',
-    fix: 'd',
-    source: 'e',
-    help: 'f',
-  } as const
-  const annotation = (file: string) => {
-    const report = { findings: [{ ...finding, file, line: 1 }], inputs: [], defaulted: [], notChecked: [] }
-    return /file=([^,]*)/.exec(formatGithub(report))?.[1]
-  }
-  t.equal(annotation(`${process.cwd()}/infra/a.yaml`), 'infra/a.yaml')
-  t.equal(annotation('infra/a.yaml'), 'infra/a.yaml')
-  t.equal(annotation('/elsewhere/a.yaml'), '/elsewhere/a.yaml')
-})

@@ -1,13 +1,10 @@
 // Rules on a mapping that is written as a model, without a template.
-import { join, relative } from 'node:path'
 import { test } from 'tap'
 import { codeSearch } from '../../src/code-search/search.ts'
 import { RULES } from '../../src/doctor/check.ts'
 import type { LambdaFunction, Mapping, Queue } from '../../src/model/model.ts'
-import { patternSetting } from '../../src/model/patterns.ts'
-import { absent, invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
+import { invalid, known, valueIn } from '../../src/model/setting.ts'
 import { evidenceWith, type Problem } from '../../src/rules/rule.ts'
-import { filesIn } from '../support/files.ts'
 import { functionOf, mappingOf, queueOf, redriveOf } from '../support/models.ts'
 
 const evidenceOf = evidenceWith(codeSearch())
@@ -24,51 +21,6 @@ function said({ what, fix, set }: Problem) {
 function inFunction(id: string, settings: Partial<LambdaFunction>) {
   return problemsOf(id, mappingOf({ function: functionOf(settings) })).map(said)
 }
-
-const LOADS = "require('middy-bounded-sqs-batch')"
-const USE_IMPORT = 'Use import in an ES module, or bundle the function, for example with esbuild.'
-test('a file loads this package with require(): the text and the fix', (t) => {
-  const root = filesIn(t, { 'index.cjs': LOADS })
-  const code = { places: [root], handler: 'index.handler' }
-  t.strictSame(inFunction('commonjs-handler', { code }), [
-    [`${join(relative(process.cwd(), root), 'index.cjs')} loads this package with require()`, USE_IMPORT],
-  ])
-  t.end()
-})
-
-test('a function whose Node.js accepts require() of an ES module may load this package with it', (t) => {
-  const code = { inline: LOADS }
-  t.equal(inFunction('commonjs-handler', { code }).length, 1)
-  for (const [runtime, nodeOptions, isRefused] of [
-    [known('nodejs24.x'), absent, true],
-    [unknown('x'), absent, true],
-    [known('python3.14'), absent, false],
-    [known('nodejs24.x'), known('--enable-source-maps --experimental-require-module --inspect'), false],
-    [known('nodejs24.x'), known('--no-experimental-require-module'), true],
-  ] as const) {
-    t.equal(inFunction('commonjs-handler', { code, runtime, nodeOptions }).length, isRefused ? 1 : 0)
-  }
-  t.end()
-})
-
-test('a file loads this package with require(), and NODE_OPTIONS is not known: a warning', (t) => {
-  const code = { inline: LOADS }
-  const warningOf = (settings: Partial<LambdaFunction>) => {
-    const mapping = mappingOf({ function: functionOf({ code, ...settings }) })
-    return problemsOf('commonjs-handler', mapping).map(({ severity, what }) => [severity, what])
-  }
-  const what = 'the code in the template loads this package with require(), and NODE_OPTIONS is not known: x'
-  t.strictSame(warningOf({ nodeOptions: unknown('x') }), [['warning', what]])
-  t.strictSame(warningOf({ unreadReason: 'x' }), [['warning', what]])
-  t.end()
-})
-
-test('a bundler includes this package, so its source may load it with require()', (t) => {
-  const code = { inline: LOADS, isBuilt: true }
-  t.strictSame(inFunction('commonjs-handler', { code }), [])
-  t.strictSame(inFunction('commonjs-handler', { aliasOf: functionOf({ code }) }), [])
-  t.end()
-})
 
 test('the code of a function: its own, that of the function of an alias, or why there is none', (t) => {
   const code = { inline: '' }
@@ -89,100 +41,6 @@ test('the code of a function: its own, that of the function of an alias, or why 
     ],
   )
   t.equal(evidenceOf(functionOf({ code })), evidenceOf(functionOf({ code: { ...code } })), 'it is searched once')
-  t.end()
-})
-
-/** A mapping with these filters, whose queue is subscribed to a topic. SNS wraps the messages. */
-function wrapped(...patterns: (string | Setting<string>)[]): Mapping {
-  const filters = patterns.map((one) => patternSetting(typeof one === 'string' ? known(one) : one))
-  const subscription = { id: 'Subscription', isRaw: known(false) }
-  return mappingOf({ filters: known(filters), queue: queueOf({ subscriptions: [subscription] }) })
-}
-function body(pattern: unknown): string {
-  return JSON.stringify({ body: pattern })
-}
-
-const KEYS = [
-  ...['Type', 'MessageId', 'SequenceNumber', 'TopicArn', 'Subject', 'Message', 'Timestamp', 'SignatureVersion'],
-  ...['Signature', 'SigningCertURL', 'UnsubscribeURL'],
-]
-const WITHOUT = [{ exists: false }]
-const NOT_KNOWN = unknown('x')
-
-for (const [title, patterns, canMatch] of [
-  ...KEYS.map((key) => [`the key ${key}`, [body({ [key]: ['x'] })], true] as const),
-  ['a key of the message', [body({ type: ['order'] })], false],
-  ['a key that must exist', [body({ type: [{ exists: true }] })], false],
-  ['a key that must be null', [body({ type: [null] })], false],
-  ['a key that must be missing', [body({ type: WITHOUT })], true],
-  ['a key that must be missing, or null', [body({ type: [null, ...WITHOUT] })], true],
-  ['a key that must be missing, and a key of the message', [body({ type: WITHOUT, kind: ['a'] })], false],
-  ['a key of the envelope, and a key of the message', [body({ Type: ['Notification'], kind: ['a'] })], false],
-  ['a key inside of the message', [body({ Message: { type: ['order'] } })], false],
-  ['a key inside of the message that must be missing', [body({ Message: { type: WITHOUT } })], true],
-  ['a key inside of the message with the name of one outside', [body({ Message: { Type: ['a'] } })], false],
-  ['the name of an attribute', [body({ MessageAttributes: { type: { Value: ['order'] } } })], true],
-  ['attributes inside of the message', [body({ data: { MessageAttributes: { type: ['order'] } } })], false],
-  ['alternatives, of which one is a key of the envelope', [body({ $or: [{ kind: ['a'] }, { Type: ['b'] }] })], true],
-  ['alternatives of the message', [body({ $or: [{ kind: ['a'] }, { type: ['b'] }] })], false],
-  [
-    'alternatives inside of the message, of which one must be missing',
-    [body({ data: { $or: [{ kind: ['a'] }, { type: WITHOUT }] } })],
-    true,
-  ],
-  ['a body that is a text', [body(['order'])], false],
-  ['alternatives of bodies', [JSON.stringify({ $or: [{ body: ['a'] }, { body: { Type: ['b'] } }] })], true],
-  ['alternatives of bodies of the message', [JSON.stringify({ $or: [{ body: ['a'] }, { body: ['b'] }] })], false],
-  [
-    'a body of the message, and alternatives of bodies',
-    [JSON.stringify({ body: { kind: ['a'] }, $or: [{ body: ['a'] }, { body: { Type: ['b'] } }] })],
-    false,
-  ],
-  ['a pattern that is not known', [NOT_KNOWN], true],
-  ['a key of the message, and a pattern that is not known', [body({ kind: ['a'] }), NOT_KNOWN], true],
-  ['a key of the message, and a pattern that is not valid', [body({ kind: ['a'] }), '{'], false],
-  ['only patterns that are not valid, which have an error of their own', ['{', '['], true],
-  ['no pattern', [], true],
-] as const) {
-  test(`SNS wraps the messages, and a filter has ${title}: ${canMatch ? 'no finding' : 'sns-envelope-filter'}`, (t) => {
-    t.equal(problemsOf('sns-envelope-filter', wrapped(...patterns)).length, canMatch ? 0 : 1)
-    t.end()
-  })
-}
-
-test('sns-envelope-filter names the subscriptions whose messages SNS wraps', (t) => {
-  const subscription = (id: string, isRaw: Setting<boolean>) => ({ id, isRaw })
-  const mapping = wrapped(body({ kind: ['a'] }))
-  const found = (...raw: Setting<boolean>[]) => {
-    const subscriptions = raw.map((isRaw, index) => subscription(`S${index}`, isRaw))
-    return problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf({ subscriptions }) }).map(said)
-  }
-  t.strictSame(found(known(true), known(false), unknown('x'), known(false)), [
-    [
-      'The filters match the message itself, but S1, S3 does not set RawMessageDelivery',
-      'Set RawMessageDelivery of S1, S3 to true, or filter with keys of the envelope of SNS.',
-      ['RawMessageDelivery', true],
-    ],
-  ])
-  t.strictSame(found(known(true), unknown('x')), [
-    [
-      'The filters match the message itself, and it is not known whether SNS wraps the messages of S1: x',
-      'Make sure that S1 sets RawMessageDelivery to true, or filter with keys of the envelope of SNS.',
-    ],
-  ])
-  const subscriptions = [subscription('S', unknown('x'))]
-  const [open] = problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf({ subscriptions }) })
-  t.match(open, { severity: 'info', why: /^If SNS wraps them, no filter matches them, / })
-  t.strictSame(found(), [])
-  t.strictSame(problemsOf('sns-envelope-filter', { ...mapping, queue: queueOf() }), [])
-  t.end()
-})
-
-test('sns-envelope-filter shows the line of the filters', (t) => {
-  const mapping = wrapped(body({ kind: ['a'] }))
-  const position = { line: 7, column: 3 }
-  const filters = known(valueIn(mapping.filters) ?? [], position)
-  t.strictSame(problemsOf('sns-envelope-filter', { ...mapping, filters })[0]?.position, position)
   t.end()
 })
 
@@ -239,45 +97,6 @@ function fitting(settings: Partial<Queue> = {}): Queue {
   return queueOf({ fifo: known(false), visibilityTimeout: known(60), retention: known(100_000), ...settings })
 }
 
-const FIXES: readonly [title: string, rule: string, mapping: Partial<Mapping>, fix: string | undefined][] = [
-  [
-    'the delay is longer than all receives',
-    'short-retention',
-    { queue: fitting({ visibilityTimeout: known(10), retention: known(300), delay: known(400) }) },
-    'Set MessageRetentionPeriod to 345600 or more.',
-  ],
-  [
-    'all receives need the longest retention',
-    'short-retention',
-    {
-      queue: fitting({
-        visibilityTimeout: known(43_200),
-        retention: known(800_000),
-        redrive: redriveOf({ maxReceiveCount: known(20) }),
-      }),
-    },
-    'Set MessageRetentionPeriod to 1209600.',
-  ],
-  [
-    'all receives need more than the longest retention',
-    'short-retention',
-    { queue: fitting({ visibilityTimeout: known(43_200), redrive: redriveOf({ maxReceiveCount: known(28) }) }) },
-    'Set maxReceiveCount to at most 27.',
-  ],
-  [
-    'the delay is shorter than the retention',
-    'short-retention',
-    { queue: fitting({ delay: known(99_999) }) },
-    undefined,
-  ],
-]
-for (const [title, rule, mapping, expected] of FIXES) {
-  test(`the fix of ${rule}: ${title}`, async (t) => {
-    const [found, ...more] = problemsOf(rule, mappingOf(mapping))
-    t.strictSame([found?.fix, more], [expected, []])
-  })
-}
-
 test('retryBackoff() in the code of one of several functions needs more receives', async (t) => {
   const queue = fitting({ redrive: redriveOf({ maxReceiveCount: known(12) }) })
   const [plain, delaying] = [WITHOUT_BACKOFF, WITH_BACKOFF].map((code) =>
@@ -290,12 +109,11 @@ test('retryBackoff() in the code of one of several functions needs more receives
   t.strictSame(fixOf(plain, delaying), ['Set maxReceiveCount to 15 or more.'])
 })
 
-const EXPIRES = 'The message expires before it is delivered, so it is lost.'
 const NEVER_DEAD =
   'A message that fails each time expires before its last delivery, and never reaches the dead-letter queue.'
 const LONGER = ['Set MessageRetentionPeriod to 345600 or more.', ['MessageRetentionPeriod', 345_600]]
 for (const [title, retention, delay, visibility, receives, found] of [
-  ['equal to the delay', 60, 60, 30, 5, [undefined, EXPIRES, 'the delay (60 s)', ...LONGER]],
+  ['equal to the delay', 60, 60, 30, 5, [undefined, undefined, 'the delay (60 s)', ...LONGER]],
   ['equal to the visibility timeout', 60, 0, 60, 5, [undefined, undefined, 'the visibility timeout (60 s)', ...LONGER]],
   [
     'equal to 5 times the visibility timeout',
@@ -304,6 +122,20 @@ for (const [title, retention, delay, visibility, receives, found] of [
     60,
     5,
     ['warning', NEVER_DEAD, '5 times the visibility timeout (60 s)', ...LONGER],
+  ],
+  [
+    'equal to 20 times the longest visibility timeout',
+    864_000,
+    0,
+    43_200,
+    20,
+    [
+      'warning',
+      NEVER_DEAD,
+      '20 times the visibility timeout (43,200 s)',
+      'Set MessageRetentionPeriod to 1209600.',
+      ['MessageRetentionPeriod', 1_209_600],
+    ],
   ],
   [
     'too short for each number of receives',
@@ -369,7 +201,7 @@ const CALLS = { inline: "import { isolateCrashes } from 'middy-bounded-sqs-batch
 const ALLOWS_SENDING = { isInvokedOtherwise: () => false, allowedActions: () => ['sqs:SendMessage'] }
 
 test('a function that calls isolateCrashes() needs a permission and memory', (t) => {
-  const settings = { code: CALLS, facts: ALLOWS_SENDING, memory: known(128) }
+  const settings = { code: CALLS, ...ALLOWS_SENDING, memory: known(128) }
   t.strictSame(inFunction('missing-permission', settings), [
     [
       'The function calls isolateCrashes(), but no statement of its role allows sqs:ChangeMessageVisibility',
@@ -388,7 +220,7 @@ test('a function that calls isolateCrashes() needs a permission and memory', (t)
 
 test('what is not known of a function gives no finding about permissions, memory and failure settings', (t) => {
   const code = { ...CALLS, runtime: 'python3.14' }
-  const unsearched = { code, facts: ALLOWS_SENDING, memory: known(128) }
+  const unsearched = { code, ...ALLOWS_SENDING, memory: known(128) }
   t.strictSame(inFunction('missing-permission', unsearched), [])
   t.strictSame(inFunction('memory-for-sqs', unsearched), [])
   t.strictSame(inFunction('missing-permission', { code: CALLS }), [])

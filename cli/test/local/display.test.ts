@@ -56,8 +56,8 @@ test('texts break at words, and keep long words and their indentation', async (t
   const lines = renderLedger(ledger, stream).split('\n').slice(-3)
   t.strictSame(lines, [
     'Why invocations failed or processes died:',
-    '  2 × timed out after a long time after a long time after a',
-    '      long time after a long time after a long time',
+    '  2 × timed out after a long time after a long time',
+    '      after a long time after a long time after a long time',
   ])
   const pipe = Object.assign(terminal(60).stream, { isTTY: false })
   t.match(renderLedger(ledger, pipe), `  2 × timed out ${'after a long time '.repeat(5)}`, 'programs get whole lines')

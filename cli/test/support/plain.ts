@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 
 /** What a linker adds to everything, and only some tests look at. */
-const ADDED = ['id', 'position', 'environment', 'nodeOptions', 'facts']
+const ADDED = ['id', 'position', 'environment', 'isInvokedOtherwise', 'allowedActions']
 
 /** A model without the ids and positions of settings, and without what is absent. */
 function plain(value: unknown): unknown {

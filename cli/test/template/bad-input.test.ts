@@ -75,7 +75,7 @@ fails('another format', (file) => [file(sam()), '--format', 'xml'], /Allowed cho
 fails(
   'a template without SQS',
   (file) => [file({ Resources: { Queue: { Type: 'AWS::SQS::Queue' } } })],
-  /template\.yaml has no SQS event source mapping, so nothing was checked$/m,
+  /There is no SQS event source mapping in \S+template\.yaml, so nothing was checked$/m,
 )
 fails(
   'a template whose only mapping has a condition that is false',

@@ -1,7 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import type { LambdaFunction } from '../../src/model/model.ts'
-import { known as setTo, unknown } from '../../src/model/setting.ts'
 import { mapAt, parseDocument } from '../../src/template/document.ts'
 import { evaluate } from '../../src/template/evaluate.ts'
 import { inventoryOf } from '../../src/template/read-template.ts'
@@ -17,11 +16,10 @@ function functionIn(text: string): LambdaFunction {
 }
 
 const byDefault = (value: unknown, name: string) => ({ state: 'known', value, isDefault: true, id: `Handler ${name}` })
-const absent = { state: 'absent' }
 
 test('a function without properties has the defaults of AWS', async (t) => {
-  const { timeout, memory, nodeOptions } = functionIn('Resources: { Handler: { Type: AWS::Serverless::Function } }')
-  t.strictSame([timeout, memory, nodeOptions], [byDefault(3, 'timeout'), byDefault(128, 'memory'), absent])
+  const { timeout, memory } = functionIn('Resources: { Handler: { Type: AWS::Serverless::Function } }')
+  t.strictSame([timeout, memory], [byDefault(3, 'timeout'), byDefault(128, 'memory')])
 })
 
 test('the variables of Globals are merged, and a variable of the function replaces one of them', async (t) => {
@@ -65,34 +63,6 @@ Resources:
     variables: {},
     unknown: [{ reason: 'Fn::Transform is known only after deployment' }],
   })
-})
-
-test('NODE_OPTIONS is not known if a part of it is not, or if the variables are not', async (t) => {
-  const { nodeOptions } = functionIn(`
-Resources:
-  Handler:
-    Type: AWS::Lambda::Function
-    Properties: { Environment: { Variables: { NODE_OPTIONS: !Sub '--title=\${AWS::StackName}' } } }
-`)
-  t.strictSame(
-    nodeOptions,
-    unknown('AWS::StackName is known only after deployment (set it with --parameter AWS::StackName=…)'),
-  )
-  const { nodeOptions: inherited } = functionIn(`
-Globals: { Function: { Environment: { Variables: { NODE_OPTIONS: --inspect } } } }
-Resources:
-  Handler:
-    Type: AWS::Serverless::Function
-    Properties: { Environment: { Variables: !ImportValue variables } }
-`)
-  t.strictSame(inherited, unknown('Fn::ImportValue variables comes from another stack'))
-  const { nodeOptions: beside } = functionIn(`
-Resources:
-  Handler:
-    Type: AWS::Lambda::Function
-    Properties: { Environment: { Variables: { TABLE: !ImportValue table, NODE_OPTIONS: --inspect } } }
-`)
-  t.strictSame(beside, setTo('--inspect'))
 })
 
 for (const [title, properties, globals, expected] of [

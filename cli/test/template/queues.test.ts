@@ -62,7 +62,6 @@ Resources:
       7,
     ),
     isDeadLetterQueue: false,
-    subscriptions: [],
   })
   const { redrive, isDeadLetterQueue } = queueOf('Dead')
   t.strictSame([redrive, isDeadLetterQueue], [{ state: 'absent' }, true])

@@ -78,7 +78,7 @@ const unknown = (reason: string) => ({ state: 'unknown', reason, position })
 const IMPORT = 'Fn::ImportValue x comes from another stack'
 const NO_LIST = { ...unknown('it is not a list'), fix: 'Set it to a list.' }
 const at = (column: number) => ({ line: 6, column })
-const BODY = { forms: ['text'], json: '{"body":["a"]}' }
+const BODY = { json: '{"body":["a"]}' }
 for (const [criteria, setting] of [
   ['{}', absent],
   ['~', absent],
@@ -333,7 +333,6 @@ test('an SNS event with a queue that SAM makes', async (t) => {
     redrive: absent,
     isMadeBySam: true,
     isDeadLetterQueue: false,
-    subscriptions: [],
   })
 })
 

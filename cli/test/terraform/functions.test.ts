@@ -27,7 +27,7 @@ function inState(mapping: Values, others: Readonly<Record<string, Values>>) {
 function functionIn(shown: unknown) {
   const [mapping] = readShown(shown).mappings
   if (!mapping) throw new Error('there is no mapping')
-  const { facts, environment, ...lambdaFunction } = mapping.function
+  const { isInvokedOtherwise, allowedActions, environment, ...lambdaFunction } = mapping.function
   return lambdaFunction
 }
 
@@ -58,7 +58,7 @@ const VALUES = {
   filename: 'work.zip',
   reserved_concurrent_executions: -1,
 }
-const READ = { id: WORK, ...SETTINGS, code: CODE, nodeOptions: absent }
+const READ = { id: WORK, ...SETTINGS, code: CODE }
 
 test('the function of a state', async (t) => {
   sameModel(t, inState({ function_name: 'work' }, { [WORK]: VALUES }), READ)

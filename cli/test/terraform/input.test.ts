@@ -52,7 +52,7 @@ for (const [title, input, args, line] of [
     'an empty state',
     '{"format_version":"1.0"}',
     [],
-    /: standard input has no SQS event source mapping, so nothing was checked$/m,
+    /: There is no SQS event source mapping in standard input, so nothing was checked$/m,
   ],
   [
     'a parameter',
@@ -73,5 +73,5 @@ test('a plan whose mappings are deleted has nothing to check', async (t) => {
   const plan = { format_version: '1.2', planned_values: { root_module: {} }, resource_changes: [] }
   const { code, stderr } = await inProcess(['doctor', templateFile(t, plan, 'plan.json')])
   t.equal(code, 2)
-  t.match(stderr, /plan\.json has no SQS event source mapping, so nothing was checked$/m)
+  t.match(stderr, /There is no SQS event source mapping in \S+plan\.json, so nothing was checked$/m)
 })

@@ -68,7 +68,7 @@ test('a plan with a mapping', async (t) => {
   }
   const { mappings, ...rest } = readShown(planWith({ values: { ...MAPPING, ...settings } }))
   const { queue, function: target, ...mapping } = only(mappings)
-  const pattern = known({ forms: ['text'], json: '{"body":["a"]}' })
+  const pattern = known({ json: '{"body":["a"]}' })
   sameModel(t, mapping, {
     ...unset(ORDERS),
     id: ORDERS,

@@ -87,7 +87,6 @@ test('the queues of a state', async (t) => {
     maximumMessageSize: withId('maximumMessageSize', { state: 'known', value: 1_048_576, isDefault: true }),
     contentBasedDeduplication: withId('contentBasedDeduplication', { state: 'known', value: false, isDefault: true }),
     isDeadLetterQueue: false,
-    subscriptions: [],
   })
   t.strictSame(redrive(shown), TO_DEAD)
   const dead = queueIn(shown, DEAD)
@@ -304,37 +303,3 @@ for (const [title, text, expected] of [
     t.equal(linkedQueue(inventoryOf(plan), textTree(text))?.id, expected)
   })
 }
-
-const TOPIC = 'arn:aws:sns:eu-west-1:123456789012:orders'
-const SUBSCRIPTION = { protocol: 'sqs', endpoint: arnOf('one'), topic_arn: TOPIC, raw_message_delivery: true }
-
-test('the subscriptions of a queue', async (t) => {
-  const shown = (changes: Values) =>
-    state({ [ONE]: queue('one'), 'aws_sns_topic_subscription.x': { ...SUBSCRIPTION, ...changes } })
-  const id = 'aws_sns_topic_subscription.x'
-  sameModel(t, queueIn(shown({})).subscriptions, [{ id, isRaw: withId('isRaw', known(true), id) }])
-  sameModel(t, queueIn(shown({ raw_message_delivery: null })).subscriptions, [
-    { id, isRaw: withId('isRaw', { state: 'known', value: false, isDefault: true }, id) },
-  ])
-  t.strictSame(queueIn(shown({ protocol: 'lambda' })).subscriptions, [])
-  for (const endpoint of [arnOf('far'), arnOf('dead')]) {
-    const values = { ...SUBSCRIPTION, endpoint, raw_message_delivery: false }
-    const all = { [ONE]: queue('one'), [DEAD]: queue('dead'), [id]: values }
-    t.strictSame(queueIn(state(all)).subscriptions, [])
-  }
-  t.strictSame(queueIn(state({ [ONE]: queue('one'), 'aws_x.x': SUBSCRIPTION })).subscriptions, [])
-})
-
-test('a subscription whose queue is known only after apply may be one of the queue', async (t) => {
-  const subscribed = (raw: boolean) => ({
-    address: 'aws_sns_topic_subscription.x',
-    values: { protocol: 'sqs', raw_message_delivery: raw },
-    unknown: ['endpoint'],
-    expressions: { endpoint: { references: ['local.orders'] } },
-  })
-  const found = (raw: boolean) => queueIn(shownPlan({ resources: [planned(ONE), subscribed(raw)] })).subscriptions
-  const reason =
-    'its endpoint is not known: it is known only after apply, and depends on local.orders, which a plan does not show'
-  sameModel(t, found(false), [{ id: 'aws_sns_topic_subscription.x', isRaw: unknown(reason) }])
-  t.strictSame(found(true), [])
-})
