@@ -35,16 +35,15 @@ export function readPlan(shown: TerraformJson): Model {
 }
 
 export function inventoryOf(plan: Plan): Inventory {
-  const managed = plan.instances.filter(({ mode }) => mode === 'managed')
-  const notRead = managed.flatMap(({ address: id, type }): Unread[] => {
+  const { instances, incomplete } = plan
+  const notRead = instances.flatMap(({ address: id, type }): Unread[] => {
     const unreadReason = NOT_READ.find(([types]) => types.test(type))?.[1]
     return unreadReason === undefined ? [] : [{ id, unreadReason }]
   })
-  const { incomplete } = plan
   return {
     format: 'terraform',
-    declarations: managed.map((instance) => declarationOf(plan, instance)),
-    deadLetterTargets: managed.flatMap(deadLetterTargetsOf),
+    declarations: instances.map((instance) => declarationOf(plan, instance)),
+    deadLetterTargets: instances.flatMap(deadLetterTargetsOf),
     elsewhere: 'it is not in this plan or state',
     unreadResources: [...notRead, ...(incomplete === undefined ? [] : [{ id: 'the plan', unreadReason: incomplete }])],
   }
@@ -66,7 +65,7 @@ function declarationOf(plan: Plan, instance: Instance): Declaration {
       name: text(kind === 'function' ? 'function_name' : 'name'),
       version: text('version'),
     },
-    ...(kind === 'function' ? { code: () => codeOfFunction(instance, plan.instances) } : {}),
+    ...(kind === 'function' ? { code: () => codeOfFunction(instance, plan.data) } : {}),
     mentions: () => mentionsIn(instance),
   }
 }
