@@ -29,7 +29,7 @@ const NEVER_CHECKED = [
   'whether a topic may send to the queue',
   'whether a pipe reads the queue',
 ]
-const NOT_DEPLOYED = 'code, SNS subscriptions and other invokers of a deployed function'
+const NOT_DEPLOYED = 'code, SNS subscriptions, other invokers and alias weights of a deployed function'
 
 /** What was not read, if an input has no mapping. */
 function nothingChecked(model: Model, name: string, isDeployed: boolean): ExaminedInput {
