@@ -29,8 +29,7 @@ async function readTemplates(files: readonly string[], { function: name, region,
     parameter && isRead && !names,
     '--parameter needs a template: set Terraform variables in the command "terraform plan"',
   )
-  const [first, ...more] = inputs
-  if (names) checkParameters(parameters, names, more.length === 0 ? first?.name : undefined)
+  if (names) checkParameters(parameters, names)
   return { inputs, parameters }
 }
 

@@ -1,21 +1,9 @@
 import { absent, known, unknown } from '../model/setting.ts'
-import {
-  hasKnownColons,
-  PSEUDO_PARAMETERS,
-  partsOf,
-  placeholder,
-  placeholdersIn,
-  readable,
-  resourceOf,
-  textTree,
-  whyUnknown,
-} from '../model/text.ts'
+import { PSEUDO_PARAMETERS, placeholder, readable, resourceOf, textTree, whyUnknown } from '../model/text.ts'
 import { entriesOf, formOf, itemsOf, knownText, knownValue, type Tree, textIn } from '../model/tree.ts'
 import { mapAt } from './document.ts'
-import { nestedAt, type Scope, scopeAround } from './scope.ts'
+import { type Scope, scopeAround } from './scope.ts'
 
-/** Nested functions over aliases of YAML can double the length of a text at every level. */
-const MAX_TEXT_LENGTH = 100_000
 const MAX_DEPTH = 500
 
 /** A value that is known only after deployment, or is not defined. The message is the reason. */
@@ -105,12 +93,6 @@ function listOfTexts(values: readonly string[]): Tree {
   return { state: 'list', items: values.map((value) => textTree(value)) }
 }
 
-function joined(parts: readonly string[], delimiter: string): Tree {
-  const value = parts.join(delimiter)
-  if (value.length > MAX_TEXT_LENGTH) throw new Unresolved(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
-  return textTree(value)
-}
-
 function parameter({ given }: Scope, name: string, declared: Tree): Tree {
   const type = String(knownText(mapAt(declared, 'Type')))
   const hint = `(set it with --parameter ${name}=…)`
@@ -124,10 +106,8 @@ function parameter({ given }: Scope, name: string, declared: Tree): Tree {
 }
 
 function valueOfName(scope: Scope, name: string): Tree {
-  const { document, given, parent } = scope
+  const { document, given } = scope
   const declared = mapAt(document, 'Parameters')
-  const linked = mapAt(parent?.parameters ?? absent, name)
-  if (linked.state !== 'absent' && !given.has(name)) return evaluate(scope, linked)
   if (declared.state === 'map' && declared.entries.has(name)) return parameter(scope, name, mapAt(declared, name))
   if (name === 'AWS::NoValue') return absent
   const value = given.get(name)
@@ -139,9 +119,6 @@ function valueOfName(scope: Scope, name: string): Tree {
 function valueOfAttribute(scope: Scope, ownPath: string): Tree {
   const path = scope.prefix + ownPath
   const id = resourceOf(path)
-  const [ownId = '', , name = ''] = ownPath.split('.')
-  const output = mapAt(nestedAt(scope, ownId)?.document ?? absent, 'Outputs', name, 'Value')
-  if (output.state !== 'absent') return evaluate(scope, output)
   const resource = scope.resources.get(id)
   if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
   const condition = knownText(mapAt(resource, 'Condition'))
@@ -160,43 +137,30 @@ function substitute(scope: Scope, argument: Tree): Tree {
     return textOf(variable ? evaluate(scope, variable) : valueOfName(scope, part.trim()))
   }
   // Splits the text at its references: every second part is the name of one.
-  return joined(format.split(/\$\{([^}]*)\}/).map(fill), '')
+  return textTree(
+    format
+      .split(/\$\{([^}]*)\}/)
+      .map(fill)
+      .join(''),
+  )
 }
 
 function split(scope: Scope, argument: Tree): Tree {
   const [delimiter, source] = listIn(scope, argument)
-  const delimiterText = whole(textAt(scope, delimiter))
-  const value = textAt(scope, source)
-  if (!whyUnknown(value)) return listOfTexts(value.split(delimiterText))
-  if (delimiterText === ':' && hasKnownColons(value)) return listOfTexts(partsOf(value))
-  return textTree(value) // its placeholders are unknown, so it cannot be split. Fn::Select handles it
+  return listOfTexts(whole(textAt(scope, source)).split(whole(textAt(scope, delimiter))))
 }
 
 function select(scope: Scope, argument: Tree): Tree {
   const [index, list = absent] = listIn(scope, argument)
-  const position = whole(textAt(scope, index))
-  const evaluated = evaluate(scope, list)
-  const text = textIn(evaluated)
-  if (text !== '') {
-    // The CDK selects the name of a function from its ARN in this way. Its resource is known.
-    const ids = placeholdersIn(text).map(resourceOf)
-    const [id, ...more] = new Set(ids.filter((one) => scope.resources.has(one)))
-    if (id !== undefined && more.length === 0) return textTree(placeholder(`${id}.Fn::Select ${position}`))
-    throw new Unresolved(whyUnknown(text) ?? 'Fn::Select has no list')
-  }
-  if (evaluated.state === 'unknown') return evaluated
-  const item = itemsOf(evaluated)[Number(position)]
+  const item = listIn(scope, list)[Number(whole(textAt(scope, index)))]
   if (!item) throw new Unresolved('Fn::Select selects nothing')
-  return item
+  return evaluate(scope, item)
 }
 
 function join(scope: Scope, argument: Tree): Tree {
   const [delimiter, list = absent] = listIn(scope, argument)
-  const between = textAt(scope, delimiter)
-  const evaluated = evaluate(scope, list)
-  if (evaluated.state === 'unknown') return evaluated
-  if (evaluated.state !== 'list') throw new Unresolved('Fn::Join has no list')
-  return joined(evaluated.items.map(textOf), between)
+  const texts = listIn(scope, list).map((item) => textAt(scope, item))
+  return textTree(texts.join(textAt(scope, delimiter)))
 }
 
 function findInMap(scope: Scope, argument: Tree): Tree {
@@ -209,11 +173,8 @@ function findInMap(scope: Scope, argument: Tree): Tree {
 }
 
 function choose(scope: Scope, argument: Tree): Tree {
-  const [condition, yes, no] = listIn(scope, argument)
-  const verdict = decided(conditionAt(scope, textAt(scope, condition)))
-  const value = verdict ? yes : no
-  if (!value) throw new Unresolved(`Fn::If has no value for ${verdict}`)
-  return evaluate(scope, value)
+  const [condition, yes = absent, no = absent] = listIn(scope, argument)
+  return evaluate(scope, decided(conditionAt(scope, textAt(scope, condition))) ? yes : no)
 }
 
 function importValue(scope: Scope, argument: Tree): Tree {
@@ -238,30 +199,20 @@ function decided(tree: Tree): boolean {
 /** Fn::Or with `true`, Fn::And with `false`: a part with this value decides, even if others are not known. */
 function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
   const parts = listIn(scope, argument).map((part) => evaluate(scope, part))
-  if (parts.length === 0) throw new Unresolved(`${decisive ? 'Fn::Or' : 'Fn::And'} has no conditions`)
   if (parts.some((part) => knownValue(part) === decisive)) return known(decisive)
   for (const part of parts) decided(part)
   return known(!decisive)
 }
 
-function areEqual(scope: Scope, argument: Tree): Tree {
-  const [left, right, ...more] = listIn(scope, argument).map((part) => textAt(scope, part))
-  if (left === undefined || right === undefined || more.length > 0) {
-    throw new Unresolved('Fn::Equals does not have two values')
-  }
-  return isOneOf([left], right)
-}
-
-function isOneOf(texts: readonly string[], wanted: string): Tree {
+/** Of Fn::Contains, which only the rules of a template have, the first argument is a list. */
+function isOneOf(scope: Scope, argument: Tree): Tree {
+  const [first = absent, second] = listIn(scope, argument)
+  const evaluated = evaluate(scope, first)
+  const texts = (evaluated.state === 'list' ? evaluated.items : [evaluated]).map(textOf)
+  const wanted = textAt(scope, second)
   if (texts.includes(wanted)) return known(true)
   for (const text of [...texts, wanted]) whole(text) // a part that is not known may be equal
   return known(false)
-}
-
-/** Only the rules of a template have it. */
-function contains(scope: Scope, argument: Tree): Tree {
-  const [list = absent, value] = listIn(scope, argument)
-  return isOneOf(itemsOf(evaluate(scope, list)).map(textOf), textAt(scope, value))
 }
 
 const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>> = {
@@ -281,6 +232,6 @@ const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>
   'Fn::And': (scope, argument) => combine(scope, argument, false),
   'Fn::Or': (scope, argument) => combine(scope, argument, true),
   'Fn::Not': (scope, argument) => known(!decided(evaluate(scope, listIn(scope, argument)[0] ?? absent))),
-  'Fn::Equals': areEqual,
-  'Fn::Contains': contains,
+  'Fn::Equals': isOneOf,
+  'Fn::Contains': isOneOf,
 }

@@ -171,7 +171,6 @@ test('what was searched, or why nothing was', (t) => {
   t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   t.equal(searched({ ...NODE, places: [join(root, 'gone')] }), 'there is no code at gone')
   t.equal(searched({ ...NODE, handler: 'c.handler', places, reason: 'it is elsewhere' }), 'it is elsewhere')
-  t.equal(searched({}), 'the input does not say where the code is')
   t.equal(searched({ inline: 'throw 1' }), 'the code in the template')
   t.end()
 })
