@@ -81,9 +81,7 @@ function searchCode(code: Code & { folder: string }, read: ReadConfigs, shown: S
   if (!runtime.startsWith('nodejs')) {
     return { missing: `the runtime is ${runtime}, and only JavaScript and TypeScript are searched` }
   }
-  if (inline !== undefined) {
-    return evidenceIn([{ name: 'the code in the template', ...codeIn(inline), isCommonJs: true }])
-  }
+  if (inline !== undefined) return evidenceIn([searchedFile('the code in the template', inline, true)])
   const [first = folder] = places
   const root = places.find(folderAt)
   const main = root === undefined ? undefined : mainOf(code, root)
@@ -109,9 +107,10 @@ interface SearchedFile {
   isCommonJs: boolean
 }
 
-function codeIn(text: string): Pick<SearchedFile, 'code' | 'bundled'> {
-  const has = (name: Call) => new RegExp(`['"\`]${name}['"\`]`).test(text) // their errors begin with it
-  return { code: withoutCommentsAndTexts(text), bundled: IN_BUNDLE.test(text) ? CALLS.filter(has) : [] }
+function searchedFile(name: string, text: string, isCommonJs: boolean): SearchedFile {
+  const has = (call: Call) => new RegExp(`['"\`]${call}['"\`]`).test(text) // their errors begin with it
+  const bundled = IN_BUNDLE.test(text) ? CALLS.filter(has) : []
+  return { name, code: withoutCommentsAndTexts(text), bundled, isCommonJs }
 }
 
 function searchFrom(main: string, root: string, read: ReadConfigs, shown: Shown): Evidence {
@@ -120,7 +119,7 @@ function searchFrom(main: string, root: string, read: ReadConfigs, shown: Shown)
   let missing: string | undefined
   for (const path of paths) {
     if (isFile(path)) {
-      const file = { name: shown(path), ...codeIn(readIfFile(path)), isCommonJs: isCommonJs(path, root) }
+      const file = searchedFile(shown(path), readIfFile(path), isCommonJs(path, root))
       files.push(file)
       for (const other of importsOf(path, file.code, read)) paths.add(other)
     } else missing = `there is no code at ${shown(path)}`

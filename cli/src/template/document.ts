@@ -39,12 +39,6 @@ export function parseDocument(file: string, text: string, isLinked = false): Tre
   }
 }
 
-/** The short forms of CloudFormation, such as !Ref. The resolver reports other tags as unknown. */
-const SHORT = (
-  'And Base64 Cidr Condition Equals FindInMap ForEach GetAtt GetAZs If ImportValue Join Length Not Or Ref Select ' +
-  'Split Sub ToJsonString Transform'
-).split(' ')
-const LONG = new Map(SHORT.map((name) => [`!${name}`, ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`]))
 /** The error of JSON in the words of the JSON parser, because the parser of YAML expects something else. */
 function jsonError(text: string): string | undefined {
   try {
@@ -90,7 +84,9 @@ function convert(source: Source, node: ParsedNode | null, position: Position): T
   const value = convertUntagged(source, node, position)
   const { tag } = (node ?? {}) as { tag?: string }
   if (!tag?.startsWith('!')) return value
-  return { state: 'map', entries: new Map([[LONG.get(tag) ?? tag, value]]), position }
+  // The short forms of CloudFormation. One that does not exist is a function that is not known.
+  const name = /^!(Ref|Condition)$/.test(tag) ? tag.slice(1) : `Fn::${tag.slice(1)}`
+  return { state: 'map', entries: new Map([[name, value]]), position }
 }
 
 function convertUntagged(source: Source, node: ParsedNode | null, position: Position): Tree {

@@ -9,11 +9,11 @@ const MAX_DEPTH = 500
 /** A value that is known only after deployment, or is not defined. The message is the reason. */
 class Unresolved extends Error {
   /** The resource, if it does not exist. */
-  missing: string | undefined
-  constructor(reason: string, missing?: string) {
-    super(reason)
-    this.missing = missing
-  }
+  missing?: string | undefined
+}
+
+function unresolved({ reason, missing }: { reason: string; missing?: string }): Unresolved {
+  return Object.assign(new Unresolved(reason), { missing })
 }
 
 /** Evaluates the intrinsic function of a node, as far as this is possible without deployment. */
@@ -48,7 +48,7 @@ function evaluateIn(scope: Scope, node: Tree): Tree {
   const intrinsic = isAlone && Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
   // The position is that of the intrinsic function, not of its parts.
   if (intrinsic) return { ...intrinsic(scope, argument), position }
-  if (isAlone && /^(Fn::|!)/.test(name)) throw new Unresolved(`${name} is known only after deployment`)
+  if (isAlone && name.startsWith('Fn::')) throw new Unresolved(`${name} is not evaluated`)
   return evaluatedMap(scope, node)
 }
 
@@ -68,7 +68,7 @@ function evaluatedMap(scope: Scope, { entries, position }: Tree & { state: 'map'
 function listIn(scope: Scope, node: Tree): readonly Tree[] {
   // The items are not evaluated: a condition or a value that is not chosen may be unknown.
   const evaluated = evaluate(scope, node)
-  if (evaluated.state === 'unknown') throw new Unresolved(evaluated.reason, evaluated.missing)
+  if (evaluated.state === 'unknown') throw unresolved(evaluated)
   return node.state === 'list' ? node.items : itemsOf(evaluated)
 }
 
@@ -78,7 +78,7 @@ function textAt(scope: Scope, node: Tree | undefined): string {
 
 function textOf(tree: Tree): string {
   if (tree.state === 'known' || textIn(tree) !== '') return textIn(tree)
-  if (tree.state === 'unknown') throw new Unresolved(tree.reason, tree.missing)
+  if (tree.state === 'unknown') throw unresolved(tree)
   throw new Unresolved(`a text is needed, but there is ${tree.state === 'absent' ? 'none' : `a ${formOf(tree)}`}`)
 }
 
@@ -123,7 +123,7 @@ function valueOfAttribute(scope: Scope, ownPath: string): Tree {
   if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
   const condition = knownText(mapAt(resource, 'Condition'))
   if (condition === undefined || knownValue(conditionAt(scope, condition)) !== false) return textTree(placeholder(path))
-  throw new Unresolved(`the condition ${condition} of ${id} is false with these parameters`, id)
+  throw unresolved({ reason: `the condition ${condition} of ${id} is false with these parameters`, missing: id })
 }
 
 function substitute(scope: Scope, argument: Tree): Tree {
@@ -143,18 +143,6 @@ function substitute(scope: Scope, argument: Tree): Tree {
       .map(fill)
       .join(''),
   )
-}
-
-function split(scope: Scope, argument: Tree): Tree {
-  const [delimiter, source] = listIn(scope, argument)
-  return listOfTexts(whole(textAt(scope, source)).split(whole(textAt(scope, delimiter))))
-}
-
-function select(scope: Scope, argument: Tree): Tree {
-  const [index, list = absent] = listIn(scope, argument)
-  const item = listIn(scope, list)[Number(whole(textAt(scope, index)))]
-  if (!item) throw new Unresolved('Fn::Select selects nothing')
-  return evaluate(scope, item)
 }
 
 function join(scope: Scope, argument: Tree): Tree {
@@ -223,8 +211,6 @@ const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>
   },
   'Fn::Sub': substitute,
   'Fn::Join': join,
-  'Fn::Split': split,
-  'Fn::Select': select,
   'Fn::FindInMap': findInMap,
   'Fn::If': choose,
   'Fn::ImportValue': importValue,

@@ -85,7 +85,6 @@ function deadLettersIn(parts: unknown): unknown[] {
 function deadLetterTargetsOf(instance: Instance): Inventory['deadLetterTargets'] {
   const { address: owner, values, config } = instance
   const arns = JSON.stringify(deadLettersIn(values)).match(/arn:[^"\\]+/g) ?? []
-  const expressions = deadLettersIn(config?.expressions)
-  const ids = expressions.length === 0 ? [] : referencesOf(instance, expressions).to.map(({ id }) => id)
-  return [...arns.map((text) => ({ owner, text })), ...ids.map((id) => ({ owner, id }))]
+  const { to } = referencesOf(instance, deadLettersIn(config?.expressions))
+  return [...arns.map((text) => ({ owner, text })), ...to.map(({ id }) => ({ owner, id }))]
 }

@@ -89,9 +89,3 @@ function followOutputs(found: Found, module: Module, wanted: string | undefined)
     follow(found, expression, { module, name: `output ${output} of ${module.address}` })
   }
 }
-
-/** Whether the configuration sets the argument. Setting it to null is the same as omitting it. */
-export function declares({ config }: Instance, argument: string): boolean {
-  const expression = config?.expressions?.[argument] as Expression | undefined
-  return expression !== undefined && expression.constant_value !== null
-}

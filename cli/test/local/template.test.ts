@@ -317,7 +317,7 @@ test('if no environment variable is known, one line says so', async (t) => {
   const { notes, variables } = await taken(t, sam({ function: { Environment } }))
   t.strictSame(variables, {})
   t.strictSame(notes.slice(1), [
-    'the environment variables in T: not known (Fn::Transform is known only after deployment), so not set. Use --env NAME=…',
+    'the environment variables in T: not known (Fn::Transform is not evaluated), so not set. Use --env NAME=…',
   ])
 })
 

@@ -106,7 +106,6 @@ Resources:
     E: !Sub 'x-\${Stage}-\${ Topic.Arn }-\${!Stage}-\${AWS::Region}'
     F: !Sub ['\${Stage}-\${V}', { V: !Ref Topic }]
     G: !Ref AWS::Region
-    H: !Select [0, [Stage, 5]]
   Topic: {}
 Outputs:
   A: { Value: !GetAtt Queue.Arn, Export: { Name: arn } }
@@ -129,14 +128,13 @@ Outputs:
     E: 'x-a-${Queues/Topic.Arn}-${Stage}-${AWS::Region}',
     F: 'a-${Queues/Topic}',
     G: '${AWS::Region}',
-    H: 'Stage',
   }
   for (const [name, value] of Object.entries(expected)) t.equal(Orders?.value('Queues/Queue', name), value, name)
   const { scope } = Orders ?? {}
   const queue = scope && inventoryOf(scope, 'x').declarations.find(({ id }) => id === 'Queues/Queue')
   t.match(queue?.condition, { name: 'Queues/Prod', holds: true })
   t.strictSame(Orders?.template.links?.exports.get('arn')?.value.position, {
-    line: 19,
+    line: 18,
     column: 8,
     file: join(root, 'Queues.template.json'),
   })

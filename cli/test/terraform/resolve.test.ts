@@ -3,7 +3,7 @@ import { indexOf, linkTo } from '../../src/linker/references.ts'
 import { at } from '../../src/model/tree.ts'
 import type { Instance } from '../../src/terraform/plan.ts'
 import { inventoryOf } from '../../src/terraform/read-plan.ts'
-import { declares, referencesOf } from '../../src/terraform/references.ts'
+import { referencesOf } from '../../src/terraform/references.ts'
 import { valuesOf } from '../../src/terraform/values.ts'
 import { type PlannedModule, planIn, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
@@ -188,23 +188,6 @@ test('an argument in a state, and one of a resource without arguments', async (t
   const inModule = find({ resources: [], modules: { 'module.m': inner } }, 'module.m.aws_x.one')
   const module = { ...inModule.module, call: {} }
   t.equal(referencesOf({ ...inModule, module }, inModule.config?.expressions).to.length, 0, 'a call without arguments')
-})
-
-test('whether the configuration sets an argument', async (t) => {
-  const expressions = {
-    set: { references: ['var.x'] },
-    literal: { constant_value: 0 },
-    block: {},
-    null: { constant_value: null },
-  }
-  const plan = { resources: [{ address: 'aws_x.one', values: {}, expressions }] }
-  const instance = find(plan, 'aws_x.one')
-  t.strictSame(
-    ['set', 'literal', 'block', 'null', 'missing'].map((name) => declares(instance, name)),
-    [true, true, true, false, false],
-  )
-  t.equal(declares({ ...instance, config: {} }, 'set'), false, 'a resource without arguments')
-  t.equal(declares({ ...instance, config: undefined }, 'set'), false, 'a state')
 })
 
 const AFTER = 'it is known only after apply'
