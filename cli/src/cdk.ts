@@ -39,18 +39,16 @@ export class SqsBatchDoctor implements IPolicyValidationPlugin {
 
   /** The CDK calls it after it has written the templates of all stacks. */
   validate(context: IPolicyValidationContext): PolicyValidationPluginReport {
-    const violations = violationsOrError(context)
+    let violations: PolicyViolation[]
+    try {
+      violations = violationsIn(context)
+    } catch (error) {
+      // Not thrown, because `cdk synth` passes if a plugin throws (seen with version 2.1148 of the CLI).
+      const reason = error instanceof Error ? error.message : error
+      violations = [notChecked('fatal', `Not all stacks could be checked: ${reason}`)]
+    }
     // The CDK computes it in the same way if it hides findings that the app acknowledges.
     return { success: violations.every(({ severity = '' }) => !['error', 'fatal'].includes(severity)), violations }
-  }
-}
-
-function violationsOrError(context: IPolicyValidationContext): PolicyViolation[] {
-  try {
-    return violationsIn(context)
-  } catch (error) {
-    // Not thrown, because `cdk synth` passes if a plugin throws (seen with version 2.1148 of the CLI).
-    return [notChecked('fatal', `Not all stacks could be checked: ${error instanceof Error ? error.message : error}`)]
   }
 }
 
@@ -74,17 +72,14 @@ function violationsIn({ appConstruct, templatePaths }: IPolicyValidationContext)
   const isAllSelected = inputs.length === inScope.length
   const open = findings.filter(({ accepted, rule }) => !accepted && (isAllSelected || rule !== ACCEPTANCE.id))
   const failing = open.filter(({ severity }) => severity === 'error')
-  const isNothingChecked = inputs.length > 0 && examined.every(({ mappings }) => mappings === 0)
-  return [
-    ...open.map((finding) => toViolation(finding, stacks)),
-    ...inStages(failing, folder, stacks),
-    ...examined
-      .filter(({ note }) => note !== undefined)
-      .map(({ name, note }) => notChecked('info', `${note}.`, stacks.get(stackKey(name))?.path)),
-    ...(isNothingChecked
-      ? [notChecked('warning', 'No stack has an SQS event source mapping, so nothing was checked.')]
-      : []),
-  ]
+  const violations = [...open.map((finding) => toViolation(finding, stacks)), ...inStages(failing, folder, stacks)]
+  for (const { name, note } of examined) {
+    if (note !== undefined) violations.push(notChecked('info', `${note}.`, stacks.get(stackKey(name))?.path))
+  }
+  if (inputs.length > 0 && examined.every(({ mappings }) => mappings === 0)) {
+    violations.push(notChecked('warning', 'No stack has an SQS event source mapping, so nothing was checked.'))
+  }
+  return violations
 }
 
 /** All stacks in the output of an app. Throws if one that the CDK names is missing. */
@@ -152,18 +147,11 @@ function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViola
  * selects no stack of a stage. So an error in a stage is also an error of the app.
  */
 function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks): PolicyViolation[] {
-  const files = failing.flatMap(({ file = folder }) => (dirname(file) === folder ? [] : file))
-  if (files.length === 0) return []
-  const paths = [...new Set(files)].map((file) => stacks.get(stackKey(file))?.path ?? file)
-  return [
-    {
-      ruleName: 'stages',
-      severity: 'error',
-      description: `Findings that fail the synthesis are in stages: ${joinNames(paths)}.`,
-      fix: "To see them, run cdk synth '**'.",
-      violatingResources: [{ locations: [] }],
-    },
-  ]
+  const files = new Set(failing.flatMap(({ file = folder }) => (dirname(file) === folder ? [] : file)))
+  if (files.size === 0) return []
+  const paths = Array.from(files, (file) => stacks.get(stackKey(file))?.path ?? file)
+  const description = `Findings that fail the synthesis are in stages: ${joinNames(paths)}.`
+  return [{ ...notChecked('error', description), ruleName: 'stages', fix: "To see them, run cdk synth '**'." }]
 }
 
 /** Without the path of a construct, the CDK shows it whatever stacks a command selects. */

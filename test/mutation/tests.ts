@@ -344,7 +344,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/rules/mapping-rules.ts': [
     'doctor/finding-texts',
     'doctor/several-mappings',
-    'doctor/topics',
     'doctor/report-batch-item-failures',
     'doctor/one-finding',
     'doctor/check',
@@ -355,7 +354,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/rules/value-rule.ts': ['doctor/single-rules', 'doctor/not-checked', 'doctor/finding-texts'],
   'cli/src/doctor/check.ts': [
     'doctor/check',
-    'doctor/topics',
     'doctor/not-checked',
     'doctor/finding-texts',
     'doctor/one-finding',

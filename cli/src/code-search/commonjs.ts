@@ -14,14 +14,6 @@ function isOfModules(manifest: string): boolean {
   return parseObject(readIfFile(manifest))?.type === 'module'
 }
 
-/** Whether Node loads a file as CommonJS. Lambda has only the package.json files in the function's folder. */
-export function isCommonJs(path: string, root: string): boolean {
-  if (!path.endsWith('.js')) return path.endsWith('.cjs')
-  const manifest = nearest(dirname(path), 'package.json')
-  const isDeployed = manifest !== undefined && !relative(root, manifest).startsWith('..')
-  return !isDeployed || !isOfModules(manifest)
-}
-
 /**
  * The package.json above `folder` that makes a `.js` file in it an ES module. Undefined if a package.json
  * in `folder` decides about the file, if the file is elsewhere, or if it is not an ES module.

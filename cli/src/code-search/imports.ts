@@ -1,7 +1,6 @@
 import { realpathSync, statSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { createPathsMatcher, getTsconfig } from 'get-tsconfig'
-import { cached } from '../shared/cached.ts'
 import { isObject, parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
 import { nearest } from './commonjs.ts'
@@ -9,14 +8,9 @@ import { nearest } from './commonjs.ts'
 const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
 const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g
 
-type Aliases = ((name: string) => string[]) | null
-
-/** What a search has read of folders. Each of them is read once. */
-export interface ReadFolders {
-  aliases: Map<string, Aliases>
-  // biome-ignore lint/suspicious/noExplicitAny: only get-tsconfig reads it
-  tsconfigs: Map<string, any>
-}
+/** What a search has read of tsconfig.json files. Each of them is read once. */
+// biome-ignore lint/suspicious/noExplicitAny: only get-tsconfig reads it
+export type ReadConfigs = Map<string, any>
 
 /** The script that a path without an extension, or with that of the compiled file, means. */
 function scriptAt(path: string): string | undefined {
@@ -33,27 +27,25 @@ export function sourceAt(folder: string, path: string): string | undefined {
 }
 
 /** The local files that a script imports or re-exports. Of a package without a known entry, its folder. */
-export function importsOf(file: string, text: string, read: ReadFolders): string[] {
+export function importsOf(file: string, text: string, read: ReadConfigs): string[] {
   const folder = dirname(file)
   const names = new Set(Array.from(text.matchAll(IMPORT), ([, name]) => String(name)))
   return Array.from(names).flatMap((name) => {
     if (/^\.{1,2}(\/|$)/.test(name)) return scriptAt(resolve(folder, name)) ?? []
     // Its name is the evidence. Its own code would be taken for that of the function.
     if (/^middy-bounded-sqs-batch(\/|$)/.test(name)) return []
-    const aliased = aliasesAt(folder, read)?.(name).map(scriptAt) ?? []
+    const aliased = aliasedIn(folder, name, read).map(scriptAt)
     return aliased.find((path) => path !== undefined) ?? inLocalPackage(folder, name) ?? []
   })
 }
 
-function aliasesAt(folder: string, { aliases, tsconfigs }: ReadFolders): Aliases {
-  return cached(aliases, folder, () => {
-    try {
-      const config = getTsconfig(folder, 'tsconfig.json', tsconfigs)
-      return config && createPathsMatcher(config)
-    } catch {
-      return null // it is not valid, or extends a file that is not there
-    }
-  })
+function aliasedIn(folder: string, name: string, read: ReadConfigs): string[] {
+  try {
+    const config = getTsconfig(folder, 'tsconfig.json', read)
+    return (config && createPathsMatcher(config)?.(name)) ?? []
+  } catch {
+    return [] // it is not valid, or extends a file that is not there
+  }
 }
 
 /**

@@ -2,8 +2,8 @@ import { relative } from 'node:path'
 import { cached } from '../shared/cached.ts'
 import { parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
-import { isCommonJs, nearest } from './commonjs.ts'
-import { folderAt, importsOf, type ReadFolders, sourceAt } from './imports.ts'
+import { nearest } from './commonjs.ts'
+import { folderAt, importsOf, type ReadConfigs, sourceAt } from './imports.ts'
 import { withoutCommentsAndTexts } from './javascript.ts'
 
 /** Where the code of a function is, as far as an input says. */
@@ -28,7 +28,6 @@ export interface Evidence {
   searched?: string
   /** The evidence that the function reports failures: `batchItemFailures in src/app.mjs`. */
   reports?: string | undefined
-  requiresPackage?: string | undefined
   /** The functions of this package that the code calls, and that call SQS. */
   calls?: readonly Call[]
 }
@@ -47,7 +46,6 @@ const LIBRARY = new RegExp(`(?<=^|['"\`])(${LIBRARIES})(?=$|['"\`/])`)
 const OURS = /['"`]middy-bounded-sqs-batch['"`/]/
 /** A text of this package, which a bundle keeps. */
 const IN_BUNDLE = /\bmiddy-bounded-sqs-batch:batch\b/
-const REQUIRES_OURS = /\brequire\s*\(\s*['"]middy-bounded-sqs-batch(?:\/\w+)?['"]\s*\)/
 /** Not the setting ReportBatchItemFailures of the CDK, but a function of this name. */
 const RESPONSE = /(?<!report)batchItemFailures|reportBatchItemFailures(?=\s*\()/i
 /** The list of failures, and a list that is empty. A function that returns only this one reports nothing. */
@@ -59,42 +57,37 @@ export type Call = (typeof CALLS)[number]
 
 export function codeSearch(workingFolder = process.cwd()): CodeSearch {
   const found = new Map<string, Evidence>()
-  const read: ReadFolders = { aliases: new Map(), tsconfigs: new Map() }
-  return (code) => cached(found, JSON.stringify(code), () => searchOrMissing(code, read, workingFolder))
-}
-
-/** A file that cannot be read is not a reason to check nothing else. */
-function searchOrMissing(code: Code, read: ReadFolders, workingFolder: string): Evidence {
-  try {
-    return searchCode(code, read, workingFolder)
-  } catch (error) {
-    const { code: reason, path } = error as NodeJS.ErrnoException
-    if (reason === undefined) throw error
-    return { missing: `${relative(workingFolder, String(path))} cannot be read (${reason})` }
-  }
-}
-
-function searchCode(code: Code, read: ReadFolders, workingFolder: string): Evidence {
-  const { places = [], inline, reason, handler, runtime = 'nodejs', folder } = code
+  const read: ReadConfigs = new Map()
   const shown = (path: string) => relative(workingFolder, path) || 'this folder'
+  function searchOrMissing(code: Code): Evidence {
+    try {
+      return searchCode({ folder: workingFolder, ...code }, read, shown)
+    } catch (error) {
+      // A file that cannot be read is not a reason to check nothing else.
+      const { code: reason, path } = error as NodeJS.ErrnoException
+      if (reason === undefined) throw error
+      return { missing: `${shown(String(path))} cannot be read (${reason})` }
+    }
+  }
+  return (code) => cached(found, JSON.stringify(code), () => searchOrMissing(code))
+}
+
+type Shown = (path: string) => string
+
+function searchCode(code: Code & { folder: string }, read: ReadConfigs, shown: Shown): Evidence {
+  const { places = [], inline, reason, handler, runtime = 'nodejs', folder } = code
   if (!runtime.startsWith('nodejs')) {
     return { missing: `the runtime is ${runtime}, and only JavaScript and TypeScript are searched` }
   }
-  if (inline !== undefined) {
-    return evidenceIn([{ name: 'the code in the template', ...codeIn(inline), isCommonJs: true }])
-  }
-  const [first] = places
+  if (inline !== undefined) return evidenceIn([searchedFile('the code in the template', inline, true)])
+  const [first = folder] = places
   const root = places.find(folderAt)
   const main = root === undefined ? undefined : mainOf(code, root)
   if (root !== undefined && main !== undefined) return searchFrom(main, root, read, shown)
-  const nowhere =
-    first === undefined ? 'the input does not say where the code is' : `there is no code at ${shown(first)}`
-  const noHandler =
-    handler === undefined
-      ? 'its handler is not known'
-      : `no source of the handler ${handler} was found in ${shown(root ?? '')}`
-  const missing = reason ?? (root === undefined ? nowhere : noHandler)
-  return { missing: missing + dependencyNear(first ?? folder ?? workingFolder, shown) }
+  const nowhere = root === undefined ? `there is no code at ${shown(first)}` : undefined
+  const noSource = `no source of the handler ${handler} was found in ${shown(String(root))}`
+  const missing = reason ?? nowhere ?? (handler === undefined ? 'its handler is not known' : noSource)
+  return { missing: missing + dependencyNear(first, shown) }
 }
 
 function mainOf({ handler = '', entries = [] }: Code, root: string): string | undefined {
@@ -109,21 +102,21 @@ interface SearchedFile {
   code: string
   /** The functions of this package that a bundle has: a bundler omits those that nobody calls. */
   bundled: readonly Call[]
-  isCommonJs: boolean
 }
 
-function codeIn(text: string): Pick<SearchedFile, 'code' | 'bundled'> {
-  const has = (name: Call) => new RegExp(`['"\`]${name}['"\`]`).test(text) // their errors begin with it
-  return { code: withoutCommentsAndTexts(text), bundled: IN_BUNDLE.test(text) ? CALLS.filter(has) : [] }
+function searchedFile(name: string, text: string): SearchedFile {
+  const has = (call: Call) => new RegExp(`['"\`]${call}['"\`]`).test(text) // their errors begin with it
+  const bundled = IN_BUNDLE.test(text) ? CALLS.filter(has) : []
+  return { name, code: withoutCommentsAndTexts(text), bundled }
 }
 
-function searchFrom(main: string, root: string, read: ReadFolders, shown: (path: string) => string): Evidence {
+function searchFrom(main: string, root: string, read: ReadConfigs, shown: Shown): Evidence {
   const paths = new Set([main])
   const files: SearchedFile[] = []
   let missing: string | undefined
   for (const path of paths) {
     if (isFile(path)) {
-      const file = { name: shown(path), ...codeIn(readIfFile(path)), isCommonJs: isCommonJs(path, root) }
+      const file = searchedFile(shown(path), readIfFile(path))
       files.push(file)
       for (const other of importsOf(path, file.code, read)) paths.add(other)
     } else missing = `there is no code at ${shown(path)}`
@@ -131,7 +124,7 @@ function searchFrom(main: string, root: string, read: ReadFolders, shown: (path:
   return { ...evidenceIn(files), missing }
 }
 
-function dependencyNear(folder: string, shown: (path: string) => string): string {
+function dependencyNear(folder: string, shown: Shown): string {
   const manifest = nearest(folder, 'package.json') ?? ''
   const { dependencies, devDependencies } = parseObject(readIfFile(manifest)) ?? {}
   const names = Object.keys({ ...(dependencies as object), ...(devDependencies as object) })
@@ -139,14 +132,12 @@ function dependencyNear(folder: string, shown: (path: string) => string): string
   return library === undefined ? '' : `, but ${shown(manifest)} names ${library}`
 }
 
+function find(files: readonly SearchedFile[], pattern: RegExp): string | undefined {
+  const file = files.find(({ code }) => pattern.test(code))
+  return file && `${pattern.exec(file.code)?.[0]} in ${file.name}`
+}
+
 function evidenceIn(files: readonly SearchedFile[]): Evidence {
-  function find(pattern: RegExp): string | undefined {
-    for (const { name, code } of files) {
-      const [match] = pattern.exec(code) ?? []
-      if (match) return `${match} in ${name}`
-    }
-    return undefined
-  }
   const others = files.length - 1
   // The calls of a file that imports this package, and not those of the package itself.
   const ours = files.filter(({ code }) => OURS.test(code))
@@ -155,8 +146,7 @@ function evidenceIn(files: readonly SearchedFile[]): Evidence {
     ours.some(({ code }) => new RegExp(`(?<!function )\\b${name}\\s*\\(`).test(code))
   return {
     searched: `${files[0]?.name}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
-    reports: find(LIBRARY) ?? (isNeverFilled(files) ? undefined : find(RESPONSE)),
-    requiresPackage: files.find(({ code, isCommonJs }) => isCommonJs && REQUIRES_OURS.test(code))?.name,
+    reports: find(files, LIBRARY) ?? (isNeverFilled(files) ? undefined : find(files, RESPONSE)),
     calls: CALLS.filter(callsOurs),
   }
 }

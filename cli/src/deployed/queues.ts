@@ -23,34 +23,27 @@ export async function addQueue(reading: QueueReading, arn: string): Promise<void
   const { sources, sqs, deadLetterTargets } = reading
   if (sources.has(arn)) return
   sources.add(arn)
-  const attributes = await addSettings(reading, arn)
-  const policy = parseObject(String(attributes?.RedrivePolicy))
-  if (policy) await addSettings(reading, String(policy.deadLetterTargetArn))
-  else if (attributes && (await isDeadLetterQueue(sqs, attributes.QueueUrl))) {
+  const found = await addSettings(reading, arn)
+  if (found?.policy) await addSettings(reading, String(found.policy.deadLetterTargetArn))
+  else if (found && (await isDeadLetterQueue(sqs, found.QueueUrl))) {
     deadLetterTargets.push({ owner: 'another queue', text: arn })
   }
 }
 
 /** Adds a queue with its attributes. If access is denied, it is listed as not checked. */
 async function addSettings({ sqs, declarations }: QueueReading, arn: string) {
-  const name = arn.split(':').at(-1) ?? arn
-  const own = { type: 'queue', id: name, names: { arn, name } }
+  const [, , , , account, name = arn] = arn.split(':')
+  const own = { kind: 'queue', type: 'queue', id: name, names: { arn, name } } as const
   try {
-    const attributes = await attributesOf(sqs, arn)
-    const properties = toTree({ ...attributes, FifoQueue: name.endsWith('.fifo') }, textTree)
-    declarations.set(arn, { kind: 'queue', ...own, properties })
-    return attributes
+    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
+    const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
+    const properties = toTree({ ...Attributes, FifoQueue: name.endsWith('.fifo') }, textTree)
+    declarations.set(arn, { ...own, properties })
+    return { QueueUrl, policy: parseObject(String(Attributes?.RedrivePolicy)) }
   } catch (error) {
-    declarations.set(arn, { kind: 'queue', ...own, properties: absent, unreadReason: reasonOf(error) })
+    declarations.set(arn, { ...own, properties: absent, unreadReason: reasonOf(error) })
     return undefined
   }
-}
-
-async function attributesOf(sqs: SQSClient, arn: string): Promise<Record<string, string | undefined>> {
-  const [, , , , account, name] = arn.split(':')
-  const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: name, QueueOwnerAWSAccountId: account }))
-  const { Attributes } = await sqs.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
-  return { ...Attributes, QueueUrl }
 }
 
 /**

@@ -1,5 +1,4 @@
 import {
-  type AliasConfiguration,
   type EventSourceMappingConfiguration,
   GetFunctionConcurrencyCommand,
   GetFunctionConfigurationCommand,
@@ -15,7 +14,7 @@ import { unknown } from '../model/setting.ts'
 import { textTree } from '../model/text.ts'
 import { type Tree, toTree, withEntries } from '../model/tree.ts'
 import { oneLine } from '../shared/errors.ts'
-import { explain, nameFailedCall, reasonOf } from './errors.ts'
+import { explain, reasonOf } from './errors.ts'
 import { addQueue, type QueueReading } from './queues.ts'
 
 /** What was read so far. Each queue is read once. */
@@ -43,8 +42,6 @@ export async function readFunction(name: string, region?: string): Promise<Model
   const lambda = new LambdaClient(clientOptions(region))
   // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
   const sqs = new SQSClient({ ...clientOptions(region), useQueueUrlAsEndpoint: false })
-  lambda.middlewareStack.add(nameFailedCall)
-  sqs.middlewareStack.add(nameFailedCall)
   const all = { declarations: new Map(), sources: new Set<string>(), deadLetterTargets: [], unreadResources: [] }
   const reading: Reading = { ...all, lambda, sqs, checkedIds: new Set() }
   await readRequested(reading, name)
@@ -52,40 +49,34 @@ export async function readFunction(name: string, region?: string): Promise<Model
     const id = String(reading.declarations.get(arn)?.id)
     await addOtherReaders(reading, arn).catch(skip(reading, id, 'whether other functions read the queue'))
   }
-  const { declarations, deadLetterTargets, unreadResources } = reading
-  const elsewhere = 'it was not requested'
-  return link({
-    format: 'api',
-    declarations: [...declarations.values()],
-    deadLetterTargets,
-    elsewhere,
-    unreadResources,
-  })
+  const declarations = [...reading.declarations.values()]
+  return link({ ...reading, declarations, format: 'api', elsewhere: 'it was not requested' })
 }
 
 async function readRequested(reading: Reading, name: string): Promise<void> {
   const { lambda } = reading
-  const id = qualifiedNameIn(name)
-  const [owner, own] = await readWithMappings(reading, name).catch((error) => {
+  const explained = (error: unknown): never => {
     throw explain(error, name)
-  })
-  // A version is a number, or begins with `$`.
-  const isVersion = /:(\d+|\$[^:]*)$/.test(id)
-  const isQualified = id.includes(':')
-  const functionName = name.replace(isQualified ? /:[^:]*$/ : /:\$LATEST$/, '')
-  const failed = skip(reading, `the aliases of ${functionName}`)
-  const aliases = isVersion ? [] : await listAliases(lambda, functionName).catch(failed)
-  await addMappings(reading, owner, own)
-  for (const alias of aliases) {
-    const aliasName = `${functionName}:${alias.Name}`
-    if (!isQualified) await addAlias(reading, aliasName, alias, owner).catch(skip(reading, aliasName))
-    else if (aliasName === name) addWeights(reading, id, alias)
   }
-}
-
-async function readWithMappings(reading: Reading, name: string) {
-  const owner = await readConfiguration(reading, name)
-  return [owner, await listMappings(reading.lambda, { FunctionName: name })] as const
+  const owner = await addFunction(reading, undefined, name).catch(explained)
+  const own = await listMappings(lambda, { FunctionName: name }).catch(explained)
+  // It belongs to the function, even if an alias or a version was requested.
+  const command = new GetFunctionConcurrencyCommand({ FunctionName: owner.id })
+  const ReservedConcurrentExecutions = await lambda.send(command).then(
+    ({ ReservedConcurrentExecutions: value }) => toTree(value, textTree),
+    (error): Tree => unknown(reasonOf(error)),
+  )
+  owner.properties = withEntries(owner.properties, { ReservedConcurrentExecutions })
+  await addMappings(reading, owner, own)
+  if (qualifiedNameIn(name).includes(':')) return
+  const functionName = name.replace(/:\$LATEST$/, '')
+  const pages = await allOf(paginateListAliases({ client: lambda }, { FunctionName: functionName })).catch(
+    skip(reading, `the aliases of ${functionName}`),
+  )
+  for (const { Name } of pages.flatMap(({ Aliases = [] }) => Aliases)) {
+    const alias = `${functionName}:${Name}`
+    await addAlias(reading, alias, `${owner.id}:${Name}`, owner).catch(skip(reading, alias))
+  }
 }
 
 /** Handles a failed call: lists what it would have returned as not checked. */
@@ -97,20 +88,9 @@ function skip({ unreadResources }: Reading, id: string, what?: string) {
 }
 
 /** Adds the mappings of an alias, if it has any, with the settings of its version. */
-async function addAlias(reading: Reading, name: string, alias: AliasConfiguration, owner: Declaration): Promise<void> {
+async function addAlias(reading: Reading, name: string, id: string, aliasOf: Declaration): Promise<void> {
   const own = await listMappings(reading.lambda, { FunctionName: name })
-  if (own.length === 0) return
-  const id = `${owner.id}:${alias.Name}`
-  addWeights(reading, id, alias)
-  await addMappings(reading, await addFunction(reading, id, name, { aliasOf: owner }), own)
-}
-
-/** An alias can route a share of the invocations to a second version, which is not read. */
-function addWeights({ unreadResources }: Reading, id: string, { RoutingConfig }: AliasConfiguration): void {
-  for (const version of Object.keys(RoutingConfig?.AdditionalVersionWeights ?? {})) {
-    const unreadReason = 'the alias routes a share of the invocations to it'
-    unreadResources.push({ id, what: `the settings of version ${version}`, unreadReason })
-  }
+  if (own.length > 0) await addMappings(reading, await addFunction(reading, id, name, { aliasOf }), own)
 }
 
 function referenceTo(id: string): Tree {
@@ -125,29 +105,25 @@ async function addOtherReaders(reading: Reading, arn: string): Promise<void> {
   }
 }
 
+async function allOf<Page>(pages: AsyncIterable<Page>): Promise<Page[]> {
+  const all: Page[] = []
+  for await (const page of pages) all.push(page)
+  return all
+}
+
 async function listMappings(
-  lambda: LambdaClient,
+  client: LambdaClient,
   of: { FunctionName: string } | { EventSourceArn: string },
 ): Promise<SqsMapping[]> {
-  const mappings: SqsMapping[] = []
-  const isOfQueue = (one: EventSourceMappingConfiguration): one is SqsMapping =>
-    one.EventSourceArn?.split(':')[2] === 'sqs' && one.State !== 'Deleting'
-  for await (const page of paginateListEventSourceMappings({ client: lambda }, of)) {
-    mappings.push(...(page.EventSourceMappings ?? []).filter(isOfQueue))
-  }
-  return mappings
+  const pages = await allOf(paginateListEventSourceMappings({ client }, of))
+  return pages
+    .flatMap(({ EventSourceMappings = [] }) => EventSourceMappings as SqsMapping[])
+    .filter(({ EventSourceArn, State }) => EventSourceArn?.split(':')[2] === 'sqs' && State !== 'Deleting')
 }
 
 /** `NAME`, or `NAME:ALIAS`. */
 function qualifiedNameIn(arn: string): string {
   return arn.replace(/.*:function:/, '').replace(/:\$LATEST$/, '')
-}
-
-async function listAliases(lambda: LambdaClient, FunctionName: string): Promise<AliasConfiguration[]> {
-  const aliases: AliasConfiguration[] = []
-  for await (const page of paginateListAliases({ client: lambda }, { FunctionName }))
-    aliases.push(...(page.Aliases ?? []))
-  return aliases
 }
 
 async function addFunction(
@@ -161,18 +137,6 @@ async function addFunction(
   const declaration: Declaration = { kind: 'function', type: 'function', names: {}, ...own, ...more }
   declarations.set(declaration.id, declaration)
   return declaration
-}
-
-async function readConfiguration(reading: Reading, name: string): Promise<Declaration> {
-  const owner = await addFunction(reading, undefined, name)
-  // It belongs to the function, even if an alias or a version was requested.
-  const command = new GetFunctionConcurrencyCommand({ FunctionName: owner.id })
-  const reserved = await reading.lambda.send(command).then(
-    ({ ReservedConcurrentExecutions: value }) => toTree(value, textTree),
-    (error): Tree => unknown(reasonOf(error)),
-  )
-  owner.properties = withEntries(owner.properties, { ReservedConcurrentExecutions: reserved })
-  return owner
 }
 
 async function addMappings(reading: Reading, owner: Declaration, mappings: readonly SqsMapping[]): Promise<void> {

@@ -57,9 +57,6 @@ export const RULES: readonly Rule[] = [
 ]
 export const SEVERITIES: readonly Severity[] = ['error', 'warning', 'info']
 
-const MADE_BY_SAM =
-  'SqsSubscription has no setting for it. Declare the queue, its subscription, and an event of Type: SQS instead.'
-
 export interface ReadInput extends Presentation {
   model: Model
   /** Whether a mapping of which nothing could be checked is a warning. */
@@ -103,8 +100,8 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
     severity,
     resource: section ?? resource.id,
     message: parts.filter((part) => part !== '').join(' '),
-    fix: resource.isMadeBySam ? MADE_BY_SAM : (fix ?? fixOfUnchecked(input, reason)),
-    set: set && !resource.isMadeBySam ? assignmentLine(set, input) : undefined,
+    fix: fix ?? fixOfUnchecked(input, reason),
+    set: set && assignmentLine(set, input),
     source,
     help: pageOfRule(rule.id),
     file,

@@ -32,7 +32,7 @@ async function readTemplates(
     parameter && isRead && !names,
     '--parameter needs a template: set Terraform variables in the command "terraform plan"',
   )
-  if (names) checkParameters(parameters, names, inputs.length === 1 ? inputs[0]?.name : undefined)
+  if (names) checkParameters(parameters, names)
   return inputs
 }
 

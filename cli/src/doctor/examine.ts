@@ -27,7 +27,7 @@ const NEVER_CHECKED = [
   'whether a topic may send to the queue',
   'whether a pipe reads the queue',
 ]
-const NOT_DEPLOYED = 'code and other invokers of a deployed function'
+const NOT_DEPLOYED = 'code, other invokers and alias weights of a deployed function'
 
 /** What may have mappings, if an input has none. */
 function noteOn(model: Model, name: string, isDeployed: boolean): string | undefined {

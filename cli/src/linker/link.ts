@@ -30,7 +30,7 @@ export function link(inventory: Inventory): Model {
 
 /** A mapping of a queue. Undefined for other mappings, and if the source is not known, which is listed. */
 function readMapping(index: Index, unread: Unread[], declaration: Declaration): Mapping | undefined {
-  const { id, position, properties, isMadeBySam, readsQueue } = declaration
+  const { id, position, properties, readsQueue } = declaration
   const placed = (tree: Tree): Tree => (tree.position ? tree : { ...tree, position: properties.position ?? position })
   const source = placed(index.valueAt(declaration, 'source'))
   const found = linkTo(index, source, 'queue')
@@ -60,7 +60,6 @@ function readMapping(index: Index, unread: Unread[], declaration: Declaration): 
     function: lambdaFunction,
     ...(arn.fix === undefined ? {} : { sourceArn: arn }),
     streamSettings: stream.flatMap(([name, setting]) => (setting.state === 'known' ? [{ name, setting }] : [])),
-    ...(isMadeBySam ? { isMadeBySam } : {}),
   }
 }
 

@@ -52,7 +52,7 @@ function queueOf(index: Index, declaration: Declaration): Queue {
 
 /** Only the names of FIFO queues end in `.fifo`. */
 function withoutPolicy({ format }: Index, declaration: Declaration): Queue {
-  const { id, position, unreadReason, names, isMadeBySam } = declaration
+  const { id, position, unreadReason, names } = declaration
   const name = names.name ?? names.arn ?? ''
   if (unreadReason !== undefined) {
     const queue = unreadQueue(id, unreadReason, position)
@@ -60,8 +60,7 @@ function withoutPolicy({ format }: Index, declaration: Declaration): Queue {
   }
   const settings = settingsIn(QUEUE_SETTINGS, declaration, format)
   const fifo = isNameOfFifo(name) ? identified(declaration, 'fifo', known(true)) : settings.fifo
-  const own = { id, position, ...(isMadeBySam ? { isMadeBySam } : {}) }
-  return { ...own, ...settings, fifo, redrive: absent }
+  return { id, position, ...settings, fifo, redrive: absent }
 }
 
 function redriveOf(index: Index, queue: Declaration): Setting<RedrivePolicy> {

@@ -11,7 +11,6 @@ export type Kind =
   | 'alias'
   | 'version'
   | 'mapping'
-  | 'subscription'
   | 'redrivePolicy'
   | 'invokeConfig'
   | 'role'

@@ -14,8 +14,6 @@ export interface Resource {
   position?: Position | undefined
   /** Why the resource could not be read, for example because it is in another stack. */
   unreadReason?: string | undefined
-  /** SAM makes it for a subscription to an SNS topic, so the template cannot change its settings. */
-  isMadeBySam?: true
 }
 
 export type Scalar = string | number | boolean

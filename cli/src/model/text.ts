@@ -45,13 +45,6 @@ export const PSEUDO_PARAMETERS: readonly string[] = [
   'AWS::URLSuffix',
 ]
 
-/** Pseudo parameters whose values never have a colon. */
-const WITHOUT_COLON = /^AWS::(AccountId|Partition|Region|StackName|URLSuffix)$/
-/** Whether the positions of all colons are known, even if parts of the text are unknown. */
-export function hasKnownColons(text: string) {
-  return !text.includes('{{resolve:') && placeholdersIn(text).every((name) => WITHOUT_COLON.test(name))
-}
-
 function reasonOf(name: string): string {
   return name.startsWith('AWS::')
     ? `${name} is known only after deployment (set it with --parameter ${name}=…)`

@@ -1,5 +1,4 @@
 import { basename } from 'node:path'
-import { manifestAbove } from '../code-search/commonjs.ts'
 import type { FunctionOptions } from '../local/simulator/environment.ts'
 import { isTypeScript } from '../local/simulator/node-flags.ts'
 import { type InitError, UsageError } from '../shared/errors.ts'
@@ -13,7 +12,7 @@ export function notLoaded(handler: string, options: FunctionOptions, error: Init
 }
 
 /** Node only removes types from TypeScript. It compiles no enum, and does not find ./x.ts for ./x.js. */
-function hintFor({ file, runtimeClient, codeRoot }: FunctionOptions, { message }: InitError) {
+function hintFor({ file, runtimeClient }: FunctionOptions, { message }: InitError) {
   if (/require\(\) of ES Module/.test(message)) {
     return '. Lambda turns off require() of ES modules (--no-experimental-require-module): bundle the handler, or use import()'
   }
@@ -21,10 +20,8 @@ function hintFor({ file, runtimeClient, codeRoot }: FunctionOptions, { message }
     return '. If this runtime client cannot load TypeScript, pass a JavaScript file'
   }
   if (/\.[jt]s$/.test(file) && NO_ES_MODULE.test(message)) {
-    const manifest = codeRoot === undefined ? undefined : manifestAbove(codeRoot, file)
-    const add =
-      manifest === undefined ? 'Add "type": "module" to package.json' : `Move ${manifest} into the CodeUri ${codeRoot}`
-    return `. ${add}, or rename the file to ${basename(file).replace(/[jt]s$/, 'm$&')}`
+    const name = basename(file).replace(/[jt]s$/, 'm$&')
+    return `. Add "type": "module" to a package.json that is deployed with it, or rename the file to ${name}`
   }
   if (!isTypeScript(file) || !/strip-only mode|Cannot find module .* imported from .*ts$/.test(message)) return ''
   const flags = '--bundle --packages=external --platform=node --format=esm --outfile=handler.mjs'

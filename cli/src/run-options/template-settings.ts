@@ -48,6 +48,8 @@ export interface SettingRow {
 function rowsOf({ batchSize, window, maximumConcurrency, queue, function: { timeout, memory } }: Mapping) {
   const { redrive, fifo, visibilityTimeout } = queue
   const maxReceives = redrive.state === 'known' ? redrive.value.maxReceiveCount : redrive
+  const noRedrive = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries (the default)`
+  const noMaximum = 'has no MaximumConcurrency, so tune runs one environment'
   return [
     { name: 'batchSize', title: 'batch size', setting: batchSize },
     { name: 'window', title: 'window', setting: window, unit: ' s' },
@@ -55,18 +57,8 @@ function rowsOf({ batchSize, window, maximumConcurrency, queue, function: { time
     { name: 'memory', title: 'memory', setting: memory, unit: ' MB' },
     { name: 'fifo', title: 'FIFO', setting: fifo },
     { name: 'visibilityTimeout', title: 'visibility timeout', setting: visibilityTimeout, unit: ' s' },
-    {
-      name: 'maxReceives',
-      title: 'max deliveries',
-      setting: maxReceives,
-      whenAbsent: `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries (the default)`,
-    },
-    {
-      name: 'environments',
-      title: 'maximum concurrency',
-      setting: maximumConcurrency,
-      whenAbsent: 'has no MaximumConcurrency, so tune runs one environment',
-    },
+    { name: 'maxReceives', title: 'max deliveries', setting: maxReceives, whenAbsent: noRedrive },
+    { name: 'environments', title: 'maximum concurrency', setting: maximumConcurrency, whenAbsent: noMaximum },
   ] as const satisfies SettingRow[]
 }
 
@@ -115,7 +107,7 @@ export async function readSettings(
   const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
   // Whether the function reports failures, only the code that runs can tell.
   refuseErrors(file, model, handlerFile === undefined ? mapping : withCode(mapping, handlerFile), parameters)
-  refuseOtherFunctions(file, mapping)
+  refuseOtherRuntimes(file, mapping)
 
   const { environment } = mapping.function.aliasOf ?? mapping.function
   const { variables = {}, unknown = [] } = environment ?? {}
@@ -147,14 +139,10 @@ export async function readSettings(
   return settings
 }
 
-/** Refuses a function that Lambda does not run with Node.js, or does not run at all. */
-function refuseOtherFunctions(file: string, { function: { id, runtime, reservedConcurrency } }: Mapping): void {
+function refuseOtherRuntimes(file: string, { function: { id, runtime } }: Mapping): void {
   const name = valueIn(runtime) ?? 'nodejs'
   const other = `the Runtime of ${id} in ${file} is ${name}, but a run needs a function for Node.js`
   refuseIf(!name.startsWith('nodejs'), `${other}: choose another one with --template-function`)
-  const never = `ReservedConcurrentExecutions of ${id} in ${file} is 0, so Lambda does not invoke it`
-  const advice = 'and all messages stay in the queue: remove it, or set it to 1 or more'
-  refuseIf(valueIn(reservedConcurrency) === 0, `${never}, ${advice}`)
 }
 
 /** A mapping whose function has the code that runs, which may be another one than that of the template. */
@@ -172,9 +160,10 @@ function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: 
   const { findings } = examine([input], parameters, [])
   const error = findings.find(({ severity, accepted }) => severity === 'error' && accepted === undefined)
   if (!error) return
-  const line = error.line === undefined ? '' : ` (line ${error.line})`
+  const { line, resource, message, fix } = error
+  const where = line === undefined ? resource : `${resource} (line ${line})`
   throw new UsageError(
-    `doctor finds an error in ${error.file ?? file}. ${error.resource}${line}: ${error.message} ${error.fix} ` +
+    `doctor finds an error in ${error.file ?? file}. ${where}: ${message} ${fix} ` +
       `To see all problems, run bounded-sqs-batch doctor ${file}`,
   )
 }
@@ -187,9 +176,7 @@ export function settingsLine(
 ): string {
   const names = Object.keys(templateEnv)
   const used = [...usedSettings, ...(names.length > 0 ? [`environment variables ${names.join(', ')}`] : [])]
-  return used.length === 0
-    ? `no setting of ${id} in ${file} is used`
-    : `settings of ${id} in ${file}: ${used.join(', ')}`
+  return `settings of ${id} in ${file}: ${used.join(', ') || 'none is used'}`
 }
 
 export function nodeMajorOf({ function: { runtime } }: Mapping): number | undefined {

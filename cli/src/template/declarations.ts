@@ -1,17 +1,6 @@
 import type { Condition, Declaration, Kind } from '../model/declaration.ts'
-import { absent } from '../model/setting.ts'
 import { placeholder, readable } from '../model/text.ts'
-import {
-  at,
-  entriesOf,
-  itemsOf,
-  knownText,
-  knownValue,
-  type Tree,
-  textIn,
-  textsOf,
-  withEntries,
-} from '../model/tree.ts'
+import { at, entriesOf, knownText, knownValue, type Tree, textIn, textsOf, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { mapAt, nodesIn } from './document.ts'
 import { conditionAt, evaluate, GENERATOR } from './evaluate.ts'
@@ -26,7 +15,6 @@ const KINDS: readonly [type: RegExp, kind: Kind, name?: string][] = [
   [/^AWS::Lambda::Version$/, 'version'],
   [/^AWS::Lambda::EventSourceMapping$/, 'mapping'],
   [/^AWS::Lambda::EventInvokeConfig$/, 'invokeConfig'],
-  [/^AWS::SNS::Subscription$/, 'subscription'],
   [/^AWS::IAM::Role$/, 'role', 'RoleName'],
   [/^AWS::IAM::(Policy|RolePolicy|ManagedPolicy)$/, 'policy'],
   [/^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/, 'stream'],
@@ -102,12 +90,8 @@ function withGlobals(tree: Tree, globals: Tree, ignored: readonly string[] = [])
 /** Whether SAM makes an invoker of the function that is not a mapping. If this is not known, it counts. */
 function hasOtherEvents(properties: Tree): boolean {
   const events = at(properties, 'Events')
-  const isPolled = ([, event]: [string, Tree]) => {
-    const { state } = at(event, 'Properties', 'SqsSubscription')
-    return POLLED.test(textIn(at(event, 'Type'))) || (state !== 'absent' && state !== 'unknown')
-  }
-  if (events.state === 'unknown' || !entriesOf(events).every(isPolled)) return true
-  return at(properties, 'FunctionUrlConfig').state !== 'absent'
+  const arePolled = entriesOf(events).every(([, event]) => POLLED.test(textIn(at(event, 'Type'))))
+  return events.state === 'unknown' || !arePolled || at(properties, 'FunctionUrlConfig').state !== 'absent'
 }
 
 /** The condition of a resource. If it is false, the reason names the parameters that decide about it. */
@@ -126,77 +110,30 @@ function conditionOf(scope: Scope, id: string, attributes: Tree): Condition | un
   return { name, holds: knownValue(verdict) === true, reason }
 }
 
-function parametersOf(scope: Scope, condition: string, followed = new Set<string>()): Set<string> {
+function parametersOf(scope: Scope, condition: string): Set<string> {
   const found = new Set<string>()
-  if (followed.has(condition)) return found
-  followed.add(condition)
-  for (const node of nodesIn(mapAt(scope.document, 'Conditions', condition))) {
-    const parameter = knownText(mapAt(node, 'Ref'))
-    const other = knownText(mapAt(node, 'Condition'))
-    if (parameter !== undefined && mapAt(scope.document, 'Parameters', parameter).state !== 'absent')
-      found.add(parameter)
-    if (other !== undefined) for (const name of parametersOf(scope, other, followed)) found.add(name)
+  const conditions = new Set([condition])
+  for (const name of conditions) {
+    for (const node of nodesIn(mapAt(scope.document, 'Conditions', name))) {
+      const [parameter, other] = [knownText(mapAt(node, 'Ref')), knownText(mapAt(node, 'Condition'))]
+      if (other !== undefined) conditions.add(other)
+      if (mapAt(scope.document, 'Parameters', String(parameter)).state !== 'absent') found.add(String(parameter))
+    }
   }
   return found
 }
 
-/** What SAM makes of the events of a function, and the subscriptions that a topic lists itself. */
+/** The mappings that SAM makes of the events of a function. */
 export function madeOf(resource: Written): Declaration[] {
   const { id, type, properties, condition, isElsewhere } = resource
-  if (type === SAM_FUNCTION && !isElsewhere) return eventsOf(resource)
-  if (type !== 'AWS::SNS::Topic' || condition?.holds === false) return []
-  return itemsOf(at(properties, 'Subscription')).map((item) => ({
-    ...part(id, item.position, resource),
-    kind: 'subscription',
-    properties: item,
-  }))
-}
-
-function part(id: string, position: Tree['position'], { condition }: Declaration) {
-  return { id, type: 'part', position, names: {}, condition, readsQueue: true }
-}
-
-function eventsOf(owner: Declaration): Declaration[] {
-  const { id, properties } = owner
-  const events = at(properties, 'Events')
-  return entriesOf(events).flatMap(([name, event]): Declaration[] => {
-    if (GENERATOR.test(name)) return []
-    const base = part(`${id}/${name}`, event.position, owner)
-    const type = knownText(at(event, 'Type'))
+  if (type !== SAM_FUNCTION || isElsewhere) return []
+  const part = { kind: 'mapping' as const, type: 'part', names: {}, condition, readsQueue: true }
+  return entriesOf(at(properties, 'Events')).flatMap(([name, event]) => {
+    if (GENERATOR.test(name) || knownText(at(event, 'Type')) !== 'SQS') return []
     const ofEvent = at(event, 'Properties')
-    if (type === 'SNS') return topicEvent(id, base, at(ofEvent, 'SqsSubscription'))
-    if (type !== 'SQS') return []
-    return [{ ...base, kind: 'mapping', properties: mappingOf(id, ofEvent, at(ofEvent, 'Queue')) }]
+    const owner: Tree = { state: 'unknown', reason: '', text: placeholder(id) }
+    // The other properties have the names that they have in a mapping.
+    const ofMapping = withEntries(ofEvent, { FunctionName: owner, EventSourceArn: at(ofEvent, 'Queue') })
+    return { ...part, id: `${id}/${name}`, position: event.position, properties: ofMapping }
   })
-}
-
-/** The properties of an event, with the names that they have in a mapping. */
-function mappingOf(functionId: string, event: Tree, source: Tree): Tree {
-  return withEntries(event, { FunctionName: referenceTo(functionId), EventSourceArn: source })
-}
-
-function referenceTo(name: string): Tree {
-  return { state: 'unknown', reason: '', text: placeholder(name) }
-}
-
-/**
- * With `SqsSubscription: true`, SAM makes a queue between a topic and a function. With an object, it uses the queue in
- * `QueueArn`. The batch size is the only setting of the mapping that SAM sets.
- */
-function topicEvent(functionId: string, base: ReturnType<typeof part>, subscription: Tree): Declaration[] {
-  const { state, position } = subscription
-  if (state === 'unknown' || state === 'absent' || textIn(subscription) === 'false') return []
-  const isOwn = state === 'map'
-  const id = `the queue of ${base.id}`
-  const queue: Declaration = { ...base, id, kind: 'queue', properties: absent, isMadeBySam: true }
-  const settings = withEntries(
-    { state: 'absent', position },
-    {
-      FunctionResponseTypes: { state: 'list', items: [], position },
-      BatchSize: isOwn ? at(subscription, 'BatchSize') : absent,
-    },
-  )
-  const source = isOwn ? at(subscription, 'QueueArn') : referenceTo(`${id}.Arn`)
-  const mapping = mappingOf(functionId, settings, source)
-  return [...(isOwn ? [] : [queue]), { ...base, kind: 'mapping', properties: mapping, isMadeBySam: true }]
 }

@@ -1,14 +1,4 @@
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type ParsedNode,
-  parseDocument as parseYaml,
-  type Tags,
-  type YAMLMap,
-} from 'yaml'
+import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument as parseYaml } from 'yaml'
 import { absent, type Position, type Scalar } from '../model/setting.ts'
 import { entriesOf, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
@@ -18,20 +8,12 @@ export function mapAt(root: Tree, ...path: readonly string[]): Tree {
   return path.reduce((node: Tree, name) => (node.state === 'map' && node.entries.get(name)) || absent, root)
 }
 
-/** All nodes of a tree in the order of the file. Each occurs once, although aliases of YAML can repeat it. */
-export function nodesIn(root: Tree): Set<Tree> {
-  const nodes = new Set<Tree>()
-  function add(node: Tree): void {
-    if (nodes.has(node)) return
-    nodes.add(node)
-    for (const child of node.state === 'list' ? node.items : entriesOf(node).map(([, value]) => value)) add(child)
-  }
-  add(root)
-  return nodes
+/** All nodes of a tree in the order of the file. */
+export function nodesIn(root: Tree): Tree[] {
+  const children = root.state === 'list' ? root.items : entriesOf(root).map(([, value]) => value)
+  return [root, ...children.flatMap(nodesIn)]
 }
 
-/** Deeper than any real template, and small enough for recursive functions. */
-const MAX_DEPTH = 200
 /** CloudFormation accepts 1 MB. A template that is not yet packaged can be larger, mostly by its comments. */
 const MAX_LENGTH = 5_000_000
 
@@ -57,22 +39,6 @@ export function parseDocument(file: string, text: string, isLinked = false): Tre
   }
 }
 
-/** The short forms of CloudFormation, such as !Ref. The resolver reports other tags as unknown. */
-const SHORT = (
-  'And Base64 Cidr Condition Equals FindInMap ForEach GetAtt GetAZs If ImportValue Join Length Not Or Ref Select ' +
-  'Split Sub ToJsonString Transform'
-).split(' ')
-const LONG = new Map(SHORT.map((name) => [`!${name}`, ['Ref', 'Condition'].includes(name) ? name : `Fn::${name}`]))
-/** PyYAML and CloudFormation read fewer words as booleans than this parser: \`y\` and \`n\` are texts. */
-function withBooleansOfPyYaml(tags: Tags): Tags {
-  const isBoolean = (tag: object): tag is { test: RegExp } =>
-    'test' in tag && tag.test instanceof RegExp && 'tag' in tag && tag.tag === 'tag:yaml.org,2002:bool'
-  const withoutLetters = ({ source }: RegExp) => new RegExp(source.replace(/(?<=\(\?:)[YN]\|[yn]\|/, ''))
-  return tags.map((tag) => {
-    return typeof tag === 'object' && isBoolean(tag) ? { ...tag, test: withoutLetters(tag.test) } : tag
-  })
-}
-
 /** The error of JSON in the words of the JSON parser, because the parser of YAML expects something else. */
 function jsonError(text: string): string | undefined {
   try {
@@ -87,7 +53,6 @@ interface Source {
   file: string
   isLinked: boolean
   lines: LineCounter
-  anchors: Map<string | undefined, Tree>
 }
 
 function positionOf({ file, isLinked, lines }: Source, offset: number): Position {
@@ -96,11 +61,10 @@ function positionOf({ file, isLinked, lines }: Source, offset: number): Position
 }
 
 function toTree(file: string, text: string, isLinked: boolean): Tree {
-  const source: Source = { file, isLinked, lines: new LineCounter(), anchors: new Map() }
+  const source: Source = { file, isLinked, lines: new LineCounter() }
   const { errors, contents } = parseYaml(text, {
     version: '1.1',
     lineCounter: source.lines,
-    customTags: withBooleansOfPyYaml,
     // Of a key that occurs twice, CloudFormation and PyYAML use the last value. This parser would refuse it.
     uniqueKeys: false,
     prettyErrors: false,
@@ -113,56 +77,39 @@ function toTree(file: string, text: string, isLinked: boolean): Tree {
     const said = isJson(text) ? `JSON: ${jsonError(text) ?? what}` : `YAML: ${what}`
     refuse(file, positionOf(source, pos[0]), `not valid ${said}`)
   }
-  return convert(source, contents as ParsedNode | null, positionOf(source, 0), 0)
+  return convert(source, contents as ParsedNode | null, positionOf(source, 0))
 }
 
-function convert(source: Source, node: ParsedNode | null, position: Position, depth: number): Tree {
-  if (depth > MAX_DEPTH) refuse(source.file, position, `nested deeper than ${MAX_DEPTH} levels`)
-  const value = convertUntagged(source, node, position, depth)
-  const { tag, anchor } = (node ?? {}) as { tag?: string; anchor?: string }
-  const result: Tree = tag?.startsWith('!')
-    ? { state: 'map', entries: new Map([[LONG.get(tag) ?? tag, value]]), position }
-    : value
-  source.anchors.set(anchor, result)
-  return result
+function convert(source: Source, node: ParsedNode | null, position: Position): Tree {
+  const value = convertUntagged(source, node, position)
+  const { tag } = (node ?? {}) as { tag?: string }
+  if (!tag?.startsWith('!')) return value
+  // The short forms of CloudFormation. One that does not exist is a function that is not known.
+  const name = /^!(Ref|Condition)$/.test(tag) ? tag.slice(1) : `Fn::${tag.slice(1)}`
+  return { state: 'map', entries: new Map([[name, value]]), position }
 }
 
-function convertUntagged(source: Source, node: ParsedNode | null, position: Position, depth: number): Tree {
+function convertUntagged(source: Source, node: ParsedNode | null, position: Position): Tree {
   if (isAlias(node)) {
-    const anchored = source.anchors.get(node.source)
-    if (!anchored) return refuse(source.file, position, `there is no anchor &${node.source} before this alias`)
-    // Each alias of a scalar is a separate setting.
-    return anchored.state === 'known' ? { ...anchored, position } : anchored
+    const advice = 'write the value there, or check the output of "sam package" or "aws cloudformation package"'
+    refuse(source.file, position, `CloudFormation does not accept aliases of YAML, such as *${node.source}: ${advice}`)
   }
   if (isSeq<ParsedNode>(node)) {
-    const items = node.items.map((item) => convert(source, item, positionOf(source, item.range[0]), depth + 1))
+    const items = node.items.map((item) => convert(source, item, positionOf(source, item.range[0])))
     return { state: 'list', items, position }
   }
-  if (isMap<ParsedNode, ParsedNode | null>(node)) return convertMap(source, node, position, depth)
+  if (isMap<ParsedNode, ParsedNode | null>(node)) {
+    const entries = node.items.map(({ key, value }): [string, Tree] => {
+      const name = String(isScalar(key) ? key.source : key)
+      return [name, convert(source, value, positionOf(source, key.range[0]))]
+    })
+    return { state: 'map', entries: new Map(entries), position }
+  }
   const { value = null, source: written } = node ?? {}
   if (value === null) return { state: 'absent', position }
-  // Dates stay as they are written. A dot is a number for the parser, but CodeUri means a folder.
-  const isText = !['string', 'number', 'boolean'].includes(typeof value) || Number.isNaN(value)
+  // Dates stay as they are written. A dot is a number for the parser, but CodeUri means a folder. PyYAML and
+  // CloudFormation read fewer words as booleans: `y` and `n` are texts.
+  const isOther = !['string', 'number', 'boolean'].includes(typeof value) || Number.isNaN(value)
+  const isText = isOther || /^[yn]$/i.test(String(written))
   return { state: 'known', value: isText ? String(written) : (value as Scalar), position }
-}
-
-function convertMap(
-  source: Source,
-  { items }: YAMLMap<ParsedNode, ParsedNode | null>,
-  position: Position,
-  depth: number,
-): Tree {
-  const entries = new Map<string, Tree>()
-  const merged: Tree[] = []
-  for (const { key, value } of items) {
-    const name = String(isScalar(key) ? key.source : key)
-    const child = convert(source, value, positionOf(source, key.range[0]), depth + 1)
-    if (name === '<<') merged.push(...(child.state === 'list' ? child.items : [child]))
-    else entries.set(name, child)
-  }
-  for (const map of merged) {
-    if (map.state !== 'map') return refuse(source.file, position, 'a merge key (<<) needs a map')
-    for (const [name, child] of entriesOf(map)) if (!entries.has(name)) entries.set(name, child)
-  }
-  return { state: 'map', entries, position }
 }

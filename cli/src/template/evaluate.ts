@@ -1,31 +1,19 @@
 import { absent, known, unknown } from '../model/setting.ts'
-import {
-  hasKnownColons,
-  PSEUDO_PARAMETERS,
-  partsOf,
-  placeholder,
-  placeholdersIn,
-  readable,
-  resourceOf,
-  textTree,
-  whyUnknown,
-} from '../model/text.ts'
+import { PSEUDO_PARAMETERS, placeholder, readable, resourceOf, textTree, whyUnknown } from '../model/text.ts'
 import { entriesOf, formOf, itemsOf, knownText, knownValue, type Tree, textIn } from '../model/tree.ts'
 import { mapAt } from './document.ts'
-import { nestedAt, type Scope, scopeAround } from './scope.ts'
+import { type Scope, scopeAround } from './scope.ts'
 
-/** Nested functions over aliases of YAML can double the length of a text at every level. */
-const MAX_TEXT_LENGTH = 100_000
 const MAX_DEPTH = 500
 
 /** A value that is known only after deployment, or is not defined. The message is the reason. */
 class Unresolved extends Error {
   /** The resource, if it does not exist. */
-  missing: string | undefined
-  constructor(reason: string, missing?: string) {
-    super(reason)
-    this.missing = missing
-  }
+  missing?: string | undefined
+}
+
+function unresolved({ reason, missing }: { reason: string; missing?: string }): Unresolved {
+  return Object.assign(new Unresolved(reason), { missing })
 }
 
 /** Evaluates the intrinsic function of a node, as far as this is possible without deployment. */
@@ -60,7 +48,7 @@ function evaluateIn(scope: Scope, node: Tree): Tree {
   const intrinsic = isAlone && Object.hasOwn(FUNCTIONS, name) ? FUNCTIONS[name] : undefined
   // The position is that of the intrinsic function, not of its parts.
   if (intrinsic) return { ...intrinsic(scope, argument), position }
-  if (isAlone && /^(Fn::|!)/.test(name)) throw new Unresolved(`${name} is known only after deployment`)
+  if (isAlone && name.startsWith('Fn::')) throw new Unresolved(`${name} is not evaluated`)
   return evaluatedMap(scope, node)
 }
 
@@ -80,7 +68,7 @@ function evaluatedMap(scope: Scope, { entries, position }: Tree & { state: 'map'
 function listIn(scope: Scope, node: Tree): readonly Tree[] {
   // The items are not evaluated: a condition or a value that is not chosen may be unknown.
   const evaluated = evaluate(scope, node)
-  if (evaluated.state === 'unknown') throw new Unresolved(evaluated.reason, evaluated.missing)
+  if (evaluated.state === 'unknown') throw unresolved(evaluated)
   return node.state === 'list' ? node.items : itemsOf(evaluated)
 }
 
@@ -90,7 +78,7 @@ function textAt(scope: Scope, node: Tree | undefined): string {
 
 function textOf(tree: Tree): string {
   if (tree.state === 'known' || textIn(tree) !== '') return textIn(tree)
-  if (tree.state === 'unknown') throw new Unresolved(tree.reason, tree.missing)
+  if (tree.state === 'unknown') throw unresolved(tree)
   throw new Unresolved(`a text is needed, but there is ${tree.state === 'absent' ? 'none' : `a ${formOf(tree)}`}`)
 }
 
@@ -103,12 +91,6 @@ function whole(text: string): string {
 
 function listOfTexts(values: readonly string[]): Tree {
   return { state: 'list', items: values.map((value) => textTree(value)) }
-}
-
-function joined(parts: readonly string[], delimiter: string): Tree {
-  const value = parts.join(delimiter)
-  if (value.length > MAX_TEXT_LENGTH) throw new Unresolved(`the text is longer than ${MAX_TEXT_LENGTH} characters`)
-  return textTree(value)
 }
 
 function parameter({ given }: Scope, name: string, declared: Tree): Tree {
@@ -124,10 +106,8 @@ function parameter({ given }: Scope, name: string, declared: Tree): Tree {
 }
 
 function valueOfName(scope: Scope, name: string): Tree {
-  const { document, given, parent } = scope
+  const { document, given } = scope
   const declared = mapAt(document, 'Parameters')
-  const linked = mapAt(parent?.parameters ?? absent, name)
-  if (linked.state !== 'absent' && !given.has(name)) return evaluate(scope, linked)
   if (declared.state === 'map' && declared.entries.has(name)) return parameter(scope, name, mapAt(declared, name))
   if (name === 'AWS::NoValue') return absent
   const value = given.get(name)
@@ -139,14 +119,11 @@ function valueOfName(scope: Scope, name: string): Tree {
 function valueOfAttribute(scope: Scope, ownPath: string): Tree {
   const path = scope.prefix + ownPath
   const id = resourceOf(path)
-  const [ownId = '', , name = ''] = ownPath.split('.')
-  const output = mapAt(nestedAt(scope, ownId)?.document ?? absent, 'Outputs', name, 'Value')
-  if (output.state !== 'absent') return evaluate(scope, output)
   const resource = scope.resources.get(id)
   if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
   const condition = knownText(mapAt(resource, 'Condition'))
   if (condition === undefined || knownValue(conditionAt(scope, condition)) !== false) return textTree(placeholder(path))
-  throw new Unresolved(`the condition ${condition} of ${id} is false with these parameters`, id)
+  throw unresolved({ reason: `the condition ${condition} of ${id} is false with these parameters`, missing: id })
 }
 
 function substitute(scope: Scope, argument: Tree): Tree {
@@ -160,43 +137,18 @@ function substitute(scope: Scope, argument: Tree): Tree {
     return textOf(variable ? evaluate(scope, variable) : valueOfName(scope, part.trim()))
   }
   // Splits the text at its references: every second part is the name of one.
-  return joined(format.split(/\$\{([^}]*)\}/).map(fill), '')
-}
-
-function split(scope: Scope, argument: Tree): Tree {
-  const [delimiter, source] = listIn(scope, argument)
-  const delimiterText = whole(textAt(scope, delimiter))
-  const value = textAt(scope, source)
-  if (!whyUnknown(value)) return listOfTexts(value.split(delimiterText))
-  if (delimiterText === ':' && hasKnownColons(value)) return listOfTexts(partsOf(value))
-  return textTree(value) // its placeholders are unknown, so it cannot be split. Fn::Select handles it
-}
-
-function select(scope: Scope, argument: Tree): Tree {
-  const [index, list = absent] = listIn(scope, argument)
-  const position = whole(textAt(scope, index))
-  const evaluated = evaluate(scope, list)
-  const text = textIn(evaluated)
-  if (text !== '') {
-    // The CDK selects the name of a function from its ARN in this way. Its resource is known.
-    const ids = placeholdersIn(text).map(resourceOf)
-    const [id, ...more] = new Set(ids.filter((one) => scope.resources.has(one)))
-    if (id !== undefined && more.length === 0) return textTree(placeholder(`${id}.Fn::Select ${position}`))
-    throw new Unresolved(whyUnknown(text) ?? 'Fn::Select has no list')
-  }
-  if (evaluated.state === 'unknown') return evaluated
-  const item = itemsOf(evaluated)[Number(position)]
-  if (!item) throw new Unresolved('Fn::Select selects nothing')
-  return item
+  return textTree(
+    format
+      .split(/\$\{([^}]*)\}/)
+      .map(fill)
+      .join(''),
+  )
 }
 
 function join(scope: Scope, argument: Tree): Tree {
   const [delimiter, list = absent] = listIn(scope, argument)
-  const between = textAt(scope, delimiter)
-  const evaluated = evaluate(scope, list)
-  if (evaluated.state === 'unknown') return evaluated
-  if (evaluated.state !== 'list') throw new Unresolved('Fn::Join has no list')
-  return joined(evaluated.items.map(textOf), between)
+  const texts = listIn(scope, list).map((item) => textAt(scope, item))
+  return textTree(texts.join(textAt(scope, delimiter)))
 }
 
 function findInMap(scope: Scope, argument: Tree): Tree {
@@ -209,11 +161,8 @@ function findInMap(scope: Scope, argument: Tree): Tree {
 }
 
 function choose(scope: Scope, argument: Tree): Tree {
-  const [condition, yes, no] = listIn(scope, argument)
-  const verdict = decided(conditionAt(scope, textAt(scope, condition)))
-  const value = verdict ? yes : no
-  if (!value) throw new Unresolved(`Fn::If has no value for ${verdict}`)
-  return evaluate(scope, value)
+  const [condition, yes = absent, no = absent] = listIn(scope, argument)
+  return evaluate(scope, decided(conditionAt(scope, textAt(scope, condition))) ? yes : no)
 }
 
 function importValue(scope: Scope, argument: Tree): Tree {
@@ -238,30 +187,20 @@ function decided(tree: Tree): boolean {
 /** Fn::Or with `true`, Fn::And with `false`: a part with this value decides, even if others are not known. */
 function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
   const parts = listIn(scope, argument).map((part) => evaluate(scope, part))
-  if (parts.length === 0) throw new Unresolved(`${decisive ? 'Fn::Or' : 'Fn::And'} has no conditions`)
   if (parts.some((part) => knownValue(part) === decisive)) return known(decisive)
   for (const part of parts) decided(part)
   return known(!decisive)
 }
 
-function areEqual(scope: Scope, argument: Tree): Tree {
-  const [left, right, ...more] = listIn(scope, argument).map((part) => textAt(scope, part))
-  if (left === undefined || right === undefined || more.length > 0) {
-    throw new Unresolved('Fn::Equals does not have two values')
-  }
-  return isOneOf([left], right)
-}
-
-function isOneOf(texts: readonly string[], wanted: string): Tree {
+/** Of Fn::Contains, which only the rules of a template have, the first argument is a list. */
+function isOneOf(scope: Scope, argument: Tree): Tree {
+  const [first = absent, second] = listIn(scope, argument)
+  const evaluated = evaluate(scope, first)
+  const texts = (evaluated.state === 'list' ? evaluated.items : [evaluated]).map(textOf)
+  const wanted = textAt(scope, second)
   if (texts.includes(wanted)) return known(true)
   for (const text of [...texts, wanted]) whole(text) // a part that is not known may be equal
   return known(false)
-}
-
-/** Only the rules of a template have it. */
-function contains(scope: Scope, argument: Tree): Tree {
-  const [list = absent, value] = listIn(scope, argument)
-  return isOneOf(itemsOf(evaluate(scope, list)).map(textOf), textAt(scope, value))
 }
 
 const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>> = {
@@ -272,8 +211,6 @@ const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>
   },
   'Fn::Sub': substitute,
   'Fn::Join': join,
-  'Fn::Split': split,
-  'Fn::Select': select,
   'Fn::FindInMap': findInMap,
   'Fn::If': choose,
   'Fn::ImportValue': importValue,
@@ -281,6 +218,6 @@ const FUNCTIONS: Readonly<Record<string, (scope: Scope, argument: Tree) => Tree>
   'Fn::And': (scope, argument) => combine(scope, argument, false),
   'Fn::Or': (scope, argument) => combine(scope, argument, true),
   'Fn::Not': (scope, argument) => known(!decided(evaluate(scope, listIn(scope, argument)[0] ?? absent))),
-  'Fn::Equals': areEqual,
-  'Fn::Contains': contains,
+  'Fn::Equals': isOneOf,
+  'Fn::Contains': isOneOf,
 }

@@ -10,7 +10,7 @@ const NAMES_DEAD_LETTERS = /^(RedrivePolicy|DeadLetter(Config|Queue|Arn|TargetAr
 
 /** The ids that the intrinsic functions of a tree name, whether they are evaluated or not. */
 export function mentionsIn(scope: Scope, root: Tree): string[] {
-  return Array.from(nodesIn(root)).flatMap((node) => {
+  return nodesIn(root).flatMap((node) => {
     const { prefix } = scopeAround(scope, node)
     return entriesOf(node).flatMap(([key, value]) => {
       // The topic or queue that SAM makes for the failures of a function is not the function.
@@ -30,11 +30,11 @@ function namesIn(key: string, value: Tree): string[] {
 /** What names a dead-letter queue or a destination of failures. */
 export function deadLetterTargetsIn(scope: Scope): Inventory['deadLetterTargets'] {
   return Array.from(scope.resources).flatMap(([owner, resource]) => {
-    const values = Array.from(nodesIn(resource)).flatMap((node) => {
+    const values = nodesIn(resource).flatMap((node) => {
       return entriesOf(node).flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? value : []))
     })
     return values.flatMap((value) => [
-      ...Array.from(nodesIn(value), (node) => ({ owner, text: textIn(evaluate(scope, node)) })),
+      ...nodesIn(value).map((node) => ({ owner, text: textIn(evaluate(scope, node)) })),
       ...mentionsIn(scope, value).map((id) => ({ owner, id })),
     ])
   })

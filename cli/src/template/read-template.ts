@@ -39,9 +39,6 @@ export function parseTemplate(file: string, content: string): Template {
   if (mapAt(document, 'Resources').state === 'map') {
     return { file, document, syntax: isJson(content) ? 'json' : 'yaml' }
   }
-  if (mapAt(document, 'terraform_version').state !== 'absent') {
-    throw new UsageError(`${file} is a plan or a state of Terraform, but this command can read only templates`)
-  }
   throw new UsageError(`${file}:1:1: there is no Resources map, so this is not a SAM or CloudFormation template`)
 }
 
@@ -49,23 +46,13 @@ export function parametersOf({ document }: Template): string[] {
   return [...entriesOf(mapAt(document, 'Parameters')).map(([name]) => name), ...PSEUDO_PARAMETERS]
 }
 
-/** Throws a UsageError if no template has a given parameter. `file` is the template if there is only one. */
-export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>, file?: string): void {
+/** Throws a UsageError if no template has a given parameter. */
+export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>): void {
   const all = new Set(names)
-  const own = joinNames([...all].filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
   const unknown = [...given.keys()].find((name) => !all.has(name))
   if (unknown === undefined) return
-  const what =
-    file === undefined ? 'no input has a parameter of this name. Their' : `${file} has no parameter of this name. Its`
-  throw new UsageError(`--parameter ${unknown}: ${what} parameters: ${own}`)
-}
-
-function checkAllowed(document: Tree, given: ReadonlyMap<string, string>): void {
-  for (const [name, value] of given) {
-    const allowed = itemsOf(mapAt(document, 'Parameters', name, 'AllowedValues')).map(knownText)
-    if (allowed.length === 0 || allowed.includes(value)) continue
-    throw new UsageError(`--parameter ${name}=${value}: the template allows ${allowed.join(', ')}`)
-  }
+  const own = joinNames([...all].filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
+  throw new UsageError(`--parameter ${unknown}: no template has a parameter of this name. The parameters are: ${own}`)
 }
 
 function checkRules(scope: Scope, file: string): void {
@@ -88,13 +75,12 @@ function checkRules(scope: Scope, file: string): void {
 export async function readTemplate(file: string, given: ReadonlyMap<string, string>): Promise<Model> {
   refuseConfiguration(file)
   const template = parseTemplate(file, readText(file))
-  checkParameters(given, parametersOf(template), file)
+  checkParameters(given, parametersOf(template))
   return readModel(template, given)
 }
 
 /** Reads a template with the defaults of the parameters that are not given. */
 export function readModel({ file, document, links }: Template, given: ReadonlyMap<string, string>): Model {
-  checkAllowed(document, given)
   const scope = scopeOf(document, given, { links, folder: dirname(resolvePath(file)) })
   checkRules(scope, file)
   const defaulted = entriesOf(mapAt(document, 'Parameters')).filter(([name, declared]) => {

@@ -6,8 +6,6 @@ import { mapAt } from './document.ts'
 export interface Stack {
   file: string | undefined
   document: Tree
-  /** Of a nested stack: the stack that contains it, and the id and the parameters of its resource there. */
-  parent?: { stack: Stack; id: string; parameters: Tree } | undefined
 }
 
 /** Stacks of a CDK app that are read together, and the values that they export. */
@@ -62,9 +60,4 @@ export function scopeOf(
 
 export function scopeAround(scope: Scope, { position }: Tree): Scope {
   return scope.stacks.get(position?.file) ?? scope
-}
-
-/** The nested stack of a resource, if its template was read. */
-export function nestedAt({ stacks, file }: Scope, id: string): Scope | undefined {
-  return [...stacks.values()].find(({ parent }) => parent?.id === id && parent.stack.file === file)
 }

@@ -1,15 +1,19 @@
 import type { Acceptance, Unread } from '../model/model.ts'
 import { at, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import { nestedTemplate } from './assembly.ts'
 import type { Written } from './declarations.ts'
 import { mapAt } from './document.ts'
 import { evaluate, GENERATOR } from './evaluate.ts'
-import { nestedAt, type Scope } from './scope.ts'
+import type { Scope } from './scope.ts'
 
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
-const CHECKED = /^AWS::(Lambda::(Function|EventSourceMapping)|Serverless::Function|SQS::Queue)$/
 const GENERATED = 'the resources that it generates are known only after deployment'
 const SEPARATE = { unreadReason: 'its resources are in a separate template', fix: 'Run doctor on that template.' }
+const OF_TOPIC = {
+  unreadReason: 'SAM makes a mapping for its SqsSubscription, and sets no ReportBatchItemFailures',
+  fix: 'Declare the queue, its subscription, and an event of Type: SQS instead.',
+}
 
 /** What may add or change mappings, functions and queues, and is not read. */
 export function unreadIn(scope: Scope, resources: readonly Written[]): Unread[] {
@@ -30,34 +34,33 @@ function macrosIn(scope: Scope, key: string): Unread[] {
   })
 }
 
-/** A macro receives all entries next to it, and may change them all. */
-function hasMacro(tree: Tree): boolean {
-  return tree.state === 'map' && tree.entries.has('Fn::Transform')
-}
-
-function unreadOf(scope: Scope, { id, type, attributes, properties, position }: Written): Unread[] {
-  const unread = (unreadReason: string): Unread => ({ id, position, unreadReason })
-  const isChanged = CHECKED.test(type) && (hasMacro(attributes) || hasMacro(at(attributes, 'Properties')))
-  const found = isChanged ? [unread('a macro may change it')] : []
-  const declared = at(attributes, 'Type')
-  if (GENERATOR.test(id)) found.push(unread(GENERATED))
-  else if (declared.state === 'unknown') found.push(unread(`its Type is not known: ${declared.reason}`))
-  else if (NESTED.test(type) && !nestedAt(scope, id)) found.push({ id, position, ...SEPARATE })
+function unreadOf(scope: Scope, { kind, id, type, attributes, properties, position }: Written): Unread[] {
+  const found = generated(id, id, attributes)
+  if (found.length > 0) return found
+  if (NESTED.test(type) && !(scope.links && nestedTemplate(attributes))) return [{ id, position, ...SEPARATE }]
+  // A macro receives all entries next to it, and may change them all.
+  const isChanged = [attributes, properties].some((tree) => tree.state === 'map' && tree.entries.has('Fn::Transform'))
+  if (isChanged && kind !== 'other') found.push({ id, position, unreadReason: 'a macro may change it' })
   return type === 'AWS::Serverless::Function' ? [...found, ...unreadEvents(id, at(properties, 'Events'))] : found
 }
 
+/** A resource or an event that a loop or a macro generates, or whose type is not known. */
+function generated(id: string, name: string, declared: Tree): Unread[] {
+  const { position } = declared
+  const type = at(declared, 'Type')
+  if (GENERATOR.test(name)) return [{ id, position, unreadReason: GENERATED }]
+  return type.state === 'unknown' ? [{ id, position, unreadReason: `its Type is not known: ${type.reason}` }] : []
+}
+
 function unreadEvents(id: string, events: Tree): Unread[] {
-  if (events.state === 'unknown') {
-    return [{ id, position: events.position, unreadReason: `its Events are not known: ${events.reason}` }]
-  }
+  const { position } = events
+  if (events.state === 'unknown') return [{ id, position, unreadReason: `its Events are not known: ${events.reason}` }]
   return entriesOf(events).flatMap(([name, event]): Unread[] => {
-    const [type, subscription] = [at(event, 'Type'), at(event, 'Properties', 'SqsSubscription')]
-    const own = { id: `${id}/${name}`, position: event.position }
-    if (GENERATOR.test(name)) return [{ ...own, unreadReason: GENERATED }]
-    if (type.state === 'unknown') return [{ ...own, unreadReason: `its Type is not known: ${type.reason}` }]
-    if (knownText(type) !== 'SNS' || subscription.state !== 'unknown') return []
-    const { position, reason } = subscription
-    return [{ ...own, position, unreadReason: `its SqsSubscription is not known: ${reason}` }]
+    const own = `${id}/${name}`
+    const subscription = at(event, 'Properties', 'SqsSubscription')
+    const isOfTopic = knownText(at(event, 'Type')) === 'SNS' && subscription.state !== 'absent'
+    if (!isOfTopic || textIn(subscription) === 'false') return generated(own, name, event)
+    return [{ id: own, position: event.position, ...OF_TOPIC }]
   })
 }
 

@@ -1,8 +1,8 @@
 import { dirname, parse, resolve } from 'node:path'
 import type { Code } from '../code-search/search.ts'
-import type { Instance } from './plan.ts'
+import type { Instance, Plan } from './plan.ts'
 
-function textIn({ values }: Instance, name: string): string | undefined {
+function textIn({ values = {} }: Plan['data'][number], name: string): string | undefined {
   const value = values[name]
   return typeof value === 'string' && value !== '' ? value : undefined
 }
@@ -11,7 +11,7 @@ function textIn({ values }: Instance, name: string): string | undefined {
  * Where the code of a function is: the folder or the file from which `archive_file` makes its archive, or the archive.
  * Terraform's paths are relative to the folder in which it runs.
  */
-export function codeOfFunction(instance: Instance, instances: readonly Instance[]): Code {
+export function codeOfFunction(instance: Instance, data: Plan['data']): Code {
   const [handler, runtime, filename] = ['handler', 'runtime', 'filename'].map((name) => textIn(instance, name))
   if (filename === undefined) {
     const isImage = textIn(instance, 'image_uri') !== undefined
@@ -20,10 +20,9 @@ export function codeOfFunction(instance: Instance, instances: readonly Instance[
       reason: isImage ? 'the code is in a container image' : 'the plan or state does not name a local file',
     }
   }
-  const archive = instances.find((one) => one.type === 'archive_file' && textIn(one, 'output_path') === filename)
-  const [folder, file, inline] = ['source_dir', 'source_file', 'source_content'].map(
-    (name) => archive && textIn(archive, name),
-  )
+  const archive = data.find((one) => one.type === 'archive_file' && textIn(one, 'output_path') === filename)
+  const names = ['source_dir', 'source_file', 'source_content']
+  const [folder, file, inline] = names.map((name) => archive && textIn(archive, name))
   if (inline !== undefined) return { inline, handler, runtime }
   const source = folder ?? (file && dirname(file))
   const places = source === undefined ? [filename] : [source, filename]

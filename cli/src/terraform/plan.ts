@@ -3,6 +3,8 @@ import { parseObject } from '../shared/json.ts'
 
 // What is read of the output of `terraform show -json`. Other keys are ignored, as the documentation demands.
 
+export type Values = Record<string, unknown>
+
 /** The expression of an argument or an output: its references, without its operators and functions. */
 export interface Expression {
   references?: readonly string[]
@@ -11,7 +13,10 @@ export interface Expression {
 }
 
 interface Declared {
-  expressions?: Record<string, unknown>
+  mode?: string
+  type?: string
+  name?: string
+  expressions?: Values
   for_each_expression?: Expression
 }
 
@@ -20,7 +25,7 @@ interface ModuleCall extends Declared {
 }
 
 interface ConfigModule {
-  resources?: readonly (Declared & Pick<ShownResource, 'mode' | 'type' | 'name'>)[]
+  resources?: readonly Declared[]
   module_calls?: Readonly<Record<string, ModuleCall>>
   outputs?: Readonly<Record<string, { expression?: Expression }>>
 }
@@ -30,8 +35,7 @@ interface ShownResource {
   mode: string
   type: string
   name: string
-  index?: string | number
-  values?: Record<string, unknown>
+  values?: Values
 }
 
 interface ShownModule {
@@ -39,22 +43,25 @@ interface ShownModule {
   child_modules?: readonly (ShownModule & { address: string })[]
 }
 
+interface Shown {
+  root_module?: ShownModule
+}
+
 export interface TerraformJson {
   format_version?: string
   errored?: boolean
   complete?: boolean
-  values?: { root_module?: ShownModule }
-  planned_values?: { root_module?: ShownModule }
-  prior_state?: { values?: { root_module?: ShownModule } }
+  values?: Shown
+  planned_values?: Shown
+  prior_state?: { values?: Shown }
   resource_changes?: readonly { address: string; deposed?: string; change: { after_unknown?: unknown } }[]
   configuration?: { root_module?: ConfigModule }
 }
 
 export interface Module {
+  /** With its key in brackets, `module.queue["eu"]`, if it has `count` or `for_each`. Empty for the root. */
   address: string
   name: string
-  /** The key in brackets, `["eu"]` or `[0]`. Empty without `count` and `for_each`. */
-  key: string
   parent?: Module
   call: ModuleCall
   /** Empty in a state. */
@@ -63,13 +70,8 @@ export interface Module {
   children: Module[]
 }
 
-export interface Instance {
-  address: string
-  mode: string
-  type: string
-  name: string
-  key: string
-  values: Record<string, unknown>
+export interface Instance extends ShownResource {
+  values: Values
   /** The values that are known only after apply: `true` in place of each of them. */
   unknown: unknown
   /** Its declaration. Missing in a state, in which all values are known. */
@@ -79,6 +81,8 @@ export interface Instance {
 
 export interface Plan {
   instances: readonly Instance[]
+  /** The data sources, most of which Terraform has read while it planned. */
+  data: readonly ShownResource[]
   incomplete?: string | undefined
 }
 
@@ -102,44 +106,38 @@ export function toPlan(shown: TerraformJson): Plan {
   const changes = (shown.resource_changes ?? []).filter(({ deposed }) => deposed === undefined)
   const unknowns = new Map(changes.map(({ address, change }) => [address, change.after_unknown]))
   const config = shown.configuration?.root_module ?? {}
-  const root: Module = { address: '', name: '', key: '', call: {}, config, instances: [], children: [] }
-  addInstances(root, (shown.planned_values ?? shown.values)?.root_module, unknowns)
-  // If Terraform read a data source while it planned, the plan lists it only in the prior state.
-  addInstances(root, shown.prior_state?.values?.root_module, unknowns, ['data'])
+  const root: Module = { address: '', name: '', call: {}, config, instances: [], children: [] }
+  const planned = (shown.planned_values ?? shown.values)?.root_module
   const isIncomplete = shown.errored || shown.complete === false
   const incomplete = 'the plan is not complete: planning failed, or -target or a deferred change omits resources'
-  return { instances: instancesIn(root), incomplete: isIncomplete ? incomplete : undefined }
-}
-
-/** Adds the resources of a module and of its children, except those that it already has. */
-function addInstances(
-  module: Module,
-  shown: ShownModule = {},
-  unknowns: ReadonlyMap<string, unknown>,
-  modes = ['managed', 'data'],
-): void {
-  for (const { address, mode, type, name, index, values = {} } of shown.resources ?? []) {
-    if (!modes.includes(mode) || module.instances.some((one) => one.address === address)) continue
-    const config = module.config.resources?.find((one) => one.mode === mode && one.type === type && one.name === name)
-    const key = index === undefined ? '' : `[${JSON.stringify(index)}]`
-    module.instances.push({ address, mode, type, name, key, values, unknown: unknowns.get(address), config, module })
+  return {
+    instances: instancesIn(root, planned, unknowns),
+    data: [planned, shown.prior_state?.values?.root_module].flatMap(dataIn),
+    incomplete: isIncomplete ? incomplete : undefined,
   }
-  for (const child of shown.child_modules ?? []) addInstances(childAt(module, child.address), child, unknowns, modes)
 }
 
-/** Finds or makes the child at an address: that of the parent, then `.module.NAME`, then the key. */
-function childAt(parent: Module, address: string): Module {
-  const existing = parent.children.find((child) => child.address === address)
-  if (existing) return existing
-  const own = address.slice(parent.address === '' ? 0 : parent.address.length + 1).slice('module.'.length)
-  const name = own.replace(/\[.*/s, '')
-  const call = parent.config.module_calls?.[name] ?? {}
-  const ends = { address, name, key: own.slice(name.length) }
-  const module: Module = { ...ends, parent, call, config: call.module ?? {}, instances: [], children: [] }
-  parent.children.push(module)
-  return module
+function dataIn({ resources = [], child_modules: children = [] }: ShownModule = {}): ShownResource[] {
+  return [...resources.filter(({ mode }) => mode === 'data'), ...children.flatMap(dataIn)]
 }
 
-function instancesIn({ instances, children }: Module): Instance[] {
-  return [...instances, ...children.flatMap(instancesIn)]
+/** Adds the resources and the modules that are shown in a module. Returns all resources. */
+function instancesIn(module: Module, shown: ShownModule = {}, unknowns: ReadonlyMap<string, unknown>): Instance[] {
+  for (const resource of shown.resources ?? []) {
+    const { address, mode, type, name, values = {} } = resource
+    if (mode !== 'managed') continue
+    const config = module.config.resources?.find((one) => one.mode === mode && one.type === type && one.name === name)
+    module.instances.push({ ...resource, values, unknown: unknowns.get(address), config, module })
+  }
+  for (const { address } of shown.child_modules ?? []) {
+    // The address of the parent, then `.module.NAME`, then the key.
+    const [name = ''] = address.slice(module.address.length).match(/(?<=^\.?module\.)[\w-]+/) ?? []
+    const call = module.config.module_calls?.[name] ?? {}
+    const own = { address, name, parent: module, call, config: call.module ?? {} }
+    module.children.push({ ...own, instances: [], children: [] })
+  }
+  const inChildren = module.children.flatMap((child, index) =>
+    instancesIn(child, shown.child_modules?.[index], unknowns),
+  )
+  return [...module.instances, ...inChildren]
 }

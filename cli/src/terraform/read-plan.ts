@@ -12,7 +12,6 @@ const KINDS: readonly [type: RegExp, kind: Kind][] = [
   [/^aws_lambda_alias$/, 'alias'],
   [/^aws_lambda_event_source_mapping$/, 'mapping'],
   [/^aws_lambda_function_event_invoke_config$/, 'invokeConfig'],
-  [/^aws_sns_topic_subscription$/, 'subscription'],
   [/^aws_sqs_queue_redrive_policy$/, 'redrivePolicy'],
   [/^aws_iam_role$/, 'role'],
   [/^aws_iam_(role_)?policy(_attachment)?$/, 'policy'],
@@ -35,16 +34,15 @@ export function readPlan(shown: TerraformJson): Model {
 }
 
 export function inventoryOf(plan: Plan): Inventory {
-  const managed = plan.instances.filter(({ mode }) => mode === 'managed')
-  const notRead = managed.flatMap(({ address: id, type }): Unread[] => {
+  const { instances, incomplete } = plan
+  const notRead = instances.flatMap(({ address: id, type }): Unread[] => {
     const unreadReason = NOT_READ.find(([types]) => types.test(type))?.[1]
     return unreadReason === undefined ? [] : [{ id, unreadReason }]
   })
-  const { incomplete } = plan
   return {
     format: 'terraform',
-    declarations: managed.map((instance) => declarationOf(plan, instance)),
-    deadLetterTargets: managed.flatMap(deadLetterTargetsOf),
+    declarations: instances.map((instance) => declarationOf(plan, instance)),
+    deadLetterTargets: instances.flatMap(deadLetterTargetsOf),
     elsewhere: 'it is not in this plan or state',
     unreadResources: [...notRead, ...(incomplete === undefined ? [] : [{ id: 'the plan', unreadReason: incomplete }])],
   }
@@ -66,7 +64,7 @@ function declarationOf(plan: Plan, instance: Instance): Declaration {
       name: text(kind === 'function' ? 'function_name' : 'name'),
       version: text('version'),
     },
-    ...(kind === 'function' ? { code: () => codeOfFunction(instance, plan.instances) } : {}),
+    ...(kind === 'function' ? { code: () => codeOfFunction(instance, plan.data) } : {}),
     mentions: () => mentionsIn(instance),
   }
 }
@@ -86,7 +84,6 @@ function deadLettersIn(parts: unknown): unknown[] {
 function deadLetterTargetsOf(instance: Instance): Inventory['deadLetterTargets'] {
   const { address: owner, values, config } = instance
   const arns = JSON.stringify(deadLettersIn(values)).match(/arn:[^"\\]+/g) ?? []
-  const expressions = deadLettersIn(config?.expressions)
-  const ids = expressions.length === 0 ? [] : referencesOf(instance, expressions).to.map(({ id }) => id)
-  return [...arns.map((text) => ({ owner, text })), ...ids.map((id) => ({ owner, id }))]
+  const { to } = referencesOf(instance, deadLettersIn(config?.expressions))
+  return [...arns.map((text) => ({ owner, text })), ...to.map(({ id }) => ({ owner, id }))]
 }

@@ -1,7 +1,7 @@
 import { absent, known, unknown } from '../model/setting.ts'
 import { at, itemsOf, type References, type Tree, toTree, withEntries } from '../model/tree.ts'
 import type { Instance } from './plan.ts'
-import { declares, referencesOf } from './references.ts'
+import { referencesOf } from './references.ts'
 
 export const AFTER_APPLY = 'it is known only after apply'
 
@@ -21,9 +21,9 @@ export function valuesOf(instance: Instance): Tree {
 }
 
 function argumentOf(instance: Instance, name: string, value: Tree): Tree {
-  // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
-  if (name === 'redrive_policy' && value.state === 'unknown' && !declares(instance, name)) return absent
   const expression = instance.config?.expressions?.[name]
+  // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
+  if (name === 'redrive_policy' && value.state === 'unknown' && expression === undefined) return absent
   if (expression === undefined || (value.state !== 'known' && value.state !== 'unknown')) return value
   return {
     ...value,

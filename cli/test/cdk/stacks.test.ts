@@ -147,12 +147,12 @@ for (const [title, context, expected] of [
     CLI,
     [
       'report-batch-item-failures Shop/Workers/Handler/SqsEventSource:ShopQueue2BB62074/Resource',
-      'visibility-below-timeout Shop/Queue/Resource',
+      'not-checked Shop/Workers/Handler/SqsEventSource:ShopQueue2BB62074/Resource',
     ],
   ],
   ['without the metadata of the CLI, which names its template', {}, ['not-checked Shop', 'not-checked ']],
 ] as const) {
-  test(`a nested stack, and a queue of the stack around it, ${title}`, (t) => {
+  test(`a nested stack, and a queue of the stack around it, which is not followed, ${title}`, (t) => {
     const build = (app: App) => {
       const stack = new Stack(app, 'Shop')
       addHandler(new NestedStack(stack, 'Workers'), addQueue(stack, { visibilityTimeout: 20 }), OFF)
@@ -189,7 +189,11 @@ test('an acceptance in the metadata applies to its own stage', (t) => {
 
 for (const [title, selected, expected] of [
   ['no stack', [], []],
-  ['one stack and its nested stacks', ['Shop'], ['report-batch-item-failures Shop/Workers']],
+  [
+    'one stack and its nested stacks',
+    ['Shop'],
+    ['report-batch-item-failures Shop/Workers', 'not-checked Shop/Workers'],
+  ],
 ] as const) {
   test(`the command bundles ${title}: the others are not checked`, (t) => {
     const { found } = synth(

@@ -171,7 +171,6 @@ test('what was searched, or why nothing was', (t) => {
   t.equal(searched({ ...NODE, handler: 'c.handler', places }), 'no source of the handler c.handler was found in src')
   t.equal(searched({ ...NODE, places: [join(root, 'gone')] }), 'there is no code at gone')
   t.equal(searched({ ...NODE, handler: 'c.handler', places, reason: 'it is elsewhere' }), 'it is elsewhere')
-  t.equal(searched({}), 'the input does not say where the code is')
   t.equal(searched({ inline: 'throw 1' }), 'the code in the template')
   t.end()
 })
@@ -195,7 +194,6 @@ test('the functions of this package that need permissions of their own', (t) => 
   t.strictSame(calls(`import '${NAME}'; retryBackoff (x); deadLetter()`), ['deadLetter', 'retryBackoff'])
   t.strictSame(calls(`import '${NAME}'; isolateCrashes({})`), ['isolateCrashes'])
   t.strictSame(calls('deadLetter()'), [], 'of another package')
-  t.equal(codeSearch()({ inline: `require ( '${NAME}' )` }).requiresPackage, 'the code in the template')
   for (const text of ['deadLetter', 'deadLetter: x', 'deadLetterQueue()', 'mydeadLetter()']) {
     t.strictSame(calls(`import '${NAME}'; ${text}`), [], text)
   }
@@ -290,23 +288,6 @@ test('a local package whose entry is not there', async (t) => {
   t.match(search("import 'work'"), { reports: undefined, missing: 'there is no code at libs/work' })
   t.match(search(`import 'work'\n${REPORTS}`), { reports: 'batchItemFailures in src/app.mjs' })
 })
-
-for (const [file, more, expected] of [
-  ['app.cjs', {}, true],
-  ['app.js', {}, true],
-  ['app.js', { 'src/package.json': '{' }, true],
-  ['app.js', { 'src/package.json': '{ "type": "module" }' }, false],
-  ['app.js', { 'package.json': '{ "type": "module" }' }, true], // Lambda does not have this package.json
-  ['app.mjs', {}, false],
-  ['app.ts', {}, false],
-] as const) {
-  test(`${file} with require() of this package, and ${JSON.stringify(more)}: ${expected}`, (t) => {
-    const root = filesIn(t, { ...more, [`src/${file}`]: `a\nrequire('${NAME}/sqs')` })
-    const source = codeSearch(root)({ ...NODE, places: [join(root, 'src')] })
-    t.equal(source.requiresPackage, expected ? `src/${file}` : undefined)
-    t.end()
-  })
-}
 
 for (const [title, path, manifests, isFound] of [
   ['an ES module', 'src/lib/app.js', { 'package.json': '{ "type": "module" }' }, true],

@@ -1,7 +1,7 @@
 import { mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { type Test, test } from 'tap'
-import { importsOf, type ReadFolders } from '../../src/code-search/imports.ts'
+import { importsOf } from '../../src/code-search/imports.ts'
 import { filesIn } from '../support/files.ts'
 
 type Files = Readonly<Record<string, string>>
@@ -13,10 +13,6 @@ function linked(t: Test, files: Files, name: string): string {
   mkdirSync(dirname(link), { recursive: true })
   symlinkSync(join(root, 'work'), link)
   return root
-}
-
-function noFolders(): ReadFolders {
-  return { aliases: new Map(), tsconfigs: new Map() }
 }
 
 const ALIASES = '{ "compilerOptions": { "paths": { "work": ["./lib/work.ts"] } } }'
@@ -96,14 +92,14 @@ for (const [title, manifest, name, found] of [
     const scripts = Object.fromEntries(paths.map((path) => [`work/${path}`, '']))
     const files = { 'work/package.json': manifest, ...scripts }
     const root = linked(t, files, 'work')
-    t.strictSame(importsOf(join(root, 'app.ts'), `import '${name}'`, noFolders()), [join(root, 'work', found)])
+    t.strictSame(importsOf(join(root, 'app.ts'), `import '${name}'`, new Map()), [join(root, 'work', found)])
   })
 }
 
 for (const [title, files, text, found] of IMPORTS) {
   test(`the local files that a file imports: ${title}`, async (t) => {
     const root = filesIn(t, files)
-    const imported = importsOf(join(root, 'src/app.ts'), text, noFolders())
+    const imported = importsOf(join(root, 'src/app.ts'), text, new Map())
     t.strictSame(
       imported.map((path) => relative(root, path)),
       found,
@@ -113,27 +109,27 @@ for (const [title, files, text, found] of IMPORTS) {
 
 test('a local package with a scope, which is installed in a folder above', async (t) => {
   const root = linked(t, { 'work/src/x.js': '' }, '@shop/work')
-  t.strictSame(importsOf(join(root, 'src/app.ts'), "import '@shop/work/x'\nimport '@shop/gone'", noFolders()), [
+  t.strictSame(importsOf(join(root, 'src/app.ts'), "import '@shop/work/x'\nimport '@shop/gone'", new Map()), [
     join(root, 'work/src/x.js'),
   ])
 })
 
 test('the index of a local package', async (t) => {
   const root = linked(t, { 'work/index.ts': '' }, 'work')
-  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'", noFolders()), [join(root, 'work/index.ts')])
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'", new Map()), [join(root, 'work/index.ts')])
 })
 
 test('this package itself is not searched, also if it is local', async (t) => {
   const root = linked(t, { 'work/index.js': '', 'work/sqs.js': '' }, 'middy-bounded-sqs-batch')
   const text = "import 'middy-bounded-sqs-batch'\nimport 'middy-bounded-sqs-batch/sqs'"
-  t.strictSame(importsOf(join(root, 'app.ts'), text, noFolders()), [])
+  t.strictSame(importsOf(join(root, 'app.ts'), text, new Map()), [])
   const other = linked(t, { 'work/index.js': '' }, 'my-middy-bounded-sqs-batch')
-  t.strictSame(importsOf(join(other, 'app.ts'), "import 'my-middy-bounded-sqs-batch'", noFolders()), [
+  t.strictSame(importsOf(join(other, 'app.ts'), "import 'my-middy-bounded-sqs-batch'", new Map()), [
     join(other, 'work/index.js'),
   ])
 })
 
 test('a package of a registry is not searched', async (t) => {
   const root = filesIn(t, { 'node_modules/work/index.js': '' })
-  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'\nimport 'node:fs'", noFolders()), [])
+  t.strictSame(importsOf(join(root, 'app.ts'), "import 'work'\nimport 'node:fs'", new Map()), [])
 })

@@ -149,7 +149,7 @@ async function run(t: Test, flags: Partial<DoctorFlags>, env: Record<string, str
 test('a function without problems has no findings, and what is not read of it is listed', async (t) => {
   const { code, ids, notChecked } = await run(t, {}, await deployed(t))
   t.strictSame([code, ids], [0, []])
-  t.equal(notChecked.at(-1), 'code and other invokers of a deployed function')
+  t.equal(notChecked.at(-1), 'code, other invokers and alias weights of a deployed function')
 })
 
 const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }
@@ -158,7 +158,7 @@ for (const [title, aliases, end] of [
   [
     ', and aliases that may not be listed',
     DENIED,
-    '. Not read: the aliases of orders: ListAliases for orders: HTTP 403: AccessDeniedException: not authorized',
+    '. Not read: the aliases of orders: HTTP 403: AccessDeniedException: not authorized',
   ],
 ] as const) {
   test(`a function without mappings${title}: nothing was checked`, async (t) => {

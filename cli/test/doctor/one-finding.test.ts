@@ -95,20 +95,6 @@ test('a setting of the function itself and the same setting in Globals give sepa
   t.match(found[1]?.message, /\. It applies to Handler1\.$/)
 })
 
-test('a setting that several functions share through a YAML anchor is one setting', async (t) => {
-  const { Resources } = cloudFormation()
-  const text = `Resources:
-  Queue: ${JSON.stringify(Resources.Queue)}
-  Dead: ${JSON.stringify(Resources.Dead)}
-  One: { Type: AWS::Lambda::Function, Properties: &common { TenancyConfig: { TenantIsolationMode: A }, Timeout: 30 } }
-  Two: { Type: AWS::Lambda::Function, Properties: { <<: *common, Timeout: 20 } }
-${['One', 'Two'].map((id) => `  Of${id}: ${JSON.stringify({ ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: id } }).replace(`"${id}"`, `!Ref ${id}`)}\n`).join('')}`
-  const [finding, shared, ...more] = await findingsIn(t, text)
-  t.match(shared, { rule: 'shared-queue', resource: 'Queue' })
-  t.strictSame([finding && short(finding), more], ['tenant-isolation One:4', []])
-  t.match(finding?.message, /\. It applies to One, Two\.$/)
-})
-
 /** A queue with two functions. The second function has these settings. */
 function twoFunctions(VisibilityTimeout: number, Timeout: number, MaximumBatchingWindowInSeconds = 5) {
   const { Resources } = cloudFormation({ queue: { VisibilityTimeout } })
@@ -177,7 +163,7 @@ test('two functions of one queue: if the timeout of one is unknown, the other is
   t.equal(findings[0]?.fix, 'Set VisibilityTimeout to 1805.')
 })
 
-test('the fix for several functions or queues suffices for all of them', async (t) => {
+test('the fix for several functions suffices for all of them', async (t) => {
   const functions = globals('ReservedConcurrentExecutions: 4', 3)
   let most = 0
   const growing = functions.replaceAll('MaximumConcurrency: 5', () => `MaximumConcurrency: ${[5, 50, 7][most++]}`)
@@ -185,25 +171,6 @@ test('the fix for several functions or queues suffices for all of them', async (
   const fix = 'Set MaximumConcurrency of Handler1/Orders to at most 4, or ReservedConcurrentExecutions to 50 or more.'
   t.strictSame([none, reserved?.fix], [[], fix])
   t.match(reserved?.message, /^The maximum concurrency is 50, .+ It applies to Handler0, Handler1, Handler2\.$/)
-
-  const queues = `Resources:
-  Dead: { Type: AWS::SQS::Queue, Properties: { MessageRetentionPeriod: 1209600 } }
-  Quick: { Type: AWS::SQS::Queue, Properties: &queue { RedrivePolicy: { deadLetterTargetArn: !GetAtt Dead.Arn, maxReceiveCount: 5 }, VisibilityTimeout: 40 } }
-  Slow: { Type: AWS::SQS::Queue, Properties: *queue }
-${['Quick', 'Slow']
-  .map(
-    (id, n) => `  Of${id}:
-    Type: AWS::Serverless::Function
-    Properties:
-      PackageType: Image
-      Timeout: ${[10, 25][n]}
-      Events: { A: { Type: SQS, Properties: { Queue: !GetAtt ${id}.Arn, FunctionResponseTypes: [ReportBatchItemFailures] } } }
-`,
-  )
-  .join('')}`
-  const [visibility, ...more] = await findingsIn(t, queues)
-  t.strictSame([more, visibility?.fix], [[], 'Set VisibilityTimeout to 150.'])
-  t.match(visibility?.message, 'below 6 times the timeout of OfSlow (25 s)')
 })
 
 test('a setting of two queues: the finding shows the most severe problem, also if the other needs a higher value', (t) => {

@@ -209,7 +209,7 @@ refuses(
 
 const IMPORT = "import { sep } from 'node:path'"
 const NO_IMPORT = 'Cannot use import statement outside a module'
-const HINT = 'Add "type": "module" to package.json, or rename the file to'
+const HINT = 'Add "type": "module" to a package.json that is deployed with it, or rename the file to'
 for (const [name, statement, problem] of [
   ['h.ts', IMPORT, `${NO_IMPORT}. ${HINT} h.mts`],
   ['h.js', IMPORT, `${NO_IMPORT}. ${HINT} h.mjs`],

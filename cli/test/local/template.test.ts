@@ -107,7 +107,7 @@ test('flags override the template', async (t) => {
   const given = { batchSize: 7, window: 0, timeout: 9, memory: 512, fifo: true, visibilityTimeout: 60, maxReceives: 9 }
   const { flags, notes } = await taken(t, sam(small), { ...given, reportBatchItemFailures: false })
   t.strictSame(flags, { ...given, reportBatchItemFailures: false })
-  t.strictSame(notes, ['no setting of Handler/Orders in T is used'])
+  t.strictSame(notes, ['settings of Handler/Orders in T: none is used'])
 })
 
 test('a value that AWS rejects is refused, also if a flag overrides it', async (t) => {
@@ -294,7 +294,7 @@ for (const [title, file, handler, code, text] of [
     'dist/app.js',
     'export const handler = async () => {}',
     2,
-    /Unexpected token 'export'\. Move \S+package\.json into the CodeUri \S+dist, or rename the file to app\.mjs$/m,
+    /Unexpected token 'export'\. Add "type": "module" to a package\.json that is deployed with it, or rename the file to app\.mjs$/m,
   ],
   ['an ES module elsewhere', 'src/app.js', 'export const handler = async () => {}', 0, /^passed: 1 /m],
 ] as const) {
@@ -317,7 +317,7 @@ test('if no environment variable is known, one line says so', async (t) => {
   const { notes, variables } = await taken(t, sam({ function: { Environment } }))
   t.strictSame(variables, {})
   t.strictSame(notes.slice(1), [
-    'the environment variables in T: not known (Fn::Transform is known only after deployment), so not set. Use --env NAME=…',
+    'the environment variables in T: not known (Fn::Transform is not evaluated), so not set. Use --env NAME=…',
   ])
 })
 
@@ -448,7 +448,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     'a parameter that the template does not have',
     sam(),
     { parameter: ['A=1'] },
-    /--parameter A: \S+ has no parameter of this name\. Its parameters: none$/,
+    /--parameter A: no template has a parameter of this name\. The parameters are: none$/,
   ],
 ]
 for (const [title, template, flags, message] of refused) {
@@ -508,7 +508,7 @@ test('--template names the output folder of the CDK if it has one stack; of seve
   t.equal(flags.timeout, 7)
   t.match(notes[0], `settings of Orders in ${join(root, 'one', 'Shop.template.json')}: `)
   await t.rejects(read('two'), {
-    message: `${join(root, 'two')} has 2 stacks. Name the template of one of them, such as ${join(root, 'two', 'A.template.json')}, ${join(root, 'two', 'B.template.json')}`,
+    message: `${join(root, 'two')} has 2 stacks. Name the template of one of them, such as ${join(root, 'two', 'A.template.json')}`,
   })
   await t.rejects(read('other'), {
     message: `${join(root, 'other')} is a folder, but not the output of "cdk synth". Name a template`,

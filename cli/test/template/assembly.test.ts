@@ -4,7 +4,7 @@ import { type Test, test } from 'tap'
 import { absent } from '../../src/model/setting.ts'
 import { readable } from '../../src/model/text.ts'
 import { at, textIn } from '../../src/model/tree.ts'
-import { readAssembly, stackKey, templateAt } from '../../src/template/assembly.ts'
+import { readAssembly, stackKey } from '../../src/template/assembly.ts'
 import { evaluate } from '../../src/template/evaluate.ts'
 import { inventoryOf } from '../../src/template/read-template.ts'
 import { scopeOf } from '../../src/template/scope.ts'
@@ -54,7 +54,7 @@ test('a folder with another manifest is not the output of the CDK', async (t) =>
   for (const text of ['{}', '[]', 'text', '{"artifacts":[]}']) t.equal(filesOf(t, { 'manifest.json': text }), undefined)
 })
 
-test('the template of a nested stack is at the path of its asset', async (t) => {
+test('the template of a nested stack is at the path of its asset, and is not listed as separate', async (t) => {
   const files = filesOf(t, {
     'manifest.json': manifest(stack('Shop.template.json')),
     'Path.nested.template.json': EMPTY,
@@ -88,10 +88,8 @@ function linkedIn(t: Test, names: readonly string[], texts: Record<string, strin
   return { root, stacks: Object.fromEntries(stacks) }
 }
 
-const NESTED = 'Type: AWS::CloudFormation::Stack, Metadata: { aws:asset:path'
-
 test('a stack is linked with the stack whose exports it imports, and with others that import them', async (t) => {
-  const { root, stacks } = linkedIn(t, ['Orders', 'Queues', 'Holder', 'Alone'], {
+  const { root, stacks } = linkedIn(t, ['Orders', 'Queues', 'Rival', 'Alone'], {
     Orders: 'Resources: { Map: { A: !ImportValue arn, B: !ImportValue gone } }',
     Queues: `
 Parameters: { Stage: { Type: String } }
@@ -108,15 +106,13 @@ Resources:
     E: !Sub 'x-\${Stage}-\${ Topic.Arn }-\${!Stage}-\${AWS::Region}'
     F: !Sub ['\${Stage}-\${V}', { V: !Ref Topic }]
     G: !Ref AWS::Region
-    H: !Select [0, [Stage, 5]]
   Topic: {}
 Outputs:
   A: { Value: !GetAtt Queue.Arn, Export: { Name: arn } }
   B: { Value: no name }
   C: { Export: { Name: no value } }
 `,
-    Holder: `Resources: { Rival: { ${NESTED}: Rival.nested.template.json }, Properties: { Parameters: { P: 1 } } } }`,
-    'Rival.nested': 'Resources: { Own: { A: !ImportValue arn } }\nOutputs: { A: { Value: 1 } }',
+    Rival: 'Resources: { Own: { A: !ImportValue arn } }\nOutputs: { A: { Value: 1 } }',
     Alone: 'Resources: { Own: {} }\nOutputs: { A: { Value: 1, Export: { Name: alone } } }',
   })
   const { Orders, Alone } = stacks
@@ -132,47 +128,17 @@ Outputs:
     E: 'x-a-${Queues/Topic.Arn}-${Stage}-${AWS::Region}',
     F: 'a-${Queues/Topic}',
     G: '${AWS::Region}',
-    H: 'Stage',
   }
   for (const [name, value] of Object.entries(expected)) t.equal(Orders?.value('Queues/Queue', name), value, name)
   const { scope } = Orders ?? {}
   const queue = scope && inventoryOf(scope, 'x').declarations.find(({ id }) => id === 'Queues/Queue')
   t.match(queue?.condition, { name: 'Queues/Prod', holds: true })
   t.strictSame(Orders?.template.links?.exports.get('arn')?.value.position, {
-    line: 19,
+    line: 18,
     column: 8,
     file: join(root, 'Queues.template.json'),
   })
   t.strictSame(Alone?.resources, ['Own'])
-})
-
-test('a nested stack is linked with the stacks around it, and a stack with its nested stacks', async (t) => {
-  const { stacks } = linkedIn(t, ['Parent'], {
-    Parent: `
-Resources:
-  Child: { ${NESTED}: Child.nested.template.json }, Properties: { Parameters: { P: !Ref Queue } } }
-  Queue: { Of: !GetAtt Child.Outputs.Arn }
-`,
-    'Child.nested': `
-Parameters: { P: {} }
-Resources:
-  Grand: { ${NESTED}: Grand.nested.template.json }, Properties: { Parameters: { G: !Ref P } } }
-  Handler: { Of: !Ref P }
-Outputs:
-  Arn: { Value: !Ref Handler }
-  None: { Description: no value }
-`,
-    'Grand.nested': 'Parameters: { G: {} }\nResources: { Deep: { Of: !Ref G } }',
-  })
-  const { Parent, Child, Grand } = stacks
-  t.strictSame(Parent?.resources, ['Child', 'Queue', 'Child/Grand', 'Child/Handler'])
-  t.equal(Parent?.value('Queue', 'Of'), '${Child/Handler}')
-  t.strictSame(Child?.resources, ['Grand', 'Handler', 'Parent/Child', 'Parent/Queue', 'Grand/Deep'])
-  t.equal(Child?.value('Handler', 'Of'), '${Parent/Queue}')
-  t.equal(Child?.value('Parent/Queue', 'Of'), '${Handler}')
-  t.strictSame(Grand?.resources, ['Deep', 'Child/Grand', 'Child/Handler', 'Parent/Child', 'Parent/Queue'])
-  t.equal(Grand?.value('Deep', 'Of'), '${Parent/Queue}')
-  t.equal(Grand?.value('Parent/Queue', 'Of'), '${Child/Handler}')
 })
 
 test('a dead-letter queue of another stack: of a queue there, and of a queue of a third stack', async (t) => {
@@ -201,29 +167,6 @@ Outputs:
     linkedQueue(inventoryOf(scope, 'x'), at(evaluate(scope, scope.resources.get('Map') ?? absent), name))
       ?.isDeadLetterQueue
   t.strictSame(['A', 'B', 'C'].map(isDeadLetterQueue), [true, true, false])
-})
-
-test('--template: a file, or the only stack of an app', async (t) => {
-  const names = ['A', 'B', 'C', 'D', 'E', 'F'].map((name) => `${name}.template.json`)
-  const root = filesIn(t, {
-    'one/manifest.json': manifest(stack('A.template.json')),
-    'six/manifest.json': manifest(...names.map(stack)),
-    'other/manifest.json': '{}',
-    'none/a.yaml': EMPTY,
-  })
-  const at = (path: string) => join(root, path)
-  t.equal(templateAt(at('none/a.yaml')), at('none/a.yaml'))
-  t.equal(templateAt(at('gone')), at('gone'))
-  t.equal(templateAt(at('one')), at('one/A.template.json'))
-  const some = names.slice(0, 5).map((name) => at(`six/${name}`))
-  const error = t.throws(() => templateAt(at('six'))) as unknown as Error
-  t.equal(error.name, 'UsageError')
-  // Compared exactly, because t.throws() also accepts a message with more stacks.
-  t.equal(error.message, `${at('six')} has 6 stacks. Name the template of one of them, such as ${some.join(', ')}`)
-  for (const folder of ['other', 'none']) {
-    const message = `${at(folder)} is a folder, but not the output of "cdk synth". Name a template`
-    t.throws(() => templateAt(at(folder)), { name: 'UsageError', message })
-  }
 })
 
 for (const [file, key] of [

@@ -46,12 +46,6 @@ fails(
 fails('no such file', () => ['nope.yaml'], /^bounded-sqs-batch: there is no file nope\.yaml$/m)
 fails('a folder without templates', () => ['src/shared'], /^bounded-sqs-batch: src\/shared has no template$/m)
 fails('invalid YAML', (file) => [file('a: b: c')], /template\.yaml:1:4: not valid YAML: /)
-test('local: a plan of Terraform is not a template', async (t) => {
-  const plan = templateFile(t, { format_version: '1.2', terraform_version: '1.13.0', planned_values: {} })
-  const { code, stderr } = await inProcess(['local', 'handler.mjs', '--messages', '1', '--template', plan])
-  t.equal(code, 2)
-  t.match(stderr, /template\.yaml is a plan or a state of Terraform, but this command can read only templates$/m)
-})
 fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function cannot be combined/)
 fails('a region with a template', (file) => [file(sam()), '--region', 'x'], /--region needs --function/)
 fails('a parameter with --function', () => ['--function', 'x', '--parameter', 'A=1'], /--parameter needs a template/)
@@ -69,7 +63,7 @@ fails(
 fails(
   'a parameter that the template does not have',
   (file) => [file({ ...sam(), Parameters: { Stage: {}, Size: {} } }), '--parameter', 'Stag=x'],
-  /--parameter Stag: \S+ has no parameter of this name\. Its parameters: Stage, Size$/m,
+  /--parameter Stag: no template has a parameter of this name\. The parameters are: Stage, Size$/m,
 )
 fails('another format', (file) => [file(sam()), '--format', 'xml'], /Allowed choices are text, json, github/)
 fails(

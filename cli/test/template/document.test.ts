@@ -95,16 +95,12 @@ test('a comment is a document without a value', async (t) => {
   t.strictSame(parse('# nothing\n'), scalar(null, [1, 1]))
 })
 
-const SHORT = [
-  ...['And', 'Base64', 'Cidr', 'Equals', 'FindInMap', 'ForEach', 'GetAtt', 'GetAZs', 'If', 'ImportValue', 'Join'],
-  ...['Length', 'Not', 'Or', 'Select', 'Split', 'Sub', 'ToJsonString', 'Transform'],
-]
 test('tags are the functions of CloudFormation', async (t) => {
   for (const [tag, name] of [
     ['!Ref', 'Ref'],
     ['!Condition', 'Condition'],
-    ['!Custom', '!Custom'],
-    ...SHORT.map((name) => [`!${name}`, `Fn::${name}`] as const),
+    ['!GetAtt', 'Fn::GetAtt'],
+    ['!Custom', 'Fn::Custom'],
   ] as const) {
     t.strictSame(valueAtA(`a: ${tag} 1`), map({ [name]: scalar('1', [1, 1]) }, [1, 1]), tag)
     t.strictSame(
@@ -126,45 +122,15 @@ test('a key that occurs twice: the last one counts', async (t) => {
   }
 })
 
-test('aliases: a map or a list is shared, and a scalar is a separate setting', async (t) => {
-  const root = parse('a: &map { x: 1 }\nb: *map\nc: &text h\nd: *text\ne: &tag !Ref f\ng: *tag\n')
-  t.equal(mapAt(root, 'b'), mapAt(root, 'a'))
-  t.strictSame(mapAt(root, 'd'), scalar('h', [4, 1]))
-  t.equal(mapAt(root, 'g'), mapAt(root, 'e'))
-})
-
-test('merge keys: the own keys count, then the first map', async (t) => {
-  const root = parse(
-    'x: &x { a: 1, b: 1, c: 1 }\ny: &y { b: 2, c: 2, d: 2 }\nz: { c: 3, <<: [*x, *y] }\nw: { <<: *y, b: 4 }\n',
-  )
-  const values = (key: string) => entriesOf(mapAt(root, key)).map(([name, node]) => `${name}${knownText(node)}`)
-  t.strictSame(values('z'), ['c3', 'a1', 'b1', 'd2'])
-  t.strictSame(values('w'), ['b4', 'c2', 'd2'])
-})
-
 const deep = (levels: number) => `{"a":${'['.repeat(levels)}${']'.repeat(levels)}}`
 test('200 levels', async (t) => {
   t.equal(parse(deep(200)).state, 'map')
   t.equal(parse(`# YAML\n${deep(200)}`).state, 'map')
-  const levels = Array.from({ length: 200 }, (_, level) => `${' '.repeat(level)}a:\n`)
-  t.equal(parse(levels.join('')).state, 'map')
 })
 
 for (const [title, text, message] of [
   ['an empty file', '', 'template:1:1: the file is empty'],
   ['blanks', ' \n\n', 'template:1:1: the file is empty'],
-  ['201 levels of JSON', deep(201), 'template:1:206: nested deeper than 200 levels'],
-  [
-    '201 levels of JSON maps',
-    `${'{"a":'.repeat(201)}1${'}'.repeat(201)}`,
-    'template:1:1002: nested deeper than 200 levels',
-  ],
-  ['201 levels of YAML', `# YAML\n${deep(201)}`, 'template:2:206: nested deeper than 200 levels'],
-  [
-    '201 levels of YAML maps',
-    Array.from({ length: 201 }, (_, level) => `${' '.repeat(level)}a:\n`).join(''),
-    'template:201:201: nested deeper than 200 levels',
-  ],
   ['20,000 levels of JSON', deep(20_000), 'template: the file is nested too deeply to be a template'],
   ['20,000 levels of YAML', `# YAML\n${deep(20_000)}`, 'template: the file is nested too deeply to be a template'],
   [
@@ -190,10 +156,11 @@ for (const [title, text, message] of [
     'template:2:1: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]',
   ],
   ['two documents', 'a: b\n---\nc: d\n', 'template:2:1: not valid YAML: the file has more than one document'],
-  ['an alias without an anchor', 'a:\n  b: *c\n', 'template:2:3: there is no anchor &c before this alias'],
-  ['an alias of itself', 'a: &a\n  b: *a\n', 'template:2:3: there is no anchor &a before this alias'],
-  ['a merge of text', 'a:\n  <<: b\n', 'template:1:1: a merge key (<<) needs a map'],
-  ['a merge of texts', 'a:\n  <<: [b]\n', 'template:1:1: a merge key (<<) needs a map'],
+  [
+    'an alias, which CloudFormation does not accept',
+    'a: &c { d: 1 }\nb: { <<: *c }\n',
+    'template:2:6: CloudFormation does not accept aliases of YAML, such as *c: write the value there, or check the output of "sam package" or "aws cloudformation package"',
+  ],
 ] as const) {
   test(`refused: ${title}`, async (t) => {
     try {
@@ -206,11 +173,11 @@ for (const [title, text, message] of [
   })
 }
 
-test('all nodes of a tree, each once', async (t) => {
-  const root = parse('a: &a [x]\nb: { c: *a, d: 1 }\n')
+test('all nodes of a tree, in the order of the file', async (t) => {
+  const root = parse('a: [x]\nb: { d: 1 }\n')
   const [a, b] = [mapAt(root, 'a'), mapAt(root, 'b')]
   const x = a.state === 'list' ? a.items[0] : undefined
-  t.strictSame([...nodesIn(root)], [root, a, x, b, mapAt(b, 'd')])
+  t.strictSame(nodesIn(root), [root, a, x, b, mapAt(b, 'd')])
 })
 
 for (const [text, value] of [

@@ -61,7 +61,7 @@ Resources:
 `)
   t.strictSame(environment, {
     variables: {},
-    unknown: [{ reason: 'Fn::Transform is known only after deployment' }],
+    unknown: [{ reason: 'Fn::Transform is not evaluated' }],
   })
 })
 

@@ -65,12 +65,12 @@ test('of two queues with the same name, the one whose condition is true is used'
 
 test('a finding about a missing setting has the nearest line', async (t) => {
   const text = `Parameters:
-  Times: { Type: CommaDelimitedList, Default: '10, 20' }
+  Time: { Type: Number, Default: 10 }
 Resources:
   Queue:
     Type: AWS::SQS::Queue
     Properties:
-      VisibilityTimeout: !Select [0, !Ref Times]
+      VisibilityTimeout: !Ref Time
       RedrivePolicy: { deadLetterTargetArn: !Ref AWS::StackId, maxReceiveCount: 5 }
   Handler:
     Type: AWS::Lambda::Function

@@ -4,7 +4,7 @@ import { codeOfFunction } from '../../src/terraform/code-of-function.ts'
 import type { Instance, Module } from '../../src/terraform/plan.ts'
 
 function instance(type: string, values: Record<string, unknown>): Instance {
-  const of = { address: `${type}.one`, mode: 'managed', type, name: 'one', key: '' }
+  const of = { address: `${type}.one`, mode: 'managed', type, name: 'one' }
   return { ...of, values, unknown: undefined, module: {} as Module }
 }
 
@@ -72,7 +72,7 @@ for (const [title, values, archive, expected] of [
   test(`where the code of a function is: ${title}`, async (t) => {
     const target = instance('aws_lambda_function', values)
     const other = instance('aws_x', { ...ARCHIVE, source_dir: 'wrong' })
-    const instances = [target, other, ...(archive ? [instance('archive_file', archive)] : [])]
-    t.strictSame(codeOfFunction(target, instances), expected)
+    const data = [other, ...(archive ? [instance('archive_file', archive)] : [])]
+    t.strictSame(codeOfFunction(target, data), expected)
   })
 }

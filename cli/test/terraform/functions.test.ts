@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
 import { test } from 'tap'
-import { absent, known, type Setting, unknown } from '../../src/model/setting.ts'
+import { absent, known, type Setting } from '../../src/model/setting.ts'
 import { sameModel } from '../support/plain.ts'
 import { type PlannedModule, readShown, resource, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
@@ -90,12 +90,8 @@ const OTHER = 'its versions may have other settings than aws_lambda_function.wor
 for (const [name, expected] of [
   ['work', { id: WORK }],
   [ARN, { id: WORK }],
-  ['123456789012:function:work', { id: WORK }],
-  ['work:$LATEST', { id: WORK }],
   ['work:4', { id: WORK }],
-  ['work:3', { id: `${WORK}:3`, unreadReason: OTHER, of: WORK }],
   [`${ARN}:3`, { id: `${WORK}:3`, unreadReason: OTHER, of: WORK }],
-  ['123456789012:function:work:3', { id: `${WORK}:3`, unreadReason: OTHER, of: WORK }],
   ['work:old', { id: 'aws_lambda_alias.old', unreadReason: OTHER, of: WORK }],
   [`${ARN}:old`, { id: 'aws_lambda_alias.old', unreadReason: OTHER, of: WORK }],
   ['work:live', { id: WORK }],
@@ -108,7 +104,6 @@ for (const [name, expected] of [
       of: 'aws_lambda_function.other',
     },
   ],
-  ['nowhere', { id: 'nowhere', unreadReason: ELSEWHERE }],
   [ARN.replace('eu', 'us'), { id: ARN.replace('eu', 'us'), unreadReason: ELSEWHERE }],
 ] as const) {
   test(`a mapping in a state that invokes ${name}`, async (t) => {
@@ -193,8 +188,6 @@ test('a mapping in a plan whose function name is known: the reference decides be
 for (const [title, alias, expected] of [
   ['the newest version', { values: LIVE }, { id: WORK }],
   ['the newest version, without weights', { values: { ...LIVE, routing_config: undefined } }, { id: WORK }],
-  ['$LATEST', { values: { ...LIVE, function_version: '$LATEST' } }, { id: WORK }],
-  ['an older version', { values: { ...LIVE, function_version: '3' } }, { id: ALIAS, unreadReason: OTHER, of: WORK }],
   [
     'several versions',
     { values: { ...LIVE, routing_config: [{ additional_version_weights: { 3: 0.1 } }] } },
@@ -237,11 +230,6 @@ for (const [title, alias, expected] of [
     },
     { id: ALIAS, unreadReason: OTHER, of: WORK },
   ],
-  [
-    'a function that is elsewhere',
-    { values: { ...LIVE, function_name: 'nowhere' } },
-    { id: ALIAS, unreadReason: `its function: ${ELSEWHERE}` },
-  ],
 ] as const) {
   test(`a mapping in a plan of an alias of ${title}`, async (t) => {
     const mapping = { ...UNKNOWN_NAME, expressions: { function_name: { references: ref(`${ALIAS}.arn`) } } }
@@ -253,16 +241,6 @@ for (const [title, alias, expected] of [
     sameModel(t, summary(inPlan(mapping, ...resources)), expected)
   })
 }
-
-test('an alias keeps the reserved concurrency of its function', async (t) => {
-  const values = { ...VALUES, reserved_concurrent_executions: 7 }
-  const lambdaFunction = inState(
-    { function_name: 'work:live' },
-    { [WORK]: values, [ALIAS]: { ...LIVE, function_version: '3' } },
-  )
-  sameModel(t, lambdaFunction.reservedConcurrency, withId('reservedConcurrency', known(7)))
-  sameModel(t, lambdaFunction.timeout, unknown(OTHER))
-})
 
 test('an alias that is named in a plan belongs to the function that it refers to', async (t) => {
   const alias = (name: string, to: string) => ({

@@ -227,9 +227,3 @@ test('data sources are not mappings', async (t) => {
   })
   sameModel(t, readShown(plan).mappings, [])
 })
-
-test('a plan that is not complete', async (t) => {
-  const { unreadResources } = readShown({ ...planWith({}), errored: true })
-  const unreadReason = 'the plan is not complete: planning failed, or -target or a deferred change omits resources'
-  sameModel(t, unreadResources, [{ id: 'the plan', unreadReason }])
-})

@@ -63,7 +63,7 @@ function shown(address: string, more: Record<string, unknown> = {}) {
 }
 
 test('a plan or a state without resources', async (t) => {
-  const none = { instances: [], incomplete: undefined }
+  const none = { instances: [], data: [], incomplete: undefined }
   for (const empty of [{}, { values: {} }, { values: { root_module: {} } }]) t.strictSame(toPlan(empty), none)
   for (const prior of [{}, { prior_state: {} }, { prior_state: { values: {} } }]) {
     t.strictSame(toPlan({ planned_values: { root_module: {} }, ...prior }), none)
@@ -73,27 +73,24 @@ test('a plan or a state without resources', async (t) => {
 test('what is unknown of an instance, without that of an object that is replaced', async (t) => {
   const address = 'aws_sqs_queue.work[1]'
   const { instances } = toPlan({
-    planned_values: { root_module: { resources: [shown(address, { index: 1 }), shown('aws_sns_topic.work')] } },
+    planned_values: { root_module: { resources: [shown(address), shown('aws_sns_topic.work')] } },
     resource_changes: [
       { address, change: { after_unknown: { arn: true } } },
       { address, deposed: 'x', change: { after_unknown: {} } },
     ],
   })
   t.strictSame(
-    instances.map(({ key, unknown }) => [key, unknown]),
-    [
-      ['[1]', { arn: true }],
-      ['', undefined],
-    ],
+    instances.map(({ unknown }) => unknown),
+    [{ arn: true }, undefined],
   )
 })
 
-test('the instances of all modules, and the data sources of the prior state', async (t) => {
+test('the instances of all modules, and the data sources of the plan and of the prior state', async (t) => {
   const inA = 'module.queues["a.b"]'
-  const { instances } = toPlan({
+  const { instances, data } = toPlan({
     planned_values: {
       root_module: {
-        resources: [shown('aws_sqs_queue.root')],
+        resources: [shown('aws_sqs_queue.root'), shown('data.archive_file.planned')],
         child_modules: [
           {
             address: inA,
@@ -110,39 +107,24 @@ test('the instances of all modules, and the data sources of the prior state', as
     prior_state: {
       values: {
         root_module: {
-          resources: [shown('data.aws_sqs_queue.root'), shown('aws_sqs_queue.old')],
-          child_modules: [
-            {
-              address: 'module.queues["c"]',
-              resources: [shown('module.queues["c"].data.aws_sqs_queue.read', { mode: 'data' })],
-            },
-          ],
+          resources: [shown('data.archive_file.root'), shown('aws_sqs_queue.old')],
+          child_modules: [{ address: 'module.queues["c"]', resources: [shown('data.archive_file.read')] }],
         },
       },
     },
   })
   t.strictSame(
-    instances.map(({ address, module }) => [address, module.name + module.key]),
+    instances.map(({ address, module }) => [address, module.address, module.name]),
     [
-      ['aws_sqs_queue.root', ''],
-      ['data.aws_sqs_queue.root', ''],
-      [`${inA}.aws_sqs_queue.one`, 'queues["a.b"]'],
-      [`${inA}.module.inner.aws_sqs_queue.inner`, 'inner'],
-      ['module.queues["c"].data.aws_sqs_queue.read', 'queues["c"]'],
-      ['module.other[10].aws_sqs_queue.one', 'other[10]'],
+      ['aws_sqs_queue.root', '', ''],
+      [`${inA}.aws_sqs_queue.one`, inA, 'queues'],
+      [`${inA}.module.inner.aws_sqs_queue.inner`, `${inA}.module.inner`, 'inner'],
+      ['module.other[10].aws_sqs_queue.one', 'module.other[10]', 'other'],
     ],
   )
-})
-
-test('a data source that is read during apply is listed once, with its planned values', async (t) => {
-  const address = 'data.aws_sqs_queue.one'
-  const { instances } = toPlan({
-    planned_values: { root_module: { resources: [shown(address, { values: { planned: true } })] } },
-    prior_state: { values: { root_module: { resources: [shown(address)] } } },
-  })
   t.strictSame(
-    instances.map(({ address, values }) => [address, values]),
-    [[address, { planned: true }]],
+    data.map(({ address }) => address),
+    ['planned', 'root', 'read'].map((name) => `data.archive_file.${name}`),
   )
 })
 

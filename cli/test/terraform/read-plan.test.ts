@@ -71,14 +71,3 @@ test('in a state of OpenTofu, the fix for settings that were not checked is to c
   t.strictSame(Object.keys(finding ?? {}), ['rule', 'severity', 'resource', 'message', 'fix', 'source'])
   t.end()
 })
-
-test('resources that are not read, and that may create mappings, are listed', (t) => {
-  const others = ['awscc_sqs_queue.other', 'aws_cloudformation_stack.other', 'aws_cloudcontrolapi_resource.other']
-  const plan = planOf([QUEUE, DEAD, handler(), ...others.map((address) => ({ address, values: {} }))])
-  t.strictSame(messages(plan), [
-    'awscc_sqs_queue.other: Not checked: this item. Reason: resources of the provider awscc are not read.',
-    'aws_cloudformation_stack.other: Not checked: this item. Reason: its resources are in a separate template.',
-    'aws_cloudcontrolapi_resource.other: Not checked: this item. Reason: resources of the Cloud Control API are not read.',
-  ])
-  t.end()
-})

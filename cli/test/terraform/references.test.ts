@@ -4,18 +4,6 @@ import { findingsInPlan, readShown, shownPlan } from '../support/terraform.ts'
 import { lambda, mapping, queue, ref } from '../support/terraform-modules.ts'
 
 const HANDLER = lambda('aws_lambda_function.work', { function_name: 'work' })
-const TO_HANDLER = ref('aws_lambda_function.work.arn')
-
-/** A plan with these queues, and mappings at these addresses with these references to a queue. */
-function planOf(addresses: readonly string[], mappings: readonly string[], references: readonly string[]) {
-  return {
-    resources: [
-      HANDLER,
-      ...addresses.map((address) => queue(address, { name: address.replaceAll(/\W+/g, '-') })),
-      ...mappings.map((address) => mapping(address, {}, references, TO_HANDLER)),
-    ],
-  }
-}
 
 test('event_source_arn from a variable of a module in a module', (t) => {
   const inner = {
@@ -39,26 +27,27 @@ test('event_source_arn from a variable of a module in a module', (t) => {
 
 test('instances of one declaration with the same wrong setting give one finding', (t) => {
   const keys = ['["a.b"]', '["c"]', '["d"]']
-  const plan = planOf(
-    keys.map((key) => `aws_sqs_queue.work${key}`),
-    keys.map((key) => `aws_lambda_event_source_mapping.work${key}`),
-    ['aws_sqs_queue.work', 'each.key'],
-  )
-  const resources = plan.resources.map((one) =>
-    one.address === 'aws_sqs_queue.work["d"]'
-      ? { ...one, values: { ...one.values, visibility_timeout_seconds: 2 } }
-      : one,
-  )
+  const module = (key: string) => ({
+    resources: [
+      queue('aws_sqs_queue.work', { name: `work-${key}`, ...(key === '["d"]' && { visibility_timeout_seconds: 2 }) }),
+      mapping('aws_lambda_event_source_mapping.work', { function_name: 'work' }, ref('aws_sqs_queue.work.arn'), []),
+    ],
+  })
+  const modules = Object.fromEntries(keys.map((key) => [`module.m${key}`, module(key)]))
   const short = { ...HANDLER, values: { ...HANDLER.values, timeout: 31 } }
-  const findings = findingsInPlan(shownPlan({ resources: [short, ...resources.slice(1)] }))
+  const findings = findingsInPlan(shownPlan({ resources: [short], modules }))
   const [visibility, other, reports] = findings
   t.strictSame(
     [reports, visibility, other].map((finding) => finding?.rule),
     ['report-batch-item-failures', 'visibility-below-timeout', 'visibility-below-timeout'],
   )
-  const addresses = keys.map((key) => `aws_lambda_event_source_mapping.work${key}`).join(', ')
+  const addresses = keys.map((key) => `module.m${key}.aws_lambda_event_source_mapping.work`).join(', ')
   t.ok(reports?.message.endsWith(` It applies to ${addresses}.`))
-  t.ok(visibility?.message.endsWith(' It applies to aws_sqs_queue.work["a.b"], aws_sqs_queue.work["c"].'))
-  t.match(other, { resource: 'aws_sqs_queue.work["d"]' })
+  t.ok(
+    visibility?.message.endsWith(
+      ' It applies to module.m["a.b"].aws_sqs_queue.work, module.m["c"].aws_sqs_queue.work.',
+    ),
+  )
+  t.match(other, { resource: 'module.m["d"].aws_sqs_queue.work' })
   t.end()
 })

@@ -3,7 +3,7 @@ import { indexOf, linkTo } from '../../src/linker/references.ts'
 import { at } from '../../src/model/tree.ts'
 import type { Instance } from '../../src/terraform/plan.ts'
 import { inventoryOf } from '../../src/terraform/read-plan.ts'
-import { declares, referencesOf } from '../../src/terraform/references.ts'
+import { referencesOf } from '../../src/terraform/references.ts'
 import { valuesOf } from '../../src/terraform/values.ts'
 import { type PlannedModule, planIn, shownPlan } from '../support/terraform.ts'
 import { ref } from '../support/terraform-modules.ts'
@@ -33,7 +33,7 @@ function resolved(plan: PlannedModule, address: string, argument = 'source') {
 }
 
 const QUEUES = ['aws_sqs_queue.work["a.b"]', 'aws_sqs_queue.work["c"]'] as const
-const [AB, C] = QUEUES
+const [, C] = QUEUES
 
 for (const [title, addresses, references, expected] of [
   ['one instance', QUEUES, ref(`${C}.arn`), [[C], []]],
@@ -57,10 +57,10 @@ for (const [title, addresses, references, expected] of [
     [['aws_sqs_queue.one'], []],
   ],
   [
-    'a data source',
+    'a data source, which is not one of the resources',
     ['aws_sqs_queue.one', 'data.aws_sqs_queue.one'],
     ref('data.aws_sqs_queue.one.arn'),
-    [['data.aws_sqs_queue.one'], []],
+    [[], []],
   ],
   ['a resource without instances', [], ref('aws_sqs_queue.one.arn'), [[], []]],
   [
@@ -108,52 +108,15 @@ test('the references of a block are those of its arguments', async (t) => {
   }
 })
 
-const SOME = [AB, C, 'aws_sqs_queue.work["d"]']
-/** The declaration has the keys `a.b` and `c`. What the first instance refers to. */
-function ofFirst(
-  queues: readonly string[],
-  references: readonly string[],
-  forEach?: Resource['forEach'],
-  keys: readonly string[] = ['["a.b"]', '["c"]'],
-) {
-  const mappings = keys.map((key) => referrer(`aws_x.one${key}`, references, forEach))
-  return resolved({ resources: [...resources(...queues), ...mappings] }, `aws_x.one${keys[0]}`)
-}
-
-for (const [title, queues, references, expected] of [
-  ['each.key, with the same keys', QUEUES, ['each.key'], [AB]],
-  ['each.key, with fewer keys than instances', SOME, ['each.key'], SOME],
-  ['each.key, whose instance is not created', [C], ['each.key'], [C]],
-  ['each.key, which no instance has', SOME.slice(1), ['each.key'], SOME.slice(1)],
-  ['neither each.key nor each.value', QUEUES, ['var.x'], QUEUES],
-  ['each.value', QUEUES, ['each.value'], QUEUES],
-  ['an attribute of each.value', QUEUES, ['each.value.x', 'each.value'], QUEUES],
-] as const) {
-  test(`the instance that an argument selects with ${title}`, async (t) => {
-    t.strictSame(ofFirst(queues, ['aws_sqs_queue.work', ...references]), [expected, []])
-  })
-}
-
-test('the instance that an argument selects with count.index', async (t) => {
-  const counted = ['aws_sqs_queue.work[0]', 'aws_sqs_queue.work[1]', 'aws_sqs_queue.work[2]']
-  const selected = (queues: readonly string[]) =>
-    ofFirst(queues, ['aws_sqs_queue.work', 'count.index'], undefined, ['[1]', '[0]'])
-  t.strictSame(selected(counted.slice(0, 2)), [counted.slice(1, 2), []])
-  t.strictSame(selected(counted), [counted, []])
-})
-
 for (const [title, references, forEach, expected] of [
-  ['a resource', ['each.value.arn', 'each.value'], ['aws_sqs_queue.work'], [AB]],
-  [
-    'a resource and something else, so that a key can have any of the instances',
-    ['each.value.arn', 'each.value'],
-    ['var.names', 'aws_sqs_queue.work'],
-    QUEUES,
-  ],
-  ['one instance of a resource', ['each.value.arn', 'each.value'], [C, 'aws_sqs_queue.work'], [C]],
+  ['each.key', ['aws_sqs_queue.work', 'each.key'], undefined, QUEUES],
+  ['count.index', ['aws_sqs_queue.work', 'count.index'], undefined, QUEUES],
+  ['each.value of a for_each over a resource', ['each.value.arn', 'each.value'], ['aws_sqs_queue.work'], QUEUES],
+  ['each.value of a for_each over one instance', ['each.value'], [C, 'aws_sqs_queue.work'], [C]],
 ] as const) {
-  test(`each.value of a for_each over ${title}`, async (t) => {
-    t.strictSame(ofFirst(QUEUES, references, forEach), [expected, []])
+  test(`the instances that an argument can select with ${title}`, async (t) => {
+    const plan = { resources: [...resources(...QUEUES), referrer('aws_x.one["c"]', references, forEach)] }
+    t.strictSame(resolved(plan, 'aws_x.one["c"]'), [expected, []])
   })
 }
 
@@ -179,7 +142,7 @@ test('each.value in a module, of a for_each over a variable that is each.value o
     forEach: ['aws_sqs_queue.work'],
   }
   const plan = { resources: resources(...QUEUES), modules: { 'module.m["a.b"]': inner, 'module.m["c"]': inner } }
-  t.strictSame(resolved(plan, 'module.m["a.b"].aws_x.one["k"]'), [[AB], []])
+  t.strictSame(resolved(plan, 'module.m["a.b"].aws_x.one["k"]'), [QUEUES, []])
 })
 
 const QUEUE_MODULE = {
@@ -191,13 +154,8 @@ const MODULES = { 'module.queue["a.b"]': QUEUE_MODULE, 'module.queue["c"]': QUEU
 for (const [title, references, expected] of [
   ['one output of one module', ref('module.queue["c"].arn'), ['module.queue["c"].aws_sqs_queue.this']],
   [
-    'one output, and the module of the same key',
-    ['module.queue.dead', 'module.queue', 'each.key'],
-    ['module.queue["a.b"].aws_sqs_queue.dead'],
-  ],
-  [
     'any output of any module',
-    ['module.queue', 'var.x'],
+    ['module.queue', 'each.key'],
     ['["a.b"]', '["c"]'].flatMap((key) => ['this', 'dead'].map((name) => `module.queue${key}.aws_sqs_queue.${name}`)),
   ],
   ['an output that does not exist', ref('module.queue["c"].x'), []],
@@ -207,12 +165,6 @@ for (const [title, references, expected] of [
     t.strictSame(resolved({ resources: mappings, modules: MODULES }, 'aws_x.one["a.b"]'), [expected, []])
   })
 }
-
-test('an output is that of its own module, and does not have the key of the argument', async (t) => {
-  const inner = { outputs: { arn: ['aws_sqs_queue.work'] }, resources: resources(...QUEUES) }
-  const plan = { resources: [referrer('aws_x.one["c"]', ref('module.queue.arn'))], modules: { 'module.queue': inner } }
-  t.strictSame(resolved(plan, 'aws_x.one["c"]'), [QUEUES.map((address) => `module.queue.${address}`), []])
-})
 
 test('modules that use outputs of each other', async (t) => {
   const using = (other: string) => ({
@@ -236,23 +188,6 @@ test('an argument in a state, and one of a resource without arguments', async (t
   const inModule = find({ resources: [], modules: { 'module.m': inner } }, 'module.m.aws_x.one')
   const module = { ...inModule.module, call: {} }
   t.equal(referencesOf({ ...inModule, module }, inModule.config?.expressions).to.length, 0, 'a call without arguments')
-})
-
-test('whether the configuration sets an argument', async (t) => {
-  const expressions = {
-    set: { references: ['var.x'] },
-    literal: { constant_value: 0 },
-    block: {},
-    null: { constant_value: null },
-  }
-  const plan = { resources: [{ address: 'aws_x.one', values: {}, expressions }] }
-  const instance = find(plan, 'aws_x.one')
-  t.strictSame(
-    ['set', 'literal', 'block', 'null', 'missing'].map((name) => declares(instance, name)),
-    [true, true, true, false, false],
-  )
-  t.equal(declares({ ...instance, config: {} }, 'set'), false, 'a resource without arguments')
-  t.equal(declares({ ...instance, config: undefined }, 'set'), false, 'a state')
 })
 
 const AFTER = 'it is known only after apply'

@@ -7,7 +7,7 @@ import { valuesOf } from '../../src/terraform/values.ts'
 type Values = Record<string, unknown>
 
 function instance(values: Values, after: unknown = {}, changes: Partial<Instance> = {}): Instance {
-  const of = { address: 'aws_sqs_queue.one', mode: 'managed', type: 'aws_sqs_queue', name: 'one', key: '' }
+  const of = { address: 'aws_sqs_queue.one', mode: 'managed', type: 'aws_sqs_queue', name: 'one' }
   return { ...of, values, unknown: after, module: {} as Module, ...changes }
 }
 
