@@ -5,35 +5,24 @@ import { toRecord } from './sqs.ts'
 
 export type Handler = (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
 
-/** One delivery of a message, and its time. */
-export interface Delivery {
-  readonly record: SQSRecord
-  readonly at: number
-}
-
 /**
  * Imitates Lambda's event source mapping until `isDone` returns true. It gathers messages into batches, invokes the
  * handler, and deletes the messages that the response does not report. The others return after their visibility
  * timeout.
- *
- * @returns all deliveries, in order
  */
 export async function deliver(
   client: SQSClient,
   queue: { readonly url: string; readonly arn: string },
   handler: Handler,
   { batchSize, isDone, timeout = 30_000 }: { batchSize: number; isDone: () => boolean; timeout?: number | undefined },
-): Promise<Delivery[]> {
-  const deliveries: Delivery[] = []
+): Promise<void> {
   while (!isDone()) {
     const Records = await gather(client, queue, batchSize)
     if (Records.length === 0) {
       await sleep(50)
       continue
     }
-    const at = Date.now()
-    deliveries.push(...Records.map((record) => ({ record, at })))
-    const end = at + timeout
+    const end = Date.now() + timeout
     const context = { getRemainingTimeInMillis: () => end - Date.now() } as Context
     const response = await handler({ Records }, context).catch(() => undefined)
     if (!response) continue // the invocation has failed: all messages return
@@ -45,7 +34,6 @@ export async function deliver(
       Records.filter(({ messageId }) => !failed.has(messageId)),
     )
   }
-  return deliveries
 }
 
 async function gather(
