@@ -67,15 +67,6 @@ export const handler = middy().use(boundedSqsBatch()).handler(
   t.equal(code, 1)
 })
 
-t.test('the demo exits with 1 if a handler cannot be loaded', { buffered: true }, async (t) => {
-  const { stderr, code } = await finish(start(['--messages', '1000', '--handler', join(DEMO, '../demo/service.ts')]))
-  t.match(
-    stderr,
-    /^The demo did not finish: .*there is no export named `handler`\. The file exports: LATENCY_MS, [^\n]*\n$/,
-  )
-  t.equal(code, 1)
-})
-
 t.test('Ctrl-C ends the demo with exit code 130', { buffered: true }, async (t) => {
   const demo = start(['--messages', '2000'])
   const finished = finish(demo)

@@ -207,17 +207,6 @@ t.test('in Chromium', async (t) => {
     await Promise.all([searchOnOnePage(), searchOnOnePage(), searchOnOnePage()])
   })
 
-  t.test('the results of a search have an excerpt with the words', { buffered: true }, async (t) => {
-    const page = await browser.newPage()
-    await page.goto(site.address)
-    await search(page, 'Postgres connections', async () => {
-      await page.locator('.VPLocalSearchBox .excerpt mark').first().waitFor()
-      const excerpts = await page.locator('.VPLocalSearchBox .excerpt').allInnerTexts()
-      t.match(excerpts[0], 'If no connection is left, PostgreSQL refuses a connection')
-      t.strictSame(excerpts.length, await page.locator('.VPLocalSearchBox a.result').count())
-    })
-  })
-
   t.test('no page cuts code at 1,280 px, or a table at 390 px', { buffered: true }, async (t) => {
     // The HTML of a page has all of its content, so no script runs.
     const page = await browser.newPage({ javaScriptEnabled: false })
@@ -241,25 +230,6 @@ t.test('in Chromium', async (t) => {
       }
     }
     t.ok(elements > html.size, `${elements} elements`)
-  })
-
-  t.test('the chart of the front page is light or dark, as the page is', { buffered: true }, async (t) => {
-    const backgrounds = { light: [255, 255, 255], dark: [27, 27, 31] }
-    for (const [colorScheme, background] of Object.entries(backgrounds)) {
-      const page = await browser.newPage()
-      await page.goto(site.address)
-      await page.evaluate(`document.documentElement.classList.toggle('dark', ${colorScheme === 'dark'})`)
-      const picture = await page.locator('.vp-doc img').screenshot()
-      const pixel = await page.evaluate<number[]>(`(async () => {
-        const image = new Image()
-        image.src = 'data:image/png;base64,${picture.toString('base64')}'
-        await image.decode()
-        const context = new OffscreenCanvas(9, 9).getContext('2d')
-        context.drawImage(image, 0, 0)
-        return [...context.getImageData(3, 3, 1, 1).data.slice(0, 3)]
-      })()`)
-      t.strictSame(pixel, background, colorScheme)
-    }
   })
 
   for (const [width, colorScheme] of SCREENS) {
