@@ -111,3 +111,17 @@ t.test('an earlier middleware can replace the event before the batch, and restor
   t.strictSame(failed(await handler(outer as never, testContext())), ['x'])
   t.equal(events[0], outer)
 })
+
+t.test('after an error, an earlier onError hook can replace the event, as in plain Middy', async (t) => {
+  const replacement = standardEvent('b')
+  let seen: unknown
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .onError((request) => {
+      request.event = replacement
+      seen = request.event
+    })
+    .use(boundedSqsBatch({ logger: false }))
+    .handler(() => Promise.reject(new Error('of the handler')))
+  await t.rejects(handler(standardEvent('a'), testContext()), { message: 'of the handler' })
+  t.equal(seen, replacement)
+})
