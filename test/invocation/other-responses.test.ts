@@ -155,6 +155,26 @@ for (const [what, chain, steps] of removing) {
   t.test(`${what} fails the invocation`, (t) => fails(t, chain, REMOVED, ['BEGIN', ...steps]))
 }
 
+t.test(
+  'an earlier after hook that removes our response, and sets an error without throwing it: all are redelivered',
+  async (t) => {
+    const after: Hook = (request) => {
+      request.response = undefined as never
+      request.error = new Error('not thrown')
+    }
+    await succeeds(t, { earlier: { after }, event: standardEvent('a', 'x', 'b', 'a') }, ['a', 'x', 'b'])
+  },
+)
+
+t.test(
+  'if an earlier before hook sealed the request, our onError throws, so no onError hook can respond',
+  async (t) => {
+    const before: Hook = (request) => void Object.seal(request)
+    const error = { name: 'TypeError', message: /not extensible/ }
+    await fails(t, { earlier: { before, onError: set(listOf()) } }, error, ['BEGIN'])
+  },
+)
+
 t.test('an onError hook that sets a list does not hide the error, and ROLLBACK runs', async (t) => {
   const flush = new Error('cannot flush')
   const onError = set(listOf())
