@@ -1,3 +1,4 @@
+import diagnostics from 'node:diagnostics_channel'
 import middy from '@middy/core'
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t from 'tap'
@@ -8,7 +9,7 @@ import { failing, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { logged } from '../support/output.ts'
-import { listenToTraces } from '../support/tracing.ts'
+import { BATCH, listenToTraces } from '../support/tracing.ts'
 
 const failingRecords = eachRecord(failing)
 const REDELIVERED =
@@ -187,6 +188,26 @@ t.test('if the response is removed while onSummary runs, the invocation fails, a
   t.strictSame(lines.slice(1), [REDELIVERED])
   t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
   t.strictSame(trace.heard().at(-1), 'batch asyncEnd summary error', 'the trace has an error and no result')
+})
+
+t.test('if a subscriber removes the response at the end of the batch, the invocation fails', async (t) => {
+  const { outcome, lines, steps } = await removing((remove) => {
+    diagnostics.subscribe(`tracing:${BATCH}:asyncEnd`, remove)
+    t.teardown(() => diagnostics.unsubscribe(`tracing:${BATCH}:asyncEnd`, remove))
+    return {}
+  })
+  t.match(outcome, REMOVED)
+  t.strictSame(lines.slice(1), [REDELIVERED])
+  t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
+})
+
+t.test('an earlier after hook that runs the records again fails the invocation', async (t) => {
+  const inner = eachRecord(() => {})
+  const handler = middy<SQSEvent, SQSBatchResponse>()
+    .after(async ({ event, context }) => void (await inner(event, context).catch(() => {})))
+    .use(bounded())
+    .handler(inner)
+  await t.rejects(handler(standardEvent('a'), testContext()), { name: 'TypeError', message: /was called twice/ })
 })
 
 t.test('an inner handler that throws undefined ends the trace of its batch', async (t) => {
