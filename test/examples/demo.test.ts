@@ -78,10 +78,3 @@ t.test('Ctrl-C ends the demo with exit code 130', { buffered: true }, async (t) 
   t.equal(code, 130)
   t.notOk(lines.some((line) => line.startsWith('This package:')))
 })
-
-t.test('the demo says how many file descriptors it needs if the limit is too low', { buffered: true }, async (t) => {
-  const { lines, stderr, code } = await finish(start([], 'ulimit -n 600'))
-  t.strictSame(lines, [''])
-  t.match(stderr, /^The demo needs 800 file descriptors, but the hard limit is 600: /)
-  t.equal(code, 1)
-})

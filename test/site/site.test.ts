@@ -64,16 +64,6 @@ t.test('docs/ has at most 34 pages, and at most 18,000 words beside those that a
   t.ok(words <= 18_000, `${words} words`)
 })
 
-t.test('the front page has three figures with their proof, the chart, four cards and the first sample', async (t) => {
-  const front = html.get('index') ?? ''
-  const [figures, cards] = Array.from(front.matchAll(/<ul><li><strong>.*?<\/ul>/g), ([list]) => list)
-  t.equal(figures?.match(/<li><strong>[^<]+<\/strong>[^<]+<a href="[^"]+"/g)?.length, 3)
-  const links = Array.from(cards?.matchAll(/<li><strong><a href="([^"]+)"/g) ?? [], ([, link]) => link)
-  t.strictSame(links, ['./reference', './local', './doctor', './tune'])
-  t.match(front, /<img src="\/assets\/http-over-concurrency\.[^"]+\.svg"/)
-  t.match(front, 'boundedSqsBatch')
-})
-
 t.test('each page of docs/ is in the sidebar once, and has Markdown for programs', async (t) => {
   const pages = globSync('docs/*.md', { cwd: root }).map((file) => basename(file, '.md'))
   const listed = PAGE_ENTRIES.map(({ link }) => pageOf(link))
