@@ -9,11 +9,14 @@ import { failing, noteFailures } from '../support/failures.ts'
 import { failed, handlerOf, listOf, testContext, timedContext } from '../support/handlers.ts'
 import { heldRecords } from '../support/held.ts'
 import { logged } from '../support/output.ts'
-import { BATCH, listenToTraces } from '../support/tracing.ts'
+import { BATCH, listenToTraces, RECORD } from '../support/tracing.ts'
 
 const failingRecords = eachRecord(failing)
 const REDELIVERED =
   'middy-bounded-sqs-batch: the invocation failed: SQS redelivers all 3 messages, of which 2 had succeeded'
+const TWICE =
+  'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
+  'Call it once, and await it'
 const REMOVED = { name: 'TypeError', message: /^request\.response is undefined/ }
 
 function throwing(message: string) {
@@ -201,13 +204,23 @@ t.test('if a subscriber removes the response at the end of the batch, the invoca
   t.strictSame(steps, ['BEGIN', 'ROLLBACK'])
 })
 
+t.test('if the response is removed while the first record starts, the invocation fails', async (t) => {
+  const { outcome } = await removing((remove) => {
+    const start = `tracing:${RECORD}:start`
+    diagnostics.subscribe(start, remove)
+    t.teardown(() => diagnostics.unsubscribe(start, remove))
+    return {}
+  })
+  t.match(outcome, { name: 'TypeError' })
+})
+
 t.test('an earlier after hook that runs the records again fails the invocation', async (t) => {
   const inner = eachRecord(() => {})
   const handler = middy<SQSEvent, SQSBatchResponse>()
     .after(async ({ event, context }) => void (await inner(event, context).catch(() => {})))
     .use(bounded())
     .handler(inner)
-  await t.rejects(handler(standardEvent('a'), testContext()), { name: 'TypeError', message: /was called twice/ })
+  await t.rejects(handler(standardEvent('a'), testContext()), { name: 'TypeError', message: TWICE })
 })
 
 t.test('an inner handler that throws undefined ends the trace of its batch', async (t) => {

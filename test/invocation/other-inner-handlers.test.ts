@@ -156,7 +156,7 @@ t.test('a second run fails the invocation also if the inner handler catches its 
   const second = eachRecord(() => {})
   const calls: string[] = []
   const options: BoundedSqsBatchOptions = {
-    logger: false,
+    logger: () => calls.push('logger'),
     onFailure: (failures) => {
       calls.push('onFailure')
       return failures
