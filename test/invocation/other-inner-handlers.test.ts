@@ -179,8 +179,11 @@ t.test('a second run fails the invocation also if the inner handler catches its 
       throw new Error('another error')
     },
   ]
-  for (const runTwice of handlers) {
-    const handler = middy().use(boundedSqsBatch(options)).handler(runTwice)
+  const cases = handlers.flatMap((runTwice) =>
+    [options, { logger: options.logger }].map((given) => ({ runTwice, given })),
+  )
+  for (const { runTwice, given } of cases) {
+    const handler = middy().use(boundedSqsBatch(given)).handler(runTwice)
     for (const event of [standardEvent('a', 'b'), standardEvent('a')]) {
       await t.rejects(handler(event, testContext()), { message: /called twice|another error/ })
     }
