@@ -1,5 +1,5 @@
 // `npm run test:slow -- fuzz compat` runs tests that `npm test` omits, because they take long. An argument is a folder of
-// test/, or a file without its ending: `e2e/sqs-rounds`. First installs the packages that only these tests need.
+// test/, or a file without its ending: `e2e/fifo-groups`. First installs the packages that only these tests need.
 //
 // With --plain, Node runs one file after another. Other tests can run at the same time: two runs of tap in one folder
 // delete each other's files.
@@ -16,7 +16,7 @@ const files = chosen.flatMap((name) => {
   return found.length > 0 ? found.sort() : exitWith(`test/ has no tests of the name ${name}`)
 })
 if (files.length === 0)
-  exitWith('Expected folders of test/ or files without their ending, such as: fuzz e2e/sqs-rounds')
+  exitWith('Expected folders of test/ or files without their ending, such as: fuzz e2e/fifo-groups')
 for (const name of chosen) {
   const folder = PACKAGES[name] ?? `test/${name}`
   if (existsSync(`${folder}/package-lock.json`)) install(folder)

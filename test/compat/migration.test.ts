@@ -93,19 +93,6 @@ t.test('eachRecord() accepts the same record function', async (t) => {
   }
 })
 
-t.test('logger: false logs nothing', async (t) => {
-  const lines = await logged(async () => {
-    for (const make of [
-      () => sqsPartialBatchFailure({ logger: false as never }),
-      () => boundedSqsBatch({ logger: false }),
-    ]) {
-      const handler = middy<SQSEvent>().use(make()).handler(parallel)
-      t.strictSame(await handler(standardEvent('a', 'x'), testContext()), reported('x'))
-    }
-  })
-  t.strictSame(lines, [])
-})
-
 async function differs(t: Test, handle: Handler, event: unknown, there: Outcome, here: Outcome, around?: Around) {
   for (const [which, expected] of Object.entries({ old: there, new: here })) {
     const { outcome, log } = await run(which as 'old' | 'new', handle, event, around)

@@ -5,7 +5,6 @@ import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import { logMetrics } from '@aws-lambda-powertools/metrics/middleware'
 import middy from '@middy/core'
-import type { SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import t, { type Test } from 'tap'
 import { eachRecord, type RecordHandler } from '../../src/index.ts'
 import { busyClock } from '../support/clock.ts'
@@ -13,96 +12,35 @@ import { lambdaContext, ours, printed } from '../support/compat.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { failed } from '../support/handlers.ts'
 
-t.test('injectLambdaContext, used before or after: log lines have the request id', async (t) => {
-  for (const place of ['before', 'after']) {
-    const logger = new Logger({ serviceName: 'orders' })
-    const context = injectLambdaContext(logger, { logEvent: true, resetKeys: true })
-    const handler = middy()
-      .use(place === 'before' ? [context, ours()] : [ours(), context])
-      .handler(
-        eachRecord(({ messageId }) => {
-          logger.info('handling', { messageId })
-          if (messageId === 'b') throw new Error('b failed')
-        }),
-      )
-    const event = standardEvent('a', 'b', 'c')
-    const lines = await printed(async () => t.strictSame(failed(await handler(event, lambdaContext())), ['b'], place))
-    t.match(lines, [
-      { message: 'Lambda invocation event', event },
-      ...['a', 'b', 'c'].map((messageId) => ({
-        message: 'handling',
-        messageId,
-        function_request_id: 'request-1',
-        service: 'orders',
-      })),
-    ])
-  }
-})
-
-t.test('logMetrics, used before or after: one line for the batch', async (t) => {
-  for (const place of ['before', 'after']) {
-    const metrics = new Metrics({ namespace: 'orders', serviceName: 'worker' })
-    const flush = logMetrics(metrics, { captureColdStartMetric: false })
-    const handler = middy()
-      .use(place === 'before' ? [flush, ours()] : [ours(), flush])
-      .handler(
-        eachRecord(({ messageId }) => {
-          metrics.addMetric(messageId === 'b' ? 'refused' : 'handled', MetricUnit.Count, 1)
-          if (messageId === 'b') throw new Error('b failed')
-        }),
-      )
-    const lines = await printed(async () =>
-      t.strictSame(failed(await handler(standardEvent('a', 'b', 'c'), lambdaContext())), ['b'], place),
-    )
-    t.match(lines, [{ handled: [1, 1], refused: 1, service: 'worker' }])
-    t.equal(lines.length, 1)
-  }
-})
-
-t.test('logMetrics with throwOnEmptyMetrics, used before: a batch without a metric fails the invocation', async (t) => {
-  const metrics = new Metrics({ namespace: 'orders' })
-  const handler = middy()
-    .use(logMetrics(metrics, { throwOnEmptyMetrics: true }))
-    .use(ours())
-    .handler(
-      eachRecord(({ messageId }) => {
-        if (messageId === 'b') metrics.addMetric('refused', MetricUnit.Count, 1)
-        if (messageId === 'b') throw new Error('b failed')
-      }),
-    )
-  const lines = await printed(async () => {
-    const result = handler(standardEvent('a', 'c'), lambdaContext())
-    await t.rejects(result, { name: 'RangeError', message: /number of metrics/ })
-    t.strictSame(failed(await handler(standardEvent('a', 'b'), lambdaContext())), ['b'])
-  })
-  t.match(lines, [{ refused: 1 }])
-  t.equal(lines.length, 1)
-})
-
-t.test('injectLambdaContext, used before, resets the keys also if the invocation fails', async (t) => {
-  const logger = new Logger()
-  const handler = middy<SQSEvent, SQSBatchResponse>()
-    .use(injectLambdaContext(logger, { resetKeys: true }))
-    .use(ours())
-    .handler(async (event, context, options) => {
-      logger.info('handling')
-      logger.appendKeys({ batch: event.Records[0]?.messageId })
-      const report = await eachRecord(() => {})(event, context, options)
-      if (event.Records.length > 1) throw new Error('flush')
-      return report
-    })
-  const lines = await printed(async () => {
-    await t.rejects(handler(standardEvent('a', 'b'), lambdaContext()), { message: 'flush' })
-    t.strictSame(failed(await handler(standardEvent('c'), lambdaContext())), [])
-  })
-  t.strictSame(
-    lines.map(({ message, batch }) => [message, batch]),
-    [
-      ['handling', undefined],
-      ['handling', undefined],
-    ],
-  )
-})
+t.test(
+  'injectLambdaContext and logMetrics, used before or after: request ids, and one line for the batch',
+  async (t) => {
+    for (const place of ['before', 'after']) {
+      const logger = new Logger({ serviceName: 'orders' })
+      const metrics = new Metrics({ namespace: 'orders', serviceName: 'worker' })
+      const context = injectLambdaContext(logger, { logEvent: true, resetKeys: true })
+      const flush = logMetrics(metrics, { captureColdStartMetric: false })
+      const handler = middy()
+        .use(place === 'before' ? [context, flush, ours()] : [ours(), context, flush])
+        .handler(
+          eachRecord(({ messageId }) => {
+            logger.info('handling', { messageId })
+            metrics.addMetric(messageId === 'b' ? 'refused' : 'handled', MetricUnit.Count, 1)
+            if (messageId === 'b') throw new Error('b failed')
+          }),
+        )
+      const event = standardEvent('a', 'b', 'c')
+      const lines = await printed(async () => t.strictSame(failed(await handler(event, lambdaContext())), ['b'], place))
+      const ofRecord = { message: 'handling', function_request_id: 'request-1', service: 'orders' }
+      t.match(lines, [
+        { message: 'Lambda invocation event', event },
+        ...['a', 'b', 'c'].map((messageId) => ({ ...ofRecord, messageId })),
+        { handled: [1, 1], refused: 1, service: 'worker' },
+      ])
+      t.equal(lines.length, 5)
+    }
+  },
+)
 
 /** Runs a handler for `m0` and `m1`. Both records start before one of them continues after `await yielded()`. */
 function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<ReturnType<typeof middy>['use']>[0][]) {
@@ -117,35 +55,6 @@ function runTwo(t: Test, handle: RecordHandler, ...middlewares: Parameters<Retur
 function yielded() {
   return new Promise((resolve) => setImmediate(resolve))
 }
-
-t.test('logger.createChild() separates the keys of records and has the context of the invocation', async (t) => {
-  const logger = new Logger()
-  const handle: RecordHandler = async ({ messageId }) => {
-    const log = logger.createChild({ persistentKeys: { messageId } })
-    await yielded()
-    log.info(`handled ${messageId}`)
-  }
-  const lines = await runTwo(t, handle, injectLambdaContext(logger))
-  t.strictSame(
-    lines.map(({ message, messageId, function_request_id }) => [message, messageId, function_request_id]),
-    [
-      ['handled m0', 'm0', 'request-1'],
-      ['handled m1', 'm1', 'request-1'],
-    ],
-  )
-})
-
-t.test('metrics.addDimension() adds the dimension of the last record to the metrics of all records', async (t) => {
-  const metrics = new Metrics({ namespace: 'orders' })
-  const handle: RecordHandler = async ({ messageId }) => {
-    metrics.addDimension('customer', messageId)
-    await yielded()
-    metrics.addMetric(`handled ${messageId}`, MetricUnit.Count, 1)
-  }
-  const lines = await runTwo(t, handle, logMetrics(metrics))
-  t.match(lines, [{ customer: 'm1', 'handled m0': 1, 'handled m1': 1 }])
-  t.equal(lines.length, 1)
-})
 
 t.test('metrics.singleMetric() separates the dimensions of records', async (t) => {
   const metrics = new Metrics({ namespace: 'orders' })
@@ -229,45 +138,6 @@ t.test('the tracer of Powertools', async (t) => {
       t.strictSame(failed(response), ['b'])
       t.match(await receive(1), [{ name: '## index.handler', annotations: { Service: 'orders' } }])
     }
-  })
-
-  await t.test(
-    'captureLambdaHandler, used before: the segment of an invocation that fails has the error',
-    async (t) => {
-      const handler = middy<SQSEvent, SQSBatchResponse>()
-        .use(captureLambdaHandler(tracer))
-        .use(ours())
-        .handler(async (event, context, options) => {
-          await eachRecord(() => {})(event, context, options)
-          throw new Error('flush')
-        })
-      await t.rejects(handler(standardEvent('a', 'b'), lambdaContext()), { message: 'flush' })
-      t.match(await receive(1), [
-        { name: '## index.handler', fault: true, cause: { exceptions: [{ message: 'flush' }] } },
-      ])
-    },
-  )
-
-  await t.test('tracer.setSegment() in a record handler mixes up the traces of records', async (t) => {
-    busyClock(t) // on a busy machine, 10 ms could pass before the second record starts
-    const handle: RecordHandler = async ({ messageId }) => {
-      const parent = tracer.getSegment()
-      const record = parent?.addNewSubsegment(messageId)
-      if (!parent || !record) throw new Error('no segment')
-      tracer.setSegment(record)
-      await yielded()
-      tracer.getSegment()?.addNewSubsegment(`work of ${messageId}`).close()
-      record.close()
-      tracer.setSegment(parent)
-    }
-    await runTwo(t, handle, captureLambdaHandler(tracer))
-    t.strictSame(await tree(), [
-      '## index.handler in the invocation',
-      'm0 in ## index.handler',
-      'm1 in m0',
-      'work of m0 in m1',
-      'work of m1 in ## index.handler',
-    ])
   })
 
   await t.test('tracer.provider.captureAsyncFunc() separates the traces of records', async (t) => {

@@ -338,16 +338,6 @@ t.test('AWS’s template validator finds nothing in either template', async (t) 
   t.strictSame(violations(pausing.file), [])
 })
 
-t.test('AWS’s template validator finds a misspelt property of the function and of the mapping', async (t) => {
-  const template = samTemplate(true)
-  const { lambda, mapping } = partsOf(template)
-  lambda.TimeOut = 60
-  mapping.FunctionResponseType = ['ReportBatchItemFailures']
-  const found = violations(writeTemplate(`${temporaryFolder(t)}/sam.json`, transformed(template)))
-  t.match(found, [/^TimeOut: Additional properties/, /^FunctionResponseType: Additional properties/])
-  t.equal(found.length, 2)
-})
-
 t.test(
   'the command in cdk.json synthesises the stack with its context, and fails if the context is wrong',
   async (t) => {

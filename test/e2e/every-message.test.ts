@@ -149,50 +149,39 @@ async function startOrderedDownstream(t: Test) {
   return { ...downstream, disorder }
 }
 
-t.test('FIFO: each group keeps its order, also after failures', async (t) => {
-  const messages = size(2000, 400)
-  const downstream = await startOrderedDownstream(t)
-  const { ledger, deadLetters } = await runTrial(t, {
-    messages,
-    groups: GROUPS,
-    function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
-    mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
+for (const isGrouped of [false, true]) {
+  const title = `FIFO, ${isGrouped ? 'several messages' : 'one message'} of a group in a batch`
+  t.test(`${title}: each group keeps its order, also after failures`, { skip: isGrouped && isOther }, async (t) => {
+    const messages = isGrouped ? 4000 : size(2000, 400)
+    const downstream = await startOrderedDownstream(t)
+    const settings = {
+      messages,
+      groups: GROUPS,
+      function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
+      mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
+    }
+    const { ledger, deadLetters } = isGrouped
+      ? { ledger: await runOn(await startGroupedQueue(t), settings), deadLetters: [] }
+      : await runTrial(t, settings)
+    account(t, {
+      scenario: `FIFO, 200 groups${isGrouped ? ', up to 4 of a group in a batch' : ''}`,
+      faults: `14 % fail once, 3 % twice${isGrouped ? ', and block the rest of their group' : ''}`,
+      messages,
+      ledger,
+      deadLetters,
+      accepted: downstream.accepted,
+    })
+    t.strictSame(downstream.disorder, [], 'in order')
+    t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
+    const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
+    t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
+    t.match(ledger, NO_FAULT)
+    if (isGrouped) t.ok(ledger.redelivered > failed, 'blocked records are redelivered')
+    else if (onMoto)
+      t.ok(ledger.redelivered >= failed, 'moto delivers several messages of a group, so some are blocked')
+    else t.equal(ledger.redelivered, failed)
   })
-  const faults = '14 % fail once, 3 % twice'
-  account(t, { scenario: 'FIFO, 200 groups', faults, messages, ledger, deadLetters, accepted: downstream.accepted })
-  t.strictSame(downstream.disorder, [], 'in order')
-  t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
-  const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
-  t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
-  t.match(ledger, NO_FAULT)
-  if (onMoto) t.ok(ledger.redelivered >= failed, 'moto delivers several messages of a group, so some are blocked')
-  else t.equal(ledger.redelivered, failed)
-})
-
-t.test('FIFO, several messages of a group in a batch: each group keeps its order', { skip: isOther }, async (t) => {
-  const messages = 4000
-  const downstream = await startOrderedDownstream(t)
-  const ledger = await runOn(await startGroupedQueue(t), {
-    messages,
-    groups: GROUPS,
-    function: awsFunction('post.mjs', { env: { DOWNSTREAM: downstream.url } }),
-    mapping: { batchSize: 10, windowMs: 0, concurrency: 4 },
-  })
-  const faults = '14 % fail once, 3 % twice, and block the rest of their group'
-  account(t, {
-    scenario: 'FIFO, 200 groups, up to 4 of a group in a batch',
-    faults,
-    messages,
-    ledger,
-    accepted: downstream.accepted,
-  })
-  t.strictSame(downstream.disorder, [], 'in order')
-  t.strictSame(ascending(downstream.accepted), numbers(messages), 'each is processed once')
-  const failed = numbers(messages).reduce((sum, number) => sum + failures(number), 0)
-  t.equal(downstream.attempts.length, messages + failed, 'blocked records do not start')
-  t.match(ledger, NO_FAULT)
-  t.ok(ledger.redelivered > failed, 'blocked records are redelivered')
-})
+}
 
 t.test('every message is processed once after a downstream recovers', async (t) => {
   const messages = size(1000, 200)

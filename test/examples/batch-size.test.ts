@@ -26,13 +26,6 @@ t.test('docs/batch-size.md: each row is computed with the prices of tune', async
   }
 })
 
-t.test('the model: a record takes the given time on average', async (t) => {
-  for (const p99 of [400, 1_000]) {
-    const { perSecond } = batchesOf(1, { mean: 100, p99 })
-    t.ok(perSecond > 9.8 && perSecond < 10.2, `${perSecond} batches of one record in a second`)
-  }
-})
-
 t.test('docs/batch-size.md: the table has no other rows, and the share of SQS is right', async (t) => {
   const [, rows = ''] = /^\| records in a batch \|.*\n\|[-:| ]+\n((?:\|.*\n)+)/m.exec(page) ?? []
   t.equal(rows.trim().split('\n').length, 4)

@@ -67,15 +67,6 @@ export const handler = middy().use(boundedSqsBatch()).handler(
   t.equal(code, 1)
 })
 
-t.test('the demo exits with 1 if a handler cannot be loaded', { buffered: true }, async (t) => {
-  const { stderr, code } = await finish(start(['--messages', '1000', '--handler', join(DEMO, '../demo/service.ts')]))
-  t.match(
-    stderr,
-    /^The demo did not finish: .*there is no export named `handler`\. The file exports: LATENCY_MS, [^\n]*\n$/,
-  )
-  t.equal(code, 1)
-})
-
 t.test('Ctrl-C ends the demo with exit code 130', { buffered: true }, async (t) => {
   const demo = start(['--messages', '2000'])
   const finished = finish(demo)
@@ -86,11 +77,4 @@ t.test('Ctrl-C ends the demo with exit code 130', { buffered: true }, async (t) 
   t.equal(stderr, 'The demo did not finish: it was interrupted with Ctrl-C\n')
   t.equal(code, 130)
   t.notOk(lines.some((line) => line.startsWith('This package:')))
-})
-
-t.test('the demo says how many file descriptors it needs if the limit is too low', { buffered: true }, async (t) => {
-  const { lines, stderr, code } = await finish(start([], 'ulimit -n 600'))
-  t.strictSame(lines, [''])
-  t.match(stderr, /^The demo needs 800 file descriptors, but the hard limit is 600: /)
-  t.equal(code, 1)
 })

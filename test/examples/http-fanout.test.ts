@@ -40,9 +40,3 @@ t.test(
     )
   },
 )
-
-t.test('http-fanout.ts fails to load without DOWNSTREAM_URL', async (t) => {
-  delete process.env.DOWNSTREAM_URL
-  const again = '../../examples/http-fanout.ts?without-url'
-  await t.rejects(import(again), { message: /^DOWNSTREAM_URL is not set/ })
-})

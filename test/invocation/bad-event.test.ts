@@ -5,6 +5,7 @@ import { sqsRecord, standardEvent } from '../support/events.ts'
 import { failed, handlerOf, testContext } from '../support/handlers.ts'
 
 const good = sqsRecord('a')
+const SECRET = new Error('SECRET')
 function without(field: string) {
   return Object.fromEntries(Object.entries(good).filter(([key]) => key !== field))
 }
@@ -38,7 +39,7 @@ const bad: [what: string, event: unknown, message: RegExp][] = [
     'an event that throws when it is read',
     {
       get Records() {
-        throw new Error('SECRET')
+        throw SECRET
       },
     },
     /throws when it is read/,
@@ -49,7 +50,7 @@ const bad: [what: string, event: unknown, message: RegExp][] = [
       Records: [
         {
           get messageId() {
-            throw new Error('SECRET')
+            throw SECRET
           },
         },
       ],
@@ -67,6 +68,7 @@ for (const [what, event, message] of bad) {
     t.equal(error.code, 'ERR_INVALID_SQS_EVENT')
     t.match(error.message, message)
     t.notMatch(error.message, 'SECRET')
+    t.equal(error.cause, what.endsWith('throws when it is read') ? SECRET : undefined)
     t.equal(started, 0)
   })
 }
@@ -113,16 +115,6 @@ t.test('receiveCount is 1 if the attribute is not a positive number', async (t) 
   t.strictSame(counts, [17, 1, 1, 1])
 })
 
-t.test('the cause of the error is what the event threw when it was read', async (t) => {
-  const thrown = new Error('SECRET')
-  const event = {
-    get Records() {
-      throw thrown
-    },
-  }
-  await t.rejects(handlerOf(() => t.fail('started'))(event as never), { name: 'InvalidSqsEventError', cause: thrown })
-})
-
 t.test('the error shows at most 100 characters of another event source', async (t) => {
   const event = { Records: [sqsRecord('a', { eventSource: 'x'.repeat(101) })] }
   const error = await handlerOf(() => t.fail('started'))(event).catch((error) => error)
@@ -137,13 +129,4 @@ t.test('if a middleware calls `before` and catches its error, the inner handler 
     })
     .handler(async () => ({ ok: true }))
   t.strictSame(await handler({ source: 'aws.events' } as never, testContext()), { ok: true })
-})
-
-t.test('a list of records that changes its length while it is read keeps its records', async (t) => {
-  const lengths = [3]
-  const Records = new Proxy([sqsRecord('a'), sqsRecord('b'), sqsRecord('c')], {
-    get: (list, key) => (key === 'length' ? (lengths.shift() ?? 0) : Reflect.get(list, key)),
-  })
-  const response = await handlerOf(() => Promise.reject(new Error('no')))({ Records }, testContext())
-  t.strictSame(failed(response), ['a', 'b', 'c'])
 })

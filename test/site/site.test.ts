@@ -64,16 +64,6 @@ t.test('docs/ has at most 34 pages, and at most 18,000 words beside those that a
   t.ok(words <= 18_000, `${words} words`)
 })
 
-t.test('the front page has three figures with their proof, the chart, four cards and the first sample', async (t) => {
-  const front = html.get('index') ?? ''
-  const [figures, cards] = Array.from(front.matchAll(/<ul><li><strong>.*?<\/ul>/g), ([list]) => list)
-  t.equal(figures?.match(/<li><strong>[^<]+<\/strong>[^<]+<a href="[^"]+"/g)?.length, 3)
-  const links = Array.from(cards?.matchAll(/<li><strong><a href="([^"]+)"/g) ?? [], ([, link]) => link)
-  t.strictSame(links, ['./reference', './local', './doctor', './tune'])
-  t.match(front, /<img src="\/assets\/http-over-concurrency\.[^"]+\.svg"/)
-  t.match(front, 'boundedSqsBatch')
-})
-
 t.test('each page of docs/ is in the sidebar once, and has Markdown for programs', async (t) => {
   const pages = globSync('docs/*.md', { cwd: root }).map((file) => basename(file, '.md'))
   const listed = PAGE_ENTRIES.map(({ link }) => pageOf(link))
@@ -207,17 +197,6 @@ t.test('in Chromium', async (t) => {
     await Promise.all([searchOnOnePage(), searchOnOnePage(), searchOnOnePage()])
   })
 
-  t.test('the results of a search have an excerpt with the words', { buffered: true }, async (t) => {
-    const page = await browser.newPage()
-    await page.goto(site.address)
-    await search(page, 'Postgres connections', async () => {
-      await page.locator('.VPLocalSearchBox .excerpt mark').first().waitFor()
-      const excerpts = await page.locator('.VPLocalSearchBox .excerpt').allInnerTexts()
-      t.match(excerpts[0], 'If no connection is left, PostgreSQL refuses a connection')
-      t.strictSame(excerpts.length, await page.locator('.VPLocalSearchBox a.result').count())
-    })
-  })
-
   t.test('no page cuts code at 1,280 px, or a table at 390 px', { buffered: true }, async (t) => {
     // The HTML of a page has all of its content, so no script runs.
     const page = await browser.newPage({ javaScriptEnabled: false })
@@ -241,25 +220,6 @@ t.test('in Chromium', async (t) => {
       }
     }
     t.ok(elements > html.size, `${elements} elements`)
-  })
-
-  t.test('the chart of the front page is light or dark, as the page is', { buffered: true }, async (t) => {
-    const backgrounds = { light: [255, 255, 255], dark: [27, 27, 31] }
-    for (const [colorScheme, background] of Object.entries(backgrounds)) {
-      const page = await browser.newPage()
-      await page.goto(site.address)
-      await page.evaluate(`document.documentElement.classList.toggle('dark', ${colorScheme === 'dark'})`)
-      const picture = await page.locator('.vp-doc img').screenshot()
-      const pixel = await page.evaluate<number[]>(`(async () => {
-        const image = new Image()
-        image.src = 'data:image/png;base64,${picture.toString('base64')}'
-        await image.decode()
-        const context = new OffscreenCanvas(9, 9).getContext('2d')
-        context.drawImage(image, 0, 0)
-        return [...context.getImageData(3, 3, 1, 1).data.slice(0, 3)]
-      })()`)
-      t.strictSame(pixel, background, colorScheme)
-    }
   })
 
   for (const [width, colorScheme] of SCREENS) {

@@ -2,7 +2,6 @@ import type { SQSMessageAttribute } from 'aws-lambda'
 import t from 'tap'
 import { PermanentError } from '../../src/index.ts'
 import { permanent, plain, reasons, setUp, text } from '../support/dead-letters.ts'
-import { ids } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
 import { failure } from '../support/sqs.ts'
 
@@ -134,15 +133,6 @@ t.test('DeadLetter.SourceQueue is sourceQueueUrl if that option is set', async (
     (await received()).get('body of m0')?.MessageAttributes?.['DeadLetter.SourceQueue'],
     text(sourceQueueUrl),
   )
-})
-
-t.test('a call has at most 1 MiB of bodies and attributes', async (t) => {
-  const { handle, received, sizes } = await setUp(t)
-  const body = (id: string, bytes: number) => id + 'ä'.repeat((bytes - id.length) / 2)
-  const failures = ids(7).map((id) => failure(id, permanent, { body: body(id, 300_000) }))
-  t.strictSame((await handle(failures)).remaining, [])
-  t.strictSame(sizes().sort(), [1, 3, 3])
-  t.strictSame(new Set((await received()).keys()), new Set(failures.map(({ record }) => record.body)))
 })
 
 t.test('a call may have exactly 1 MiB', async (t) => {

@@ -234,17 +234,3 @@ t.test(
     }
   },
 )
-
-t.test('of records from several queues, only those from queueUrl stay failed', async (t) => {
-  const failures = [
-    failure('m0', permanent, { eventSourceARN: EU }),
-    failure('m1', permanent, { eventSourceARN: `${EU}-other` }),
-    failure('m2', new Error('not permanent'), { eventSourceARN: EU }),
-  ]
-  const { sent, remaining, lines } = await sentTo('https://sqs.eu-west-1.amazonaws.com/123456789012/orders', failures)
-  t.strictSame(sent, ['m1'])
-  t.strictSame(remaining, ['m0', 'm2'])
-  t.strictSame(lines, [
-    `deadLetter(): 1 of 2 records could not be sent to orders and stay failed: 1 × ${CAME_FROM_QUEUE}`,
-  ])
-})

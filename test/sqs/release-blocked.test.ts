@@ -62,13 +62,6 @@ t.test('deadLetter() releases nothing behind a failure that SQS has not accepted
 const LINE =
   'deadLetter(): SQS did not confirm the delay of 2 of 2 records. They may keep the visibility timeout of their queue'
 
-t.test('without the permission, deadLetter() writes one line, and keeps what SQS has accepted', async (t) => {
-  const call: Faults['call'] = ({ operation }) => (operation === CHANGE ? [403, 'AccessDenied', 'no'] : undefined)
-  const { remaining, lines } = await run(t, { call })
-  t.strictSame(remaining, ['b1'])
-  t.strictSame(lines, [`${LINE}: 2 × AccessDenied: no`])
-})
-
 t.test(
   'if the time ends during the change, deadLetter() writes one line, and keeps what SQS has accepted',
   async (t) => {

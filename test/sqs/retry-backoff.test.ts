@@ -138,15 +138,6 @@ t.test('records that ask for the same time are redelivered at different times, a
   t.strictSame([...new Set(delays())].sort(), [1004, 1005, 1006, 1007, 1008])
 })
 
-t.test('delay() receives each failure once', async (t) => {
-  const seen: RecordFailure[] = []
-  const { handle, inFlight } = await setUp(t, { delay: (failure) => void seen.push(failure) as undefined })
-  const failures = await inFlight(1, 4)
-  await handle(failures)
-  t.strictSame(seen, failures)
-  t.equal(seen[1], failures[1])
-})
-
 t.test('if delay() throws or returns no usable time, the record gets the backoff, and one line says why', async (t) => {
   const secret = 'body of m0'
   const results: [result: () => unknown, reason: string][] = [
@@ -299,12 +290,6 @@ t.test('records of two queues are sent in separate calls, and a record without a
     lines[0],
     /2 × TypeError: the eventSourceARN of the record is not the ARN of an SQS queue: set sourceQueueUrl/,
   )
-})
-
-t.test('without a failure, SQS is not called', async (t) => {
-  const { handle, calls } = await setUp(t)
-  t.strictSame((await handle([])).remaining, [])
-  t.strictSame(calls, [])
 })
 
 t.test(

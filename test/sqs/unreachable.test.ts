@@ -4,11 +4,10 @@ import t, { type Test } from 'tap'
 import { type FailureHandler, PermanentError } from '../../src/index.ts'
 import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
 import { mockClock, settled } from '../support/clock.ts'
-import { withEnvironment } from '../support/environment.ts'
 import { ids, standardEvent } from '../support/events.ts'
 import { idsOf } from '../support/failures.ts'
 import { failed, handlerOf, timedContext } from '../support/handlers.ts'
-import { createClient, type Faults, failure, failureRequest, startSqs } from '../support/sqs.ts'
+import { type Faults, failure, failureRequest, startSqs } from '../support/sqs.ts'
 
 const arn = 'arn:aws:sqs:eu-west-1:000000000000:orders'
 const makeFailures = () => ids(25).map((id) => failure(id, new PermanentError('no'), { eventSourceARN: arn }))
@@ -60,41 +59,6 @@ for (const [name, make, prefix] of HANDLERS) {
     t.equal(calls.length, 3, 'one attempt for each call')
   })
 
-  t.test(`${name}: all records stay failed if the client has no credentials`, async (t) => {
-    const { endpoint, queueUrl, calls } = await start(t)
-    withEnvironment(t, {
-      AWS_ACCESS_KEY_ID: undefined,
-      AWS_PROFILE: undefined,
-      AWS_CONFIG_FILE: '/nowhere',
-      AWS_SHARED_CREDENTIALS_FILE: '/nowhere',
-      AWS_EC2_METADATA_DISABLED: 'true',
-    })
-    const client = createClient(t, { endpoint, credentials: undefined as never })
-    await failsWith(t, make(client, queueUrl), /^CredentialsProviderError: Could not load credentials/)
-    t.strictSame(calls, [])
-  })
-
-  t.test(`${name}: the SDK retries throttled calls`, async (t) => {
-    const seen = new Set<string>()
-    const call: Faults['call'] = ({ input }) => {
-      const key = JSON.stringify(input.Entries)
-      if (seen.has(key)) return undefined
-      seen.add(key)
-      return [400, 'RequestThrottled', 'Rate exceeded']
-    }
-    // These records have no messages in the queue, so SQS would refuse to change their visibility.
-    const accept: Faults['respond'] = (_response, { input }) => ({
-      Successful: input.Entries.map(({ Id }: { Id: string }) => ({ Id })),
-    })
-    const faults = name === 'retryBackoff' ? { call, respond: accept } : { call }
-    const { client, queueUrl, calls } = await start(t, faults)
-    const { request, lines } = failureRequest()
-    const remaining = await make(client(), queueUrl)(makeFailures(), request)
-    t.strictSame(idsOf(remaining), name === 'deadLetter' ? [] : ids(25))
-    t.strictSame(lines, [])
-    t.equal(calls.length, 6)
-  })
-
   t.test(`${name}: if SQS never responds, all records stay failed and calls are aborted`, async (t) => {
     const controller = new AbortController()
     let calls = 0
@@ -106,16 +70,6 @@ for (const [name, make, prefix] of HANDLERS) {
     })
     await failsWith(t, make(client(), queueUrl), /^no time was left$/, controller.signal)
     while (abandoned() < 3) await sleep(1)
-  })
-
-  t.test(`${name}: all records stay failed if the credentials do not arrive before the time is over`, async (t) => {
-    const controller = new AbortController()
-    const { client, queueUrl } = await start(t)
-    function credentials() {
-      setImmediate(() => controller.abort())
-      return new Promise<never>(() => {})
-    }
-    await failsWith(t, make(client({ credentials }), queueUrl), /^no time was left$/, controller.signal)
   })
 
   t.test(`${name}: an abort after it has returned causes no log line`, async (t) => {

@@ -1,5 +1,13 @@
-import { SendMessageBatchCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import {
+  DeleteMessageBatchCommand,
+  type Message,
+  ReceiveMessageCommand,
+  SendMessageBatchCommand,
+  type SQSClient,
+} from '@aws-sdk/client-sqs'
 import middy from '@middy/core'
+import type { Context as LambdaContext, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import {
   boundedSqsBatch,
   type eachRecord,
@@ -7,9 +15,10 @@ import {
   type FailureHandler,
   PermanentError,
 } from '../../src/index.ts'
-import { deliver } from './event-source.ts'
+import { toRecord } from './sqs.ts'
 
 type Context = Parameters<ReturnType<typeof eachRecord>>[1]
+type Handler = (event: SQSEvent, context: LambdaContext) => Promise<SQSBatchResponse>
 
 /** A message group, of which one message fails: for ever, or at its first delivery. */
 export interface Group {
@@ -112,5 +121,66 @@ async function sendAll(client: SQSClient, QueueUrl: string, groups: readonly Gro
       MessageDeduplicationId: `${name}-${index + 1}`,
     }))
     await client.send(new SendMessageBatchCommand({ QueueUrl, Entries }))
+  }
+}
+
+/**
+ * Imitates Lambda's event source mapping until `isDone` returns true. It gathers messages into batches, invokes the
+ * handler, and deletes the messages that the response does not report. The others return after their visibility
+ * timeout.
+ */
+async function deliver(
+  client: SQSClient,
+  queue: { readonly url: string; readonly arn: string },
+  handler: Handler,
+  { batchSize, isDone, timeout = 30_000 }: { batchSize: number; isDone: () => boolean; timeout?: number | undefined },
+): Promise<void> {
+  while (!isDone()) {
+    const Records = await gather(client, queue, batchSize)
+    if (Records.length === 0) {
+      await sleep(50)
+      continue
+    }
+    const end = Date.now() + timeout
+    const context = { getRemainingTimeInMillis: () => end - Date.now() } as LambdaContext
+    const response = await handler({ Records }, context).catch(() => undefined)
+    if (!response) continue // the invocation has failed: all messages return
+    const { batchItemFailures } = response
+    const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier))
+    await remove(
+      client,
+      queue.url,
+      Records.filter(({ messageId }) => !failed.has(messageId)),
+    )
+  }
+}
+
+async function gather(
+  client: SQSClient,
+  { url, arn }: { readonly url: string; readonly arn: string },
+  batchSize: number,
+): Promise<SQSRecord[]> {
+  const messages: Message[] = []
+  while (messages.length < batchSize) {
+    const command = new ReceiveMessageCommand({
+      QueueUrl: url,
+      MaxNumberOfMessages: 10,
+      MessageAttributeNames: ['All'],
+      MessageSystemAttributeNames: ['All'],
+      AttributeNames: ['All'], // moto reads only this
+    })
+    const { Messages = [] } = await client.send(command)
+    if (Messages.length === 0) break
+    messages.push(...Messages)
+  }
+  return messages.map((message) => toRecord(message, arn))
+}
+
+async function remove(client: SQSClient, url: string, records: readonly SQSRecord[]): Promise<void> {
+  for (let start = 0; start < records.length; start += 10) {
+    const Entries = records
+      .slice(start, start + 10)
+      .map(({ receiptHandle }, index) => ({ Id: String(index), ReceiptHandle: receiptHandle }))
+    await client.send(new DeleteMessageBatchCommand({ QueueUrl: url, Entries }))
   }
 }

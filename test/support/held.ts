@@ -3,66 +3,51 @@ import { settled } from './clock.ts'
 
 /** A record handler whose records stay pending until the test settles them. */
 export function heldRecords() {
-  const open = new Map<string, { resolve(): void; reject(error: unknown): void; signal: AbortSignal }>()
+  const { hold, ...held } = heldCalls<void>()
+  const handle: RecordHandler = ({ messageId }, _context, { signal }) => hold(messageId, signal)
+  return { handle, ...held }
+}
+
+/** A chunk handler whose chunks stay pending until the test settles them. A chunk is named by its ids: `m0 m1 m2`. */
+export function heldChunks() {
+  const { hold, ...held } = heldCalls<ChunkResult | undefined>()
+  const handle: ChunkHandler = (records, _context, { signal }) =>
+    hold(records.map(({ messageId }) => messageId).join(' '), signal) as Promise<ChunkResult>
+  return { handle, ...held }
+}
+
+function heldCalls<Result>() {
+  const open = new Map<string, PromiseWithResolvers<Result>>()
+  const signals = new Map<string, AbortSignal>()
   const started: string[] = []
-  const handle: RecordHandler = (record, _context, { signal }) => {
-    const { promise, resolve, reject } = Promise.withResolvers<void>()
-    started.push(record.messageId)
-    open.set(record.messageId, { resolve, reject, signal })
-    return promise
-  }
   function take(id: string) {
     const held = open.get(id)
-    if (!held) throw new Error(`Expected the id of a running record (${[...open.keys()]}), received ${id}`)
+    if (!held) throw new Error(`Expected the id of a running call (${[...open.keys()].join(', ')}), received ${id}`)
     open.delete(id)
     return held
   }
   return {
-    handle,
-    /** The ids of the records that have been started, in this order. */
+    hold(id: string, signal: AbortSignal): Promise<Result> {
+      const held = Promise.withResolvers<Result>()
+      started.push(id)
+      open.set(id, held)
+      signals.set(id, signal)
+      return held.promise
+    },
+    /** The ids of what has been started, in this order. */
     started,
     running: () => [...open.keys()],
-    signalOf: (id: string) => open.get(id)?.signal,
-    succeed: (id: string) => take(id).resolve(),
+    signalOf: (id: string) => signals.get(id),
+    succeed: (id: string, result?: Result) => take(id).resolve(result as Result),
+    fail: (id: string, error: unknown = new Error(`${id} failed`)) => take(id).reject(error),
     /** Settles records until none is in flight. */
     async settleAll(fails: (id: string) => boolean = () => false): Promise<void> {
       for (; open.size > 0; await settled()) {
         for (const id of [...open.keys()]) {
           if (fails(id)) take(id).reject(new Error(`${id} failed`))
-          else take(id).resolve()
+          else take(id).resolve(undefined as Result)
         }
       }
     },
-    fail: (id: string, error: unknown = new Error(`${id} failed`)) => take(id).reject(error),
-  }
-}
-
-/** A chunk handler whose chunks stay pending until the test settles them. A chunk is named by its ids: `m0 m1 m2`. */
-export function heldChunks() {
-  const open = new Map<string, { resolve(result?: ChunkResult): void; reject(error: unknown): void }>()
-  const signals = new Map<string, AbortSignal>()
-  const started: string[] = []
-  const handle: ChunkHandler = (records, _context, { signal }) => {
-    const chunk = records.map(({ messageId }) => messageId).join(' ')
-    const { promise, resolve, reject } = Promise.withResolvers<ChunkResult>()
-    started.push(chunk)
-    open.set(chunk, { resolve, reject })
-    signals.set(chunk, signal)
-    return promise
-  }
-  function take(chunk: string) {
-    const held = open.get(chunk)
-    if (!held) throw new Error(`Expected a running chunk (${[...open.keys()].join(', ')}), received ${chunk}`)
-    open.delete(chunk)
-    return held
-  }
-  return {
-    handle,
-    /** The chunks that have been started, in this order. */
-    started,
-    running: () => [...open.keys()],
-    signalOf: (chunk: string) => signals.get(chunk),
-    succeed: (chunk: string, result?: ChunkResult) => take(chunk).resolve(result),
-    fail: (chunk: string, error: unknown = new Error(`${chunk} failed`)) => take(chunk).reject(error),
   }
 }

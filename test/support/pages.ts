@@ -95,5 +95,21 @@ export function settingsIn(template: Any) {
   }
 }
 
+/** The same settings of the resources of Terraform, as its parser reads them. */
+export function terraformSettings({ orders, dead, lambda, mapping }: Any) {
+  return {
+    timeout: lambda.timeout,
+    memory: lambda.memory_size,
+    runtime: lambda.runtime,
+    responseTypes: mapping.function_response_types,
+    batchSize: mapping.batch_size,
+    window: mapping.maximum_batching_window_in_seconds,
+    maximumConcurrency: mapping.scaling_config[0].maximum_concurrency,
+    visibilityTimeout: orders.visibility_timeout_seconds,
+    maxReceiveCount: Number(/maxReceiveCount += (\d+)/.exec(orders.redrive_policy)?.[1]),
+    deadLetterRetention: dead.message_retention_seconds,
+  }
+}
+
 /** The settings of the template for SAM, which the code for all toolchains has. */
 export const SETTINGS = settingsIn(parse(samTemplateOfPage(), { logLevel: 'silent' }))

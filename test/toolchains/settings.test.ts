@@ -6,7 +6,7 @@ import t from 'tap'
 import { recommend } from '../../docs/.vitepress/settings/recommend.ts'
 import { codeFor } from '../../docs/.vitepress/settings/templates.ts'
 import { CASES } from '../../docs/.vitepress/settings/workload.ts'
-import { type Any, doctor, NOTHING, project, run, settingsIn } from '../support/pages.ts'
+import { type Any, doctor, NOTHING, project, run, settingsIn, terraformSettings } from '../support/pages.ts'
 
 const require = createRequire(import.meta.url)
 
@@ -49,18 +49,7 @@ t.test('the parser of Terraform reads the configuration of each typical case', a
     const [lambda] = resource.aws_lambda_function.orders
     const [mapping] = resource.aws_lambda_event_source_mapping.orders
     t.strictSame(
-      {
-        timeout: lambda.timeout,
-        memory: lambda.memory_size,
-        runtime: lambda.runtime,
-        responseTypes: mapping.function_response_types,
-        batchSize: mapping.batch_size,
-        window: mapping.maximum_batching_window_in_seconds,
-        maximumConcurrency: mapping.scaling_config[0].maximum_concurrency,
-        visibilityTimeout: orders[0].visibility_timeout_seconds,
-        maxReceiveCount: Number(/maxReceiveCount += (\d+)/.exec(orders[0].redrive_policy)?.[1]),
-        deadLetterRetention: dead[0].message_retention_seconds,
-      },
+      terraformSettings({ orders: orders[0], dead: dead[0], lambda, mapping }),
       expectedIn(result),
       result.name,
     )
