@@ -79,11 +79,11 @@ function searchCode(code: Code & { folder: string }, read: ReadConfigs, shown: S
   if (!runtime.startsWith('nodejs')) {
     return { missing: `the runtime is ${runtime}, and only JavaScript and TypeScript are searched` }
   }
-  if (inline !== undefined) return evidenceIn([searchedFile('the code in the template', inline, true)])
+  if (inline !== undefined) return evidenceIn([searchedFile('the code in the template', inline)])
   const [first = folder] = places
   const root = places.find(folderAt)
   const main = root === undefined ? undefined : mainOf(code, root)
-  if (root !== undefined && main !== undefined) return searchFrom(main, root, read, shown)
+  if (root !== undefined && main !== undefined) return searchFrom(main, read, shown)
   const nowhere = root === undefined ? `there is no code at ${shown(first)}` : undefined
   const noSource = `no source of the handler ${handler} was found in ${shown(String(root))}`
   const missing = reason ?? nowhere ?? (handler === undefined ? 'its handler is not known' : noSource)
@@ -110,7 +110,7 @@ function searchedFile(name: string, text: string): SearchedFile {
   return { name, code: withoutCommentsAndTexts(text), bundled }
 }
 
-function searchFrom(main: string, root: string, read: ReadConfigs, shown: Shown): Evidence {
+function searchFrom(main: string, read: ReadConfigs, shown: Shown): Evidence {
   const paths = new Set([main])
   const files: SearchedFile[] = []
   let missing: string | undefined
