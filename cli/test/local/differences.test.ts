@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { type Test, test } from 'tap'
 import { differencesOf } from '../../src/local/command/differences.ts'
-import { type Ledger, openLedger } from '../../src/local/simulator/ledger.ts'
+import { type Ledger, OpenLedger } from '../../src/local/simulator/ledger.ts'
 import type { RunOptions } from '../../src/local/simulator/run.ts'
 import type { Mapping } from '../../src/model/model.ts'
 import { folder } from '../support/runs.ts'
@@ -13,7 +13,7 @@ const OWN = { visibilityTimeout: 180, maxReceives: 3 }
 /** The differences of a run of handler.mjs, with these changes. */
 function of(ledger: Partial<Ledger>, options: Partial<RunOptions> = {}, mapping?: Mapping): string[] {
   return differencesOf(
-    { ...openLedger().snapshot({ queue: 0, deadLetter: 0 }), causes: {}, ...ledger } as Ledger,
+    { ...new OpenLedger().snapshot({ queue: 0, deadLetter: 0 }), causes: {}, ...ledger } as Ledger,
     {
       queue: OWN,
       function: { file: 'handler.mjs' },

@@ -2,7 +2,7 @@ import { Writable } from 'node:stream'
 import { stripVTControlCharacters } from 'node:util'
 import { test } from 'tap'
 import { renderLedger, renderVerdict, showProgress } from '../../src/local/command/display.ts'
-import { openLedger } from '../../src/local/simulator/ledger.ts'
+import { OpenLedger } from '../../src/local/simulator/ledger.ts'
 import { openDisplay, renderTable } from '../../src/shared/display.ts'
 
 /** A terminal with this many columns, and what was written to it. */
@@ -18,7 +18,7 @@ function terminal(columns: number) {
   return { stream, written: () => written, text: () => stripVTControlCharacters(written) }
 }
 
-const progress = { ...openLedger().snapshot({ queue: 5000, deadLetter: 0 }), sent: 10_000, processed: 5000 }
+const progress = { ...new OpenLedger().snapshot({ queue: 5000, deadLetter: 0 }), sent: 10_000, processed: 5000 }
 
 test('a terminal shows the counts', async (t) => {
   const { stream, text } = terminal(160)

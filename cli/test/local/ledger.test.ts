@@ -1,5 +1,5 @@
 import { type Test, test } from 'tap'
-import { type OpenLedger, openLedger } from '../../src/local/simulator/ledger.ts'
+import { OpenLedger } from '../../src/local/simulator/ledger.ts'
 import { settling } from '../support/ledger.ts'
 import { received } from '../support/runs.ts'
 
@@ -10,7 +10,7 @@ const response = { type: 'response', payload: '' } as const
 function onClock(t: Test, maxReceives?: number) {
   const clock = { now: 10_000 }
   t.intercept(performance, 'now', { value: () => clock.now })
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   return { clock, ledger, settle: settling(ledger, maxReceives) }
 }
 
@@ -25,7 +25,7 @@ const ZEROS = Object.fromEntries(
     .split(/\s+/)
     .map((name) => [name, 0]),
 )
-const EMPTY = { ...ZEROS, isInputComplete: false, reasons: {}, causes: {} }
+const EMPTY = { ...ZEROS, isInputComplete: false, reasons: {}, causes: {}, failures: [] }
 const NO_MESSAGES = { queue: 0, deadLetter: 0 }
 
 test('the ledger of a run without messages', async (t) => {
@@ -125,14 +125,14 @@ test('a message that a failure handler took over counts as processed, whatever a
 })
 
 test('a message that the run has not sent is not the first unprocessed one', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   ledger.delivered([a])
   ledger.sent(['b'])
   t.equal(ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed, 'b')
 })
 
 test('a dead letter for which nothing is said to be thrown failed with its whole batch', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   ledger.settle('a', 'exhausted')
   t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { deadLettered: 1, deadLetteredWithoutError: 1 })
 })
@@ -197,24 +197,24 @@ test('a message of another program counts when it has a result, and as sent by n
 })
 
 test('without a limit, a message is never exhausted', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger)
   settle.failed([{ ...a, receiveCount: 1000 }])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 0, lost: 0 })
-  const limited = openLedger()
+  const limited = new OpenLedger()
   const settleLimited = settling(limited, 3)
   settleLimited.failed([{ ...a, receiveCount: 2 }])
   t.match(limited.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 0, lost: 0 })
   settleLimited.failed([{ ...a, receiveCount: 3 }])
   t.match(limited.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, lost: 0 })
-  const exceeded = openLedger()
+  const exceeded = new OpenLedger()
   const settleExceeded = settling(exceeded, 3)
   settleExceeded.failed([{ ...a, receiveCount: 4 }])
   t.match(exceeded.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, lost: 0 })
 })
 
 test('a message without a result that is not in the queue is lost', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 3)
   ledger.sent(['a', 'b', 'c', 'd'])
   ledger.delivered([a, b])
@@ -227,7 +227,7 @@ test('a message without a result that is not in the queue is lost', async (t) =>
 })
 
 test('a message is dead-lettered if its last delivery failed and the dead-letter queue has it', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 2)
   ledger.sent(['a', 'b'])
   const last = { ...a, receiveCount: 2 }
@@ -240,13 +240,13 @@ test('a message is dead-lettered if its last delivery failed and the dead-letter
 })
 
 test('a message that was received for the last time but never delivered counts as dead-lettered, not lost', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   ledger.sent(['a', 'b'])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, remaining: 1, lost: 0 })
 })
 
 test('messages that the function dead-letters itself count as processed', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 2)
   ledger.sent(['a', 'b'])
   ledger.delivered([a, b])
@@ -256,7 +256,7 @@ test('messages that the function dead-letters itself count as processed', async 
 })
 
 test('if it is not known who sent dead letters, only those count that a failure explains', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 2)
   ledger.sent(['a', 'b'])
   const last = { ...a, receiveCount: 2 }
@@ -273,7 +273,7 @@ test('if it is not known who sent dead letters, only those count that a failure 
 })
 
 test('if the queue in this process moves processed messages, they are counted separately', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 1)
   ledger.sent(['a', 'b', 'c'])
   ledger.delivered([a, b, c])
@@ -300,7 +300,7 @@ test('if the queue in this process moves processed messages, they are counted se
 })
 
 test('a processed message stays processed after another delivery', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 3)
   ledger.sent(['c'])
   for (const act of [settle.processed, settle.failed, settle.lost]) {
@@ -312,7 +312,7 @@ test('a processed message stays processed after another delivery', async (t) => 
 })
 
 test('a message that was delivered or settled before the response to its sender is counted once', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 3)
   ledger.delivered([a, b])
   ledger.invocationEnded(response, [a, b])
@@ -330,7 +330,7 @@ test('a message that was delivered or settled before the response to its sender 
 })
 
 test('failures that left the report count as dropped, unless as many dead letters were sent', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 3)
   ledger.sent(['a', 'b', 'c'])
   for (const id of ['a', 'b', 'c']) ledger.settle(id, 'dropped')
@@ -343,7 +343,7 @@ test('failures that left the report count as dropped, unless as many dead letter
 })
 
 test('filtered messages are not lost, also if they are received before the response to their sender', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 3)
   settle.filtered([a])
   ledger.sent(['a', 'b'])
@@ -352,7 +352,7 @@ test('filtered messages are not lost, also if they are received before the respo
 })
 
 test('dead-lettered messages that failed with their whole batch: in no delivery, and only in the last one', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 2)
   const last = [a, b, c].map((message) => ({ ...message, receiveCount: 2 }))
   const seen = (deadLetter: number) => {
@@ -374,7 +374,7 @@ test('dead-lettered messages that failed with their whole batch: in no delivery,
 })
 
 test('the first message that was not processed', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const settle = settling(ledger, 1)
   const first = () => ledger.total({ ...NO_MESSAGES, visible: 0 }).firstUnprocessed
   t.equal(first(), undefined)
@@ -397,7 +397,7 @@ test('the first message of what failed a run', async (t) => {
     (ledger) => ledger.add('ignoredLists', 'a', 'the list is elsewhere'),
   ]
   for (const cause of causes) {
-    const ledger = openLedger()
+    const ledger = new OpenLedger()
     const first = () => ledger.total({ ...NO_MESSAGES, visible: 0 }).firstFailed
     t.equal(first(), undefined)
     cause(ledger)
@@ -407,14 +407,14 @@ test('the first message of what failed a run', async (t) => {
 })
 
 test('counts of the queue, and invocations that would time out', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   ledger.add('wouldTimeOut')
   const counts = { ...NO_MESSAGES, sentByFunction: 3, replacedTimeouts: 2 }
   t.match(ledger.snapshot(counts), { sentByFunction: 3, replacedTimeouts: 2, wouldTimeOut: 1 })
 })
 
 test('messages that came back from their function too often are dead-lettered, and no other message is', async (t) => {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   ledger.sent(['a'])
   ledger.settle('a', 'processed')
   ledger.settle('b', 'processed') // the function has sent it
@@ -427,4 +427,11 @@ test('messages that came back from their function too often are dead-lettered, a
     expiredDeadLetters: 0,
     lost: 0,
   })
+})
+
+test('the first ten failures are kept', async (t) => {
+  const ledger = new OpenLedger()
+  const lines = Array.from({ length: 11 }, (_, index) => `failure ${index}`)
+  for (const line of lines) ledger.failure(line)
+  t.strictSame(ledger.snapshot(NO_MESSAGES).failures, lines.slice(0, 10))
 })

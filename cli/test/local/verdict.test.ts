@@ -1,10 +1,10 @@
 import { test } from 'tap'
 import { whyFailed } from '../../src/local/command/verdict.ts'
-import { openLedger } from '../../src/local/simulator/ledger.ts'
+import { OpenLedger } from '../../src/local/simulator/ledger.ts'
 
 const none = { maxDeadLettered: 0, maxFailedInvocations: 0 }
 const good = {
-  ...openLedger().snapshot({ queue: 0, deadLetter: 0 }),
+  ...new OpenLedger().snapshot({ queue: 0, deadLetter: 0 }),
   sent: 20,
   processed: 20,
   isInputComplete: true,

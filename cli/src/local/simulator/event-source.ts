@@ -23,16 +23,10 @@ export interface EventSourceOptions {
   keepsDelays?: boolean
   /** The patterns of the filters. Lambda deletes messages that match none of them. Default: no filters. */
   filters: readonly FilterPattern[]
-  /**
-   * Receives one line for each failed invocation, and each failed record of the others. Also for each message
-   * that SQS did not delete, failure that the handler removed from its report, and process that died between
-   * invocations.
-   */
-  onFailure: (line: string) => void
 }
 
 interface EventSourceParts {
-  queue: Omit<Queue, 'queueUrl' | 'visibilityTimeout' | 'isPrivate' | 'variables' | 'send' | 'counts' | 'close'>
+  queue: Pick<Queue, 'fifo' | 'maxReceives' | 'receive' | 'remove' | 'setVisibility' | 'release'>
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   findings?: Pick<Findings, 'add'>
@@ -124,7 +118,7 @@ class EventSource {
       this.#makeVisible(failed),
     ])
     for (const { messageId } of notDeleted)
-      this.#options.onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
+      ledger.failure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
   }
 
   /** Shortens the time until failed messages are redelivered. */
@@ -137,32 +131,27 @@ class EventSource {
 
   #account(judged: JudgedBatch, outcome: Outcome, batch: readonly Received[]) {
     const { queue, ledger, findings } = this.#parts
-    const { onFailure } = this.#options
     for (const { messageId } of queue.fifo ? deletedOutOfOrder(judged) : []) {
       ledger.add('outOfOrder', messageId)
-      onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
+      ledger.failure(`${messageId}: deleted, although an earlier message of its message group failed`)
     }
     const { messageId: first } = batch[0] as Received
     const { error, ignored } = judged
-    const wouldTimeOut = findings?.add(outcome)
-    if (wouldTimeOut !== undefined) {
-      ledger.add('wouldTimeOut', first)
-      onFailure(wouldTimeOut)
-    }
+    findings?.add(outcome, first)
     if (error !== undefined) {
       if (outcome.type !== 'stopped') ledger.add('failedInvocations', first, error)
-      onFailure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
+      ledger.failure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
     }
     if (ignored !== undefined) {
       ledger.add('ignoredLists', first, ignored)
-      onFailure(`${first}: in the response of its invocation, ${ignored}`)
+      ledger.failure(`${first}: in the response of its invocation, ${ignored}`)
     }
     for (const { message, fate, what, cause, isThrown } of judged.messages) {
       ledger.settle(message.messageId, fate, isThrown)
       if (judged.error === undefined) this.#failed.delete(message.messageId)
       else this.#failed.set(message.messageId, message)
       if (cause !== undefined) ledger.cause(cause)
-      if (what !== undefined) onFailure(`${message.messageId}: ${what}: ${textOf(cause)}`)
+      if (what !== undefined) ledger.failure(`${message.messageId}: ${what}: ${textOf(cause)}`)
     }
   }
 }

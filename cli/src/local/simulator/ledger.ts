@@ -60,6 +60,8 @@ export interface Ledger {
   reasons: Record<string, number>
   /** The same for records. */
   causes: Record<string, number>
+  /** The first ten failures of invocations, records and processes. */
+  failures: string[]
   wallMs: number
   /** Processed messages per second, from the first delivery to the last response that processed a message. */
   perSecond: number
@@ -95,6 +97,8 @@ interface Entry {
   thrown: boolean
 }
 
+const MAX_FAILURES = 10
+
 const isDone = (state: Entry['state']) => state === 'processed' || state === 'dropped'
 
 const OF_DELIVERIES = ['sent', 'delivered', 'inFlight', 'failed', 'invocations', 'timeouts', 'crashes'] as const
@@ -122,6 +126,7 @@ export class OpenLedger {
   #exhaustedWithoutError = 0
   readonly #reasons = new Counter()
   readonly #causes = new Counter()
+  readonly #failures: string[] = []
   #isInputComplete = false
   #firstFailed: string | undefined
   #firstDelivery = 0
@@ -176,6 +181,10 @@ export class OpenLedger {
     this.#causes.add(cause)
   }
 
+  failure(line: string) {
+    if (this.#failures.length < MAX_FAILURES) this.#failures.push(line)
+  }
+
   /** The fate of a message. Once it has been processed, a second delivery changes nothing. */
   settle(messageId: string, fate: Fate, isThrown = false) {
     if (fate === 'failed' || fate === 'exhausted' || fate === 'lost') this.#counts.failed += 1
@@ -216,6 +225,7 @@ export class OpenLedger {
       lost: lost + unaccounted,
       reasons: this.#reasons.counts(),
       causes: this.#causes.counts(),
+      failures: [...this.#failures],
       wallMs: Math.round(performance.now() - this.#started),
       perSecond: seconds > 0 ? Math.round((processed + dropped) / seconds) : 0,
     }
@@ -228,8 +238,4 @@ export class OpenLedger {
     const [firstUnprocessed] = [...this.#messages].find(([, entry]) => isUnprocessed(entry)) ?? []
     return { ...ledger, firstUnprocessed, firstFailed: this.#firstFailed }
   }
-}
-
-export function openLedger(): OpenLedger {
-  return new OpenLedger()
 }

@@ -2,12 +2,12 @@ import { once } from 'node:events'
 import { existsSync, statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { type EnvironmentObserver, freezes, withDefaults } from './environment.ts'
+import { freezes, withDefaults } from './environment.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
 import { openGivenQueue, type QueueAddress } from './given-queue.ts'
-import { type Ledger, type OpenLedger, openLedger, type Progress } from './ledger.ts'
+import { type Ledger, OpenLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
 import { RunEnd } from './run-end.ts'
@@ -52,7 +52,6 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
   reportBatchItemFailures: true,
   retryAfter: undefined,
   filters: [],
-  onFailure: () => {},
 }
 
 /** Lambda delivers at most ten messages of a FIFO queue, without a window. */
@@ -102,20 +101,11 @@ async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
   const timeout = withDefaults(options.function).timeout / 1000
   checkQueue(queue, timeout)
   const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
-  const ledger = openLedger()
-  const findings = new Findings(options.function)
+  const ledger = new OpenLedger()
+  const findings = new Findings(options.function, ledger)
   const end = new RunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] })
-  const observer: EnvironmentObserver = {
-    left: (work, first) => {
-      if (findings.addLeft(work)) ledger.add('respondedEarly', first)
-    },
-    died(message, last) {
-      ledger.add('diedBetween', last, message)
-      mapping.onFailure(message)
-    },
-  }
   const env = { ...queue.variables, ...options.function.env }
-  const runtime = await startRuntime({ ...options.function, env, observer }, stop).catch((error) => {
+  const runtime = await startRuntime({ ...options.function, env, observer: findings }, stop).catch((error) => {
     if (!stop.aborted) throw error
   })
   if (!runtime) return ledger.total(await queue.counts()) // stopped while the function was loading
