@@ -83,24 +83,12 @@ test('a record of an event without a message group is refused on FIFO, by its nu
   await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
 })
 
-test('an event of which one record is from SQS is an SQS event; so is one of records with bodies and without a source', async (t) => {
-  const { eventSource, ...other } = record('2')
-  const bodies = async (...Records: unknown[]) =>
+test('an event of which one record has a body is a list of messages, and other Records are a body', async (t) => {
+  const bodies = async (Records: unknown) =>
     (await readMessagesFile(write(t, 'e.json', JSON.stringify({ Records })), false)).map(({ body }) => body)
-  t.strictSame(await bodies(record('1'), other), ['1', '2'])
-  t.strictSame(await bodies(other, record('1')), ['2', '1'])
-  t.strictSame(await bodies({ body: '1' }, { body: '2' }), ['1', '2'])
-  for (const Records of [
-    [{ body: '1' }, { body: 2 }],
-    [{ body: '1' }, {}],
-    [{ body: '1', eventSource: 'aws:other' }],
-    [{ body: '1' }, 'text'],
-    [null],
-  ]) {
-    t.strictSame(await bodies(...Records), [JSON.stringify({ Records })])
-  }
-  const event = JSON.stringify({ Records: { 0: record('1') } })
-  t.strictSame(await readMessagesFile(write(t, 'e.json', event), false), [{ body: event }])
+  t.strictSame(await bodies([{ body: '1' }, { body: '2' }]), ['1', '2'])
+  for (const Records of [[{ id: 1 }], ['text'], [null], { 0: record('1') }])
+    t.strictSame(await bodies(Records), [JSON.stringify({ Records })])
 })
 
 test('a record that is not an object is refused by its number', async (t) => {
@@ -372,17 +360,6 @@ test('a message has at most ten attributes', async (t) => {
     made({ body: 'a', messageAttributes: Object.fromEntries(Array.from({ length: count }, (_, n) => [`a${n}`, 'v'])) })
   t.match(message(10), { body: 'a' })
   t.equal(message(11), 'has 11 attributes, but SQS allows at most 10')
-})
-
-test('messages are compared with the MaximumMessageSize of the queue', async (t) => {
-  const file = write(t, 'm.txt', `${'x'.repeat(1024)}\n${'x'.repeat(1025)}\n`)
-  const message = `line 2 of ${file} has a body of 1025 bytes, but the queue allows at most 1024`
-  await t.rejects(readMessagesFile(file, false, 1024), { name: 'UsageError', message })
-  t.equal((await readMessagesFile(file, false, 1025)).length, 2)
-  t.intercept(process, 'stdin', { value: Readable.from([Buffer.from('xx')]) })
-  await t.rejects(readMessagesFile('-', false, 1), {
-    message: 'line 1 of standard input has a body of 2 bytes, but the queue allows at most 1',
-  })
 })
 
 test('an input that is not UTF-8 is refused; UTF-16 with a byte order mark is read', async (t) => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import type { LocalFlags } from '../../src/local/command/options.ts'
+import { type LocalFlags, toRunOptions } from '../../src/local/command/options.ts'
 import { withTemplate } from '../../src/local/command/template-flags.ts'
 import { UsageError } from '../../src/shared/errors.ts'
 import { filesIn } from '../support/files.ts'
@@ -93,8 +93,7 @@ async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { freeze, idle, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
-  const { codeRoot, concurrency, notInTemplate, nodeMajor, templateEnv = {}, ...others } = more
-  const { maximumMessageSize, contentBasedDeduplication, templateFilters, ...rest } = others
+  const { concurrency, notInTemplate, templateEnv = {}, templateFilters, ...rest } = more
   return {
     flags: rest,
     filters: templateFilters,
@@ -242,8 +241,9 @@ for (const [title, properties, metadata, folder] of [
       'asset.ab/app.js': '',
       'build/orders.zip': '',
     })
-    const { flags } = await withTemplate({ ...FLAGS, template: join(root, 'template.json') })
-    t.equal(flags.codeRoot, folder && join(root, folder))
+    const { flags, mapping } = await withTemplate({ ...FLAGS, messages: 1, template: join(root, 'template.json') })
+    const { function: target } = await toRunOptions('app.js', flags, mapping)
+    t.equal(target.codeRoot, folder && join(root, folder))
   })
 }
 
@@ -260,25 +260,6 @@ test('clients need no deduplication id if the queue of the template has ContentB
   }
   t.strictSame(await run(true), { sentByFunction: 1, status: '200' })
   t.strictSame(await run(false), { sentByFunction: 0, status: '400' })
-})
-
-test('a message above the MaximumMessageSize of the queue is refused, and not with --queue-url', async (t) => {
-  const sized = sam({ queue: { MaximumMessageSize: 1024 } })
-  const flags = async (more: Partial<LocalFlags> = {}) =>
-    (await withTemplate({ ...FLAGS, template: templateFile(t, sized), ...more })).flags.maximumMessageSize
-  t.equal(await flags(), 1024)
-  t.equal(await flags({ queueUrl: 'http://127.0.0.1:1/0/orders' }), undefined, 'that queue has its own')
-  const input = join(filesIn(t, { 'm.txt': 'x'.repeat(1025) }), 'm.txt')
-  const { code, stderr } = await inProcess([
-    'local',
-    HANDLER,
-    '--messages-file',
-    input,
-    '--template',
-    templateFile(t, sized),
-  ])
-  t.equal(code, 2)
-  t.match(stderr, `line 1 of ${input} has a body of 1025 bytes, but the queue allows at most 1024`)
 })
 
 for (const [title, file, handler, code, text] of [

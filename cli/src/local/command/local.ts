@@ -22,7 +22,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   const { flags, notes, mapping } = await withTemplate(withDebugger(given), splitExport(handler).file)
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
-  const options = await toRunOptions(handler, flags)
+  const options = await toRunOptions(handler, flags, mapping)
   await announceGivenQueue(flags, stream)
   const display = openDisplay(stream)
   const draining = new AbortController()

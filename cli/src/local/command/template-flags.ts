@@ -2,14 +2,7 @@ import type { FilterPattern } from '../../filters/filters.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { patternsOf } from '../../rules/rule.ts'
-import {
-  checkTemplateFlags,
-  codeRootOf,
-  nodeMajorOf,
-  readSettings,
-  settingsLine,
-  useSetting,
-} from '../../run-options/template-settings.ts'
+import { checkTemplateFlags, readSettings, settingsLine, useSetting } from '../../run-options/template-settings.ts'
 import { countOf } from '../../shared/format.ts'
 import { templateAt } from '../../template/assembly.ts'
 import type { LocalFlags } from './options.ts'
@@ -51,7 +44,7 @@ export async function withTemplate(
     handlerFile,
   )
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = settings
-  const { reportBatchItemFailures, maximumConcurrency, queue } = mapping
+  const { reportBatchItemFailures, maximumConcurrency } = mapping
   // --no-report-batch-item-failures overrides the template.
   if (flags.reportBatchItemFailures) {
     const title = 'ReportBatchItemFailures'
@@ -65,18 +58,7 @@ export async function withTemplate(
   if (note !== undefined) notes.push(note)
   if (filters.length > 0) usedSettings.push(countOf(filters.length, 'filter'))
   return {
-    flags: {
-      ...flags,
-      ...values,
-      templateEnv,
-      notInTemplate,
-      nodeMajor: nodeMajorOf(mapping),
-      codeRoot: codeRootOf(mapping),
-      templateFilters: filters,
-      ...(valueIn(mapping.function.recursiveLoop) === 'Allow' ? { stopsLoops: false } : {}),
-      maximumMessageSize: isOwn ? valueIn(queue.maximumMessageSize) : undefined,
-      contentBasedDeduplication: isOwn && valueIn(queue.contentBasedDeduplication) === true,
-    } as LocalFlags,
+    flags: { ...flags, ...values, templateEnv, notInTemplate, templateFilters: filters } as LocalFlags,
     notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],
     mapping,
   }

@@ -19,7 +19,6 @@ export interface InFlight {
   receiptHandle: string
   /** On the clock of `performance.now()`, which nobody can move. */
   visibilityDeadline: number
-  isDelayed?: true
   /** Whether a client has deleted it, or set its visibility timeout. */
   byClients: Received['byClients']
 }
@@ -92,42 +91,32 @@ export class MemoryQueue {
   get attributes(): Record<string, string> {
     const { arn, fifo, contentBasedDeduplication = false, visibilityTimeout, deadLetters, maxReceives } = this.options
     const redrivePolicy = { deadLetterTargetArn: deadLetters?.options.arn, maxReceiveCount: maxReceives }
-    const delayed = [...this.inflightMessages.values()].filter(({ isDelayed }) => isDelayed).length
     return {
       QueueArn: arn,
       VisibilityTimeout: String(visibilityTimeout),
       ApproximateNumberOfMessages: String(this.readyCount),
-      ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size - delayed),
-      ApproximateNumberOfMessagesDelayed: String(delayed),
+      ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size),
+      ApproximateNumberOfMessagesDelayed: '0', // they are among those that are not visible
       ...(deadLetters ? { RedrivePolicy: JSON.stringify(redrivePolicy) } : {}),
       ...(fifo ? { FifoQueue: 'true', ContentBasedDeduplication: String(contentBasedDeduplication) } : {}),
     }
   }
 
-  /** Keeps a message of this process. */
-  send(entry: SendMessageBatchRequestEntry): StoredMessage {
+  /** Keeps a message, or that of a client with the same deduplication id. Returns the one that is kept. */
+  send(entry: SendMessageBatchRequestEntry, isClient = false): StoredMessage {
     const message = createMessage(entry)
-    if (this.options.fifo) message.sequenceNumber = this.#nextSequenceNumber()
-    this.add(message)
-    return message
-  }
-
-  /** Keeps the message of a client, or the earlier one of its deduplication id. Returns the one that is kept. */
-  enqueue(entry: SendMessageBatchRequestEntry): StoredMessage {
-    const message = createMessage(entry)
-    if (this.options.fifo) {
+    if (this.options.fifo && isClient) {
       const id = entry.MessageDeduplicationId ?? hash('sha256', String(entry.MessageBody))
       const known = this.#deduplicated.get(id)
       if (known && known.at >= performance.now() - DEDUPLICATION_MS) {
         return { ...known.message, md5OfBody: message.md5OfBody } // clients compare it with what they have sent
       }
       message.entry = { ...entry, MessageDeduplicationId: id }
-      message.sequenceNumber = this.#nextSequenceNumber()
       this.#deduplicated.set(id, { message, at: performance.now() })
     }
-    this.sentByClients += 1
-    if (entry.DelaySeconds)
-      this.#hide(message, entry.DelaySeconds).isDelayed = true // not on a FIFO queue
+    if (this.options.fifo) message.sequenceNumber = String(++this.#sequence).padStart(20, '0')
+    if (isClient) this.sentByClients += 1
+    if (entry.DelaySeconds) this.#hide(message, entry.DelaySeconds)
     else this.add(message)
     return message
   }
@@ -262,11 +251,6 @@ export class MemoryQueue {
     }
   }
 
-  #nextSequenceNumber(): string {
-    this.#sequence += 1
-    return String(this.#sequence).padStart(20, '0')
-  }
-
   #groupOf({ entry }: StoredMessage): Group {
     const name = this.options.fifo ? entry.MessageGroupId : undefined
     const group = this.#groups.get(name) ?? { ready: [], inFlight: 0 }
@@ -316,8 +300,6 @@ export function createMessage(entry: SendMessageBatchRequestEntry): StoredMessag
 /** A message as a client receives it that asks for all attributes. */
 export function toMessage({ message, receiptHandle }: Pick<InFlight, 'message' | 'receiptHandle'>): Message {
   const { MessageAttributes, MessageGroupId, MessageDeduplicationId } = message.entry
-  const AWSTraceHeader = traceHeaderOf(message)
-  const { sequenceNumber: SequenceNumber } = message
   return {
     MessageId: message.messageId,
     ReceiptHandle: receiptHandle,
@@ -325,15 +307,16 @@ export function toMessage({ message, receiptHandle }: Pick<InFlight, 'message' |
     MD5OfBody: message.md5OfBody,
     MD5OfMessageAttributes: md5OfAttributes(MessageAttributes),
     MessageAttributes,
+    // JSON does not contain those that are undefined.
     Attributes: {
       SenderId: ACCOUNT,
       SentTimestamp: String(message.sentTimestamp),
       ApproximateReceiveCount: String(message.receiveCount),
       ApproximateFirstReceiveTimestamp: String(message.firstReceiveTimestamp),
-      ...(MessageGroupId === undefined ? {} : { MessageGroupId }),
-      ...(MessageDeduplicationId === undefined ? {} : { MessageDeduplicationId }),
-      ...(SequenceNumber === undefined ? {} : { SequenceNumber }),
-      ...(AWSTraceHeader === undefined ? {} : { AWSTraceHeader }),
-    },
+      MessageGroupId,
+      MessageDeduplicationId,
+      SequenceNumber: message.sequenceNumber,
+      AWSTraceHeader: traceHeaderOf(message),
+    } as Record<string, string>,
   }
 }

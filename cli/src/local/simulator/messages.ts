@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { UsageError } from '../../shared/errors.ts'
 import { formatNumber } from '../../shared/format.ts'
@@ -93,9 +94,9 @@ function readMessage(value: unknown): InputMessage {
 }
 
 /** Refuses what SQS refuses. An error starts with a verb, such as `has an empty body`. */
-export function check(message: InputMessage, fifo: boolean, maxBytes?: number): InputMessage {
+export function check(message: InputMessage, fifo: boolean): InputMessage {
   const { body: MessageBody, messageGroupId, messageAttributes: MessageAttributes = {} } = message
-  const problem = problemOf({ MessageBody, MessageAttributes }, maxBytes)
+  const problem = problemOf({ MessageBody, MessageAttributes })
   if (problem) throw new Error(problem)
   if (fifo && messageGroupId === undefined) throw new Error('has no messageGroupId, which a FIFO queue requires')
   return message
@@ -111,23 +112,15 @@ export function toMessage(value: unknown, json = JSON.stringify(value)): InputMe
   return { body: typeof value === 'string' ? value : json }
 }
 
-/** Whether the records of an event are of SQS. An event of S3 is a body: its records have none. */
-function areSqsRecords(records: unknown[]): boolean {
-  const isSqs = (record: unknown) => isObject(record) && record.eventSource === 'aws:sqs'
-  const hasBody = (record: unknown) =>
-    isObject(record) && typeof record.body === 'string' && record.eventSource === undefined
-  return records.some(isSqs) || records.every(hasBody)
-}
-
 /**
  * The messages in what holds several: an SQS event, an output of `aws sqs receive-message`, or a list of
- * either. Undefined for other content, which is one message or a body.
+ * either. Undefined for other content, which is one message or a body: the records of S3 have no bodies.
  */
 function listIn(value: unknown): unknown[] | undefined {
   if (Array.isArray(value)) return value.every(isMessage) ? value : undefined
   if (!isObject(value)) return undefined
   const { Records, Messages } = value
-  if (Array.isArray(Records) && areSqsRecords(Records)) return Records
+  if (Array.isArray(Records) && (Records.length === 0 || Records.some(isMessage))) return Records
   if (!('Messages' in value)) return undefined
   if (Array.isArray(Messages)) return Messages
   throw new Error(`has Messages that are not a list, as aws sqs receive-message prints it. ${AS_TEXT}`)
@@ -196,11 +189,11 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
  * Reads messages from lines with a message each, SQS events, and outputs of the AWS CLI, one after another,
  * as they arrive. A UsageError names the line or the message that is wrong.
  */
-async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
+async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean) {
   let isEmpty = true
   for await (const item of itemsOf(linesOf(input, name))) {
     isEmpty = false
-    yield* messagesIn(item, name, fifo, maxBytes)
+    yield* messagesIn(item, name, fifo)
   }
   if (isEmpty) {
     throw new UsageError(
@@ -210,7 +203,7 @@ async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fif
   }
 }
 
-function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number): Generator<InputMessage> {
+function* messagesIn(item: Item, name: string, fifo: boolean): Generator<InputMessage> {
   /** In a list, from 1. */
   let number = 0
   try {
@@ -220,10 +213,10 @@ function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number)
     if (!list && !isMessage(value) && item.text.includes('\n')) {
       throw new Error(`is a body of several lines: ${ONE_LINE}`)
     }
-    if (!list) yield check(toMessage(value, item.text.trim()), fifo, maxBytes)
+    if (!list) yield check(toMessage(value, item.text.trim()), fifo)
     for (const message of list ?? []) {
       number += 1
-      yield check(readMessage(message), fifo, maxBytes)
+      yield check(readMessage(message), fifo)
     }
   } catch (error) {
     const where = number > 0 ? `message ${formatNumber(number)} of the list in ` : ''
@@ -231,15 +224,13 @@ function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number)
   }
 }
 
-/** Reads the messages of a file or of standard input (`-`). `maxBytes`: the MaximumMessageSize of the queue. */
-export async function readMessagesFile(file: string, fifo: boolean, maxBytes?: number): Promise<InputMessage[]> {
-  const read = file === '-' ? readStandardInput : readMessages.bind(undefined, createReadStream(file), file)
-  const messages: InputMessage[] = []
-  for await (const message of read(fifo, maxBytes)) messages.push(message)
-  return messages
+/** Reads the messages of a file or of standard input (`-`). */
+export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
+  const messages = file === '-' ? readStandardInput(fifo) : readMessages(createReadStream(file), file, fifo)
+  return Readable.from(messages).toArray()
 }
 
 /** Reads the messages of standard input as they arrive. */
-export function readStandardInput(fifo: boolean, maxBytes?: number): AsyncIterable<InputMessage> {
-  return readMessages(process.stdin, 'standard input', fifo, maxBytes)
+export function readStandardInput(fifo: boolean): AsyncIterable<InputMessage> {
+  return readMessages(process.stdin, 'standard input', fifo)
 }

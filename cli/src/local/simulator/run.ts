@@ -18,8 +18,8 @@ export interface RunOptions {
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /** Messages to send. */
-  messages?: Input
+  /** Messages to send. Without them, a run on a queue of this process waits for a first one. */
+  messages?: Input | undefined
   /**
    * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO
    * queue keeps their order.
@@ -30,8 +30,6 @@ export interface RunOptions {
    * `stop` is aborted.
    */
   idle?: number | undefined
-  /** Whether the queue counts as empty only after a first message has been delivered. */
-  awaitFirst?: boolean
   /** Receives warnings, which do not end the run. Default: `process.emitWarning`. */
   onWarning?: (line: string) => void
   onProgress?: (progress: Progress) => void
@@ -96,7 +94,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
 }
 
 async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
-  const { idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const { idle, messages, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const awaitFirst = messages === undefined && !('queueUrl' in options.queue)
   const { onWarning = (line: string) => process.emitWarning(line) } = options
   const timeout = withDefaults(options.function).timeout / 1000
   checkQueue(queue, timeout)
