@@ -66,46 +66,6 @@ test('another major version of Node than in the template', async (t) => {
   ])
 })
 
-test('a Handler that names another file or export', async (t) => {
-  const root = folder(t)
-  mkdirSync(join(root, 'dist'))
-  const path = (name: string) => join(root, name)
-  const of = (Handler: string, file: string, CodeUri = root, exportName?: string) =>
-    withMapping(t, { function: { Runtime: node, Handler, CodeUri } }, { file, ...(exportName ? { exportName } : {}) })
-  const line = (used: string, handler: string) => [
-    `this run used ${used}, but the Handler in the template is ${handler}`,
-  ]
-  t.strictSame(await of('dist/orders.handler', path('dist/orders.mjs')), [])
-  t.strictSame(await of('orders.handler', path('dist/orders.mjs'), path('dist')), [])
-  t.strictSame(
-    await of('dist/other.handler', path('dist/orders.mjs')),
-    line('orders.mjs#handler', 'dist/other.handler'),
-  )
-  t.strictSame(await of('dist/orders.main', path('dist/orders.mjs')), line('orders.mjs#handler', 'dist/orders.main'))
-  t.strictSame(await of('dist/orders.main', path('dist/orders.mjs'), root, 'main'), [])
-  t.strictSame(await of('dist/orders.a.b', path('dist/orders.mjs'), root, 'a.b'), [])
-  const [types] = await of('dist/index.handler', path('src/orders.ts'))
-  t.match(types, /^Node removed the types/, 'a TypeScript source has a bundle with any name')
-  t.strictSame((await of('dist/index.main', path('src/orders.ts')))[0], line('orders.ts#handler', 'dist/index.main')[0])
-  t.strictSame(
-    await of('build/orders.handler', path('dist/orders.mjs'), 's3://bucket/key'),
-    [],
-    'the folder is not known',
-  )
-  t.strictSame(
-    await of('build/other.handler', path('dist/orders.mjs'), 's3://bucket/key'),
-    line('orders.mjs#handler', 'build/other.handler'),
-  )
-  t.strictSame(await of('dist.v1/orders.handler', path('dist.v1/orders.mjs')), [])
-  t.strictSame(await withMapping(t, { function: { Handler: undefined } }), [], 'the Handler is not known')
-})
-
-test('a mapping that is disabled', async (t) => {
-  t.strictSame(await withMapping(t, { function: { Runtime: node }, mapping: { Enabled: false } }), [
-    'Handler/Orders is disabled (Enabled: false), so Lambda does not poll',
-  ])
-})
-
 test('with a template, a package.json above its CodeUri does not concern the run', async (t) => {
   const root = folder(t)
   mkdirSync(join(root, 'src'))

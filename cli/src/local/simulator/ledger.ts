@@ -101,16 +101,10 @@ const MAX_FAILURES = 10
 
 const isDone = (state: Entry['state']) => state === 'processed' || state === 'dropped'
 
-const OF_DELIVERIES = ['sent', 'delivered', 'inFlight', 'failed', 'invocations', 'timeouts', 'crashes'] as const
+const OF_DELIVERIES = { sent: 0, delivered: 0, inFlight: 0, failed: 0, invocations: 0, timeouts: 0, crashes: 0 }
 /** What other parts of a run count. */
-const OF_OTHERS = [
-  ...(['outOfOrder', 'respondedEarly', 'wouldTimeOut', 'ignoredLists'] as const),
-  ...(['failedInvocations', 'diedBetween'] as const),
-]
-
-function zeros<Name extends string>(...names: readonly Name[]) {
-  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>
-}
+const OF_INVOCATIONS = { failedInvocations: 0, respondedEarly: 0, wouldTimeOut: 0, ignoredLists: 0 }
+const OF_OTHERS = { ...OF_INVOCATIONS, outOfOrder: 0, diedBetween: 0 }
 
 /**
  * Stores what is known about every message by its id. Only the queue knows how many messages were
@@ -121,7 +115,7 @@ export class OpenLedger {
   readonly #started = performance.now()
   readonly #messages = new Map<string, Entry>()
   readonly #tally = { foreign: 0, sent: 0, processed: 0, dropped: 0, failed: 0, exhausted: 0, lost: 0, filtered: 0 }
-  readonly #counts = zeros(...OF_DELIVERIES, ...OF_OTHERS)
+  readonly #counts = { ...OF_DELIVERIES, ...OF_OTHERS }
   #deliveredMessages = 0
   #exhaustedWithoutError = 0
   readonly #reasons = new Counter()
@@ -171,7 +165,7 @@ export class OpenLedger {
   }
 
   /** Counts something. `first`: the first message of its batch. `reason`: why it happened. */
-  add(what: (typeof OF_OTHERS)[number], first?: string, reason?: string) {
+  add(what: keyof typeof OF_OTHERS, first?: string, reason?: string) {
     this.#counts[what] += 1
     this.#firstFailed ??= first
     if (reason !== undefined) this.#reasons.add(reason)

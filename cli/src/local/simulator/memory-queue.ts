@@ -200,13 +200,12 @@ export class MemoryQueue {
   }
 
   /** Deletes a message, for a client or for the event source mapping of this process. */
-  remove(receiptHandle: string, isClient = false): boolean {
+  remove(receiptHandle: string, isClient = false): void {
     const entry = this.inflightMessages.get(receiptHandle)
-    if (!entry) return false
+    if (!entry) return
     entry.byClients.isDeleted = isClient
     this.#leave(entry)
     if (this.duplicated.delete(entry.message)) this.add({ ...entry.message, receiveCount: 0 })
-    return true
   }
 
   /** Puts a message back that was not delivered, as if it had not been received. */
