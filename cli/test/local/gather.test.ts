@@ -57,13 +57,6 @@ test('a batch is filled to its size with ten messages per call, and no more are 
   t.ok(queue.calls.every((max) => max >= 1 && max <= 10))
 })
 
-test('a batch of seven messages without a window needs one call', async (t) => {
-  const queue = queueOf(100)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 7, windowMs: 0, isLast, signal })
-  t.strictSame(ids(batch), range(0, 7))
-  t.strictSame(queue.calls, [7])
-})
-
 test('the window ends a batch that is not full', async (t) => {
   const queue = queueOf(25)
   const clock = createClock()
@@ -177,13 +170,6 @@ test('an empty answer after a second is followed by the next call, without a pau
   await gather({ receive, batchSize: 2, windowMs: 2500, isLast, signal, ...clock })
   t.strictSame(queue.calls, [[2, 1], [1, 1], [1, 1], ...Array(10).fill([1, 0])])
   t.strictSame(clock.sleeps, Array(10).fill(50))
-})
-
-test('while messages arrive, calls follow each other without a pause', async (t) => {
-  const clock = createClock()
-  const queue = queueOf(1000)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, isLast, signal, ...clock })
-  t.strictSame({ length: batch.length, sleeps: clock.sleeps }, { length: 1000, sleeps: [] })
 })
 
 test('a message is received only if it would fit with the average size so far', async (t) => {

@@ -28,12 +28,6 @@ const ZEROS = Object.fromEntries(
 const EMPTY = { ...ZEROS, isInputComplete: false, reasons: {}, causes: {}, failures: [] }
 const NO_MESSAGES = { queue: 0, deadLetter: 0 }
 
-test('the ledger of a run without messages', async (t) => {
-  const { ledger, clock } = onClock(t)
-  clock.now += 1499.6
-  t.strictSame(ledger.snapshot(NO_MESSAGES), { ...EMPTY, wallMs: 1500 })
-})
-
 test('the ledger of a run: all counts', async (t) => {
   const { ledger, clock, settle } = onClock(t, 2)
   ledger.sent(['a', 'b'])
@@ -243,16 +237,6 @@ test('a message that was received for the last time but never delivered counts a
   const ledger = new OpenLedger()
   ledger.sent(['a', 'b'])
   t.match(ledger.snapshot({ queue: 1, deadLetter: 1 }), { deadLettered: 1, remaining: 1, lost: 0 })
-})
-
-test('messages that the function dead-letters itself count as processed', async (t) => {
-  const ledger = new OpenLedger()
-  const settle = settling(ledger, 2)
-  ledger.sent(['a', 'b'])
-  ledger.delivered([a, b])
-  ledger.invocationEnded(response, [a, b])
-  settle.processed([a, b])
-  t.match(ledger.snapshot({ queue: 0, deadLetter: 1 }), { processed: 2, deadLettered: 0, remaining: 0, lost: 0 })
 })
 
 test('if it is not known who sent dead letters, only those count that a failure explains', async (t) => {

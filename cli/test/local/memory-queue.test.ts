@@ -271,52 +271,6 @@ test('only messages of a FIFO queue have a sequence number', async (t) => {
   t.ok(String(numbers[0]) < String(numbers[1]))
 })
 
-test('a waiting call is woken by a message, and does not wait for its next look', async (t) => {
-  for (const [fifo, act] of [
-    [false, (queue: MemoryQueue) => send(queue, 'x')],
-    [true, (queue: MemoryQueue) => queue.remove([...queue.inflightMessages.keys()][0] as string)],
-  ] as const) {
-    const { queue } = open(t, fifo)
-    if (fifo) {
-      for (const body of ['a1', 'x']) send(queue, body, 'a')
-      queue.take(1)
-    }
-    const restore = globalThis.setTimeout
-    globalThis.setTimeout = (() => restore(() => {}, 0)) as never
-    t.teardown(() => {
-      globalThis.setTimeout = restore
-    })
-    const waiting = queue.receive(10, 60)
-    globalThis.setTimeout = restore
-    act(queue)
-    t.strictSame(bodies(await waiting), ['x'])
-  }
-})
-
-test('delayed messages become visible one after the other', async (t) => {
-  const { queue, clock } = open(t, false)
-  for (const seconds of [2, 1, 3]) {
-    queue.send({ ...entry(`${seconds}`), DelaySeconds: seconds }, true)
-  }
-  queue.send({ ...entry('now'), DelaySeconds: 0 }, true)
-  t.equal(queue.readyCount, 1, 'a message without a delay')
-  const bodiesAfter = (ms: number) => {
-    clock.now += ms
-    return bodies(queue.take(10))
-  }
-  t.strictSame([0, 999, 1, 999, 1, 1000].map(bodiesAfter), [['now'], [], ['1'], [], ['2'], ['3']])
-  t.equal(queue.size, 4)
-})
-
-test('the times of its first delivery and its deliveries belong to a message', async (t) => {
-  const { queue, clock } = open(t, false)
-  t.match(send(queue, 'x'), { sentTimestamp: 1_000_000, receiveCount: 0 })
-  clock.now += 10
-  queue.setVisibility(queue.take(1)[0]?.receiptHandle as string, 0)
-  clock.now += 10
-  t.match(queue.take(1)[0]?.message, { firstReceiveTimestamp: 1_000_010, receiveCount: 2 })
-})
-
 test('FIFO: the first messages of a group keep their order when they return, and an empty group uses no place', async (t) => {
   const { queue } = open(t, true)
   for (const body of ['a1', 'a2', 'a3']) send(queue, body, 'a')
@@ -385,13 +339,6 @@ test('a standard queue delivers messages of all groups in one list', async (t) =
   for (const body of sent) send(queue, body, body[0])
   t.strictSame(bodies(queue.take(7)), sent.slice(0, 7))
   t.strictSame(bodies(queue.take(7)), ['a7'], 'messages in flight do not block others')
-})
-
-test('FIFO: messages without a group form one', async (t) => {
-  const { queue } = open(t, true)
-  for (const body of ['1', '2']) send(queue, body)
-  t.strictSame(bodies(queue.take(1)), ['1'])
-  t.strictSame(bodies(queue.take(1)), [])
 })
 
 /** Whether a promise settles within some turns of the event loop. */

@@ -60,13 +60,6 @@ test('an S3 event is a body, and SQS events can follow one another', async (t) =
   t.strictSame(await readMessagesFile(write(t, 'e.jsonl', text), false), [{ body: '1' }, { body: '2' }, { body: '3' }])
 })
 
-test('a record of an SQS event without a body is refused by its number', async (t) => {
-  const { body, ...rest } = record('2')
-  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), rest] }))
-  const message = `message 2 of the list in line 1 of ${file} is not an object with a body`
-  await t.rejects(readMessagesFile(file, false), { name: 'UsageError', message })
-})
-
 test('a byte order mark at the start of a file is not part of a message', async (t) => {
   const bom = '\ufeff'
   t.strictSame(await readMessagesFile(write(t, 'm.jsonl', `${bom}{"a":1}\n"b"\n`), false), [
@@ -77,24 +70,12 @@ test('a byte order mark at the start of a file is not part of a message', async 
   t.strictSame(await readMessagesFile(write(t, 'e.json', event), false), [{ body: '1' }])
 })
 
-test('a record of an event without a message group is refused on FIFO, by its number', async (t) => {
-  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1', { MessageGroupId: 'g' }), record('2')] }))
-  const message = `message 2 of the list in line 1 of ${file} has no messageGroupId, which a FIFO queue requires`
-  await t.rejects(readMessagesFile(file, true), { name: 'UsageError', message })
-})
-
 test('an event of which one record has a body is a list of messages, and other Records are a body', async (t) => {
   const bodies = async (Records: unknown) =>
     (await readMessagesFile(write(t, 'e.json', JSON.stringify({ Records })), false)).map(({ body }) => body)
   t.strictSame(await bodies([{ body: '1' }, { body: '2' }]), ['1', '2'])
   for (const Records of [[{ id: 1 }], ['text'], [null], { 0: record('1') }])
     t.strictSame(await bodies(Records), [JSON.stringify({ Records })])
-})
-
-test('a record that is not an object is refused by its number', async (t) => {
-  const file = write(t, 'e.json', JSON.stringify({ Records: [record('1'), null] }))
-  const message = `message 2 of the list in line 1 of ${file} is not an object with a body`
-  await t.rejects(readMessagesFile(file, false), { message })
 })
 
 test('the attributes of a record may be missing', async (t) => {

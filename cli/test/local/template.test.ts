@@ -55,26 +55,6 @@ test('a run takes batch size, timeouts, memory and max deliveries from the templ
   t.ok(events.every(({ remaining }) => remaining > 50_000 && remaining <= 100_000))
 })
 
-test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', async (t) => {
-  const notes = notebook(t)
-  const change = {
-    mapping: { BatchSize: 5, MaximumBatchingWindowInSeconds: undefined },
-    queue: { ...small.queue, FifoQueue: true },
-    dead: { FifoQueue: true },
-  }
-  const template = templateFile(t, sam(change))
-  const args = ['local', HANDLER, '--messages', '20', '--groups', '4', '--idle', '0']
-  const { stdout } = await inProcess([...args, '--retry-after', '0', '--template', template], {
-    env: { RECORD_TO: notes.file },
-  })
-  t.match(stdout, /FIFO true/)
-  const events: { records: number; queue: string }[] = notes.read()
-  t.strictSame(new Set(events.map(({ queue }) => queue.split(':').at(-1))), new Set(['local.fifo']))
-  const sizes = events.map(({ records }) => records)
-  t.equal(Math.max(...sizes), 5)
-  t.ok(sizes.reduce((sum, size) => sum + size, 0) >= 20, `batches of ${sizes}`)
-})
-
 test('a template without ReportBatchItemFailures: failed messages are lost, as on AWS', async (t) => {
   const notes = notebook(t)
   const accept = { 'report-batch-item-failures': 'to see what is lost' }
@@ -157,16 +137,6 @@ test('settings whose value is not known are listed, and have the defaults of the
     `the setting timeout in T is not known (${reason}), so the default of this command is used`,
     'T has no redrive policy for the queue: messages are dead-lettered after 5 deliveries (the default)',
     `the setting ReportBatchItemFailures in T is not known (${reason}), so the default of this command is used`,
-  ])
-})
-
-test('a queue that is not known: a line for each setting says so', async (t) => {
-  const { notes } = await taken(t, sam({ mapping: { Queue: { 'Fn::ImportValue': 'x' } } }))
-  const reason = 'Fn::ImportValue x comes from another stack'
-  t.strictSame(notes.slice(1), [
-    `the setting FIFO in T is not known (${reason}), so the default of this command is used`,
-    `the setting visibility timeout in T is not known (${reason}), so the default of this command is used`,
-    `the setting max deliveries in T is not known (${reason}), so the default of this command is used`,
   ])
 })
 
@@ -302,18 +272,6 @@ test('if no environment variable is known, one line says so', async (t) => {
   ])
 })
 
-test('a mapping that invokes an alias uses the environment variables of its function', async (t) => {
-  const Environment = { Variables: { TABLE: 'orders' } }
-  const { Resources } = cloudFormation({ function: { Environment } })
-  const Properties = { FunctionName: { Ref: 'Handler' }, FunctionVersion: '3' }
-  const Live = { Type: 'AWS::Lambda::Alias', Properties }
-  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Live' } } }
-  const template = { Resources: { ...Resources, Live, Orders } }
-  for (const templateFunction of ['Handler', 'Live', 'Orders']) {
-    t.strictSame((await taken(t, template, { templateFunction })).variables, { TABLE: 'orders' }, templateFunction)
-  }
-})
-
 test('an existing queue keeps its own settings', async (t) => {
   const { flags } = await taken(t, sam(small), { queueUrl: 'http://127.0.0.1:1/0/orders' })
   t.strictSame(flags, {
@@ -364,31 +322,6 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     /has no SQS event source mapping, so it has no settings for a run$/,
   ],
   [
-    'a batch size of 20,000',
-    sam({ mapping: { BatchSize: 20_000 } }),
-    {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): BatchSize: 20000 is outside of the range /,
-  ],
-  [
-    'a batch size of 0',
-    sam({ mapping: { BatchSize: 0 } }),
-    {},
-    /Handler\/Orders \(line \d+\): BatchSize: 0 is outside of /,
-  ],
-  ['a timeout of 901 s', sam({ function: { Timeout: 901 } }), {}, /Handler \(line \d+\): Timeout: 901 is outside of /],
-  [
-    'a redrive policy without maxReceiveCount',
-    sam({ queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead') } } }),
-    {},
-    /Queue \(line \d+\): RedrivePolicy: it needs deadLetterTargetArn and maxReceiveCount\. /,
-  ],
-  [
-    'FunctionResponseTypes that are not a list',
-    sam({ mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } }),
-    {},
-    /Handler\/Orders \(line \d+\): FunctionResponseTypes: it is not a list\. /,
-  ],
-  [
     'a value that AWS rejects',
     sam({ queue: { VisibilityTimeout: 43_201 } }),
     {},
@@ -400,31 +333,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     {},
     /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): Filter 1 cannot match: it is not valid JSON\. /,
   ],
-  [
-    'a maximum concurrency in provisioned mode',
-    sam({ mapping: { ScalingConfig: { MaximumConcurrency: 5 }, ProvisionedPollerConfig: { MinimumPollers: 5 } } }),
-    {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): The mapping has both a maximum concurrency and provisioned mode\. /,
-  ],
-  [
-    'a maximum concurrency of 1',
-    sam({ mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }),
-    {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): MaximumConcurrency: 1 is outside of the range /,
-  ],
-  [
-    'a retention period that SQS rejects',
-    sam({ queue: { MessageRetentionPeriod: 59 } }),
-    {},
-    /^doctor finds an error in \S+\. Queue \(line \d+\): MessageRetentionPeriod: 59 is outside of the range/,
-  ],
   ['a Runtime that is not Node.js', sam({ function: { Runtime: 'python3.13' } }), {}, RUNTIME],
-  [
-    'a reserved concurrency of 0',
-    sam({ function: { ReservedConcurrentExecutions: 0 } }),
-    {},
-    /^doctor finds an error in \S+\. Handler \(line \d+\): The reserved concurrency is 0, so the function never runs\. /,
-  ],
   [
     'a parameter that the template does not have',
     sam(),
@@ -476,22 +385,13 @@ test('settings whose value is not known are listed before an error about options
   t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
 })
 
-test('--template names the output folder of the CDK if it has one stack; of several, one must be named', async (t) => {
+test('--template names the output folder of the CDK', async (t) => {
   const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
   const root = filesIn(t, {
     'one/manifest.json': JSON.stringify({ artifacts: { Shop: stack('Shop.template.json') } }),
     'one/Shop.template.json': JSON.stringify(cdkOutput({ function: { Timeout: 7 } })),
-    'two/manifest.json': JSON.stringify({ artifacts: { A: stack('A.template.json'), B: stack('B.template.json') } }),
-    'other/template.yaml': '',
   })
-  const read = (folder: string) => withTemplate({ ...FLAGS, template: join(root, folder) })
-  const { flags, notes } = await read('one')
+  const { flags, notes } = await withTemplate({ ...FLAGS, template: join(root, 'one') })
   t.equal(flags.timeout, 7)
   t.match(notes[0], `settings of Orders in ${join(root, 'one', 'Shop.template.json')}: `)
-  await t.rejects(read('two'), {
-    message: `${join(root, 'two')} has 2 stacks. Name the template of one of them, such as ${join(root, 'two', 'A.template.json')}, ${join(root, 'two', 'B.template.json')}`,
-  })
-  await t.rejects(read('other'), {
-    message: `${join(root, 'other')} is a folder, but not the output of "cdk synth". Name a template`,
-  })
 })

@@ -49,8 +49,8 @@ class EventSource {
   readonly #signal: AbortSignal
   /** How many messages the workers have received, and not delivered. */
   #gathered = 0
-  /** Those whose last invocation failed. The deletions of its process may arrive after its end. */
-  readonly #failed = new Map<string, Received>()
+  /** Deliveries whose invocation failed. The deletions of its process may arrive after its end. */
+  readonly #failed: Pick<Received, 'messageId' | 'byClients'>[] = []
 
   constructor(parts: EventSourceParts, options: EventSourceOptions) {
     this.#parts = parts
@@ -68,7 +68,7 @@ class EventSource {
       }),
     )
     const ends = await Promise.allSettled(workers)
-    for (const { messageId, byClients } of this.#failed.values()) {
+    for (const { messageId, byClients } of this.#failed) {
       if (byClients.isDeleted) this.#parts.ledger.settle(messageId, 'processed')
     }
     const failure = ends.find((end) => end.status === 'rejected')
@@ -147,11 +147,11 @@ class EventSource {
       ledger.failure(`${first}: in the response of its invocation, ${ignored}`)
     }
     for (const { message, fate, what, cause, isThrown } of judged.messages) {
-      ledger.settle(message.messageId, fate, isThrown)
-      if (judged.error === undefined) this.#failed.delete(message.messageId)
-      else this.#failed.set(message.messageId, message)
+      const { messageId, byClients } = message
+      ledger.settle(messageId, fate, isThrown)
+      if (error !== undefined) this.#failed.push({ messageId, byClients })
       if (cause !== undefined) ledger.cause(cause)
-      if (what !== undefined) ledger.failure(`${message.messageId}: ${what}: ${textOf(cause)}`)
+      if (what !== undefined) ledger.failure(`${messageId}: ${what}: ${textOf(cause)}`)
     }
   }
 }
