@@ -47,7 +47,7 @@ function handler(text: string) {
 
 refuses('no handler', [], /^error: missing required argument 'handler'$/)
 refuses('no such file', ['nope.mjs', '--messages', '1'], /^there is no file nope\.mjs$/)
-refuses('a folder', ['.', '--messages', '1'], /^\. is not a file$/)
+refuses('a folder', ['.', '--messages', '1'], /^there is no file \.$/)
 refuses(
   'another kind of file',
   (path) => [file(path, 'h.py', ''), '--messages', '1'],

@@ -138,8 +138,8 @@ test('invocations that failed, timed out or crashed, and processes that died', a
   ledger.invocationEnded({ type: 'crash', message: 'x' }, [])
   ledger.invocationEnded({ type: 'error', message: 'x' }, [])
   t.strictSame(ledger.snapshot(NO_MESSAGES), { ...EMPTY, timeouts: 1, crashes: 2 })
-  ledger.add('failedInvocations', undefined, 'it failed')
-  ledger.add('failedInvocations', undefined, 'it failed again')
+  ledger.add('failedInvocations', undefined, undefined, 'it failed')
+  ledger.add('failedInvocations', undefined, undefined, 'it failed again')
   t.strictSame(ledger.snapshot(NO_MESSAGES), {
     ...EMPTY,
     timeouts: 1,
@@ -147,8 +147,8 @@ test('invocations that failed, timed out or crashed, and processes that died', a
     failedInvocations: 2,
     reasons: { 'it failed': 1, 'it failed again': 1 },
   })
-  ledger.add('diedBetween', undefined, 'it died')
-  ledger.add('diedBetween', undefined, 'it died')
+  ledger.add('diedBetween', undefined, undefined, 'it died')
+  ledger.add('diedBetween', undefined, undefined, 'it died')
   t.strictSame(ledger.snapshot(NO_MESSAGES), {
     ...EMPTY,
     timeouts: 1,
@@ -375,10 +375,10 @@ test('the first message that was not processed', async (t) => {
 
 test('the first message of what failed a run', async (t) => {
   const causes: ((ledger: OpenLedger) => void)[] = [
-    (ledger) => ledger.add('failedInvocations', 'a', 'timed out'),
-    (ledger) => ledger.add('diedBetween', 'a', 'the process ended'),
+    (ledger) => ledger.add('failedInvocations', 'a', undefined, 'timed out'),
+    (ledger) => ledger.add('diedBetween', 'a', undefined, 'the process ended'),
     (ledger) => ledger.add('outOfOrder', 'a'),
-    (ledger) => ledger.add('ignoredLists', 'a', 'the list is elsewhere'),
+    (ledger) => ledger.add('ignoredLists', 'a', undefined, 'the list is elsewhere'),
   ]
   for (const cause of causes) {
     const ledger = new OpenLedger()

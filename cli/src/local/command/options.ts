@@ -117,20 +117,6 @@ async function inputOf({ messages, messagesFile, groups = 10 }: LocalFlags, fifo
   return messages === undefined ? undefined : numberedMessages(messages, fifo ? groups : 0)
 }
 
-function functionOptionsOf(handler: string, flags: LocalFlags, timeout: number, mapping?: Mapping): FunctionOptions {
-  return {
-    ...splitExport(handler),
-    timeout: timeout * 1000,
-    memory: flags.memory,
-    env: variablesOf(flags),
-    freeze: flags.freeze,
-    callbacks: mapping !== undefined && (nodeMajorOf(mapping) ?? FIRST_WITHOUT_CALLBACKS) < FIRST_WITHOUT_CALLBACKS,
-    inspect: flags.inspect,
-    codeRoot: mapping && codeRootOf(mapping),
-    runtimeClient: flags.runtimeClient,
-  }
-}
-
 /** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
 export async function toRunOptions(handler: string, flags: LocalFlags, mapping?: Mapping): Promise<RunOptions> {
   const { queueUrl, endpoint, port, seed, duplicates, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
@@ -146,18 +132,28 @@ export async function toRunOptions(handler: string, flags: LocalFlags, mapping?:
     maxReceives = DEFAULT_MAX_RECEIVES,
     idle = own && port === undefined ? OWN_IDLE : IDLE,
   } = flags
-  const functionOptions = functionOptionsOf(handler, flags, timeout, mapping)
+  const target: FunctionOptions = {
+    ...splitExport(handler),
+    timeout: timeout * 1000,
+    memory: flags.memory,
+    env: variablesOf(flags),
+    freeze: flags.freeze,
+    callbacks: mapping !== undefined && (nodeMajorOf(mapping) ?? FIRST_WITHOUT_CALLBACKS) < FIRST_WITHOUT_CALLBACKS,
+    inspect: flags.inspect,
+    codeRoot: mapping && codeRootOf(mapping),
+    runtimeClient: flags.runtimeClient,
+  }
   const contentBasedDeduplication = mapping && valueIn(mapping.queue.contentBasedDeduplication)
   const stopsLoops = !mapping || valueIn(mapping.function.recursiveLoop) !== 'Allow'
   return {
     queue: own
       ? { visibilityTimeout, maxReceives, fifo, contentBasedDeduplication, port, duplicates, seed, stopsLoops }
       : { queueUrl, endpoint },
-    function: functionOptions,
+    function: target,
     mapping: {
       batchSize,
       windowMs: window * 1000,
-      concurrency: flags.concurrency ?? defaultConcurrency(flags, isInspected(functionOptions)),
+      concurrency: flags.concurrency ?? defaultConcurrency(flags, isInspected(target)),
       reportBatchItemFailures: flags.reportBatchItemFailures,
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
       keepsDelays: fifo && flags.retryAfter === undefined,

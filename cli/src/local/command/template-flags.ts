@@ -10,16 +10,15 @@ import type { LocalFlags } from './options.ts'
 const QUEUE_FLAGS: readonly string[] = ['fifo', 'visibilityTimeout', 'maxReceives']
 
 /** The patterns of a mapping's filters. None are applied if one of them is not known. */
-function filtersIn(mapping: Mapping, file: string): { filters: FilterPattern[]; note?: string } {
+function filtersIn(mapping: Mapping, file: string, notes: string[]): FilterPattern[] {
   const patterns = patternsOf(mapping)
   const unknown = [mapping.filters, ...patterns].find(({ state }) => state === 'unknown')
-  if (unknown?.state === 'unknown') {
-    const note =
-      `warning: the filters in ${file} are not known (${unknown.reason}), so this run delivers all messages. ` +
-      'Lambda deletes messages that match no filter'
-    return { filters: [], note }
-  }
-  return { filters: patterns.flatMap((pattern) => JSON.parse(valueIn(pattern)?.json ?? '[]')) }
+  if (unknown?.state !== 'unknown') return patterns.flatMap((pattern) => JSON.parse(valueIn(pattern)?.json ?? '[]'))
+  notes.push(
+    `warning: the filters in ${file} are not known (${unknown.reason}), so this run delivers all messages. ` +
+      'Lambda deletes messages that match no filter',
+  )
+  return []
 }
 
 /**
@@ -54,8 +53,7 @@ export async function withTemplate(
     const title = 'maximum concurrency'
     useSetting(settings, file, { name: 'maximumConcurrency', title, setting: maximumConcurrency })
   }
-  const { filters, note } = filtersIn(mapping, file)
-  if (note !== undefined) notes.push(note)
+  const filters = filtersIn(mapping, file, notes)
   if (filters.length > 0) usedSettings.push(countOf(filters.length, 'filter'))
   return {
     flags: { ...flags, ...values, templateEnv, notInTemplate, templateFilters: filters } as LocalFlags,

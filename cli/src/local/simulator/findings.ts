@@ -1,12 +1,6 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
-import {
-  type EnvironmentObserver,
-  type FunctionOptions,
-  type FunctionSettings,
-  maxMemory,
-  withDefaults,
-} from './environment.ts'
+import { type FunctionOptions, type FunctionSettings, maxMemory, withDefaults } from './environment.ts'
 import type { OpenLedger } from './ledger.ts'
 import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'
 import type { Outcome } from './runtime-api.ts'
@@ -43,10 +37,13 @@ interface Slow {
   text: string
 }
 
-/** Collects what invocations used and left, and says at the end of the run what would go wrong on Lambda. */
-export class Findings implements EnvironmentObserver {
+/**
+ * Observes environments. Collects what invocations used and left, and says at the end of the run what would go
+ * wrong on Lambda.
+ */
+export class Findings {
   readonly #options: FunctionSettings
-  readonly #ledger: Pick<OpenLedger, 'add' | 'failure'>
+  readonly #ledger: Pick<OpenLedger, 'add'>
   readonly #left: LeftWork[] = []
   /** Whether the handler read some record of an event that was looked at. Undefined: none was looked at. */
   #hasRead: boolean | undefined
@@ -54,7 +51,7 @@ export class Findings implements EnvironmentObserver {
   #peakMemory = 0
   readonly #slow: Slow[] = []
 
-  constructor(options: FunctionOptions, ledger: Pick<OpenLedger, 'add' | 'failure'>) {
+  constructor(options: FunctionOptions, ledger: Pick<OpenLedger, 'add'>) {
     this.#options = withDefaults(options)
     this.#ledger = ledger
   }
@@ -75,8 +72,7 @@ export class Findings implements EnvironmentObserver {
   }
 
   died(message: string, last?: string) {
-    this.#ledger.add('diedBetween', last, message)
-    this.#ledger.failure(message)
+    this.#ledger.add('diedBetween', last, message, message)
   }
 
   lines(): string[] {
@@ -138,9 +134,7 @@ export class Findings implements EnvironmentObserver {
       ? this.#describe(longestBlock, block, ' without a return to the event loop')
       : this.#describe(cpu, needed)
     this.#slow.push({ what, time: isBlocked ? block : needed, text })
-    if (!isKnown) return
-    this.#ledger.add('wouldTimeOut', first)
-    this.#ledger.failure(`an invocation ${text}`)
+    if (isKnown) this.#ledger.add('wouldTimeOut', first, `an invocation ${text}`)
   }
 }
 

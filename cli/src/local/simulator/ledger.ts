@@ -164,10 +164,11 @@ export class OpenLedger {
     if (type === 'crash') this.#counts.crashes += 1
   }
 
-  /** Counts something. `first`: the first message of its batch. `reason`: why it happened. */
-  add(what: keyof typeof OF_OTHERS, first?: string, reason?: string) {
+  /** Counts something. `first`: the first message of its batch. `failure`: a line. `reason`: why it happened. */
+  add(what: keyof typeof OF_OTHERS, first?: string, failure?: string, reason?: string) {
     this.#counts[what] += 1
     this.#firstFailed ??= first
+    if (failure !== undefined) this.failure(failure)
     if (reason !== undefined) this.#reasons.add(reason)
   }
 

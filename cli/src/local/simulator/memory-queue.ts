@@ -148,13 +148,13 @@ export class MemoryQueue {
     signal?: AbortSignal,
     visibilityTimeout = this.options.visibilityTimeout,
   ) {
-    let taken = this.take(most, visibilityTimeout)
     const deadline = performance.now() + waitSeconds * 1000
-    while (taken.length === 0 && performance.now() < deadline && !signal?.aborted) {
+    while (!signal?.aborted) {
+      const taken = this.take(most, visibilityTimeout)
+      if (taken.length > 0 || performance.now() >= deadline) return taken
       await sleep(POLL_MS)
-      if (!signal?.aborted) taken = this.take(most, visibilityTimeout)
     }
-    return taken
+    return []
   }
 
   /** Receives messages. Those that were delivered often enough go to the dead-letter queue. */

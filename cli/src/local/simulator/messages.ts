@@ -25,6 +25,7 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
   }
 }
 
+const isString = (value: unknown) => typeof value === 'string'
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
 /** A key as in an SQS event. The AWS CLI prints capital letters, such as `Body` and `MD5OfBody`. */
@@ -34,27 +35,16 @@ function withKeysOfEvent(value: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [asInEvent(key), item]))
 }
 
-function toAttribute(value: unknown): MessageAttributeValue | undefined {
+function toAttribute(name: string, value: unknown): MessageAttributeValue {
   if (typeof value === 'string') return { DataType: 'String', StringValue: value }
   if (typeof value === 'number') return { DataType: 'Number', StringValue: String(value) }
-  if (!isObject(value)) return undefined
-  const { dataType, stringValue, binaryValue } = withKeysOfEvent(value)
-  if (typeof dataType !== 'string') return undefined
-  if (typeof stringValue === 'string') return { DataType: dataType, StringValue: stringValue }
-  if (typeof binaryValue === 'string' && BASE64.test(binaryValue))
-    return { DataType: dataType, BinaryValue: Buffer.from(binaryValue, 'base64') }
-  return undefined
-}
-
-function toAttributes(given: unknown): [string, MessageAttributeValue][] {
-  if (!isObject(given)) throw new Error('has messageAttributes that are not an object')
-  return Object.entries(given).map(([name, value]) => {
-    const attribute = toAttribute(value)
-    if (attribute) return [name, attribute]
-    throw new Error(
-      `has the attribute ${quote(name)}, which is not a string, a number, { dataType, stringValue } or { dataType, binaryValue } in base64`,
-    )
-  })
+  const { dataType: DataType, stringValue: StringValue, binaryValue } = isObject(value) ? withKeysOfEvent(value) : {}
+  if (isString(DataType) && isString(StringValue)) return { DataType, StringValue }
+  if (isString(DataType) && isString(binaryValue) && BASE64.test(binaryValue))
+    return { DataType, BinaryValue: Buffer.from(binaryValue, 'base64') }
+  throw new Error(
+    `has the attribute ${quote(name)}, which is not a string, a number, { dataType, stringValue } or { dataType, binaryValue } in base64`,
+  )
 }
 
 const OWN_KEYS = ['body', 'messageGroupId', 'messageDeduplicationId', 'messageAttributes']
@@ -85,7 +75,8 @@ function readMessage(value: unknown): InputMessage {
   if (wrong) {
     throw new Error(`has a ${wrong[0]} that is not a string of 1 to 128 letters, digits and punctuation characters`)
   }
-  const own = toAttributes(messageAttributes)
+  if (!isObject(messageAttributes)) throw new Error('has messageAttributes that are not an object')
+  const own = Object.entries(messageAttributes).map(([name, value]) => [name, toAttribute(name, value)])
   return {
     body: typeof body === 'string' ? body : JSON.stringify(body),
     ...Object.fromEntries(ids),

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
 import { freezes, withDefaults } from './environment.ts'
@@ -64,8 +64,7 @@ const NOT_FROZEN =
   'environments are not frozen after a response, so work that the handler has not awaited goes on. On Lambda, it stops'
 
 export function checkFile(file: string) {
-  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
-  if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`)
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw new UsageError(`there is no file ${file}`)
   if (!/\.(m?ts|[cm]?js)$/.test(file)) throw new UsageError(`${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
 }
 
@@ -94,8 +93,8 @@ export async function run(options: RunOptions): Promise<Ledger> {
 }
 
 async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
-  const { idle, messages, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
-  const awaitFirst = messages === undefined && !('queueUrl' in options.queue)
+  const { idle, messages = [], seed = 1, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const awaitFirst = !options.messages && !('queueUrl' in options.queue)
   const { onWarning = (line: string) => process.emitWarning(line) } = options
   const timeout = withDefaults(options.function).timeout / 1000
   checkQueue(queue, timeout)
@@ -116,8 +115,15 @@ async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
     const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
     const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
     const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
-    const feeding = sendAll(options, mapping.batchSize, { queue, ledger, end })
-    await end.watch(feeding, runEventSource(source, mapping))
+    const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
+    const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
+    const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
+    // An input that hangs does not delay the end of the run.
+    const sending = Promise.race([feeding, aborted(end.draining)]).then((isComplete) => {
+      if (isComplete) ledger.inputComplete()
+      end.isInputSent = true
+    })
+    await end.watch(sending, runEventSource(source, mapping))
     if (!stop.aborted) await runtime.finish()
     for (const line of findings.lines()) onWarning(line)
     return ledger.total(await queue.counts())
@@ -127,19 +133,6 @@ async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
   } finally {
     await runtime.stop()
   }
-}
-
-async function sendAll(
-  { messages = [], seed = 1 }: RunOptions,
-  batchSize: number,
-  { queue, ledger, end }: { queue: Queue; ledger: OpenLedger; end: RunEnd },
-) {
-  const within = Math.min(MIXED_BATCHES * batchSize, MAX_MIXED)
-  const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
-  const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
-  // An input that hangs does not delay the end of the run.
-  if (await Promise.race([feeding, aborted(end.draining)])) ledger.inputComplete()
-  end.isInputSent = true
 }
 
 async function aborted(signal: AbortSignal): Promise<false> {
