@@ -77,14 +77,6 @@ test('an empty queue gives an empty batch', async (t) => {
   t.strictSame(queue.calls, [10])
 })
 
-test('a batch ends at 6 MB, and few messages are received that do not fit', async (t) => {
-  const queue = queueOf(20_000, 1000)
-  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 10_000, windowMs: 5000, isLast, signal })
-  t.ok(batch.length * 1000 <= 6 * 1024 * 1024)
-  t.ok(batch.length > 6200, `${batch.length} records of 1,000 bytes`)
-  t.strictSame(rest, [])
-})
-
 test('messages larger than estimated do not fit, and are the rest, in order', async (t) => {
   const small = range(0, 10).map((id) => received(String(id), 100))
   const large = range(10, 40).map((id) => received(String(id), 1024 * 1024))
