@@ -218,6 +218,16 @@ test('after 10,000 messages, the feed waits until the queue has room for 1,000',
   })
 })
 
+test('an aborted feed does not wait for room', async (t) => {
+  const stopped = new AbortController()
+  const counts = async () => {
+    stopped.abort()
+    return countsOf(10_000)
+  }
+  const queue = { fifo: true, counts, send: async (entries: Parameters<typeof accepted>[0]) => accepted(entries) }
+  t.match(await fed(texts(10_001), { queue, signal: stopped.signal }), { isComplete: false })
+})
+
 test('an input with exactly 10,000 messages does not fill the queue', async (t) => {
   t.match(await fedWhileWaiting(texts(10_000), []), { questions: [], sent: 10_000 })
 })

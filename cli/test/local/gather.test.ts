@@ -191,3 +191,10 @@ test('a batch does not wait for the end of its window if no message can arrive, 
   }
   t.equal((await gather({ ...options, receive, signal: stopped.signal })).batch.length, 1)
 })
+
+test('while messages arrive, calls follow each other without a pause', async (t) => {
+  const clock = createClock()
+  const queue = queueOf(1000)
+  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, isLast, signal, ...clock })
+  t.strictSame({ length: batch.length, sleeps: clock.sleeps }, { length: 1000, sleeps: [] })
+})

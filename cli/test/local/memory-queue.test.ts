@@ -104,6 +104,7 @@ test('clients: delayed messages, deleted messages, and how many they have sent',
   t.strictSame(taken?.byClients, { isDeleted: true })
   clock.now += 1000
   t.strictSame(bodies(queue.take(10)), ['later'])
+  send(queue, 'of this process')
   t.equal(queue.sentByClients, 2)
 })
 
