@@ -398,3 +398,9 @@ test('if one worker fails, the others start no further invocation', async (t) =>
     [['m0']],
   )
 })
+
+test('on a FIFO queue, a record without an error can be blocked by an earlier one', async (t) => {
+  const { failures, run } = setUp(some(1), () => ({ ...report(['m0']), library: libraryReport({}) }), { fifo: true })
+  await run()
+  t.match(failures()[0], 'blocked by an earlier failure of its message group')
+})

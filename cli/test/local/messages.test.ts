@@ -76,6 +76,7 @@ test('an event of which one record has a body is a list of messages, and other R
   t.strictSame(await bodies([{ body: '1' }, { body: '2' }]), ['1', '2'])
   for (const Records of [[{ id: 1 }], ['text'], [null], { 0: record('1') }])
     t.strictSame(await bodies(Records), [JSON.stringify({ Records })])
+  await t.rejects(bodies([{ body: '1' }, { id: 1 }]), { message: /^message 2 of the list in line 1 of / })
 })
 
 test('the attributes of a record may be missing', async (t) => {
@@ -264,6 +265,7 @@ for (const [title, value, expected] of [
     {},
     [],
     { dataType: 'String' },
+    { binaryValue: 'AQI=' },
     { stringValue: 'x' },
     { dataType: 1, stringValue: 'x' },
     { dataType: 'Binary', binaryValue: 1234 },

@@ -38,7 +38,7 @@ function withKeysOfEvent(value: Record<string, unknown>): Record<string, unknown
 function toAttribute(name: string, value: unknown): MessageAttributeValue {
   if (typeof value === 'string') return { DataType: 'String', StringValue: value }
   if (typeof value === 'number') return { DataType: 'Number', StringValue: String(value) }
-  const { dataType: DataType, stringValue: StringValue, binaryValue } = isObject(value) ? withKeysOfEvent(value) : {}
+  const { dataType: DataType, stringValue: StringValue, binaryValue } = withKeysOfEvent(Object(value))
   if (isString(DataType) && isString(StringValue)) return { DataType, StringValue }
   if (isString(DataType) && isString(binaryValue) && BASE64.test(binaryValue))
     return { DataType, BinaryValue: Buffer.from(binaryValue, 'base64') }
