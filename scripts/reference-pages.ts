@@ -35,7 +35,7 @@ function flagsPage(commands: readonly Command[]): string {
     '`npx bounded-sqs-batch COMMAND --help` also prints them. The guides are [local](local.md), [doctor](doctor.md) and [tune](tune.md).',
     ...commands.flatMap(commandSection),
     '## The ledger of `local`',
-    '`local --json` prints it, with `differences` (from AWS), `verdict`, `reason` and the first ten `failures`. [`run()`](local-reference.md#in-your-own-tests) returns it. `sent` is `filtered` + `processed` + `deadLettered` + `remaining` + `lost`.',
+    '`local --json` prints it, with `differences` (from AWS), `verdict` and `reason`. [`run()`](local-reference.md#in-your-own-tests) returns it. `sent` is `filtered` + `processed` + `deadLettered` + `remaining` + `lost`.',
     ...interfaceSection(LEDGER, 'Ledger'),
   ]
   return `${parts.join('\n\n')}\n`

@@ -1,7 +1,7 @@
 // A worker thread of demo.ts: one side of the comparison. It posts its counts every second, and at its end.
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parentPort, workerData } from 'node:worker_threads'
-import { MAPPING_DEFAULTS, openLedger, runEventSource, startRuntime } from 'bounded-sqs-batch/engine'
+import { MAPPING_DEFAULTS, OpenLedger, runEventSource, startRuntime } from 'bounded-sqs-batch/engine'
 import { openQueues } from './queues.ts'
 import { isRefusedAlways, startService } from './service.ts'
 
@@ -24,7 +24,7 @@ parentPort?.once('message', () => stopping.abort()).unref()
 
 const service = await startService()
 const queues = await openQueues({ messages, maxReceives })
-const ledger = openLedger()
+const ledger = new OpenLedger()
 let emfileLines = 0
 
 /**
@@ -72,7 +72,7 @@ const runtime = await startRuntime(
     fdLimit: descriptors,
     env: { DOWNSTREAM_URL: service.url },
     onLog,
-    observer: { died: (message, last) => ledger.add('diedBetween', last, message) },
+    observer: { died: (message, last) => ledger.add('diedBetween', last, undefined, message) },
   },
   stopping.signal,
 )

@@ -198,18 +198,17 @@ t.test('every message is processed once after a downstream recovers', async (t) 
     return 200
   })
   downstream.close()
-  let refused = 0
+  let isClosed = true
   const { ledger, deadLetters } = await runTrial(t, {
     messages,
     maxReceives: 100,
     function: awsFunction('post.mjs', {
       env: { DOWNSTREAM: downstream.url, RECORD_TIMEOUT: '1000', BOUNDED_SQS_BATCH_CONCURRENCY: '50' },
     }),
-    mapping: {
-      windowMs: 500,
-      onFailure: () => {
-        if (++refused === messages) void downstream.open()
-      },
+    mapping: { windowMs: 500 },
+    onProgress: ({ failed }) => {
+      if (isClosed && failed >= messages) void downstream.open()
+      isClosed &&= failed < messages
     },
   })
   account(t, {

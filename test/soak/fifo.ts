@@ -12,7 +12,7 @@ import type { Context } from 'aws-lambda'
 import {
   MAPPING_DEFAULTS,
   numberedMessages,
-  openLedger,
+  OpenLedger,
   type Runtime,
   renderTable,
   runEventSource,
@@ -90,7 +90,7 @@ async function main(): Promise<void> {
     }
     const over = new AbortController()
     const runtime = functionOf(client, deadLetterUrl)
-    const parts = { queue, runtime, ledger: openLedger(), isLast: async () => false }
+    const parts = { queue, runtime, ledger: new OpenLedger(), isLast: async () => false }
     // If the function throws, this rejects, which ends the process.
     const delivered = runEventSource({ ...parts, draining: over.signal }, MAPPING)
     while ((await queue.counts()).queue > 0) await sleep(250)

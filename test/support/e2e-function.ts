@@ -13,6 +13,7 @@ export interface Trial {
   maxReceives?: number
   function: RunOptions['function']
   mapping?: RunOptions['mapping']
+  onProgress?: RunOptions['onProgress']
 }
 
 /** A function in e2e/handlers/ that AWS's runtime client runs with Lambda's descriptor limit. */
@@ -58,6 +59,7 @@ export async function runOn(queue: RunOptions['queue'], trial: Trial) {
     function: trial.function,
     mapping: { batchSize: 10_000, windowMs: 1000, retryAfter: 0, ...trial.mapping },
     messages: numberedMessages(trial.messages, trial.groups),
+    ...(trial.onProgress && { onProgress: trial.onProgress }),
     idle: 0,
   })
 }

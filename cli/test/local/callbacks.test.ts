@@ -13,7 +13,6 @@ function fail() {
   throw new Error('from the callback')
 }
 const callbacks: [name: string, options: Partial<RunOptions>][] = [
-  ['mapping.onFailure', { mapping: { onFailure: fail } }],
   ['onProgress', { onProgress: fail }],
   ['onStart', { onStart: fail }],
 ]

@@ -345,16 +345,6 @@ t.test(
   },
 )
 
-t.test('with 5 receives, the same outage dead-letters every message', { buffered: true }, async (t) => {
-  const { ledger, numbers, deliveries, done } = await runRecipe(t, { maxReceives: 5, env: { OUTAGE_SECONDS } })
-  t.match(ledger, { processed: 0, deadLettered: 1000, failedInvocations: 0 })
-  t.strictSame([...done], [])
-  t.strictSame(
-    numbers.filter((number) => deliveries(number) !== 5),
-    [],
-  )
-})
-
 t.test('environments stop, die and get a wrong clock: every message is processed or dead-lettered', async (t) => {
   const messages = randomMessages(MESSAGES, Math.max(3, MESSAGES / 10_000))
   await onOwnQueue(t, messages, { flags: BATCHES, seconds: MAX_SECONDS.long })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { numberedMessages } from '../../src/engine.ts'
-import { openLedger } from '../../src/local/simulator/ledger.ts'
+import { OpenLedger } from '../../src/local/simulator/ledger.ts'
 import { inProcess } from '../support/in-process.ts'
 import { settling } from '../support/ledger.ts'
 import { counts, folder, heldTimers, received, runHandler } from '../support/runs.ts'
@@ -106,7 +106,7 @@ test('property: the ledger counts every message as processed, dead-lettered, rem
         Array.from({ length: count }, (_, index) => ({ kind, message: received(`${kind}-${index}`) })),
       )
       const of = (...wanted: string[]) => all.filter(({ kind }) => wanted.includes(kind)).map(({ message }) => message)
-      const ledger = openLedger()
+      const ledger = new OpenLedger()
       const settle = settling(ledger, 1)
       ledger.sent(all.map(({ message }) => message.messageId))
       settle.processed(of('processed'))

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { type Test, test } from 'tap'
 import { differencesOf } from '../../src/local/command/differences.ts'
-import { type Ledger, openLedger } from '../../src/local/simulator/ledger.ts'
+import { type Ledger, OpenLedger } from '../../src/local/simulator/ledger.ts'
 import type { RunOptions } from '../../src/local/simulator/run.ts'
 import type { Mapping } from '../../src/model/model.ts'
 import { folder } from '../support/runs.ts'
@@ -13,7 +13,7 @@ const OWN = { visibilityTimeout: 180, maxReceives: 3 }
 /** The differences of a run of handler.mjs, with these changes. */
 function of(ledger: Partial<Ledger>, options: Partial<RunOptions> = {}, mapping?: Mapping): string[] {
   return differencesOf(
-    { ...openLedger().snapshot({ queue: 0, deadLetter: 0 }), causes: {}, ...ledger } as Ledger,
+    { ...new OpenLedger().snapshot({ queue: 0, deadLetter: 0 }), causes: {}, ...ledger } as Ledger,
     {
       queue: OWN,
       function: { file: 'handler.mjs' },
@@ -63,46 +63,6 @@ test('another major version of Node than in the template', async (t) => {
   t.strictSame(await withMapping(t, { function: { Runtime: node } }), [])
   t.strictSame(await withMapping(t, { function: { Runtime: 'nodejs8.x' } }), [
     `this was Node ${process.versions.node.split('.')[0]}, but the Runtime is nodejs8.x`,
-  ])
-})
-
-test('a Handler that names another file or export', async (t) => {
-  const root = folder(t)
-  mkdirSync(join(root, 'dist'))
-  const path = (name: string) => join(root, name)
-  const of = (Handler: string, file: string, CodeUri = root, exportName?: string) =>
-    withMapping(t, { function: { Runtime: node, Handler, CodeUri } }, { file, ...(exportName ? { exportName } : {}) })
-  const line = (used: string, handler: string) => [
-    `this run used ${used}, but the Handler in the template is ${handler}`,
-  ]
-  t.strictSame(await of('dist/orders.handler', path('dist/orders.mjs')), [])
-  t.strictSame(await of('orders.handler', path('dist/orders.mjs'), path('dist')), [])
-  t.strictSame(
-    await of('dist/other.handler', path('dist/orders.mjs')),
-    line('orders.mjs#handler', 'dist/other.handler'),
-  )
-  t.strictSame(await of('dist/orders.main', path('dist/orders.mjs')), line('orders.mjs#handler', 'dist/orders.main'))
-  t.strictSame(await of('dist/orders.main', path('dist/orders.mjs'), root, 'main'), [])
-  t.strictSame(await of('dist/orders.a.b', path('dist/orders.mjs'), root, 'a.b'), [])
-  const [types] = await of('dist/index.handler', path('src/orders.ts'))
-  t.match(types, /^Node removed the types/, 'a TypeScript source has a bundle with any name')
-  t.strictSame((await of('dist/index.main', path('src/orders.ts')))[0], line('orders.ts#handler', 'dist/index.main')[0])
-  t.strictSame(
-    await of('build/orders.handler', path('dist/orders.mjs'), 's3://bucket/key'),
-    [],
-    'the folder is not known',
-  )
-  t.strictSame(
-    await of('build/other.handler', path('dist/orders.mjs'), 's3://bucket/key'),
-    line('orders.mjs#handler', 'build/other.handler'),
-  )
-  t.strictSame(await of('dist.v1/orders.handler', path('dist.v1/orders.mjs')), [])
-  t.strictSame(await withMapping(t, { function: { Handler: undefined } }), [], 'the Handler is not known')
-})
-
-test('a mapping that is disabled', async (t) => {
-  t.strictSame(await withMapping(t, { function: { Runtime: node }, mapping: { Enabled: false } }), [
-    'Handler/Orders is disabled (Enabled: false), so Lambda does not poll',
   ])
 })
 

@@ -177,5 +177,22 @@ test('the cause of a record that failed', async (t) => {
   t.equal(cause({ errors: { n: 'Error: x' }, unlisted: { m: true } }), UNLISTED)
   t.equal(cause({ errors: { n: 'Error: x' }, unfinished: { m: true } }), UNFINISHED)
   t.equal(cause({ errors: { m: 'Error: x' }, unfinished: { m: true } }), 'Error: x')
-  t.match(String(cause({ errors: {}, unlisted: {}, unfinished: {} })), /^not started before/)
+  const notStarted = 'not started before the batch ended'
+  const unknown = ', or reported by the handler without an error'
+  t.equal(cause({ errors: {}, unlisted: {}, unfinished: {} }), `${notStarted}${unknown}`)
+  const outcome = { ...report(['m']), library: libraryReport({}) }
+  t.equal(
+    judge([received('m')], outcome, circumstances({ fifo: true })).messages[0]?.cause,
+    `${notStarted}, blocked by an earlier failure of its message group${unknown}`,
+  )
+})
+
+test('a reported record counts as thrown, unless the library reported it without an error', async (t) => {
+  const isThrown = (library?: Parameters<typeof libraryReport>[0]) =>
+    judge([received('m')], { ...report(['m']), library: library && libraryReport(library) }, circumstances())
+      .messages[0]?.isThrown
+  t.ok(isThrown(), 'the handler has reported it')
+  t.ok(isThrown({ errors: { m: 'Error: x' }, reported: ['m'] }))
+  t.notOk(isThrown({ reported: ['m'] }))
+  t.ok(isThrown({ reported: ['n'] }))
 })

@@ -54,7 +54,10 @@ test('without freezing, a process that dies after its response is counted, and t
   const options = {
     function: { exportName: 'rejectsLater', freeze: false },
     onWarning: () => {},
-    mapping: { batchSize: 1, onFailure: () => deaths++ },
+    mapping: { batchSize: 1 },
+    onProgress: ({ diedBetween }: Progress) => {
+      deaths = diedBetween
+    },
   }
   const ledger = await runWhile('faults.mjs', options, async (send) => {
     await send('1')
@@ -93,12 +96,12 @@ test('a process that blocks after its response is killed at the timeout of the n
 test('a process that ends before its first event is counted', async (t) => {
   let deaths = 0
   const MARK = join(folder(t), 'mark')
-  const options = { function: { env: { MARK } }, mapping: { onFailure: () => deaths++ } }
   let invoked = false
-  const onProgress = ({ delivered }: Progress) => {
+  const onProgress = ({ delivered, diedBetween }: Progress) => {
     invoked = delivered === 1
+    deaths = diedBetween
   }
-  const ledger = await runWhile('ends-early.mjs', { ...options, onProgress }, async (send) => {
+  const ledger = await runWhile('ends-early.mjs', { function: { env: { MARK } }, onProgress }, async (send) => {
     writeFileSync(`${MARK}.ready`, '')
     await until(() => deaths === 1)
     await send('1')

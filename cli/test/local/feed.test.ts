@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'tap'
 import { type FeedOptions, feed } from '../../src/local/simulator/feed.ts'
-import { type InputMessage, numberedMessages } from '../../src/local/simulator/messages.ts'
+import type { InputMessage } from '../../src/local/simulator/messages.ts'
 import { UsageError } from '../../src/shared/errors.ts'
 
 const NEVER = new AbortController().signal
@@ -165,7 +165,6 @@ test('messages that are not a full call when the feed is aborted are not sent', 
 })
 
 test('an aborted feed takes no more messages from its input, and says that the rest was not sent', async (t) => {
-  const { queue } = openFakeQueue(false)
   const stopped = new AbortController()
   let pulled = 0
   const messages = (function* () {
@@ -174,35 +173,22 @@ test('an aborted feed takes no more messages from its input, and says that the r
       yield { body: '1' }
     }
   })()
-  const options = { queue, ledger: { sent: () => {} } }
-  t.notOk(await feed({ ...options, messages, signal: stopped.signal }))
+  t.match(await fed(messages, { signal: stopped.signal }), { isComplete: false })
   t.equal(pulled, 100)
 })
 
-test('a response of SQS that names only some of the messages is an error', async (t) => {
-  const { queue } = openFakeQueue(false)
+test('if SQS refuses a message, the feed ends with its code, and the ledger has the accepted ones', async (t) => {
   const ids: string[] = []
-  const ledger = { sent: (sent: readonly string[]) => void ids.push(...sent) }
-  const send = async (entries: Parameters<typeof queue.send>[0]) => queue.send(entries.slice(1))
-  const messages = numberedMessages(3)
-  const { signal } = new AbortController()
-  await t.rejects(feed({ queue: { ...queue, send }, ledger, messages, signal }), {
-    message: 'SQS accepted only 2 of 3 messages: it gives no reason',
-  })
-  t.equal(ids.length, 2)
-})
-
-test('a message that SQS refuses ends the feed with its code', async (t) => {
-  const { queue } = openFakeQueue(false)
-  const send = async () => ({
-    Successful: [],
+  const send = async (entries: Parameters<typeof accepted>[0]) => ({
+    ...accepted(entries.slice(1)),
     Failed: [{ Id: '0', Code: 'Big', Message: 'too big', SenderFault: true }],
   })
-  const options = { queue: { ...queue, send }, ledger: { sent: () => {} } }
+  const queue = { fifo: false, counts: async () => countsOf(0), send }
   await t.rejects(
-    feed({ ...options, messages: [{ body: '1' }], signal: new AbortController().signal }),
-    new UsageError('SQS accepted only 0 of 1 messages: Big: too big'),
+    fed(texts(3), { queue, ledger: { sent: (sent) => ids.push(...sent) } }),
+    new UsageError('SQS accepted only 2 of 3 messages: Big: too big'),
   )
+  t.strictSame(ids, ['1', '2'])
 })
 
 /** Feeds messages while this many wait in the queue, one number for each question. */
@@ -232,55 +218,16 @@ test('after 10,000 messages, the feed waits until the queue has room for 1,000',
   })
 })
 
+test('an aborted feed does not wait for room', async (t) => {
+  const stopped = new AbortController()
+  const counts = async () => {
+    stopped.abort()
+    return countsOf(10_000)
+  }
+  const queue = { fifo: true, counts, send: async (entries: Parameters<typeof accepted>[0]) => accepted(entries) }
+  t.match(await fed(texts(10_001), { queue, signal: stopped.signal }), { isComplete: false })
+})
+
 test('an input with exactly 10,000 messages does not fill the queue', async (t) => {
   t.match(await fedWhileWaiting(texts(10_000), []), { questions: [], sent: 10_000 })
 })
-
-/**
- * A queue in this process from which messages are received only while the feed waits. `sent` lists the messages in
- * order.
- */
-function openFakeQueue(fifo: boolean) {
-  const sent: string[] = []
-  const state = { waiting: 0, most: 0 }
-  return {
-    sent,
-    state,
-    queue: {
-      fifo,
-      counts: async () => {
-        state.waiting = Math.max(0, state.waiting - 700)
-        return countsOf(state.waiting)
-      },
-      send: async (entries: { Id?: string | undefined; MessageBody?: string | undefined }[]) => {
-        await setImmediate()
-        state.waiting += entries.length
-        state.most = Math.max(state.most, state.waiting)
-        sent.push(...entries.map(({ MessageBody }) => `${MessageBody}`))
-        return {
-          Successful: entries.map(({ MessageBody }) => ({ Id: '', MessageId: `${MessageBody}`, MD5OfMessageBody: '' })),
-          Failed: [],
-        }
-      },
-    },
-  }
-}
-
-for (const fifo of [false, true]) {
-  test(`the feed keeps at most 10,000 messages and a few calls waiting, and keeps the order on FIFO (FIFO: ${fifo})`, async (t) => {
-    const { queue, sent, state } = openFakeQueue(fifo)
-    const ledger = { sent: () => {} }
-    t.ok(
-      await feed({
-        queue,
-        ledger,
-        messages: numberedMessages(30_000, fifo ? 5 : 0),
-        signal: new AbortController().signal,
-      }),
-    )
-    t.ok(state.most <= 10_000 + 10, `${state.most} were waiting at most`)
-    const numbers = sent.map((body) => JSON.parse(body).number)
-    const expected = Array.from({ length: 30_000 }, (_, index) => index + 1)
-    t.strictSame(fifo ? numbers : numbers.sort((a, b) => a - b), expected)
-  })
-}

@@ -1,6 +1,7 @@
 import { test } from 'tap'
 import type { FunctionOptions } from '../../src/local/simulator/environment.ts'
 import { Findings } from '../../src/local/simulator/findings.ts'
+import { OpenLedger } from '../../src/local/simulator/ledger.ts'
 import type { LeftKind, LeftWork } from '../../src/local/simulator/origin.ts'
 import type { Outcome } from '../../src/local/simulator/runtime-api.ts'
 import type { Usage } from '../../src/local/simulator/usage.ts'
@@ -11,20 +12,35 @@ const OPTIONS = { file: 'handler.mjs', memory: 176.9, timeout: 1000, limitMemory
 
 const NOTHING: Usage = { cpu: 10, peakMemory: 50, longestBlock: 0 }
 
+/** What the run says after this work of invocations, and what the ledger counts. */
+function open(options: object = {}) {
+  const ledger = new OpenLedger()
+  const findings = new Findings({ ...OPTIONS, ...options } as FunctionOptions, ledger)
+  return { findings, ledger, counts: () => ledger.total({ visible: 0, queue: 0, deadLetter: 0 }) }
+}
+
 /** What the run says after invocations with this usage. */
 function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], options: object = {}) {
-  const findings = new Findings({ ...OPTIONS, ...options } as FunctionOptions)
-  const failures = usages.flatMap(({ isOfLibrary = false, ...usage }) => {
+  const { findings, counts } = open(options)
+  for (const { isOfLibrary = false, ...usage } of usages) {
     const library = isOfLibrary ? libraryReport({}) : undefined
-    return findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library }) ?? []
-  })
+    findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library }, 'm')
+  }
+  const { failures, wouldTimeOut, firstFailed } = counts()
+  if (wouldTimeOut !== failures.length || firstFailed !== (failures[0] && 'm')) throw new Error('the ledger differs')
   return { lines: findings.lines(), failures }
 }
 
 /** What the run says about this work of invocations, and whether each of them fails the run. */
 function afterLeft(invocations: readonly LeftWork[][][]) {
-  const findings = new Findings(OPTIONS as FunctionOptions)
-  const fails = invocations.map((left) => findings.addLeft(left.flat()))
+  const { findings, counts } = open()
+  const fails = invocations.map((left, index) => {
+    const before = counts().respondedEarly
+    findings.left(left.flat(), `m${index}`)
+    return counts().respondedEarly > before
+  })
+  const [firstOfFailed] = fails.flatMap((isFailed, index) => (isFailed ? `m${index}` : []))
+  if (counts().firstFailed !== firstOfFailed) throw new Error(`${counts().firstFailed} is not ${firstOfFailed}`)
   return { lines: findings.lines(), fails }
 }
 
@@ -172,7 +188,7 @@ test('weak evidence is a warning, and is not named beside work that fails the ru
 
 test('whether the handler reads nothing is known from the events that were looked at', async (t) => {
   function linesAfter(...unreads: Outcome['unread'][]) {
-    const findings = new Findings(OPTIONS as FunctionOptions)
+    const { findings } = open()
     for (const unread of unreads) findings.add({ type: 'response', payload: '', unread })
     return findings.lines()
   }
@@ -182,7 +198,14 @@ test('whether the handler reads nothing is known from the events that were looke
   t.match(linesAfter('all', undefined), [line])
   t.strictSame(linesAfter(undefined), [])
   t.strictSame(linesAfter([]), [])
-  const failed = new Findings(OPTIONS as FunctionOptions)
+  const { findings: failed } = open()
   failed.add({ type: 'error', message: 'x', unread: 'all' })
   t.strictSame(failed.lines(), [], 'an invocation that failed has not processed its records')
+})
+
+test('a process that dies between two events', async (t) => {
+  const { findings, counts } = open()
+  findings.died('the process ended', 'm')
+  const reasons = { 'the process ended': 1 }
+  t.match(counts(), { diedBetween: 1, firstFailed: 'm', failures: ['the process ended'], reasons })
 })

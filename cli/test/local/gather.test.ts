@@ -57,13 +57,6 @@ test('a batch is filled to its size with ten messages per call, and no more are 
   t.ok(queue.calls.every((max) => max >= 1 && max <= 10))
 })
 
-test('a batch of seven messages without a window needs one call', async (t) => {
-  const queue = queueOf(100)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 7, windowMs: 0, isLast, signal })
-  t.strictSame(ids(batch), range(0, 7))
-  t.strictSame(queue.calls, [7])
-})
-
 test('the window ends a batch that is not full', async (t) => {
   const queue = queueOf(25)
   const clock = createClock()
@@ -82,14 +75,6 @@ test('an empty queue gives an empty batch', async (t) => {
   const { batch } = await gather({ receive: queue.receive, batchSize: 100, windowMs: 200, isLast, signal })
   t.strictSame(batch, [])
   t.strictSame(queue.calls, [10])
-})
-
-test('a batch ends at 6 MB, and few messages are received that do not fit', async (t) => {
-  const queue = queueOf(20_000, 1000)
-  const { batch, rest } = await gather({ receive: queue.receive, batchSize: 10_000, windowMs: 5000, isLast, signal })
-  t.ok(batch.length * 1000 <= 6 * 1024 * 1024)
-  t.ok(batch.length > 6200, `${batch.length} records of 1,000 bytes`)
-  t.strictSame(rest, [])
 })
 
 test('messages larger than estimated do not fit, and are the rest, in order', async (t) => {
@@ -179,13 +164,6 @@ test('an empty answer after a second is followed by the next call, without a pau
   t.strictSame(clock.sleeps, Array(10).fill(50))
 })
 
-test('while messages arrive, calls follow each other without a pause', async (t) => {
-  const clock = createClock()
-  const queue = queueOf(1000)
-  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, isLast, signal, ...clock })
-  t.strictSame({ length: batch.length, sleeps: clock.sleeps }, { length: 1000, sleeps: [] })
-})
-
 test('a message is received only if it would fit with the average size so far', async (t) => {
   async function calls(bytes: number) {
     const made: number[] = []
@@ -212,4 +190,11 @@ test('a batch does not wait for the end of its window if no message can arrive, 
     return [received('0')]
   }
   t.equal((await gather({ ...options, receive, signal: stopped.signal })).batch.length, 1)
+})
+
+test('while messages arrive, calls follow each other without a pause', async (t) => {
+  const clock = createClock()
+  const queue = queueOf(1000)
+  const { batch } = await gather({ receive: queue.receive, batchSize: 1000, windowMs: 500, isLast, signal, ...clock })
+  t.strictSame({ length: batch.length, sleeps: clock.sleeps }, { length: 1000, sleeps: [] })
 })

@@ -161,31 +161,18 @@ test('dead letters that the handler itself sends are not known', async (t) => {
   t.equal(code, 0)
 })
 
-test('a queue that does not exist: one line that names it, and exit code 2', async (t) => {
-  const { queueUrl } = await startSqs(t)
-  const { code, stderr } = await inProcess([
-    'local',
-    handler,
-    '--queue-url',
-    queueUrl.replace('orders', 'nope'),
-    ...flags,
-  ])
-  t.equal(code, 2)
-  t.match(
-    stderr,
-    /^bounded-sqs-batch: there is no queue http:\S+\/nope: create it first, or correct --queue-url or the redrive policy\n$/m,
-  )
-})
-
-test('a dead-letter queue that does not exist: one line that names it, and exit code 2', async (t) => {
+test('a queue that does not exist, or its dead-letter queue: one line that names it, and exit code 2', async (t) => {
   const { queueUrl, remove } = await startSqs(t)
   await remove('dead')
-  const { code, stderr } = await inProcess(['local', handler, '--queue-url', queueUrl, ...flags])
-  t.equal(code, 2)
-  t.match(
-    stderr,
-    /^bounded-sqs-batch: there is no queue http:\S+\/dead: create it first, or correct --queue-url or the redrive policy\n$/m,
-  )
+  for (const [url, name] of [
+    [queueUrl.replace('orders', 'nope'), 'nope'],
+    [queueUrl, 'dead'],
+  ] as const) {
+    const { code, stderr } = await inProcess(['local', handler, '--queue-url', url, ...flags])
+    t.equal(code, 2)
+    const line = `there is no queue http:\\S+/${name}: create it first, or correct --queue-url or the redrive policy`
+    t.match(stderr, new RegExp(`^bounded-sqs-batch: ${line}\n$`, 'm'))
+  }
 })
 
 test("a visibility timeout below the function's timeout: exit code 2, and the messages stay in the queue", async (t) => {

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { freePort } from '../../../test/support/free-port.ts'
 import manifest from '../../package.json' with { type: 'json' }
 import { inProcess } from '../support/in-process.ts'
-import { command, folder, handlerFile, notebook, until } from '../support/runs.ts'
+import { command, folder, handlerFile, notebook } from '../support/runs.ts'
 
 const outcomes = handlerFile('outcomes.mjs')
 const small = ['--batch-size', '10', '--retry-after', '0', '--idle', '0']
@@ -83,43 +83,6 @@ test('if messages are lost, the first failure says why, and the exit code is 1',
     stdout,
     /^first failure: \S+: failed, but deleted \(ReportBatchItemFailures is off\): .*\nfailed: 2 messages were lost; /m,
   )
-})
-
-test('remaining and lost messages are printed with thousands separators, as in the table', async (t) => {
-  const notes = notebook(t)
-  const left = await command(['local', handlerFile('slow.mjs'), '--messages', '1200', ...small], {
-    env: { RECORD_TO: notes.file },
-    during: async (child, output) => {
-      await until(() => notes.read().length > 0)
-      child.kill('SIGINT')
-      await until(() => output.stdout.includes('finishing the running batches'))
-      notes.release()
-    },
-  })
-  t.match(
-    left.stdout,
-    /^failed: 1,190 messages were left in the queue; the first unprocessed message is [0-9a-f-]{36}$/m,
-  )
-
-  const file = join(folder(t), 'h.mjs')
-  const response = '({ batchItemFailures: Records.map(({ messageId }) => ({ itemIdentifier: messageId })) })'
-  writeFileSync(file, `export const handler = async ({ Records }) => ${response}`)
-  const args = ['--messages', '1200', '--batch-size', '1000', '--no-report-batch-item-failures', '--idle', '0']
-  const lost = await inProcess(['local', file, ...args])
-  t.match(lost.stdout, /^failed: 1,200 messages were lost; /m)
-})
-
-test('messages that the handler dead-lettered itself have a row, and need --max-dead-lettered', async (t) => {
-  const args = ['local', handlerFile('dead-letters.ts'), '--messages', '3', ...small]
-  const refused = await inProcess(args)
-  t.match(refused.stdout, /^│ sent +│ +3 │\n│ processed +│ +3 │$/m)
-  t.match(refused.stdout, /^│ {3}of these, dead-lettered by the handler │ +1 │\n│ records delivered +│ +3 │$/m)
-  t.match(
-    refused.stdout,
-    /^failed: 1 message was dead-lettered by the handler \(--max-dead-lettered 1 would allow it\)\n$/m,
-  )
-  t.equal(refused.code, 1)
-  t.equal((await inProcess([...args, '--max-dead-lettered', '1'])).code, 0)
 })
 
 test('the reasons of failed invocations are listed below the table', async (t) => {

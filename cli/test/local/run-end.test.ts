@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import { test } from 'tap'
-import { openLedger } from '../../src/local/simulator/ledger.ts'
+import { OpenLedger } from '../../src/local/simulator/ledger.ts'
 import { RunEnd, type RunEndOptions } from '../../src/local/simulator/run-end.ts'
 import { received } from '../support/runs.ts'
 
 /** The end of a run whose queue has these counts, one for each question. The last one is repeated. */
 function open(sizes: readonly number[], changes: Partial<RunEndOptions> = {}, isPrivate = true) {
-  const ledger = openLedger()
+  const ledger = new OpenLedger()
   const left = [...sizes]
   const counts = async () => ({ visible: 0, queue: Number(left.length > 1 ? left.shift() : left[0]), deadLetter: 0 })
   const remaining: number[] = []

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
-import type { LocalFlags } from '../../src/local/command/options.ts'
+import { type LocalFlags, toRunOptions } from '../../src/local/command/options.ts'
 import { withTemplate } from '../../src/local/command/template-flags.ts'
 import { UsageError } from '../../src/shared/errors.ts'
 import { filesIn } from '../support/files.ts'
@@ -55,26 +55,6 @@ test('a run takes batch size, timeouts, memory and max deliveries from the templ
   t.ok(events.every(({ remaining }) => remaining > 50_000 && remaining <= 100_000))
 })
 
-test('if the queue of the template is a FIFO queue, the run uses a FIFO queue', async (t) => {
-  const notes = notebook(t)
-  const change = {
-    mapping: { BatchSize: 5, MaximumBatchingWindowInSeconds: undefined },
-    queue: { ...small.queue, FifoQueue: true },
-    dead: { FifoQueue: true },
-  }
-  const template = templateFile(t, sam(change))
-  const args = ['local', HANDLER, '--messages', '20', '--groups', '4', '--idle', '0']
-  const { stdout } = await inProcess([...args, '--retry-after', '0', '--template', template], {
-    env: { RECORD_TO: notes.file },
-  })
-  t.match(stdout, /FIFO true/)
-  const events: { records: number; queue: string }[] = notes.read()
-  t.strictSame(new Set(events.map(({ queue }) => queue.split(':').at(-1))), new Set(['local.fifo']))
-  const sizes = events.map(({ records }) => records)
-  t.equal(Math.max(...sizes), 5)
-  t.ok(sizes.reduce((sum, size) => sum + size, 0) >= 20, `batches of ${sizes}`)
-})
-
 test('a template without ReportBatchItemFailures: failed messages are lost, as on AWS', async (t) => {
   const notes = notebook(t)
   const accept = { 'report-batch-item-failures': 'to see what is lost' }
@@ -93,8 +73,7 @@ async function taken(t: Test, template: unknown, flags: Partial<LocalFlags> = {}
   const file = templateFile(t, template)
   const { flags: all, notes } = await withTemplate({ ...FLAGS, template: file, ...flags })
   const { freeze, idle, maxDeadLettered, maxFailedInvocations, template: _, ...more } = all
-  const { codeRoot, concurrency, notInTemplate, nodeMajor, templateEnv = {}, ...others } = more
-  const { maximumMessageSize, contentBasedDeduplication, templateFilters, ...rest } = others
+  const { concurrency, notInTemplate, templateEnv = {}, templateFilters, ...rest } = more
   return {
     flags: rest,
     filters: templateFilters,
@@ -158,16 +137,6 @@ test('settings whose value is not known are listed, and have the defaults of the
     `the setting timeout in T is not known (${reason}), so the default of this command is used`,
     'T has no redrive policy for the queue: messages are dead-lettered after 5 deliveries (the default)',
     `the setting ReportBatchItemFailures in T is not known (${reason}), so the default of this command is used`,
-  ])
-})
-
-test('a queue that is not known: a line for each setting says so', async (t) => {
-  const { notes } = await taken(t, sam({ mapping: { Queue: { 'Fn::ImportValue': 'x' } } }))
-  const reason = 'Fn::ImportValue x comes from another stack'
-  t.strictSame(notes.slice(1), [
-    `the setting FIFO in T is not known (${reason}), so the default of this command is used`,
-    `the setting visibility timeout in T is not known (${reason}), so the default of this command is used`,
-    `the setting max deliveries in T is not known (${reason}), so the default of this command is used`,
   ])
 })
 
@@ -242,8 +211,9 @@ for (const [title, properties, metadata, folder] of [
       'asset.ab/app.js': '',
       'build/orders.zip': '',
     })
-    const { flags } = await withTemplate({ ...FLAGS, template: join(root, 'template.json') })
-    t.equal(flags.codeRoot, folder && join(root, folder))
+    const { flags, mapping } = await withTemplate({ ...FLAGS, messages: 1, template: join(root, 'template.json') })
+    const { function: target } = await toRunOptions('app.js', flags, mapping)
+    t.equal(target.codeRoot, folder && join(root, folder))
   })
 }
 
@@ -260,25 +230,6 @@ test('clients need no deduplication id if the queue of the template has ContentB
   }
   t.strictSame(await run(true), { sentByFunction: 1, status: '200' })
   t.strictSame(await run(false), { sentByFunction: 0, status: '400' })
-})
-
-test('a message above the MaximumMessageSize of the queue is refused, and not with --queue-url', async (t) => {
-  const sized = sam({ queue: { MaximumMessageSize: 1024 } })
-  const flags = async (more: Partial<LocalFlags> = {}) =>
-    (await withTemplate({ ...FLAGS, template: templateFile(t, sized), ...more })).flags.maximumMessageSize
-  t.equal(await flags(), 1024)
-  t.equal(await flags({ queueUrl: 'http://127.0.0.1:1/0/orders' }), undefined, 'that queue has its own')
-  const input = join(filesIn(t, { 'm.txt': 'x'.repeat(1025) }), 'm.txt')
-  const { code, stderr } = await inProcess([
-    'local',
-    HANDLER,
-    '--messages-file',
-    input,
-    '--template',
-    templateFile(t, sized),
-  ])
-  t.equal(code, 2)
-  t.match(stderr, `line 1 of ${input} has a body of 1025 bytes, but the queue allows at most 1024`)
 })
 
 for (const [title, file, handler, code, text] of [
@@ -319,18 +270,6 @@ test('if no environment variable is known, one line says so', async (t) => {
   t.strictSame(notes.slice(1), [
     'the environment variables in T: not known (Fn::Transform is not evaluated), so not set. Use --env NAME=…',
   ])
-})
-
-test('a mapping that invokes an alias uses the environment variables of its function', async (t) => {
-  const Environment = { Variables: { TABLE: 'orders' } }
-  const { Resources } = cloudFormation({ function: { Environment } })
-  const Properties = { FunctionName: { Ref: 'Handler' }, FunctionVersion: '3' }
-  const Live = { Type: 'AWS::Lambda::Alias', Properties }
-  const Orders = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, FunctionName: { Ref: 'Live' } } }
-  const template = { Resources: { ...Resources, Live, Orders } }
-  for (const templateFunction of ['Handler', 'Live', 'Orders']) {
-    t.strictSame((await taken(t, template, { templateFunction })).variables, { TABLE: 'orders' }, templateFunction)
-  }
 })
 
 test('an existing queue keeps its own settings', async (t) => {
@@ -383,31 +322,6 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     /has no SQS event source mapping, so it has no settings for a run$/,
   ],
   [
-    'a batch size of 20,000',
-    sam({ mapping: { BatchSize: 20_000 } }),
-    {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): BatchSize: 20000 is outside of the range /,
-  ],
-  [
-    'a batch size of 0',
-    sam({ mapping: { BatchSize: 0 } }),
-    {},
-    /Handler\/Orders \(line \d+\): BatchSize: 0 is outside of /,
-  ],
-  ['a timeout of 901 s', sam({ function: { Timeout: 901 } }), {}, /Handler \(line \d+\): Timeout: 901 is outside of /],
-  [
-    'a redrive policy without maxReceiveCount',
-    sam({ queue: { RedrivePolicy: { deadLetterTargetArn: getAtt('Dead') } } }),
-    {},
-    /Queue \(line \d+\): RedrivePolicy: it needs deadLetterTargetArn and maxReceiveCount\. /,
-  ],
-  [
-    'FunctionResponseTypes that are not a list',
-    sam({ mapping: { FunctionResponseTypes: 'ReportBatchItemFailures' } }),
-    {},
-    /Handler\/Orders \(line \d+\): FunctionResponseTypes: it is not a list\. /,
-  ],
-  [
     'a value that AWS rejects',
     sam({ queue: { VisibilityTimeout: 43_201 } }),
     {},
@@ -419,31 +333,7 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     {},
     /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): Filter 1 cannot match: it is not valid JSON\. /,
   ],
-  [
-    'a maximum concurrency in provisioned mode',
-    sam({ mapping: { ScalingConfig: { MaximumConcurrency: 5 }, ProvisionedPollerConfig: { MinimumPollers: 5 } } }),
-    {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): The mapping has both a maximum concurrency and provisioned mode\. /,
-  ],
-  [
-    'a maximum concurrency of 1',
-    sam({ mapping: { ScalingConfig: { MaximumConcurrency: 1 } } }),
-    {},
-    /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): MaximumConcurrency: 1 is outside of the range /,
-  ],
-  [
-    'a retention period that SQS rejects',
-    sam({ queue: { MessageRetentionPeriod: 59 } }),
-    {},
-    /^doctor finds an error in \S+\. Queue \(line \d+\): MessageRetentionPeriod: 59 is outside of the range/,
-  ],
   ['a Runtime that is not Node.js', sam({ function: { Runtime: 'python3.13' } }), {}, RUNTIME],
-  [
-    'a reserved concurrency of 0',
-    sam({ function: { ReservedConcurrentExecutions: 0 } }),
-    {},
-    /^doctor finds an error in \S+\. Handler \(line \d+\): The reserved concurrency is 0, so the function never runs\. /,
-  ],
   [
     'a parameter that the template does not have',
     sam(),
@@ -495,7 +385,7 @@ test('settings whose value is not known are listed before an error about options
   t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
 })
 
-test('--template names the output folder of the CDK if it has one stack; of several, one must be named', async (t) => {
+test('--template names the output folder of the CDK', async (t) => {
   const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
   const root = filesIn(t, {
     'one/manifest.json': JSON.stringify({ artifacts: { Shop: stack('Shop.template.json') } }),

@@ -103,7 +103,7 @@ test('what the own SQS does not support: a status of 400 and a text that says wh
       status: 400,
       header: 'InvalidAction;Sender',
       type: json,
-      body: JSON.stringify({ __type: 'com.amazon.coral.service#UnknownOperationException', message: supported }),
+      body: JSON.stringify({ __type: 'com.amazonaws.sqs#UnknownOperationException', message: supported }),
     })
   }
   const form = 'application/x-www-form-urlencoded'

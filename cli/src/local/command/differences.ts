@@ -3,7 +3,6 @@ import { manifestAbove } from '../../code-search/commonjs.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { nodeMajorOf } from '../../run-options/template-settings.ts'
-import { FUNCTION_DEFAULTS } from '../simulator/environment.ts'
 import type { Ledger } from '../simulator/ledger.ts'
 import { isTypeScript } from '../simulator/node-flags.ts'
 import type { RunOptions } from '../simulator/run.ts'
@@ -12,15 +11,6 @@ interface Run {
   ledger: Ledger
   options: RunOptions
   mapping?: Mapping | undefined
-}
-
-/** The Handler of the template, such as `dist/orders.handler`, if it names another file or another export. */
-function otherHandler({ file, exportName = FUNCTION_DEFAULTS.exportName }: RunOptions['function'], mapping: Mapping) {
-  const { handler } = mapping.function.code ?? {}
-  const [, base, name] = /(?:.*\/)?([^./]*)\.(.*)/.exec(String(handler)) ?? []
-  // The bundle of a TypeScript file may have any name.
-  const isSame = name === exportName && (isTypeScript(file) || base === basename(file).replace(/\.\w+$/, ''))
-  return isSame ? undefined : handler
 }
 
 /**
@@ -47,14 +37,6 @@ const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
     const own = Number.parseInt(process.versions.node, 10)
     return major !== undefined && major !== own && `this was Node ${own}, but the Runtime is nodejs${major}.x`
   },
-  ({ options: { function: target }, mapping }) => {
-    const handler = mapping && otherHandler(target, mapping)
-    if (handler === undefined) return false
-    const used = `${basename(target.file)}#${target.exportName ?? FUNCTION_DEFAULTS.exportName}`
-    return `this run used ${used}, but the Handler in the template is ${handler}`
-  },
-  ({ mapping }) =>
-    mapping && valueIn(mapping.runs) === false && `${mapping.id} is disabled (Enabled: false), so Lambda does not poll`,
   ({ options: { function: target } }) =>
     isTypeScript(target.file) &&
     'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',

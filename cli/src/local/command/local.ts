@@ -15,8 +15,6 @@ import { withTemplate } from './template-flags.ts'
 import { whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
-/** The first failures are kept for `--json`, and the very first is printed if the run failed. */
-const MAX_FAILURES = 10
 const ENDED_BY_ERROR = 'the run ended by an error'
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
@@ -24,12 +22,11 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
   const { flags, notes, mapping } = await withTemplate(withDebugger(given), splitExport(handler).file)
   const stream = flags.json ? process.stderr : process.stdout
   for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
-  const options = await toRunOptions(handler, flags)
+  const options = await toRunOptions(handler, flags, mapping)
   await announceGivenQueue(flags, stream)
   const display = openDisplay(stream)
   const draining = new AbortController()
   const stopping = new AbortController()
-  const failures: string[] = []
   const interrupt = openInterrupt({ draining, stopping }, display.log)
   for (const signal of SIGNALS) process.on(signal, interrupt)
 
@@ -39,11 +36,11 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     const differences = differencesOf(ledger, options, mapping)
     if (flags.json) {
       const verdict = { verdict: reason === undefined ? 'passed' : 'failed', reason }
-      process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences, failures })}\n`)
+      process.stdout.write(`${JSON.stringify({ ...verdict, ...ledger, differences })}\n`)
       return
     }
     process.stdout.write(`${renderLedger(ledger, process.stdout)}\n`)
-    if (reason !== undefined && failures[0]) display.log(`first failure: ${failures[0]}`)
+    if (reason !== undefined && ledger.failures[0]) display.log(`first failure: ${ledger.failures[0]}`)
     for (const difference of differences) display.log(`not as on AWS: ${difference}`)
   }
 
@@ -51,12 +48,6 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
     const ledger = await run({
       ...options,
       ...callbacksOf(flags, display, stream),
-      mapping: {
-        ...options.mapping,
-        onFailure: (line) => {
-          if (failures.length < MAX_FAILURES) failures.push(line)
-        },
-      },
       function: {
         ...options.function,
         ...(flags.quiet ? {} : { onLog: (line: string) => display.print(`function | ${line}`, process.stderr) }),

@@ -1,8 +1,15 @@
 import { availableParallelism } from 'node:os'
 import { type FilterPattern, matcherOf } from '../../filters/filters.ts'
+import type { Mapping } from '../../model/model.ts'
+import { valueIn } from '../../model/setting.ts'
 import { variablesOf } from '../../run-options/env-flags.ts'
 import { splitExport } from '../../run-options/flags.ts'
-import { DEFAULT_MAX_RECEIVES, type TemplateFlags } from '../../run-options/template-settings.ts'
+import {
+  codeRootOf,
+  DEFAULT_MAX_RECEIVES,
+  nodeMajorOf,
+  type TemplateFlags,
+} from '../../run-options/template-settings.ts'
 import { refuseIf } from '../../shared/flags.ts'
 import { formatNumber } from '../../shared/format.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../simulator/environment.ts'
@@ -13,12 +20,9 @@ import type { Allowed } from './verdict.ts'
 type NumberFlag =
   | ('messages' | 'groups' | 'port' | 'maxReceives' | 'visibilityTimeout' | 'batchSize' | 'window')
   | ('concurrency' | 'timeout' | 'memory' | 'seed' | 'duplicates')
-  | ('maximumConcurrency' | 'maximumMessageSize' | 'nodeMajor')
+  | 'maximumConcurrency'
 
-/**
- * The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. Some
- * settings of a template have no flag.
- */
+/** The flags of `local` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface LocalFlags extends TemplateFlags, Allowed, Partial<Record<NumberFlag, number | undefined>> {
   messagesFile?: string
   queueUrl?: string
@@ -32,9 +36,6 @@ export interface LocalFlags extends TemplateFlags, Allowed, Partial<Record<Numbe
   idle?: number | 'off'
   quiet?: boolean
   json?: boolean
-  contentBasedDeduplication?: boolean
-  stopsLoops?: boolean
-  codeRoot?: string | undefined
   templateFilters?: FilterPattern[]
 }
 
@@ -110,29 +111,15 @@ function checkMappingFlags(flags: LocalFlags, fifo: boolean, batchSize: number) 
   )
 }
 
-async function inputOf({ messages, messagesFile, groups, maximumMessageSize }: LocalFlags, fifo: boolean) {
-  if (messagesFile === '-') return readStandardInput(fifo, maximumMessageSize)
-  if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo, maximumMessageSize)
-  return numberedMessages(messages ?? 0, fifo ? (groups ?? 10) : 0)
-}
-
-function functionOptionsOf(handler: string, flags: LocalFlags, timeout: number): FunctionOptions {
-  return {
-    ...splitExport(handler),
-    timeout: timeout * 1000,
-    memory: flags.memory,
-    env: variablesOf(flags),
-    freeze: flags.freeze,
-    callbacks: flags.nodeMajor !== undefined && flags.nodeMajor < FIRST_WITHOUT_CALLBACKS,
-    inspect: flags.inspect,
-    codeRoot: flags.codeRoot,
-    runtimeClient: flags.runtimeClient,
-  }
+async function inputOf({ messages, messagesFile, groups = 10 }: LocalFlags, fifo: boolean) {
+  if (messagesFile === '-') return readStandardInput(fifo)
+  if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
+  return messages === undefined ? undefined : numberedMessages(messages, fifo ? groups : 0)
 }
 
 /** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
-export async function toRunOptions(handler: string, flags: LocalFlags): Promise<RunOptions> {
-  const { queueUrl, endpoint, port, seed, duplicates, stopsLoops, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
+export async function toRunOptions(handler: string, flags: LocalFlags, mapping?: Mapping): Promise<RunOptions> {
+  const { queueUrl, endpoint, port, seed, duplicates, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
   checkQueueFlags(flags)
   const own = queueUrl === undefined
   const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
@@ -143,19 +130,30 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     visibilityTimeout = timeout + window + 1,
     retryAfter = own ? 1 : 'off',
     maxReceives = DEFAULT_MAX_RECEIVES,
-    contentBasedDeduplication = false,
     idle = own && port === undefined ? OWN_IDLE : IDLE,
   } = flags
-  const functionOptions = functionOptionsOf(handler, flags, timeout)
+  const target: FunctionOptions = {
+    ...splitExport(handler),
+    timeout: timeout * 1000,
+    memory: flags.memory,
+    env: variablesOf(flags),
+    freeze: flags.freeze,
+    callbacks: mapping !== undefined && (nodeMajorOf(mapping) ?? FIRST_WITHOUT_CALLBACKS) < FIRST_WITHOUT_CALLBACKS,
+    inspect: flags.inspect,
+    codeRoot: mapping && codeRootOf(mapping),
+    runtimeClient: flags.runtimeClient,
+  }
+  const contentBasedDeduplication = mapping && valueIn(mapping.queue.contentBasedDeduplication)
+  const stopsLoops = !mapping || valueIn(mapping.function.recursiveLoop) !== 'Allow'
   return {
     queue: own
       ? { visibilityTimeout, maxReceives, fifo, contentBasedDeduplication, port, duplicates, seed, stopsLoops }
       : { queueUrl, endpoint },
-    function: functionOptions,
+    function: target,
     mapping: {
       batchSize,
       windowMs: window * 1000,
-      concurrency: flags.concurrency ?? defaultConcurrency(flags, isInspected(functionOptions)),
+      concurrency: flags.concurrency ?? defaultConcurrency(flags, isInspected(target)),
       reportBatchItemFailures: flags.reportBatchItemFailures,
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
       keepsDelays: fifo && flags.retryAfter === undefined,
@@ -164,6 +162,5 @@ export async function toRunOptions(handler: string, flags: LocalFlags): Promise<
     messages: await inputOf(flags, fifo),
     seed,
     idle: idle === 'off' ? undefined : idle,
-    awaitFirst: own && flags.messages === undefined && flags.messagesFile === undefined,
   }
 }

@@ -2,14 +2,7 @@ import type { FilterPattern } from '../../filters/filters.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { patternsOf } from '../../rules/rule.ts'
-import {
-  checkTemplateFlags,
-  codeRootOf,
-  nodeMajorOf,
-  readSettings,
-  settingsLine,
-  useSetting,
-} from '../../run-options/template-settings.ts'
+import { checkTemplateFlags, readSettings, settingsLine, useSetting } from '../../run-options/template-settings.ts'
 import { countOf } from '../../shared/format.ts'
 import { templateAt } from '../../template/assembly.ts'
 import type { LocalFlags } from './options.ts'
@@ -17,16 +10,15 @@ import type { LocalFlags } from './options.ts'
 const QUEUE_FLAGS: readonly string[] = ['fifo', 'visibilityTimeout', 'maxReceives']
 
 /** The patterns of a mapping's filters. None are applied if one of them is not known. */
-function filtersIn(mapping: Mapping, file: string): { filters: FilterPattern[]; note?: string } {
+function filtersIn(mapping: Mapping, file: string, notes: string[]): FilterPattern[] {
   const patterns = patternsOf(mapping)
   const unknown = [mapping.filters, ...patterns].find(({ state }) => state === 'unknown')
-  if (unknown?.state === 'unknown') {
-    const note =
-      `warning: the filters in ${file} are not known (${unknown.reason}), so this run delivers all messages. ` +
-      'Lambda deletes messages that match no filter'
-    return { filters: [], note }
-  }
-  return { filters: patterns.flatMap((pattern) => JSON.parse(valueIn(pattern)?.json ?? '[]')) }
+  if (unknown?.state !== 'unknown') return patterns.flatMap((pattern) => JSON.parse(valueIn(pattern)?.json ?? '[]'))
+  notes.push(
+    `warning: the filters in ${file} are not known (${unknown.reason}), so this run delivers all messages. ` +
+      'Lambda deletes messages that match no filter',
+  )
+  return []
 }
 
 /**
@@ -51,7 +43,7 @@ export async function withTemplate(
     handlerFile,
   )
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = settings
-  const { reportBatchItemFailures, maximumConcurrency, queue } = mapping
+  const { reportBatchItemFailures, maximumConcurrency } = mapping
   // --no-report-batch-item-failures overrides the template.
   if (flags.reportBatchItemFailures) {
     const title = 'ReportBatchItemFailures'
@@ -61,22 +53,10 @@ export async function withTemplate(
     const title = 'maximum concurrency'
     useSetting(settings, file, { name: 'maximumConcurrency', title, setting: maximumConcurrency })
   }
-  const { filters, note } = filtersIn(mapping, file)
-  if (note !== undefined) notes.push(note)
+  const filters = filtersIn(mapping, file, notes)
   if (filters.length > 0) usedSettings.push(countOf(filters.length, 'filter'))
   return {
-    flags: {
-      ...flags,
-      ...values,
-      templateEnv,
-      notInTemplate,
-      nodeMajor: nodeMajorOf(mapping),
-      codeRoot: codeRootOf(mapping),
-      templateFilters: filters,
-      ...(valueIn(mapping.function.recursiveLoop) === 'Allow' ? { stopsLoops: false } : {}),
-      maximumMessageSize: isOwn ? valueIn(queue.maximumMessageSize) : undefined,
-      contentBasedDeduplication: isOwn && valueIn(queue.contentBasedDeduplication) === true,
-    } as LocalFlags,
+    flags: { ...flags, ...values, templateEnv, notInTemplate, templateFilters: filters } as LocalFlags,
     notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],
     mapping,
   }

@@ -23,16 +23,10 @@ export interface EventSourceOptions {
   keepsDelays?: boolean
   /** The patterns of the filters. Lambda deletes messages that match none of them. Default: no filters. */
   filters: readonly FilterPattern[]
-  /**
-   * Receives one line for each failed invocation, and each failed record of the others. Also for each message
-   * that SQS did not delete, failure that the handler removed from its report, and process that died between
-   * invocations.
-   */
-  onFailure: (line: string) => void
 }
 
 interface EventSourceParts {
-  queue: Omit<Queue, 'queueUrl' | 'visibilityTimeout' | 'isPrivate' | 'variables' | 'send' | 'counts' | 'close'>
+  queue: Pick<Queue, 'fifo' | 'maxReceives' | 'receive' | 'remove' | 'setVisibility' | 'release'>
   runtime: Pick<Runtime, 'invoke'>
   ledger: OpenLedger
   findings?: Pick<Findings, 'add'>
@@ -55,8 +49,8 @@ class EventSource {
   readonly #signal: AbortSignal
   /** How many messages the workers have received, and not delivered. */
   #gathered = 0
-  /** Those whose last invocation failed. The deletions of its process may arrive after its end. */
-  readonly #failed = new Map<string, Received>()
+  /** Deliveries whose invocation failed. The deletions of its process may arrive after its end. */
+  readonly #failed: Pick<Received, 'messageId' | 'byClients'>[] = []
 
   constructor(parts: EventSourceParts, options: EventSourceOptions) {
     this.#parts = parts
@@ -74,7 +68,7 @@ class EventSource {
       }),
     )
     const ends = await Promise.allSettled(workers)
-    for (const { messageId, byClients } of this.#failed.values()) {
+    for (const { messageId, byClients } of this.#failed) {
       if (byClients.isDeleted) this.#parts.ledger.settle(messageId, 'processed')
     }
     const failure = ends.find((end) => end.status === 'rejected')
@@ -124,7 +118,7 @@ class EventSource {
       this.#makeVisible(failed),
     ])
     for (const { messageId } of notDeleted)
-      this.#options.onFailure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
+      ledger.failure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
   }
 
   /** Shortens the time until failed messages are redelivered. */
@@ -137,32 +131,22 @@ class EventSource {
 
   #account(judged: JudgedBatch, outcome: Outcome, batch: readonly Received[]) {
     const { queue, ledger, findings } = this.#parts
-    const { onFailure } = this.#options
-    for (const { messageId } of queue.fifo ? deletedOutOfOrder(judged) : []) {
-      ledger.add('outOfOrder', messageId)
-      onFailure(`${messageId}: deleted, although an earlier message of its message group failed`)
-    }
+    for (const { messageId: id } of queue.fifo ? deletedOutOfOrder(judged) : [])
+      ledger.add('outOfOrder', id, `${id}: deleted, although an earlier message of its message group failed`)
     const { messageId: first } = batch[0] as Received
     const { error, ignored } = judged
-    const wouldTimeOut = findings?.add(outcome)
-    if (wouldTimeOut !== undefined) {
-      ledger.add('wouldTimeOut', first)
-      onFailure(wouldTimeOut)
-    }
-    if (error !== undefined) {
-      if (outcome.type !== 'stopped') ledger.add('failedInvocations', first, error)
-      onFailure(`${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`)
-    }
-    if (ignored !== undefined) {
-      ledger.add('ignoredLists', first, ignored)
-      onFailure(`${first}: in the response of its invocation, ${ignored}`)
-    }
+    findings?.add(outcome, first)
+    const failure = `${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`
+    if (outcome.type === 'stopped') ledger.failure(failure)
+    else if (error !== undefined) ledger.add('failedInvocations', first, failure, error)
+    if (ignored !== undefined)
+      ledger.add('ignoredLists', first, `${first}: in the response of its invocation, ${ignored}`, ignored)
     for (const { message, fate, what, cause, isThrown } of judged.messages) {
-      ledger.settle(message.messageId, fate, isThrown)
-      if (judged.error === undefined) this.#failed.delete(message.messageId)
-      else this.#failed.set(message.messageId, message)
+      const { messageId, byClients } = message
+      ledger.settle(messageId, fate, isThrown)
+      if (error !== undefined) this.#failed.push({ messageId, byClients })
       if (cause !== undefined) ledger.cause(cause)
-      if (what !== undefined) onFailure(`${message.messageId}: ${what}: ${textOf(cause)}`)
+      if (what !== undefined) ledger.failure(`${messageId}: ${what}: ${textOf(cause)}`)
     }
   }
 }

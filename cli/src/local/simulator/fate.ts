@@ -39,9 +39,6 @@ export interface Circumstances {
 }
 
 const UNKNOWN_CAUSE = 'unknown error: the handler reported only the id of the record'
-const NOT_STARTED = 'not started before the batch ended'
-const BLOCKED = ', blocked by an earlier failure of its message group'
-const WITHOUT_ERROR = ', or reported by the handler without an error'
 const UNLISTED =
   'the library did not receive this record: pass the whole event to the Middy handler, and filter no records before it'
 const UNFINISHED =
@@ -49,8 +46,7 @@ const UNFINISHED =
 const DELETED_WITHOUT_RESPONSE =
   'failed, but deleted, because the handler did not return the response of middy-bounded-sqs-batch'
 const DELETED_WITH_SETTING_OFF = 'failed, but deleted (ReportBatchItemFailures is off)'
-const LIST_IS_IN = 'the list of failures is in'
-const NOT_READ = 'where Lambda does not read it: return a promise of { batchItemFailures: […] }'
+const NOT_READ = 'where Lambda does not read it'
 const UNREAD = 'the handler read no property of this record, though it read others of its event'
 
 interface Delivery extends Circumstances {
@@ -64,8 +60,9 @@ function causeOf(id: string, { library, fifo }: Delivery): Cause | string {
   if (!library) return UNKNOWN_CAUSE
   const { error, isUnlisted, isUnfinished } = library.records[id] ?? {}
   if (isUnlisted) return UNLISTED
-  const without = isUnfinished ? UNFINISHED : `${NOT_STARTED}${fifo ? BLOCKED : ''}${WITHOUT_ERROR}`
-  return error ?? without
+  if (error ?? isUnfinished) return error ?? UNFINISHED
+  const blocked = fifo ? ', blocked by an earlier failure of its message group' : ''
+  return `not started before the batch ended${blocked}, or reported by the handler without an error`
 }
 
 function failedOrExhausted({ receiveCount }: Received, { maxReceives }: Circumstances): Fate {
@@ -92,7 +89,7 @@ function judgeDeleted(message: Received, delivery: Delivery): Judged {
     return { message, fate: 'lost', what, cause, isThrown: error !== undefined }
   }
   if (ignored?.ids.has(id))
-    return lost('reported as failed, but deleted', error ?? `listed in ${ignored.where}, where Lambda does not read it`)
+    return lost('reported as failed, but deleted', error ?? `listed in ${ignored.where}, ${NOT_READ}`)
   if (isReported || isUnfinished || isUnlisted) {
     const why = reportBatchItemFailures ? DELETED_WITHOUT_RESPONSE : DELETED_WITH_SETTING_OFF
     return lost(why, causeOf(id, delivery))
@@ -130,7 +127,8 @@ export function judge(batch: readonly Received[], outcome: Outcome, circumstance
   const messages = batch.map((message) =>
     failed.has(message.messageId) ? judgeListed(message, delivery) : judgeDeleted(message, delivery),
   )
-  return { ignored: ignored && `${LIST_IS_IN} ${ignored.where}, ${NOT_READ}`, messages }
+  const where = ignored && `the list of failures is in ${ignored.where}, ${NOT_READ}`
+  return { ignored: where && `${where}: return a promise of { batchItemFailures: […] }`, messages }
 }
 
 /** The messages of a batch that were deleted although an earlier one of their group stays in the queue. */

@@ -1,6 +1,7 @@
 import { countOf } from '../../shared/format.ts'
 import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
 import { type FunctionOptions, type FunctionSettings, maxMemory, withDefaults } from './environment.ts'
+import type { OpenLedger } from './ledger.ts'
 import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'
 import type { Outcome } from './runtime-api.ts'
 import type { Usage } from './usage.ts'
@@ -39,9 +40,13 @@ interface Slow {
 
 type CountedWork = LeftWork & { count: number }
 
-/** Collects what invocations used and left, and says at the end of the run what would go wrong on Lambda. */
+/**
+ * Observes environments. Collects what invocations used and left, and says at the end of the run what would go
+ * wrong on Lambda.
+ */
 export class Findings {
   readonly #options: FunctionSettings
+  readonly #ledger: Pick<OpenLedger, 'add'>
   readonly #left: CountedWork[] = []
   /** Whether the handler read some record of an event that was looked at. Undefined: none was looked at. */
   #hasRead: boolean | undefined
@@ -49,25 +54,28 @@ export class Findings {
   #peakMemory = 0
   readonly #slow: Slow[] = []
 
-  constructor(options: FunctionOptions) {
+  constructor(options: FunctionOptions, ledger: Pick<OpenLedger, 'add'>) {
     this.#options = withDefaults(options)
+    this.#ledger = ledger
   }
 
-  /** Returns why the invocation would time out on Lambda, if that is known. */
-  add(outcome: Outcome): string | undefined {
-    const { type, unread, usage, library } = outcome
+  /** `first`: the first message of the event. */
+  add({ type, unread, usage, library }: Outcome, first?: string) {
     if (type === 'response' && unread) this.#hasRead ||= unread !== 'all'
-    if (!usage) return undefined
+    if (!usage) return
     this.#peakMemory = Math.max(this.#peakMemory, usage.peakMemory)
-    return this.#addTime(usage, library !== undefined)
+    this.#addTime(usage, library !== undefined, first)
   }
 
-  /** Adds the work that an invocation left. Returns whether the run fails. */
-  addLeft(work: readonly LeftWork[]): boolean {
+  left(work: readonly LeftWork[], first?: string) {
     for (const each of work) addTo(this.#left, each)
-    const fails = work.some(({ kind }) => kind === 'late')
-    if (fails) this.#invocationsWithLeftWork += 1
-    return fails
+    if (!work.some(({ kind }) => kind === 'late')) return
+    this.#invocationsWithLeftWork += 1
+    this.#ledger.add('respondedEarly', first)
+  }
+
+  died(message: string, last?: string) {
+    this.#ledger.add('diedBetween', last, message, message)
   }
 
   lines(): string[] {
@@ -114,13 +122,13 @@ export class Findings {
     )
   }
 
-  /** Returns why an invocation fails on Lambda, even with processors twice as fast as those here. */
-  #addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean): string | undefined {
+  /** An invocation fails the run if it is too slow on Lambda, even with processors twice as fast as those here. */
+  #addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean, first?: string) {
     const timeout = this.#options.timeout
     // All threads share the CPU of the function, and a block has one core at most.
     const needed = (cpu * MEMORY_OF_ONE_CPU) / this.#options.memory
     const block = longestBlock / cpuShareOf(this.#options.memory)
-    if (Math.max(needed, block) <= timeout) return undefined
+    if (Math.max(needed, block) <= timeout) return
     const isBlocked = block > 2 * timeout
     const isKnown = this.#options.limitMemory && (isBlocked || (!isOfLibrary && needed > 2 * timeout))
     const end = isOfLibrary ? ENDS_EARLY : 'may time out on Lambda'
@@ -129,7 +137,7 @@ export class Findings {
       ? this.#describe(longestBlock, block, ' without a return to the event loop')
       : this.#describe(cpu, needed)
     this.#slow.push({ what, time: isBlocked ? block : needed, text })
-    return isKnown ? `an invocation ${text}` : undefined
+    if (isKnown) this.#ledger.add('wouldTimeOut', first, `an invocation ${text}`)
   }
 }
 

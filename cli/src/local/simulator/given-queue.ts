@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import {
+  type BatchResultErrorEntry,
   ChangeMessageVisibilityBatchCommand,
   DeleteMessageBatchCommand,
   GetQueueAttributesCommand,
@@ -8,13 +9,10 @@ import {
   type SendMessageBatchRequestEntry,
   SQSClient,
 } from '@aws-sdk/client-sqs'
-import { inBatches } from '../../../../src/sqs/batch-calls.ts'
 import { oneLine, UsageError } from '../../shared/errors.ts'
 import type { Queue } from './queue.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 
-const VISIBLE = 'ApproximateNumberOfMessages'
-const COUNTS = [VISIBLE, `${VISIBLE}NotVisible`, `${VISIBLE}Delayed`] as const
 const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
 
 /** Converts an error of the SDK to one line that says what to do. */
@@ -74,34 +72,26 @@ function createClient(endpoint: string, socketTimeout: number) {
 /** Makes a call for ten messages at a time. Returns the messages that SQS refused. */
 async function callInTens(
   messages: readonly Received[],
-  call: (
-    entries: { Id: string; ReceiptHandle: string }[],
-  ) => Promise<{ Failed?: { Id?: string | undefined }[] | undefined }>,
+  call: (entries: { Id: string; ReceiptHandle: string }[]) => Promise<{ Failed?: BatchResultErrorEntry[] | undefined }>,
 ): Promise<Received[]> {
   const refused: Received[] = []
-  for (const ten of inBatches(messages.map((message) => ({ entry: message, bytes: 0 })))) {
-    const entries = ten.map(({ entry }, index) => ({ Id: String(index), ReceiptHandle: entry.receiptHandle }))
-    const { Failed = [] } = await call(entries)
-    refused.push(...Failed.flatMap(({ Id }) => ten[Number(Id)]?.entry ?? []))
+  for (let start = 0; start < messages.length; start += 10) {
+    const ten = messages.slice(start, start + 10)
+    const { Failed = [] } = await call(
+      ten.map(({ receiptHandle: ReceiptHandle }, Id) => ({ Id: `${Id}`, ReceiptHandle })),
+    )
+    refused.push(...Failed.flatMap(({ Id }) => ten[Number(Id)] ?? []))
   }
   return refused
 }
 
-async function attributesOf(client: SQSClient, QueueUrl: string) {
-  const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] })
-  const { Attributes = {} } = await client.send(command)
-  const [visible = 0, inFlight = 0, delayed = 0] = COUNTS.map((name) => Number(Attributes[name] ?? 0))
-  return { attributes: Attributes, visible, all: visible + inFlight + delayed }
-}
-
 /** The calls of the event source mapping that send, receive and delete messages. */
 function callsOf(client: SQSClient, QueueUrl: string, arn: string) {
-  async function setVisibility(messages: readonly Received[], VisibilityTimeout: number) {
-    await callInTens(messages, (entries) => {
+  const setVisibility = (messages: readonly Received[], VisibilityTimeout: number) =>
+    callInTens(messages, (entries) => {
       const Entries = entries.map((entry) => ({ ...entry, VisibilityTimeout }))
       return client.send(new ChangeMessageVisibilityBatchCommand({ QueueUrl, Entries }))
     })
-  }
   return {
     // A call that is aborted would leave its messages invisible, so it ends by itself.
     async receive(most: number, waitSeconds: number) {
@@ -127,6 +117,13 @@ function callsOf(client: SQSClient, QueueUrl: string, arn: string) {
     setVisibility,
     release: (messages: readonly Received[]) => setVisibility(messages, 0),
   }
+}
+
+async function attributesOf(client: SQSClient, QueueUrl: string) {
+  const { Attributes = {} } = await client.send(new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] }))
+  const attributes: Partial<Record<string, string>> = Attributes
+  const count = (kind: string) => Number(attributes[`ApproximateNumberOfMessages${kind}`] ?? 0)
+  return { attributes, visible: count(''), all: count('') + count('NotVisible') + count('Delayed') }
 }
 
 /**

@@ -60,6 +60,8 @@ export interface Ledger {
   reasons: Record<string, number>
   /** The same for records. */
   causes: Record<string, number>
+  /** The first ten failures of invocations, records and processes. */
+  failures: string[]
   wallMs: number
   /** Processed messages per second, from the first delivery to the last response that processed a message. */
   perSecond: number
@@ -95,18 +97,14 @@ interface Entry {
   thrown: boolean
 }
 
+const MAX_FAILURES = 10
+
 const isDone = (state: Entry['state']) => state === 'processed' || state === 'dropped'
 
-const OF_DELIVERIES = ['sent', 'delivered', 'inFlight', 'failed', 'invocations', 'timeouts', 'crashes'] as const
+const OF_DELIVERIES = { sent: 0, delivered: 0, inFlight: 0, failed: 0, invocations: 0, timeouts: 0, crashes: 0 }
 /** What other parts of a run count. */
-const OF_OTHERS = [
-  ...(['outOfOrder', 'respondedEarly', 'wouldTimeOut', 'ignoredLists'] as const),
-  ...(['failedInvocations', 'diedBetween'] as const),
-]
-
-function zeros<Name extends string>(...names: readonly Name[]) {
-  return Object.fromEntries(names.map((name) => [name, 0])) as Record<Name, number>
-}
+const OF_INVOCATIONS = { failedInvocations: 0, respondedEarly: 0, wouldTimeOut: 0, ignoredLists: 0 }
+const OF_OTHERS = { ...OF_INVOCATIONS, outOfOrder: 0, diedBetween: 0 }
 
 /**
  * Stores what is known about every message by its id. Only the queue knows how many messages were
@@ -117,11 +115,12 @@ export class OpenLedger {
   readonly #started = performance.now()
   readonly #messages = new Map<string, Entry>()
   readonly #tally = { foreign: 0, sent: 0, processed: 0, dropped: 0, failed: 0, exhausted: 0, lost: 0, filtered: 0 }
-  readonly #counts = zeros(...OF_DELIVERIES, ...OF_OTHERS)
+  readonly #counts = { ...OF_DELIVERIES, ...OF_OTHERS }
   #deliveredMessages = 0
   #exhaustedWithoutError = 0
   readonly #reasons = new Counter()
   readonly #causes = new Counter()
+  readonly #failures: string[] = []
   #isInputComplete = false
   #firstFailed: string | undefined
   #firstDelivery = 0
@@ -165,15 +164,20 @@ export class OpenLedger {
     if (type === 'crash') this.#counts.crashes += 1
   }
 
-  /** Counts something. `first`: the first message of its batch. `reason`: why it happened. */
-  add(what: (typeof OF_OTHERS)[number], first?: string, reason?: string) {
+  /** Counts something. `first`: the first message of its batch. `failure`: a line. `reason`: why it happened. */
+  add(what: keyof typeof OF_OTHERS, first?: string, failure?: string, reason?: string) {
     this.#counts[what] += 1
     this.#firstFailed ??= first
+    if (failure !== undefined) this.failure(failure)
     if (reason !== undefined) this.#reasons.add(reason)
   }
 
   cause(cause: Cause | string) {
     this.#causes.add(cause)
+  }
+
+  failure(line: string) {
+    if (this.#failures.length < MAX_FAILURES) this.#failures.push(line)
   }
 
   /** The fate of a message. Once it has been processed, a second delivery changes nothing. */
@@ -216,6 +220,7 @@ export class OpenLedger {
       lost: lost + unaccounted,
       reasons: this.#reasons.counts(),
       causes: this.#causes.counts(),
+      failures: [...this.#failures],
       wallMs: Math.round(performance.now() - this.#started),
       perSecond: seconds > 0 ? Math.round((processed + dropped) / seconds) : 0,
     }
@@ -228,8 +233,4 @@ export class OpenLedger {
     const [firstUnprocessed] = [...this.#messages].find(([, entry]) => isUnprocessed(entry)) ?? []
     return { ...ledger, firstUnprocessed, firstFailed: this.#firstFailed }
   }
-}
-
-export function openLedger(): OpenLedger {
-  return new OpenLedger()
 }

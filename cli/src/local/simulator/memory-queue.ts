@@ -19,7 +19,6 @@ export interface InFlight {
   receiptHandle: string
   /** On the clock of `performance.now()`, which nobody can move. */
   visibilityDeadline: number
-  isDelayed?: true
   /** Whether a client has deleted it, or set its visibility timeout. */
   byClients: Received['byClients']
 }
@@ -92,42 +91,32 @@ export class MemoryQueue {
   get attributes(): Record<string, string> {
     const { arn, fifo, contentBasedDeduplication = false, visibilityTimeout, deadLetters, maxReceives } = this.options
     const redrivePolicy = { deadLetterTargetArn: deadLetters?.options.arn, maxReceiveCount: maxReceives }
-    const delayed = [...this.inflightMessages.values()].filter(({ isDelayed }) => isDelayed).length
     return {
       QueueArn: arn,
       VisibilityTimeout: String(visibilityTimeout),
       ApproximateNumberOfMessages: String(this.readyCount),
-      ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size - delayed),
-      ApproximateNumberOfMessagesDelayed: String(delayed),
+      ApproximateNumberOfMessagesNotVisible: String(this.inflightMessages.size),
+      ApproximateNumberOfMessagesDelayed: '0', // they are among those that are not visible
       ...(deadLetters ? { RedrivePolicy: JSON.stringify(redrivePolicy) } : {}),
       ...(fifo ? { FifoQueue: 'true', ContentBasedDeduplication: String(contentBasedDeduplication) } : {}),
     }
   }
 
-  /** Keeps a message of this process. */
-  send(entry: SendMessageBatchRequestEntry): StoredMessage {
+  /** Keeps a message, or that of a client with the same deduplication id. Returns the one that is kept. */
+  send(entry: SendMessageBatchRequestEntry, isClient = false): StoredMessage {
     const message = createMessage(entry)
-    if (this.options.fifo) message.sequenceNumber = this.#nextSequenceNumber()
-    this.add(message)
-    return message
-  }
-
-  /** Keeps the message of a client, or the earlier one of its deduplication id. Returns the one that is kept. */
-  enqueue(entry: SendMessageBatchRequestEntry): StoredMessage {
-    const message = createMessage(entry)
-    if (this.options.fifo) {
+    if (this.options.fifo && isClient) {
       const id = entry.MessageDeduplicationId ?? hash('sha256', String(entry.MessageBody))
       const known = this.#deduplicated.get(id)
       if (known && known.at >= performance.now() - DEDUPLICATION_MS) {
         return { ...known.message, md5OfBody: message.md5OfBody } // clients compare it with what they have sent
       }
       message.entry = { ...entry, MessageDeduplicationId: id }
-      message.sequenceNumber = this.#nextSequenceNumber()
       this.#deduplicated.set(id, { message, at: performance.now() })
     }
-    this.sentByClients += 1
-    if (entry.DelaySeconds)
-      this.#hide(message, entry.DelaySeconds).isDelayed = true // not on a FIFO queue
+    if (this.options.fifo) message.sequenceNumber = String(++this.#sequence).padStart(20, '0')
+    if (isClient) this.sentByClients += 1
+    if (entry.DelaySeconds) this.#hide(message, entry.DelaySeconds)
     else this.add(message)
     return message
   }
@@ -159,13 +148,13 @@ export class MemoryQueue {
     signal?: AbortSignal,
     visibilityTimeout = this.options.visibilityTimeout,
   ) {
-    let taken = this.take(most, visibilityTimeout)
     const deadline = performance.now() + waitSeconds * 1000
-    while (taken.length === 0 && performance.now() < deadline && !signal?.aborted) {
+    while (!signal?.aborted) {
+      const taken = this.take(most, visibilityTimeout)
+      if (taken.length > 0 || performance.now() >= deadline) return taken
       await sleep(POLL_MS)
-      if (!signal?.aborted) taken = this.take(most, visibilityTimeout)
     }
-    return taken
+    return []
   }
 
   /** Receives messages. Those that were delivered often enough go to the dead-letter queue. */
@@ -211,13 +200,12 @@ export class MemoryQueue {
   }
 
   /** Deletes a message, for a client or for the event source mapping of this process. */
-  remove(receiptHandle: string, isClient = false): boolean {
+  remove(receiptHandle: string, isClient = false): void {
     const entry = this.inflightMessages.get(receiptHandle)
-    if (!entry) return false
+    if (!entry) return
     entry.byClients.isDeleted = isClient
     this.#leave(entry)
     if (this.duplicated.delete(entry.message)) this.add({ ...entry.message, receiveCount: 0 })
-    return true
   }
 
   /** Puts a message back that was not delivered, as if it had not been received. */
@@ -260,11 +248,6 @@ export class MemoryQueue {
       if (entry.visibilityDeadline > now) this.#nextDeadline = Math.min(this.#nextDeadline, entry.visibilityDeadline)
       else this.#putBack(entry)
     }
-  }
-
-  #nextSequenceNumber(): string {
-    this.#sequence += 1
-    return String(this.#sequence).padStart(20, '0')
   }
 
   #groupOf({ entry }: StoredMessage): Group {
@@ -316,8 +299,6 @@ export function createMessage(entry: SendMessageBatchRequestEntry): StoredMessag
 /** A message as a client receives it that asks for all attributes. */
 export function toMessage({ message, receiptHandle }: Pick<InFlight, 'message' | 'receiptHandle'>): Message {
   const { MessageAttributes, MessageGroupId, MessageDeduplicationId } = message.entry
-  const AWSTraceHeader = traceHeaderOf(message)
-  const { sequenceNumber: SequenceNumber } = message
   return {
     MessageId: message.messageId,
     ReceiptHandle: receiptHandle,
@@ -325,15 +306,16 @@ export function toMessage({ message, receiptHandle }: Pick<InFlight, 'message' |
     MD5OfBody: message.md5OfBody,
     MD5OfMessageAttributes: md5OfAttributes(MessageAttributes),
     MessageAttributes,
+    // JSON does not contain those that are undefined.
     Attributes: {
       SenderId: ACCOUNT,
       SentTimestamp: String(message.sentTimestamp),
       ApproximateReceiveCount: String(message.receiveCount),
       ApproximateFirstReceiveTimestamp: String(message.firstReceiveTimestamp),
-      ...(MessageGroupId === undefined ? {} : { MessageGroupId }),
-      ...(MessageDeduplicationId === undefined ? {} : { MessageDeduplicationId }),
-      ...(SequenceNumber === undefined ? {} : { SequenceNumber }),
-      ...(AWSTraceHeader === undefined ? {} : { AWSTraceHeader }),
-    },
+      MessageGroupId,
+      MessageDeduplicationId,
+      SequenceNumber: message.sequenceNumber,
+      AWSTraceHeader: traceHeaderOf(message),
+    } as Record<string, string>,
   }
 }

@@ -56,7 +56,7 @@ export function quote(name: string) {
  * Why SQS refuses a message, as a text that starts with a verb, such as `has an empty body`. Undefined if SQS
  * accepts the message.
  */
-export function problemOf(message: Partial<SendMessageBatchRequestEntry>, maxBytes = MAX_BYTES): string | undefined {
+export function problemOf(message: Partial<SendMessageBatchRequestEntry>): string | undefined {
   const { MessageBody, MessageAttributes = {} } = message
   if (!MessageBody) return 'has an empty body, which SQS refuses'
   const inBody = problemOfText(MessageBody, 'a body')
@@ -70,7 +70,7 @@ export function problemOf(message: Partial<SendMessageBatchRequestEntry>, maxByt
     if (problem) return problem
   }
   const bytes = sizeOf(message)
-  if (bytes <= maxBytes) return undefined
+  if (bytes <= MAX_BYTES) return undefined
   const what = attributes.length > 0 ? 'a body and attributes' : 'a body'
-  return `has ${what} of ${bytes} bytes, but the queue allows at most ${maxBytes}`
+  return `has ${what} of ${bytes} bytes, but the queue allows at most ${MAX_BYTES}`
 }

@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs'
+import { Readable } from 'node:stream'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { UsageError } from '../../shared/errors.ts'
 import { formatNumber } from '../../shared/format.ts'
@@ -24,6 +25,7 @@ export function* numberedMessages(count: number, groups = 0): Generator<InputMes
   }
 }
 
+const isString = (value: unknown) => typeof value === 'string'
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}(?:==)?|[A-Za-z0-9+/]{3}=?)?$/
 
 /** A key as in an SQS event. The AWS CLI prints capital letters, such as `Body` and `MD5OfBody`. */
@@ -33,27 +35,16 @@ function withKeysOfEvent(value: Record<string, unknown>): Record<string, unknown
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [asInEvent(key), item]))
 }
 
-function toAttribute(value: unknown): MessageAttributeValue | undefined {
+function toAttribute(name: string, value: unknown): MessageAttributeValue {
   if (typeof value === 'string') return { DataType: 'String', StringValue: value }
   if (typeof value === 'number') return { DataType: 'Number', StringValue: String(value) }
-  if (!isObject(value)) return undefined
-  const { dataType, stringValue, binaryValue } = withKeysOfEvent(value)
-  if (typeof dataType !== 'string') return undefined
-  if (typeof stringValue === 'string') return { DataType: dataType, StringValue: stringValue }
-  if (typeof binaryValue === 'string' && BASE64.test(binaryValue))
-    return { DataType: dataType, BinaryValue: Buffer.from(binaryValue, 'base64') }
-  return undefined
-}
-
-function toAttributes(given: unknown): [string, MessageAttributeValue][] {
-  if (!isObject(given)) throw new Error('has messageAttributes that are not an object')
-  return Object.entries(given).map(([name, value]) => {
-    const attribute = toAttribute(value)
-    if (attribute) return [name, attribute]
-    throw new Error(
-      `has the attribute ${quote(name)}, which is not a string, a number, { dataType, stringValue } or { dataType, binaryValue } in base64`,
-    )
-  })
+  const { dataType: DataType, stringValue: StringValue, binaryValue } = withKeysOfEvent(Object(value))
+  if (isString(DataType) && isString(StringValue)) return { DataType, StringValue }
+  if (isString(DataType) && isString(binaryValue) && BASE64.test(binaryValue))
+    return { DataType, BinaryValue: Buffer.from(binaryValue, 'base64') }
+  throw new Error(
+    `has the attribute ${quote(name)}, which is not a string, a number, { dataType, stringValue } or { dataType, binaryValue } in base64`,
+  )
 }
 
 const OWN_KEYS = ['body', 'messageGroupId', 'messageDeduplicationId', 'messageAttributes']
@@ -84,7 +75,8 @@ function readMessage(value: unknown): InputMessage {
   if (wrong) {
     throw new Error(`has a ${wrong[0]} that is not a string of 1 to 128 letters, digits and punctuation characters`)
   }
-  const own = toAttributes(messageAttributes)
+  if (!isObject(messageAttributes)) throw new Error('has messageAttributes that are not an object')
+  const own = Object.entries(messageAttributes).map(([name, value]) => [name, toAttribute(name, value)])
   return {
     body: typeof body === 'string' ? body : JSON.stringify(body),
     ...Object.fromEntries(ids),
@@ -93,9 +85,9 @@ function readMessage(value: unknown): InputMessage {
 }
 
 /** Refuses what SQS refuses. An error starts with a verb, such as `has an empty body`. */
-export function check(message: InputMessage, fifo: boolean, maxBytes?: number): InputMessage {
+export function check(message: InputMessage, fifo: boolean): InputMessage {
   const { body: MessageBody, messageGroupId, messageAttributes: MessageAttributes = {} } = message
-  const problem = problemOf({ MessageBody, MessageAttributes }, maxBytes)
+  const problem = problemOf({ MessageBody, MessageAttributes })
   if (problem) throw new Error(problem)
   if (fifo && messageGroupId === undefined) throw new Error('has no messageGroupId, which a FIFO queue requires')
   return message
@@ -111,23 +103,15 @@ export function toMessage(value: unknown, json = JSON.stringify(value)): InputMe
   return { body: typeof value === 'string' ? value : json }
 }
 
-/** Whether the records of an event are of SQS. An event of S3 is a body: its records have none. */
-function areSqsRecords(records: unknown[]): boolean {
-  const isSqs = (record: unknown) => isObject(record) && record.eventSource === 'aws:sqs'
-  const hasBody = (record: unknown) =>
-    isObject(record) && typeof record.body === 'string' && record.eventSource === undefined
-  return records.some(isSqs) || records.every(hasBody)
-}
-
 /**
  * The messages in what holds several: an SQS event, an output of `aws sqs receive-message`, or a list of
- * either. Undefined for other content, which is one message or a body.
+ * either. Undefined for other content, which is one message or a body: the records of S3 have no bodies.
  */
 function listIn(value: unknown): unknown[] | undefined {
   if (Array.isArray(value)) return value.every(isMessage) ? value : undefined
   if (!isObject(value)) return undefined
   const { Records, Messages } = value
-  if (Array.isArray(Records) && areSqsRecords(Records)) return Records
+  if (Array.isArray(Records) && (Records.length === 0 || Records.some(isMessage))) return Records
   if (!('Messages' in value)) return undefined
   if (Array.isArray(Messages)) return Messages
   throw new Error(`has Messages that are not a list, as aws sqs receive-message prints it. ${AS_TEXT}`)
@@ -196,11 +180,11 @@ async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGe
  * Reads messages from lines with a message each, SQS events, and outputs of the AWS CLI, one after another,
  * as they arrive. A UsageError names the line or the message that is wrong.
  */
-async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean, maxBytes?: number) {
+async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fifo: boolean) {
   let isEmpty = true
   for await (const item of itemsOf(linesOf(input, name))) {
     isEmpty = false
-    yield* messagesIn(item, name, fifo, maxBytes)
+    yield* messagesIn(item, name, fifo)
   }
   if (isEmpty) {
     throw new UsageError(
@@ -210,7 +194,7 @@ async function* readMessages(input: AsyncIterable<Uint8Array>, name: string, fif
   }
 }
 
-function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number): Generator<InputMessage> {
+function* messagesIn(item: Item, name: string, fifo: boolean): Generator<InputMessage> {
   /** In a list, from 1. */
   let number = 0
   try {
@@ -220,10 +204,10 @@ function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number)
     if (!list && !isMessage(value) && item.text.includes('\n')) {
       throw new Error(`is a body of several lines: ${ONE_LINE}`)
     }
-    if (!list) yield check(toMessage(value, item.text.trim()), fifo, maxBytes)
+    if (!list) yield check(toMessage(value, item.text.trim()), fifo)
     for (const message of list ?? []) {
       number += 1
-      yield check(readMessage(message), fifo, maxBytes)
+      yield check(readMessage(message), fifo)
     }
   } catch (error) {
     const where = number > 0 ? `message ${formatNumber(number)} of the list in ` : ''
@@ -231,15 +215,13 @@ function* messagesIn(item: Item, name: string, fifo: boolean, maxBytes?: number)
   }
 }
 
-/** Reads the messages of a file or of standard input (`-`). `maxBytes`: the MaximumMessageSize of the queue. */
-export async function readMessagesFile(file: string, fifo: boolean, maxBytes?: number): Promise<InputMessage[]> {
-  const read = file === '-' ? readStandardInput : readMessages.bind(undefined, createReadStream(file), file)
-  const messages: InputMessage[] = []
-  for await (const message of read(fifo, maxBytes)) messages.push(message)
-  return messages
+/** Reads the messages of a file or of standard input (`-`). */
+export async function readMessagesFile(file: string, fifo: boolean): Promise<InputMessage[]> {
+  const messages = file === '-' ? readStandardInput(fifo) : readMessages(createReadStream(file), file, fifo)
+  return Readable.from(messages).toArray()
 }
 
 /** Reads the messages of standard input as they arrive. */
-export function readStandardInput(fifo: boolean, maxBytes?: number): AsyncIterable<InputMessage> {
-  return readMessages(process.stdin, 'standard input', fifo, maxBytes)
+export function readStandardInput(fifo: boolean): AsyncIterable<InputMessage> {
+  return readMessages(process.stdin, 'standard input', fifo)
 }

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import type { SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
 import { ACCOUNT, MemoryQueue, type QueueOptions, toMessage } from './memory-queue.ts'
@@ -13,7 +12,7 @@ export interface OwnQueueOptions {
   port?: number | undefined
   fifo?: boolean
   /** Whether a FIFO queue needs no deduplication ids from clients; default false. */
-  contentBasedDeduplication?: boolean
+  contentBasedDeduplication?: boolean | undefined
   /** Seconds. */
   visibilityTimeout: number
   /** Deliveries before a message goes to the dead-letter queue. */
@@ -30,7 +29,6 @@ export interface OwnQueueOptions {
 export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
   const { port = 0, fifo = false, visibilityTimeout, maxReceives, stopsLoops = true } = options
   const { contentBasedDeduplication = false } = options
-  const suffix = fifo ? '.fifo' : ''
   const queues = new Map<string, MemoryQueue>()
   const server = createSqsServer(queues).listen(port, '127.0.0.1')
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
@@ -38,14 +36,15 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     throw new UsageError(`port ${port} ${why}: choose another with --port, or omit --port to use any free port`)
   })
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  function create(name: string, settings: Omit<QueueOptions, 'url' | 'arn' | 'fifo' | 'contentBasedDeduplication'>) {
+  function create(base: string, settings: Pick<QueueOptions, 'visibilityTimeout' | 'deadLetters'>) {
+    const name = fifo ? `${base}.fifo` : base
     const [url, arn] = [`${endpoint}/${ACCOUNT}/${name}`, `arn:aws:sqs:us-east-1:${ACCOUNT}:${name}`]
-    const queue = new MemoryQueue({ url, arn, fifo, contentBasedDeduplication, ...settings })
+    const queue = new MemoryQueue({ url, arn, fifo, contentBasedDeduplication, maxReceives, stopsLoops, ...settings })
     queues.set(name, queue)
     return queue
   }
-  const deadLetters = create(`local-dead-letters${suffix}`, { visibilityTimeout: 30 })
-  const queue = create(`local${suffix}`, { visibilityTimeout, deadLetters, maxReceives, stopsLoops })
+  const deadLetters = create('local-dead-letters', { visibilityTimeout: 30 })
+  const queue = create('local', { visibilityTimeout, deadLetters })
   return {
     queueUrl: queue.options.url,
     deadLetterUrl: deadLetters.options.url,
@@ -60,7 +59,14 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
       DEAD_LETTER_QUEUE_URL: deadLetters.options.url,
       ...localCredentials(),
     },
-    ...callsOf(queue, deadLetters, options),
+    ...callsOf(queue, options),
+    async counts() {
+      queue.processTimers()
+      const { readyCount: visible, size, sentByClients, stoppedLoops, replacedTimeouts } = queue
+      const [deadLetter, sentDeadLetters] = [deadLetters.size, deadLetters.sentByClients]
+      const sentByFunction = port === 0 ? sentByClients : undefined
+      return { visible, queue: size, deadLetter, sentDeadLetters, sentByFunction, stoppedLoops, replacedTimeouts }
+    },
     close() {
       server.close()
       server.closeAllConnections()
@@ -69,17 +75,17 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
   }
 }
 
-type Messages = readonly Received[]
-
 /** The calls of the event source mapping. HTTP would take most of the time of a run. */
-function callsOf(
-  queue: MemoryQueue,
-  deadLetters: MemoryQueue,
-  { port = 0, duplicates = 0, seed = 1 }: OwnQueueOptions,
-) {
+function callsOf(queue: MemoryQueue, { duplicates = 0, seed = 1 }: OwnQueueOptions) {
   const random = seededRandom(seed)
-  return {
-    async send(entries: SendMessageBatchRequestEntry[]) {
+  function forEach<Rest extends unknown[]>(act: (receiptHandle: string, ...rest: Rest) => void) {
+    return async (messages: readonly Received[], ...rest: Rest) => {
+      for (const { receiptHandle } of messages) act(receiptHandle, ...rest)
+      return []
+    }
+  }
+  const calls: Pick<Queue, 'send' | 'receive' | 'remove' | 'setVisibility' | 'release'> = {
+    async send(entries) {
       const Successful = entries.map((entry) => {
         const message = queue.send(entry)
         if (duplicates > 0 && random() < duplicates) queue.duplicated.add(message)
@@ -87,34 +93,15 @@ function callsOf(
       })
       return { Successful, Failed: [] }
     },
-    async receive(most: number, waitSeconds: number, signal?: AbortSignal) {
+    async receive(most, waitSeconds, signal) {
       const taken = await queue.receive(most, waitSeconds, signal)
       return taken.map((entry) => toReceived(toMessage(entry), queue.options.arn, entry.byClients))
     },
-    async remove(messages: Messages) {
-      for (const { receiptHandle } of messages) queue.remove(receiptHandle)
-      return []
-    },
-    async setVisibility(messages: Messages, seconds: number) {
-      for (const { receiptHandle } of messages) queue.setVisibility(receiptHandle, seconds)
-    },
-    async release(messages: Messages) {
-      for (const { receiptHandle } of messages) queue.release(receiptHandle)
-    },
-    async counts() {
-      queue.processTimers()
-      const { readyCount: visible, size, sentByClients, stoppedLoops, replacedTimeouts } = queue
-      return {
-        visible,
-        queue: size,
-        deadLetter: deadLetters.size,
-        sentDeadLetters: deadLetters.sentByClients,
-        sentByFunction: port === 0 ? sentByClients : undefined,
-        stoppedLoops,
-        replacedTimeouts,
-      }
-    },
+    remove: forEach((receiptHandle) => queue.remove(receiptHandle)),
+    setVisibility: forEach((receiptHandle, seconds: number) => queue.setVisibility(receiptHandle, seconds)),
+    release: forEach((receiptHandle) => queue.release(receiptHandle)),
   }
+  return calls
 }
 
 /** Credentials for SQS clients of the function, if the shell has none. The function may also call AWS. */

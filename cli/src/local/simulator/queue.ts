@@ -21,9 +21,9 @@ export interface Queue {
   /** Returns the messages that were not deleted. */
   remove(messages: readonly Received[]): Promise<Received[]>
   /** Makes messages visible again after this many seconds. */
-  setVisibility(messages: readonly Received[], seconds: number): Promise<void>
+  setVisibility(messages: readonly Received[], seconds: number): Promise<unknown>
   /** Gives back messages that were not delivered. */
-  release(messages: readonly Received[]): Promise<void>
+  release(messages: readonly Received[]): Promise<unknown>
   counts(): Promise<QueueCounts>
   close(): unknown
 }

@@ -1,13 +1,13 @@
 import { once } from 'node:events'
-import { existsSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { UsageError } from '../../shared/errors.ts'
 import { seededRandom } from '../../shared/random.ts'
-import { type EnvironmentObserver, freezes, withDefaults } from './environment.ts'
+import { freezes, withDefaults } from './environment.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
 import { openGivenQueue, type QueueAddress } from './given-queue.ts'
-import { type Ledger, type OpenLedger, openLedger, type Progress } from './ledger.ts'
+import { type Ledger, OpenLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
 import { RunEnd } from './run-end.ts'
@@ -18,8 +18,8 @@ export interface RunOptions {
   queue: OwnQueueOptions | QueueAddress
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
-  /** Messages to send. */
-  messages?: Input
+  /** Messages to send. Without them, a run on a queue of this process waits for a first one. */
+  messages?: Input | undefined
   /**
    * On a standard queue, the messages are mixed in an order that depends on this number; default 1. A FIFO
    * queue keeps their order.
@@ -30,8 +30,6 @@ export interface RunOptions {
    * `stop` is aborted.
    */
   idle?: number | undefined
-  /** Whether the queue counts as empty only after a first message has been delivered. */
-  awaitFirst?: boolean
   /** Receives warnings, which do not end the run. Default: `process.emitWarning`. */
   onWarning?: (line: string) => void
   onProgress?: (progress: Progress) => void
@@ -52,7 +50,6 @@ export const MAPPING_DEFAULTS: EventSourceOptions = {
   reportBatchItemFailures: true,
   retryAfter: undefined,
   filters: [],
-  onFailure: () => {},
 }
 
 /** Lambda delivers at most ten messages of a FIFO queue, without a window. */
@@ -67,8 +64,7 @@ const NOT_FROZEN =
   'environments are not frozen after a response, so work that the handler has not awaited goes on. On Lambda, it stops'
 
 export function checkFile(file: string) {
-  if (!existsSync(file)) throw new UsageError(`there is no file ${file}`)
-  if (!statSync(file).isFile()) throw new UsageError(`${file} is not a file`)
+  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) throw new UsageError(`there is no file ${file}`)
   if (!/\.(m?ts|[cm]?js)$/.test(file)) throw new UsageError(`${file} is not a .ts, .mts, .js, .mjs or .cjs file`)
 }
 
@@ -97,25 +93,17 @@ export async function run(options: RunOptions): Promise<Ledger> {
 }
 
 async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
-  const { idle, awaitFirst = false, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const { idle, messages = [], seed = 1, onProgress = () => {}, drain = NEVER, stop = NEVER } = options
+  const awaitFirst = !options.messages && !('queueUrl' in options.queue)
   const { onWarning = (line: string) => process.emitWarning(line) } = options
   const timeout = withDefaults(options.function).timeout / 1000
   checkQueue(queue, timeout)
   const mapping = { ...MAPPING_DEFAULTS, ...(queue.fifo ? FIFO_DEFAULTS : {}), ...options.mapping }
-  const ledger = openLedger()
-  const findings = new Findings(options.function)
+  const ledger = new OpenLedger()
+  const findings = new Findings(options.function, ledger)
   const end = new RunEnd({ queue, ledger, idle, awaitFirst, onProgress, signals: [drain, stop] })
-  const observer: EnvironmentObserver = {
-    left: (work, first) => {
-      if (findings.addLeft(work)) ledger.add('respondedEarly', first)
-    },
-    died(message, last) {
-      ledger.add('diedBetween', last, message)
-      mapping.onFailure(message)
-    },
-  }
   const env = { ...queue.variables, ...options.function.env }
-  const runtime = await startRuntime({ ...options.function, env, observer }, stop).catch((error) => {
+  const runtime = await startRuntime({ ...options.function, env, observer: findings }, stop).catch((error) => {
     if (!stop.aborted) throw error
   })
   if (!runtime) return ledger.total(await queue.counts()) // stopped while the function was loading
@@ -127,8 +115,15 @@ async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
     const canExpire = queue.visibilityTimeout < timeout + mapping.windowMs / 1000
     const isLast = async (gathered: number) => !canExpire && end.isLast(gathered)
     const source = { queue, runtime, ledger, findings, draining: end.draining, isLast }
-    const feeding = sendAll(options, mapping.batchSize, { queue, ledger, end })
-    await end.watch(feeding, runEventSource(source, mapping))
+    const within = Math.min(MIXED_BATCHES * mapping.batchSize, MAX_MIXED)
+    const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
+    const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
+    // An input that hangs does not delay the end of the run.
+    const sending = Promise.race([feeding, aborted(end.draining)]).then((isComplete) => {
+      if (isComplete) ledger.inputComplete()
+      end.isInputSent = true
+    })
+    await end.watch(sending, runEventSource(source, mapping))
     if (!stop.aborted) await runtime.finish()
     for (const line of findings.lines()) onWarning(line)
     return ledger.total(await queue.counts())
@@ -138,19 +133,6 @@ async function runOn(queue: Queue, options: RunOptions): Promise<Ledger> {
   } finally {
     await runtime.stop()
   }
-}
-
-async function sendAll(
-  { messages = [], seed = 1 }: RunOptions,
-  batchSize: number,
-  { queue, ledger, end }: { queue: Queue; ledger: OpenLedger; end: RunEnd },
-) {
-  const within = Math.min(MIXED_BATCHES * batchSize, MAX_MIXED)
-  const shuffle = queue.fifo ? undefined : { random: seededRandom(seed), within }
-  const feeding = feed({ queue, ledger, messages, shuffle, signal: end.draining })
-  // An input that hangs does not delay the end of the run.
-  if (await Promise.race([feeding, aborted(end.draining)])) ledger.inputComplete()
-  end.isInputSent = true
 }
 
 async function aborted(signal: AbortSignal): Promise<false> {

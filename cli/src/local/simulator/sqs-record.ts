@@ -1,5 +1,5 @@
 import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs'
-import type { SQSMessageAttribute, SQSRecord } from 'aws-lambda'
+import type { SQSMessageAttribute, SQSMessageAttributes } from 'aws-lambda'
 
 /** A received message that is not settled yet, with its record in the event as JSON. */
 export interface Received {
@@ -25,31 +25,28 @@ function toAttribute(value: MessageAttributeValue): SQSMessageAttribute {
 }
 
 /** Converts a message to the record that Lambda makes of it, key for key. */
-function toRecord(message: Message, queueArn: string): SQSRecord {
-  return {
-    messageId: message.MessageId ?? '',
-    receiptHandle: message.ReceiptHandle ?? '',
+export function toReceived(message: Message, queueArn: string, byClients: Received['byClients'] = {}): Received {
+  const { MessageId = '', ReceiptHandle = '', Attributes = {}, MessageAttributes = {} } = message
+  const attributes: SQSMessageAttributes = {}
+  for (const [name, value] of Object.entries(MessageAttributes)) attributes[name] = toAttribute(value)
+  const record = {
+    messageId: MessageId,
+    receiptHandle: ReceiptHandle,
     body: message.Body ?? '',
-    attributes: (message.Attributes ?? {}) as unknown as SQSRecord['attributes'],
-    messageAttributes: Object.fromEntries(
-      Object.entries(message.MessageAttributes ?? {}).map(([name, value]) => [name, toAttribute(value)]),
-    ),
+    attributes: Attributes,
+    messageAttributes: attributes,
     ...(message.MD5OfMessageAttributes ? { md5OfMessageAttributes: message.MD5OfMessageAttributes } : {}),
     md5OfBody: message.MD5OfBody ?? '',
     eventSource: 'aws:sqs',
     eventSourceARN: queueArn,
     awsRegion: queueArn.split(':')[3] ?? '',
   }
-}
-
-export function toReceived(message: Message, queueArn: string, byClients: Received['byClients'] = {}): Received {
-  const record = toRecord(message, queueArn)
   const json = JSON.stringify(record)
   return {
-    messageId: record.messageId,
-    receiptHandle: record.receiptHandle,
-    receiveCount: Number(record.attributes.ApproximateReceiveCount ?? 1),
-    group: record.attributes.MessageGroupId,
+    messageId: MessageId,
+    receiptHandle: ReceiptHandle,
+    receiveCount: Number(Attributes.ApproximateReceiveCount ?? 1),
+    group: Attributes.MessageGroupId,
     json,
     bytes: Buffer.byteLength(json) + 1, // plus the comma
     byClients,

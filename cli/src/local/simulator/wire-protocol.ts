@@ -14,21 +14,17 @@ const MAX_ENTRIES = 10
 
 /** `code` is that of the older query protocol, which clients read, too. */
 class SqsError extends Error {
-  readonly type: string
   readonly code: string
-  constructor(message: string, name: string, code = `AWS.SimpleQueueService.${name}`, service = 'amazonaws.sqs') {
+  constructor(name: string, message: string, code = `AWS.SimpleQueueService.${name}`) {
     super(message)
-    this.type = `com.${service}#${name}`
+    this.name = name
     this.code = code
   }
 }
 
-const sqsError = (name: string, message: string, code?: string) => new SqsError(message, name, code)
-const commonError = (name: string, code: string, message: string) =>
-  new SqsError(message, name, code, 'amazon.coral.service')
-const invalid = (message: string) => commonError('InvalidParameterValueException', 'InvalidParameterValue', message)
+const invalid = (message: string) => new SqsError('InvalidParameterValueException', message, 'InvalidParameterValue')
 const missing = (name: string) =>
-  commonError('MissingRequiredParameterException', 'MissingParameter', `the parameter ${name} is missing or empty`)
+  new SqsError('MissingRequiredParameterException', `the parameter ${name} is missing or empty`, 'MissingParameter')
 
 /** A parameter of a request. Throws if it has a value that is not valid. */
 function read<T>(input: Input, name: string, what: string, isValid: (value: unknown) => value is T): T | undefined {
@@ -101,11 +97,11 @@ function readMessage({ options: { fifo, contentBasedDeduplication } }: MemoryQue
 function send(queue: MemoryQueue, message: ReturnType<typeof readMessage>, { trace }: Call) {
   const problem = problemOf(message)
   if (problem?.startsWith('has a body with the character'))
-    throw sqsError('InvalidMessageContents', `the message ${problem}`, 'InvalidMessageContents')
+    throw new SqsError('InvalidMessageContents', `the message ${problem}`, 'InvalidMessageContents')
   if (problem) throw invalid(`the message ${problem}`)
   const traced = trace === undefined ? {} : { AWSTraceHeader: { DataType: 'String', StringValue: trace } }
   const MessageSystemAttributes = { ...traced, ...message.MessageSystemAttributes }
-  const { messageId, md5OfBody, sequenceNumber } = queue.enqueue({ ...message, MessageSystemAttributes })
+  const { messageId, md5OfBody, sequenceNumber } = queue.send({ ...message, MessageSystemAttributes }, true)
   return {
     MessageId: messageId,
     MD5OfMessageBody: md5OfBody,
@@ -143,7 +139,7 @@ async function receive(queue: MemoryQueue, input: Input, { signal }: Call) {
 function readReceiptHandle(input: Input): string {
   const handle = requireString(input, 'ReceiptHandle')
   if (/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/.test(handle)) return handle
-  throw sqsError('ReceiptHandleIsInvalid', 'ReceiptHandle is not from this queue', 'ReceiptHandleIsInvalid')
+  throw new SqsError('ReceiptHandleIsInvalid', 'ReceiptHandle is not from this queue', 'ReceiptHandleIsInvalid')
 }
 
 function remove(queue: MemoryQueue, input: Input) {
@@ -155,22 +151,22 @@ function changeVisibility(queue: MemoryQueue, input: Input) {
   const handle = readReceiptHandle(input)
   const seconds = readInteger(input, 'VisibilityTimeout', 0, 43_200)
   if (seconds === undefined) throw missing('VisibilityTimeout')
-  if (!queue.inflightMessages.has(handle)) throw sqsError('MessageNotInflight', 'the message is not in flight')
+  if (!queue.inflightMessages.has(handle)) throw new SqsError('MessageNotInflight', 'the message is not in flight')
   queue.setVisibility(handle, seconds, true)
   return {}
 }
 
 function readEntries({ Entries = [] }: Input): Input[] {
   if (!Array.isArray(Entries) || !Entries.every(isObject)) throw invalid('Entries must be a list of objects')
-  if (Entries.length === 0) throw sqsError('EmptyBatchRequest', 'a batch must have entries')
+  if (Entries.length === 0) throw new SqsError('EmptyBatchRequest', 'a batch must have entries')
   if (Entries.length > MAX_ENTRIES) {
-    throw sqsError('TooManyEntriesInBatchRequest', `a batch has at most ${MAX_ENTRIES} entries, not ${Entries.length}`)
+    throw new SqsError('TooManyEntriesInBatchRequest', `a batch has at most ${MAX_ENTRIES}, not ${Entries.length}`)
   }
   const ids = Entries.map((entry) => requireString(entry, 'Id'))
   if (!ids.every((id) => /^[\w-]{1,80}$/.test(id))) {
-    throw sqsError('InvalidBatchEntryId', 'an Id has 1 to 80 letters, digits, hyphens and underscores')
+    throw new SqsError('InvalidBatchEntryId', 'an Id has 1 to 80 letters, digits, hyphens and underscores')
   }
-  if (new Set(ids).size < ids.length) throw sqsError('BatchEntryIdsNotDistinct', 'two entries have the same Id')
+  if (new Set(ids).size < ids.length) throw new SqsError('BatchEntryIdsNotDistinct', 'two entries have the same Id')
   return Entries
 }
 
@@ -191,7 +187,7 @@ function sendBatch(queue: MemoryQueue, input: Input, call: Call) {
   const messages = readEntries(input).map((entry) => readMessage(queue, entry))
   const bytes = messages.reduce((sum, message) => sum + sizeOf(message), 0)
   if (bytes > MAX_BYTES) {
-    throw sqsError('BatchRequestTooLong', `a batch has at most ${MAX_BYTES} bytes, but this one has ${bytes}`)
+    throw new SqsError('BatchRequestTooLong', `a batch has at most ${MAX_BYTES} bytes, but this one has ${bytes}`)
   }
   return inBatch(messages, (message) => send(queue, message, call))
 }
@@ -215,16 +211,16 @@ const SUPPORTED = `this queue supports ${Object.keys(ACTIONS).join(', ')} in the
 async function respond(queues: ReadonlyMap<string, MemoryQueue>, target: string, body: string, call: Call) {
   const action = target.replace(/^AmazonSQS\./, '')
   const act = Object.hasOwn(ACTIONS, action) ? ACTIONS[action] : undefined
-  if (!act) throw commonError('UnknownOperationException', 'InvalidAction', SUPPORTED)
+  if (!act) throw new SqsError('UnknownOperationException', SUPPORTED, 'InvalidAction')
   const input = parseObject(body)
-  if (!input) throw commonError('SerializationException', 'MalformedInput', 'the request is not a JSON object')
+  if (!input) throw new SqsError('SerializationException', 'the request is not a JSON object', 'MalformedInput')
   const name = requireString(input, action === 'GetQueueUrl' ? 'QueueName' : 'QueueUrl')
   // Clients use the address that they have for this process, which may not be the one in the URL of the
   // queue.
   const queue = queues.get(name.replace(/.*\//, ''))
   if (queue) return act(queue, input, call)
   const known = `the queue does not exist, only ${[...queues.keys()].join(' and ')}`
-  throw sqsError('QueueDoesNotExist', known, 'AWS.SimpleQueueService.NonExistentQueue')
+  throw new SqsError('QueueDoesNotExist', known, 'AWS.SimpleQueueService.NonExistentQueue')
 }
 
 /** A server of SQS for these queues by name. It keeps idle connections: a frozen client sees no end. */
@@ -247,8 +243,9 @@ export function createSqsServer(queues: ReadonlyMap<string, MemoryQueue>): Serve
       response.end(JSON.stringify(output, (_name, value) => (value?.type === 'Buffer' ? toBase64(value.data) : value)))
     } catch (error) {
       if (!(error instanceof SqsError)) throw error
-      const { type, code, message } = error
-      response.writeHead(400, { 'x-amzn-query-error': `${code};Sender` }).end(JSON.stringify({ __type: type, message }))
+      const { name, code, message } = error
+      response.setHeader('x-amzn-query-error', `${code};Sender`).writeHead(400)
+      response.end(JSON.stringify({ __type: `com.amazonaws.sqs#${name}`, message }))
     }
   })
 }
