@@ -519,14 +519,11 @@ const operations = {
   DeleteMessageBatch: ({ operation }: Call) => operation === 'DeleteMessageBatch',
 }
 const responses = {
-  'never arrives': ['hang', /^bounded-sqs-batch: SQS does not respond at http:\S+ \(TimeoutError\): start it, or /m],
-  'is a closed connection': [
-    'reset',
-    /^bounded-sqs-batch: SQS does not respond at http:\S+ \(ECONNRESET\): start it, or /m,
-  ],
+  'never arrives': ['hang', /^bounded-sqs-batch: SQS at http:.* did not respond \(TimeoutError/m],
+  'is a closed connection': ['reset', /^bounded-sqs-batch: SQS at http:.* did not respond \(.*ECONNRESET/m],
   'is an error': [
     [503, 'ServiceUnavailable'],
-    /^bounded-sqs-batch: SQS at http:\S+ refused the call: ServiceUnavailable/m,
+    /^bounded-sqs-batch: SQS at http:.* refused a call .* \(ServiceUnavailable/m,
   ],
 } as const
 

@@ -13,22 +13,13 @@ import { oneLine, UsageError } from '../../shared/errors.ts'
 import type { Queue } from './queue.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 
-const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
-
 /** Converts an error of the SDK to one line that says what to do. */
 function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
-  const said = `${code} ${name} ${message}`
-  if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
-    return new UsageError(
-      `there is no queue ${queueUrl}: create it first, or correct --queue-url or the redrive policy`,
-    )
-  }
-  const [reason] = UNREACHABLE.exec(said) ?? []
+  const why = oneLine([name, code, message].filter(Boolean).join(': '))
   return new UsageError(
-    reason === undefined
-      ? `SQS at ${endpoint} refused the call: ${oneLine(`${name}: ${message}`)}`
-      : `SQS does not respond at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`,
+    `SQS at ${endpoint} refused a call for ${queueUrl}, or did not respond (${why}). ` +
+      'Start SQS, create the queue, or correct --queue-url, --endpoint or the redrive policy',
   )
 }
 
