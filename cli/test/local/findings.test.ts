@@ -24,23 +24,21 @@ function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], 
   const { findings, counts } = open(options)
   for (const { isOfLibrary = false, ...usage } of usages) {
     const library = isOfLibrary ? libraryReport({}) : undefined
-    findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library }, 'm')
+    findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library })
   }
-  const { failures, wouldTimeOut, firstFailed } = counts()
-  if (wouldTimeOut !== failures.length || firstFailed !== (failures[0] && 'm')) throw new Error('the ledger differs')
+  const { failures, wouldTimeOut } = counts()
+  if (wouldTimeOut !== failures.length) throw new Error('the ledger differs')
   return { lines: findings.lines(), failures }
 }
 
 /** What the run says about this work of invocations, and whether each of them fails the run. */
 function afterLeft(invocations: readonly LeftWork[][][]) {
   const { findings, counts } = open()
-  const fails = invocations.map((left, index) => {
+  const fails = invocations.map((left) => {
     const before = counts().respondedEarly
-    findings.left(left.flat(), `m${index}`)
+    findings.left(left.flat())
     return counts().respondedEarly > before
   })
-  const [firstOfFailed] = fails.flatMap((isFailed, index) => (isFailed ? `m${index}` : []))
-  if (counts().firstFailed !== firstOfFailed) throw new Error(`${counts().firstFailed} is not ${firstOfFailed}`)
   return { lines: findings.lines(), fails }
 }
 
@@ -205,7 +203,7 @@ test('whether the handler reads nothing is known from the events that were looke
 
 test('a process that dies between two events', async (t) => {
   const { findings, counts } = open()
-  findings.died('the process ended', 'm')
+  findings.died('the process ended')
   const reasons = { 'the process ended': 1 }
-  t.match(counts(), { diedBetween: 1, firstFailed: 'm', failures: ['the process ended'], reasons })
+  t.match(counts(), { diedBetween: 1, failures: ['the process ended'], reasons })
 })
