@@ -250,7 +250,7 @@ export class Environment {
   #launch(address: string) {
     const [command, args] = commandFor(this.#options)
     const { fdLimit, memory, onLog } = this.#options
-    this.#group = startProcessGroup({ command, args, fdLimit, env: environmentVariables(this.#options, address) })
+    this.#group = startProcessGroup(command, args, fdLimit, environmentVariables(this.#options, address))
     const { child, kill } = this.#group
     const outputs = child.stdio.slice(1, 3) as Readable[]
     for (const stream of outputs) {
