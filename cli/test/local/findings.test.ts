@@ -54,7 +54,7 @@ test('more than 90 % of the memory is a finding, with the highest use of all inv
   const memory = 1000
   t.strictSame(after([{ peakMemory: 900 }], { memory }).lines, [])
   t.strictSame(after([{ peakMemory: 900.6 }, { peakMemory: 100 }], { memory }).lines, [
-    'the process used up to 901 MB of memory, and the function has 1000 MB. Lambda ends a process that needs more',
+    'the process used up to 901 MB of memory, and the function has 1000 MB. Lambda ends a process that needs more: use --memory or --template for another size',
   ])
   t.strictSame(after([{ peakMemory: 920 }], { memory, file: 'handler.ts' }).lines, [], 'TypeScript needs 20 MB more')
 })
@@ -63,7 +63,7 @@ test('without a memory size, more than 110 % of the default is a finding', async
   const unlimited = { memory: undefined, limitMemory: undefined }
   t.strictSame(after([{ peakMemory: 563 }], unlimited).lines, [])
   t.strictSame(after([{ peakMemory: 564 }], unlimited).lines, [
-    'the process used up to 564 MB of memory, more than the default of 512 MB. Lambda ends such a process: set --memory or --template to the memory of the function',
+    'the process used up to 564 MB of memory, and the function has 512 MB by default. Lambda ends a process that needs more: use --memory or --template for another size',
   ])
 })
 

@@ -83,14 +83,10 @@ export class Findings {
   }
 
   *#memoryLines() {
-    const { limitMemory } = this.#options
-    const maximum = maxMemory(this.#options, limitMemory ? 0.9 : 1.1)
-    const used = `the process used up to ${Math.round(this.#peakMemory)} MB of memory`
-    if (this.#peakMemory > maximum) {
-      yield limitMemory
-        ? `${used}, and the function has ${this.#options.memory} MB. Lambda ends a process that needs more`
-        : `${used}, more than the default of ${this.#options.memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
-    }
+    const { limitMemory, memory } = this.#options
+    if (this.#peakMemory <= maxMemory(this.#options, limitMemory ? 0.9 : 1.1)) return
+    yield `the process used up to ${Math.round(this.#peakMemory)} MB of memory, and the function has ${memory} MB` +
+      `${limitMemory ? '' : ' by default'}. Lambda ends a process that needs more: use --memory or --template for another size`
   }
 
   *#timeLines() {

@@ -28,11 +28,6 @@ export interface QueueAddress {
   endpoint?: string | undefined
 }
 
-/** The endpoint of SQS: as given, from the environment variables of the SDK, or from the URL of the queue. */
-function endpointOf({ queueUrl, endpoint }: QueueAddress) {
-  return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
-}
-
 /** The region that calls are signed for. An endpoint of AWS accepts only its own region. */
 export function regionFor(hostname: string, fallback = 'us-east-1'): string {
   return /^sqs\.([a-z0-9-]+)\.amazonaws/.exec(hostname)?.[1] ?? fallback
@@ -122,9 +117,9 @@ async function attributesOf(client: SQSClient, QueueUrl: string) {
  * makes one call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for
  * `socketTimeout` milliseconds.
  */
-export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
-  const { queueUrl, endpoint } = address
-  const client = createClient(endpointOf(address), socketTimeout)
+export async function openGivenQueue({ queueUrl, endpoint }: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
+  const ofSdk = process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL
+  const client = createClient(endpoint ?? ofSdk ?? new URL(queueUrl).origin, socketTimeout)
   try {
     const { attributes } = await attributesOf(client, queueUrl)
     const { QueueArn = '', VisibilityTimeout = 30 } = attributes
