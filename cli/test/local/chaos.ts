@@ -510,10 +510,7 @@ t.test('SQS is slow, refuses, loses, repeats or never sends responses, and envir
 })
 
 const operations = {
-  'the settings of the queue': ({ operation, input }: Call) =>
-    operation === 'GetQueueAttributes' && input.AttributeNames.includes('All'),
-  'the counts of the queue': ({ operation, input }: Call) =>
-    operation === 'GetQueueAttributes' && !input.AttributeNames.includes('All'),
+  GetQueueAttributes: ({ operation }: Call) => operation === 'GetQueueAttributes',
   SendMessageBatch: ({ operation }: Call) => operation === 'SendMessageBatch',
   ReceiveMessage: ({ operation }: Call) => operation === 'ReceiveMessage',
   DeleteMessageBatch: ({ operation }: Call) => operation === 'DeleteMessageBatch',
@@ -540,7 +537,8 @@ for (const [title, [fault, text]] of Object.entries(responses)) {
       const { code, stdout = '', stderr = '' } = results[index] as Result
       t.equal(code, 2, operation)
       t.match(stderr, text, operation)
-      t.equal(stdout, '', operation)
+      // What was delivered until then is printed.
+      t.equal(stdout !== '', operation === 'DeleteMessageBatch', operation)
     }
   })
 }
