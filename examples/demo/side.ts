@@ -72,7 +72,7 @@ const runtime = await startRuntime(
     fdLimit: descriptors,
     env: { DOWNSTREAM_URL: service.url },
     onLog,
-    observer: { died: (message, last) => ledger.add('diedBetween', last, undefined, message) },
+    observer: { died: (message) => ledger.add('diedBetween', undefined, message) },
   },
   stopping.signal,
 )

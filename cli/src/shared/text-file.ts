@@ -1,13 +1,10 @@
 import { readFileSync, statSync } from 'node:fs'
 import { UsageError } from './errors.ts'
 
-/** UTF-8, or UTF-16, which PowerShell 5 writes if output is redirected to a file. */
-export function encodingOf(bytes: Uint8Array): string {
-  return bytes[0] === 0xff && bytes[1] === 0xfe ? 'utf-16le' : 'utf-8'
-}
-
+/** Reads UTF-8, and UTF-16, which PowerShell 5 writes if output is redirected to a file. */
 export function decode(bytes: Uint8Array): string {
-  return new TextDecoder(encodingOf(bytes)).decode(bytes)
+  const isUtf16 = bytes[0] === 0xff && bytes[1] === 0xfe
+  return new TextDecoder(isUtf16 ? 'utf-16le' : 'utf-8').decode(bytes)
 }
 
 /** Synchronous, because the validation plugins of the CDK are. */

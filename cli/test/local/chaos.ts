@@ -510,23 +510,17 @@ t.test('SQS is slow, refuses, loses, repeats or never sends responses, and envir
 })
 
 const operations = {
-  'the settings of the queue': ({ operation, input }: Call) =>
-    operation === 'GetQueueAttributes' && input.AttributeNames.includes('All'),
-  'the counts of the queue': ({ operation, input }: Call) =>
-    operation === 'GetQueueAttributes' && !input.AttributeNames.includes('All'),
+  GetQueueAttributes: ({ operation }: Call) => operation === 'GetQueueAttributes',
   SendMessageBatch: ({ operation }: Call) => operation === 'SendMessageBatch',
   ReceiveMessage: ({ operation }: Call) => operation === 'ReceiveMessage',
   DeleteMessageBatch: ({ operation }: Call) => operation === 'DeleteMessageBatch',
 }
 const responses = {
-  'never arrives': ['hang', /^bounded-sqs-batch: SQS does not respond at http:\S+ \(TimeoutError\): start it, or /m],
-  'is a closed connection': [
-    'reset',
-    /^bounded-sqs-batch: SQS does not respond at http:\S+ \(ECONNRESET\): start it, or /m,
-  ],
+  'never arrives': ['hang', /^bounded-sqs-batch: SQS at http:.* did not respond \(TimeoutError/m],
+  'is a closed connection': ['reset', /^bounded-sqs-batch: SQS at http:.* did not respond \(.*ECONNRESET/m],
   'is an error': [
     [503, 'ServiceUnavailable'],
-    /^bounded-sqs-batch: SQS at http:\S+ refused the call: ServiceUnavailable/m,
+    /^bounded-sqs-batch: SQS at http:.* refused a call .* \(ServiceUnavailable/m,
   ],
 } as const
 
@@ -543,7 +537,8 @@ for (const [title, [fault, text]] of Object.entries(responses)) {
       const { code, stdout = '', stderr = '' } = results[index] as Result
       t.equal(code, 2, operation)
       t.match(stderr, text, operation)
-      t.equal(stdout, '', operation)
+      // What was delivered until then is printed.
+      t.equal(stdout !== '', operation === 'DeleteMessageBatch', operation)
     }
   })
 }

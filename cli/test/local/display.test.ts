@@ -83,10 +83,6 @@ test('the verdict is green or red on a terminal', async (t) => {
     renderVerdict(reason, failed, stream),
     '\u001b[31mfailed:\u001b[39m 1 message was lost; the first unprocessed message is b9f7',
   )
-  t.match(
-    renderVerdict('1 invocation failed', { ...passed, firstFailed: 'c2a1' }, stream),
-    / 1 invocation failed; its first message is c2a1$/,
-  )
   t.equal(renderVerdict(reason, passed, stream), '\u001b[31mfailed:\u001b[39m 1 message was lost', 'none is known')
   t.match(renderLedger({ ...progress, lost: 3 }, stream), '\u001b[31m3\u001b[39m')
   const pipe = Object.assign(stream, { isTTY: false })

@@ -24,23 +24,21 @@ function after(usages: readonly (Partial<Usage> & { isOfLibrary?: boolean })[], 
   const { findings, counts } = open(options)
   for (const { isOfLibrary = false, ...usage } of usages) {
     const library = isOfLibrary ? libraryReport({}) : undefined
-    findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library }, 'm')
+    findings.add({ type: 'response', payload: '', usage: { ...NOTHING, ...usage }, library })
   }
-  const { failures, wouldTimeOut, firstFailed } = counts()
-  if (wouldTimeOut !== failures.length || firstFailed !== (failures[0] && 'm')) throw new Error('the ledger differs')
+  const { failures, wouldTimeOut } = counts()
+  if (wouldTimeOut !== failures.length) throw new Error('the ledger differs')
   return { lines: findings.lines(), failures }
 }
 
 /** What the run says about this work of invocations, and whether each of them fails the run. */
 function afterLeft(invocations: readonly LeftWork[][][]) {
   const { findings, counts } = open()
-  const fails = invocations.map((left, index) => {
+  const fails = invocations.map((left) => {
     const before = counts().respondedEarly
-    findings.left(left.flat(), `m${index}`)
+    findings.left(left.flat())
     return counts().respondedEarly > before
   })
-  const [firstOfFailed] = fails.flatMap((isFailed, index) => (isFailed ? `m${index}` : []))
-  if (counts().firstFailed !== firstOfFailed) throw new Error(`${counts().firstFailed} is not ${firstOfFailed}`)
   return { lines: findings.lines(), fails }
 }
 
@@ -56,7 +54,7 @@ test('more than 90 % of the memory is a finding, with the highest use of all inv
   const memory = 1000
   t.strictSame(after([{ peakMemory: 900 }], { memory }).lines, [])
   t.strictSame(after([{ peakMemory: 900.6 }, { peakMemory: 100 }], { memory }).lines, [
-    'the process used up to 901 MB of memory, and the function has 1000 MB. Lambda ends a process that needs more',
+    'the process used up to 901 MB of memory, and the function has 1000 MB. Lambda ends a process that needs more: use --memory or --template for another size',
   ])
   t.strictSame(after([{ peakMemory: 920 }], { memory, file: 'handler.ts' }).lines, [], 'TypeScript needs 20 MB more')
 })
@@ -65,7 +63,7 @@ test('without a memory size, more than 110 % of the default is a finding', async
   const unlimited = { memory: undefined, limitMemory: undefined }
   t.strictSame(after([{ peakMemory: 563 }], unlimited).lines, [])
   t.strictSame(after([{ peakMemory: 564 }], unlimited).lines, [
-    'the process used up to 564 MB of memory, more than the default of 512 MB. Lambda ends such a process: set --memory or --template to the memory of the function',
+    'the process used up to 564 MB of memory, and the function has 512 MB by default. Lambda ends a process that needs more: use --memory or --template for another size',
   ])
 })
 
@@ -205,7 +203,7 @@ test('whether the handler reads nothing is known from the events that were looke
 
 test('a process that dies between two events', async (t) => {
   const { findings, counts } = open()
-  findings.died('the process ended', 'm')
+  findings.died('the process ended')
   const reasons = { 'the process ended': 1 }
-  t.match(counts(), { diedBetween: 1, firstFailed: 'm', failures: ['the process ended'], reasons })
+  t.match(counts(), { diedBetween: 1, failures: ['the process ended'], reasons })
 })

@@ -136,9 +136,9 @@ test('invocations that failed, timed out or crashed, and processes that died', a
   for (const type of ['timeout', 'crash', 'crash', 'error'] as const) ledger.invocationEnded({ type, message: 'x' }, [])
   const counts = { ...EMPTY, timeouts: 1, crashes: 2 }
   t.strictSame(ledger.snapshot(NO_MESSAGES), counts)
-  ledger.add('failedInvocations', undefined, undefined, 'it failed')
-  ledger.add('diedBetween', undefined, undefined, 'it died')
-  ledger.add('diedBetween', undefined, undefined, 'it died')
+  ledger.add('failedInvocations', undefined, 'it failed')
+  ledger.add('diedBetween', undefined, 'it died')
+  ledger.add('diedBetween', undefined, 'it died')
   const reasons = { 'it failed': 1, 'it died': 2 }
   t.strictSame(ledger.snapshot(NO_MESSAGES), { ...counts, crashes: 4, diedBetween: 2, failedInvocations: 1, reasons })
 })
@@ -357,23 +357,6 @@ test('the first message that was not processed', async (t) => {
   t.equal(first(), 'c', 'lost')
 })
 
-test('the first message of what failed a run', async (t) => {
-  const causes: ((ledger: OpenLedger) => void)[] = [
-    (ledger) => ledger.add('failedInvocations', 'a', undefined, 'timed out'),
-    (ledger) => ledger.add('diedBetween', 'a', undefined, 'the process ended'),
-    (ledger) => ledger.add('outOfOrder', 'a'),
-    (ledger) => ledger.add('ignoredLists', 'a', undefined, 'the list is elsewhere'),
-  ]
-  for (const cause of causes) {
-    const ledger = new OpenLedger()
-    const first = () => ledger.total({ ...NO_MESSAGES, visible: 0 }).firstFailed
-    t.equal(first(), undefined)
-    cause(ledger)
-    ledger.add('respondedEarly', 'b')
-    t.equal(first(), 'a')
-  }
-})
-
 test('counts of the queue, and invocations that would time out', async (t) => {
   const ledger = new OpenLedger()
   ledger.add('wouldTimeOut')
@@ -400,8 +383,8 @@ test('messages that came back from their function too often are dead-lettered, a
 test('the first ten failures are kept', async (t) => {
   const ledger = new OpenLedger()
   const lines = Array.from({ length: 11 }, (_, index) => `failure ${index}`)
-  ledger.add('outOfOrder', 'a', lines[0])
-  ledger.add('respondedEarly', 'a')
+  ledger.add('outOfOrder', lines[0])
+  ledger.add('respondedEarly')
   for (const line of lines.slice(1)) ledger.failure(line)
   t.strictSame(ledger.snapshot(NO_MESSAGES).failures, lines.slice(0, 10))
 })

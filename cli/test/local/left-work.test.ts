@@ -309,35 +309,3 @@ test('if the environment is not frozen, nothing looks for work that is left', as
   const { respondedEarly } = await runExport('forgotten.fetch', { ...env, AWS_LAMBDA_MAX_CONCURRENCY: '1' })
   t.equal(respondedEarly, 0)
 })
-
-const CPU_CLOCK = { NODE_OPTIONS: `--import=${handlerFile('cpu-clock.mjs')}` }
-const FAILURES: Record<string, { code: string; counted: 'respondedEarly' | 'diedBetween' | 'wouldTimeOut' }> = {
-  'work that it did not await': { code: 'fetch(process.env.SERVICE)', counted: 'respondedEarly' },
-  'a death after its response': { code: 'setImmediate(() => process.exit(1))', counted: 'diedBetween' },
-  'a block of the thread': {
-    code: 'burn(1000)',
-    counted: 'wouldTimeOut',
-  },
-}
-
-for (const [what, { code, counted }] of Object.entries(FAILURES)) {
-  test(`the first message of an invocation that fails a run is named: ${what}`, async (t) => {
-    const { env } = await startServers(t)
-    const path = join(folder(t), 'handler.mjs')
-    const source = `import { writeFileSync } from 'node:fs'
-export async function handler({ Records: [{ messageId, body }] }) {
-  if (JSON.parse(body).number === 3) {
-    writeFileSync(process.env.FILE, messageId)
-    ${code}
-  }
-  return { batchItemFailures: [] }
-}`
-    writeFileSync(path, source)
-    const { [counted]: count, firstFailed } = await runHandler('', {
-      function: { file: path, env: { ...env, ...CPU_CLOCK }, memory: 128, timeout: 5000 },
-      mapping: { batchSize: 1 },
-      messages: numberedMessages(5),
-    })
-    t.strictSame({ count, firstFailed }, { count: 1, firstFailed: readFileSync(env.FILE, 'utf8') })
-  })
-}

@@ -96,7 +96,7 @@ export async function runWhile(
 }
 
 /** The counts of a ledger, without times, rates and ids. */
-export function counts({ wallMs, perSecond, reasons, failures, firstUnprocessed, firstFailed, ...rest }: Ledger) {
+export function counts({ wallMs, perSecond, reasons, failures, firstUnprocessed, ...rest }: Ledger) {
   return rest
 }
 

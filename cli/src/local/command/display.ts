@@ -84,11 +84,10 @@ export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): strin
 
 export function renderVerdict(
   reason: string | undefined,
-  { processed, firstUnprocessed: first, firstFailed }: Pick<Ledger, 'processed' | 'firstUnprocessed' | 'firstFailed'>,
+  { processed, firstUnprocessed: first }: Pick<Ledger, 'processed' | 'firstUnprocessed'>,
   stream: NodeJS.WriteStream,
 ): string {
   if (reason === undefined) return `${styleText('green', 'passed:', { stream })} ${formatNumber(processed)} processed`
-  const failed = firstFailed && `; its first message is ${firstFailed}`
-  const message = first ? `; the first unprocessed message is ${first}` : failed
-  return `${styleText('red', 'failed:', { stream })} ${reason}${message ?? ''}`
+  const message = first ? `; the first unprocessed message is ${first}` : ''
+  return `${styleText('red', 'failed:', { stream })} ${reason}${message}`
 }

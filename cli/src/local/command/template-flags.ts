@@ -43,16 +43,12 @@ export async function withTemplate(
     handlerFile,
   )
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = settings
-  const { reportBatchItemFailures, maximumConcurrency } = mapping
+  function use(name: 'reportBatchItemFailures' | 'maximumConcurrency', title: string) {
+    useSetting(settings, file, { name, title, setting: mapping[name] })
+  }
   // --no-report-batch-item-failures overrides the template.
-  if (flags.reportBatchItemFailures) {
-    const title = 'ReportBatchItemFailures'
-    useSetting(settings, file, { name: 'reportBatchItemFailures', title, setting: reportBatchItemFailures })
-  }
-  if (flags.concurrency === undefined) {
-    const title = 'maximum concurrency'
-    useSetting(settings, file, { name: 'maximumConcurrency', title, setting: maximumConcurrency })
-  }
+  if (flags.reportBatchItemFailures) use('reportBatchItemFailures', 'ReportBatchItemFailures')
+  if (flags.concurrency === undefined) use('maximumConcurrency', 'maximum concurrency')
   const filters = filtersIn(mapping, file, notes)
   if (filters.length > 0) usedSettings.push(countOf(filters.length, 'filter'))
   return {

@@ -14,12 +14,12 @@ import { type Outcome, RuntimeApi } from './runtime-api.ts'
 /** Receives what happens in environments. Another runtime client than that of this package reports less. */
 export interface EnvironmentObserver {
   /**
-   * What an invocation left after its response, and the first message of its event. Without this method, or
-   * if the environment is not frozen, nothing looks for it.
+   * What an invocation left after its response. Without this method, or if the environment is not frozen,
+   * nothing looks for it.
    */
-  left?(work: LeftWork[], first?: string): void
-  /** The process ended unexpectedly while it had no event. `last`: the first message of its last event. */
-  died?(message: string, last?: string): void
+  left?(work: LeftWork[]): void
+  /** The process ended unexpectedly while it had no event. */
+  died?(message: string): void
 }
 
 export interface FunctionOptions {
@@ -153,8 +153,6 @@ export function maxMemory({ memory, file }: FunctionSettings, share: number): nu
   return memory * share + (isTypeScript(file) ? STRIPPING_MB : 0)
 }
 
-const firstMessageOf = (event: string) => /"messageId":"(.*?)"/.exec(event)?.[1]
-
 /** A process that has loaded the handler, and takes events until it ends. */
 export class Environment {
   /** False once the process has ended. */
@@ -172,8 +170,7 @@ export class Environment {
   #isStopped = false
   /** Why the process ended, if it is known before its end. */
   #hint: string | undefined
-  /** The first message of the last event that has an outcome. */
-  #lastMessage: string | undefined
+  #hasResponded = false
 
   constructor(options: FunctionOptions, signal: AbortSignal) {
     const file = resolve(options.file)
@@ -210,8 +207,8 @@ export class Environment {
     this.running += 1
     const outcome = await this.#api.invoke(event)
     this.running -= 1
-    this.#lastMessage = firstMessageOf(event)
     if (!outcome) return undefined
+    this.#hasResponded = true
     const { peakMemory = 0 } = outcome.usage ?? {}
     const isTooLarge = limitMemory && peakMemory > maxMemory(this.#options, 1.1)
     // As Lambda does: the next event gets a fresh environment.
@@ -246,14 +243,14 @@ export class Environment {
   }
 
   report({ left, neverSettles }: ProcessReport) {
-    if (left) this.#options.observer?.left?.(left, this.#lastMessage)
+    if (left) this.#options.observer?.left?.(left)
     if (neverSettles) this.#hint = 'it awaits a promise that never settles'
   }
 
   #launch(address: string) {
     const [command, args] = commandFor(this.#options)
     const { fdLimit, memory, onLog } = this.#options
-    this.#group = startProcessGroup({ command, args, fdLimit, env: environmentVariables(this.#options, address) })
+    this.#group = startProcessGroup(command, args, fdLimit, environmentVariables(this.#options, address))
     const { child, kill } = this.#group
     const outputs = child.stdio.slice(1, 3) as Readable[]
     for (const stream of outputs) {
@@ -286,8 +283,8 @@ export class Environment {
     this.#signal.removeEventListener('abort', this.#group.kill)
     this.failedToLoad(`${message} while it was loading`)
     if (this.#isReady && !this.#isStopped && !aborted && !this.#api.isBusy) {
-      const when = this.#lastMessage ? 'after its response. Is an `await` missing?' : 'before its first event'
-      this.#options.observer?.died?.(`${message} ${when}`, this.#lastMessage)
+      const when = this.#hasResponded ? 'after its response. Is an `await` missing?' : 'before its first event'
+      this.#options.observer?.died?.(`${message} ${when}`)
     }
     this.#api.end(aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
     this.#end.resolve()

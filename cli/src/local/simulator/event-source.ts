@@ -132,15 +132,15 @@ class EventSource {
   #account(judged: JudgedBatch, outcome: Outcome, batch: readonly Received[]) {
     const { queue, ledger, findings } = this.#parts
     for (const { messageId: id } of queue.fifo ? deletedOutOfOrder(judged) : [])
-      ledger.add('outOfOrder', id, `${id}: deleted, although an earlier message of its message group failed`)
+      ledger.add('outOfOrder', `${id}: deleted, although an earlier message of its message group failed`)
     const { messageId: first } = batch[0] as Received
     const { error, ignored } = judged
-    findings?.add(outcome, first)
+    findings?.add(outcome)
     const failure = `${first}: its invocation with ${countOf(batch.length, 'record')} failed: ${error}`
     if (outcome.type === 'stopped') ledger.failure(failure)
-    else if (error !== undefined) ledger.add('failedInvocations', first, failure, error)
+    else if (error !== undefined) ledger.add('failedInvocations', failure, error)
     if (ignored !== undefined)
-      ledger.add('ignoredLists', first, `${first}: in the response of its invocation, ${ignored}`, ignored)
+      ledger.add('ignoredLists', `${first}: in the response of its invocation, ${ignored}`, ignored)
     for (const { message, fate, what, cause, isThrown } of judged.messages) {
       const { messageId, byClients } = message
       ledger.settle(messageId, fate, isThrown)

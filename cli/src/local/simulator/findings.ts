@@ -59,23 +59,22 @@ export class Findings {
     this.#ledger = ledger
   }
 
-  /** `first`: the first message of the event. */
-  add({ type, unread, usage, library }: Outcome, first?: string) {
+  add({ type, unread, usage, library }: Outcome) {
     if (type === 'response' && unread) this.#hasRead ||= unread !== 'all'
     if (!usage) return
     this.#peakMemory = Math.max(this.#peakMemory, usage.peakMemory)
-    this.#addTime(usage, library !== undefined, first)
+    this.#addTime(usage, library !== undefined)
   }
 
-  left(work: readonly LeftWork[], first?: string) {
+  left(work: readonly LeftWork[]) {
     for (const each of work) addTo(this.#left, each)
     if (!work.some(({ kind }) => kind === 'late')) return
     this.#invocationsWithLeftWork += 1
-    this.#ledger.add('respondedEarly', first)
+    this.#ledger.add('respondedEarly')
   }
 
-  died(message: string, last?: string) {
-    this.#ledger.add('diedBetween', last, message, message)
+  died(message: string) {
+    this.#ledger.add('diedBetween', message, message)
   }
 
   lines(): string[] {
@@ -84,14 +83,10 @@ export class Findings {
   }
 
   *#memoryLines() {
-    const { limitMemory } = this.#options
-    const maximum = maxMemory(this.#options, limitMemory ? 0.9 : 1.1)
-    const used = `the process used up to ${Math.round(this.#peakMemory)} MB of memory`
-    if (this.#peakMemory > maximum) {
-      yield limitMemory
-        ? `${used}, and the function has ${this.#options.memory} MB. Lambda ends a process that needs more`
-        : `${used}, more than the default of ${this.#options.memory} MB. Lambda ends such a process: set --memory or --template to the memory of the function`
-    }
+    const { limitMemory, memory } = this.#options
+    if (this.#peakMemory <= maxMemory(this.#options, limitMemory ? 0.9 : 1.1)) return
+    yield `the process used up to ${Math.round(this.#peakMemory)} MB of memory, and the function has ${memory} MB` +
+      `${limitMemory ? '' : ' by default'}. Lambda ends a process that needs more: use --memory or --template for another size`
   }
 
   *#timeLines() {
@@ -123,7 +118,7 @@ export class Findings {
   }
 
   /** An invocation fails the run if it is too slow on Lambda, even with processors twice as fast as those here. */
-  #addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean, first?: string) {
+  #addTime({ cpu, longestBlock }: Usage, isOfLibrary: boolean) {
     const timeout = this.#options.timeout
     // All threads share the CPU of the function, and a block has one core at most.
     const needed = (cpu * MEMORY_OF_ONE_CPU) / this.#options.memory
@@ -137,7 +132,7 @@ export class Findings {
       ? this.#describe(longestBlock, block, ' without a return to the event loop')
       : this.#describe(cpu, needed)
     this.#slow.push({ what, time: isBlocked ? block : needed, text })
-    if (isKnown) this.#ledger.add('wouldTimeOut', first, `an invocation ${text}`)
+    if (isKnown) this.#ledger.add('wouldTimeOut', `an invocation ${text}`)
   }
 }
 

@@ -13,33 +13,19 @@ import { oneLine, UsageError } from '../../shared/errors.ts'
 import type { Queue } from './queue.ts'
 import { type Received, toReceived } from './sqs-record.ts'
 
-const UNREACHABLE = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|ECONNRESET|ETIMEDOUT|EHOSTUNREACH|TimeoutError/
-
 /** Converts an error of the SDK to one line that says what to do. */
 function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   const { name = 'Error', message = '', code = '' } = error as { name?: string; message?: string; code?: string }
-  const said = `${code} ${name} ${message}`
-  if (/NonExistentQueue|QueueDoesNotExist/.test(said)) {
-    return new UsageError(
-      `there is no queue ${queueUrl}: create it first, or correct --queue-url or the redrive policy`,
-    )
-  }
-  const [reason] = UNREACHABLE.exec(said) ?? []
+  const why = oneLine([name, code, message].filter(Boolean).join(': '))
   return new UsageError(
-    reason === undefined
-      ? `SQS at ${endpoint} refused the call: ${oneLine(`${name}: ${message}`)}`
-      : `SQS does not respond at ${endpoint} (${reason}): start it, or correct --endpoint or --queue-url`,
+    `SQS at ${endpoint} refused a call for ${queueUrl}, or did not respond (${why}). ` +
+      'Start SQS, create the queue, or correct --queue-url, --endpoint or the redrive policy',
   )
 }
 
 export interface QueueAddress {
   queueUrl: string
   endpoint?: string | undefined
-}
-
-/** The endpoint of SQS: as given, from the environment variables of the SDK, or from the URL of the queue. */
-function endpointOf({ queueUrl, endpoint }: QueueAddress) {
-  return endpoint ?? process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL ?? new URL(queueUrl).origin
 }
 
 /** The region that calls are signed for. An endpoint of AWS accepts only its own region. */
@@ -131,9 +117,9 @@ async function attributesOf(client: SQSClient, QueueUrl: string) {
  * makes one call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for
  * `socketTimeout` milliseconds.
  */
-export async function openGivenQueue(address: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
-  const { queueUrl, endpoint } = address
-  const client = createClient(endpointOf(address), socketTimeout)
+export async function openGivenQueue({ queueUrl, endpoint }: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
+  const ofSdk = process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL
+  const client = createClient(endpoint ?? ofSdk ?? new URL(queueUrl).origin, socketTimeout)
   try {
     const { attributes } = await attributesOf(client, queueUrl)
     const { QueueArn = '', VisibilityTimeout = 30 } = attributes

@@ -38,11 +38,6 @@ export interface Ledger {
   lost: number
   /** The id of the first message of the input that was neither processed nor filtered, if there is one. */
   firstUnprocessed?: string | undefined
-  /**
-   * The id of the first message out of order, or of the first invocation that failed, responded early, would
-   * time out or was the last one of its process. Missing if there is none.
-   */
-  firstFailed?: string | undefined
   timeouts: number
   /** Processes that ended unexpectedly, during an invocation or between two. */
   crashes: number
@@ -122,7 +117,6 @@ export class OpenLedger {
   readonly #causes = new Counter()
   readonly #failures: string[] = []
   #isInputComplete = false
-  #firstFailed: string | undefined
   #firstDelivery = 0
   #lastReport = 0
 
@@ -164,10 +158,9 @@ export class OpenLedger {
     if (type === 'crash') this.#counts.crashes += 1
   }
 
-  /** Counts something. `first`: the first message of its batch. `failure`: a line. `reason`: why it happened. */
-  add(what: keyof typeof OF_OTHERS, first?: string, failure?: string, reason?: string) {
+  /** Counts something. `failure`: a line. `reason`: why it happened. */
+  add(what: keyof typeof OF_OTHERS, failure?: string, reason?: string) {
     this.#counts[what] += 1
-    this.#firstFailed ??= first
     if (failure !== undefined) this.failure(failure)
     if (reason !== undefined) this.#reasons.add(reason)
   }
@@ -231,6 +224,6 @@ export class OpenLedger {
     const { inFlight, failed, ...ledger } = this.snapshot(queueCounts)
     const isUnprocessed = ({ state }: Entry) => !isDone(state) && !['foreign', 'filtered'].includes(state)
     const [firstUnprocessed] = [...this.#messages].find(([, entry]) => isUnprocessed(entry)) ?? []
-    return { ...ledger, firstUnprocessed, firstFailed: this.#firstFailed }
+    return { ...ledger, firstUnprocessed }
   }
 }

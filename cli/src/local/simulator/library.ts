@@ -32,10 +32,6 @@ interface RecordState extends Pick<RecordReport, 'error' | 'isReported'> {
 
 const REJECTED = 'the result of the handler is rejected: the log of the function has its error'
 
-/** 1.0.0-rc.1 publishes no `failures`: then all records of a chunk count as failed. */
-const failuresIn = (trace: RecordTrace) =>
-  trace.failures ?? ('error' in trace ? trace.records.map((record) => ({ record, error: trace.error })) : [])
-
 /**
  * Subscribes to middy-bounded-sqs-batch, which publishes the error of each record. Channels are found by
  * name, so the library is not imported here and may be bundled with the handler.
@@ -71,10 +67,9 @@ export class LibraryWatch {
     }
   }
 
-  #recordEnded(trace: RecordTrace) {
-    const { batch, records } = trace
+  #recordEnded({ batch, records, failures: failed = [] }: RecordTrace) {
     this.#traced.add(batch)
-    const failures = new Map(failuresIn(trace).map(({ record, error }) => [record.messageId, causeOfError(error)]))
+    const failures = new Map(failed.map(({ record, error }) => [record.messageId, causeOfError(error)]))
     for (const { messageId } of records) {
       const error = failures.get(messageId)
       this.#change(messageId, batch, error ? { error } : { hasSucceeded: true, error })

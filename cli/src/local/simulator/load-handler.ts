@@ -4,6 +4,7 @@ import { parse } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { manifestAbove } from '../../code-search/commonjs.ts'
 import { kindOf } from '../../shared/errors.ts'
+import { isObject } from '../../shared/json.ts'
 import { isTypeScript } from './node-flags.ts'
 
 export type Handler = (event: unknown, context: object, callback?: Callback) => unknown
@@ -64,12 +65,9 @@ function checkName(file: string): void {
  * the `handler` property of a `middy()` result is not found.
  */
 function findIn(module: unknown, exportName: string): unknown {
-  return exportName
-    .split('.')
-    .reduce<unknown>(
-      (value, key) => (value && typeof value === 'object' ? (value as Record<string, unknown>)[key] : undefined),
-      module,
-    )
+  let value = module
+  for (const key of exportName.split('.')) value = isObject(value) ? value[key] : undefined
+  return value
 }
 
 function explain(handler: unknown, exportName: string, module: Record<string, unknown>): string {

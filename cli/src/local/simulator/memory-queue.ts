@@ -271,7 +271,8 @@ function hash(algorithm: string, data: string | Buffer): string {
 }
 
 /** The bytes after their length, as SQS defines the checksum of message attributes. */
-function withLength(bytes: Buffer): Buffer {
+function withLength(value: Uint8Array | string): Buffer {
+  const bytes = Buffer.from(value as string)
   const length = Buffer.alloc(4)
   length.writeUInt32BE(bytes.length)
   return Buffer.concat([length, bytes])
@@ -283,10 +284,8 @@ export function md5OfAttributes(attributes: Record<string, MessageAttributeValue
   if (names.length === 0) return undefined
   const parts = names.flatMap((name) => {
     const { DataType, StringValue, BinaryValue } = attributes[name] as MessageAttributeValue
-    const value = Buffer.from(BinaryValue ?? String(StringValue))
-    return [Buffer.from(name), Buffer.from(String(DataType))]
-      .map(withLength)
-      .concat(Buffer.from([BinaryValue ? 2 : 1]), withLength(value))
+    const value = withLength(BinaryValue ?? String(StringValue))
+    return [withLength(name), withLength(String(DataType)), Buffer.from([BinaryValue ? 2 : 1]), value]
   })
   return hash('md5', Buffer.concat(parts))
 }

@@ -4,7 +4,6 @@ import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { UsageError } from '../../shared/errors.ts'
 import { formatNumber } from '../../shared/format.ts'
 import { isObject, parseJson } from '../../shared/json.ts'
-import { encodingOf } from '../../shared/text-file.ts'
 import { isGroupId, problemOf, quote } from './message-rules.ts'
 
 export interface InputMessage {
@@ -158,16 +157,15 @@ function parseItem(text: string): unknown {
 
 /** The lines of an input. Not with node:readline, which also breaks lines at U+2028. */
 async function* linesOf(input: AsyncIterable<Uint8Array>, name: string): AsyncGenerator<string> {
-  let decoder: InstanceType<typeof TextDecoder> | undefined
+  const decoder = new TextDecoder('utf-8', { fatal: true })
   let rest = ''
   try {
     for await (const chunk of input) {
-      decoder ??= new TextDecoder(encodingOf(chunk), { fatal: true })
       const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
       rest = lines.pop() as string
       yield* lines
     }
-    yield rest + (decoder?.decode() ?? '')
+    yield rest + decoder.decode()
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     throw code === 'ERR_ENCODING_INVALID_ENCODED_DATA'

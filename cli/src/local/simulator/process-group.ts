@@ -11,19 +11,12 @@ exec ${command} 3<&-`
 /** Its input closes when this process ends, for any reason. It then kills the process group. */
 const WATCHER = 'read -r _; kill -9 "-$0"'
 
-interface Launch {
-  /** Of the shell. */
-  command: string
-  args: readonly string[]
-  fdLimit: number
-  env: NodeJS.ProcessEnv
-}
-
 /**
  * Starts a process group that ends with this process, even if this process is killed. The watcher is in a
- * process group of its own: a watcher that is stopped with the others could not kill them.
+ * process group of its own: a watcher that is stopped with the others could not kill them. `command` is one of
+ * the shell.
  */
-export function startProcessGroup({ command, args, fdLimit, env }: Launch) {
+export function startProcessGroup(command: string, args: readonly string[], fdLimit: number, env: NodeJS.ProcessEnv) {
   // `detached` creates the process group. Ctrl-C in the terminal does not reach it, and one signal reaches
   // all of it.
   const child = spawn('/bin/sh', ['-c', scriptFor(command), 'sh', String(fdLimit), ...args], {

@@ -55,10 +55,8 @@ export function openUsage() {
   }
 }
 
-const collectsGarbage = process.execArgv.includes('--expose-gc')
-
 function memoryInUse(): number | undefined {
-  if (!collectsGarbage) return undefined
+  if (!process.execArgv.includes('--expose-gc')) return undefined
   globalThis.gc?.()
   const { heapUsed, external } = process.memoryUsage()
   return (heapUsed + external) / 1024 ** 2

@@ -231,11 +231,6 @@ export function createSqsServer(queues: ReadonlyMap<string, MemoryQueue>): Serve
     const body = await text(request).catch(() => undefined)
     if (body === undefined) return // the client has ended
     response.setHeader('x-amzn-requestid', randomUUID())
-    if (request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
-      const error = `<Error><Type>Sender</Type><Code>InvalidAction</Code><Message>${SUPPORTED}</Message></Error>`
-      response.writeHead(400, { 'content-type': 'text/xml' }).end(`<ErrorResponse>${error}</ErrorResponse>`)
-      return
-    }
     response.setHeader('content-type', 'application/x-amz-json-1.0')
     try {
       const call = { signal: ended.signal, trace: request.headers['x-amzn-trace-id']?.toString() }
