@@ -7,7 +7,7 @@ import { oneLine, UsageError } from '../shared/errors.ts'
 import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { refuseConfiguration } from '../template/other-tools.ts'
-import { parametersOf, parseTemplate, readModel, type Template } from '../template/read-template.ts'
+import { parseTemplate, readModel, type Template } from '../template/read-template.ts'
 import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 import type { Presentation } from './presentation.ts'
@@ -112,10 +112,4 @@ export async function readInputs(paths: readonly string[]): Promise<Input[]> {
   const inputs: Input[] = []
   for (const path of paths) inputs.push(...(path === '-' ? [await readStandardInput()] : readPath(path)))
   return inputs
-}
-
-/** The names of all parameters that the templates have. Undefined if no input is a template. */
-export function parameterNames(inputs: readonly Input[]): Set<string> | undefined {
-  const templates = inputs.flatMap(({ template }) => template ?? [])
-  return templates.length === 0 ? undefined : new Set(templates.flatMap(parametersOf))
 }
