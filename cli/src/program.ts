@@ -88,7 +88,7 @@ function addFunctionOptions(command: Command): Command {
 function addTemplateOptions(command: Command): Command {
   return command
     .optionsGroup('Settings from a template (the other flags override them):')
-    .option('--template <file>', 'read settings from a SAM or CloudFormation template, or from cdk.out with one stack')
+    .option('--template <file>', 'read settings from a SAM or CloudFormation template')
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .option('--template-function <id>', 'logical id of the function or mapping, if the template has several')
 }

@@ -6,7 +6,7 @@ import { UsageError } from '../../src/shared/errors.ts'
 import { filesIn } from '../support/files.ts'
 import { inProcess } from '../support/in-process.ts'
 import { handlerFile, notebook } from '../support/runs.ts'
-import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
+import { cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 
 const HANDLER = handlerFile('settings.mjs')
 
@@ -493,24 +493,4 @@ test('settings whose value is not known are listed before an error about options
     ),
   )
   t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
-})
-
-test('--template names the output folder of the CDK if it has one stack; of several, one must be named', async (t) => {
-  const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
-  const root = filesIn(t, {
-    'one/manifest.json': JSON.stringify({ artifacts: { Shop: stack('Shop.template.json') } }),
-    'one/Shop.template.json': JSON.stringify(cdkOutput({ function: { Timeout: 7 } })),
-    'two/manifest.json': JSON.stringify({ artifacts: { A: stack('A.template.json'), B: stack('B.template.json') } }),
-    'other/template.yaml': '',
-  })
-  const read = (folder: string) => withTemplate({ ...FLAGS, template: join(root, folder) })
-  const { flags, notes } = await read('one')
-  t.equal(flags.timeout, 7)
-  t.match(notes[0], `settings of Orders in ${join(root, 'one', 'Shop.template.json')}: `)
-  await t.rejects(read('two'), {
-    message: `${join(root, 'two')} has 2 stacks. Name the template of one of them, such as ${join(root, 'two', 'A.template.json')}`,
-  })
-  await t.rejects(read('other'), {
-    message: `${join(root, 'other')} is a folder, but not the output of "cdk synth". Name a template`,
-  })
 })

@@ -11,7 +11,6 @@ import {
   useSetting,
 } from '../../run-options/template-settings.ts'
 import { countOf } from '../../shared/format.ts'
-import { templateAt } from '../../template/assembly.ts'
 import type { LocalFlags } from './options.ts'
 
 const QUEUE_FLAGS: readonly string[] = ['fifo', 'visibilityTimeout', 'maxReceives']
@@ -38,10 +37,9 @@ export async function withTemplate(
   flags: LocalFlags,
   handlerFile?: string,
 ): Promise<{ flags: LocalFlags; notes: string[]; mapping?: Mapping }> {
-  const { template, queueUrl } = flags
+  const { template: file, queueUrl } = flags
   checkTemplateFlags(flags)
-  if (template === undefined) return { flags, notes: [] }
-  const file = templateAt(template)
+  if (file === undefined) return { flags, notes: [] }
   const isOwn = queueUrl === undefined
   const settings = await readSettings(
     file,
