@@ -33,9 +33,7 @@ async function readTemplates(
 
 async function readDeployed({ function: name, region, parameter }: DoctorFlags): Promise<Input> {
   refuseIf(parameter, '--parameter needs a template: the parameters of a deployed function are already set')
-  if (name === undefined)
-    throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
-  refuseIf(name.trim() === '', '--function needs the name of a function')
+  if (!name?.trim()) throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
   const { readFunction } = await import('../deployed/read-function.ts') // loads the SDK, which a template does not need
   const model = await readFunction(name, region)
   return { name, kind: 'deployed', read: () => model }

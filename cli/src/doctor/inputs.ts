@@ -23,7 +23,6 @@ export interface Input extends Presentation {
 const STANDARD_INPUT = 'standard input'
 /** The Serverless Framework repeats the template in its state, beside the template. */
 const NOT_SEARCHED = /^(node_modules|serverless-state\.json|\..+)$/
-const MANIFEST = 'manifest.json'
 
 export function errorText(name: string, error: unknown): string {
   if (error instanceof UsageError) return error.message
@@ -80,7 +79,7 @@ export function readStacks(folder: string): Input[] | undefined {
 function readFolder(folder: string): Input[] {
   return inputsOf(folder, () => {
     const entries = readdirSync(folder, { withFileTypes: true }) // sorted by name
-    const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
+    const stacks = entries.some(({ name }) => name === 'manifest.json') ? readStacks(folder) : undefined
     if (stacks) return stacks
     return entries.flatMap((entry) => {
       const path = join(folder, entry.name)

@@ -89,10 +89,6 @@ function whole(text: string): string {
   return text
 }
 
-function listOfTexts(values: readonly string[]): Tree {
-  return { state: 'list', items: values.map((value) => textTree(value)) }
-}
-
 function parameter({ given }: Scope, name: string, declared: Tree): Tree {
   const type = String(knownText(mapAt(declared, 'Type')))
   const hint = `(set it with --parameter ${name}=…)`
@@ -102,7 +98,7 @@ function parameter({ given }: Scope, name: string, declared: Tree): Tree {
   const value = given.get(name) ?? knownText(mapAt(declared, 'Default'))
   if (value === undefined) throw new Unresolved(`the parameter ${name} has no default ${hint}`)
   if (!/List<|CommaDelimitedList/.test(type)) return textTree(value)
-  return listOfTexts(value.split(',').map((item) => item.trim()))
+  return { state: 'list', items: value.split(',').map((item) => textTree(item.trim())) }
 }
 
 function valueOfName(scope: Scope, name: string): Tree {

@@ -373,8 +373,6 @@ test('--template-function selects one of several functions, or one of several ma
   )
 })
 
-const RUNTIME =
-  /^the Runtime of Handler in \S+ is python3\.13, but a run needs a function for Node\.js: choose another one with --template-function$/
 const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, line: RegExp][] = [
   [
     'a template without a mapping',
@@ -437,7 +435,6 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     {},
     /^doctor finds an error in \S+\. Queue \(line \d+\): MessageRetentionPeriod: 59 is outside of the range/,
   ],
-  ['a Runtime that is not Node.js', sam({ function: { Runtime: 'python3.13' } }), {}, RUNTIME],
   [
     'a reserved concurrency of 0',
     sam({ function: { ReservedConcurrentExecutions: 0 } }),
