@@ -88,7 +88,7 @@ function addFunctionOptions(command: Command): Command {
 function addTemplateOptions(command: Command): Command {
   return command
     .optionsGroup('Settings from a template (the other flags override them):')
-    .option('--template <file>', 'read settings from a SAM or CloudFormation template, or from cdk.out with one stack')
+    .option('--template <file>', 'read settings from a SAM or CloudFormation template')
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .option('--template-function <id>', 'logical id of the function or mapping, if the template has several')
 }
@@ -102,10 +102,7 @@ function addQueueOptions(command: Command): Command {
         'receive and delete the messages of this existing queue, for tests against another SQS. Without a redrive policy, a message that always fails keeps the run from ending',
       ).conflicts(['port', 'fifo', 'maxReceives', 'visibilityTimeout', 'retryAfter', 'duplicates']),
     )
-    .option(
-      '--endpoint <url>',
-      'endpoint of SQS, also for the handler (default: SDK variables, or the URL of the queue)',
-    )
+    .option('--endpoint <url>', 'endpoint of SQS, also for the handler (default: that of the SDK or the queue)')
     .option('--port <n>', 'port of the queue, for other programs that send messages', inRange(1, 65_535))
     .option('--fifo', 'create a FIFO queue')
     .option('--max-receives <n>', 'deliveries before a message is dead-lettered (default 5)', inRange(1, 1000))
@@ -141,21 +138,14 @@ export function localCommand() {
     .optionsGroup('Event source mapping:')
     .option('--batch-size <n>', 'most records in one event (default 10,000, or 10 on a FIFO queue)', inRange(1, 10_000))
     .option('--window <s>', 'most seconds to gather a batch (default 2, or 0 for batches up to 10)', inRange(0, 300))
-    .option(
-      '--concurrency <n>',
-      'concurrent invocations, each in a separate process (default 1; with a template, up to 5)',
-      inRange(1, 100),
-    )
+    .option('--concurrency <n>', 'processes of the handler (default 1; with a template, up to 5)', inRange(1, 100))
     .option('--no-report-batch-item-failures', 'delete messages even if the handler reports them as failed')
   addFunctionOptions(command)
     .option('--memory <mb>', 'memory of the function; above 110 % of it, the process crashes', inRange(128, 10_240))
     .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
     .option('--inspect [host:port]', 'wait for a debugger; deliver each message once, with a timeout of 900 s')
     .addOption(
-      new Option(
-        '--runtime-client <command>',
-        'command that runs the handler instead of the built-in runtime client',
-      ).conflicts('inspect'),
+      new Option('--runtime-client <command>', 'runs the handler instead of the built-in client').conflicts('inspect'),
     )
   return addTemplateOptions(command)
     .optionsGroup('End of the run, and limits for it to pass:')
@@ -199,15 +189,11 @@ export function doctorCommand() {
     .option('--function <name>', 'check a deployed function and all its aliases; NAME:ALIAS checks a single alias')
     .option('--region <region>', "region of the function (default: the SDK's environment variables and profile)")
     .optionsGroup('Accepted findings, which do not count:')
-    .option(
-      '--accept <rule@resource=reason>',
-      'accept the finding of this rule for this resource; may be repeated',
-      collect,
-    )
+    .option('--accept <rule@resource=reason>', 'accept this finding; may be repeated', collect)
     .option('--accept-file <file>', 'read findings to accept from a file, one RULE@RESOURCE=REASON per line', collect)
     .optionsGroup('Output:')
     .addOption(
-      new Option('--format <format>', 'format of the output').choices(['text', 'json', 'github']).default('text'),
+      new Option('--format <format>', 'form of the output').choices(['text', 'json', 'github']).default('text'),
     )
     .option('--json', 'the same as --format json')
     .option('--strict', 'also exit with code 1 if there is a warning')
@@ -249,7 +235,7 @@ export function tuneCommand() {
     )
     .option(
       '--batch-size <n>',
-      `most records in one event (default ${DEFAULT_BATCH_SIZE.toLocaleString('en-US')}, or 10 on a FIFO queue)`,
+      `records in one event (default ${DEFAULT_BATCH_SIZE}, or 10 for FIFO)`,
       inRange(1, 10_000),
     )
     .addOption(

@@ -73,7 +73,8 @@ t.test('docs/cdk.md: the app has the settings for SAM, doctor finds nothing, and
   for (const action of ['sqs:SendMessage', 'sqs:ChangeMessageVisibility']) t.ok(permissions.includes(action), action)
 
   const [bundle = ''] = globSync('cdk.out/asset.*/index.mjs', { cwd: folder })
-  const local = ['local', bundle, '--messages-file', 'orders.jsonl', '--template', 'cdk.out', '--json']
+  const path = 'cdk.out/Orders.template.json'
+  const local = ['local', bundle, '--messages-file', 'orders.jsonl', '--template', path, '--json']
   const { code, stdout, stderr } = await run(folder, process.execPath, [CLI, ...local])
   t.equal(code, 0, stderr)
   t.match(JSON.parse(stdout), { verdict: 'passed', processed: 2 })

@@ -3,7 +3,7 @@ import { dirname, join, resolve, sep } from 'node:path'
 import { createPathsMatcher, getTsconfig } from 'get-tsconfig'
 import { isObject, parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
-import { nearest } from './commonjs.ts'
+import { nearest } from './nearest.ts'
 
 const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
 const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g

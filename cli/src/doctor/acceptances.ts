@@ -67,19 +67,13 @@ export function accept(inputs: readonly Acceptable[]): Finding[] {
   return [...findings, ...Array.from(unused.values(), toWarning)]
 }
 
-function problemOf({ rule, resource, reason }: Acceptance): [what: string, fix: string] {
-  return reason === ''
-    ? [`The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`, 'Add the reason.']
-    : [
-        `There is no finding ${rule} of ${resource} to accept`,
-        'Remove the acceptance, or correct its rule or resource.',
-      ]
-}
-
-function toWarning(acceptance: Acceptance): Finding {
-  const [what, fix] = problemOf(acceptance)
-  const { id: rule, severity, why } = ACCEPTANCE
-  const help = pageOfRule(rule)
-  const { resource, place } = acceptance
-  return { rule, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...place }
+function toWarning({ rule, resource, reason, place }: Acceptance): Finding {
+  const { id, severity, why } = ACCEPTANCE
+  const help = pageOfRule(id)
+  const what =
+    reason === ''
+      ? `The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`
+      : `There is no finding ${rule} of ${resource} to accept`
+  const fix = reason === '' ? 'Add the reason.' : 'Remove the acceptance, or correct its rule or resource.'
+  return { rule: id, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...place }
 }

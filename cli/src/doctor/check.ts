@@ -75,10 +75,6 @@ function identity({ rule, resource, setting, what, reason }: RuleProblem): strin
   return reason === undefined ? id : `not checked ${id}`
 }
 
-function unique(texts: readonly string[]): string[] {
-  return [...new Set(texts)]
-}
-
 /** Makes one finding of the problems with one setting. It shows only the most severe ones. */
 function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: ReadInput): Detected {
   const [{ rule, severity }] = group
@@ -86,8 +82,8 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
   const worst = same.reduce((most, one) => ((one.strictness ?? 0) > (most.strictness ?? 0) ? one : most))
   const { resource, setting, what, reason, source = rule.source, why = rule.why, fix, set } = worst
   const { section } = setting ?? {}
-  const resources = unique(group.map((problem) => problem.resource.id))
-  const whats = unique(same.map((problem) => problem.what)).join(', ')
+  const resources = [...new Set(group.map((problem) => problem.resource.id))]
+  const whats = [...new Set(same.map((problem) => problem.what))].join(', ')
   const parts = [
     reason === undefined ? `${what}.` : `Not checked: ${whats}. Reason: ${reason}.`,
     why,

@@ -1,10 +1,10 @@
 import { UsageError } from '../shared/errors.ts'
 import { refuseIf } from '../shared/flags.ts'
-import { checkParameters, parseParameters } from '../template/read-template.ts'
+import { checkParameters, parametersOf, parseParameters } from '../template/read-template.ts'
 import { readAcceptances } from './acceptances.ts'
 import { type Examined, examine } from './examine.ts'
 import { type Format, formatReport, notesOf } from './format.ts'
-import { type Input, parameterNames, readInputs } from './inputs.ts'
+import { type Input, readInputs } from './inputs.ts'
 
 /** The flags of `doctor` after parsing. Numbers are valid, and flags that were not given are undefined. */
 export interface DoctorFlags {
@@ -21,26 +21,19 @@ export interface DoctorFlags {
 async function readTemplates(
   files: readonly string[],
   parameters: ReadonlyMap<string, string>,
-  { function: name, region, parameter }: DoctorFlags,
+  { function: name, region }: DoctorFlags,
 ): Promise<Input[]> {
   refuseIf(name !== undefined, 'a template and --function cannot be combined: run the command once for each')
   refuseIf(region, '--region needs --function: a template is checked without access to AWS')
   const inputs = await readInputs(files)
-  const names = parameterNames(inputs)
-  const isRead = inputs.some(({ error }) => error === undefined)
-  refuseIf(
-    parameter && isRead && !names,
-    '--parameter needs a template: set Terraform variables in the command "terraform plan"',
-  )
-  if (names) checkParameters(parameters, names)
+  const names = inputs.flatMap(({ template }) => (template ? parametersOf(template) : []))
+  if (inputs.some(({ error }) => error === undefined)) checkParameters(parameters, names)
   return inputs
 }
 
 async function readDeployed({ function: name, region, parameter }: DoctorFlags): Promise<Input> {
   refuseIf(parameter, '--parameter needs a template: the parameters of a deployed function are already set')
-  if (name === undefined)
-    throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
-  refuseIf(name.trim() === '', '--function needs the name of a function')
+  if (!name?.trim()) throw new UsageError('there is nothing to check: name a template file, or use --function NAME')
   const { readFunction } = await import('../deployed/read-function.ts') // loads the SDK, which a template does not need
   const model = await readFunction(name, region)
   return { name, kind: 'deployed', read: () => model }

@@ -7,7 +7,7 @@ import { oneLine, UsageError } from '../shared/errors.ts'
 import { decode, isFile, readText } from '../shared/text-file.ts'
 import { readAssembly } from '../template/assembly.ts'
 import { refuseConfiguration } from '../template/other-tools.ts'
-import { parametersOf, parseTemplate, readModel, type Template } from '../template/read-template.ts'
+import { parseTemplate, readModel, type Template } from '../template/read-template.ts'
 import { parseTerraformJson } from '../terraform/plan.ts'
 import { readPlan } from '../terraform/read-plan.ts'
 import type { Presentation } from './presentation.ts'
@@ -23,7 +23,6 @@ export interface Input extends Presentation {
 const STANDARD_INPUT = 'standard input'
 /** The Serverless Framework repeats the template in its state, beside the template. */
 const NOT_SEARCHED = /^(node_modules|serverless-state\.json|\..+)$/
-const MANIFEST = 'manifest.json'
 
 export function errorText(name: string, error: unknown): string {
   if (error instanceof UsageError) return error.message
@@ -80,7 +79,7 @@ export function readStacks(folder: string): Input[] | undefined {
 function readFolder(folder: string): Input[] {
   return inputsOf(folder, () => {
     const entries = readdirSync(folder, { withFileTypes: true }) // sorted by name
-    const stacks = entries.some(({ name }) => name === MANIFEST) ? readStacks(folder) : undefined
+    const stacks = entries.some(({ name }) => name === 'manifest.json') ? readStacks(folder) : undefined
     if (stacks) return stacks
     return entries.flatMap((entry) => {
       const path = join(folder, entry.name)
@@ -112,10 +111,4 @@ export async function readInputs(paths: readonly string[]): Promise<Input[]> {
   const inputs: Input[] = []
   for (const path of paths) inputs.push(...(path === '-' ? [await readStandardInput()] : readPath(path)))
   return inputs
-}
-
-/** The names of all parameters that the templates have. Undefined if no input is a template. */
-export function parameterNames(inputs: readonly Input[]): Set<string> | undefined {
-  const templates = inputs.flatMap(({ template }) => template ?? [])
-  return templates.length === 0 ? undefined : new Set(templates.flatMap(parametersOf))
 }

@@ -21,10 +21,8 @@ const CDK: Readonly<Record<string, string>> = {
   maxReceiveCount: 'maxReceiveCount: %',
 }
 
-const CHECK_STATE = 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
-
 export function fixOfUnchecked({ kind }: Presentation, reason = ''): string {
-  if (kind === 'plan') return CHECK_STATE
+  if (kind === 'plan') return 'Check the state after apply: terraform show -json | bounded-sqs-batch doctor -'
   if (kind === 'deployed') return 'If access was denied, allow the call. Otherwise check the setting yourself.'
   const check = reason.includes('--parameter') ? 'Set the parameter, or check' : 'Check'
   return `${check} the deployed function with --function NAME.`
@@ -34,16 +32,13 @@ export function fixOfUnchecked({ kind }: Presentation, reason = ''): string {
 export function assignmentLine([row, value]: Assignment, { syntax }: Presentation): string {
   const ofCdk = CDK[row.name]
   if (syntax === 'cdk' && ofCdk !== undefined) return ofCdk.replace('%', String(value))
+  const json = JSON.stringify(value)
   if (syntax === 'terraform') {
     const [name, , inner] = row.terraform ?? [row.name]
-    return inner === undefined ? `${name} = ${json(value)}` : `${name} { ${inner} = ${json(value)} }`
+    return inner === undefined ? `${name} = ${json}` : `${name} { ${inner} = ${json} }`
   }
   const isJson = syntax === 'json'
-  const [first, ...rest] = row.path.map((name) => (isJson ? json(name) : String(name)))
-  const text = isJson ? json(value) : json(value).replaceAll('"', '')
+  const [first, ...rest] = row.path.map((name) => (isJson ? JSON.stringify(name) : String(name)))
+  const text = isJson ? json : json.replaceAll('"', '')
   return `${first}: ${rest.reduceRight((inner, name) => `{ ${name}: ${inner} }`, text)}`
-}
-
-function json(value: unknown): string {
-  return JSON.stringify(value)
 }

@@ -3,10 +3,9 @@ import { mapIn } from '../model/text.ts'
 import { at, entriesOf, itemsOf, knownText, type Tree, textIn, textsOf } from '../model/tree.ts'
 import { type Index, linkTo } from './references.ts'
 
-/** Policies of AWS that allow nothing of what this library calls, and some that allow it. */
+/** Policies of AWS that allow nothing of what this library calls. */
 const WITHOUT_SQS =
   /(AWSLambda(Basic|SQSQueue|VPCAccess)ExecutionRole|AWSX[Rr]ay(DaemonWriteAccess|WriteOnlyAccess)|CloudWatchLambdaInsightsExecutionRolePolicy)$/
-const WITH_SQS = /(AmazonSQSFullAccess|AdministratorAccess|PowerUserAccess)$/
 /** Templates for policies of SAM. The others allow nothing of SQS. */
 const OF_SAM: Readonly<Record<string, readonly string[]>> = {
   SQSSendMessagePolicy: ['sqs:SendMessage'],
@@ -52,7 +51,6 @@ function ofPolicy(index: Index, policy: Tree): Actions {
   if (policy.state === 'absent') return []
   const text = textIn(policy)
   if (WITHOUT_SQS.test(text)) return []
-  if (WITH_SQS.test(text)) return ['*']
   const { to } = linkTo(index, policy, 'policy')
   if (to) return ofPolicy(index, to.properties)
   if (policy.state !== 'map') return undefined

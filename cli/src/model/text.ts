@@ -34,19 +34,13 @@ export function readable(text: string) {
   return text.replaceAll(/\0([^\0]*)\0/g, '$${$1}')
 }
 
-/** Parameters that every template has. Their values are known only after deployment. */
-export const PSEUDO_PARAMETERS: readonly string[] = [
-  'AWS::AccountId',
-  'AWS::NotificationARNs',
-  'AWS::Partition',
-  'AWS::Region',
-  'AWS::StackId',
-  'AWS::StackName',
-  'AWS::URLSuffix',
-]
+/** Whether a name is that of a parameter that every template has. Its value is known only after deployment. */
+export function isPseudoParameter(name: string): boolean {
+  return /^AWS::\w+$/.test(name)
+}
 
 function reasonOf(name: string): string {
-  return name.startsWith('AWS::')
+  return isPseudoParameter(name)
     ? `${name} is known only after deployment (set it with --parameter ${name}=…)`
     : `${name} is known only after deployment`
 }

@@ -19,13 +19,9 @@ export type Tree = (
 export function withEntries(tree: Tree, more: Readonly<Record<string, Tree>>): Tree & { state: 'map' } {
   const own = tree.state === 'map' ? tree.entries : []
   const entries = new Map([...own, ...Object.entries(more)])
-  return { state: 'map', entries, open: openingOf(tree), position: tree.position }
-}
-
-/** Why a value may have entries that are not shown. */
-function openingOf(tree: Tree): { reason: string } | undefined {
-  if (tree.state === 'unknown') return { reason: tree.reason }
-  return tree.state === 'map' ? tree.open : undefined
+  // A value that is not known may have entries that are not shown.
+  const open = tree.state === 'unknown' ? { reason: tree.reason } : tree.state === 'map' ? tree.open : undefined
+  return { state: 'map', entries, open, position: tree.position }
 }
 
 export type Path = readonly (string | number)[]

@@ -107,7 +107,6 @@ export async function readSettings(
   const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
   // Whether the function reports failures, only the code that runs can tell.
   refuseErrors(file, model, handlerFile === undefined ? mapping : withCode(mapping, handlerFile), parameters)
-  refuseOtherRuntimes(file, mapping)
 
   const { environment } = mapping.function.aliasOf ?? mapping.function
   const { variables = {}, unknown = [] } = environment ?? {}
@@ -137,12 +136,6 @@ export async function readSettings(
     notes.push(`${what} in ${file}: not known (${reason}), so not set. Use --env ${name ?? 'NAME'}=…`)
   }
   return settings
-}
-
-function refuseOtherRuntimes(file: string, { function: { id, runtime } }: Mapping): void {
-  const name = valueIn(runtime) ?? 'nodejs'
-  const other = `the Runtime of ${id} in ${file} is ${name}, but a run needs a function for Node.js`
-  refuseIf(!name.startsWith('nodejs'), `${other}: choose another one with --template-function`)
 }
 
 /** A mapping whose function has the code that runs, which may be another one than that of the template. */

@@ -1,14 +1,6 @@
 import Table from 'cli-table3'
 import { widthOf, wrapWords } from './wrap.ts'
 
-/** Joins the parts to lines of at most `width` characters. Lines break only between parts. */
-export function wrap(parts: readonly string[], width: number): string {
-  return parts.reduce((text, part) => {
-    const last = text.slice(text.lastIndexOf('\n') + 1)
-    return last.length + part.length + 3 > width ? `${text}\n${part}` : `${text} · ${part}`
-  })
-}
-
 /** Writes lines in place of those that it wrote before. */
 function rewriter(stream: NodeJS.WriteStream) {
   let lines = 0

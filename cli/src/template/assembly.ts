@@ -1,7 +1,5 @@
-import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { entriesOf, knownText, type Tree } from '../model/tree.ts'
-import { UsageError } from '../shared/errors.ts'
 import { isObject, parseObject } from '../shared/json.ts'
 import { readText } from '../shared/text-file.ts'
 import { mapAt, nodesIn, parseDocument } from './document.ts'
@@ -52,16 +50,6 @@ function stackFilesIn(folder: string): string[] | undefined {
 export function nestedTemplate(resource: Tree): string | undefined {
   const isNested = textAt(resource, 'Type') === 'AWS::CloudFormation::Stack'
   return isNested ? textAt(resource, 'Metadata', 'aws:asset:path') : undefined
-}
-
-/** The template that `--template` names: this file, or the only stack in the output folder of the CDK. */
-export function templateAt(path: string): string {
-  if (!statSync(path, { throwIfNoEntry: false })?.isDirectory()) return path
-  const [first, ...more] = (existsSync(join(path, 'manifest.json')) && stackFilesIn(path)) || []
-  if (first === undefined)
-    throw new UsageError(`${path} is a folder, but not the output of "cdk synth". Name a template`)
-  if (more.length === 0) return first
-  throw new UsageError(`${path} has ${more.length + 1} stacks. Name the template of one of them, such as ${first}`)
 }
 
 /**

@@ -1,5 +1,5 @@
 import { absent, known, unknown } from '../model/setting.ts'
-import { PSEUDO_PARAMETERS, placeholder, readable, resourceOf, textTree, whyUnknown } from '../model/text.ts'
+import { isPseudoParameter, placeholder, readable, resourceOf, textTree, whyUnknown } from '../model/text.ts'
 import { entriesOf, formOf, itemsOf, knownText, knownValue, type Tree, textIn } from '../model/tree.ts'
 import { mapAt } from './document.ts'
 import { type Scope, scopeAround } from './scope.ts'
@@ -89,10 +89,6 @@ function whole(text: string): string {
   return text
 }
 
-function listOfTexts(values: readonly string[]): Tree {
-  return { state: 'list', items: values.map((value) => textTree(value)) }
-}
-
 function parameter({ given }: Scope, name: string, declared: Tree): Tree {
   const type = String(knownText(mapAt(declared, 'Type')))
   const hint = `(set it with --parameter ${name}=…)`
@@ -102,7 +98,7 @@ function parameter({ given }: Scope, name: string, declared: Tree): Tree {
   const value = given.get(name) ?? knownText(mapAt(declared, 'Default'))
   if (value === undefined) throw new Unresolved(`the parameter ${name} has no default ${hint}`)
   if (!/List<|CommaDelimitedList/.test(type)) return textTree(value)
-  return listOfTexts(value.split(',').map((item) => item.trim()))
+  return { state: 'list', items: value.split(',').map((item) => textTree(item.trim())) }
 }
 
 function valueOfName(scope: Scope, name: string): Tree {
@@ -113,7 +109,7 @@ function valueOfName(scope: Scope, name: string): Tree {
   const value = given.get(name)
   if (value !== undefined) return textTree(value)
   // SAM allows Ref Function.Alias.
-  return PSEUDO_PARAMETERS.includes(name) ? textTree(placeholder(name)) : valueOfAttribute(scope, name)
+  return isPseudoParameter(name) ? textTree(placeholder(name)) : valueOfAttribute(scope, name)
 }
 
 function valueOfAttribute(scope: Scope, ownPath: string): Tree {
@@ -130,19 +126,12 @@ function substitute(scope: Scope, argument: Tree): Tree {
   const [head, variables = absent] = argument.state === 'list' ? argument.items : [argument]
   const format = head && knownText(head)
   if (format === undefined) throw new Unresolved('Fn::Sub has no text')
-  function fill(part: string, index: number): string {
-    if (index % 2 === 0) return part
-    if (part.startsWith('!')) return `\${${part.slice(1)}}`
-    const variable = variables.state === 'map' ? variables.entries.get(part.trim()) : undefined
-    return textOf(variable ? evaluate(scope, variable) : valueOfName(scope, part.trim()))
-  }
-  // Splits the text at its references: every second part is the name of one.
-  return textTree(
-    format
-      .split(/\$\{([^}]*)\}/)
-      .map(fill)
-      .join(''),
-  )
+  const filled = format.replaceAll(/\$\{([^}]*)\}/g, (_, name: string) => {
+    if (name.startsWith('!')) return `\${${name.slice(1)}}`
+    const variable = variables.state === 'map' ? variables.entries.get(name.trim()) : undefined
+    return textOf(variable ? evaluate(scope, variable) : valueOfName(scope, name.trim()))
+  })
+  return textTree(filled)
 }
 
 function join(scope: Scope, argument: Tree): Tree {

@@ -9,10 +9,6 @@ const CONFIGURATIONS: readonly [name: RegExp, what: string][] = [
     /(^|[/\\])serverless(-state)?\.([cm]?[jt]s|ya?ml|json)$/,
     'of the Serverless Framework. Run "serverless package", and check the folder .serverless',
   ],
-  [
-    /(^|[/\\])(sst\.config\.[cm]?[jt]s|Pulumi(\.[^/\\]+)?\.ya?ml)$/,
-    'of SST or Pulumi. After the deployment, run: bounded-sqs-batch doctor --function NAME',
-  ],
 ]
 
 export function refuseConfiguration(path: string) {

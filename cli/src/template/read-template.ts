@@ -2,7 +2,7 @@ import { dirname, resolve as resolvePath } from 'node:path'
 import { link } from '../linker/link.ts'
 import type { Inventory } from '../model/declaration.ts'
 import type { Model } from '../model/model.ts'
-import { PSEUDO_PARAMETERS } from '../model/text.ts'
+import { isPseudoParameter } from '../model/text.ts'
 import { entriesOf, itemsOf, knownText, knownValue, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 import { joinNames } from '../shared/format.ts'
@@ -43,15 +43,15 @@ export function parseTemplate(file: string, content: string): Template {
 }
 
 export function parametersOf({ document }: Template): string[] {
-  return [...entriesOf(mapAt(document, 'Parameters')).map(([name]) => name), ...PSEUDO_PARAMETERS]
+  return entriesOf(mapAt(document, 'Parameters')).map(([name]) => name)
 }
 
 /** Throws a UsageError if no template has a given parameter. */
 export function checkParameters(given: ReadonlyMap<string, string>, names: Iterable<string>): void {
-  const all = new Set(names)
-  const unknown = [...given.keys()].find((name) => !all.has(name))
+  const all = [...new Set(names)]
+  const unknown = [...given.keys()].find((name) => !all.includes(name) && !isPseudoParameter(name))
   if (unknown === undefined) return
-  const own = joinNames([...all].filter((one) => !PSEUDO_PARAMETERS.includes(one))) || 'none'
+  const own = joinNames(all) || 'none'
   throw new UsageError(`--parameter ${unknown}: no template has a parameter of this name. The parameters are: ${own}`)
 }
 

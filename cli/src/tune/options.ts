@@ -14,7 +14,6 @@ import {
 } from '../run-options/template-settings.ts'
 import { refuseIf } from '../shared/flags.ts'
 import { countOf } from '../shared/format.ts'
-import { templateAt } from '../template/assembly.ts'
 import { formatDuration, formatFigure } from './format.ts'
 import { DEFAULT_BATCH_SIZE, MEMORIES, type Plan } from './predict.ts'
 import type { Optimize } from './result.ts'
@@ -90,9 +89,8 @@ async function settingsFromTemplate(
   flags: TuneFlags,
 ): Promise<Pick<TemplateSettings, 'values' | 'templateEnv' | 'notes'>> {
   checkTemplateFlags(flags)
-  const { template } = flags
-  if (template === undefined) return { values: {}, templateEnv: {}, notes: [] }
-  const file = templateAt(template)
+  const { template: file } = flags
+  if (file === undefined) return { values: {}, templateEnv: {}, notes: [] }
   const isWanted = (name: SettingName) =>
     name !== 'visibilityTimeout' && name !== 'maxReceives' && flags[name as keyof TuneFlags] === undefined
   const settings = await readSettings(file, flags, isWanted, ['DEAD_LETTER_QUEUE_URL'])

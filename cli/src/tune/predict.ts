@@ -1,4 +1,4 @@
-import { MEMORY_OF_ONE_CPU, reserveOf } from '../shared/reserve.ts'
+import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../shared/cpu.ts'
 import { formatFigure, formatShare } from './format.ts'
 import { costPerMillion, type Workload } from './prices.ts'
 import type { Combination, Measurement, Optimize } from './result.ts'
@@ -141,6 +141,16 @@ function problemOf(
   }
   if (isOverloaded(measurement, all)) return `${formatShare(failedShare)} of the records failed${because}`
   return tooSlow(measurement, memory, workload)
+}
+
+/**
+ * Milliseconds before the timeout in which the library starts no record, without `onFailure` and with the
+ * default `timeBudget`. They are more if the batch ends slowly, mostly with less than one core. With
+ * `onFailure`, the library can reserve still more: see `abortReserve()` in its src/scheduler/deadlines.ts.
+ */
+function reserveOf(timeoutMs: number, memory: number, batchSize: number, concurrency: number): number {
+  const end = (0.008 * batchSize + 0.25 * Math.min(concurrency, batchSize) + 50) / cpuShareOf(memory)
+  return Math.max(Math.min(1000, timeoutMs / 5), Math.min(timeoutMs / 2, end))
 }
 
 /** Whether the timeout leaves less time for a full batch than it takes. */

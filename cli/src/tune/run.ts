@@ -1,5 +1,5 @@
+import { MEMORY_OF_ONE_CPU } from '../shared/cpu.ts'
 import { InitError } from '../shared/errors.ts'
-import { MEMORY_OF_ONE_CPU } from '../shared/reserve.ts'
 import { openRounds, type Round, type RoundOptions, toMeasurement } from './measure.ts'
 import { fitsInto, memoriesOf, type Plan, peakUpTo } from './predict.ts'
 import type { Growth, Run } from './recommend.ts'

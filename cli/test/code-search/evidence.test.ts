@@ -2,8 +2,8 @@ import { mkdirSync, realpathSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { type Test, test } from 'tap'
-import { manifestAbove } from '../../src/code-search/commonjs.ts'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
+import { manifestAbove } from '../../src/local/simulator/manifest.ts'
 import { filesIn } from '../support/files.ts'
 
 type Files = Readonly<Record<string, string>>

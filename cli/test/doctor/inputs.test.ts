@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { type Test, test } from 'tap'
 import type { Format } from '../../src/doctor/format.ts'
-import { type Input, parameterNames, readInputs, readStacks } from '../../src/doctor/inputs.ts'
+import { type Input, readInputs, readStacks } from '../../src/doctor/inputs.ts'
 import { runDoctor } from '../support/doctor.ts'
 import { filesIn } from '../support/files.ts'
 import { inProcess } from '../support/in-process.ts'
@@ -303,12 +303,4 @@ test('a folder with another manifest.json is a folder of templates', async (t) =
   const files = { 'web/manifest.json': '{"name":"shop"}', 'web/a.json': TEMPLATE }
   t.strictSame(await read(t, files, 'web'), [['web/a.json', 1]])
   t.equal(readStacks(join(filesIn(t, files), 'web')), undefined)
-})
-
-test('the names of parameters: those of all templates, and none without a template', async (t) => {
-  const Parameters = { Seconds: { Type: 'Number' } }
-  const root = filesIn(t, { 'a.json': JSON.stringify({ ...sam(), Parameters }), 'state.json': PLAN })
-  const names = async (...paths: string[]) => parameterNames(await readInputs(paths.map((path) => join(root, path))))
-  t.ok((await names('a.json', 'state.json'))?.has('Seconds'))
-  t.equal(await names('state.json', 'none.json'), undefined)
 })

@@ -6,7 +6,7 @@ import { UsageError } from '../../src/shared/errors.ts'
 import { filesIn } from '../support/files.ts'
 import { inProcess } from '../support/in-process.ts'
 import { handlerFile, notebook } from '../support/runs.ts'
-import { cdkOutput, cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
+import { cloudFormation, getAtt, sam, templateFile } from '../support/templates.ts'
 
 const HANDLER = handlerFile('settings.mjs')
 
@@ -312,8 +312,6 @@ test('--template-function selects one of several functions, or one of several ma
   )
 })
 
-const RUNTIME =
-  /^the Runtime of Handler in \S+ is python3\.13, but a run needs a function for Node\.js: choose another one with --template-function$/
 const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, line: RegExp][] = [
   [
     'a template without a mapping',
@@ -333,7 +331,6 @@ const refused: [title: string, template: unknown, flags: Partial<LocalFlags>, li
     {},
     /^doctor finds an error in \S+\. Handler\/Orders \(line \d+\): Filter 1 cannot match: it is not valid JSON\. /,
   ],
-  ['a Runtime that is not Node.js', sam({ function: { Runtime: 'python3.13' } }), {}, RUNTIME],
   [
     'a parameter that the template does not have',
     sam(),
@@ -383,24 +380,4 @@ test('settings whose value is not known are listed before an error about options
     ),
   )
   t.match(stderr, '--batch-size 10000 needs a --window of at least 1')
-})
-
-test('--template names the output folder of the CDK', async (t) => {
-  const stack = (templateFile: string) => ({ type: 'aws:cloudformation:stack', properties: { templateFile } })
-  const root = filesIn(t, {
-    'one/manifest.json': JSON.stringify({ artifacts: { Shop: stack('Shop.template.json') } }),
-    'one/Shop.template.json': JSON.stringify(cdkOutput({ function: { Timeout: 7 } })),
-    'two/manifest.json': JSON.stringify({ artifacts: { A: stack('A.template.json'), B: stack('B.template.json') } }),
-    'other/template.yaml': '',
-  })
-  const read = (folder: string) => withTemplate({ ...FLAGS, template: join(root, folder) })
-  const { flags, notes } = await read('one')
-  t.equal(flags.timeout, 7)
-  t.match(notes[0], `settings of Orders in ${join(root, 'one', 'Shop.template.json')}: `)
-  await t.rejects(read('two'), {
-    message: `${join(root, 'two')} has 2 stacks. Name the template of one of them, such as ${join(root, 'two', 'A.template.json')}`,
-  })
-  await t.rejects(read('other'), {
-    message: `${join(root, 'other')} is a folder, but not the output of "cdk synth". Name a template`,
-  })
 })

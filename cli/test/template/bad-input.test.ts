@@ -49,7 +49,7 @@ fails('invalid YAML', (file) => [file('a: b: c')], /template\.yaml:1:4: not vali
 fails('two things to check', (file) => [file(sam()), '--function', 'x'], /a template and --function cannot be combined/)
 fails('a region with a template', (file) => [file(sam()), '--region', 'x'], /--region needs --function/)
 fails('a parameter with --function', () => ['--function', 'x', '--parameter', 'A=1'], /--parameter needs a template/)
-fails('no function name', () => ['--function', ' '], /--function needs the name of a function$/m)
+fails('no function name', () => ['--function', ' '], /there is nothing to check: name a template file/m)
 fails(
   'a parameter without =',
   (file) => [file(sam()), '--parameter', 'Stage'],

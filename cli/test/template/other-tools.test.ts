@@ -2,12 +2,7 @@ import { test } from 'tap'
 import { filesIn } from '../support/files.ts'
 import { inProcess } from '../support/in-process.ts'
 
-const DEPLOYED = /of SST or Pulumi\. After the deployment, run: bounded-sqs-batch doctor --function NAME\n$/
-
 for (const [file, message] of [
-  ['sst.config.ts', DEPLOYED],
-  ['Pulumi.yaml', DEPLOYED],
-  ['Pulumi.dev.yaml', DEPLOYED],
   ['main.tf', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],
   ['main.tofu', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],
   ['main.tf.json', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],

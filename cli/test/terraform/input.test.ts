@@ -58,7 +58,7 @@ for (const [title, input, args, line] of [
     'a parameter',
     JSON.stringify(terraformPlan()),
     ['--parameter', 'A=1'],
-    /--parameter needs a template: set Terraform variables/,
+    /--parameter A: no template has a parameter of this name\. The parameters are: none$/m,
   ],
 ] as const) {
   test(`refused: ${title}`, async (t) => {

@@ -1,9 +1,9 @@
 import { basename, dirname, relative, resolve } from 'node:path'
-import { manifestAbove } from '../../code-search/commonjs.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { nodeMajorOf } from '../../run-options/template-settings.ts'
 import type { Ledger } from '../simulator/ledger.ts'
+import { manifestAbove } from '../simulator/manifest.ts'
 import { isTypeScript } from '../simulator/node-flags.ts'
 import type { RunOptions } from '../simulator/run.ts'
 

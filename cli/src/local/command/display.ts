@@ -1,8 +1,16 @@
 import { styleText } from 'node:util'
-import { type Display, renderTable, wrap } from '../../shared/display.ts'
+import { type Display, renderTable } from '../../shared/display.ts'
 import { formatNumber } from '../../shared/format.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
 import type { Ledger, Progress } from '../simulator/ledger.ts'
+
+/** Joins the parts to lines of at most `width` characters. Lines break only between parts. */
+function wrap(parts: readonly string[], width: number): string {
+  return parts.reduce((text, part) => {
+    const last = text.slice(text.lastIndexOf('\n') + 1)
+    return last.length + part.length + 3 > width ? `${text}\n${part}` : `${text} · ${part}`
+  })
+}
 
 /** Shows the counts of a run, once something was sent or delivered. Until then, there may be nothing for long. */
 export function showProgress(display: Display, progress: Progress, stream: NodeJS.WriteStream) {

@@ -4,7 +4,6 @@ import { valueIn } from '../../model/setting.ts'
 import { patternsOf } from '../../rules/rule.ts'
 import { checkTemplateFlags, readSettings, settingsLine, useSetting } from '../../run-options/template-settings.ts'
 import { countOf } from '../../shared/format.ts'
-import { templateAt } from '../../template/assembly.ts'
 import type { LocalFlags } from './options.ts'
 
 const QUEUE_FLAGS: readonly string[] = ['fifo', 'visibilityTimeout', 'maxReceives']
@@ -30,10 +29,9 @@ export async function withTemplate(
   flags: LocalFlags,
   handlerFile?: string,
 ): Promise<{ flags: LocalFlags; notes: string[]; mapping?: Mapping }> {
-  const { template, queueUrl } = flags
+  const { template: file, queueUrl } = flags
   checkTemplateFlags(flags)
-  if (template === undefined) return { flags, notes: [] }
-  const file = templateAt(template)
+  if (file === undefined) return { flags, notes: [] }
   const isOwn = queueUrl === undefined
   const settings = await readSettings(
     file,
@@ -43,9 +41,8 @@ export async function withTemplate(
     handlerFile,
   )
   const { mapping, values, templateEnv, notInTemplate, usedSettings, notes } = settings
-  function use(name: 'reportBatchItemFailures' | 'maximumConcurrency', title: string) {
+  const use = (name: 'reportBatchItemFailures' | 'maximumConcurrency', title: string) =>
     useSetting(settings, file, { name, title, setting: mapping[name] })
-  }
   // --no-report-batch-item-failures overrides the template.
   if (flags.reportBatchItemFailures) use('reportBatchItemFailures', 'ReportBatchItemFailures')
   if (flags.concurrency === undefined) use('maximumConcurrency', 'maximum concurrency')

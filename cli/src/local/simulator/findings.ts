@@ -1,5 +1,5 @@
+import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/cpu.ts'
 import { countOf } from '../../shared/format.ts'
-import { cpuShareOf, MEMORY_OF_ONE_CPU } from '../../shared/reserve.ts'
 import { type FunctionOptions, type FunctionSettings, maxMemory, withDefaults } from './environment.ts'
 import type { OpenLedger } from './ledger.ts'
 import { isOfHandler, type LeftKind, type LeftWork } from './origin.ts'

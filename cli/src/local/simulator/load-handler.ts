@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { parse } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { manifestAbove } from '../../code-search/commonjs.ts'
 import { kindOf } from '../../shared/errors.ts'
 import { isObject } from '../../shared/json.ts'
+import { manifestAbove } from './manifest.ts'
 import { isTypeScript } from './node-flags.ts'
 
 export type Handler = (event: unknown, context: object, callback?: Callback) => unknown

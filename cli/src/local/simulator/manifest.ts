@@ -1,14 +1,7 @@
-import { existsSync } from 'node:fs'
-import { dirname, join, relative, resolve } from 'node:path'
-import { parseObject } from '../shared/json.ts'
-import { readIfFile } from '../shared/text-file.ts'
-
-/** The nearest file of this name, in a folder or above it. Node searches package.json in the same way. */
-export function nearest(folder: string, name: string): string | undefined {
-  const file = join(folder, name)
-  if (existsSync(file)) return file
-  return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)
-}
+import { dirname, relative, resolve } from 'node:path'
+import { nearest } from '../../code-search/nearest.ts'
+import { parseObject } from '../../shared/json.ts'
+import { readIfFile } from '../../shared/text-file.ts'
 
 function isOfModules(manifest: string): boolean {
   return parseObject(readIfFile(manifest))?.type === 'module'
