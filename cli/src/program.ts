@@ -29,9 +29,8 @@ function rangeWithin(least: number, most: number) {
     const range = { least: Number(first), most: Number(last) }
     if (range.least >= least && range.least <= range.most && range.most <= most) return range
     const limits = `${least} to ${most.toLocaleString('en-US')}`
-    throw new InvalidArgumentError(
-      `Expected a whole number from ${limits}, or two, the lower one first, such as 10..400.`,
-    )
+    const expected = `a whole number from ${limits}, or two, the lower one first, such as 10..400`
+    throw new InvalidArgumentError(`Expected ${expected}.`)
   }
 }
 
@@ -99,7 +98,7 @@ function addQueueOptions(command: Command): Command {
     .addOption(
       new Option(
         '--queue-url <url>',
-        'receive and delete the messages of this existing queue, for tests against another SQS. Without a redrive policy, a message that always fails keeps the run from ending',
+        'receive and delete the messages of this queue, for tests against another SQS',
       ).conflicts(['port', 'fifo', 'maxReceives', 'visibilityTimeout', 'retryAfter', 'duplicates']),
     )
     .option('--endpoint <url>', 'endpoint of SQS, also for the handler (default: that of the SDK or the queue)')
@@ -109,7 +108,7 @@ function addQueueOptions(command: Command): Command {
     .option('--visibility-timeout <s>', 'in seconds (default: timeout + window + 1)', inRange(0, 43_200))
     .option(
       '--retry-after <s>',
-      'seconds until failed messages are redelivered (default 1; on a FIFO queue, delays that the handler sets are kept); use "off" to wait for the visibility timeout',
+      'seconds until failed messages are redelivered (default 1); use "off" to wait for the visibility timeout',
       inRange(0, 43_200, 'off'),
     )
     .option('--seed <n>', 'mix the messages of a standard queue in another order (default 1)', inRange(0, 2 ** 32 - 1))
@@ -120,9 +119,9 @@ export function localCommand() {
   const command = new Command('local')
     .summary("run a handler on this machine as Lambda's event source mapping and runtime would")
     .description(
-      "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. It sends messages, " +
-        'gathers them into batches, and invokes the handler in a separate process. It deletes the messages that the handler ' +
-        'does not report as failed. At the end, it prints what happened to all messages.',
+      "Runs an SQS batch handler on this machine as Lambda's event source mapping and runtime would. " +
+        'It sends messages, gathers them into batches, and invokes the handler in a separate process. It deletes ' +
+        'the messages that are not reported as failed. At the end, it prints what happened to all messages.',
     )
     .argument('<handler>', HANDLER)
     .optionsGroup('Input:')
@@ -130,7 +129,7 @@ export function localCommand() {
     .addOption(
       new Option(
         '--messages-file <file>',
-        'send the messages in a file: SQS events, what aws sqs receive-message prints, or one message per line. A line is a body (text or JSON), or an object with body, messageGroupId, messageDeduplicationId and messageAttributes. Use - for standard input',
+        'send the messages in a file, or - (standard input): SQS events, what aws sqs receive-message prints, or lines',
       ).conflicts('messages'),
     )
     .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
@@ -151,7 +150,7 @@ export function localCommand() {
     .optionsGroup('End of the run, and limits for it to pass:')
     .option(
       '--idle <s>',
-      'end the run when the queue has been empty for this many seconds; use "off" to wait for Ctrl-C (default 2, or 0.5 if no other program knows the queue)',
+      'end the run when the queue has been empty for this many seconds (default 2, or 0.5); use "off" for Ctrl-C',
       inRange(0, 86_400, 'off'),
     )
     .option('--max-dead-lettered <n>', 'messages that may leave the queue unprocessed', inRange(0, MOST), 0)
@@ -182,7 +181,7 @@ export function doctorCommand() {
     )
     .argument(
       '[inputs...]',
-      'SAM or CloudFormation templates, outputs of "terraform show -json", and folders of these, such as cdk.out; use - for standard input',
+      'templates, outputs of "terraform show -json", and folders of these, such as cdk.out; use - for standard input',
     )
     .option('--parameter <name=value>', 'set a parameter of the template; may be repeated', collect)
     .optionsGroup('A deployed function, instead of a template or Terraform:')
@@ -215,7 +214,7 @@ export function tuneCommand() {
   const command = new Command('tune')
     .summary('find the best concurrency and memory for a handler by running it')
     .description(
-      'Finds the best concurrency and memory for a handler that uses middy-bounded-sqs-batch. Runs it on this machine ' +
+      'Finds the best concurrency and memory for a handler with middy-bounded-sqs-batch. Runs it on this machine ' +
         'with different values of BOUNDED_SQS_BATCH_CONCURRENCY, and predicts its speed and cost for each memory size.',
     )
     .argument('<handler>', `${HANDLER}. Use the file that is deployed`)
@@ -253,9 +252,7 @@ export function tuneCommand() {
 export async function main(argv: readonly string[], version: string): Promise<number> {
   let code = 0
   const program = new Command('bounded-sqs-batch')
-    .description(
-      'Runs SQS batch handlers on this machine as Lambda would. Checks the settings of functions, mappings and queues. Finds the best concurrency and memory.',
-    )
+    .description('Runs SQS batch handlers as Lambda would, checks settings, and finds the best concurrency and memory.')
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows all commands and options)')

@@ -49,8 +49,12 @@ function readFunction(index: Index, declaration: Declaration): LambdaFunction {
 }
 
 /** Resources that name a function and do not invoke it, or only as its mappings do. */
-const NO_INVOKER =
-  /^(AWS::(CloudWatch|Logs|IAM|SSM|CodeDeploy|ApplicationAutoScaling|Lambda::(Alias|Version|EventSourceMapping|EventInvokeConfig))(::|$)|aws_(cloudwatch|iam|ssm|appautoscaling|codedeploy|lambda_(alias|event_source_mapping|function_event_invoke_config|provisioned)))/
+const NO_INVOKER = new RegExp(
+  '^(AWS::(CloudWatch|Logs|IAM|SSM|CodeDeploy|ApplicationAutoScaling)(::|$)|' +
+    'AWS::Lambda::(Alias|Version|EventSourceMapping|EventInvokeConfig)(::|$)|' +
+    'aws_(cloudwatch|iam|ssm|appautoscaling|codedeploy)|' +
+    'aws_lambda_(alias|event_source_mapping|function_event_invoke_config|provisioned))',
+)
 
 /** Whether something other than mappings invokes a function. Any other resource that names it may do so. */
 function isInvokedOtherwise({ declarations, mentions }: Index, declaration: Declaration): boolean {

@@ -5,7 +5,7 @@ import { type Index, linkTo } from './references.ts'
 
 /** Policies of AWS that allow nothing of what this library calls. */
 const WITHOUT_SQS =
-  /(AWSLambda(Basic|SQSQueue|VPCAccess)ExecutionRole|AWSX[Rr]ay(DaemonWriteAccess|WriteOnlyAccess)|CloudWatchLambdaInsightsExecutionRolePolicy)$/
+  /(AWSLambda(Basic|SQSQueue|VPCAccess)ExecutionRole|AWSX[Rr]ay\w+Access|CloudWatchLambdaInsights\w+)$/
 /** Templates for policies of SAM. The others allow nothing of SQS. */
 const OF_SAM: Readonly<Record<string, readonly string[]>> = {
   SQSSendMessagePolicy: ['sqs:SendMessage'],

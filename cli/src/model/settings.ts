@@ -107,7 +107,7 @@ export const FUNCTION_SETTINGS = {
   memory: number('MemorySize', {
     default: 128,
     limits: [128, 10_240],
-    managedLimits: [128, 32_768], // since March 2026, from the documentation of `memory_size` in Terraform's AWS provider
+    managedLimits: [128, 32_768], // since March 2026: see `memory_size` in Terraform's AWS provider
     isOptional: true, // only `local` and `tune` need it
   }),
   runtime: text('Runtime', { isOptional: true }),

@@ -36,13 +36,12 @@ export function readable(text: string) {
 
 /** Whether a name is that of a parameter that every template has. Its value is known only after deployment. */
 export function isPseudoParameter(name: string): boolean {
-  return /^AWS::\w+$/.test(name)
+  return /^AWS::(AccountId|NotificationARNs|NoValue|Partition|Region|Stack(Id|Name)|URLSuffix)$/.test(name)
 }
 
 function reasonOf(name: string): string {
-  return isPseudoParameter(name)
-    ? `${name} is known only after deployment (set it with --parameter ${name}=…)`
-    : `${name} is known only after deployment`
+  const how = isPseudoParameter(name) ? ` (set it with --parameter ${name}=…)` : ''
+  return `${name} is known only after deployment${how}`
 }
 
 /** Why a text is not completely known, or undefined if it is. */

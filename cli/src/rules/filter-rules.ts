@@ -34,7 +34,9 @@ export const FILTER_RULES = rulesOf({
   },
   'filter-criteria': {
     severity: 'info',
-    why: 'The function does not receive these messages, and they do not go to the dead-letter queue. If SNS wraps them, the filters must match the JSON of SNS. This is not checked.',
+    why:
+      'The function does not receive these messages, and they do not go to the dead-letter queue. ' +
+      'If SNS wraps them, the filters must match the JSON of SNS. This is not checked.',
     source: FILTERING,
     check: (mapping) => {
       const patterns = patternsOf(mapping)
@@ -51,7 +53,7 @@ export const FILTER_RULES = rulesOf({
   'competing-filters': {
     severity: 'error',
     isOfQueue: true,
-    why: 'Each message goes to only one of these mappings. If it does not match the filters of that mapping, Lambda deletes it, even if it matches those of another mapping.',
+    why: 'Each message goes to only one of these mappings. If the filters of that one do not match, Lambda deletes it.',
     source: FILTERING,
     check: (mapping, { ofQueue }) => {
       const readers = runningWith(mapping, ofQueue)

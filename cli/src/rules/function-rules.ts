@@ -24,7 +24,7 @@ function allows(pattern: string, action: string): boolean {
 export const FUNCTION_RULES = rulesOf({
   'unused-failure-settings': {
     severity: 'warning',
-    why: 'Only asynchronous invocations use this setting. Lambda invokes the function synchronously with the messages of a queue, so failed messages need a redrive policy of the queue.',
+    why: 'Only asynchronous invocations use this setting. Failed messages of a queue need its redrive policy.',
     source: `${LAMBDA_GUIDE}/invocation-async-retain-records.html`,
     check: (mapping) => {
       const owner = ownerOf(mapping.function)
@@ -39,7 +39,7 @@ export const FUNCTION_RULES = rulesOf({
   },
   'missing-permission': {
     severity: 'warning',
-    why: 'SQS denies the call, so failed messages are neither delayed nor sent to the dead-letter queue by the function.',
+    why: 'SQS denies the call, so the function neither delays failed messages nor sends them to a dead-letter queue.',
     source: `${LAMBDA_GUIDE}/lambda-intro-execution-role.html`,
     check: (mapping, { evidenceOf }) => {
       const owner = ownerOf(mapping.function)
@@ -55,7 +55,7 @@ export const FUNCTION_RULES = rulesOf({
   },
   'memory-for-sqs': {
     severity: 'warning',
-    why: 'CPU grows with the memory. With less of it, the first call of SQS can take longer than the time that a batch has left.',
+    why: 'CPU grows with the memory. With less, the first call of SQS can take longer than a batch has left.',
     source: `${LAMBDA_GUIDE}/configuration-memory.html`,
     check: ({ function: lambdaFunction }, { evidenceOf }) => {
       const { memory } = lambdaFunction

@@ -107,7 +107,7 @@ export const QUEUE_RULES = rulesOf({
   },
   'visibility-headroom': {
     severity: 'warning',
-    why: 'Lambda needs this time to retry a batch while the function is throttled. With less time, messages become visible too early and are received once more.',
+    why: 'Lambda needs this time to retry a batch that was throttled. With less, messages are received once more.',
     source: CONFIGURE,
     check: (_, context) => tooVisible(context, 6),
   },
@@ -177,7 +177,7 @@ export const QUEUE_RULES = rulesOf({
   },
   'dead-letter-retention': {
     severity: 'warning',
-    why: 'The retention period includes the time in a standard source queue, so a message can expire as soon as it is dead-lettered.',
+    why: 'The time in a standard source queue counts, so a message can expire as soon as it is dead-lettered.',
     source: `${SQS}/SQSDeveloperGuide/setting-up-dead-letter-queue-retention.html`,
     check: (mapping) => {
       const { queue } = mapping

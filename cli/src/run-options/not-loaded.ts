@@ -14,7 +14,7 @@ export function notLoaded(handler: string, options: FunctionOptions, error: Init
 /** Node only removes types from TypeScript. It compiles no enum, and does not find ./x.ts for ./x.js. */
 function hintFor({ file }: FunctionOptions, { message }: InitError) {
   if (/require\(\) of ES Module/.test(message)) {
-    return '. Lambda turns off require() of ES modules (--no-experimental-require-module): bundle the handler, or use import()'
+    return '. Lambda turns off require() of ES modules: bundle the handler, or use import()'
   }
   if (/\.[jt]s$/.test(file) && NO_ES_MODULE.test(message)) {
     const name = basename(file).replace(/[jt]s$/, 'm$&')

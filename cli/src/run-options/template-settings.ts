@@ -48,7 +48,7 @@ export interface SettingRow {
 function rowsOf({ batchSize, window, maximumConcurrency, queue, function: { timeout, memory } }: Mapping) {
   const { redrive, fifo, visibilityTimeout } = queue
   const maxReceives = redrive.state === 'known' ? redrive.value.maxReceiveCount : redrive
-  const noRedrive = `has no redrive policy for the queue: messages are dead-lettered after ${DEFAULT_MAX_RECEIVES} deliveries (the default)`
+  const noRedrive = `has no redrive policy for the queue: messages have ${DEFAULT_MAX_RECEIVES} deliveries (default)`
   const noMaximum = 'has no MaximumConcurrency, so tune runs one environment'
   return [
     { name: 'batchSize', title: 'batch size', setting: batchSize },

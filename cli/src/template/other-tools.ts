@@ -9,6 +9,7 @@ const CONFIGURATIONS: readonly [name: RegExp, what: string][] = [
     /(^|[/\\])serverless(-state)?\.([cm]?[jt]s|ya?ml|json)$/,
     'of the Serverless Framework. Run "serverless package", and check the folder .serverless',
   ],
+  [/(^|[/\\])(sst\.config\.ts|Pulumi\.ya?ml)$/, 'of SST or Pulumi. After its deployment, use --function NAME'],
 ]
 
 export function refuseConfiguration(path: string) {

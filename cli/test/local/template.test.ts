@@ -135,7 +135,7 @@ test('settings whose value is not known are listed, and have the defaults of the
     'settings of Handler/Orders in T: window 5 s, memory 512 MB, FIFO false, visibility timeout 185 s',
     `the setting batch size in T is not known (${reason}), so the default of this command is used`,
     `the setting timeout in T is not known (${reason}), so the default of this command is used`,
-    'T has no redrive policy for the queue: messages are dead-lettered after 5 deliveries (the default)',
+    'T has no redrive policy for the queue: messages have 5 deliveries (default)',
     `the setting ReportBatchItemFailures in T is not known (${reason}), so the default of this command is used`,
   ])
 })

@@ -3,6 +3,8 @@ import { filesIn } from '../support/files.ts'
 import { inProcess } from '../support/in-process.ts'
 
 for (const [file, message] of [
+  ['sst.config.ts', /of SST or Pulumi\. After its deployment, use --function NAME\n$/],
+  ['Pulumi.yaml', /of SST or Pulumi\. After its deployment, use --function NAME\n$/],
   ['main.tf', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],
   ['main.tofu', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],
   ['main.tf.json', /of Terraform\. Run: terraform plan -out plan\.out && .* \| bounded-sqs-batch doctor -\n$/],

@@ -371,6 +371,7 @@ test('a parameter that no template has', async (t) => {
   ])
   checkParameters(given, ['A', 'B', 'C'])
   checkParameters(new Map([['AWS::Region', 'x']]), [])
+  t.throws(() => checkParameters(new Map([['AWS::Regoin', 'x']]), []), UsageError)
   const refused = (names: string[]) => t.throws(() => checkParameters(given, names)) as unknown as Error
   const message = '--parameter C: no template has a parameter of this name. The parameters are: A, B'
   t.strictSame(refused(['A', 'B', 'B']), new UsageError(message))
