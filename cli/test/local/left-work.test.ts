@@ -96,7 +96,11 @@ for (const [name, kind] of Object.entries(FORGOTTEN)) {
     const { env, ...names } = await startServers(t)
     // This one does not end, and is found without waiting for it.
     const clock = name === 'longRead' ? {} : SLOW_CLOCK
-    const { respondedEarly, processed, crashes, warnings } = await runExport(`forgotten.${name}`, { ...env, ...clock })
+    const run = await runExport(`forgotten.${name}`, { ...env, ...clock })
+    const { respondedEarly, processed, crashes } = run
+    // The run can end before the last short timer fires, which is a warning of its own.
+    const isOfTimer = (line: string) => name === 'fetchInShortTimer' && line.startsWith('timers that invocations had')
+    const warnings = run.warnings.filter((line) => !isOfTimer(line))
     t.ok(respondedEarly > 0, `${respondedEarly} invocations responded early`)
     t.strictSame({ processed, crashes }, { processed: 5, crashes: 0 })
     t.equal(warnings.length, 1)
