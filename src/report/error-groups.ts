@@ -38,18 +38,18 @@ export interface ErrorText {
 }
 
 /** Records that failed with equal errors. */
-export interface ErrorGroup extends ErrorText {
-  /** At most three. */
-  readonly causes: readonly ErrorText[]
+export interface ErrorGroup {
   count: number
   /** The ids of up to three of them. */
-  readonly ids: string[]
+  ids: readonly string[]
   /** The highest receive count of these records. */
   receiveCount: number
   /** How many different texts their errors and causes have. More than 1 only if there were more than ten groups. */
   texts: number
-  /** The first error, then its causes. */
+  /** The first error, then at most three causes. */
   readonly errors: readonly unknown[]
+  /** What is shown of each. */
+  readonly shown: readonly ErrorText[]
   /** The same for groups that become one if there are more than ten. */
   readonly kind: string
 }
@@ -65,28 +65,28 @@ export interface ErrorGroup extends ErrorText {
  * @returns at most ten groups, and how many groups and records are not among them
  */
 export function groupErrors(failures: readonly LoggedFailure[]) {
-  const equal = new Map<string, ErrorGroup>()
-  const reader: Reader = { known: new Map(), left: MAX_COMPARED, read: MAX_READ }
-  const groupOf = memoizeOne((error) => (isBlockedOrNotStarted(error) ? undefined : findGroup(equal, error, reader)))
+  const reader: Reader = { groups: new Map(), known: new Map(), left: MAX_COMPARED, read: MAX_READ }
+  const groupOf = memoizeOne((error) => (isBlockedOrNotStarted(error) ? undefined : findGroup(error, reader)))
   // V8 would compile a loop while it runs, which takes 10 ms of CPU.
   failures.forEach(({ id, error, receiveCount }) => {
     const group = groupOf(error)
     if (group) add(group, 1, [id], receiveCount)
   })
-  const areAllCompared = reader.left >= 0
-  const isMerged = equal.size > MAX_GROUPS || !areAllCompared
-  const groups = [...(isMerged ? mergeKinds(equal) : equal).values()]
+  if (reader.left >= 0 && reader.groups.size > MAX_GROUPS) mergeKinds(reader)
+  const groups = [...reader.groups.values()]
   const omitted = groups.sort((a, b) => b.count - a.count).splice(MAX_GROUPS)
   return {
     groups,
     /** If not, there are more different texts than the groups have. */
-    areAllCompared,
+    areAllCompared: reader.left >= 0,
     omittedGroups: omitted.length,
     omittedRecords: omitted.reduce((sum, { count }) => sum + count, 0),
   }
 }
 
 interface Reader {
+  /** By what equal errors have in common; by kind when no more messages are compared. */
+  groups: Map<string, ErrorGroup>
   /** What messages have in common with equal ones. */
   readonly known: Map<string, string>
   /** How many characters may still be compared. Below 0: none. */
@@ -111,46 +111,46 @@ function compare(text: ErrorText, reader: Reader): string {
   return common
 }
 
-function findGroup(groups: Map<string, ErrorGroup>, error: unknown, reader: Reader): ErrorGroup {
+function findGroup(error: unknown, reader: Reader): ErrorGroup {
+  const wereCompared = reader.left >= 0
+  if (reader.groups.size > MAX_COMPARED_GROUPS) reader.left = -1
   const errors = [error]
-  const texts: ErrorText[] = []
+  const shown = [readError(error, errors)]
+  // `readError()` adds the causes.
+  for (let index = 1; index < errors.length; index++) shown.push(readError(errors[index], errors))
   let kind = ''
   let messages = ''
-  // `readError()` adds the causes.
-  for (let index = 0; index < errors.length; index++) {
-    const text = readError(errors[index], errors)
+  for (const text of shown) {
     messages += `\n${compare(text, reader)}`
     kind += `\n${text.name}\n${text.code}\n${text.status}`
-    texts.push(text)
   }
-  const key = kind + messages
-  let group = groups.get(key)
+  if (wereCompared && reader.left < 0) mergeKinds(reader)
+  const key = reader.left < 0 ? kind : kind + messages
+  let group = reader.groups.get(key)
   if (!group) {
-    const [text, ...causes] = texts as [ErrorText]
-    const counts = { count: 0, ids: [], receiveCount: 0, texts: reader.left < 0 ? 0 : 1 }
-    group = Object.assign(text, counts, { causes, errors, kind })
-    groups.set(key, group)
-    if (groups.size > MAX_COMPARED_GROUPS) reader.left = -1
+    group = { errors, shown, kind, count: 0, ids: [], receiveCount: 0, texts: reader.left < 0 ? 0 : 1 }
+    reader.groups.set(key, group)
   }
   return group
 }
 
 function add(group: ErrorGroup, count: number, ids: readonly string[], receiveCount: number): void {
   group.count += count
-  if (group.ids.length < MAX_IDS) group.ids.push(...ids.slice(0, MAX_IDS - group.ids.length))
+  // push() would reserve the memory of 16 more ids for each group.
+  if (group.ids.length < MAX_IDS) group.ids = group.ids.concat(ids).slice(0, MAX_IDS)
   group.receiveCount = Math.max(group.receiveCount, receiveCount)
 }
 
-function mergeKinds(groups: ReadonlyMap<string, ErrorGroup>): Map<string, ErrorGroup> {
+function mergeKinds(reader: Reader): void {
   const kinds = new Map<string, ErrorGroup>()
-  for (const group of groups.values()) {
+  for (const group of reader.groups.values()) {
     const known = kinds.get(group.kind)
     if (known) {
       add(known, group.count, group.ids, group.receiveCount)
       known.texts += group.texts
     } else kinds.set(group.kind, group)
   }
-  return kinds
+  reader.groups = kinds
 }
 
 /**

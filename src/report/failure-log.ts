@@ -103,10 +103,10 @@ function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, 
 }
 
 /** What a query of the log can use. */
-function toFields({ errors, kind, ...group }: ErrorGroup) {
-  const causes = group.causes.map((cause) => ({ error: lineOf(cause), ...cause, message: shorten(cause.message) }))
-  const [ids, message, texts] = [group.ids.map(shorten), shorten(group.message), group.texts || 1]
-  return { error: lineOf(group), ...group, ids, message, texts, causes, stack: stackOf(errors) }
+function toFields({ errors, shown, kind, ...group }: ErrorGroup) {
+  const [error, ...causes] = shown.map((one) => ({ error: lineOf(one), ...one, message: shorten(one.message) }))
+  const [ids, texts] = [group.ids.map(shorten), group.texts || 1]
+  return { ...error, ...group, ids, texts, causes, stack: stackOf(errors) }
 }
 
 function toLines(group: ReturnType<typeof toFields>, areAllCompared: boolean): string {

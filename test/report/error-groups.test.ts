@@ -4,9 +4,14 @@ import { RecordBlockedError, RecordNotStartedError } from '../../src/index.ts'
 import { type ErrorText, groupErrors, readError } from '../../src/report/error-groups.ts'
 import { revoked, throwingOn, trapped } from '../support/hostile.ts'
 
-/** The groups of records `m0`, `m1` … that failed for these reasons. */
+/** The groups of records `m0`, `m1` … that failed for these reasons, with the name, message, code and status of each. */
 function groupsOf(...errors: unknown[]) {
-  return groupErrors(errors.map((error, index) => ({ id: `m${index}`, error, receiveCount: 1 })))
+  const result = groupErrors(errors.map((error, index) => ({ id: `m${index}`, error, receiveCount: 1 })))
+  const groups = result.groups.map(({ shown, ...group }) => {
+    const [text, ...causes] = shown as [ErrorText, ...ErrorText[]]
+    return { ...text, ...group, causes }
+  })
+  return { ...result, groups }
 }
 
 /** How many records each group has. */

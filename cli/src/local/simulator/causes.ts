@@ -13,10 +13,9 @@ export interface Cause {
 }
 
 export function causeOfError(error: unknown): Cause {
-  const [group] = groupErrors([{ id: '', error, receiveCount: 0 }]).groups as [ErrorGroup]
-  const texts = [group, ...group.causes]
-  const common = texts.map(({ message }) => toCommon(message)).join('\n')
-  return { text: texts.map(lineOf).join('; caused by '), kind: group.kind, common }
+  const [{ shown, kind }] = groupErrors([{ id: '', error, receiveCount: 0 }]).groups as [ErrorGroup]
+  const common = shown.map(({ message }) => toCommon(message)).join('\n')
+  return { text: shown.map(lineOf).join('; caused by '), kind, common }
 }
 
 /** The cause that a text describes, such as why an invocation failed. */
