@@ -359,18 +359,25 @@ t.test('what is left of more than ten groups after that is counted', async (t) =
 /** 780 characters, which count as 800. Those with the same word are of one group. */
 const padded = (word: string, index: number) =>
   new Error(`${word}${x(400)}`.padEnd(780, String(index).padStart(4, '0')))
-const manyPadded = (count: number) =>
-  Array.from({ length: count }, (_, index) => padded('abcdefghi'.charAt(index % 9), index))
+const manyPadded = (count: number, letters = 'abcdefghi') =>
+  Array.from({ length: count }, (_, index) => padded(letters.charAt(index % letters.length), index))
 
 t.test('messages are compared up to 300,000 characters, and at 20 more for each', async (t) => {
   const fit = manyPadded(375)
   t.match(groupsOf(...fit), { areAllCompared: true, groups: { length: 9 } })
+  t.match(groupsOf(...manyPadded(375, 'abcdefghijk')).groups, [{ count: 375, texts: 11 }])
   t.equal(groupsOf(...fit, new Error('.')).areAllCompared, false)
   t.equal(groupsOf(...fit, new Error('.')).groups.length, 1)
   t.match(groupsOf(...fit, new Error('.'), new TypeError('no'), new Error('a new one')).groups, [
     { name: 'Error', count: 377 },
     { name: 'TypeError', count: 1 },
   ])
+})
+
+t.test('with more than 500 groups, no messages are compared', async (t) => {
+  const named = (count: number) => Array.from({ length: count }, (_, index) => withFields({ name: `n${index}` }))
+  t.equal(groupsOf(...named(501)).areAllCompared, true)
+  t.equal(groupsOf(...named(502)).areAllCompared, false)
 })
 
 t.test('each of the first 100 different messages counts once', async (t) => {
