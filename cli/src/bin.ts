@@ -1,6 +1,5 @@
 #!/usr/bin/env node
-// Check the version before importing anything. On an older Node, an import could fail first, with an
-// unclear error.
+// Check the version first. On an older Node, an import could fail with an unclear error.
 const { node } = process.versions
 const [major = 0, minor = 0] = node.split('.').map(Number)
 if (major < 22 || (major === 22 && minor < 18)) {

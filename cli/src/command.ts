@@ -6,8 +6,7 @@ import { oneLine, UsageError } from './shared/errors.ts'
 import { MANIFEST } from './shared/pages.ts'
 import { widthOf, wrapWords } from './shared/wrap.ts'
 
-// The program that reads the output has ended, as in `… | head -1`. Exit with 141, like a process that
-// SIGPIPE ended.
+// The reader of the output has ended, as in `… | head -1`. Exit with 141, as after SIGPIPE.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
@@ -15,8 +14,7 @@ for (const stream of [process.stdout, process.stderr]) {
   })
 }
 
-// A defect of this package. Print one line. When this process exits, its
-// execution environments end too.
+// A defect of this package. Print one line. Execution environments end with this process.
 process.on('uncaughtException', (error) => {
   console.error(`bounded-sqs-batch: unexpected error: ${oneLine(error)}`)
   process.exit(2)

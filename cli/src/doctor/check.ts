@@ -66,9 +66,8 @@ export interface ReadInput extends Presentation {
 type RuleProblem = Problem & { rule: Omit<Rule, 'check'>; severity: Severity; mapping?: Mapping | undefined }
 
 /**
- * Problems with the same identity belong to the same setting. A setting that is not set has no identity,
- * and nor have problems without a setting: their texts identify them. What was not checked is no problem of
- * the setting.
+ * Problems with the same identity belong to the same setting. A setting that is not set has no identity, and
+ * nor have problems without a setting: their texts identify them. What was not checked is no problem.
  */
 function identity({ rule, resource, setting, what, reason }: RuleProblem): string {
   const id = (setting && idOf(setting)) ?? `${rule.id} ${resource.id} ${what} ${reason}`
@@ -103,8 +102,7 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
     file,
     line: file === undefined ? undefined : (place?.line ?? 1),
   }
-  // A finding is accepted for all that is wrong with the setting, also for instances with a less severe
-  // problem.
+  // A finding is accepted for all that is wrong with the setting, also for less severe instances.
   return { finding, scopes: group.map(scopeOf) }
 }
 
@@ -115,8 +113,7 @@ function scopeOf({ resource, setting, mapping }: RuleProblem): string[] {
 
 /** What rules can use beside a mapping: the mappings of the same function, and those of the same queue. */
 function contextsIn({ mappings, otherReaders = [] }: Model, more: Pick<Context, 'evidenceOf' | 'strict'>) {
-  // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id of the
-  // queue.
+  // Each mapping has its own object for a queue that was not read. If the ARN is known, it is the id.
   const queueOf = ({ queue }: Mapping) => (queue.id.startsWith('arn:') ? queue.id : queue)
   const byFunction = Map.groupBy(mappings, (mapping) => ownerOf(mapping.function))
   const byQueue = Map.groupBy([...mappings, ...otherReaders], queueOf)

@@ -71,8 +71,7 @@ export function examine(
     const mappings = model.mappings.length
     if (mappings === 0) return { name, mappings, note: noteOn(model, name, isDeployed) }
     for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
-    // Each stack of a CDK app that uses a resource of another stack finds what is wrong with it. Keep the
-    // first one.
+    // Several stacks of a CDK app can find the same problem of a resource. Keep the first finding.
     const found = detect({ ...presentation, model, strict }, search)
     const detected = found.filter((one) => one.finding.file === undefined || !places.has(placeOf(one)))
     for (const one of detected) places.add(placeOf(one))

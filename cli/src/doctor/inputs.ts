@@ -86,7 +86,11 @@ function readFolder(folder: string): Input[] {
       if (NOT_SEARCHED.test(entry.name)) return []
       if (entry.isDirectory()) return readFolder(path)
       if (!/\.(ya?ml|json|template)$/.test(entry.name) || !isFile(path)) return []
-      return inputsOf(path, () => (looksLikeInput(readText(path)) ? readFile(path) : []))
+      return inputsOf(path, () => {
+        const text = readText(path)
+        if (entry.name === 'manifest.json') JSON.parse(text) // it may be a broken one of the CDK
+        return looksLikeInput(text) ? readFile(path) : []
+      })
     })
   })
 }

@@ -114,12 +114,13 @@ function referencesOf(tree: Tree): References {
   return { to, unresolved: [] }
 }
 
-/** What a reference is, if it is the URL or the name of a queue. A text with other parts can be an ARN. */
+/** What a reference is, if it is the URL or the name of a queue. A URL is no part of an ARN, but a name can be one. */
 function formOfReference(text: string, attributes: readonly (string | undefined)[]): WrongForm {
   const [attribute, ...others] = new Set(attributes)
-  if (attribute === undefined || others.length > 0 || !/^(\0[^\0]*\0)?$/.test(text)) return undefined
-  if (['', 'id', 'url', 'QueueUrl'].includes(attribute)) return 'URL'
-  return attribute === 'QueueName' ? 'name' : undefined
+  if (attribute === undefined || others.length > 0) return undefined
+  const isWhole = /^(\0[^\0]*\0)?$/.test(text)
+  if (['', 'id', 'url', 'QueueUrl'].includes(attribute)) return isWhole || namesInArn(text).isArn ? 'URL' : undefined
+  return attribute === 'QueueName' && isWhole ? 'name' : undefined
 }
 
 /** The name of a queue or of a function in its ARN, or in its URL. An alias or a version can follow. */

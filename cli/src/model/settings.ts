@@ -73,7 +73,7 @@ export const MAPPING_SETTINGS = {
 export const OTHER_SOURCES = ['StartingPosition', 'Queues', 'Topics', 'SelfManagedEventSource']
 const OF_STREAMS = [
   ...['MaximumRetryAttempts', 'MaximumRecordAgeInSeconds', 'BisectBatchOnFunctionError', 'DestinationConfig'],
-  ...['ParallelizationFactor', 'TumblingWindowInSeconds'],
+  ...['ParallelizationFactor', 'TumblingWindowInSeconds', 'StartingPositionTimestamp'],
 ]
 export const STREAM_SETTINGS = Object.fromEntries(
   [...OTHER_SOURCES, ...OF_STREAMS].map((name) => [name, presence(name)]),

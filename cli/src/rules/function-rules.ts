@@ -16,7 +16,7 @@ const MEMORY_FOR_SQS = 512
 
 /** Whether a policy's action allows an action. All wildcards in use are at the end: sqs:Send*, sqs:*, *. */
 function allows(pattern: string, action: string): boolean {
-  const [start = '', ...rest] = pattern.toLowerCase().split('*')
+  const [start = '', ...rest] = pattern.toLowerCase().split(/[*?]/)
   const text = action.toLowerCase()
   return rest.length === 0 ? text === start : text.startsWith(start)
 }
@@ -39,7 +39,7 @@ export const FUNCTION_RULES = rulesOf({
   },
   'missing-permission': {
     severity: 'warning',
-    why: 'SQS denies the call, so the function neither delays failed messages nor sends them to a dead-letter queue.',
+    why: 'SQS denies the call, so failed messages are not delayed, or not sent to a dead-letter queue.',
     source: `${LAMBDA_GUIDE}/lambda-intro-execution-role.html`,
     check: (mapping, { evidenceOf }) => {
       const owner = ownerOf(mapping.function)

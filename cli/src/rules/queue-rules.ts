@@ -62,7 +62,8 @@ function tooVisible({ ofQueue }: Context, times: 1 | 6): Problem | undefined {
   const advice = `6 times ${timeout} plus the batching window (${formatNumber(numberIn(window) || 0)} s)`
   const below = `is below ${times === 1 ? timeout : advice}`
   const what = `The visibility timeout (${formatSeconds(visibilityTimeout)}) ${below}`
-  const found = problem(queue, 'visibilityTimeout', what, `Set VisibilityTimeout to ${seconds}.`, seconds)
+  const longer = numberIn(queue.retention) <= seconds ? ' Set MessageRetentionPeriod to more than that.' : ''
+  const found = problem(queue, 'visibilityTimeout', what, `Set VisibilityTimeout to ${seconds}.${longer}`, seconds)
   return { ...found, strictness: seconds }
 }
 

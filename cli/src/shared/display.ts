@@ -14,9 +14,8 @@ function rewriter(stream: NodeJS.WriteStream) {
 const PLAIN_LINE_INTERVAL = 2000
 
 /**
- * Shows the progress: text that updates itself on a terminal, otherwise a plain line at most every two
- * seconds, if it has changed. Other text must be printed with `log` or `print`, so that it does not
- * overwrite the progress.
+ * Shows the progress: text that updates itself on a terminal, else a changed line at most every two seconds.
+ * Other text must be printed with `log` or `print`, so that it does not overwrite the progress.
  */
 export function openDisplay(stream: NodeJS.WriteStream) {
   const live = stream.isTTY ? rewriter(stream) : undefined

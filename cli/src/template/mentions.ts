@@ -27,15 +27,17 @@ function namesIn(key: string, value: Tree): string[] {
   return key === 'Fn::Sub' ? Array.from(text.matchAll(/\$\{([^!}][^}]*)\}/g), ([, name]) => String(name)) : []
 }
 
-/** What names a dead-letter queue or a destination of failures. */
+/** What names a dead-letter queue or a destination of failures. If a value is not known, all that it mentions. */
 export function deadLetterTargetsIn(scope: Scope): Inventory['deadLetterTargets'] {
   return Array.from(scope.resources).flatMap(([owner, resource]) => {
     const values = nodesIn(resource).flatMap((node) => {
       return entriesOf(node).flatMap(([key, value]) => (NAMES_DEAD_LETTERS.test(key) ? value : []))
     })
-    return values.flatMap((value) => [
-      ...nodesIn(value).map((node) => ({ owner, text: textIn(evaluate(scope, node)) })),
-      ...mentionsIn(scope, value).map((id) => ({ owner, id })),
-    ])
+    return values.flatMap((value) =>
+      nodesIn(evaluate(scope, value)).flatMap((part): Inventory['deadLetterTargets'] => {
+        const isOpen = part.state === 'unknown' && textIn(part) === ''
+        return isOpen ? mentionsIn(scope, value).map((id) => ({ owner, id })) : [{ owner, text: textIn(part) }]
+      }),
+    )
   })
 }

@@ -304,3 +304,10 @@ test('a folder with another manifest.json is a folder of templates', async (t) =
   t.strictSame(await read(t, files, 'web'), [['web/a.json', 1]])
   t.equal(readStacks(join(filesIn(t, files), 'web')), undefined)
 })
+
+test('a broken manifest.json is named beside the templates', async (t) => {
+  t.strictSame(await read(t, { 'web/manifest.json': '{"version":', 'web/a.json': TEMPLATE }, 'web'), [
+    ['web/a.json', 1],
+    ['web/manifest.json', 'web/manifest.json cannot be read (SyntaxError: Unexpected end of JSON input)'],
+  ])
+})

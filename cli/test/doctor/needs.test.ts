@@ -35,6 +35,7 @@ for (const [title, code, policies, expected] of [
   ['a statement with other letters', DEAD_LETTER, [statement('SQS:sendmessage')], []],
   ['a statement with a wildcard', DEAD_LETTER, [statement('sqs:Send*')], []],
   ['a statement that allows everything', BACKOFF, [statement('*')], []],
+  ['a statement with two wildcards', DEAD_LETTER, [statement('sqs:S?nd*')], []],
   ['a statement with a shorter name', DEAD_LETTER, [statement('sqs:Send')], [NO_SEND]],
   ['a statement with a longer name', DEAD_LETTER, [statement('sqs:SendMessageBatch')], [NO_SEND]],
   ['a policy of AWS without SQS', DEAD_LETTER, [BASIC], [NO_SEND]],

@@ -18,6 +18,10 @@ for (const [value, said] of [
   [{ Ref: 'Queue' }, 'it is the URL of Queue, but must be an ARN'],
   [{ 'Fn::GetAtt': ['Queue', 'QueueUrl'] }, 'it is the URL of Queue, but must be an ARN'],
   [{ 'Fn::GetAtt': ['Queue', 'QueueName'] }, 'it is the name of Queue, but must be an ARN'],
+  [
+    { 'Fn::Join': [':', ['arn:aws:sqs', { Ref: 'AWS::Region' }, { Ref: 'AWS::AccountId' }, { Ref: 'Queue' }]] },
+    'it is the URL of Queue, but must be an ARN',
+  ],
   ['orders', 'it is the name of orders, but must be an ARN'],
   ['arn:aws:sns:eu-west-1:123456789012:orders', 'it is not the ARN of a queue'],
 ] as const) {

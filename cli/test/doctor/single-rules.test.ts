@@ -227,3 +227,15 @@ test('what is not known of a function gives no finding about permissions, memory
   t.strictSame(inFunction('unused-failure-settings', { deadLetterConfig: known(true) }), [])
   t.end()
 })
+
+test('a longer visibility timeout than the retention period needs a longer retention period, too', (t) => {
+  for (const [seconds, fix] of [
+    [60, 'Set VisibilityTimeout to 60. Set MessageRetentionPeriod to more than that.'],
+    [61, 'Set VisibilityTimeout to 60.'],
+  ] as const) {
+    const queue = queueOf({ visibilityTimeout: known(20), retention: known(seconds) })
+    const mapping = mappingOf({ function: functionOf({ timeout: known(10) }), queue, window: known(0) })
+    t.equal(problemsOf('visibility-headroom', mapping)[0]?.fix, fix)
+  }
+  t.end()
+})

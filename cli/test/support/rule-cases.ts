@@ -277,10 +277,16 @@ export const CASES: Case[] = [
     found: ['poller-range mapping'],
   },
   { title: 'MinimumPollers equal to MaximumPollers', change: { mapping: pollers(10, 10) }, found: [] },
-  ...['StartingPosition', 'BisectBatchOnFunctionError', 'MaximumRetryAttempts', 'MaximumRecordAgeInSeconds'].map(
-    (name): Case => ({
+  ...[
+    ['StartingPosition', 'LATEST'],
+    ['StartingPositionTimestamp', 1_700_000_000],
+    ['BisectBatchOnFunctionError', true],
+    ['MaximumRetryAttempts', 60],
+    ['MaximumRecordAgeInSeconds', 60],
+  ].map(
+    ([name, value]): Case => ({
       title: `${name}, which only mappings of streams have`,
-      change: { mapping: { [name]: { StartingPosition: 'LATEST', BisectBatchOnFunctionError: true }[name] ?? 60 } },
+      change: { mapping: { [String(name)]: value } },
       found: ['stream-setting mapping'],
     }),
   ),

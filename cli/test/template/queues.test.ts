@@ -288,6 +288,12 @@ for (const [title, more, expected] of [
     'One: { Type: AWS::SQS::Queue, Properties: { RedrivePolicy: !Sub \'{ "deadLetterTargetArn": "${Dead.Arn}", "maxReceiveCount": ${Open} }\' } }',
     true,
   ],
+  [
+    'a value for a condition that is false',
+    `One: { Type: Any, Properties: { OnFailure: { A: !If [Never, !GetAtt Dead.Arn, !GetAtt Other.Arn] } } }
+Conditions: { Never: !Equals [a, b] }`,
+    false,
+  ],
   ['no redrive policy', 'One: { Type: AWS::SQS::Queue, Properties: { Tags: [DeadLetterQueue, Dead] } }', false],
   ...['RedrivePolicy', 'DeadLetterConfig', 'DeadLetterQueue', 'DeadLetterArn', 'DeadLetterTargetArn', 'OnFailure'].map(
     (key) => [key, `One: { Type: Any, Properties: { Deep: [{ ${key}: { A: !GetAtt Dead.Arn } }] } }`, true] as const,
