@@ -35,8 +35,8 @@ function clientOptions(region: string | undefined) {
 }
 
 /**
- * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with a
- * UsageError if Lambda does not return the function itself.
+ * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with
+ * a UsageError if Lambda does not return the function itself.
  */
 export async function readFunction(name: string, region?: string): Promise<Model> {
   const lambda = new LambdaClient(clientOptions(region))

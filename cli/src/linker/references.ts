@@ -114,12 +114,13 @@ function referencesOf(tree: Tree): References {
   return { to, unresolved: [] }
 }
 
-/** What a reference is, if it is the URL or the name of a queue. A URL is no part of an ARN, but a name can be one. */
+/** What a reference is, if it is the URL or the name of a queue. A name can be a part of an ARN, a URL cannot. */
 function formOfReference(text: string, attributes: readonly (string | undefined)[]): WrongForm {
   const [attribute, ...others] = new Set(attributes)
   if (attribute === undefined || others.length > 0) return undefined
   const isWhole = /^(\0[^\0]*\0)?$/.test(text)
-  if (['', 'id', 'url', 'QueueUrl'].includes(attribute)) return isWhole || namesInArn(text).isArn ? 'URL' : undefined
+  const isUrl = ['', 'id', 'url', 'QueueUrl'].includes(attribute)
+  if (isUrl && (isWhole || namesInArn(text).isArn)) return 'URL'
   return attribute === 'QueueName' && isWhole ? 'name' : undefined
 }
 

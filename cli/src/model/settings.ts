@@ -62,7 +62,7 @@ export const MAPPING_SETTINGS = {
     limits: [2], // accounts can raise the maximum
     unset: 0,
   }),
-  // The developer guide and CloudFormation have a maximum of 2,000. Only API_ProvisionedPollerConfig has 10,000.
+  // The developer guide and CloudFormation allow 2,000. Only API_ProvisionedPollerConfig allows 10,000.
   minimumPollers: number('ProvisionedPollerConfig.MinimumPollers', { limits: [2, 200], unset: 0 }),
   maximumPollers: number('ProvisionedPollerConfig.MaximumPollers', { limits: [2, 2000], unset: 0 }),
   filters: row('list', 'FilterCriteria.Filters', { terraform: 'filter', item: 'Pattern', ofItems: filtersSetting }),

@@ -2,8 +2,8 @@ import { isObject, parseJson } from '../shared/json.ts'
 import { type Position, unknown } from './setting.ts'
 import { type Tree, textIn, toTree } from './tree.ts'
 
-// Text of which only parts are known. A placeholder stands for an unknown part. It is the name of a resource, an
-// attribute or a pseudo parameter between two NUL characters, which do not occur in templates.
+// Text of which only parts are known. A placeholder stands for an unknown part. It is the name of a resource,
+// an attribute or a pseudo parameter between two NUL characters, which do not occur in templates.
 
 export function placeholder(name: string) {
   return `\0${name}\0`

@@ -123,8 +123,8 @@ export async function readSettings(
   const { values, templateEnv, notes } = settings
   const rows: (SettingRow & { name: SettingName })[] = rowsOf(mapping)
   for (const row of rows) {
-    // If the template omits the window, AWS's default of 0 is used only if the batch size is from the template,
-    // too. Otherwise this command's default is used, because batches above 10 need a window.
+    // If the template omits the window, AWS's default of 0 is used only if it has the batch size. Otherwise
+    // this command's default is used, because batches above 10 need a window.
     const isWindowOfCommand = row.name === 'window' && values.batchSize === undefined && 'isDefault' in row.setting
     if (isWanted(row.name) && !isWindowOfCommand) useSetting(settings, file, row)
   }

@@ -27,7 +27,7 @@ function namesIn(key: string, value: Tree): string[] {
   return key === 'Fn::Sub' ? Array.from(text.matchAll(/\$\{([^!}][^}]*)\}/g), ([, name]) => String(name)) : []
 }
 
-/** What names a dead-letter queue or a destination of failures. If a value is not known, all that it mentions. */
+/** What names a dead-letter queue or a destination of failures: of unknown values, all that they mention. */
 export function deadLetterTargetsIn(scope: Scope): Inventory['deadLetterTargets'] {
   return Array.from(scope.resources).flatMap(([owner, resource]) => {
     const values = nodesIn(resource).flatMap((node) => {
