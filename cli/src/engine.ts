@@ -3,7 +3,6 @@
 export { renderLedger } from './local/command/display.ts'
 export type { FunctionOptions } from './local/simulator/environment.ts'
 export { type EventSourceOptions, runEventSource } from './local/simulator/event-source.ts'
-export type { QueueAddress } from './local/simulator/given-queue.ts'
 export { type Ledger, OpenLedger, type Progress } from './local/simulator/ledger.ts'
 export { type InputMessage, numberedMessages } from './local/simulator/messages.ts'
 export type { OwnQueueOptions } from './local/simulator/own-queue.ts'

@@ -62,8 +62,8 @@ Examples:
     $ bounded-sqs-batch local src/handler.ts#orders --messages-file orders.jsonl
 
 The handler really runs, and calls the systems that its environment variables
-point to. Only the SQS endpoint is replaced, with --queue-url by --endpoint: a
-client with the URL of a real queue still calls that queue.
+point to. Only the SQS endpoint is replaced, and not with --queue-url: a client
+with the URL of a real queue still calls that queue.
 
 Exit code: 0 if the run passed, 1 if it failed, 2 for wrong usage or input.
 A run passes if all messages were sent, and at least one was processed. No
@@ -101,7 +101,6 @@ function addQueueOptions(command: Command): Command {
         'receive and delete the messages of this queue, for tests against another SQS',
       ).conflicts(['port', 'fifo', 'maxReceives', 'visibilityTimeout', 'retryAfter', 'duplicates']),
     )
-    .option('--endpoint <url>', 'endpoint of SQS, also for the handler (default: that of the SDK or the queue)')
     .option('--port <n>', 'port of the queue, for other programs that send messages', inRange(1, 65_535))
     .option('--fifo', 'create a FIFO queue')
     .option('--max-receives <n>', 'deliveries before a message is dead-lettered (default 5)', inRange(1, 1000))

@@ -254,6 +254,7 @@ for (const threads of [1, 2]) {
       messages,
       function: awsFunction('several.mjs', {
         perEnvironment: 8,
+        freeze: false,
         env: {
           DOWNSTREAM: downstream.url,
           BOUNDED_SQS_BATCH_CONCURRENCY: String(bound),

@@ -119,6 +119,7 @@ function stages(): [batches: Stage, fifo: Stage, warm: Stage] {
       sampleEvery: 10,
       function: {
         perEnvironment: 4,
+        freeze: false,
         env: {
           AWS_LAMBDA_MAX_CONCURRENCY: '4',
           AWS_LAMBDA_NODEJS_WORKER_COUNT: '1',
@@ -157,7 +158,7 @@ async function sendMessages(stage: Stage, sqs: Sqs, folder: string) {
   const { queue, dead, permanent } = await sqs.create({ ...stage, settings })
   const journal = join(folder, stage.name)
   const ledger = await run({
-    queue: { queueUrl: queue, endpoint: sqs.endpoint },
+    queue: { queueUrl: queue },
     function: {
       file: join(import.meta.dirname, 'function.mjs'),
       runtimeClient: `'${process.execPath}' '${AWS_CLIENT}'`,

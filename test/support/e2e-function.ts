@@ -84,6 +84,7 @@ export async function runTrial(t: Test, trial: Trial) {
     VisibilityTimeout: '60',
     RedrivePolicy: JSON.stringify({ deadLetterTargetArn, maxReceiveCount: maxReceives }),
   })
-  const ledger = await runOn({ endpoint, queueUrl }, trial)
+  const env = { ...trial.function.env, AWS_ENDPOINT_URL_SQS: endpoint }
+  const ledger = await runOn({ queueUrl }, { ...trial, function: { ...trial.function, env } })
   return { ledger, deadLetters: await numbersIn(client, deadLetters) }
 }

@@ -1,5 +1,5 @@
 import { Counter, type Group } from '../local/simulator/causes.ts'
-import { type FunctionOptions, startEnvironment } from '../local/simulator/environment.ts'
+import { Environment, type FunctionOptions } from '../local/simulator/environment.ts'
 import { judge } from '../local/simulator/fate.ts'
 import type { LibraryReport } from '../local/simulator/library.ts'
 import type { Outcome } from '../local/simulator/runtime-api.ts'
@@ -53,11 +53,11 @@ export function startWith(handler: FunctionOptions, fifo: boolean): Start {
       death = message
     }
     const env = { ...handler.env, BOUNDED_SQS_BATCH_CONCURRENCY: String(concurrency) }
-    const environment = await startEnvironment(
+    const environment = await new Environment(
       // Batches follow one another, as in a busy function.
       { ...handler, memory, limitMemory: false, env, collectsGarbage: collects, freeze: false, observer: { died } },
       AbortSignal.any([signal, ending.signal]),
-    )
+    ).start()
     async function process(batch: readonly Received[]): Promise<MeasuredBatch> {
       const invoked = await environment.invoke(toEvent(batch))
       const outcome: Outcome = invoked ?? { type: 'crash', message: death }

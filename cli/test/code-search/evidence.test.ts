@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { buildSync } from 'esbuild'
 import { type Test, test } from 'tap'
 import { type Code, codeSearch } from '../../src/code-search/search.ts'
-import { manifestAbove } from '../../src/local/simulator/manifest.ts'
 import { filesIn } from '../support/files.ts'
 
 type Files = Readonly<Record<string, string>>
@@ -288,23 +287,3 @@ test('a local package whose entry is not there', async (t) => {
   t.match(search("import 'work'"), { reports: undefined, missing: 'there is no code at libs/work' })
   t.match(search(`import 'work'\n${REPORTS}`), { reports: 'batchItemFailures in src/app.mjs' })
 })
-
-for (const [title, path, manifests, isFound] of [
-  ['an ES module', 'src/lib/app.js', { 'package.json': '{ "type": "module" }' }, true],
-  ['a CommonJS module', 'src/app.js', { 'package.json': '{ "type": "commonjs" }' }, false],
-  ['a file whose name says its type', 'src/app.mjs', { 'package.json': '{ "type": "module" }' }, false],
-  ['no package.json', 'src/app.js', {}, false],
-  ['a file elsewhere', 'app.js', { 'package.json': '{ "type": "module" }' }, false],
-  [
-    'a package.json in the folder',
-    'src/app.js',
-    { 'package.json': '{ "type": "module" }', 'src/package.json': '{}' },
-    false,
-  ],
-] as const) {
-  test(`the package.json above a folder that makes a file an ES module: ${title}`, async (t) => {
-    const root = filesIn(t, manifests)
-    const manifest = isFound ? join(root, 'package.json') : undefined
-    t.equal(manifestAbove(join(root, 'src'), join(root, path)), manifest)
-  })
-}

@@ -17,6 +17,6 @@ export async function throwsOnce({ Records }) {
   for (const record of Records) note(numberOf(record))
 }
 
-export async function large() {
-  return { batchItemFailures: [], padding: 'x'.repeat(7 * 1024 * 1024) }
+export async function unavailable() {
+  throw new Error('no database')
 }

@@ -142,11 +142,6 @@ refuses(
   /option '--messages-file <file>' cannot be used with option '--messages <n>'$/,
 )
 refuses(
-  '--endpoint without --queue-url',
-  [OK, '--messages', '1', '--endpoint', 'http://127.0.0.1:1'],
-  /--endpoint needs --queue-url/,
-)
-refuses(
   '--fifo with --queue-url',
   [OK, '--fifo', '--queue-url', 'http://127.0.0.1:1/0/q'],
   /option '--queue-url <url>' cannot be used with option '--fifo'$/,

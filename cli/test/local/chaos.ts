@@ -458,24 +458,15 @@ async function startFaultySqs(t: Test) {
   })
   const inQueue = (name: string) =>
     new Set(sqs.fauxqs.inspectQueue(name)?.messages.ready.map(({ messageId }: { messageId: string }) => messageId))
-  return { sqs, url, numbers, deletes, injected, inQueue }
+  return { url, numbers, deletes, injected, inQueue }
 }
 
 t.test('SQS is slow, refuses, loses, repeats or never sends responses, and environments stop and die', async (t) => {
   const messages = randomMessages(MESSAGES, Math.max(3, MESSAGES / 20_000))
-  const { sqs, url, numbers, deletes, injected, inQueue } = await startFaultySqs(t)
+  const { url, numbers, deletes, injected, inQueue } = await startFaultySqs(t)
   const run = await runLocal(t, {
     messages,
-    flags: [
-      '--queue-url',
-      url,
-      '--endpoint',
-      sqs.endpoint,
-      ...BATCHES,
-      ...ALLOW,
-      '--max-dead-lettered',
-      String(MESSAGES),
-    ],
+    flags: ['--queue-url', url, ...BATCHES, ...ALLOW, '--max-dead-lettered', String(MESSAGES)],
     env: { AWS_MAX_ATTEMPTS: '10', AWS_REGION: REGION },
     seconds: MAX_SECONDS.long,
   })
@@ -529,7 +520,7 @@ for (const [title, [fault, text]] of Object.entries(responses)) {
     async function runWithout(matches: (call: Call) => boolean): Promise<Result> {
       const sqs = await startSqs(t, { call: (call) => (matches(call) ? fault : undefined) })
       const { url } = sqs.queue('orders')
-      const flags = ['--queue-url', url, '--endpoint', sqs.endpoint, '--batch-size', '10']
+      const flags = ['--queue-url', url, '--batch-size', '10']
       return runLocal(t, { messages: [{ number: 1 }, { number: 2 }], flags, env: { AWS_MAX_ATTEMPTS: '1' } })
     }
     const results = await Promise.all(Object.values(operations).map(runWithout))

@@ -40,17 +40,6 @@ test('a concurrency of 4: four concurrent invocations, each in a separate proces
   t.strictSame(spansOf(notes), { most: 4, processes: 4 })
 })
 
-test('Managed Instances: four concurrent invocations in one process', async (t) => {
-  const notes = notebook(t)
-  const ledger = await runHandler('concurrent.mjs', {
-    function: { env: { RECORD_TO: notes.file, AT_ONCE: '4', AWS_LAMBDA_MAX_CONCURRENCY: '4' }, perEnvironment: 4 },
-    messages: numberedMessages(160),
-    mapping: { concurrency: 4 },
-  })
-  t.match(counts(ledger), { invocations: 16, processed: 160, lost: 0 })
-  t.strictSame(spansOf(notes), { most: 4, processes: 1 })
-})
-
 const FLAGS = {
   messages: 1,
   reportBatchItemFailures: true,

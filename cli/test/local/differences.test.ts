@@ -1,11 +1,8 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join, relative } from 'node:path'
 import { type Test, test } from 'tap'
 import { differencesOf } from '../../src/local/command/differences.ts'
 import { type Ledger, OpenLedger } from '../../src/local/simulator/ledger.ts'
 import type { RunOptions } from '../../src/local/simulator/run.ts'
 import type { Mapping } from '../../src/model/model.ts'
-import { folder } from '../support/runs.ts'
 import { type Change, read as readSam, sam } from '../support/templates.ts'
 
 const OWN = { visibilityTimeout: 180, maxReceives: 3 }
@@ -66,19 +63,6 @@ test('another major version of Node than in the template', async (t) => {
   ])
 })
 
-test('with a template, a package.json above its CodeUri does not concern the run', async (t) => {
-  const root = folder(t)
-  mkdirSync(join(root, 'src'))
-  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
-  const file = join(root, 'src/a.js')
-  const line = (options: object) => of({}, { function: { file, ...options } }).length
-  t.equal(line({}), 1)
-  t.equal(line({ codeRoot: root }), 0, 'it is deployed')
-  t.equal(line({ codeRoot: join(root, 'src') }), 0, 'the file was loaded without it')
-  t.equal(line({ codeRoot: join(root, 'src'), runtimeClient: 'node' }), 2, 'another client looks above it')
-  t.equal(line({ codeRoot: join(root, 'dist') }), 1, 'the file is elsewhere')
-})
-
 test('TypeScript differs from Lambda', async (t) => {
   t.strictSame(of({}, { function: { file: 'handler.mts' } }), [
     'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
@@ -90,22 +74,4 @@ test('another runtime client', async (t) => {
   t.strictSame(of({}, { function: { file: 'handler.mjs', runtimeClient: 'npx aws-lambda-ric' } }), [
     'with --runtime-client, memory, CPU time and work after the response are not checked',
   ])
-})
-
-test('a .js file that is an ES module because of a package.json above its folder needs that file', async (t) => {
-  const root = folder(t)
-  const [handlers, own] = [join(root, 'handlers'), join(root, 'own')]
-  for (const at of [handlers, own]) mkdirSync(at)
-  const manifest = join(root, 'package.json')
-  writeFileSync(manifest, '{ "type": "module" }')
-  writeFileSync(join(own, 'package.json'), '{ "type": "module" }')
-  const ofFile = (file: string) => of({}, { function: { file } })
-  t.strictSame(ofFile(join(handlers, 'a.js')), [
-    `${relative('.', manifest)} makes a.js an ES module. Lambda needs that file too: deploy it, or name the handler's file .mjs`,
-  ])
-  t.strictSame(ofFile(join(handlers, 'a.mjs')), [], 'it needs no package.json')
-  t.strictSame(ofFile(join(own, 'a.js')), [], 'in the folder of the handler, and deployed with it')
-  writeFileSync(manifest, '{}')
-  t.strictSame(ofFile(join(handlers, 'a.js')), [], 'it is CommonJS')
-  t.strictSame(ofFile(join(folder(t), 'a.js')), [], 'no package.json is above it')
 })

@@ -28,8 +28,6 @@ function setUp(
     refuse = [] as string[],
     /** The messages that the handler itself deletes. */
     deleted = [] as string[],
-    /** The messages whose visibility timeout the handler sets. */
-    delayed = [] as string[],
     isLast = async (_gathered: number) => false,
   } = {},
 ) {
@@ -38,7 +36,7 @@ function setUp(
   const waiting: Received[] = messages.map((message) => ({ ...message, byClients: byClientsOf(message) }))
   const given = [...waiting]
   function byClientsOf({ messageId }: Received): Received['byClients'] {
-    return { isDeleted: deleted.includes(messageId), isDelayed: delayed.includes(messageId) }
+    return { isDeleted: deleted.includes(messageId) }
   }
   const ids = (batch: readonly Received[]) => batch.map(({ messageId }) => messageId)
   const refused = (batch: readonly Received[]) => batch.filter(({ messageId }) => refuse.includes(messageId))
@@ -147,22 +145,6 @@ test('a failed message is redelivered after the retry time, or left to the visib
   const second = setUp(some(3), () => report(['m1']))
   await second.run({ retryAfter: undefined })
   t.strictSame(second.calls.slice(1), [{ call: 'remove', ids: ['m0', 'm2'] }])
-})
-
-test('delays of the handler are kept in its batch, if the run keeps delays', async (t) => {
-  for (const [delayed, keepsDelays, isShortened] of [
-    [['m0'], true, false],
-    [['m0'], false, true],
-    [['m2'], true, true],
-  ] as const) {
-    const { calls, run } = setUp(some(3), () => report(['m0', 'm1']), { delayed: [...delayed] })
-    await run({ keepsDelays })
-    t.strictSame(
-      calls.filter(({ call }) => call === 'visibility').map(({ ids }) => ids),
-      isShortened ? [['m0', 'm1']] : [],
-      `${delayed} ${keepsDelays}`,
-    )
-  }
 })
 
 test('a list of failures that Lambda does not read loses its messages, and a line says where it is', async (t) => {

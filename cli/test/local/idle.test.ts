@@ -33,7 +33,7 @@ test('a message sent while the queue is counted does not end the run', async (t)
   await client.send(new CreateQueueCommand({ QueueName: 'orders' }))
 
   const ledger = await runHandler('outcomes.mjs', {
-    queue: { endpoint, queueUrl: `${endpoint}/000000000000/orders` },
+    queue: { queueUrl: `${endpoint}/000000000000/orders` },
     function: { env: { RECORD_TO: notebook(t).file } },
     messages: (async function* () {
       await counted.promise

@@ -45,10 +45,10 @@ async function startServers(t: Test) {
 const SLOW_CLOCK = { NODE_OPTIONS: `--import=${handlerFile('slow-clock.mjs')}` }
 
 /** Runs a handler with five messages, and returns the invocations that responded early, and the warnings. */
-async function runExport(exportName: string, env: NodeJS.Dict<string>, batchSize = 1) {
+async function runExport(exportName: string, env: NodeJS.Dict<string>, batchSize = 1, freeze = true) {
   const warnings: string[] = []
   const { respondedEarly, processed, crashes } = await runHandler('leftovers.mjs', {
-    function: { exportName, env, timeout: 300_000 },
+    function: { exportName, env, timeout: 300_000, freeze },
     queue: { visibilityTimeout: 300, maxReceives: 3 },
     mapping: { batchSize },
     messages: numberedMessages(5),
@@ -310,6 +310,6 @@ test('the line of the handler is named in the first invocation, also if a packag
 
 test('if the environment is not frozen, nothing looks for work that is left', async (t) => {
   const { env } = await startServers(t)
-  const { respondedEarly } = await runExport('forgotten.fetch', { ...env, AWS_LAMBDA_MAX_CONCURRENCY: '1' })
+  const { respondedEarly } = await runExport('forgotten.fetch', env, 1, false)
   t.equal(respondedEarly, 0)
 })

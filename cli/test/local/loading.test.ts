@@ -88,24 +88,3 @@ for (const [title, flags] of [
     t.equal(code, 2)
   })
 }
-
-test('a package.json above the handler, which may not be deployed, is named as a difference from AWS', async (t) => {
-  const root = folder(t)
-  mkdirSync(join(root, 'dist'))
-  writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
-  for (const name of ['handler.js', 'other.mjs']) {
-    writeFileSync(join(root, 'dist', name), 'export const handler = async () => {}\n')
-  }
-  const linesOf = async (name: string) => {
-    const { code, stdout } = await inProcess(['local', join(root, 'dist', name), ...small])
-    return [code, JSON.parse(stdout).differences]
-  }
-  const [code, differences] = await linesOf('handler.js')
-  t.equal(code, 0)
-  t.match(differences, [
-    /package\.json makes handler\.js an ES module\. Lambda needs that file too: deploy it, or name the handler's file \.mjs$/,
-  ])
-  t.strictSame(await linesOf('other.mjs'), [0, []])
-  writeFileSync(join(root, 'dist/package.json'), '{ "type": "module" }')
-  t.strictSame(await linesOf('handler.js'), [0, []])
-})

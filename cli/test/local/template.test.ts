@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
 import { type LocalFlags, toRunOptions } from '../../src/local/command/options.ts'
@@ -200,20 +201,38 @@ for (const [title, properties, metadata, folder] of [
   ['a Makefile', { CodeUri: 'dist' }, { BuildMethod: 'makefile' }, undefined],
   ['a bundler', { CodeUri: 'dist' }, { BuildProperties: { EntryPoints: ['app.ts'] } }, undefined],
 ] as const) {
-  test(`the folder that is deployed as it is: ${title}`, async (t) => {
+  test(`an ES module by a package.json above the folder that is deployed: ${title}`, async (t) => {
     const template = sam({ function: properties })
     const root = filesIn(t, {
-      'template.json': JSON.stringify({
+      'package.json': '{ "type": "module" }',
+      'service/template.json': JSON.stringify({
         ...template,
         Resources: { ...template.Resources, Handler: { ...template.Resources.Handler, Metadata: metadata } },
       }),
-      'dist/app.js': '',
-      'asset.ab/app.js': '',
-      'build/orders.zip': '',
+      'service/dist/app.js': '',
+      'service/asset.ab/app.js': '',
+      'service/build/orders.zip': '',
     })
-    const { flags, mapping } = await withTemplate({ ...FLAGS, messages: 1, template: join(root, 'template.json') })
-    const { function: target } = await toRunOptions('app.js', flags, mapping)
-    t.equal(target.codeRoot, folder && join(root, folder))
+    const service = join(root, 'service')
+    const { flags, mapping } = await withTemplate({ ...FLAGS, messages: 1, template: join(service, 'template.json') })
+    const refused = (file: string) =>
+      toRunOptions(file, flags, mapping).then(
+        () => undefined,
+        ({ message }) => message,
+      )
+    const inFolder = join(service, folder === 'asset.ab' ? folder : 'dist')
+    const file = join(inFolder, 'app.js')
+    const why =
+      `${file} is an ES module only because of ${join(root, 'package.json')}, and the template deploys only ${join(service, folder ?? '')}. ` +
+      'Name the file .mjs, or .cjs if it is CommonJS'
+    t.equal(await refused(file), folder && why)
+    t.equal(await refused(join(root, 'other/app.js')), undefined, 'a file elsewhere')
+    t.equal(await refused(join(inFolder, 'app.mjs')), undefined, 'a file whose name says its type')
+    writeFileSync(join(root, 'package.json'), '{}')
+    t.equal(await refused(file), undefined, 'a package.json of CommonJS')
+    writeFileSync(join(root, 'package.json'), '{ "type": "module" }')
+    writeFileSync(join(inFolder, 'package.json'), '{ "type": "module" }')
+    t.equal(await refused(file), undefined, 'a package.json that is deployed')
   })
 }
 
@@ -231,37 +250,6 @@ test('clients need no deduplication id if the queue of the template has ContentB
   t.strictSame(await run(true), { sentByFunction: 1, status: '200' })
   t.strictSame(await run(false), { sentByFunction: 0, status: '400' })
 })
-
-for (const [title, file, handler, code, text] of [
-  [
-    'a CommonJS bundle in CodeUri',
-    'dist/app.js',
-    'exports.handler = async () => require("./more.js")',
-    0,
-    /^passed: 1 /m,
-  ],
-  [
-    'an ES module in CodeUri',
-    'dist/app.js',
-    'export const handler = async () => {}',
-    2,
-    /Unexpected token 'export'\. Add "type": "module" to a package\.json that is deployed with it, or rename the file to app\.mjs$/m,
-  ],
-  ['an ES module elsewhere', 'src/app.js', 'export const handler = async () => {}', 0, /^passed: 1 /m],
-] as const) {
-  test(`a package.json above CodeUri makes no ES module: ${title}`, async (t) => {
-    const root = filesIn(t, {
-      'package.json': '{ "type": "module" }',
-      'template.json': JSON.stringify(sam({ function: { Handler: 'app.handler', CodeUri: 'dist' } })),
-      'dist/more.js': 'module.exports = { batchItemFailures: [] }',
-      [file]: handler,
-    })
-    const args = ['--messages', '1', '--window', '0', '--batch-size', '1', '--idle', '0']
-    const result = await inProcess(['local', join(root, file), ...args, '--template', join(root, 'template.json')])
-    t.equal(result.code, code, result.stderr)
-    t.match(result.stdout + result.stderr, text)
-  })
-}
 
 test('if no environment variable is known, one line says so', async (t) => {
   const Environment = { Variables: { 'Fn::Transform': { Name: 'Variables' } } }

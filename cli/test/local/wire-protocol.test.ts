@@ -11,7 +11,7 @@ test('the own SQS responds as fauxqs does, except where fauxqs differs from the 
   await compare(t, 'fauxqs', fauxqs.address)
 })
 
-/** The clients compare the MD5 sums of what they have sent and received. */
+/** The clients compare the MD5 sums of the bodies that they have sent and received. */
 for (const [version, sdk] of [
   ['3.734.0', oldest as unknown as typeof newest],
   ['newest', newest],
@@ -53,7 +53,6 @@ for (const [version, sdk] of [
     )
     const [first, second] = Messages
     t.strictSame([Messages.length, first?.MessageId, first?.Body, second?.Body], [2, sent.MessageId, 'ä€😀', 'b'])
-    t.equal(first?.MD5OfMessageAttributes, sent.MD5OfMessageAttributes)
     t.strictSame({ ...first?.MessageAttributes?.blob }, MessageAttributes.blob)
     t.strictSame({ ...first?.MessageAttributes?.kind }, MessageAttributes.kind)
     t.equal(second?.Attributes?.MessageGroupId, 'g')

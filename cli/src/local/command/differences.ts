@@ -1,9 +1,7 @@
-import { basename, dirname, relative, resolve } from 'node:path'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { nodeMajorOf } from '../../run-options/template-settings.ts'
 import type { Ledger } from '../simulator/ledger.ts'
-import { manifestAbove } from '../simulator/manifest.ts'
 import { isTypeScript } from '../simulator/node-flags.ts'
 import type { RunOptions } from '../simulator/run.ts'
 
@@ -40,17 +38,6 @@ const DIFFERENCES: readonly ((run: Run) => string | false | undefined)[] = [
   ({ options: { function: target } }) =>
     isTypeScript(target.file) &&
     'Node removed the types from TypeScript. Lambda needs JavaScript: also run the bundle that you deploy',
-  ({ options: { function: target } }) => {
-    const { file, codeRoot, runtimeClient } = target
-    const path = resolve(file)
-    const isDeployed = codeRoot !== undefined && !relative(codeRoot, path).startsWith('..')
-    if (isDeployed && !runtimeClient) return false // load-handler.ts does not look above the folder
-    const manifest = manifestAbove(isDeployed ? codeRoot : dirname(path), path)
-    return (
-      manifest !== undefined &&
-      `${relative(process.cwd(), manifest)} makes ${basename(file)} an ES module. Lambda needs that file too: deploy it, or name the handler's file .mjs`
-    )
-  },
   ({ options: { function: target } }) =>
     target.runtimeClient && 'with --runtime-client, memory, CPU time and work after the response are not checked',
 ]

@@ -4,18 +4,10 @@ import { formatNumber } from '../../shared/format.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
 import type { Ledger, Progress } from '../simulator/ledger.ts'
 
-/** Joins the parts to lines of at most `width` characters. Lines break only between parts. */
-function wrap(parts: readonly string[], width: number): string {
-  return parts.reduce((text, part) => {
-    const last = text.slice(text.lastIndexOf('\n') + 1)
-    return last.length + part.length + 3 > width ? `${text}\n${part}` : `${text} · ${part}`
-  })
-}
-
 /** Shows the counts of a run, once something was sent or delivered. Until then, there may be nothing for long. */
 export function showProgress(display: Display, progress: Progress, stream: NodeJS.WriteStream) {
   if (progress.sent + progress.delivered === 0) return
-  const parts = [
+  const line = [
     `sent ${formatNumber(progress.sent)}`,
     `in the queue ${formatNumber(Math.max(0, progress.remaining - progress.inFlight))}`,
     `in flight ${formatNumber(progress.inFlight)}`,
@@ -23,15 +15,12 @@ export function showProgress(display: Display, progress: Progress, stream: NodeJ
     `failed ${formatNumber(progress.failed)}`,
     `dead-lettered ${formatNumber(progress.deadLettered)}`,
     `${formatNumber(progress.perSecond)} records/s`,
-  ]
+  ].join(' · ')
   display.show(
-    () => wrap(parts, stream.columns),
-    () => parts.join(' · '),
+    () => wrapWords(line, stream.columns),
+    () => line,
   )
 }
-
-/** The indentation of a line that follows from a break in a list. */
-const HANGING = 4
 
 /** A title, then one line for each text: how often it occurred, and the text. */
 function listCounts(title: string, counts: Record<string, number>): string[] {
@@ -84,9 +73,7 @@ export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): strin
   const causes = listCounts('Why records failed (deliveries × error):', ledger.causes)
   return [
     table,
-    ...[...reasons, ...causes].map((line) =>
-      wrapWords(line, stream && widthOf(stream), line.startsWith(' ') ? HANGING : 0),
-    ),
+    ...[...reasons, ...causes].map((line) => wrapWords(line, stream && widthOf(stream), line.startsWith(' ') ? 4 : 0)),
   ].join('\n')
 }
 

@@ -1,13 +1,14 @@
+import { once } from 'node:events'
+import { createInterface } from 'node:readline/promises'
 import { splitExport } from '../../run-options/flags.ts'
 import { notLoaded } from '../../run-options/not-loaded.ts'
 import { type Display, openDisplay } from '../../shared/display.ts'
-import { InitError, UsageError } from '../../shared/errors.ts'
-import { SIGNALS } from '../../shared/flags.ts'
+import { InitError } from '../../shared/errors.ts'
+import { refuseIf, SIGNALS } from '../../shared/flags.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
 import type { Ledger, Progress } from '../simulator/ledger.ts'
 import type { Queue } from '../simulator/queue.ts'
 import { run } from '../simulator/run.ts'
-import { ask } from './ask.ts'
 import { differencesOf } from './differences.ts'
 import { renderLedger, renderVerdict, showProgress } from './display.ts'
 import { type LocalFlags, toRunOptions, withDebugger } from './options.ts'
@@ -15,7 +16,6 @@ import { withTemplate } from './template-flags.ts'
 import { whyFailed } from './verdict.ts'
 
 const SAME_SIGNAL_MS = 300
-const ENDED_BY_ERROR = 'the run ended by an error'
 
 /** The command `bounded-sqs-batch local`: runs the handler, prints the ledger, and returns the exit code. */
 export async function local(handler: string, given: LocalFlags): Promise<number> {
@@ -53,7 +53,7 @@ export async function local(handler: string, given: LocalFlags): Promise<number>
         ...(flags.quiet ? {} : { onLog: (line: string) => display.print(`function | ${line}`, process.stderr) }),
       },
       onUnfinished: (unfinished) => {
-        if (unfinished.delivered > 0) report(unfinished, ENDED_BY_ERROR)
+        if (unfinished.delivered > 0) report(unfinished, 'the run ended by an error')
       },
       drain: draining.signal,
       stop: stopping.signal,
@@ -115,6 +115,9 @@ export async function announceGivenQueue(
     stream.write(`${wrapWords(what, widthOf(stream))}\n`)
     return
   }
-  if (!(await ask(`${what}.\nStart it? (y/N) `, { input, output: stream })))
-    throw new UsageError('the run was not started')
+  const terminal = createInterface({ input, output: stream })
+  const closed = once(terminal, 'close') // also by Ctrl-C and Ctrl-D
+  const answer = await Promise.race([terminal.question(`${what}.\nStart it? (y/N) `).catch(() => ''), closed])
+  terminal.close()
+  refuseIf(!/^y(es)?$/i.test(String(answer).trim()), 'the run was not started')
 }

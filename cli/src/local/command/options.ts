@@ -1,4 +1,6 @@
 import { availableParallelism } from 'node:os'
+import { dirname, relative, resolve } from 'node:path'
+import { nearest } from '../../code-search/nearest.ts'
 import { type FilterPattern, matcherOf } from '../../filters/filters.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
@@ -12,6 +14,8 @@ import {
 } from '../../run-options/template-settings.ts'
 import { refuseIf } from '../../shared/flags.ts'
 import { formatNumber } from '../../shared/format.ts'
+import { parseObject } from '../../shared/json.ts'
+import { readIfFile } from '../../shared/text-file.ts'
 import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../simulator/environment.ts'
 import { numberedMessages, readMessagesFile, readStandardInput } from '../simulator/messages.ts'
 import { MAPPING_DEFAULTS, type RunOptions } from '../simulator/run.ts'
@@ -26,7 +30,6 @@ type NumberFlag =
 export interface LocalFlags extends TemplateFlags, Allowed, Partial<Record<NumberFlag, number | undefined>> {
   messagesFile?: string
   queueUrl?: string
-  endpoint?: string
   fifo?: boolean
   retryAfter?: number | 'off'
   reportBatchItemFailures: boolean
@@ -74,19 +77,26 @@ export function withDebugger(flags: LocalFlags): LocalFlags {
 }
 
 /** Refuses flags for the queue that cannot be combined. */
-function checkQueueFlags({ queueUrl, endpoint, messages, messagesFile, port }: LocalFlags) {
+function checkQueueFlags({ queueUrl, messages, messagesFile, port }: LocalFlags) {
   refuseIf(process.platform === 'win32', 'local needs a POSIX shell: run it on Linux, macOS or WSL')
-  refuseIf(
-    queueUrl === undefined && endpoint !== undefined,
-    '--endpoint needs --queue-url: without --queue-url, the queue is created in this process',
-  )
-  for (const [flag, url] of Object.entries({ '--queue-url': queueUrl, '--endpoint': endpoint })) {
-    refuseIf(url !== undefined && !URL.canParse(url), `${flag} ${url} is not a URL`)
-  }
+  refuseIf(queueUrl !== undefined && !URL.canParse(queueUrl), `--queue-url ${queueUrl} is not a URL`)
   refuseIf(
     [queueUrl, messages, messagesFile, port].every((flag) => flag === undefined),
     'there are no messages to process: use --messages N or --messages-file FILE. ' +
       'Or use --queue-url URL for an existing queue, or --port N so that other programs can send messages',
+  )
+}
+
+/** Refuses a file that is an ES module here, but not on Lambda, or that cannot be run as CommonJS here. */
+function checkModuleType(file: string, mapping: Mapping | undefined) {
+  const codeRoot = mapping && codeRootOf(mapping)
+  const manifest = nearest(dirname(resolve(file)), 'package.json')
+  const isDeployed = (path: string) => codeRoot !== undefined && !relative(codeRoot, path).startsWith('..')
+  if (!file.endsWith('.js') || !isDeployed(file) || !manifest || isDeployed(manifest)) return
+  refuseIf(
+    parseObject(readIfFile(manifest))?.type === 'module',
+    `${file} is an ES module only because of ${manifest}, and the template deploys only ${codeRoot}. ` +
+      'Name the file .mjs, or .cjs if it is CommonJS',
   )
 }
 
@@ -119,7 +129,7 @@ async function inputOf({ messages, messagesFile, groups = 10 }: LocalFlags, fifo
 
 /** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
 export async function toRunOptions(handler: string, flags: LocalFlags, mapping?: Mapping): Promise<RunOptions> {
-  const { queueUrl, endpoint, port, seed, duplicates, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
+  const { queueUrl, port, seed, duplicates, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
   checkQueueFlags(flags)
   const own = queueUrl === undefined
   const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
@@ -140,15 +150,15 @@ export async function toRunOptions(handler: string, flags: LocalFlags, mapping?:
     freeze: flags.freeze,
     callbacks: mapping !== undefined && (nodeMajorOf(mapping) ?? FIRST_WITHOUT_CALLBACKS) < FIRST_WITHOUT_CALLBACKS,
     inspect: flags.inspect,
-    codeRoot: mapping && codeRootOf(mapping),
     runtimeClient: flags.runtimeClient,
   }
+  checkModuleType(target.file, mapping)
   const contentBasedDeduplication = mapping && valueIn(mapping.queue.contentBasedDeduplication)
   const stopsLoops = !mapping || valueIn(mapping.function.recursiveLoop) !== 'Allow'
   return {
     queue: own
       ? { visibilityTimeout, maxReceives, fifo, contentBasedDeduplication, port, duplicates, seed, stopsLoops }
-      : { queueUrl, endpoint },
+      : { queueUrl },
     function: target,
     mapping: {
       batchSize,
@@ -156,7 +166,6 @@ export async function toRunOptions(handler: string, flags: LocalFlags, mapping?:
       concurrency: flags.concurrency ?? defaultConcurrency(flags, isInspected(target)),
       reportBatchItemFailures: flags.reportBatchItemFailures,
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
-      keepsDelays: fifo && flags.retryAfter === undefined,
       filters: flags.templateFilters ?? [],
     },
     messages: await inputOf(flags, fifo),

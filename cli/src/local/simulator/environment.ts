@@ -25,8 +25,6 @@ export interface EnvironmentObserver {
 export interface FunctionOptions {
   /** The file of the handler: .ts, .mts, .js, .mjs or .cjs. */
   file: string
-  /** The folder that is deployed. A package.json above it does not make its `.js` files ES modules. */
-  codeRoot?: string | undefined
   /** The name of its export; default `handler`. */
   exportName?: string
   /** Milliseconds; default 30,000. */
@@ -40,7 +38,7 @@ export interface FunctionOptions {
   memory?: number | undefined
   /** Whether it is a crash if the process uses more than `memory` in total. Default: if `memory` is given. */
   limitMemory?: boolean
-  /** Whether the environment is stopped between a response and the next event, as on Lambda; default true. */
+  /** Whether the environment is stopped between a response and the next event; default true. Not on Managed Instances. */
   freeze?: boolean
   /** Waits for a debugger at this or Node's default address. Then the environment is not stopped. */
   inspect?: string | boolean | undefined
@@ -85,10 +83,9 @@ export function isInspected(options: FunctionOptions): boolean {
   return Boolean(options.inspect) || [nodeOptionsOf(options), options.runtimeClient ?? ''].some(opensInspector)
 }
 
-/** Whether the environment is stopped after a response. On Managed Instances, it is not. */
+/** Whether the environment is stopped after a response. */
 export function freezes(options: FunctionOptions): boolean {
-  const isManaged = options.env?.AWS_LAMBDA_MAX_CONCURRENCY ?? process.env.AWS_LAMBDA_MAX_CONCURRENCY
-  return options.freeze !== false && !isInspected(options) && isManaged === undefined
+  return options.freeze !== false && !isInspected(options)
 }
 
 const looksForLeftWork = (options: FunctionOptions) =>
@@ -99,12 +96,12 @@ function lambdaFlags(options: FunctionSettings): string[] {
 }
 
 function commandFor(options: FunctionSettings): [string, string[]] {
-  const { file, exportName, runtimeClient, inspect, callbacks, codeRoot, collectsGarbage } = options
+  const { file, exportName, runtimeClient, inspect, callbacks, collectsGarbage } = options
   if (runtimeClient) return [`${runtimeClient} "$_HANDLER"`, []]
   const flags = lambdaFlags(options)
   if (inspect) flags.push(inspect === true ? '--inspect-wait' : `--inspect-wait=${inspect}`)
   if (collectsGarbage) flags.push('--expose-gc')
-  const client: ClientOptions = { file, exportName, codeRoot, callbacks, follows: looksForLeftWork(options) }
+  const client: ClientOptions = { file, exportName, callbacks, follows: looksForLeftWork(options) }
   return ['"$@"', [process.execPath, ...flags, OWN_CLIENT, JSON.stringify(client)]]
 }
 
@@ -153,7 +150,7 @@ export function maxMemory({ memory, file }: FunctionSettings, share: number): nu
   return memory * share + (isTypeScript(file) ? STRIPPING_MB : 0)
 }
 
-/** A process that has loaded the handler, and takes events until it ends. */
+/** A process that has loaded the handler, and takes events until it ends. Aborting the signal kills it. */
 export class Environment {
   /** False once the process has ended. */
   alive = true
@@ -185,6 +182,7 @@ export class Environment {
     return this.#group.child.pid as number
   }
 
+  /** Rejects with an InitError if the function cannot be loaded. Resolves with this environment. */
   async start() {
     this.#launch(await this.#api.listen())
     const mostInit = Math.max(this.#options.initTimeout, this.#options.timeout)
@@ -199,6 +197,7 @@ export class Environment {
       clearTimeout(initTimer)
     }
     this.#isReady = true
+    return this
   }
 
   /** Resolves with undefined if the process ended before it took the event. */
@@ -289,11 +288,4 @@ export class Environment {
     this.#api.end(aborted ? { type: 'stopped', message: 'stopped' } : { type: 'crash', message })
     this.#end.resolve()
   }
-}
-
-/** Rejects with an InitError if the function cannot be loaded. Aborting the signal kills the process. */
-export async function startEnvironment(options: FunctionOptions, signal: AbortSignal): Promise<Environment> {
-  const environment = new Environment(options, signal)
-  await environment.start()
-  return environment
 }

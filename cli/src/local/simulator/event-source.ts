@@ -19,8 +19,6 @@ export interface EventSourceOptions {
   reportBatchItemFailures: boolean
   /** Seconds until a failed message is redelivered. Undefined: after the visibility timeout. */
   retryAfter: number | undefined
-  /** Whether batches in which the handler has set a visibility timeout keep it; default false. */
-  keepsDelays?: boolean
   /** The patterns of the filters. Lambda deletes messages that match none of them. Default: no filters. */
   filters: readonly FilterPattern[]
 }
@@ -113,20 +111,13 @@ class EventSource {
     this.#account(judged, outcome, batch)
     const failed = judged.messages.flatMap(({ fate, message }) => (stays(fate) ? message : []))
     const gone = judged.messages.flatMap(({ fate, message }) => (stays(fate) ? [] : message))
+    const { retryAfter } = this.#options
     const [notDeleted] = await Promise.all([
       queue.remove(gone.filter(({ byClients }) => !byClients.isDeleted)),
-      this.#makeVisible(failed),
+      retryAfter !== undefined && queue.setVisibility(failed, retryAfter), // shortens the time until they are redelivered
     ])
     for (const { messageId } of notDeleted)
       ledger.failure(`${messageId}: SQS did not delete the message, so it will be redelivered`)
-  }
-
-  /** Shortens the time until failed messages are redelivered. */
-  async #makeVisible(failed: readonly Received[]) {
-    const { retryAfter, keepsDelays } = this.#options
-    const { queue } = this.#parts
-    const isKept = keepsDelays && failed.some(({ byClients }) => byClients.isDelayed)
-    if (retryAfter !== undefined && !isKept) await queue.setVisibility(failed, retryAfter)
   }
 
   #account(judged: JudgedBatch, outcome: Outcome, batch: readonly Received[]) {

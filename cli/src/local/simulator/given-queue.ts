@@ -19,13 +19,8 @@ function explain(error: unknown, queueUrl: string, endpoint: string): Error {
   const why = oneLine([name, code, message].filter(Boolean).join(': '))
   return new UsageError(
     `SQS at ${endpoint} refused a call for ${queueUrl}, or did not respond (${why}). ` +
-      'Start SQS, create the queue, or correct --queue-url, --endpoint or the redrive policy',
+      'Start SQS, create the queue, or correct --queue-url, AWS_ENDPOINT_URL_SQS or the redrive policy',
   )
-}
-
-export interface QueueAddress {
-  queueUrl: string
-  endpoint?: string | undefined
 }
 
 /** The region that calls are signed for. An endpoint of AWS accepts only its own region. */
@@ -117,9 +112,9 @@ async function attributesOf(client: SQSClient, QueueUrl: string) {
  * makes one call after another. Rejects with a UsageError if SQS cannot be reached, or does not respond for
  * `socketTimeout` milliseconds.
  */
-export async function openGivenQueue({ queueUrl, endpoint }: QueueAddress, socketTimeout = 30_000): Promise<Queue> {
-  const ofSdk = process.env.AWS_ENDPOINT_URL_SQS ?? process.env.AWS_ENDPOINT_URL
-  const client = createClient(endpoint ?? ofSdk ?? new URL(queueUrl).origin, socketTimeout)
+export async function openGivenQueue(queueUrl: string, socketTimeout = 30_000): Promise<Queue> {
+  const { AWS_ENDPOINT_URL_SQS, AWS_ENDPOINT_URL } = process.env
+  const client = createClient(AWS_ENDPOINT_URL_SQS ?? AWS_ENDPOINT_URL ?? new URL(queueUrl).origin, socketTimeout)
   try {
     const { attributes } = await attributesOf(client, queueUrl)
     const { QueueArn = '', VisibilityTimeout = 30 } = attributes
@@ -136,7 +131,7 @@ export async function openGivenQueue({ queueUrl, endpoint }: QueueAddress, socke
       visibilityTimeout: Number(VisibilityTimeout),
       maxReceives: Number(maxReceiveCount ?? Number.POSITIVE_INFINITY),
       isPrivate: false,
-      variables: endpoint === undefined ? {} : { AWS_ENDPOINT_URL_SQS: endpoint },
+      variables: {},
       ...callsOf(client, queueUrl, QueueArn),
       async counts() {
         const reads = [attributesOf(client, queueUrl), countDeadLetters()] as const

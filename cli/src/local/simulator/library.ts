@@ -89,10 +89,10 @@ export class LibraryWatch {
 
   /**
    * Removes and returns what is known about the records of an invocation that has ended. Undefined if it
-   * passed none to the library. `isAlone`: no other invocation runs, so each batch is one of this invocation.
+   * passed none to the library.
    */
-  take(ids: readonly string[], isAlone = false): LibraryReport | undefined {
-    const isUsed = isAlone && this.#isUsed
+  take(ids: readonly string[]): LibraryReport | undefined {
+    const isUsed = this.#isUsed
     this.#isUsed = false
     if (!isUsed && !ids.some((id) => this.#states.has(id))) return undefined
     const taken: LibraryReport = { records: {}, succeeded: 0, ended: 0, peakInFlight: 0 }

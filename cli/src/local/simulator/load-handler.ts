@@ -1,10 +1,7 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { parse } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { kindOf } from '../../shared/errors.ts'
 import { isObject } from '../../shared/json.ts'
-import { manifestAbove } from './manifest.ts'
 import { isTypeScript } from './node-flags.ts'
 
 export type Handler = (event: unknown, context: object, callback?: Callback) => unknown
@@ -15,17 +12,9 @@ export type Callback = (error?: unknown, result?: unknown) => void
  * `errorOnDeprecatedCallback`). A test runs the same files on both. TypeScript, which that client cannot
  * load, is imported directly.
  */
-export async function loadHandler(
-  file: string,
-  exportName: string,
-  allowsCallbacks: boolean,
-  codeRoot?: string,
-): Promise<Handler> {
+export async function loadHandler(file: string, exportName: string, allowsCallbacks: boolean): Promise<Handler> {
   if (!isTypeScript(file)) checkName(file)
-  // NODE_OPTIONS can allow ES syntax in all files, as on Lambda.
-  const isStrict = process.execArgv.includes('--no-experimental-detect-module')
-  const isCommonJs = codeRoot !== undefined && isStrict && manifestAbove(codeRoot, file) !== undefined
-  const module = isCommonJs ? requireIn(codeRoot, file) : await import(pathToFileURL(file).href)
+  const module = await import(pathToFileURL(file).href)
   const named = findIn(module, exportName)
   const handler = named || findIn(module.default, exportName)
   if (typeof handler !== 'function') throw notFound(explain(handler ?? named, exportName, module))
@@ -38,19 +27,6 @@ export async function loadHandler(
     )
   }
   return handler as Handler
-}
-
-/** Loads a file, and what it requires in the folder that is deployed, as CommonJS. */
-function requireIn(codeRoot: string, file: string) {
-  const require = createRequire(file)
-  const load = require.extensions['.js'] as (module: NodeJS.Module, path: string) => void
-  require.extensions['.js'] = (module, path) => {
-    if (manifestAbove(codeRoot, path) === undefined) return load(module, path)
-    // Node does not document it, but packages have used it for ten years.
-    const { _compile } = module as NodeJS.Module & { _compile: (text: string, path: string) => void }
-    _compile.call(module, readFileSync(path, 'utf8'), path)
-  }
-  return { default: require(file) }
 }
 
 /** Lambda cuts the name of the file at its first dot, and imports the path as a URL. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Message, MessageAttributeValue, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
+import type { Message, SendMessageBatchRequestEntry } from '@aws-sdk/client-sqs'
 import type { Received } from './sqs-record.ts'
 
 export interface StoredMessage {
@@ -106,7 +106,7 @@ export class MemoryQueue {
   send(entry: SendMessageBatchRequestEntry, isClient = false): StoredMessage {
     const message = createMessage(entry)
     if (this.options.fifo && isClient) {
-      const id = entry.MessageDeduplicationId ?? hash('sha256', String(entry.MessageBody))
+      const id = entry.MessageDeduplicationId ?? createHash('sha256').update(String(entry.MessageBody)).digest('hex')
       const known = this.#deduplicated.get(id)
       if (known && known.at >= performance.now() - DEDUPLICATION_MS) {
         return { ...known.message, md5OfBody: message.md5OfBody } // clients compare it with what they have sent
@@ -266,32 +266,8 @@ function roundOf(message: StoredMessage): number {
   return round === undefined ? 0 : Number(round) + 1
 }
 
-function hash(algorithm: string, data: string | Buffer): string {
-  return createHash(algorithm).update(data).digest('hex')
-}
-
-/** The bytes after their length, as SQS defines the checksum of message attributes. */
-function withLength(value: Uint8Array | string): Buffer {
-  const bytes = Buffer.from(value as string)
-  const length = Buffer.alloc(4)
-  length.writeUInt32BE(bytes.length)
-  return Buffer.concat([length, bytes])
-}
-
-/** Undefined if there are no attributes. */
-export function md5OfAttributes(attributes: Record<string, MessageAttributeValue> = {}): string | undefined {
-  const names = Object.keys(attributes).sort()
-  if (names.length === 0) return undefined
-  const parts = names.flatMap((name) => {
-    const { DataType, StringValue, BinaryValue } = attributes[name] as MessageAttributeValue
-    const value = withLength(BinaryValue ?? String(StringValue))
-    return [withLength(name), withLength(String(DataType)), Buffer.from([BinaryValue ? 2 : 1]), value]
-  })
-  return hash('md5', Buffer.concat(parts))
-}
-
 export function createMessage(entry: SendMessageBatchRequestEntry): StoredMessage {
-  const md5OfBody = hash('md5', String(entry.MessageBody))
+  const md5OfBody = createHash('md5').update(String(entry.MessageBody)).digest('hex')
   return { messageId: randomUUID(), entry, md5OfBody, sentTimestamp: Date.now(), receiveCount: 0 }
 }
 
@@ -303,7 +279,6 @@ export function toMessage({ message, receiptHandle }: Pick<InFlight, 'message' |
     ReceiptHandle: receiptHandle,
     Body: message.entry.MessageBody,
     MD5OfBody: message.md5OfBody,
-    MD5OfMessageAttributes: md5OfAttributes(MessageAttributes),
     MessageAttributes,
     // JSON does not contain those that are undefined.
     Attributes: {

@@ -29,6 +29,7 @@ export interface OwnQueueOptions {
 export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
   const { port = 0, fifo = false, visibilityTimeout, maxReceives, stopsLoops = true } = options
   const { contentBasedDeduplication = false } = options
+  const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
   const queues = new Map<string, MemoryQueue>()
   const server = createSqsServer(queues).listen(port, '127.0.0.1')
   await once(server, 'listening').catch((error: NodeJS.ErrnoException) => {
@@ -57,7 +58,8 @@ export async function startOwnQueue(options: OwnQueueOptions): Promise<Queue> {
     variables: {
       AWS_ENDPOINT_URL_SQS: endpoint,
       DEAD_LETTER_QUEUE_URL: deadLetters.options.url,
-      ...localCredentials(),
+      // Credentials for SQS clients of the function, if the shell has none. The function may also call AWS.
+      ...(AWS_ACCESS_KEY_ID || AWS_PROFILE ? {} : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }),
     },
     ...callsOf(queue, options),
     async counts() {
@@ -102,10 +104,4 @@ function callsOf(queue: MemoryQueue, { duplicates = 0, seed = 1 }: OwnQueueOptio
     release: forEach((receiptHandle) => queue.release(receiptHandle)),
   }
   return calls
-}
-
-/** Credentials for SQS clients of the function, if the shell has none. The function may also call AWS. */
-function localCredentials(): NodeJS.Dict<string> {
-  const { AWS_ACCESS_KEY_ID, AWS_PROFILE } = process.env
-  return AWS_ACCESS_KEY_ID || AWS_PROFILE ? {} : { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' }
 }

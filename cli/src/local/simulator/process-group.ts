@@ -24,10 +24,10 @@ export function startProcessGroup(command: string, args: readonly string[], fdLi
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', 'pipe'],
   })
-  const watcher =
-    child.pid === undefined
-      ? undefined
-      : spawn('/bin/sh', ['-c', WATCHER, String(child.pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  const watcher = spawn('/bin/sh', ['-c', WATCHER, String(child.pid)], {
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  })
 
   function send(signal: NodeJS.Signals) {
     try {
@@ -40,11 +40,11 @@ export function startProcessGroup(command: string, args: readonly string[], fdLi
 
   child.on('exit', () => {
     kill() // also ends child processes of the function
-    watcher?.kill('SIGKILL')
+    watcher.kill('SIGKILL')
   })
   // Without a watcher, the processes could outlive this one.
-  watcher?.on('error', kill)
-  watcher?.stdin?.on('error', () => {})
+  watcher.on('error', kill)
+  watcher.stdin.on('error', () => {})
   const go = child.stdio[3] as NodeJS.WritableStream | undefined
   go?.on('error', () => {}) // the group has already ended
   go?.end('\n')

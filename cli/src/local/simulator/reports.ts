@@ -6,7 +6,7 @@ import type { Unread } from './reads.ts'
 import type { Usage } from './usage.ts'
 
 /** What it is started with. */
-export interface ClientOptions extends Pick<FunctionSettings, 'file' | 'exportName' | 'codeRoot' | 'callbacks'> {
+export interface ClientOptions extends Pick<FunctionSettings, 'file' | 'exportName' | 'callbacks'> {
   /** Whether it looks for work that invocations leave, and for records that are not read. */
   follows: boolean
 }
@@ -17,7 +17,7 @@ export interface InvocationReport {
   library?: LibraryReport | undefined
   /** The records that the handler has not read. Missing if it was not looked at. */
   unread?: Unread | undefined
-  /** Missing with several invocations at a time, which cannot be told apart. */
+  /** Missing with another runtime client. */
   usage?: Usage | undefined
 }
 

@@ -6,7 +6,7 @@ import { freezes, withDefaults } from './environment.ts'
 import { type EventSourceOptions, runEventSource } from './event-source.ts'
 import { feed, type Input } from './feed.ts'
 import { Findings } from './findings.ts'
-import { openGivenQueue, type QueueAddress } from './given-queue.ts'
+import { openGivenQueue } from './given-queue.ts'
 import { type Ledger, OpenLedger, type Progress } from './ledger.ts'
 import { type OwnQueueOptions, startOwnQueue } from './own-queue.ts'
 import type { Queue } from './queue.ts'
@@ -15,7 +15,7 @@ import { type RuntimeOptions, startRuntime } from './runtime.ts'
 
 export interface RunOptions {
   /** The settings of a queue to create in this process, or the address of an existing queue. */
-  queue: OwnQueueOptions | QueueAddress
+  queue: OwnQueueOptions | { queueUrl: string }
   function: RuntimeOptions
   mapping: Partial<EventSourceOptions>
   /** Messages to send. Without them, a run on a queue of this process waits for a first one. */
@@ -84,7 +84,7 @@ function checkQueue({ visibilityTimeout }: Queue, timeout: number) {
 export async function run(options: RunOptions): Promise<Ledger> {
   checkFile(options.function.file)
   const { queue: wanted } = options
-  const queue = await ('queueUrl' in wanted ? openGivenQueue(wanted) : startOwnQueue(wanted))
+  const queue = await ('queueUrl' in wanted ? openGivenQueue(wanted.queueUrl) : startOwnQueue(wanted))
   try {
     return await runOn(queue, options)
   } finally {

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { oneLine } from '../../shared/errors.ts'
+import { parseObject } from '../../shared/json.ts'
 import type { Environment } from './environment.ts'
 import type { InvocationReport } from './reports.ts'
 
@@ -37,18 +38,12 @@ export interface RuntimeApiOptions {
   startTimer?: typeof setTimeout | undefined
 }
 
-/** The limit of Lambda for a synchronous response. */
-const MAX_RESPONSE_BYTES = 6_291_556
 /** `end` and `report` are calls of the runtime client of this package. */
 const ROUTE = /^\/2018-06-01\/runtime\/(init\/error|report|invocation\/next|invocation\/([^/]+)\/(response|error|end))$/
 
 function readError(text: string): string {
-  try {
-    const { errorType = 'Error', errorMessage = '' } = JSON.parse(text)
-    return oneLine(errorMessage ? `${errorType}: ${errorMessage}` : errorType)
-  } catch {
-    return 'Error: the runtime client reported an error that is not valid JSON'
-  }
+  const { errorType = 'Error', errorMessage = '' } = parseObject(text) ?? {}
+  return oneLine(errorMessage ? `${errorType}: ${errorMessage}` : `${errorType}`)
 }
 
 /** How often a message came back to its function: the number at the end of the lineage in its trace header. */
@@ -198,12 +193,6 @@ export class RuntimeApi {
     const payload = text.slice(end + 1)
     const { type, ...report } = end < 0 ? { type: kind } : JSON.parse(text.slice(0, end))
     Object.assign(invocation.report, report)
-    const bytes = Buffer.byteLength(payload)
-    if (bytes > MAX_RESPONSE_BYTES) {
-      const message = `the response has ${bytes} bytes, but Lambda allows at most ${MAX_RESPONSE_BYTES}`
-      this.#settle(invocation, { type: 'error', message })
-      return reply(response, 413, { errorType: 'RequestEntityTooLarge', errorMessage: message })
-    }
     this.#settle(invocation, type === 'error' ? { type, message: readError(payload) } : { type: 'response', payload })
     reply(response, 202)
   }

@@ -12,13 +12,12 @@ import { type ClientOptions, END_OF_RUN, type InvocationReport, type ProcessRepo
 import { openUsage } from './usage.ts'
 
 const options: ClientOptions = JSON.parse(String(process.argv[2]))
-const { file, exportName, codeRoot, callbacks = false, follows } = options
+const { file, exportName, callbacks = false, follows } = options
 const { env } = process
 /** Read once, like the client of AWS does: the file of the handler may remove it. */
 const runtimeApi = env.AWS_LAMBDA_RUNTIME_API
-const concurrency = Number(env.AWS_LAMBDA_MAX_CONCURRENCY ?? 1)
 // Sockets stay open, so that a function that has no file descriptors left can still respond.
-const agent = new Agent({ keepAlive: true, maxSockets: concurrency + 1 })
+const agent = new Agent({ keepAlive: true, maxSockets: 2 })
 
 async function call(method: 'GET' | 'POST', path: string, body?: string) {
   const sent = request(`http://${runtimeApi}/2018-06-01/runtime/${path}`, { method, agent }).end(body)
@@ -95,8 +94,7 @@ function runWithCallback(handler: Handler, event: unknown, context: ReturnType<t
   })
 }
 
-// Measured per process, so the values of concurrent invocations cannot be told apart.
-const usage = concurrency === 1 ? openUsage() : undefined
+const usage = openUsage()
 
 const lateWork = follows ? openLateWork() : undefined
 
@@ -114,16 +112,16 @@ async function invoke(handler: Handler, event: { Records?: unknown[] }, context:
 }
 
 async function handleEvent(handler: Handler, id: string, headers: IncomingHttpHeaders, json: string) {
-  usage?.start()
+  usage.start()
   const event = JSON.parse(json)
   const ids = recordIdsOf(event)
   const takeUnread = lateWork && watchReads(event, ids)
-  if (concurrency === 1) env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
+  env._X_AMZN_TRACE_ID = String(headers['lambda-runtime-trace-id'])
   const { type, payload } = await invoke(handler, event, contextOf(id, headers))
   const about: InvocationReport = {
-    usage: usage?.take(),
+    usage: usage.take(),
     unread: takeUnread?.(),
-    library: libraryWatch.take(ids, concurrency === 1),
+    library: libraryWatch.take(ids),
   }
   await call('POST', `invocation/${id}/end`, `${JSON.stringify({ type, ...about })}\n${payload}`)
   // Lambda's timeout also limits how long the next event waits for this process.
@@ -150,8 +148,8 @@ process.on('beforeExit', () => {
   else report({ neverSettles: true }).finally(() => process.exit(13))
 })
 
-loadHandler(file, exportName, callbacks, codeRoot).then(
+loadHandler(file, exportName, callbacks).then(
   // The Runtime API is unreachable only if the command has ended. Nobody can receive an error then.
-  (handler) => Promise.all(Array.from({ length: concurrency }, () => serve(handler))).catch(() => process.exit(1)),
+  (handler) => serve(handler).catch(() => process.exit(1)),
   (error) => call('POST', 'init/error', describe(error)).finally(() => process.exit(1)),
 )

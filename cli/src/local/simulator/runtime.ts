@@ -1,5 +1,5 @@
 import { InitError } from '../../shared/errors.ts'
-import { type Environment, type FunctionOptions, startEnvironment } from './environment.ts'
+import { Environment, type FunctionOptions } from './environment.ts'
 import type { Outcome } from './runtime-api.ts'
 
 export interface RuntimeOptions extends FunctionOptions {
@@ -26,7 +26,7 @@ export async function startRuntime(options: RuntimeOptions, signal?: AbortSignal
   const stopping = signal ? AbortSignal.any([signal, ended.signal]) : ended.signal
   const environments: Environment[] = []
   async function start() {
-    environments.push(await startEnvironment(options, stopping))
+    environments.push(await new Environment(options, stopping).start())
   }
   await start()
 

@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers'
 import type { MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { MAX_BYTES } from '../../../../src/sqs/batch-calls.ts'
 import { isObject, parseObject } from '../../shared/json.ts'
-import { type MemoryQueue, md5OfAttributes, toMessage } from './memory-queue.ts'
+import { type MemoryQueue, toMessage } from './memory-queue.ts'
 import { isGroupId, problemOf, sizeOf } from './message-rules.ts'
 
 /** The JSON of a request, or of an entry of a batch. */
@@ -105,8 +105,6 @@ function send(queue: MemoryQueue, message: ReturnType<typeof readMessage>, { tra
   return {
     MessageId: messageId,
     MD5OfMessageBody: md5OfBody,
-    MD5OfMessageAttributes: md5OfAttributes(message.MessageAttributes),
-    MD5OfMessageSystemAttributes: md5OfAttributes(message.MessageSystemAttributes),
     SequenceNumber: sequenceNumber,
   }
 }
@@ -130,8 +128,7 @@ async function receive(queue: MemoryQueue, input: Input, { signal }: Call) {
   const taken = await queue.receive(most ?? 1, seconds ?? 0, signal, visibilityTimeout)
   const Messages = taken.map(toMessage).map((message) => {
     const MessageAttributes = pick(message.MessageAttributes, names)
-    const MD5OfMessageAttributes = md5OfAttributes(MessageAttributes)
-    return { ...message, MessageAttributes, MD5OfMessageAttributes, Attributes: pick(message.Attributes, systemNames) }
+    return { ...message, MessageAttributes, Attributes: pick(message.Attributes, systemNames) }
   })
   return Messages.length > 0 ? { Messages } : {}
 }
@@ -204,6 +201,7 @@ const ACTIONS: Record<string, (queue: MemoryQueue, input: Input, call: Call) => 
   GetQueueUrl: (queue) => ({ QueueUrl: queue.options.url }),
   GetQueueAttributes: (queue, input) => ({ Attributes: pick(queue.attributes, readStrings(input, 'AttributeNames')) }),
 }
+
 /** `JSON.stringify()` has made an object of a Buffer. */
 const toBase64 = (bytes: number[]) => Buffer.from(bytes).toString('base64')
 const SUPPORTED = `this queue supports ${Object.keys(ACTIONS).join(', ')} in the JSON protocol of SQS`
