@@ -186,7 +186,6 @@ const LIFE: Step[] = [
     title: 'settings',
     action: 'GetQueueAttributes',
     input: { AttributeNames: SETTINGS },
-    documented: { moto: 'the maximum is 1,048,576 since August 2025' },
   },
   {
     title: 'the redrive policy',
