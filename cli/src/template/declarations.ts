@@ -8,19 +8,29 @@ import { mentionsIn } from './mentions.ts'
 import { type Scope, scopeAround } from './scope.ts'
 
 const SAM_FUNCTION = 'AWS::Serverless::Function'
-const KINDS: readonly [type: RegExp, kind: Kind, name?: string][] = [
-  [/^AWS::(Lambda|Serverless)::Function$/, 'function', 'FunctionName'],
-  [/^AWS::SQS::Queue$/, 'queue', 'QueueName'],
-  [/^AWS::Lambda::Alias$/, 'alias', 'Name'],
-  [/^AWS::Lambda::Version$/, 'version'],
-  [/^AWS::Lambda::EventSourceMapping$/, 'mapping'],
-  [/^AWS::Lambda::EventInvokeConfig$/, 'invokeConfig'],
-  [/^AWS::IAM::Role$/, 'role', 'RoleName'],
-  [/^AWS::IAM::(Policy|RolePolicy|ManagedPolicy)$/, 'policy'],
-  [/^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/, 'stream'],
-]
+const KINDS = new Map<string, Kind>([
+  ['AWS::Lambda::Function', 'function'],
+  [SAM_FUNCTION, 'function'],
+  ['AWS::SQS::Queue', 'queue'],
+  ['AWS::Lambda::Alias', 'alias'],
+  ['AWS::Lambda::Version', 'version'],
+  ['AWS::Lambda::EventSourceMapping', 'mapping'],
+  ['AWS::Lambda::EventInvokeConfig', 'invokeConfig'],
+  ['AWS::IAM::Role', 'role'],
+  ['AWS::IAM::Policy', 'policy'],
+  ['AWS::IAM::RolePolicy', 'policy'],
+  ['AWS::IAM::ManagedPolicy', 'policy'],
+])
+const STREAM = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
+/** The properties with the names of resources that others can name. */
+const NAMES: Partial<Record<Kind, string>> = {
+  function: 'FunctionName',
+  queue: 'QueueName',
+  alias: 'Name',
+  role: 'RoleName',
+}
 /** Events of SAM that become mappings. */
-const POLLED = /^(SQS|Kinesis|DynamoDB|MSK|MQ|SelfManagedKafka|DocumentDB)$/
+const POLLED = new Set(['SQS', 'Kinesis', 'DynamoDB', 'MSK', 'MQ', 'SelfManagedKafka', 'DocumentDB'])
 
 export interface Written extends Declaration {
   /** Everything beside the properties, such as Metadata. */
@@ -36,11 +46,11 @@ function resourceOf(scope: Scope, id: string, node: Tree, globals: Tree): Writte
   const { position } = node
   const attributes = evaluate(scope, node)
   const type = readable(textIn(at(attributes, 'Type')))
-  const [, kind, nameKey] = KINDS.find(([types]) => types.test(type)) ?? [type, 'other' as const]
+  const kind = KINDS.get(type) ?? (STREAM.test(type) ? 'stream' : 'other')
+  const nameKey = NAMES[kind]
   const isOfSam = type === SAM_FUNCTION
   const own = ownProperties(attributes)
   const properties = isOfSam ? withGlobals(own, globals, textsOf(at(attributes, 'IgnoreGlobals'))) : own
-  const name = nameKey === undefined ? '' : textIn(at(properties, nameKey))
   return {
     kind,
     type,
@@ -48,17 +58,13 @@ function resourceOf(scope: Scope, id: string, node: Tree, globals: Tree): Writte
     position,
     properties,
     attributes,
-    names: { name: name || undefined, url: placeholder(id) },
+    names: { name: nameKey && (textIn(at(properties, nameKey)) || undefined), url: placeholder(id) },
     condition: conditionOf(scope, id, attributes),
     // Logical ids have no slash. That of a resource of another stack begins with the name of the stack.
     isElsewhere: id.includes('/'),
     mentions: () => mentionsIn(scope, node),
-    ...(kind === 'function'
-      ? {
-          code: () => codeOfFunction(scope.folder, isOfSam, properties, at(attributes, 'Metadata')),
-          hasOtherEvents: () => hasOtherEvents(properties),
-        }
-      : {}),
+    code: () => codeOfFunction(scope.folder, isOfSam, properties, at(attributes, 'Metadata')),
+    hasOtherEvents: () => hasOtherEvents(properties),
   }
 }
 
@@ -71,8 +77,8 @@ function ownProperties(attributes: Tree): Tree {
 
 /** SAM merges maps key by key. A property that is AWS::NoValue is not taken from Globals. */
 function withGlobals(tree: Tree, globals: Tree, ignored: readonly string[] = []): Tree {
-  const own = tree.state === 'absent' && globals.state !== 'absent' ? withEntries(tree, {}) : tree
-  if (own.state !== 'map' || ignored.includes('*')) return own
+  if (globals.state === 'absent' || ignored.includes('*')) return tree
+  const own = withEntries(tree, {})
   if (globals.state === 'unknown') return { ...own, open: { reason: globals.reason } }
   if (globals.state !== 'map') return own
   const { open } = own
@@ -90,7 +96,7 @@ function withGlobals(tree: Tree, globals: Tree, ignored: readonly string[] = [])
 /** Whether SAM makes an invoker of the function that is not a mapping. If this is not known, it counts. */
 function hasOtherEvents(properties: Tree): boolean {
   const events = at(properties, 'Events')
-  const arePolled = entriesOf(events).every(([, event]) => POLLED.test(textIn(at(event, 'Type'))))
+  const arePolled = entriesOf(events).every(([, event]) => POLLED.has(textIn(at(event, 'Type'))))
   return events.state === 'unknown' || !arePolled || at(properties, 'FunctionUrlConfig').state !== 'absent'
 }
 

@@ -3,13 +3,12 @@ import { link } from '../linker/link.ts'
 import type { Inventory } from '../model/declaration.ts'
 import type { Model } from '../model/model.ts'
 import { isPseudoParameter } from '../model/text.ts'
-import { entriesOf, itemsOf, knownText, knownValue, type Tree } from '../model/tree.ts'
+import { entriesOf, knownText, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 import { joinNames } from '../shared/format.ts'
 import { readText } from '../shared/text-file.ts'
 import { madeOf, resourcesIn } from './declarations.ts'
 import { isJson, mapAt, parseDocument } from './document.ts'
-import { evaluate } from './evaluate.ts'
 import { deadLetterTargetsIn } from './mentions.ts'
 import { refuseConfiguration } from './other-tools.ts'
 import { type Links, type Scope, scopeOf } from './scope.ts'
@@ -55,19 +54,6 @@ export function checkParameters(given: ReadonlyMap<string, string>, names: Itera
   throw new UsageError(`--parameter ${unknown}: no template has a parameter of this name. The parameters are: ${own}`)
 }
 
-function checkRules(scope: Scope, file: string): void {
-  for (const [name, rule] of entriesOf(mapAt(scope.document, 'Rules'))) {
-    const condition = mapAt(rule, 'RuleCondition')
-    if (condition.state !== 'absent' && knownValue(evaluate(scope, condition)) !== true) continue
-    for (const assertion of itemsOf(mapAt(rule, 'Assertions'))) {
-      if (knownValue(evaluate(scope, mapAt(assertion, 'Assert'))) !== false) continue
-      const line = assertion.position?.line ?? 1
-      const says = knownText(mapAt(assertion, 'AssertDescription')) ?? 'it has no AssertDescription'
-      throw new UsageError(`${file}:${line}: the rule ${name} refuses these parameters: ${says}`)
-    }
-  }
-}
-
 /**
  * Reads the SQS event source mappings of a SAM or CloudFormation template, as far as they are known without deployment.
  * Rejects with a UsageError that names the position if the file is not a template.
@@ -82,7 +68,6 @@ export async function readTemplate(file: string, given: ReadonlyMap<string, stri
 /** Reads a template with the defaults of the parameters that are not given. */
 export function readModel({ file, document, links }: Template, given: ReadonlyMap<string, string>): Model {
   const scope = scopeOf(document, given, { links, folder: dirname(resolvePath(file)) })
-  checkRules(scope, file)
   const defaulted = entriesOf(mapAt(document, 'Parameters')).filter(([name, declared]) => {
     const isOfStore = String(knownText(mapAt(declared, 'Type'))).startsWith('AWS::SSM::')
     return !given.has(name) && !isOfStore && mapAt(declared, 'Default').state !== 'absent'

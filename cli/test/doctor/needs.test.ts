@@ -83,6 +83,16 @@ for (const [title, resources, expected] of [
     { ...role({}), ...policyOf('AWS::IAM::Policy', { Roles: UNKNOWN }) },
     [],
   ],
+  [
+    'with a policy of its name',
+    { ...role({ RoleName: 'app' }), ...policyOf('AWS::IAM::Policy', { Roles: ['app'] }) },
+    [],
+  ],
+  [
+    'with a policy of another name',
+    { ...role({ RoleName: 'app' }), ...policyOf('AWS::IAM::ManagedPolicy', { Roles: ['other'] }) },
+    [NO_SEND],
+  ],
   ['with a policy that is elsewhere', role({ ManagedPolicyArns: [{ 'Fn::ImportValue': 'x' }] }), []],
   ['that is elsewhere', {}, []],
 ] as const) {

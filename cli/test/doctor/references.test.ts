@@ -67,6 +67,21 @@ test('a mapping whose condition is false is named, with the parameter', async (t
   ])
 })
 
+test('of a condition that another one decides, all parameters are named', async (t) => {
+  const { Resources } = cloudFormation({ function: { ...FUNCTION, Runtime: 'nodejs24.x' } })
+  const template = {
+    Parameters: { Stage: { Type: 'String', Default: 'dev' }, Second: { Type: 'String', Default: 'no' } },
+    Conditions: {
+      ...CONDITIONS.Conditions,
+      HasSecond: { 'Fn::And': [{ Condition: 'IsProd' }, { 'Fn::Equals': [{ Ref: 'Second' }, 'yes'] }] },
+    },
+    Resources: { ...Resources, Second: { ...Resources.Orders, Condition: 'HasSecond' } },
+  }
+  t.match(await findingsIn(t, template), [
+    { message: /its condition HasSecond is false with .* \(set it with --parameter Second=… --parameter Stage=…\)\.$/ },
+  ])
+})
+
 test('a queue whose logical id is SQS is not a dead-letter queue because of a destination of type SQS', async (t) => {
   const { Resources } = sam({
     function: { ...FUNCTION, EventInvokeConfig: { DestinationConfig: { OnFailure: { Type: 'SQS' } } } },
@@ -87,6 +102,7 @@ const UNUSED = { DeadLetterQueue: { Type: 'SQS', TargetArn: getAtt('Dead') } }
 for (const [title, change, isFound] of [
   ['only a queue', {}, true],
   ['an event of another service', { function: { Events: { Timer: { Type: 'Schedule' } } } }, false],
+  ['events that a macro makes', { function: { Events: { 'Fn::Transform': { Name: 'Events' } } } }, false],
   ['a URL', { function: { FunctionUrlConfig: { AuthType: 'NONE' } } }, false],
   [
     'a rule',
@@ -138,21 +154,6 @@ test('a resource with failure settings of a function', async (t) => {
   t.strictSame(await found(t, cloudFormation({ function: { Code: { ZipFile: 'throw 1' } }, resources: { Config } })), [
     'warning unused-failure-settings Handler: The function has EventInvokeConfig, but only queues invoke it',
   ])
-})
-
-test('a rule of the template that refuses the parameters', async (t) => {
-  const Rules = {
-    Stages: {
-      RuleCondition: { 'Fn::Equals': [{ Ref: 'Stage' }, 'dev'] },
-      Assertions: [{ Assert: { 'Fn::Contains': [['test', 'prod'], { Ref: 'Stage' }] }, AssertDescription: 'no dev' }],
-    },
-  }
-  const root = filesIn(t, { 'template.json': JSON.stringify({ ...CONDITIONS, Rules, ...sam({ function: FUNCTION }) }) })
-  const files = [join(root, 'template.json')]
-  const { code, stderr } = await runDoctor(t, files)
-  t.equal(code, 2)
-  t.match(stderr, /template\.json:\d+: the rule Stages refuses these parameters: no dev\n$/)
-  t.equal((await runDoctor(t, files, { parameter: ['Stage=prod'] })).code, 0)
 })
 
 test('a mapping of which nothing could be checked is a warning with --strict', async (t) => {

@@ -72,6 +72,14 @@ for (const [title, properties, globals, expected] of [
   ['AWS::NoValue in Globals', '{}', '{ Timeout: !Ref AWS::NoValue }', [3, undefined]],
   ['no properties', '~', '{ Timeout: 20 }', [20, 'Globals']],
   ['no Globals', '{}', '{}', [3, undefined]],
+  ['a macro in Globals', '{}', '{ MemorySize: 128, Fn::Transform: {} }', ['Fn::Transform may add it', undefined]],
+  ['a macro that makes Globals', '{}', '!Transform { Name: X }', ['Fn::Transform is not evaluated', undefined]],
+  [
+    'a macro that makes the properties',
+    '!Transform { Name: X }',
+    '{ Timeout: 20 }',
+    ['Fn::Transform is not evaluated', undefined],
+  ],
   [
     'a macro that may set it',
     '{ MemorySize: 128, Fn::Transform: {} }',
