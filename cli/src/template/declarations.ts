@@ -3,7 +3,7 @@ import { placeholder, readable } from '../model/text.ts'
 import { at, entriesOf, knownText, knownValue, type Tree, textIn, textsOf, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { mapAt, nodesIn } from './document.ts'
-import { conditionAt, evaluate, GENERATOR } from './evaluate.ts'
+import { conditionAt, evaluate, isGenerator } from './evaluate.ts'
 import { mentionsIn } from './mentions.ts'
 import { type Scope, scopeAround } from './scope.ts'
 
@@ -135,7 +135,7 @@ export function madeOf(resource: Written): Declaration[] {
   if (type !== SAM_FUNCTION || isElsewhere) return []
   const part = { kind: 'mapping' as const, type: 'part', names: {}, condition, readsQueue: true }
   return entriesOf(at(properties, 'Events')).flatMap(([name, event]) => {
-    if (GENERATOR.test(name) || knownText(at(event, 'Type')) !== 'SQS') return []
+    if (isGenerator(name) || knownText(at(event, 'Type')) !== 'SQS') return []
     const ofEvent = at(event, 'Properties')
     const owner: Tree = { state: 'unknown', reason: '', text: placeholder(id) }
     // The other properties have the names that they have in a mapping.

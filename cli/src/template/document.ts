@@ -45,7 +45,7 @@ function jsonError(text: string): string | undefined {
     JSON.parse(text)
     return undefined
   } catch (error) {
-    return (error as Error).message.replace(/ \(line \d+ column \d+\)$/, '')
+    return (error as Error).message.replace(/ \(line \d+ column \d+\)/, '')
   }
 }
 
@@ -85,7 +85,7 @@ function convert(source: Source, node: ParsedNode | null, position: Position): T
   const { tag } = (node ?? {}) as { tag?: string }
   if (!tag?.startsWith('!')) return value
   // The short forms of CloudFormation. One that does not exist is a function that is not known.
-  const name = /^!(Ref|Condition)$/.test(tag) ? tag.slice(1) : `Fn::${tag.slice(1)}`
+  const name = ['!Ref', '!Condition'].includes(tag) ? tag.slice(1) : `Fn::${tag.slice(1)}`
   return { state: 'map', entries: new Map([[name, value]]), position }
 }
 
@@ -109,7 +109,7 @@ function convertUntagged(source: Source, node: ParsedNode | null, position: Posi
   if (value === null) return { state: 'absent', position }
   // Dates stay as they are written. A dot is a number for the parser, but CodeUri means a folder. PyYAML and
   // CloudFormation read fewer words as booleans: `y` and `n` are texts.
-  const isOther = !['string', 'number', 'boolean'].includes(typeof value) || Number.isNaN(value)
+  const isOther = !['number', 'boolean'].includes(typeof value) || Number.isNaN(value)
   const isText = isOther || /^[yn]$/i.test(String(written))
   return { state: 'known', value: isText ? String(written) : (value as Scalar), position }
 }

@@ -56,20 +56,19 @@ function evaluateIn(scope: Scope, node: Tree): Tree {
  * Keys of loops and macros. On deployment, CloudFormation can add entries next to such a key. The template does not
  * show them.
  */
-export const GENERATOR = /^Fn::(ForEach::|Transform$)/
+export const isGenerator = (key: string) => key.startsWith('Fn::ForEach::') || key === 'Fn::Transform'
 
 function evaluatedMap(scope: Scope, { entries, position }: Tree & { state: 'map' }): Tree {
-  const generator = [...entries.keys()].find((key) => GENERATOR.test(key))
+  const generator = [...entries.keys()].find(isGenerator)
   const open = generator === undefined ? {} : { open: { reason: `${generator} may add it` } }
   const evaluated = Array.from(entries, ([key, child]) => [key, evaluate(scope, child)] as const)
   return { state: 'map', entries: new Map(evaluated), ...open, position }
 }
 
 function listIn(scope: Scope, node: Tree): readonly Tree[] {
-  // The items are not evaluated: a condition or a value that is not chosen may be unknown.
   const evaluated = evaluate(scope, node)
   if (evaluated.state === 'unknown') throw unresolved(evaluated)
-  return node.state === 'list' ? node.items : itemsOf(evaluated)
+  return itemsOf(evaluated) // a condition or a value that is not chosen may be unknown
 }
 
 function textAt(scope: Scope, node: Tree | undefined): string {
@@ -169,8 +168,9 @@ export function conditionAt(scope: Scope, name: string): Tree {
 
 function decided(tree: Tree): boolean {
   if (tree.state === 'unknown') throw new Unresolved(tree.reason)
-  if (tree.state !== 'known' || typeof tree.value !== 'boolean') throw new Unresolved('the condition is not valid')
-  return tree.value
+  const value = knownValue(tree)
+  if (typeof value !== 'boolean') throw new Unresolved('the condition is not valid')
+  return value
 }
 
 /** Fn::Or with `true`, Fn::And with `false`: a part with this value decides, even if others are not known. */

@@ -14,7 +14,7 @@ export function mentionsIn(scope: Scope, root: Tree): string[] {
     const { prefix } = scopeAround(scope, node)
     return entriesOf(node).flatMap(([key, value]) => {
       // The topic or queue that SAM makes for the failures of a function is not the function.
-      const names = namesIn(key, value).filter((name) => !/\.Destination(Topic|Queue)$/.test(name))
+      const names = namesIn(key, value).filter((name) => !/\.Destination(Topic|Queue)/.test(name))
       return names.map((name) => prefix + resourceOf(name))
     })
   })

@@ -3,7 +3,7 @@ import { at, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { nestedTemplate } from './assembly.ts'
 import type { Written } from './declarations.ts'
 import { mapAt } from './document.ts'
-import { evaluate, GENERATOR } from './evaluate.ts'
+import { evaluate, isGenerator } from './evaluate.ts'
 import type { Scope } from './scope.ts'
 
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
@@ -36,7 +36,6 @@ function macrosIn(scope: Scope, key: string): Unread[] {
 
 function unreadOf(scope: Scope, { kind, id, type, attributes, properties, position }: Written): Unread[] {
   const found = generated(id, id, attributes)
-  if (found.length > 0) return found
   if (NESTED.test(type) && !(scope.links && nestedTemplate(attributes))) return [{ id, position, ...SEPARATE }]
   // A macro receives all entries next to it, and may change them all.
   const isChanged = [attributes, properties].some((tree) => tree.state === 'map' && tree.entries.has('Fn::Transform'))
@@ -48,7 +47,7 @@ function unreadOf(scope: Scope, { kind, id, type, attributes, properties, positi
 function generated(id: string, name: string, declared: Tree): Unread[] {
   const { position } = declared
   const type = at(declared, 'Type')
-  if (GENERATOR.test(name)) return [{ id, position, unreadReason: GENERATED }]
+  if (isGenerator(name)) return [{ id, position, unreadReason: GENERATED }]
   return type.state === 'unknown' ? [{ id, position, unreadReason: `its Type is not known: ${type.reason}` }] : []
 }
 

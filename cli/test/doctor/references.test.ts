@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: text of templates
 // References that AWS refuses, resources that do not exist, and settings that a queue never uses.
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
@@ -102,6 +103,11 @@ const UNUSED = { DeadLetterQueue: { Type: 'SQS', TargetArn: getAtt('Dead') } }
 for (const [title, change, isFound] of [
   ['only a queue', {}, true],
   ['an event of another service', { function: { Events: { Timer: { Type: 'Schedule' } } } }, false],
+  [
+    'a text that nothing fills',
+    { resources: { Rule: { Type: 'AWS::Events::Rule', Properties: { Description: '${Handler}' } } } },
+    true,
+  ],
   ['events that a macro makes', { function: { Events: { 'Fn::Transform': { Name: 'Events' } } } }, false],
   ['a URL', { function: { FunctionUrlConfig: { AuthType: 'NONE' } } }, false],
   [

@@ -55,7 +55,7 @@ test('a folder with another manifest is not the output of the CDK', async (t) =>
 })
 
 test('the template of a nested stack is at the path of its asset, and is not listed as separate', async (t) => {
-  const files = filesOf(t, {
+  const files = {
     'manifest.json': manifest(stack('Shop.template.json')),
     'Path.nested.template.json': EMPTY,
     'Shop.template.json': `
@@ -64,8 +64,19 @@ Resources:
   E: { Type: AWS::CloudFormation::Stack }
   F: { Type: AWS::S3::Bucket, Metadata: { aws:asset:path: gone } }
 `,
-  })
-  t.strictSame(files, ['Shop.template.json', 'Path.nested.template.json'])
+  }
+  t.strictSame(filesOf(t, files), ['Shop.template.json', 'Path.nested.template.json'])
+  const { document = absent, links } = readAssembly(filesIn(t, files))?.[0]?.template ?? {}
+  for (const [known, expected] of [
+    [links, ['E']],
+    [undefined, ['A', 'E']],
+  ] as const) {
+    const { unreadResources } = inventoryOf(scopeOf(document, new Map(), { links: known }), 'Shop.template.json')
+    t.strictSame(
+      unreadResources.map(({ id, unreadReason }) => [id, unreadReason]),
+      expected.map((id) => [id, 'its resources are in a separate template']),
+    )
+  }
 })
 
 /** Each stack of an app with the stacks that are linked with it. */

@@ -189,3 +189,11 @@ for (const [text, value] of [
     t.strictSame(valueAtA(`a: ${text}`), scalar(value, [1, 1]))
   })
 }
+
+test('a file of more than 5,000,000 characters is not read', async (t) => {
+  const rest = ' '.repeat(4_999_995)
+  t.equal(valueAtA(`a: 1\n${rest}`).state, 'known')
+  t.throws(() => parse(`a: 1\n${rest} `), {
+    message: 'template is too large to be a template: CloudFormation accepts at most 1 MB',
+  })
+})

@@ -61,6 +61,7 @@ const VALUES: [expression: string, expected: object, given?: Record<string, stri
   ["'42'", scalar('42')],
   ['true', scalar(true)],
   ['~', absent],
+  ["'{{resolve:ssm:/seconds}}'", scalar('{{resolve:ssm:/seconds}}')],
 
   // Parameters
   ['!Ref Stage', scalar('dev')],
@@ -161,6 +162,7 @@ const VALUES: [expression: string, expected: object, given?: Record<string, stri
   // Other functions and maps
   ['!Select [0, [a]]', unknown('Fn::Select is not evaluated')],
   ['!Custom x', unknown('Fn::Custom is not evaluated')],
+  ['!Refs x', unknown('Fn::Refs is not evaluated')],
 ]
 for (const [expression, expected, given] of VALUES) {
   test(`the value of ${expression}${given ? ` with ${JSON.stringify(given)}` : ''}`, async (t) => {
@@ -222,6 +224,7 @@ for (const [condition, expected] of [
   ['!Not [!Condition Never]', true],
   ['!Not [!Condition Gone]', { reason: 'there is no condition Gone' }],
   ['!Not text', { reason: 'the condition is not valid' }],
+  ['!Not [text]', { reason: 'the condition is not valid' }],
   ['!And [!Condition Always, !Condition Always]', true],
   ['!And [!Condition Always, !Condition Never]', false],
   ['!And [!Condition Gone, !Condition Never]', false],
