@@ -5,6 +5,7 @@
 //   npm run test:mutation -- src/sqs-event.ts     these source files
 //   npm run test:mutation -- cli                  the source files of the command-line tool; `src` is the library
 //   npm run test:mutation -- --force              also if nothing has changed
+//   npm run test:mutation -- --share 2/7          the second of seven shares of the source files
 //   npm run test:mutation -- --survived           only lines with mutants that survived, after tests were added
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -35,12 +36,14 @@ interface Result {
 }
 
 const { values, positionals } = parseArgs({
-  options: { force: { type: 'boolean' }, survived: { type: 'boolean' } },
+  options: { force: { type: 'boolean' }, survived: { type: 'boolean' }, share: { type: 'string', default: '1/1' } },
   allowPositionals: true,
 })
-const sources = Object.keys(TESTS).filter(
-  (source) => positionals.length === 0 || positionals.some((path) => source === path || source.startsWith(`${path}/`)),
-)
+const [share = 1, shares = 1] = values.share.split('/').map(Number)
+if (!(share >= 1 && share <= shares)) throw new Error(`expected --share to be like 2/7, got ${values.share}`)
+const sources = Object.keys(TESTS)
+  .filter((source) => positionals.length === 0 || positionals.some((path) => `${source}/`.startsWith(`${path}/`)))
+  .filter((_, index) => index % shares === share - 1)
 if (sources.length === 0) throw new Error(`test/mutation/tests.ts has no tests for ${positionals.join(' and ')}`)
 const equivalentMutants = readEquivalent()
 for (const source of equivalentMutants.keys()) {
