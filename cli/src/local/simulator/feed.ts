@@ -76,13 +76,13 @@ export async function feed({ queue, ledger, messages, shuffle, signal }: FeedOpt
 }
 
 export function toEntry(message: InputMessage, index: number, fifo: boolean) {
-  const { body, messageGroupId, messageAttributes, messageDeduplicationId = randomUUID() } = message
+  const { body, messageGroupId, messageAttributes, messageDeduplicationId } = message
   return {
     Id: String(index),
     MessageBody: body,
     ...(messageAttributes ? { MessageAttributes: messageAttributes } : {}),
     ...(messageGroupId === undefined ? {} : { MessageGroupId: messageGroupId }),
-    ...(fifo ? { MessageDeduplicationId: messageDeduplicationId } : {}),
+    ...(fifo ? { MessageDeduplicationId: messageDeduplicationId ?? randomUUID() } : {}),
   }
 }
 

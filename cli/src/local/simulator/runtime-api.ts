@@ -52,8 +52,8 @@ const LINEAGE = /"AWSTraceHeader":"[^"]*Lineage=[^:"]*:[^:"]*:(\d+)/g
 /** Lambda's trace header for an invocation. The SDK sends it with messages, so that Lambda notices loops. */
 function traceOf(requestId: string, event: string): string {
   const id = requestId.replaceAll('-', '')
-  const rounds = Array.from(event.matchAll(LINEAGE), ([, round]) => Number(round) + 1)
-  const round = rounds.reduce((highest, each) => Math.max(highest, each), 0)
+  const found = event.includes('Lineage=') ? [...event.matchAll(LINEAGE)] : [] // without the word, faster
+  const round = found.reduce((highest, [, number]) => Math.max(highest, Number(number) + 1), 0)
   const parts = [`Root=1-${id.slice(0, 8)}-${id.slice(8)}`, `Parent=${id.slice(-16)}`, 'Sampled=0']
   return [...parts, `Lineage=1:${id.slice(0, 8)}:${round}`].join(';')
 }
