@@ -14,7 +14,7 @@ import { readResults, renderPage } from '../test/on-aws/page.ts'
 import { interfaceSection, referencePage } from './api-reference.ts'
 import { FINDS } from './rule-descriptions.ts'
 
-const LEDGER = join(import.meta.dirname, '../cli/dist/types/cli/src/local/simulator/ledger.d.ts')
+const LEDGER = join(import.meta.dirname, '../cli/dist/types/cli/src/local/account/ledger.d.ts')
 
 const NOTE = '<!-- Written by `npm run docs:reference`. Change the code instead. -->'
 

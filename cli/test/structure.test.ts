@@ -1,42 +1,55 @@
-import { readdirSync, readFileSync } from 'node:fs'
-import { dirname, join, relative } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
 import { test } from 'tap'
+import { cyclesIn, importsAgainst, importsIn, type Order, withoutPlace } from '../../test/support/imports.ts'
 
-const SRC = fileURLToPath(new URL('../src', import.meta.url))
+const ORDER: Order = [
+  ['bin'],
+  ['command'],
+  ['program', 'cdk', 'engine'],
+  ['local/command'],
+  ['local/event-source'],
+  ['tune'],
+  ['run-options'],
+  ['doctor'],
+  ['local/account'],
+  ['local/environment'],
+  ['local/queue'],
+  ['local/in-function'],
+  ['rules', 'deployed', 'template', 'terraform'],
+  ['linker'],
+  ['model'],
+  ['code-search', 'filters'],
+  ['shared'],
+]
 
-/** The folders of src/, each with the folders that its files import from. */
-function importsOfFolders(): Map<string, Set<string>> {
-  const imports = new Map<string, Set<string>>()
-  for (const file of readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))) {
-    const folder = dirname(file)
-    const text = readFileSync(join(SRC, file), 'utf8')
-    const targets = Array.from(text.matchAll(/(?:from |import\(|import )'(\.[^']+)'/g), ([, path = '']) =>
-      dirname(relative(SRC, join(SRC, folder, path))),
-    )
-    const others = targets.filter((target) => target !== folder)
-    imports.set(folder, new Set([...(imports.get(folder) ?? []), ...others]))
-  }
-  return imports
-}
+const imports = importsIn(join(import.meta.dirname, '../src'))
 
-/** The folders from one folder back to itself. Undefined if there is no such path. */
-function cycleFrom(folder: string, imports: ReadonlyMap<string, ReadonlySet<string>>): string[] | undefined {
-  const paths = [[folder]]
-  const seen = new Set<string>()
-  for (const path of paths) {
-    for (const next of imports.get(path.at(-1) ?? '') ?? []) {
-      if (next === folder) return [...path, next]
-      if (!seen.has(next)) paths.push([...path, next])
-      seen.add(next)
-    }
-  }
-  return undefined
-}
+test('every file of src/ has a place in the order', async (t) => {
+  t.ok(imports.get('template/read-template.ts')?.includes('linker/link.ts'), 'imports are found')
+  t.strictSame(withoutPlace(imports, ORDER), [])
+})
 
-test('no folder of src/ imports from a folder that imports from it', (t) => {
-  const imports = importsOfFolders()
-  t.ok(imports.get('doctor')?.has('rules'), 'imports are found')
-  for (const folder of imports.keys()) t.equal(cycleFrom(folder, imports), undefined, folder)
-  t.end()
+test('src/ imports in one direction', async (t) => {
+  t.strictSame(importsAgainst(ORDER, imports), [])
+})
+
+test('no files of src/ import each other in a cycle, also for types only', async (t) => {
+  t.strictSame(cyclesIn(imports), [])
+})
+
+test('an import against the order, and a cycle, are named', async (t) => {
+  const planted = new Map([
+    ...imports,
+    ['local/queue/queue.ts', ['local/account/ledger.ts']],
+    ['tune/prices.ts', ['local/event-source/run.ts']],
+    ['model/tree.ts', ['model/setting.ts']],
+    ['model/setting.ts', ['model/tree.ts']],
+    ['unknown/file.ts', []],
+  ])
+  t.strictSame(withoutPlace(planted, ORDER), ['unknown/file.ts'])
+  t.strictSame(importsAgainst(ORDER, planted).sort(), [
+    'local/queue/queue.ts imports local/account/ledger.ts',
+    'tune/prices.ts imports local/event-source/run.ts',
+  ])
+  t.ok(cyclesIn(planted).includes('model/setting.ts → model/tree.ts → model/setting.ts'))
 })

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { CreateQueueCommand } from '@aws-sdk/client-sqs'
 import t, { type Test } from 'tap'
-import { startOwnQueue } from '../../cli/src/local/simulator/own-queue.ts'
+import { startOwnQueue } from '../../cli/src/local/queue/own-queue.ts'
 import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
 import { expectedOf, type Group, groupsUpTo, messageOf, runGroups, type Scenario } from '../support/fifo-groups.ts'
 import { startMoto } from '../support/moto.ts'

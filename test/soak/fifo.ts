@@ -17,7 +17,7 @@ import {
   renderTable,
   runEventSource,
 } from '../../cli/src/engine.ts'
-import { startOwnQueue } from '../../cli/src/local/simulator/own-queue.ts'
+import { startOwnQueue } from '../../cli/src/local/queue/own-queue.ts'
 import { boundedSqsBatch, eachRecord, type FailureHandler, PermanentError } from '../../src/index.ts'
 import { deadLetter, retryBackoff } from '../../src/sqs/index.ts'
 import { reportChecks, wholeNumber } from './command.ts'

@@ -1,4 +1,4 @@
-import type { Acceptance } from '../model/model.ts'
+import type { Acceptance } from '../model/declaration.ts'
 import { UsageError } from '../shared/errors.ts'
 import { pageOfRule } from '../shared/pages.ts'
 import { readText } from '../shared/text-file.ts'

@@ -1,5 +1,6 @@
 import { codeSearch } from '../code-search/search.ts'
-import type { Acceptance, Model } from '../model/model.ts'
+import type { Acceptance } from '../model/declaration.ts'
+import type { Model } from '../model/model.ts'
 import { type Acceptable, accept } from './acceptances.ts'
 import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
 import { errorText, type Input } from './inputs.ts'

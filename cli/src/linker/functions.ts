@@ -1,7 +1,7 @@
 import type { Declaration } from '../model/declaration.ts'
 import { type Environment, type LambdaFunction, otherVersion, unreadFunction } from '../model/model.ts'
 import { known, type Position } from '../model/setting.ts'
-import { FUNCTION_SETTINGS, settingsIn } from '../model/settings.ts'
+import { FUNCTION_SETTINGS, settingsIn } from '../model/settings-table.ts'
 import { readable, textTree } from '../model/text.ts'
 import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'

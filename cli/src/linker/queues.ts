@@ -1,7 +1,7 @@
 import type { Declaration } from '../model/declaration.ts'
 import { type DeadLetterQueue, type Queue, type RedrivePolicy, unreadQueue } from '../model/model.ts'
 import { absent, invalid, known, type Position, type Setting, unknown } from '../model/setting.ts'
-import { identified, QUEUE_SETTINGS, REDRIVE_SETTINGS, settingsIn } from '../model/settings.ts'
+import { identified, QUEUE_SETTINGS, REDRIVE_SETTINGS, settingsIn } from '../model/settings-table.ts'
 import { mapIn, namesInArn, readable, textTree, whyUnknown } from '../model/text.ts'
 import { at, formOf, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'

@@ -1,7 +1,5 @@
 import type { Code } from '../code-search/search.ts'
-import type { Acceptance, Unread } from './model.ts'
 import type { Resource } from './setting.ts'
-import type { Format } from './settings.ts'
 import type { Tree } from './tree.ts'
 
 /** `stream` stands for all other event sources. `policy` is a policy of a role, or its attachment. */
@@ -50,6 +48,25 @@ export interface Declaration extends Resource {
   /** The ids of the resources to which it refers, and texts with ARNs. */
   mentions?: () => readonly string[]
 }
+
+export interface Unread extends Resource {
+  unreadReason: string
+  /** What was not checked, if it is not the whole resource. */
+  what?: string | undefined
+  fix?: string | undefined
+}
+
+/** A finding that somebody accepts, in a template or on the command line. */
+export interface Acceptance {
+  rule: string
+  resource: string
+  /** Empty if there is none. Then the finding is not accepted. */
+  reason: string
+  /** The file in which it is written. Missing for an option. */
+  place?: { file: string; line: number }
+}
+
+export type Format = 'cloudFormation' | 'terraform' | 'api'
 
 /** All that an input declares. The linker makes a model of it. */
 export interface Inventory {

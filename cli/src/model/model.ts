@@ -1,4 +1,5 @@
 import type { Code } from '../code-search/search.ts'
+import type { Acceptance, Unread } from './declaration.ts'
 import { type Position, type Resource, type Setting, unknown } from './setting.ts'
 import {
   FUNCTION_SETTINGS,
@@ -8,7 +9,7 @@ import {
   type SettingsOf,
   settingsIn,
   type Table,
-} from './settings.ts'
+} from './settings-table.ts'
 
 export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
   redrive: Setting<RedrivePolicy>
@@ -52,23 +53,6 @@ export interface Mapping extends Resource, SettingsOf<typeof MAPPING_SETTINGS> {
   condition?: { name: string; reason: string } | undefined
   function: LambdaFunction
   queue: Queue
-}
-
-export interface Unread extends Resource {
-  unreadReason: string
-  /** What was not checked, if it is not the whole resource. */
-  what?: string | undefined
-  fix?: string | undefined
-}
-
-/** A finding that somebody accepts, in a template or on the command line. */
-export interface Acceptance {
-  rule: string
-  resource: string
-  /** Empty if there is none. Then the finding is not accepted. */
-  reason: string
-  /** The file in which it is written. Missing for an option. */
-  place?: { file: string; line: number }
 }
 
 export interface Model {

@@ -1,6 +1,6 @@
 import type { Call } from '../code-search/search.ts'
 import { valueIn } from '../model/setting.ts'
-import { FUNCTION_SETTINGS } from '../model/settings.ts'
+import { FUNCTION_SETTINGS } from '../model/settings-table.ts'
 import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
 
 const ASYNCHRONOUS = ['deadLetterConfig', 'deadLetterQueue', 'invokeConfig'] as const

@@ -7,7 +7,7 @@ import {
   REDRIVE_SETTINGS,
   type Row,
   type Table,
-} from '../model/settings.ts'
+} from '../model/settings-table.ts'
 import { isFifo, LAMBDA_API, numberIn, type Problem, patternsOf, problem, type Rule, SQS } from './rule.ts'
 
 const MAPPING = `${LAMBDA_API}/API_CreateEventSourceMapping.html`

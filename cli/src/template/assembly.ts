@@ -3,8 +3,7 @@ import { entriesOf, knownText, type Tree } from '../model/tree.ts'
 import { isObject, parseObject } from '../shared/json.ts'
 import { readText } from '../shared/text-file.ts'
 import { mapAt, nodesIn, parseDocument } from './document.ts'
-import type { Template } from './read-template.ts'
-import type { Links, Stack } from './scope.ts'
+import type { Links, Stack, Template } from './scope.ts'
 
 interface CdkStack extends Stack {
   file: string

@@ -3,7 +3,7 @@ import { link } from '../linker/link.ts'
 import type { Inventory } from '../model/declaration.ts'
 import type { Model } from '../model/model.ts'
 import { isPseudoParameter } from '../model/text.ts'
-import { entriesOf, knownText, type Tree } from '../model/tree.ts'
+import { entriesOf, knownText } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 import { joinNames } from '../shared/format.ts'
 import { readText } from '../shared/text-file.ts'
@@ -11,7 +11,7 @@ import { madeOf, resourcesIn } from './declarations.ts'
 import { isJson, mapAt, parseDocument } from './document.ts'
 import { deadLetterTargetsIn } from './mentions.ts'
 import { refuseConfiguration } from './other-tools.ts'
-import { type Links, type Scope, scopeOf } from './scope.ts'
+import { type Scope, scopeOf, type Template } from './scope.ts'
 import { acceptancesIn, unreadIn } from './unread.ts'
 
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
@@ -22,14 +22,6 @@ export function parseParameters(texts: readonly string[] = []): Map<string, stri
       return [text.slice(0, at), text.slice(at + 1)]
     }),
   )
-}
-
-export interface Template {
-  file: string
-  document: Tree
-  syntax: 'yaml' | 'json'
-  /** Only set for a stack of a CDK app. */
-  links?: Links
 }
 
 /** Parses a template. Throws a UsageError that names the position if the text is something else. */

@@ -15,6 +15,14 @@ export interface Links {
   exports: ReadonlyMap<string, { value: Tree }>
 }
 
+export interface Template {
+  file: string
+  document: Tree
+  syntax: 'yaml' | 'json'
+  /** Only set for a stack of a CDK app. */
+  links?: Links
+}
+
 /** A stack with the values of its parameters, and what was evaluated of it so far. */
 export interface Scope extends Stack {
   /** Empty for the stack that is read. */

@@ -1,4 +1,4 @@
-import type { Acceptance, Unread } from '../model/model.ts'
+import type { Acceptance, Unread } from '../model/declaration.ts'
 import { at, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { nestedTemplate } from './assembly.ts'
 import type { Written } from './declarations.ts'

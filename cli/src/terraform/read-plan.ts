@@ -1,6 +1,6 @@
 import { link } from '../linker/link.ts'
-import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
-import type { Model, Unread } from '../model/model.ts'
+import type { Declaration, Inventory, Kind, Unread } from '../model/declaration.ts'
+import type { Model } from '../model/model.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { type Instance, type Plan, type TerraformJson, toPlan } from './plan.ts'
 import { referencesOf } from './references.ts'

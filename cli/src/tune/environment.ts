@@ -1,10 +1,10 @@
-import { Counter, type Group } from '../local/simulator/causes.ts'
-import { Environment, type FunctionOptions } from '../local/simulator/environment.ts'
-import { judge } from '../local/simulator/fate.ts'
-import type { LibraryReport } from '../local/simulator/library.ts'
-import type { Outcome } from '../local/simulator/runtime-api.ts'
-import { type Received, toEvent } from '../local/simulator/sqs-record.ts'
-import type { Usage } from '../local/simulator/usage.ts'
+import { judge } from '../local/account/fate.ts'
+import { Environment, type FunctionOptions } from '../local/environment/environment.ts'
+import type { Outcome } from '../local/environment/runtime-api.ts'
+import type { LibraryReport } from '../local/in-function/library-watch.ts'
+import type { Usage } from '../local/in-function/resource-usage.ts'
+import { type Received, toEvent } from '../local/queue/sqs-record.ts'
+import { type CountedCause, ErrorCounter } from '../shared/error-groups.ts'
 import { oneLine, UsageError } from '../shared/errors.ts'
 import { refuseIf } from '../shared/flags.ts'
 import { formatFigure } from './format.ts'
@@ -23,7 +23,7 @@ export interface MeasuredBatch {
   readonly succeeded: number
   readonly failed: number
   /** Why records failed, in the groups of the library's log entry. */
-  readonly causes: readonly Group[]
+  readonly causes: readonly CountedCause[]
   /** Milliseconds. */
   readonly duration: number
   /** Missing if the process ended. */
@@ -122,7 +122,7 @@ function settle(batch: readonly Received[], outcome: Outcome, fifo: boolean) {
   const circumstances = { reportBatchItemFailures: true, fifo, maxReceives: Number.POSITIVE_INFINITY }
   const { messages, error } = judge(batch, outcome, circumstances)
   const failed = messages.filter(({ fate }) => fate !== 'processed')
-  const causes = new Counter()
+  const causes = new ErrorCounter()
   for (const { cause = '' } of failed) causes.add(error ?? cause)
   const isUnlisted = ({ messageId }: Received) => outcome.library?.records[messageId]?.isUnlisted
   return {

@@ -1,4 +1,4 @@
-import { Counter } from '../local/simulator/causes.ts'
+import { ErrorCounter } from '../shared/error-groups.ts'
 import type { Candidate, MeasuredBatch, MeasuredEnvironment, Start } from './environment.ts'
 import type { Workload } from './prices.ts'
 import type { Measurement } from './result.ts'
@@ -131,7 +131,7 @@ export function toMeasurement(concurrency: number, rounds: readonly Round[]): Me
   const failed = sum(batches.map((batch) => batch.failed))
   const cpu = sum(batches.map(({ usage }) => usage?.cpu ?? 0))
   const memory = batches.flatMap(({ usage }) => usage?.peakMemory ?? [])
-  const causes = new Counter()
+  const causes = new ErrorCounter()
   for (const group of batches.flatMap((batch) => batch.causes)) causes.add(group, group.count)
   return {
     concurrency,

@@ -1,9 +1,7 @@
 import { availableParallelism, loadavg } from 'node:os'
-import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/simulator/environment.ts'
-import { readMessagesFile } from '../local/simulator/messages.ts'
-import { checkFile } from '../local/simulator/run.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions } from '../local/environment/environment.ts'
+import { readMessagesFile } from '../local/queue/messages-file.ts'
 import { variablesOf } from '../run-options/env-flags.ts'
-import { splitExport } from '../run-options/flags.ts'
 import {
   checkTemplateFlags,
   readSettings,
@@ -14,6 +12,7 @@ import {
 } from '../run-options/template-settings.ts'
 import { refuseIf } from '../shared/flags.ts'
 import { countOf } from '../shared/format.ts'
+import { checkHandlerFile, splitExport } from '../shared/handler-file.ts'
 import { formatDuration, formatFigure } from './format.ts'
 import { DEFAULT_BATCH_SIZE, MEMORIES, type Plan } from './predict.ts'
 import type { Optimize } from './result.ts'
@@ -41,7 +40,7 @@ export interface TuneFlags extends TemplateFlags {
 export async function toTuneOptions(handler: string, flags: TuneFlags) {
   refuseIf(process.platform === 'win32', 'tune needs a POSIX shell: run it on Linux, macOS or WSL')
   const { file, exportName } = splitExport(handler)
-  checkFile(file)
+  checkHandlerFile(file)
   const { values, templateEnv, notes } = await settingsFromTemplate(flags)
   const fifo = values.fifo === true
   const timeout = flags.timeout ?? Number(values.timeout ?? FUNCTION_DEFAULTS.timeout / 1000)

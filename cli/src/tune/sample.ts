@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { toEntry } from '../local/simulator/feed.ts'
-import { MAX_PAYLOAD_BYTES } from '../local/simulator/gather.ts'
-import { createMessage, toMessage } from '../local/simulator/memory-queue.ts'
-import type { InputMessage } from '../local/simulator/messages.ts'
-import { type Received, toReceived } from '../local/simulator/sqs-record.ts'
+import { createMessage, toMessage } from '../local/queue/memory-queue.ts'
+import { type InputMessage, toEntry } from '../local/queue/messages-file.ts'
+import { MAX_PAYLOAD_BYTES, type Received, toReceived } from '../local/queue/sqs-record.ts'
 import { mean } from './statistics.ts'
 
 export type Sample = ReturnType<typeof createSample>

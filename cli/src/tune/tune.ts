@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { startOwnQueue } from '../local/simulator/own-queue.ts'
+import { startOwnQueue } from '../local/queue/own-queue.ts'
 import { notLoaded } from '../run-options/not-loaded.ts'
 import { type Display, openDisplay } from '../shared/display.ts'
 import { InitError, UsageError } from '../shared/errors.ts'

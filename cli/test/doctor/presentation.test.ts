@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { assignmentLine, fixOfUnchecked } from '../../src/doctor/presentation.ts'
-import { MAPPING_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../../src/model/settings.ts'
+import { MAPPING_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../../src/model/settings-table.ts'
 
 const REPORT = [MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures']] as const
 const LIMIT = [MAPPING_SETTINGS.maximumConcurrency, 5] as const

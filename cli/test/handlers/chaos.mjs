@@ -1,4 +1,4 @@
-// The function of local/chaos.ts. The body of a message names the fault that its first delivery causes. The journal is a
+// The function of local/runs/chaos.ts. The body of a message names the fault that its first delivery causes. The journal is a
 // file in which the function notes what it does.
 import { spawnSync } from 'node:child_process'
 import { openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'

@@ -1,4 +1,4 @@
-// The function of local/chaos.ts for messages that crash it and for outages: the recipe of the README. Its delays, and the
+// The function of local/runs/chaos.ts for messages that crash it and for outages: the recipe of the README. Its delays, and the
 // outage, are a tenth of what they are on AWS. The journal is a file in which it notes what it does.
 import { openSync, writeSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'

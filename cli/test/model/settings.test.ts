@@ -1,6 +1,6 @@
 import { test } from 'tap'
 import { absent, invalid, known, type Setting, unknown } from '../../src/model/setting.ts'
-import { MAPPING_SETTINGS, type Row, settingsIn } from '../../src/model/settings.ts'
+import { MAPPING_SETTINGS, type Row, settingsIn } from '../../src/model/settings-table.ts'
 import type { Tree } from '../../src/model/tree.ts'
 
 const position = { line: 3, column: 5 }

@@ -1,6 +1,6 @@
-import type { OpenLedger } from '../../src/local/simulator/ledger.ts'
-import type { LibraryReport, RecordReport } from '../../src/local/simulator/library.ts'
-import type { Received } from '../../src/local/simulator/sqs-record.ts'
+import type { OpenLedger } from '../../src/local/account/ledger.ts'
+import type { LibraryReport, RecordReport } from '../../src/local/in-function/library-watch.ts'
+import type { Received } from '../../src/local/queue/sqs-record.ts'
 
 type Messages = readonly Pick<Received, 'messageId'>[]
 

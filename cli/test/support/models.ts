@@ -6,7 +6,7 @@ import {
   QUEUE_SETTINGS,
   type SettingsOf,
   type Table,
-} from '../../src/model/settings.ts'
+} from '../../src/model/settings-table.ts'
 
 function absentIn<T extends Table>(table: T): SettingsOf<T> {
   return Object.fromEntries(Object.keys(table).map((key) => [key, absent])) as SettingsOf<T>

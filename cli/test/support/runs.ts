@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { Test } from 'tap'
 import { type Ledger, type Queue, type RunOptions, run } from '../../src/engine.ts'
-import type { Received } from '../../src/local/simulator/sqs-record.ts'
+import type { Received } from '../../src/local/queue/sqs-record.ts'
 
 export const BIN = fileURLToPath(new URL('../../src/bin.ts', import.meta.url))
 

@@ -1,7 +1,7 @@
 import type { Test } from 'tap'
 import { close, listen } from '../../../test/support/services.ts'
-import { MemoryQueue } from '../../src/local/simulator/memory-queue.ts'
-import { createSqsServer } from '../../src/local/simulator/wire-protocol.ts'
+import { MemoryQueue } from '../../src/local/queue/memory-queue.ts'
+import { createSqsServer } from '../../src/local/queue/wire-protocol.ts'
 
 const ACCOUNT = '000000000000'
 /** The attributes with which the queues are created. `orders` has the dead-letter queue `dead`. */

@@ -1,7 +1,7 @@
 import { test } from 'tap'
-import { Counter } from '../../src/local/simulator/causes.ts'
-import { numberedMessages } from '../../src/local/simulator/messages.ts'
-import type { Usage } from '../../src/local/simulator/usage.ts'
+import type { Usage } from '../../src/local/in-function/resource-usage.ts'
+import { numberedMessages } from '../../src/local/queue/messages-file.ts'
+import { ErrorCounter } from '../../src/shared/error-groups.ts'
 import type { Candidate, MeasuredBatch } from '../../src/tune/environment.ts'
 import { goodputOf, openRounds, type RoundOptions, toMeasurement } from '../../src/tune/measure.ts'
 import { createSample } from '../../src/tune/sample.ts'
@@ -15,7 +15,7 @@ function batch(changes: Partial<MeasuredBatch> = {}): MeasuredBatch {
 }
 
 function groupsOf(causes: Record<string, number>) {
-  const counter = new Counter()
+  const counter = new ErrorCounter()
   for (const [text, count] of Object.entries(causes)) counter.add(text, count)
   return counter.groups()
 }

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { numberedMessages } from '../../src/local/simulator/messages.ts'
+import { numberedMessages } from '../../src/local/queue/messages-file.ts'
 import { InitError } from '../../src/shared/errors.ts'
 import type { Candidate, MeasuredBatch } from '../../src/tune/environment.ts'
 import { findBest, growthIn, type RunOptions } from '../../src/tune/run.ts'

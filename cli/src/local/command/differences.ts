@@ -1,9 +1,9 @@
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { nodeMajorOf } from '../../run-options/template-settings.ts'
-import type { Ledger } from '../simulator/ledger.ts'
-import { isTypeScript } from '../simulator/node-flags.ts'
-import type { RunOptions } from '../simulator/run.ts'
+import { isTypeScript } from '../../shared/handler-file.ts'
+import type { Ledger } from '../account/ledger.ts'
+import type { RunOptions } from '../event-source/run.ts'
 
 interface Run {
   ledger: Ledger

@@ -2,7 +2,7 @@ import { styleText } from 'node:util'
 import { type Display, renderTable } from '../../shared/display.ts'
 import { formatNumber } from '../../shared/format.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
-import type { Ledger, Progress } from '../simulator/ledger.ts'
+import type { Ledger, Progress } from '../account/ledger.ts'
 
 /** Shows the counts of a run, once something was sent or delivered. Until then, there may be nothing for long. */
 export function showProgress(display: Display, progress: Progress, stream: NodeJS.WriteStream) {

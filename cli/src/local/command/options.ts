@@ -5,7 +5,6 @@ import { type FilterPattern, matcherOf } from '../../filters/filters.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
 import { variablesOf } from '../../run-options/env-flags.ts'
-import { splitExport } from '../../run-options/flags.ts'
 import {
   codeRootOf,
   DEFAULT_MAX_RECEIVES,
@@ -14,11 +13,12 @@ import {
 } from '../../run-options/template-settings.ts'
 import { refuseIf } from '../../shared/flags.ts'
 import { formatNumber } from '../../shared/format.ts'
+import { splitExport } from '../../shared/handler-file.ts'
 import { parseObject } from '../../shared/json.ts'
 import { readIfFile } from '../../shared/text-file.ts'
-import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../simulator/environment.ts'
-import { numberedMessages, readMessagesFile, readStandardInput } from '../simulator/messages.ts'
-import { MAPPING_DEFAULTS, type RunOptions } from '../simulator/run.ts'
+import { FUNCTION_DEFAULTS, type FunctionOptions, isInspected } from '../environment/environment.ts'
+import { MAPPING_DEFAULTS, type RunOptions } from '../event-source/run.ts'
+import { numberedMessages, readMessagesFile, readStandardInput } from '../queue/messages-file.ts'
 import type { Allowed } from './verdict.ts'
 
 type NumberFlag =

@@ -1,5 +1,5 @@
 import { countOf } from '../../shared/format.ts'
-import type { Ledger } from '../simulator/ledger.ts'
+import type { Ledger } from '../account/ledger.ts'
 
 export interface Allowed {
   maxDeadLettered: number
