@@ -82,7 +82,7 @@ refuses(
   'an import of a .ts file as .js',
   (path) => {
     file(path, 'helper.ts', 'export const one = 1')
-    return typescript("import { one } from '../helper.js'\nexport const handler = () => one")(path)
+    return typescript("import { one } from './helper.js'\nexport const handler = () => one")(path)
   },
   BUNDLE,
 )

@@ -199,7 +199,7 @@ test('intervals that are left are named as not judged, with their number and lin
   mkdirSync(join(root, 'node_modules/client'), { recursive: true })
   writeFileSync(join(root, 'node_modules/client/index.mjs'), 'setInterval(() => {}, 60_000)')
   const lines = [
-    "import '../node_modules/client/index.mjs'",
+    "import './node_modules/client/index.mjs'",
     'setInterval(() => {}, 60_000)',
     'export const handler = async () => void setInterval(() => {}, 60_000)',
   ]
@@ -223,7 +223,7 @@ async function warningsWith(t: Test, name: string, code: string, handler: string
   const root = folder(t)
   mkdirSync(join(root, 'node_modules', name), { recursive: true })
   writeFileSync(join(root, 'node_modules', name, 'index.mjs'), code)
-  writeFileSync(join(root, 'handler.mjs'), `import { send } from '../node_modules/${name}/index.mjs'\n${handler}`)
+  writeFileSync(join(root, 'handler.mjs'), `import { send } from './node_modules/${name}/index.mjs'\n${handler}`)
   const warnings: string[] = []
   const { respondedEarly } = await runHandler('', {
     function: { file: join(root, 'handler.mjs'), env: { ...env, ...SLOW_CLOCK } },
