@@ -1,9 +1,11 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { createReadStream, createWriteStream, existsSync, fsync, write } from 'node:fs'
+import { once } from 'node:events'
+import * as fs from 'node:fs'
 import { open, readFile, writeFile } from 'node:fs/promises'
 import { connect as connectHttp2 } from 'node:http2'
 import { connect } from 'node:net'
+import { finished, pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
 import { createGzip, gzip } from 'node:zlib'
@@ -17,7 +19,7 @@ export async function inTimer({ Records }) {
 /** Notes its process, and processes the records in the first of many timers that fires after the test calls `release()`. */
 export async function inTimers({ Records }) {
   note({ pid: process.pid })
-  const check = () => (existsSync(`${process.env.RECORD_TO}.released`) ? note(Records.map(numberOf)) : start())
+  const check = () => (fs.existsSync(`${process.env.RECORD_TO}.released`) ? note(Records.map(numberOf)) : start())
   const start = () => setTimeout(check, 20)
   start()
 }
@@ -31,6 +33,12 @@ export async function withChild() {
 const { DATABASE, SERVICE, FILE } = process.env
 /** Longer than any test. */
 const HOUR = 3_600_000
+// Work of 100 ms, which answers with a message. The thread or process then stays for more.
+const SLOW_THREAD = `
+  const { parentPort } = require('node:worker_threads')
+  parentPort.on('message', () => {})
+  setTimeout(() => parentPort.postMessage('done'), 100)`
+const SLOW_FORK = "process.on('message', () => {}); setTimeout(() => process.send('done'), 100)"
 const ignore = () => {}
 
 /** A client of a database that responds to each line, like the usual ones: one socket, and an idle timer that closes it. */
@@ -126,15 +134,27 @@ export const forgotten = {
   fileHandle: async () => {
     const file = await open(FILE, 'w')
     file.write('x')
+    globalThis.files = [...(globalThis.files ?? []), file] // Node 26 throws if a file is collected that is open
+  },
+  fileWithCallback: async () => fs.writeFile(FILE, 'x', ignore),
+  appendWithCallback: async () => fs.appendFile(FILE, 'x', ignore),
+  readWithCallback: async () => fs.readFile(import.meta.filename, ignore),
+  renameWithCallback: async () => fs.rename(import.meta.filename, `${FILE}/none`, ignore),
+  writeStream: async () => void fs.createWriteStream(FILE).end('x'),
+  writeStreamLeftOpen: async () => {
+    globalThis.log ??= fs.createWriteStream(FILE)
+    globalThis.log.write('x')
   },
   threadPool: async () => void gzip(Buffer.alloc(100_000), ignore),
   longRead: async () => {
-    if (existsSync(`${FILE}.pipe`)) return
+    if (fs.existsSync(`${FILE}.pipe`)) return
     execFileSync('mkfifo', [`${FILE}.pipe`])
     readFile(`${FILE}.pipe`)
   },
   childProcess: async () => void spawn('true'),
   worker: async () => void new Worker('', { eval: true }),
+  workerThatAnswers: async () => void new Worker(SLOW_THREAD, { eval: true }),
+  forkThatAnswers: async () => void spawn(process.execPath, ['-e', SLOW_FORK], { stdio: ['ipc'] }),
   http2: async () => {
     globalThis.session ??= connectHttp2(process.env.SERVICE2)
     globalThis.session.request({ ':path': '/secret' }).resume()
@@ -239,9 +259,29 @@ export const correct = {
     const file = await open(FILE)
     await file.read()
     file.close()
-    write(1, 'a line\n', () => fsync(1, ignore)) // as loggers do
-    for await (const _ of createReadStream(import.meta.filename, { highWaterMark: 10 })) break // was read ahead
-    createWriteStream(FILE).write('x') // is left open
+    fs.write(1, 'a line\n', () => fs.fsync(1, ignore)) // as loggers do
+    for await (const _ of fs.createReadStream(import.meta.filename, { highWaterMark: 10 })) break // was read ahead
+    globalThis.log ??= fs.createWriteStream(FILE, { flags: 'a' }) // has no data yet
+  },
+  streams: async () => {
+    await pipeline(fs.createReadStream(import.meta.filename), fs.createWriteStream(FILE))
+    const awaited = fs.createWriteStream(FILE)
+    awaited.end('x')
+    await finished(awaited)
+    await once(fs.createWriteStream(FILE).end('x'), 'finish') // closes after this
+    for await (const _ of fs.createReadStream(import.meta.filename));
+  },
+  firstChunk: async () => {
+    const file = await open(import.meta.filename)
+    try {
+      for await (const _ of file.createReadStream({ highWaterMark: 10, autoClose: false })) break
+    } finally {
+      file.close()
+    }
+  },
+  callbacks: async () => {
+    await new Promise((resolve) => fs.writeFile(FILE, 'x', resolve))
+    await new Promise((resolve) => fs.readFile(FILE, resolve))
   },
   childProcess: async () => {
     // It ends a little after its output.

@@ -6,6 +6,7 @@ import type { ClientRequest } from 'node:http'
 import { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Worker } from 'node:worker_threads'
+import { isWork, ON_FILE, OVER_HTTP2, operationOf } from './operations.ts'
 import { isOfHandler, type LeftKind, type LeftWork, type Origin, originOf, workOf } from './work-origin.ts'
 
 /** Hooks cost time, and most mistakes recur in each invocation. So only the first invocations have hooks. */
@@ -22,16 +23,6 @@ const MAX_RECORDS = 2000
 /** More timers are not followed. */
 const MAX_TIMERS = 1000
 
-const ON_FILE = 'a file operation'
-const OVER_HTTP2 = 'a call over HTTP/2'
-/** Operations of Node that do something once, in contrast to handles that stay open, by their type. */
-const OPERATIONS: [type: RegExp, what: string][] = [
-  [/^FSREQPROMISE$/, ON_FILE],
-  [/^HTTP2STREAM$/, OVER_HTTP2],
-  // No work yet: connections, and files through callbacks, with which Node reads ahead and closes.
-  [/^(FSREQCALLBACK|(GET(ADDR|NAME)INFOREQ|QUERY|(TCP|PIPE)CONNECT)WRAP)$/, ''],
-  [/^(ZLIB|(?!HTTP)[A-Z0-9]+REQUEST)$/, 'work in the thread pool'],
-]
 /** What the exporters of OpenTelemetry send as the header `User-Agent`, also in a bundle. */
 const EXPORTER = /OTel-OTLP-Exporter/
 
@@ -64,13 +55,13 @@ function newOrigin(what = '', kind: LeftKind = 'late'): Origin {
 
 function started(key: unknown, origin: Origin) {
   if (!hasResponded) pending.set(key, origin)
-  else if (origin.what) late.push(origin)
+  else if (isWork(origin)) late.push(origin)
 }
 
 function ended(key: unknown, isCancelled = false) {
   const origin = pending.get(key)
   pending.delete(key)
-  if (origin?.what && hasResponded && !isCancelled) late.push(origin)
+  if (origin && hasResponded && !isCancelled && isWork(origin)) late.push(origin)
 }
 
 function addCause(id: number, type: string) {
@@ -87,7 +78,7 @@ const hook = createHook({
     if (type === 'PROMISE' || (invocation > 0 && !isActive())) return
     if (type === 'Timeout') addTimer(resource as Timer)
     addCause(id, type)
-    const [, what] = OPERATIONS.find(([pattern]) => pattern.test(type)) ?? []
+    const what = operationOf(type)
     if (what === undefined || invocation === 0) return
     const operation = newOrigin(what)
     causes.set(id, operation)
@@ -143,8 +134,12 @@ function requestEnded({ request, error }: { request: Request; error?: NodeJS.Err
 /** A child process or worker thread has done its work if it ends or sends a message. */
 function taskStarted(what: string, task: ChildProcess | Worker) {
   if (!isActive()) return
-  started(task, newOrigin(what))
-  task.once('message', () => ended(task, true))
+  const origin = newOrigin(what)
+  started(task, origin)
+  task.once('message', () => {
+    origin.kind = 'once' // it may only say that it is ready
+    ended(task)
+  })
   // If the handler ends it, nothing is lost. A worker thread that was terminated has the exit code 1.
   task.once('exit', (code) => ended(task, 'killed' in task ? task.killed : code === 1))
 }
@@ -230,7 +225,7 @@ function take(): LeftWork[] {
   for (const [key, origin] of hasResponded ? pending : []) {
     const { method, destroyed, remotePort } = key as Request & Socket
     // Synchronous work of `crypto` has no end. A request that was upgraded has none, but is destroyed.
-    const isOpen = origin.what === ON_FILE || origin.what === OVER_HTTP2 || (method !== undefined && !destroyed)
+    const isOpen = method ? !destroyed : [ON_FILE, OVER_HTTP2].includes(origin.what) && isWork(origin)
     const what = remotePort ? `a call to port ${remotePort}` : 'a call on a socket'
     if (isAnswered([key, origin])) late.push(Object.assign(origin, { what, kind: 'once' }))
     else if (isOpen) late.push(origin)
