@@ -2,17 +2,18 @@ import type { StandardSchemaV1 } from '@standard-schema/spec'
 import { safely } from './shared/safely.ts'
 
 /**
- * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a literal `name`,
- * which minification keeps. The messages that this package writes never contain a record body.
+ * The base class of this package's errors, except `FullBatchFailureError`. Each class has a `code` and a
+ * literal `name`, which minification keeps. Messages written by this package never contain a body.
  */
 abstract class SqsBatchError extends Error {
   abstract readonly code: string
 }
 
 /**
- * Makes an error without the list of functions in its `stack`. Until V8 formats this list, the error refers to the
- * functions, and so to the whole batch. If a handler that hangs keeps the error, the batch stays in memory. Nobody needs
- * the list: it would only show functions of this package. Measured for 8,000 errors: 3 ms without it, 60 ms with it.
+ * Makes an error without the list of functions in its `stack`. Until V8 formats this list, the error refers
+ * to the functions, and so to the whole batch. If a handler that hangs keeps the error, the batch stays in
+ * memory. Nobody needs the list: it would only show functions of this package. For 8,000 errors: 3 ms without
+ * it, 60 ms with it.
  */
 export function withoutStack<TError extends Error>(create: () => TError): TError {
   const { stackTraceLimit } = Error
@@ -23,17 +24,17 @@ export function withoutStack<TError extends Error>(create: () => TError): TError
 }
 
 /**
- * The event is not an SQS event: not an object, without a `Records` array, or with a record that comes from another
- * source or has no `messageId`. Thrown before any record starts. SQS redelivers the whole batch.
+ * The event is not an SQS event: not an object, without a `Records` array, or with a record that comes from
+ * another source or has no `messageId`. Thrown before any record starts. SQS redelivers the whole batch.
  */
 export class InvalidSqsEventError extends SqsBatchError {
   readonly code = 'ERR_INVALID_SQS_EVENT'
 }
 
 /**
- * The handler runs as a durable function, so the invocation fails. SQS starts a new execution for each retry, so the
- * checkpoints are lost. An execution is also limited to 3,000 operations. AWS recommends a regular function that starts
- * one durable execution for each message, with a name such as the message id
+ * The handler runs as a durable function, so the invocation fails. SQS starts a new execution for each retry,
+ * so the checkpoints are lost. An execution is also limited to 3,000 operations. AWS recommends a regular
+ * function that starts one durable execution for each message, with a name such as the message id
  * (https://docs.aws.amazon.com/lambda/latest/dg/durable-execution-idempotency.html).
  */
 export class DurableContextError extends SqsBatchError {
@@ -63,12 +64,12 @@ export class RecordNotStartedError extends SqsBatchError {
 }
 
 /**
- * Another record failed, so this one was blocked. By default, that is an earlier record of the same FIFO message
- * group. With `fifoFailure: 'batch'`, it is any record of the batch. `cause` is the error of that record. The blocked
- * record is reported so that the order is kept.
+ * Another record failed, so this one was blocked. By default, that is an earlier record of the same FIFO
+ * message group. With `fifoFailure: 'batch'`, it is any record of the batch. `cause` is the error of that
+ * record. The blocked record is reported so that the order is kept.
  *
- * Usually, its handler never ran. It may have run if the other record was reported later, by a chunk handler or your own
- * inner handler.
+ * Usually, its handler never ran. It may have run if the other record was reported later, by a chunk handler
+ * or your own inner handler.
  */
 export class RecordBlockedError extends SqsBatchError {
   readonly code = 'ERR_RECORD_BLOCKED'
@@ -79,15 +80,16 @@ export class RecordBlockedError extends SqsBatchError {
 }
 
 /**
- * The record's body is not text, not JSON, or does not match the schema. In the last case, `message` gives the number
- * of issues and the paths of up to three. It contains no values from the body. A path can contain array indexes and
- * object keys. A key is shown only if it consists of at most 32 letters, `_` or `$`; any other key is shown as `…`.
+ * The record's body is not text, not JSON, or does not match the schema. In the last case, `message` gives
+ * the number of issues and the paths of up to three. It contains no values from the body. A path can contain
+ * array indexes and object keys. A key is shown only if it consists of at most 32 letters, `_` or `$`; any
+ * other key is shown as `…`.
  */
 export class InvalidBodyError extends SqsBatchError {
   readonly code = 'ERR_INVALID_BODY'
   /**
-   * The issues that the schema returned. Empty if it returned none. Their messages and paths can quote the body.
-   * The property is not enumerable, so loggers and `JSON.stringify()` do not include it.
+   * The issues that the schema returned. Empty if it returned none. Their messages and paths can quote the
+   * body. The property is not enumerable, so loggers and `JSON.stringify()` do not include it.
    */
   declare readonly issues: readonly StandardSchemaV1.Issue[]
 
@@ -98,15 +100,16 @@ export class InvalidBodyError extends SqsBatchError {
 }
 
 /**
- * Every record failed and was not handled (option `throwOnFullBatchFailure`). `errors` has the error of each, in order.
+ * Every record failed and was not handled (option `throwOnFullBatchFailure`). `errors` has the error of each,
+ * in order.
  */
 export class FullBatchFailureError extends AggregateError {
   readonly code = 'ERR_FULL_BATCH_FAILURE'
 }
 
 /**
- * Throw it in a handler if a retry cannot succeed. `deadLetter()` sends such a record to a dead-letter queue immediately.
- * Without `deadLetter()`, the record is an ordinary failure and SQS redelivers it.
+ * Throw it in a handler if a retry cannot succeed. `deadLetter()` sends such a record to a dead-letter queue
+ * immediately. Without `deadLetter()`, the record is an ordinary failure and SQS redelivers it.
  *
  * @example
  * if (response.status === 422) throw new PermanentError('the order is not valid')
@@ -144,18 +147,18 @@ export function isOwnError(error: unknown): boolean {
 }
 
 /**
- * Returns why a record failed, from the class of its error. It is `undefined` if the handler failed, the body was not
- * valid, or an inner handler reported the record.
+ * Returns why a record failed, from the class of its error. It is `undefined` if the handler failed, the body
+ * was not valid, or an inner handler reported the record.
  */
 export function outcomeOf(error: unknown) {
-  // First, because this is called several times for each failed record, and nearly all errors are those of handlers.
+  // First, because this runs several times per failed record, and nearly all errors are those of handlers.
   if (!isOwnError(error)) return undefined
   return safely(() => OUTCOMES.find(([RecordError]) => error instanceof RecordError)?.[1])
 }
 
 /**
- * Wraps `read`, and remembers its result for the last error. This makes long lists cheap, because records that were not
- * started share one error.
+ * Wraps `read`, and remembers its result for the last error. This makes long lists cheap, because records
+ * that were not started share one error.
  */
 export function memoizeOne<T>(read: (error: unknown) => T): (error: unknown) => T {
   let last: { readonly error: unknown; readonly result: T } | undefined

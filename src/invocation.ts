@@ -17,13 +17,13 @@ import { safely } from './shared/safely.ts'
 import type { Batch } from './sqs-event.ts'
 import type { BatchTrace } from './types.ts'
 
-/** One invocation, from the checked event to the response. The inner handler is the function in Middy's `.handler()`. */
+/** One invocation, from the checked event to the response. The inner handler is that of Middy's `.handler()`. */
 export interface Invocation {
   /** Runs a handler on every record and returns the report. The inner handler calls it. */
   readonly runBatch: RunBatch
   /**
-   * Reads what the inner handler returned. A later middleware can change it in place, so `respond()` reads it again. A
-   * record that failed in either reading is reported.
+   * Reads what the inner handler returned. A later middleware can change it in place, so `respond()` reads it
+   * again. A record that failed in either reading is reported.
    *
    * @throws {TypeError} that says what was received and what to return
    */
@@ -62,12 +62,17 @@ const REPORTS = new WeakSet<object>()
 /** In the last milliseconds before the timeout, a response may be that of Middy's early timeout (5 ms by default). */
 const EARLY_TIMEOUT = 20
 
-export function createInvocation(batch: Batch, context: Context, settings: Settings, schedule: Schedule): Invocation {
+export function createInvocation(
+  batch: Batch,
+  context: Context,
+  settings: Settings,
+  schedule: Schedule,
+): Invocation {
   const size = batch.ids.length
   const trace: BatchTrace = { event: batch.event, context }
   const tracedOutcome = traceBatch(trace) // settling it ends the trace; `undefined` without subscribers
-  // On the clock of `performance.now()`. `timeLeft()` is called here and at the start of the records, and not later:
-  // after the timeout, it returns `Infinity`.
+  // On the clock of `performance.now()`. `timeLeft()` is called here and at the start of the records, and not
+  // later: after the timeout, it returns `Infinity`.
   let timeoutAt = performance.now() + timeLeft(context)
   let started: Started | undefined
   let isOver = false
@@ -80,7 +85,7 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
     signal: AbortSignal | undefined,
   ): Promise<SQSBatchResponse> {
     if (started || isOver) {
-      // The caller of a second run may have discarded the first results. After the end, nobody would receive them.
+      // A second caller may have discarded the first results. After the end, nobody would receive them.
       const error = new TypeError(
         'The handler of eachRecord() or eachChunk() was called twice, or after its invocation ended. ' +
           'Call it once, and await it',
@@ -96,8 +101,8 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
     const times = deadlines(settings, size, jobs.count, Math.max(0, timeoutAt - now), now)
     await new Promise<void>((resolve) => {
       own.run = schedule(jobs, times, (failures) => {
-        // Only chunks of a FIFO queue need `mergeReported()`: it adds the records that follow a failed one in its chunk,
-        // and sorts.
+        // Only chunks of a FIFO queue need it: it adds the records behind a failed one in its chunk, and
+        // sorts.
         if (failures.length > 0) own.failures = mergeReported(batch, jobs.failedRecords(failures), [])
         resolve()
       })
@@ -131,8 +136,7 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
   }
 
   /**
-   * Ends the batch: no further record starts. If the inner handler did not wait for all records, those that are still
-   * running are aborted.
+   * Ends the batch: no further record starts, and those that the inner handler did not wait for are aborted.
    *
    * @param reported the failures that the inner handler has listed
    * @returns all failures, in record order
@@ -151,11 +155,20 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
     if (failures.length > 0 && failureHandlers.length > 0) {
       const log = (error: unknown) => logCallback(logger, 'onFailure', error)
       const isFailed = () => fatal !== undefined
-      remaining = await handleFailures(failureHandlers, batch, failures, context, callbackTime(), log, isFailed)
+      remaining = await handleFailures(
+        failureHandlers,
+        batch,
+        failures,
+        context,
+        callbackTime(),
+        log,
+        isFailed,
+      )
       assertNotFailed()
     }
     const summary = () => summarize(size, failures, remaining.length, started?.run, remainingTime())
-    if (tracedOutcome) safely(() => Object.assign(trace, { summary: summary(), failures: withRecords(failures) }))
+    if (tracedOutcome)
+      safely(() => Object.assign(trace, { summary: summary(), failures: withRecords(failures) }))
     if (failures.length > 0) await logFailures(logger, batch, failures, summary, callbackTime)
     assertNotFailed()
     if (onSummary) {
@@ -166,7 +179,8 @@ export function createInvocation(batch: Batch, context: Context, settings: Setti
       const reasons = remaining.map(({ reason }) => reason)
       throw new FullBatchFailureError(reasons, `All records of the batch failed (${size})`)
     }
-    const response = remaining.length === 0 ? freezeResponse(toReport([])) : await toResponse(batch, remaining)
+    const response =
+      remaining.length === 0 ? freezeResponse(toReport([])) : await toResponse(batch, remaining)
     assertNotFailed()
     tracedOutcome?.resolve(structuredClone(response)) // a subscriber that changes it must not change the response
     return response

@@ -49,9 +49,10 @@ interface State {
 }
 
 /**
- * The property `request.response` is a latch: the response is the inner handler's, then ours, and never anything else.
- * Otherwise, a middleware could respond with fewer failures, and Lambda would delete failed messages. `undefined` closes
- * it: the invocation fails. All requests share these functions, because V8 makes a hidden class for each new pair.
+ * The property `request.response` is a latch: the response is the inner handler's, then ours, and never
+ * anything else. Otherwise, a middleware could respond with fewer failures, and Lambda would delete failed
+ * messages. `undefined` closes it: the invocation fails. All requests share these functions, because V8 makes
+ * a hidden class for each pair.
  */
 const LATCH = {
   configurable: false,
@@ -90,8 +91,8 @@ const LATCH = {
 function close(request: GuardedRequest): void {
   const state = request[STATE]
   const { status, invocation } = state
-  // After a microtask, because Middy sets `request.error` next. If a later `onError` hook throws or responds, Middy does not
-  // call ours, so the error is published here, too.
+  // After a microtask, because Middy sets `request.error` next. If a later `onError` hook throws or responds,
+  // Middy does not call ours, so the error is published here, too.
   queueMicrotask(() => {
     if (request.error !== undefined) invocation?.traceError(request.error)
   })
@@ -102,21 +103,24 @@ function close(request: GuardedRequest): void {
 }
 
 /**
- * A Middy middleware for functions that consume an SQS queue. It checks the event and runs your record handler on each
- * record (or your chunk handler on each chunk), at most `concurrency` at once. The response reports exactly the records
- * that failed and that no failure handler has handled, so SQS redelivers only those.
+ * A Middy middleware for functions that consume an SQS queue. It checks the event and runs your record
+ * handler on each record (or your chunk handler on each chunk), at most `concurrency` at once. The response
+ * reports exactly the records that failed and that no failure handler has handled, so SQS redelivers only
+ * those.
  *
- * The event source mapping must have `ReportBatchItemFailures`. Without it, Lambda ignores the response and deletes the
- * failed messages. The middleware cannot check this setting, because the event does not contain it
- * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
+ * The event source mapping must have `ReportBatchItemFailures`. Without it, Lambda ignores the response and
+ * deletes the failed messages. The middleware cannot check this setting, because the event does not contain
+ * it (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html).
  *
- * Make it the last `.use()`. Every error of the inner handler or of another middleware fails the invocation, and SQS
- * redelivers the whole batch. What completes the batch, such as COMMIT, belongs in your inner handler, after `eachRecord()`.
+ * Make it the last `.use()`. Every error of the inner handler or of another middleware fails the invocation,
+ * and SQS redelivers the whole batch. What completes the batch, such as COMMIT, belongs in your inner
+ * handler, after `eachRecord()`.
  *
  * Create one instance, outside of the handler function: all invocations of the instance share `concurrency`.
  *
  * @param options see {@link BoundedSqsBatchOptions}
- * @throws {TypeError} if an option is unknown, of the wrong type or out of range, or if the global `Promise` was replaced
+ * @throws {TypeError} if an option is unknown, of the wrong type or out of range, or if the global `Promise`
+ * was replaced
  *
  * @example
  * export const handler = middy()
@@ -132,7 +136,7 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): BoundedSqsBat
     rateLimit: settings.rateLimit && createRateLimit(settings.rateLimit),
   })
 
-  // No warm-up if the channels have subscribers, which would receive its batch, or if a rate limit would count its records.
+  // No warm-up if subscribers of the channels would receive its batch, or a rate limit count its records.
   if (!settings.rateLimit && !isTraced()) warmUp(settings, schedule).catch(() => {})
 
   function boundedSqsBatchBefore(request: Request): void {
@@ -155,11 +159,11 @@ export function boundedSqsBatch(options?: BoundedSqsBatchOptions): BoundedSqsBat
     return respond(state)
   }
 
-  /** Synchronous, and throws only if it must: Middy then skips the `onError` hooks of earlier middlewares, such as a rollback. */
+  /** Synchronous, and throws only if it must: Middy then skips earlier `onError` hooks, such as a rollback. */
   function boundedSqsBatchOnError(request: Request): void {
     // `before` did not run if an earlier middleware threw.
     const state = request[STATE] ?? safely(() => guard(request))
-    // An earlier middleware has sealed the request, so another `onError` hook could respond: Lambda would delete the batch.
+    // An earlier middleware has sealed the request, so another hook could respond and delete the batch.
     if (!state) throw request.error
     state.status = 'failed'
     state.invocation?.traceError(request.error)
@@ -191,9 +195,7 @@ async function respond(state: State): Promise<void> {
   state.status = 'responded'
 }
 
-/**
- * Middy awaits only what is an instance of the global `Promise`. Otherwise it would respond before our hooks have ended.
- */
+/** Middy awaits only instances of the global `Promise`. Otherwise, it would respond before our hooks end. */
 function refuseReplacedPromise(): void {
   if (nativePromise instanceof Promise) return
   throw new TypeError(
@@ -202,9 +204,9 @@ function refuseReplacedPromise(): void {
 }
 
 /**
- * Runs a batch that does nothing, so that V8 compiles the code now. Otherwise, the first batch would take twice as long
- * (measured). While a function starts, Lambda gives it a whole CPU, whatever its memory is. Two records: with one, the
- * code that lets the event loop run would not be compiled.
+ * Runs a batch that does nothing, so that V8 compiles the code now. Otherwise, the first batch would take
+ * twice as long (measured). While a function starts, Lambda gives it a whole CPU, whatever its memory is. Two
+ * records: with one, the code that lets the event loop run would not be compiled.
  */
 async function warmUp(settings: Settings, schedule: Schedule): Promise<void> {
   const batch = checkSqsEvent({ Records: [{ messageId: '1' }, { messageId: '2' }] })

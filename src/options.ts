@@ -72,8 +72,8 @@ function concurrencyOfEnvironment(): number | undefined {
 }
 
 /**
- * A function with 1,769 MB has one vCPU, and a smaller one a proportional share. 1 on Managed Instances and outside of Lambda
- * (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
+ * A function with 1,769 MB has one vCPU, and a smaller one a proportional share. 1 on Managed Instances and
+ * outside of Lambda (https://docs.aws.amazon.com/lambda/latest/dg/configuration-memory.html).
  */
 function cpuShare(): number {
   const memory = Number(process.env.AWS_LAMBDA_FUNCTION_MEMORY_SIZE)

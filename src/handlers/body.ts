@@ -33,7 +33,8 @@ function isBodyOption(value: unknown): boolean {
 }
 
 function parseJson(body: unknown): unknown {
-  if (typeof body !== 'string') throw new InvalidBodyError(`Expected a body of JSON text, got ${kindOf(body)}`)
+  if (typeof body !== 'string')
+    throw new InvalidBodyError(`Expected a body of JSON text, got ${kindOf(body)}`)
   try {
     return JSON.parse(body)
   } catch {
@@ -56,7 +57,10 @@ function invalidBody(result: unknown, parsed: unknown): InvalidBodyError {
   try {
     const issues = [...(result as StandardSchemaV1.FailureResult).issues] // throws if it is not iterable
     const count = issues.length === 1 ? '1 issue' : `${issues.length} issues`
-    return new InvalidBodyError(`The body does not match the schema: ${count}${pathsOf(issues, parsed)}`, issues)
+    return new InvalidBodyError(
+      `The body does not match the schema: ${count}${pathsOf(issues, parsed)}`,
+      issues,
+    )
   } catch {
     return new InvalidBodyError('The schema did not return a Standard Schema result')
   }

@@ -18,24 +18,27 @@ import { addBlocked, readChunkResult } from './results.ts'
 import { type CreateJobs, runBatchOf } from './run-batch.ts'
 
 /**
- * Turns a chunk handler, which processes several records at once, into an inner handler: the function for Middy's
- * `.handler()`. The Middy handler must use `boundedSqsBatch()`. Use `eachChunk()` for batch APIs: DynamoDB's
- * `BatchWriteItem` accepts 25 items, SQS's `SendMessageBatch` 10 messages.
+ * Turns a chunk handler, which processes several records at once, into an inner handler: the function for
+ * Middy's `.handler()`. The Middy handler must use `boundedSqsBatch()`. Use `eachChunk()` for batch APIs:
+ * DynamoDB's `BatchWriteItem` accepts 25 items, SQS's `SendMessageBatch` 10 messages.
  *
- * At most `concurrency` chunks run at once. `recordTimeout` applies to a chunk. With `rateLimit`, a chunk has at most
- * `limit` records.
+ * At most `concurrency` chunks run at once. `recordTimeout` applies to a chunk. With `rateLimit`, a chunk has
+ * at most `limit` records.
  *
- * On a FIFO queue, the records of a chunk belong to one message group. If one of them fails, the records after it are
- * reported, too, even if the handler reported them as successes.
+ * On a FIFO queue, the records of a chunk belong to one message group. If one of them fails, the records
+ * after it are reported, too, even if the handler reported them as successes.
  *
  * @param size the maximum number of records in a chunk: a positive integer
- * @param chunkHandler processes a chunk. If it throws or rejects, the whole chunk fails. If it returns nothing, the
- * whole chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for each record, in order.
- * Instead, it can return `{ batchItemFailures }` with the `messageId` of each failed record. **Anything else fails the
- * chunk**: an API response that is returned by mistake must not delete messages.
- * @param options `body` parses the bodies, as in `eachRecord()`. The default does not parse them. A record whose body
- * is not valid fails alone, and the handler does not receive it. On a FIFO queue, the records after it are blocked.
- * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use `boundedSqsBatch()`.
+ * @param chunkHandler processes a chunk. If it throws or rejects, the whole chunk fails. If it returns
+ * nothing, the whole chunk succeeded. If only some records failed, it returns a `PromiseSettledResult` for
+ * each record, in order. Instead, it can return `{ batchItemFailures }` with the `messageId` of each failed
+ * record. **Anything else fails the chunk**: an API response that is returned by mistake must not delete
+ * messages.
+ * @param options `body` parses the bodies, as in `eachRecord()`. The default does not parse them. A record
+ * whose body is not valid fails alone, and the handler does not receive it. On a FIFO queue, the records
+ * after it are blocked.
+ * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use
+ * `boundedSqsBatch()`.
  * @throws {TypeError} if an argument is not valid
  *
  * @example
@@ -47,7 +50,11 @@ import { type CreateJobs, runBatchOf } from './run-batch.ts'
  *     return { batchItemFailures: ids }
  *   }))
  */
-export function eachChunk<TContext extends Context, TResult extends ChunkResult, TBody extends BodyOption = undefined>(
+export function eachChunk<
+  TContext extends Context,
+  TResult extends ChunkResult,
+  TBody extends BodyOption = undefined,
+>(
   size: number,
   chunkHandler: ChunkHandler<RecordOf<TBody>, TContext, TResult> & NotEmptyResults<TResult>,
   options: { readonly body?: TBody } = {},
@@ -81,8 +88,8 @@ async function handleChunk(
   let valid = new Map<number, unknown>(records.entries())
   if (parse) {
     const bodies = records.map((record) => parseBody(record, parse))
-    // Awaits only if the schema is asynchronous. Otherwise, the handler must start in this synchronous call, because
-    // the rate limit counts the records directly after it.
+    // Awaits only if the schema is asynchronous. Otherwise, the handler must start in this synchronous call,
+    // because the rate limit counts the records directly after it.
     const isAsync = bodies.some((body) => body instanceof Promise)
     valid = withBodies(chunk, isAsync ? await Promise.all(bodies) : (bodies as ParsedBody[]), options)
   }
@@ -107,7 +114,8 @@ async function handleChunk(
         'received. Sort or filter a copy of the array',
     )
   }
-  for (const { index, reason } of readChunkResult(returned, validIds)) failed.set(positions[index] as number, reason)
+  for (const { index, reason } of readChunkResult(returned, validIds))
+    failed.set(positions[index] as number, reason)
 }
 
 type ParsedBody = PromiseSettledResult<unknown>

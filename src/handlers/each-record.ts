@@ -6,23 +6,25 @@ import { recordJobs } from './jobs.ts'
 import { type CreateJobs, runBatchOf } from './run-batch.ts'
 
 /**
- * Turns a record handler, which processes one record, into an inner handler: the function for Middy's `.handler()`. The
- * Middy handler must use `boundedSqsBatch()`.
+ * Turns a record handler, which processes one record, into an inner handler: the function for Middy's
+ * `.handler()`. The Middy handler must use `boundedSqsBatch()`.
  *
- * The record handler is called once for each record. It is not called if the record does not start, or if its body is
- * not valid. Returning means success, throwing or rejecting means failure. A failed record does not affect other
- * records, except on a FIFO queue. There it blocks the rest of its message group (see `fifoFailure`).
+ * The record handler is called once for each record. It is not called if the record does not start, or if its
+ * body is not valid. Returning means success, throwing or rejecting means failure. A failed record does not
+ * affect other records, except on a FIFO queue. There it blocks the rest of its message group (see
+ * `fifoFailure`).
  *
  * The result is an ordinary handler, `async (event, context) => ({ batchItemFailures })`. Pass it to Middy's
- * `.handler()`, or call it in your own inner handler. Before this call, you can prepare something for the whole batch.
- * What completes the batch, such as COMMIT or a flush, belongs after it. If your inner handler throws, also after this
- * call, the invocation fails, and SQS redelivers the whole batch.
+ * `.handler()`, or call it in your own inner handler. Before this call, you can prepare something for the
+ * whole batch. What completes the batch, such as COMMIT or a flush, belongs after it. If your inner handler
+ * throws, also after this call, the invocation fails, and SQS redelivers the whole batch.
  *
  * @param recordHandler processes one record
- * @param options `body: 'json'` parses the body. `body: schema` parses it and validates it with a Standard Schema (Zod,
- * Valibot, ArkType): `record.body` is then the output of the schema. A body that is not valid fails only its record,
- * with an `InvalidBodyError`. The default leaves the body as text.
- * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use `boundedSqsBatch()`.
+ * @param options `body: 'json'` parses the body. `body: schema` parses it and validates it with a Standard
+ * Schema (Zod, Valibot, ArkType): `record.body` is then the output of the schema. A body that is not valid
+ * fails only its record, with an `InvalidBodyError`. The default leaves the body as text.
+ * @returns the inner handler. It rejects with a TypeError if the Middy handler does not use
+ * `boundedSqsBatch()`.
  * @throws {TypeError} if `recordHandler` is not a function or `options` are not valid
  *
  * @example

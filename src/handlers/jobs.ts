@@ -64,8 +64,8 @@ function recordOf(job: JobNumber): RecordPosition {
 }
 
 /**
- * One job for each chunk of up to `size` records. On a FIFO queue, the records of a chunk belong to one message group;
- * records of other groups may lie between them.
+ * One job for each chunk of up to `size` records. On a FIFO queue, the records of a chunk belong to one
+ * message group; records of other groups may lie between them.
  */
 export function chunkJobs(
   batch: Batch,
@@ -109,12 +109,16 @@ async function finish(handle: HandleChunk, chunk: Chunk, options: RecordOptions)
   await handle(chunk, options)
   chunk.isDone = true
   // If one record failed, the job fails, so that the rest of its message group does not start.
-  for (const position of chunk.records.keys()) if (chunk.failed.has(position)) throw chunk.failed.get(position)
+  for (const position of chunk.records.keys())
+    if (chunk.failed.has(position)) throw chunk.failed.get(position)
 }
 
 function toChunks({ ids, groups }: Batch, size: number): RecordPosition[][] {
   const chunks: RecordPosition[][] = []
-  for (const group of Map.groupBy(ids.keys() as Iterable<RecordPosition>, (index) => groups?.[index]).values()) {
+  for (const group of Map.groupBy(
+    ids.keys() as Iterable<RecordPosition>,
+    (index) => groups?.[index],
+  ).values()) {
     for (let start = 0; start < group.length; start += size) chunks.push(group.slice(start, start + size))
   }
   return chunks.sort(([one], [other]) => (one as number) - (other as number))

@@ -10,20 +10,22 @@ interface Listed {
 }
 
 /**
- * Reads what an inner handler returned. Refuses a response that is not one of the known forms, such as `undefined`
- * after a forgotten `return`. Otherwise messages would be deleted, or redelivered without an error. In an array of
- * results, a missing entry counts as a failed record.
+ * Reads what an inner handler returned. Refuses a response that is not one of the known forms, such as
+ * `undefined` after a forgotten `return`. Otherwise messages would be deleted, or redelivered without an
+ * error. In an array of results, a missing entry counts as a failed record.
  *
  * @throws {TypeError} that says what was received and what to return
  */
 export function readBatchResult(response: unknown, { ids }: Batch): Failure[] {
-  const expected = 'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
+  const expected =
+    'what eachRecord() returns, or a PromiseSettledResult for each record, or { batchItemFailures }'
   return read(response, ids, 'batch', expected) as Failure[]
 }
 
 /**
- * Reads what a chunk handler returned. Unlike `readBatchResult()`, it accepts `undefined` as success, and refuses an array
- * in which a result is missing. The response of another API, such as `{ UnprocessedItems }`, must not delete messages.
+ * Reads what a chunk handler returned. Unlike `readBatchResult()`, it accepts `undefined` as success, and
+ * refuses an array in which a result is missing. Another API's response, such as `{ UnprocessedItems }`, must
+ * not delete messages.
  *
  * @param ids of the records of the chunk
  * @throws {TypeError} that says what was received and what to return
@@ -36,7 +38,12 @@ export function readChunkResult(response: unknown, ids: readonly string[]): List
 
 class RefusedResponseError extends Error {}
 
-function read(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk', expected: string): Listed[] {
+function read(
+  response: unknown,
+  ids: readonly string[],
+  whole: 'batch' | 'chunk',
+  expected: string,
+): Listed[] {
   try {
     return Array.isArray(response) ? readSettled(response, ids.length, whole) : readList(response, ids, whole)
   } catch (error) {
@@ -57,7 +64,10 @@ function readSettled(results: readonly unknown[], size: number, whole: 'batch' |
     const status: unknown = result?.status
     if (status === 'rejected') failures.push({ index, reason: (result as PromiseRejectedResult).reason })
     else if (whole === 'batch' && (result === undefined || result === null)) {
-      failures.push({ index, reason: withoutStack(() => new Error('The handler returned no result for the record')) })
+      failures.push({
+        index,
+        reason: withoutStack(() => new Error('The handler returned no result for the record')),
+      })
     } else if (status !== 'fulfilled') {
       throw new RefusedResponseError(`an array whose entry ${index} is not a PromiseSettledResult`)
     }
@@ -69,7 +79,8 @@ function readSettled(results: readonly unknown[], size: number, whole: 'batch' |
 function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'chunk'): Listed[] {
   if (!isObject(response)) throw new RefusedResponseError(kindOf(response))
   const list = (response as { batchItemFailures?: unknown }).batchItemFailures
-  if (!Array.isArray(list)) throw new RefusedResponseError(`an object whose batchItemFailures is ${kindOf(list)}`)
+  if (!Array.isArray(list))
+    throw new RefusedResponseError(`an object whose batchItemFailures is ${kindOf(list)}`)
   const { length } = list
   if (length === 0) return []
   if (!(length > 0)) throw new RefusedResponseError(`a batchItemFailures of length ${length}`)
@@ -78,7 +89,8 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
   // Does not make a set of all ids: in a batch with 1 % failures, that took half of the time.
   const reason = withoutStack(() => new Error('The handler reported the record as failed'))
   const failures: Listed[] = []
-  for (let index = 0; index < ids.length; index++) if (listed.has(ids[index])) failures.push({ index, reason })
+  for (let index = 0; index < ids.length; index++)
+    if (listed.has(ids[index])) failures.push({ index, reason })
   const known = new Set<unknown>(failures.map(({ index }) => ids[index]))
   if (known.size < listed.size) {
     const index = list.findIndex((entry) => !known.has(entry?.itemIdentifier))
@@ -88,8 +100,8 @@ function readList(response: unknown, ids: readonly string[], whole: 'batch' | 'c
 }
 
 /**
- * Adds the blocked records to `failed`. On a FIFO queue, the records that follow a failed one in its message group must
- * be redelivered after it.
+ * Adds the blocked records to `failed`. On a FIFO queue, those behind a failed one must be redelivered after
+ * it.
  *
  * @param groups the message group of each record; `undefined` for a record without a group
  * @param failed why records failed, by their position in `groups`

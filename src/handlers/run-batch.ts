@@ -4,12 +4,15 @@ import { isObject } from '../shared/describe.ts'
 import type { Batch } from '../sqs-event.ts'
 import type { RecordJobs } from './jobs.ts'
 
-/** `eachRecord()` and `eachChunk()` differ in it. So a bundle without `eachChunk()` does not contain the code of chunks. */
+/**
+ * `eachRecord()` and `eachChunk()` differ in it. So a bundle without `eachChunk()` does not contain the code
+ * of chunks.
+ */
 export type CreateJobs = (batch: Batch, settings: Settings) => RecordJobs
 
 /**
- * Runs a handler on every record of the batch and returns the report. The middleware provides this function, and the
- * inner handler calls it.
+ * Runs a handler on every record of the batch and returns the report. The middleware provides it for the
+ * inner handler.
  *
  * @param context as the inner handler received it, or has replaced it. Its remaining time counts, too
  * @param signal Middy's abort signal. `undefined` if the inner handler did not pass it on
@@ -23,11 +26,11 @@ export type RunBatch = (
 const RUN = Symbol('runBatch')
 
 /**
- * Connects the middleware with `eachRecord()` and `eachChunk()`. Middy gives an inner handler only the event, the
- * context and a signal. The event is a copy that the middleware made for one invocation. So it identifies the
- * invocation, even if two invocations receive the same event and the same context.
+ * Connects the middleware with `eachRecord()` and `eachChunk()`. Middy gives an inner handler only the event,
+ * the context and a signal. The event is a copy that the middleware made for one invocation. So it identifies
+ * the invocation, even if two invocations receive the same event and the same context.
  *
- * Uses a property, because the values of a WeakMap survive minor garbage collections, and with them the whole batch.
+ * A property, because the values of a WeakMap survive minor garbage collections, and so does their batch.
  */
 export function provideRunBatch(event: object, run: RunBatch): void {
   Object.defineProperty(event, RUN, { value: run })

@@ -15,8 +15,8 @@ const MAX_KNOWN = 100
 /** With more groups, no messages are compared: groups of the same kind become one in any case. */
 const MAX_COMPARED_GROUPS = 500
 /**
- * How many characters of long messages are read. V8 copies a text that was made of others, and keeps the copy, if a part
- * of it is read: 1,000 messages of 1 MB ended the process.
+ * How many characters of long messages are read. V8 copies a text that was made of others, and keeps the
+ * copy, if a part of it is read: 1,000 messages of 1 MB ended the process.
  */
 const MAX_READ = 1_000_000
 
@@ -55,10 +55,11 @@ export interface ErrorGroup {
 }
 
 /**
- * Groups the errors of a batch, the largest group first. Errors are of one group if name, code, HTTP status, message and
- * causes are equal, apart from numbers, UUIDs and hexadecimal texts. If there are more than ten groups, or too many
- * different messages to compare, groups of the same name, code and status become one if those of their causes are equal.
- * Of messages that are too long to read, only name, code and status property of the error count.
+ * Groups the errors of a batch, the largest group first. Errors are of one group if name, code, HTTP status,
+ * message and causes are equal, apart from numbers, UUIDs and hexadecimal texts. If there are more than ten
+ * groups, or too many different messages to compare, groups of the same name, code and status become one if
+ * those of their causes are equal. Of an error whose message is too long to read, only name, code and status
+ * count.
  *
  * Omits blocked records and those that were not started: they have no error of their own.
  *
@@ -154,8 +155,8 @@ function mergeKinds(reader: Reader): void {
 }
 
 /**
- * Reads an error, which can throw when it is read. One function without closures: it is called for each failed record,
- * by code that V8 has not compiled yet.
+ * Reads an error, which can throw when it is read. One function without closures: it is called for each
+ * failed record, by code that V8 has not compiled yet.
  *
  * @param found receives up to three causes: what the properties `cause` and `errors` contain
  */
@@ -183,12 +184,15 @@ export function readError(error: unknown, found: unknown[] = []): ErrorText {
 }
 
 function addCause(found: unknown[], cause: unknown): void {
-  if (cause !== undefined && cause !== null && found.length <= MAX_CAUSES && !found.includes(cause)) found.push(cause)
+  if (cause !== undefined && cause !== null && found.length <= MAX_CAUSES && !found.includes(cause))
+    found.push(cause)
 }
 
-/** Like `ECONNREFUSED`, `23505` or 11000. Not a code that begins with `ERR_`: most only repeat the name or the message. */
+/** Like `ECONNREFUSED`, `23505` or 11000. Not `ERR_…`: most of these only repeat the name or the message. */
 function isCode(code: unknown): code is string | number {
-  return Number.isSafeInteger(code) || (typeof code === 'string' && /^(?!ERR_)[A-Z0-9][A-Z0-9_]{1,40}$/.test(code))
+  return (
+    Number.isSafeInteger(code) || (typeof code === 'string' && /^(?!ERR_)[A-Z0-9][A-Z0-9_]{1,40}$/.test(code))
+  )
 }
 
 function isStatus(status: unknown): status is number {
@@ -207,8 +211,8 @@ function statusIn(message: string): number | undefined {
 }
 
 /**
- * UUIDs, hexadecimal texts and numbers. Each part begins at a word or at a number, and none can match the same characters
- * in two ways. So the time grows with the length of the text, whatever it is.
+ * UUIDs, hexadecimal texts and numbers. Each part begins at a word or at a number, and none can match the
+ * same characters in two ways. So the time grows with the length of the text, whatever it is.
  */
 const VARIABLE = /\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8,}\b|\d+(?:[.,]\d+)*/gi
 

@@ -12,8 +12,8 @@ import { type CallbackTime, createDeadline, promiseTry, raceWithSignal } from '.
 const GRACE = 25
 
 /**
- * Calls the failure handlers one after another. One that fails has no effect: the next one receives the same failures.
- * When the time is over, no further one runs.
+ * Calls the failure handlers one after another. One that fails has no effect: the next one receives the same
+ * failures. When the time is over, no further one runs.
  *
  * @param log is called with the error if a handler fails
  * @param isOver whether the invocation has failed meanwhile: then no further handler runs
@@ -48,7 +48,7 @@ export async function handleFailures(
       const given = remaining.map((failure) => recordFailures.get(failure) as RecordFailure)
       const returned = await raceWithSignal(signal, promiseTry(handler, given, request), GRACE)
       if (returned === given && given.length < remaining.length) {
-        // It may have emptied the array to process it in parts. Nobody knows whether it has handled these failures.
+        // It may have emptied the array to process it in parts. Nobody knows whether it handled them.
         throw refused('the array that it received, with failures removed')
       }
       const remainingIds = readRemainingIds(returned, batch, remaining, recordFailures)
@@ -75,7 +75,7 @@ function blockedBy(
   function failureBefore(other: Failure): Failure | undefined {
     const first = firstOf.get(groups?.[other.index])
     if (first && passed.has(first)) return first
-    // With `fifoFailure: 'batch'`, a failure also blocks the records of groups that have no failure of their own.
+    // With `fifoFailure: 'batch'`, a failure also blocks records of groups without a failure of their own.
     if (outcomeOf(other.reason) !== 'blocked') return undefined
     const cause = safely(() => (other.reason as Error).cause)
     return [...passed.keys()].find(({ reason }) => Object.is(reason, cause))
@@ -83,13 +83,16 @@ function blockedBy(
   const groupsOfFailures = Map.groupBy(failures, failureBefore)
   const blocked = Array.from(groups ? passed : [], ([given, failure]) => {
     const behind = (groupsOfFailures.get(given) ?? []).filter((other) => other !== given)
-    return Object.freeze({ failure, records: Object.freeze(behind.map(({ index }) => records[index] as SQSRecord)) })
+    return Object.freeze({
+      failure,
+      records: Object.freeze(behind.map(({ index }) => records[index] as SQSRecord)),
+    })
   })
   return Object.freeze(blocked)
 }
 
 function toRecordFailure({ index, reason }: Failure, { records, receiveCounts }: Batch): RecordFailure {
-  // Frozen, because all handlers receive the same object, and its identity shows which failure a handler returns.
+  // Frozen: all handlers receive the same object, and its identity shows which failure one returns.
   return Object.freeze({
     record: records[index] as SQSRecord,
     error: reason,
@@ -108,8 +111,12 @@ function readRemainingIds(
   recordFailures: ReadonlyMap<Failure, RecordFailure>,
 ): ReadonlySet<string | undefined> {
   if (!Array.isArray(returned) || !(returned.length >= 0)) throw refused(kindOf(returned))
-  const idOf = new Map<unknown, string | undefined>(given.map((one) => [recordFailures.get(one), ids[one.index]]))
-  const idOfRecord = new Map<unknown, string | undefined>(given.map(({ index }) => [records[index], ids[index]]))
+  const idOf = new Map<unknown, string | undefined>(
+    given.map((one) => [recordFailures.get(one), ids[one.index]]),
+  )
+  const idOfRecord = new Map<unknown, string | undefined>(
+    given.map(({ index }) => [records[index], ids[index]]),
+  )
   const known = new Set(idOf.values())
   const remainingIds = new Set<string | undefined>()
   // Uses a loop, because the handler may have replaced the array's methods. Stops at the first unknown entry.
@@ -117,7 +124,8 @@ function readRemainingIds(
   for (let index = 0; index < length; index++) {
     const entry: Partial<RecordFailure> | undefined = returned[index]
     // A handler can change the `messageId` of a record, so only a copy of the record is identified by it.
-    const id: string | undefined = idOf.get(entry) ?? idOfRecord.get(entry?.record) ?? entry?.record?.messageId
+    const id: string | undefined =
+      idOf.get(entry) ?? idOfRecord.get(entry?.record) ?? entry?.record?.messageId
     if (!known.has(id)) throw refused(`an array whose entry ${index} is not a failure that it received`)
     remainingIds.add(id)
   }

@@ -16,9 +16,9 @@ const MAX_LOGGER_TIME = 5_000
 type Logger = FailureLogger | false | undefined
 
 /**
- * Writes one log entry for a batch, or calls the `logger` once for each failed record and waits for its promises. The
- * entry has message ids, and the names, messages, codes, causes and stacks of errors. It adds no bodies, attributes or
- * receipt handles, but the message of a handler's error can quote a body.
+ * Writes one log entry for a batch, or calls the `logger` once for each failed record and waits for its
+ * promises. The entry has message ids, and the names, messages, codes, causes and stacks of errors. It adds
+ * no bodies, attributes or receipt handles, but the message of a handler's error can quote a body.
  *
  * @param summary makes the summary. It is called only if an entry is written
  * @param time makes the time limit. It is called only if there are promises
@@ -81,8 +81,12 @@ function write(makeEntry: () => unknown): void {
   safely(() => Promise.resolve(console.error(makeEntry())).catch(() => {}))
 }
 
-/** A text, or an object if Lambda's log format is JSON. Lambda puts the object into the `message` field of the log line. */
-function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, failures: readonly Failure[]): unknown {
+/** A text. If Lambda's log format is JSON, an object, which Lambda puts into the `message` of the log line. */
+function entryOf(
+  summary: BatchSummary,
+  { records, ids, receiveCounts }: Batch,
+  failures: readonly Failure[],
+): unknown {
   const failed = failures.map(({ index, reason }) => ({
     id: ids[index] as string,
     error: reason,
@@ -97,14 +101,21 @@ function entryOf(summary: BatchSummary, { records, ids, receiveCounts }: Batch, 
     // The errors are last, because Logs Insights finds only the first 200 fields of an entry.
     return { message, queue, receiveCount, ...summary, omittedGroups, omittedRecords, errors }
   }
-  const lines = [`${message}; ${measuresIn(summary)}`, ...errors.map((group) => toLines(group, areAllCompared))]
+  const lines = [
+    `${message}; ${measuresIn(summary)}`,
+    ...errors.map((group) => toLines(group, areAllCompared)),
+  ]
   if (omittedGroups > 0) lines.push(`  ${omittedRecords} × other errors, in ${omittedGroups} more groups`)
   return lines.join('\n')
 }
 
 /** What a query of the log can use. */
 function toFields({ errors, shown, kind, ...group }: ErrorGroup) {
-  const [error, ...causes] = shown.map((one) => ({ error: lineOf(one), ...one, message: shorten(one.message) }))
+  const [error, ...causes] = shown.map((one) => ({
+    error: lineOf(one),
+    ...one,
+    message: shorten(one.message),
+  }))
   const [ids, texts] = [group.ids.map(shorten), group.texts || 1]
   return { ...error, ...group, ids, texts, causes, stack: stackOf(errors) }
 }
@@ -139,7 +150,8 @@ function headline(
 function measuresIn({ durations, peakInFlight, timeLeft }: BatchSummary): string {
   const ms = (value: number) => `${Math.round(value)} ms`
   return join('; ', [
-    durations && `handler durations: p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`,
+    durations &&
+      `handler durations: p50 ${ms(durations.p50)}, p95 ${ms(durations.p95)}, max ${ms(durations.max)}`,
     `peak in flight: ${peakInFlight}`,
     timeLeft !== undefined && `time left: ${ms(timeLeft)}`,
   ])
@@ -153,15 +165,15 @@ function stackOf(errors: readonly unknown[]): string[] {
   return [...ofError, ...others.map((frame) => `caused ${frame}`)]
 }
 
-/** Frames of Node, of V8's own functions and of packages. In a bundle, the frames of packages cannot be told from those of the handler. */
+/** Frames of Node, of V8's functions and of packages. In a bundle, packages cannot be told from the handler. */
 const OTHER_FRAMES = /[( ]node:|\/node_modules\/|\(<anonymous>\)/
 
-/** The functions of this package that call or await a handler. They are properties, so minification keeps their names. */
+/** Functions of this package that call or await a handler: properties, so minification keeps their names. */
 const OWN_FRAME = /boundedSqsBatch(Job|Worker)\b/
 
 /**
- * The frames of the handler's own code. V8 begins a stack with the whole message, which this function removes. V8 formats a
- * stack when it is first read, which takes longer than all other work for a record.
+ * The frames of the handler's own code. V8 begins a stack with the whole message, which this function
+ * removes. V8 formats a stack when it is first read, which takes longer than all other work for a record.
  */
 function framesOf(error: unknown): string[] {
   if (isOwnError(error)) return [] // its frames are those of this package

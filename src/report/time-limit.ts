@@ -14,8 +14,7 @@ export interface CallbackTime {
 /**
  * The time limit of the callbacks that run after the records.
  *
- * This is a separate function, because a closure of the caller would keep the whole batch in memory while a callback
- * hangs.
+ * A separate function, because a closure of the caller would keep the batch in memory while a callback hangs.
  *
  * @param callbacks names the callbacks in the error: 'the failure handlers' or 'onSummary'
  */
@@ -28,7 +27,7 @@ export function createDeadline({ left, reserve, max = Infinity }: CallbackTime, 
       ? `it has at most ${max} ms`
       : `the response needs the last ${Math.round(reserve)} ms before the timeout`
   const message = `The time for ${callbacks} is over: ${limit}`
-  // Without a stack, because an error whose stack has not been read keeps its callers in memory, and so the batch.
+  // Without a stack: an error whose stack was not read keeps its callers in memory, and so the batch.
   const expire = () => controller.abort(withoutStack(() => new Error(message)))
   const endsAt = performance.now() + time
   const timer = time > 0 && time < Infinity ? startTimer(expire, time) : undefined
@@ -53,8 +52,8 @@ export async function promiseTry<TArgs extends unknown[]>(
 }
 
 /**
- * Settles like `result`. If the signal aborts first, it rejects with the signal's reason, and a later result or
- * rejection is ignored.
+ * Settles like `result`. If the signal aborts first, it rejects with the reason, and ignores a later result
+ * or rejection.
  *
  * @param grace milliseconds that the callback has after its signal aborted, to return what it has done so far
  */

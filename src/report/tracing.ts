@@ -24,10 +24,10 @@ export function traceBatch(trace: BatchTrace): PromiseWithResolvers<unknown> | u
 }
 
 /**
- * Traces each run of a handler, up to the result that is reported. The trace of a handler that hangs ends at its
- * timeout, or when the batch ends. Without subscribers this costs nothing, because the same jobs are returned.
+ * Traces each run of a handler, up to the result that is reported. The trace of a handler that hangs ends at
+ * its timeout, or when the batch ends. Without subscribers, it returns the same jobs, at no cost.
  *
- * Does not use `tracePromise()`: its events come a microtask late, when the next handlers have already started.
+ * Does not use `tracePromise()`: its events come a microtask late, after the start of the next handlers.
  */
 export function traceJobs(jobs: RecordJobs, batch: Batch, trace: BatchTrace): RecordJobs {
   if (!recordChannel.hasSubscribers) return jobs

@@ -8,8 +8,7 @@ export interface Deadlines {
   /** From this time on, no further record starts. */
   readonly drainAt: number
   /**
-   * At this time, the running jobs are aborted and the batch ends. The failure handlers then run, and the response is
-   * sent.
+   * At this time, running jobs are aborted and the batch ends. Then come failure handlers and the response.
    */
   readonly abortAt: number
 }
@@ -18,9 +17,9 @@ export interface Deadlines {
 const RESPONSE_RESERVE = 100
 
 /**
- * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU: aborts, the report, the log entry and the
- * response. In fresh processes, it takes 5 to 7 µs per record (`npm run test:small-functions`). Each `fetch` that is
- * aborted takes 0.15 to 0.2 ms (0.1 ms with node:http). Nearly all of `END_PER_BATCH` is a margin.
+ * CPU time, in milliseconds, that the end of a batch takes on a whole vCPU: aborts, the report, the log entry
+ * and the response. In fresh processes, it takes 5 to 7 µs per record (`npm run test:small-functions`). Each
+ * `fetch` that is aborted takes 0.15 to 0.2 ms (0.1 ms with node:http). `END_PER_BATCH` is nearly all margin.
  */
 const END_PER_RECORD = 0.008
 const END_PER_HANDLER = 0.25
@@ -50,15 +49,12 @@ function timeToEnd(share: number, records: number, inFlight: number): number {
   return (records * END_PER_RECORD + inFlight * END_PER_HANDLER + END_PER_BATCH) / share
 }
 
-/**
- * Milliseconds before the function's timeout at which failure handlers and `onSummary` must be done. No record handler
- * is in flight then.
- */
+/** Milliseconds before the function's timeout at which failure handlers and `onSummary` must be done. */
 export function responseReserve(share: number, records: number, left: number): number {
   return Math.max(RESPONSE_RESERVE, Math.min(timeToEnd(share, records, 0), 0.5 * left))
 }
 
-/** Milliseconds before the function's timeout at which the batch ends by default. Failure handlers need CPU time, too. */
+/** Milliseconds before the timeout at which a batch ends by default. Failure handlers need CPU time, too. */
 function abortReserve(share: number, end: number, left: number, handlers: readonly FailureHandler[]): number {
   if (handlers.length === 0) return Math.max(Math.min(250, 0.05 * left), Math.min(end, 0.5 * left))
   const coldClient = handlers.every((handler) => completed.has(handler)) ? 0 : COLD_CLIENT / share
@@ -104,9 +100,10 @@ export function deadlines(
 }
 
 /**
- * Milliseconds until the function's timeout. `Infinity` if the context has no usable value: then there is no time
- * budget. If the value is 0 or less, this returns 0 on Managed Instances, which do not stop an invocation at its timeout.
- * Elsewhere, Lambda would have stopped the function. So the context was made by hand, and this returns `Infinity`.
+ * Milliseconds until the function's timeout. `Infinity` if the context has no usable value: then there is no
+ * time budget. If the value is 0 or less, this returns 0 on Managed Instances, which do not stop an
+ * invocation at its timeout. Elsewhere, Lambda would have stopped the function, so the context was made by
+ * hand: `Infinity`.
  */
 export function timeLeft(context: unknown): number {
   const left = safely(() => (context as Context).getRemainingTimeInMillis()) ?? Infinity

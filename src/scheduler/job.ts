@@ -19,14 +19,14 @@ export function rejected(reason: unknown): PromiseRejectedResult {
 /**
  * Aborts the signal of a job. Does not throw.
  *
- * A function and not a method: handlers receive the options and must not be able to abort their signal. Assigned in the
- * class, because only code in the class can read its private fields.
+ * A function and not a method: handlers receive the options and must not be able to abort their signal.
+ * Assigned in the class, because only code in the class can read its private fields.
  */
 export let abort: (options: JobOptions, reason: Error) => void
 
 /**
- * The third argument of a handler. Makes the signal when it is first read: an AbortController costs as much as
- * everything else that is done for a record.
+ * The third argument of a handler. Makes the signal when it is first read: an AbortController costs as much
+ * as everything else that is done for a record.
  */
 export class JobOptions implements RecordOptions {
   static {

@@ -4,16 +4,20 @@ import type { Slot } from './slots.ts'
 import { microtasksDone } from './yield-timer.ts'
 
 /**
- * Returns a function that starts the jobs of a batch when there is a slot and the rate limit allows it. Call it when a
- * job may be ready. When no more jobs may start, call `rateLimit.leave()`: it removes the batch from the queue of the
- * rate limit.
+ * Returns a function that starts the jobs of a batch when there is a slot and the rate limit allows it. Call
+ * it when a job may be ready. When no more jobs may start, call `rateLimit.leave()`: it removes the batch
+ * from its queue.
  */
-export function createRateDispatch(run: Run, rateLimit: RateLimit, { slots, yieldTimer }: Shared): () => void {
+export function createRateDispatch(
+  run: Run,
+  rateLimit: RateLimit,
+  { slots, yieldTimer }: Shared,
+): () => void {
   let isDispatching = false
 
   /**
-   * At most one job of this invocation holds a slot while it waits for the rate limit. More would hold slots that other
-   * invocations could use.
+   * At most one job of this invocation holds a slot while it waits. Other invocations could use the slots of
+   * more.
    */
   function dispatch(): void {
     if (isDispatching || run.nextCount() === 0) return
@@ -32,8 +36,7 @@ export function createRateDispatch(run: Run, rateLimit: RateLimit, { slots, yiel
       if (!rateLimit.mayStart(recordCount)) continue
       const mayStart = run.mayStart(performance.now())
       void run.boundedSqsBatchWorker(slot) // with a rate limit, it starts a job before it returns
-      // Counts all records of the job, and only now. If the process paused between counting and starting, the next
-      // records could start too soon.
+      // Counts all records of the job, and only now: after a pause in between, the next could start too soon.
       rateLimit.countStarts(mayStart ? recordCount : 0)
       await microtasksDone() // a handler that uses the CPU after microtasks does this before the next one starts
       isDispatching = false

@@ -6,8 +6,8 @@ export type RateLimit = ReturnType<typeof createRateLimit>
 /**
  * The sliding window of a middleware instance. It outlives the invocations, even across warm starts.
  *
- * Does not use p-queue's strict interval, which counts tasks. It would count a chunk of 25 records as one. It would
- * also count a task whose record never starts, for example because its message group is blocked.
+ * Does not use p-queue's strict interval, which counts tasks. It would count a chunk of 25 records as one. It
+ * would also count a task whose record never starts, for example because its message group is blocked.
  */
 export function createRateLimit({ limit, interval }: RateLimitOption) {
   const starts: number[] = [] // when records started, in order
@@ -15,9 +15,9 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
   let timer: NodeJS.Timeout | undefined
 
   /**
-   * Returns when `count` more records may start. At most `limit - count` earlier starts may then be younger than
-   * `interval`, so the newest of the others decides. One millisecond is added, because a downstream that counts by
-   * `Date.now()` sees whole milliseconds.
+   * Returns when `count` more records may start. At most `limit - count` earlier starts may then be younger
+   * than `interval`, so the newest of the others decides. One millisecond is added, because a downstream that
+   * counts by `Date.now()` sees whole milliseconds.
    */
   const dueAt = (count: number) => (starts[starts.length + count - limit - 1] ?? -Infinity) + interval + 1
 
@@ -37,12 +37,13 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
 
   return {
     /**
-     * Resolves with `true` when this invocation is the first in the queue and its next job may start. The caller then
-     * calls `mayStart()`, starts the job and calls `countStarts()`, which lets the next invocation continue. If no job
-     * starts, the caller waits again, calls `countStarts(0)` or calls `leave()`. An invocation is in the queue once, so
-     * a large batch does not delay a small one.
+     * Resolves with `true` when this invocation is the first in the queue and its next job may start. The
+     * caller then calls `mayStart()`, starts the job and calls `countStarts()`, which lets the next
+     * invocation continue. If no job starts, the caller waits again, calls `countStarts(0)` or calls
+     * `leave()`. An invocation is in the queue once, so a large batch does not delay a small one.
      *
-     * @param nextCount returns how many records would start now. With 0, no job is ready and the invocation does not wait
+     * @param nextCount returns how many records would start now. With 0, no job is ready and the invocation
+     * does not wait
      * @returns `false` if the invocation has left the queue
      */
     waitUntilDue(invocation: object, nextCount: () => number): Promise<boolean> {
@@ -52,8 +53,8 @@ export function createRateLimit({ limit, interval }: RateLimitOption) {
       })
     },
     /**
-     * Whether `count` records may start now. Since `waitUntilDue()` resolved, a larger job may have become the next one,
-     * or another invocation may have started records. So the caller must check again.
+     * Whether `count` records may start now. Since `waitUntilDue()` resolved, a larger job may have become
+     * the next one, or another invocation may have started records. So the caller must check again.
      */
     mayStart: (count: number) => dueAt(count) <= performance.now(),
     /** Call it after `count` records have started: it counts them and lets the next invocation continue. */

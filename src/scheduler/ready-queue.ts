@@ -1,8 +1,9 @@
 import type { JobNumber } from './job.ts'
 
 /**
- * Which job of a FIFO queue may start next. The jobs of a message group run one at a time, in order. After a failure, no
- * further job of the group (or of the batch) starts. `take()` always returns the first job of the batch that may start.
+ * Which job of a FIFO queue may start next. The jobs of a message group run one at a time, in order. After a
+ * failure, no further job of the group (or of the batch) starts. `take()` returns the first job that may
+ * start.
  */
 export interface ReadyQueue {
   /** The job that `take()` would return. */
@@ -19,14 +20,17 @@ export interface ReadyQueue {
  * @param groups the message group of each job; a job without a group does not wait for other jobs
  * @param fifoFailure what a failure blocks: the rest of its group, or everything that has not started
  */
-export function createReadyQueue(groups: readonly (string | undefined)[], fifoFailure: 'group' | 'batch'): ReadyQueue {
-  // The waiting jobs of each group. A job without a group gets a group of its own. The loop below reverses each list,
-  // so `pop()` returns the next job.
+export function createReadyQueue(
+  groups: readonly (string | undefined)[],
+  fifoFailure: 'group' | 'batch',
+): ReadyQueue {
+  // The waiting jobs of each group. A job without a group gets a group of its own. The loop below reverses
+  // each list, so `pop()` returns the next job.
   const jobs = groups.keys() as Iterable<JobNumber>
   const waiting = [...Map.groupBy(jobs, (job) => groups[job] ?? job).values()]
   // For each job, the list of its group in `waiting`.
   const groupOf: JobNumber[][] = new Array(groups.length)
-  // Invariant: `ready` holds the first waiting job of each group that has no running job, in descending order.
+  // Invariant: `ready` holds the first waiting job of each group without a running job, in descending order.
   const ready: JobNumber[] = []
   for (const group of waiting) {
     for (const job of group) groupOf[job] = group

@@ -44,8 +44,8 @@ export interface Worker {
   job: JobNumber
   startedAt: number
   /**
-   * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this is later
-   * than `startedAt` + `recordTimeout`.
+   * When the job was aborted because it timed out. `Infinity` if it was not. If the thread was blocked, this
+   * is later than `startedAt` + `recordTimeout`.
    */
   timedOutAt: number
   /** `undefined` while no job runs. */
@@ -79,7 +79,7 @@ export interface Run {
   end(): void
 }
 
-/** Everything that refers to the batch. A run drops it at its end, so that a handler that hangs does not keep it in memory. */
+/** Everything that refers to the batch. A run drops it at its end, so a hung handler does not keep it in memory. */
 interface Work {
   readonly jobs: Jobs
   /** `undefined` for a job that has not started. */
@@ -94,11 +94,12 @@ const RUNNING = rejected(undefined)
 const GROUP = 4
 
 /**
- * Makes the run of one invocation: which job is next, the result of each job, its workers and its timer. A job counts as
- * failed unless it was fulfilled before the end.
+ * Makes the run of one invocation: which job is next, the result of each job, its workers and its timer. A
+ * job counts as failed unless it was fulfilled before the end.
  *
- * This is one closure, because cold code runs in V8's interpreter: private fields made the first twenty batches of ten
- * 50 % slower. It has few functions, because after a pause each one costs 0.25 to 0.5 µs, whatever it does (measured).
+ * This is one closure, because cold code runs in V8's interpreter: private fields made the first twenty
+ * batches of ten 50 % slower. It has few functions: after a pause, each one costs 0.25 to 0.5 µs, whatever it
+ * does (measured).
  *
  * @param ended is called with the jobs that failed, in order, when all jobs have a result
  */
@@ -126,12 +127,12 @@ export function createRun(
   const canStart = () => isReady() && workers.size < slots.limit
 
   /**
-   * Starts workers one after another, while each worker has a handler in flight. A worker that has none waits for its
-   * turn to use the CPU, and another one would not help.
+   * Starts workers one after another, while each worker has a handler in flight. A worker that has none waits
+   * for its turn to use the CPU, and another one would not help.
    *
-   * All microtasks run after the first start, and then after each group of four. So a handler that uses the CPU after many
-   * microtasks, for example after an asynchronous schema, does this before others start, and at most one group of them
-   * runs in the same turn of the event loop.
+   * All microtasks run after the first start, and then after each group of four. So a handler that uses the
+   * CPU after many microtasks, for example after an asynchronous schema, does this before others start, and
+   * at most one group of them runs in the same turn of the event loop.
    *
    * @param given a slot that the run has waited for
    */
@@ -176,10 +177,10 @@ export function createRun(
   }
 
   /**
-   * Whether another run waits for a slot and holds less than its share of the slots. With fewer slots than runs, the
-   * share is one slot, so each run waits for its turn. Comparing with the share keeps two large batches from giving
-   * slots to each other after each record, which took 8 times the CPU. A run that holds no more than its share gives
-   * a slot up only for one that has none, or at least two fewer.
+   * Whether another run waits for a slot and holds less than its share of the slots. With fewer slots than
+   * runs, the share is one slot, so each run waits for its turn. Comparing with the share keeps two large
+   * batches from giving slots to each other after each record, which took 8 times the CPU. A run that holds
+   * no more than its share gives a slot up only for one that has none, or at least two fewer.
    */
   function mustShare(): boolean {
     if (!slots.isContended()) return false
@@ -254,7 +255,9 @@ export function createRun(
       // A job may already have a result, although its handler still runs.
       if (options && results[job] === RUNNING) {
         // Each job has its own error, because its handler receives it as `signal.reason`, and can change it.
-        const aborted = withoutStack(() => new RecordAbortedError('The batch ended before the record was finished'))
+        const aborted = withoutStack(
+          () => new RecordAbortedError('The batch ended before the record was finished'),
+        )
         const result = rejected(aborted)
         results[job] = result
         durations.push(now - startedAt)
@@ -348,7 +351,10 @@ function failuresOf(results: Work['results']): JobFailure[] {
     const result = results[job]
     if (result === FULFILLED) continue
     if (!result) notStarted ??= new RecordNotStartedError('The batch ended before the record started')
-    failures.push({ job: job as JobNumber, reason: result ? (result as PromiseRejectedResult).reason : notStarted })
+    failures.push({
+      job: job as JobNumber,
+      reason: result ? (result as PromiseRejectedResult).reason : notStarted,
+    })
   }
   return failures
 }

@@ -28,14 +28,17 @@ export interface Slots {
 /**
  * The slots of one middleware instance. At most `limit` workers hold a slot at once.
  *
- * A slot is a task of p-queue that ends only when its slot is freed. A worker holds it for many records, because one
- * `queue.add()` for each record would cost ten times as much as all else that is done for a record (4.4 µs, Node 24).
+ * A slot is a task of p-queue that ends only when its slot is freed. A worker holds it for many records,
+ * because one `queue.add()` for each record would cost ten times as much as all else (4.4 µs, Node 24).
  *
  * A slot comes from one of three places, in this order:
- * 1. It is free and was kept, because a `queue.add()` for each worker costs more than the rest of a small batch.
- * 2. Fewer than `limit` tasks exist: a new one is made, in the async context in which the middleware was made. It can be kept.
- * 3. The run waits in p-queue until a slot is freed. This slot is not kept: p-queue keeps the async context of `add()`
- *    until the task ends. Here this is the context of an invocation, with its AsyncLocalStorage stores.
+ * 1. It is free and was kept, because a `queue.add()` for each worker costs more than the rest of a small
+ *    batch.
+ * 2. Fewer than `limit` tasks exist: a new one is made, in the async context in which the middleware was
+ *    made. It can be kept.
+ * 3. The run waits in p-queue until a slot is freed. This slot is not kept: p-queue keeps the async context
+ *    of `add()` until the task ends. Here this is the context of an invocation, with its AsyncLocalStorage
+ *    stores.
  */
 export function createSlots(limit: number): Slots {
   const queue = new PQueue({ concurrency: limit })

@@ -4,7 +4,11 @@ import { abort, type JobOptions, rejected } from './job.ts'
 import type { Run, Shared, Worker } from './run.ts'
 
 /** Makes the function that fails jobs that have run too long, for the runs of a middleware instance. */
-export function createTimeouts(recordTimeout: number, limit: number, active: ReadonlySet<Run>): Shared['expireJobs'] {
+export function createTimeouts(
+  recordTimeout: number,
+  limit: number,
+  active: ReadonlySet<Run>,
+): Shared['expireJobs'] {
   /** Fails the worker's job, and aborts it. It keeps its slot until its handler settles or the batch ends. */
   function expire(run: Run, worker: Worker, now: number): void {
     const error = new RecordTimeoutError(recordTimeout)
@@ -14,8 +18,8 @@ export function createTimeouts(recordTimeout: number, limit: number, active: Rea
   }
 
   /**
-   * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such handlers
-   * occupy all slots, no other handler can run. Their batches are then ended.
+   * If a handler is still running one `recordTimeout` after it timed out, it ignores its signal. If such
+   * handlers occupy all slots, no other handler can run. Their batches are then ended.
    */
   function endUnresponsive(now: number): void {
     const before = now - recordTimeout

@@ -4,9 +4,10 @@ import { setImmediate } from 'node:timers' // the real one, even if a test mocks
 const MAX_TIME_WITHOUT_YIELD = 10
 
 /**
- * Resolves when all microtasks have run, before the event loop continues. Node calls the functions of `nextTick()` when
- * the queue of microtasks is empty (https://nodejs.org/api/process.html#processnexttickcallback-args). If it is not called
- * in a microtask, these functions are called first.
+ * Resolves when all microtasks have run, before the event loop continues. Node calls the functions of
+ * `nextTick()` when the queue of microtasks is empty
+ * (https://nodejs.org/api/process.html#processnexttickcallback-args). If it is not called in a microtask,
+ * these functions are called first.
  */
 export async function microtasksDone(): Promise<void> {
   await null
@@ -18,8 +19,8 @@ export type YieldTimer = Readonly<ReturnType<typeof createYieldTimer>>
 /**
  * Yields to the event loop while handlers use the CPU, so timers and other invocations can run.
  *
- * Workers continue in the order in which they yielded. Otherwise one worker could use all the time of each iteration, and
- * other batches would start only after its batch.
+ * Workers continue in the order in which they yielded. Otherwise one worker could use all the time of each
+ * iteration, and other batches would start only after its batch.
  */
 export function createYieldTimer() {
   const waiting: (() => void)[] = [] // each has an immediate
@@ -39,9 +40,9 @@ export function createYieldTimer() {
     },
   }
 
-  // Uses one immediate for each waiting worker. Node runs all microtasks between two immediates, so a handler uses its CPU
-  // time before the next worker reads the clock. With one immediate for all, every worker would read the clock and
-  // start its record first, and all handlers would use their CPU time afterwards.
+  // Uses one immediate for each waiting worker. Node runs all microtasks between two immediates, so a handler
+  // uses its CPU time before the next worker reads the clock. With one immediate for all, every worker would
+  // read the clock and start its record first, and all handlers would use their CPU time afterwards.
   function schedule(): void {
     const isFirst = !isFirstScheduled
     isFirstScheduled = true

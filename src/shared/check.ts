@@ -28,12 +28,15 @@ export function check<T extends object>(
   required: readonly (keyof T & string)[] = [],
   prefix = '',
 ): T {
-  if (!isPlainObject(given)) throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(given)}`)
+  if (!isPlainObject(given))
+    throw new TypeError(`${caller}(): expected an object of options, got ${kindOf(given)}`)
   const options = { ...given }
   for (const key of new Set([...Object.keys(options), ...required]) as Set<keyof T & string>) {
     if (!Object.hasOwn(checks, key)) {
       const known = Object.keys(checks).join(', ')
-      throw new TypeError(`${caller}(): unknown option ${JSON.stringify(prefix + key)}, expected one of ${known}`)
+      throw new TypeError(
+        `${caller}(): unknown option ${JSON.stringify(prefix + key)}, expected one of ${known}`,
+      )
     }
     const [accepts, expected] = checks[key]
     const value = options[key]

@@ -8,8 +8,9 @@ const MAX_CALLS = 10
 /** SQS's limit of entries in a batch call. */
 const MAX_ENTRIES = 10
 /**
- * SQS's limit for a message and for a whole batch call: 1 MiB. The body and the names, types and values of the
- * attributes count. (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)
+ * SQS's limit for a message and for a whole batch call: 1 MiB. The body and the names, types and values of
+ * the attributes count.
+ * (https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html)
  */
 export const MAX_BYTES = 1_048_576
 
@@ -48,8 +49,8 @@ export function* inBatches<TItem extends Item>(items: Iterable<TItem>): Generato
 }
 
 /**
- * Makes a call for each batch, several at once, until the signal aborts. Never rejects. For each entry that SQS did not
- * accept, the reason is added to `reasons`.
+ * Makes a call for each batch, several at once, until the signal aborts. Never rejects. For each entry that
+ * SQS did not accept, the reason is added to `reasons`.
  *
  * @returns the items whose entries SQS accepted
  */

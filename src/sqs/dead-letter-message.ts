@@ -31,11 +31,11 @@ export interface DeadLetterMessage extends Item<Omit<SendMessageBatchRequestEntr
 }
 
 /**
- * Makes a message for a dead-letter queue from a failed record. The record's own attributes are kept, because the
- * message cannot be processed again without them; only those with the names of added attributes are replaced. The added
- * attributes are omitted if SQS's limits leave no room.
+ * Makes a message for a dead-letter queue from a failed record. The record's own attributes are kept, because
+ * the message cannot be processed again without them; only those with the names of added attributes are
+ * replaced. The added attributes are omitted if SQS's limits leave no room.
  *
- * @throws {TypeError} if the body is not text, because a handler or a middleware replaced it with a parsed one
+ * @throws {TypeError} if the body is not text, because a handler or a middleware replaced it
  */
 export function toDeadLetterMessage(
   failure: RecordFailure,
@@ -85,10 +85,13 @@ function ownAttributes({ messageAttributes = {} }: SQSRecord): Map<string, Messa
 }
 
 /**
- * The type decides which of the two values is used, because an event can contain both. A type can have a custom label,
- * such as `Binary.png`.
+ * The type decides which of the two values is used, if an event has both. It can have a label: `Binary.png`.
  */
-function toAttributeValue({ dataType, stringValue, binaryValue }: SQSMessageAttribute): MessageAttributeValue {
+function toAttributeValue({
+  dataType,
+  stringValue,
+  binaryValue,
+}: SQSMessageAttribute): MessageAttributeValue {
   return dataType.startsWith('Binary')
     ? { DataType: dataType, BinaryValue: Buffer.from(binaryValue ?? '', 'base64') }
     : { DataType: dataType, StringValue: stringValue ?? '' }
@@ -119,6 +122,9 @@ function toText(value: string): string {
   return cut.replace(REFUSED_CHARACTERS, '\uFFFD')
 }
 
-export function bytesOf(name: string, { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue): number {
+export function bytesOf(
+  name: string,
+  { DataType = '', StringValue = '', BinaryValue }: MessageAttributeValue,
+): number {
   return [name, DataType, BinaryValue ?? StringValue].reduce((sum, part) => sum + Buffer.byteLength(part), 0)
 }

@@ -10,21 +10,25 @@ import { canBeSame, queueOfArn, queueOfUrl } from './source-queue.ts'
 import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility.ts'
 
 /**
- * Makes a failure handler that sends records to a dead-letter queue immediately, before they reach the queue's
- * `maxReceiveCount`. By default, it sends records that failed with a `PermanentError`.
+ * Makes a failure handler that sends records to a dead-letter queue immediately, before they reach the
+ * queue's `maxReceiveCount`. By default, it sends records that failed with a `PermanentError`.
  *
- * A record is removed from the failures only after SQS has accepted its message in the dead-letter queue. Lambda then
- * deletes the message from the source queue. If SQS does not accept it, the record stays failed, and a line in the log
- * gives the reason. A message can arrive twice, for example if the response of SQS is lost.
+ * A record is removed from the failures only after SQS has accepted its message in the dead-letter queue.
+ * Lambda then deletes the message from the source queue. If SQS does not accept it, the record stays failed,
+ * and a line in the log gives the reason. A message can arrive twice, for example if the response of SQS is
+ * lost.
  *
- * On a FIFO queue, the records behind a record that was sent become visible after 1 s, see `releaseBlocked()`.
+ * On a FIFO queue, the records behind a record that was sent become visible after 1 s, see
+ * `releaseBlocked()`.
  *
- * A record is never sent to the queue that it came from, because SQS would deliver it as a new message, without end.
- * It stays failed, and the log says why. What `queueUrl` shows of region, account and name is compared with the ARN.
+ * A record is never sent to the queue that it came from, because SQS would deliver it as a new message,
+ * without end. It stays failed, and the log says why. What `queueUrl` shows of region, account and name is
+ * compared with the ARN.
  *
- * The message keeps its body, message attributes, message group and trace header. If your handler has changed the
- * record itself, the changed values are sent: change a copy. The message also gets the attributes below, in this order.
- * SQS allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted, and the log says so.
+ * The message keeps its body, message attributes, message group and trace header. If your handler has changed
+ * the record itself, the changed values are sent: change a copy. The message also gets the attributes below,
+ * in this order. SQS allows ten attributes and 1 MiB for a message: attributes that do not fit are omitted,
+ * and the log says so.
  *
  * - `DeadLetter.ErrorName`
  * - `DeadLetter.ErrorMessage`, up to 1,000 characters
@@ -32,8 +36,9 @@ import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility
  * - `DeadLetter.SourceQueue`, the ARN of the source queue, or `sourceQueueUrl`
  * - `DeadLetter.ReceiveCount`, a number: how often the message was delivered
  *
- * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. If the same message is sent again
- * within five minutes, SQS drops it. A record without a message group gets its message id as its group.
+ * If the dead-letter queue is a FIFO queue, the deduplication id is the message id. If the same message is
+ * sent again within five minutes, SQS drops it. A record without a message group gets its message id as its
+ * group.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid, or if both URLs can name the same queue
  * @example
@@ -69,10 +74,11 @@ export function deadLetter(options: DeadLetterOptions) {
       }
       return []
     })
-    // The order of the calls does not matter: on a FIFO queue, failure handlers receive only one failure of each group.
+    // The order of the calls does not matter: on a FIFO queue, there is only one failure of each group.
     const accepted = await callInBatches(
       inBatches(messages),
-      (Entries) => client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
+      (Entries) =>
+        client.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }), { abortSignal: signal }),
       { reasons, signal },
     )
     logReasons(log, reasons, (count) => {
@@ -101,8 +107,8 @@ export function isPermanentFailure({ error }: RecordFailure): boolean {
 }
 
 /**
- * Reads what `when()` returned. Only `true` sends the record. If any truthy value did, an async `when()` would send
- * every record, because a promise is truthy.
+ * Reads what `when()` returned. Only `true` sends the record. If any truthy value did, an async `when()`
+ * would send every record, because a promise is truthy.
  */
 function isMatch(returned: unknown): boolean {
   if (returned === undefined || typeof returned === 'boolean') return returned === true

@@ -12,18 +12,19 @@ const MAX_TIME = 10_000
 const MAX_SUSPECTS = 10
 
 /**
- * Makes a Middy middleware for functions whose process can crash: use it before `boundedSqsBatch()`. Experimental: its
- * behaviour and its options can change in any version.
+ * Makes a Middy middleware for functions whose process can crash: use it before `boundedSqsBatch()`.
+ * Experimental: its behaviour and its options can change in any version.
  *
- * If a message ends the process, SQS redelivers the whole batch at one time. The same messages then meet again until all
- * of them are dead-lettered. So this sets the visibility timeout of each redelivered record before the handlers start.
- * This is the time that the invocation has left, plus a random time from half of `spread` to all of it. After another
- * crash, the records return in many small batches. The log names records that were delivered three times or more, if they
- * are at most ten.
+ * If a message ends the process, SQS redelivers the whole batch at one time. The same messages then meet
+ * again until all of them are dead-lettered. So this sets the visibility timeout of each redelivered record
+ * before the handlers start. This is the time that the invocation has left, plus a random time from half of
+ * `spread` to all of it. After another crash, the records return in many small batches. The log names records
+ * that were delivered three times or more, if they are at most ten.
  *
- * There is no call for a batch without redelivered records, for a FIFO queue, or if the context does not give the time
- * that is left. The calls take at most a fifth of this time, and at most 10 s. If they fail, the log says why, and the
- * batch runs. Failed and not started records keep the delay, unless `retryBackoff()` sets another.
+ * There is no call for a batch without redelivered records, for a FIFO queue, or if the context does not give
+ * the time that is left. The calls take at most a fifth of this time, and at most 10 s. If they fail, the log
+ * says why, and the batch runs. Failed and not started records keep the delay, unless `retryBackoff()` sets
+ * another.
  *
  * @throws {TypeError} if an option is missing, unknown or not valid
  * @example
@@ -35,8 +36,9 @@ export function isolateCrashes(options: IsolateCrashesOptions) {
   const { spread = 900, ...queue } = check('isolateCrashes', options, ISOLATE_CRASHES_CHECKS, ['client'])
 
   async function spreadOut(records: readonly SQSRecord[], left: number): Promise<void> {
-    // Not shorter than the invocation: SQS would redeliver the record while its handler runs. At least half of `spread`,
-    // so that a deployment that always crashes does not dead-letter the queue faster than without this middleware.
+    // Not shorter than the invocation: SQS would redeliver the record while its handler runs. At least half
+    // of `spread`, so that a deployment that always crashes does not dead-letter the queue faster than
+    // without this middleware.
     const delayOf = () => Math.ceil(left / 1000) + randomSeconds(Math.ceil(spread / 2), spread)
     const delays = records.map((record) => ({ record, seconds: delayOf() }))
     const controller = new AbortController()
@@ -50,7 +52,8 @@ export function isolateCrashes(options: IsolateCrashesOptions) {
   }
 
   /** Never rejects: that would fail the invocation, and SQS would redeliver the batch. */
-  async function isolateCrashesBefore({ event, context }: { event: SQSEvent; context: Context }): Promise<void> {
+  async function isolateCrashesBefore(input: { event: SQSEvent; context: Context }): Promise<void> {
+    const { event, context } = input
     try {
       // Events from other sources have no such records: what handles the batch refuses them.
       if (!Array.isArray(event?.Records)) return
@@ -67,7 +70,9 @@ export function isolateCrashes(options: IsolateCrashesOptions) {
         `isolateCrashes(): if the process ends now, suspect these records, delivered three times or more: ${ids}`,
       )
     } catch (error) {
-      safely(() => console.error(errorWithoutStack(`isolateCrashes(): the event is not readable: ${reasonOf(error)}`)))
+      safely(() =>
+        console.error(errorWithoutStack(`isolateCrashes(): the event is not readable: ${reasonOf(error)}`)),
+      )
     }
   }
 

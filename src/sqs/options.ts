@@ -5,8 +5,9 @@ import type { RecordFailure } from '../types.ts'
 import { canBeSame, queueOfUrl } from './source-queue.ts'
 
 /**
- * Seconds. SQS keeps a message invisible for at most 12 hours (43,200 s) after it was received. The batching window and
- * the function can use up to 1,200 s of this time, or 5,700 s on Managed Instances. SQS then refuses the longest delays.
+ * Seconds. SQS keeps a message invisible for at most 12 hours (43,200 s) after it was received. The batching
+ * window and the function can use up to 1,200 s of this time, or 5,700 s on Managed Instances. SQS then
+ * refuses the longest delays.
  * https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
  */
 export const MAX_DELAY_SECONDS = 42_000
@@ -14,24 +15,24 @@ export const MAX_DELAY_SECONDS = 42_000
 /** Options of `deadLetter()`. */
 export interface DeadLetterOptions {
   /**
-   * A client with the permission `sqs:SendMessage` on the dead-letter queue. If the records come from a FIFO queue, also
-   * in the region of this queue, with `sqs:ChangeMessageVisibility` on it.
+   * A client with the permission `sqs:SendMessage` on the dead-letter queue. If the records come from a FIFO
+   * queue, also in the region of this queue, with `sqs:ChangeMessageVisibility` on it.
    */
   readonly client: SQSClient
   /**
-   * The URL of the dead-letter queue, which must not be the queue that the records come from. A URL that ends in `.fifo`
-   * names a FIFO queue.
+   * The URL of the dead-letter queue, which must not be the queue that the records come from. A URL that ends
+   * in `.fifo` names a FIFO queue.
    */
   readonly queueUrl: string
   /**
-   * Whether to send a failed record: `true` sends it, `false` or `undefined` does not. If the function throws or
-   * returns anything else, including a promise, this is logged and the record stays failed.
+   * Whether to send a failed record: `true` sends it, `false` or `undefined` does not. If the function throws
+   * or returns anything else, including a promise, this is logged and the record stays failed.
    * @default sends the records that failed with a `PermanentError`
    */
   readonly when?: ((failure: RecordFailure) => boolean | undefined) | undefined
   /**
-   * The URL of the queue that the records come from: the value of the attribute `DeadLetter.SourceQueue`, and the queue
-   * in which the records behind a failure become visible.
+   * The URL of the queue that the records come from: the value of the attribute `DeadLetter.SourceQueue`, and
+   * the queue in which the records behind a failure become visible.
    * @default the ARN of that queue, from the record
    */
   readonly sourceQueueUrl?: string | undefined
@@ -52,20 +53,23 @@ export interface RetryBackoffOptions {
    */
   readonly factor?: number | undefined
   /**
-   * The limit of all delays: whole seconds, from 1 to 42,000. SQS allows 12 hours (43,200 s) after the delivery.
+   * The limit of all delays: whole seconds, from 1 to 42,000. SQS allows 12 hours (43,200 s) after the
+   * delivery.
    * @default 900
    */
   readonly max?: number | undefined
   /**
-   * `'equal'`: the delay is a random number of whole seconds from half of the longest delay to all of it. So records that
-   * failed together return at different times. `'full'`: from 1 to the longest delay. `'none'`: the longest delay.
+   * `'equal'`: the delay is a random number of whole seconds from half of the longest delay to all of it. So
+   * records that failed together return at different times. `'full'`: from 1 to the longest delay. `'none'`:
+   * the longest delay.
    * @default 'equal'
    */
   readonly jitter?: 'equal' | 'full' | 'none' | undefined
   /**
-   * Asks for a longer delay, for example that of `Retry-After`: seconds, 0 or more, or `undefined` for none. The delay
-   * is then at least this time plus the delay of a first delivery, also above `max`, but at most 42,000 s. If the
-   * function throws or returns anything else, including a promise, this is logged, and the delay is as without it.
+   * Asks for a longer delay, for example that of `Retry-After`: seconds, 0 or more, or `undefined` for none.
+   * The delay is then at least this time plus the delay of a first delivery, also above `max`, but at most
+   * 42,000 s. If the function throws or returns anything else, including a promise, this is logged, and the
+   * delay is as without it.
    */
   readonly delay?: ((failure: RecordFailure) => number | undefined) | undefined
   /**
@@ -81,8 +85,9 @@ export type ReleaseBlockedOptions = Pick<RetryBackoffOptions, 'client' | 'source
 /** Options of `isolateCrashes()`. */
 export interface IsolateCrashesOptions extends Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> {
   /**
-   * If the process ends, the redelivered records of the batch return after half of this time to all of it, counted from
-   * the function's timeout. Whole seconds, from 60 to 21,600. Choose at least 100 times the batching window.
+   * If the process ends, the redelivered records of the batch return after half of this time to all of it,
+   * counted from the function's timeout. Whole seconds, from 60 to 21,600. Choose at least 100 times the
+   * batching window.
    * @default 900
    */
   readonly spread?: number | undefined

@@ -32,14 +32,20 @@ export function errorWithoutStack(text: string): Error {
 }
 
 /** Logs for how many records there is a reason, and the most frequent reasons. Logs nothing if there is none. */
-export function logReasons(log: (error: Error) => void, reasons: Reasons, textOf: (count: number) => string): void {
+export function logReasons(
+  log: (error: Error) => void,
+  reasons: Reasons,
+  textOf: (count: number) => string,
+): void {
   if (reasons.size > 0) log(errorWithoutStack(`${textOf(countReasons(reasons))}: ${listReasons(reasons)}`))
 }
 
 /** The error for what a function of the user returned. It shows no text, which may be a message body. */
 export function wrongResult(expected: string, returned: unknown): TypeError {
   Promise.resolve(returned).catch(() => {}) // if it is a promise, its rejection would end the process
-  return new TypeError(`expected ${expected}, got ${typeof returned === 'number' ? returned : kindOf(returned)}`)
+  return new TypeError(
+    `expected ${expected}, got ${typeof returned === 'number' ? returned : kindOf(returned)}`,
+  )
 }
 
 /** Name and message of an error in one line. */
@@ -48,8 +54,8 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * Reads the name and the message of a thrown value, or its code if it has no message. The value can be anything, even a
- * proxy that throws when it is read.
+ * Reads the name and the message of a thrown value, or its code if it has no message. The value can be
+ * anything, even a proxy that throws when it is read.
  */
 export function readError(error: unknown): [name: string, message: string] {
   const read = safely((): [string, string] => {
@@ -62,8 +68,8 @@ export function readError(error: unknown): [name: string, message: string] {
 }
 
 /**
- * Makes one line of a name and a message. SQS can quote a value of the request in its message, for example a receipt
- * handle: that value is replaced with `…`.
+ * Makes one line of a name and a message. SQS can quote a value of the request in its message, for example a
+ * receipt handle: that value is replaced with `…`.
  */
 export function toReason(name = 'an error without a code', message = ''): string {
   const full = `${name}${message === '' ? '' : `: ${message}`}`

@@ -4,12 +4,13 @@ import { RELEASE_BLOCKED_CHECKS, type ReleaseBlockedOptions } from './options.ts
 import { delaysBehind, RELEASE_DELAY, setVisibilityTimeouts } from './visibility.ts'
 
 /**
- * Makes the records behind failures visible after 1 s. Call it in a failure handler for a FIFO queue, after the failures
- * that it takes over are stored elsewhere. `deadLetter()` does this itself.
+ * Makes the records behind failures visible after 1 s. Call it in a failure handler for a FIFO queue, after
+ * the failures that it takes over are stored elsewhere. `deadLetter()` does this itself.
  *
- * SQS delivers no message of a group while another message of the group is invisible. Without this call, the group waits
- * for the visibility timeout of its queue. The order is kept: the group waits until Lambda has deleted the failure. If SQS
- * refuses a change, a line in the log gives the reason, and the records keep the visibility timeout that they had.
+ * SQS delivers no message of a group while another message of the group is invisible. Without this call, the
+ * group waits for the visibility timeout of its queue. The order is kept: the group waits until Lambda has
+ * deleted the failure. If SQS refuses a change, the log gives the reason, and the records keep their
+ * visibility timeout.
  *
  * @param failures those that the failure handler takes over
  * @throws {TypeError} if an option is missing, unknown or not valid

@@ -30,7 +30,11 @@ export function queueOfArn(arn: unknown): Queue {
 
 /** Whether both can be the same queue: their names are equal, and nothing that both contain is different. */
 export function canBeSame(one: Queue, other: Queue): boolean {
-  return one.name === other.name && !isDifferent(one.account, other.account) && !isDifferent(one.region, other.region)
+  return (
+    one.name === other.name &&
+    !isDifferent(one.account, other.account) &&
+    !isDifferent(one.region, other.region)
+  )
 }
 
 function isDifferent(one = '', other = ''): boolean {
@@ -43,12 +47,15 @@ function isDifferent(one = '', other = ''): boolean {
  * The ARN alone does not give the right URL. The endpoint also depends on the client: its partition, FIPS and
  * dual-stack settings. It can also be configured, for example for a local SQS.
  *
- * The SDK sends a command to the host of `QueueUrl`, unless the client was created with an `endpoint`. So an SDK
- * middleware sets `QueueUrl` from the resolved endpoint before the SDK reads it.
+ * The SDK sends a command to the host of `QueueUrl`, unless the client was created with an `endpoint`. So an
+ * SDK middleware sets `QueueUrl` from the resolved endpoint before the SDK reads it.
  *
  * @param arn the `eventSourceARN` of the records. Without a valid one, the command rejects with a TypeError.
  */
-export function setQueueUrlFromArn(command: ChangeMessageVisibilityBatchCommand, arn: string | undefined): void {
+export function setQueueUrlFromArn(
+  command: ChangeMessageVisibilityBatchCommand,
+  arn: string | undefined,
+): void {
   command.middlewareStack.addRelativeTo(
     <TArgs extends { input: object }, TOutput>(
       next: (args: TArgs) => TOutput,

@@ -1,4 +1,7 @@
-import { ChangeMessageVisibilityBatchCommand, type ChangeMessageVisibilityBatchRequestEntry } from '@aws-sdk/client-sqs'
+import {
+  ChangeMessageVisibilityBatchCommand,
+  type ChangeMessageVisibilityBatchRequestEntry,
+} from '@aws-sdk/client-sqs'
 import type { SQSRecord } from 'aws-lambda'
 import type { FailureRequest, RecordFailure } from '../types.ts'
 import { callInBatches, inBatches } from './batch-calls.ts'
@@ -36,7 +39,7 @@ type Calls = Pick<RetryBackoffOptions, 'client' | 'sourceQueueUrl'> & Pick<Failu
 const lastCallers = new WeakMap<SQSRecord, string>()
 
 /**
- * Sets the visibility timeout of each record, counted from now. If SQS does not confirm all of them, this logs it. Never
+ * Sets the visibility timeout of each record, counted from now. Logs what SQS does not confirm. Never
  * rejects.
  */
 export async function setVisibilityTimeouts(

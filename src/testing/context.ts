@@ -14,8 +14,8 @@ export interface SqsContextOptions {
 export const DEFAULT_TIMEOUT = 30_000
 
 /**
- * Makes the context of an invocation, for a unit test. `getRemainingTimeInMillis()` counts down by the real clock, so
- * that the time budget of `boundedSqsBatch()` works as on Lambda.
+ * Makes the context of an invocation, for a unit test. `getRemainingTimeInMillis()` counts down by the real
+ * clock, so that the time budget of `boundedSqsBatch()` works as on Lambda.
  *
  * @throws {TypeError} if an option is unknown or out of range
  *

@@ -4,8 +4,8 @@ import { type Check, COUNT, check } from '../shared/check.ts'
 import { isObject, kindOf } from '../shared/describe.ts'
 
 /**
- * A record with a `messageId` and a `body`. It can have any other field of a record. Fields and attributes that it does
- * not have get the values that they have in an event from Lambda.
+ * A record with a `messageId` and a `body`. It can have any other field of a record. Fields and attributes
+ * that it does not have get the values that they have in an event from Lambda.
  */
 export interface SqsEventRecord extends Partial<Omit<SQSRecord, 'messageId' | 'body' | 'attributes'>> {
   readonly messageId: string
@@ -22,7 +22,8 @@ export interface SqsEventOptions {
    */
   readonly fifo?: boolean | undefined
   /**
-   * The message group of each record, in order. Records of a standard queue can have groups, too (fair queues).
+   * The message group of each record, in order. Records of a standard queue can have groups, too (fair
+   * queues).
    * @default one group with all records on a FIFO queue, none on a standard queue
    */
   readonly groups?: readonly string[] | undefined
@@ -61,11 +62,11 @@ const RECORD_FIELDS: ReadonlySet<string> = new Set<keyof SQSRecord>([
 ])
 
 /**
- * Makes an SQS event for a unit test, as Lambda sends it. The records have unique message ids (UUIDs), the MD5 of their
- * body, and the attributes that SQS adds.
+ * Makes an SQS event for a unit test, as Lambda sends it. The records have unique message ids (UUIDs), the
+ * MD5 of their body, and the attributes that SQS adds.
  *
- * @param records a body or a record for each message. A string is a body as it is. An object with a `messageId` and a
- * `body` is a record. Any other object is a body, and becomes JSON.
+ * @param records a body or a record for each message. A string is a body as it is. An object with a
+ * `messageId` and a `body` is a record. Any other object is a body, and becomes JSON.
  * @throws {TypeError} if a body, a record or an option is not valid
  *
  * @example
@@ -94,7 +95,11 @@ export function sqsEvent(
     SenderId: 'AIDAIENQZJOLO23YVJ4VO',
     ApproximateFirstReceiveTimestamp: String(firstReceived),
   }
-  return { Records: Array.from(records, (record, index) => toRecord(record, index, fifo, groups?.[index], attributes)) }
+  return {
+    Records: Array.from(records, (record, index) =>
+      toRecord(record, index, fifo, groups?.[index], attributes),
+    ),
+  }
 }
 
 function toRecord(
@@ -121,7 +126,10 @@ function toRecord(
     attributes: {
       ...attributes,
       ...(groupId !== undefined && { MessageGroupId: groupId }),
-      ...(fifo && { SequenceNumber: String(FIRST_SEQUENCE_NUMBER + BigInt(index)), MessageDeduplicationId: messageId }),
+      ...(fifo && {
+        SequenceNumber: String(FIRST_SEQUENCE_NUMBER + BigInt(index)),
+        MessageDeduplicationId: messageId,
+      }),
       ...fields.attributes,
     },
   }
@@ -143,7 +151,9 @@ function checkFields(record: SqsEventRecord, index: number): SqsEventRecord {
   const id: unknown = record.messageId
   if (typeof id === 'string' && id !== '') return record
   const received = id === '' ? 'an empty string' : kindOf(id)
-  throw new TypeError(`sqsEvent(): expected the messageId of record ${index} to be a non-empty string, got ${received}`)
+  throw new TypeError(
+    `sqsEvent(): expected the messageId of record ${index} to be a non-empty string, got ${received}`,
+  )
 }
 
 function toText(body: unknown, index: number): string {

@@ -17,7 +17,8 @@ export type TestedHandler<TReturn = unknown> = (event: SQSEvent, context: never,
 /** Options of `invoke()`. */
 export interface InvokeOptions {
   /**
-   * The function's timeout: milliseconds, more than 0. Use several seconds, because a busy machine may need them.
+   * The function's timeout: milliseconds, more than 0. Use several seconds, because a busy machine may need
+   * them.
    * @default 30,000
    */
   readonly timeout?: number | undefined
@@ -32,8 +33,8 @@ export interface InvokeResult<TResponse = unknown> {
   /** The records of the event that SQS redelivers. */
   readonly failed: readonly SQSRecord[]
   /**
-   * The records of the event that did not succeed, each with its error, also if a failure handler has handled them. Empty
-   * if the handler does not use `boundedSqsBatch()`.
+   * The records of the event that did not succeed, each with its error, also if a failure handler has handled
+   * them. Empty if the handler does not use `boundedSqsBatch()`.
    */
   readonly failures: readonly { readonly record: SQSRecord; readonly error: unknown }[]
 }
@@ -44,9 +45,10 @@ export interface InvokeResult<TResponse = unknown> {
  *
  * @throws whatever the handler throws
  * @throws {TypeError} if an argument is not valid
- * @throws {Error} if SQS would redeliver the whole batch for another reason. Either the handler does not respond within
- * its timeout, or its response is not valid. A response is not valid if, for example, it names a message that is not in
- * the batch (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
+ * @throws {Error} if SQS would redeliver the whole batch for another reason. Either the handler does not
+ * respond within its timeout, or its response is not valid. A response is not valid if, for example, it names
+ * a message that is not in the batch
+ * (https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html)
  *
  * @example
  * const { succeeded, failed } = await invoke(handler, sqsEvent(['good', 'bad', 'good']))
@@ -65,7 +67,9 @@ export async function invoke<TReturn>(
   const { timeout = DEFAULT_TIMEOUT } = check('invoke', options, { timeout: DURATION })
   const context = sqsContext({ timeout })
   const failures = collectFailures(context, event.Records)
-  const response = await respondInTime(handler, JSON.stringify(event), context, timeout).finally(failures.stop)
+  const response = await respondInTime(handler, JSON.stringify(event), context, timeout).finally(
+    failures.stop,
+  )
   const failedIds = readAsLambda(response, new Set(event.Records.map(({ messageId }) => messageId)))
   return {
     response,
@@ -131,9 +135,10 @@ async function respondInTime<TReturn>(
 }
 
 /**
- * Returns the ids of the failed records, by the table in "Reporting batch item failures" of Lambda's guide. A missing or
- * empty response (`''` or `{}`) and a missing, null or empty list are a complete success. A list of valid ids reports
- * those records as failed. Any other response is a complete failure: this function throws.
+ * Returns the ids of the failed records, by the table in "Reporting batch item failures" of Lambda's guide. A
+ * missing or empty response (`''` or `{}`) and a missing, null or empty list are a complete success. A list
+ * of valid ids reports those records as failed. Any other response is a complete failure: this function
+ * throws.
  */
 function readAsLambda(given: unknown, ids: ReadonlySet<string>): ReadonlySet<string> {
   const response = toJson(given)
@@ -148,7 +153,9 @@ function readAsLambda(given: unknown, ids: ReadonlySet<string>): ReadonlySet<str
     const id: unknown = entry?.itemIdentifier
     if (typeof id !== 'string' || id === '') {
       const received = id === '' ? 'an empty string' : kindOf(id)
-      throw wholeBatch(`the itemIdentifier of batchItemFailures[${index}] is ${received}. Expected a messageId`)
+      throw wholeBatch(
+        `the itemIdentifier of batchItemFailures[${index}] is ${received}. Expected a messageId`,
+      )
     }
     if (!ids.has(id)) {
       throw wholeBatch(
