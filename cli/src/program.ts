@@ -134,7 +134,11 @@ export function localCommand() {
     .option('--groups <n>', 'message groups for --messages on a FIFO queue (default 10)', inRange(1, 100_000))
   addQueueOptions(command)
     .optionsGroup('Event source mapping:')
-    .option('--batch-size <n>', 'most records in one event (default 10,000, or 10 on a FIFO queue)', inRange(1, 10_000))
+    .option(
+      '--batch-size <n>',
+      'most records in one event (default a fifth of the messages, at most 10,000, or 10 on a FIFO queue)',
+      inRange(1, 10_000),
+    )
     .option('--window <s>', 'most seconds to gather a batch (default 2, or 0 for batches up to 10)', inRange(0, 300))
     .option('--concurrency <n>', 'processes of the handler (default 1; with a template, up to 5)', inRange(1, 100))
     .option('--no-report-batch-item-failures', 'delete messages even if the handler reports them as failed')

@@ -12,7 +12,7 @@ const LEFT: Record<Exclude<LeftKind, 'late'>, [before: string, after: string]> =
   once: [
     'after a response, an answer arrived for',
     'If the handler needs it, await it. This does not fail the run, because it was seen in only one invocation of a process. ' +
-      'A client may have opened a connection. To be sure, run more invocations: use a smaller --batch-size',
+      'A client may have opened a connection. To be sure, run more invocations: use more --messages, or a smaller --batch-size',
   ],
   telemetry: [
     'telemetry was still being sent after a response:',
@@ -64,6 +64,10 @@ export class Findings {
     if (!usage) return
     this.#peakMemory = Math.max(this.#peakMemory, usage.peakMemory)
     this.#addTime(usage, library !== undefined)
+  }
+
+  started() {
+    this.#ledger.add('processes')
   }
 
   left(work: readonly LeftWork[]) {

@@ -15,6 +15,8 @@ export interface Ledger {
   /** Whether all messages of the input were sent. False if the run was interrupted before that. */
   isInputComplete: boolean
   invocations: number
+  /** Processes that loaded the function. */
+  processes: number
   delivered: number
   processed: number
   redelivered: number
@@ -87,7 +89,7 @@ const isDone = (state: Entry['state']) => state === 'processed' || state === 'dr
 const OF_DELIVERIES = { sent: 0, delivered: 0, inFlight: 0, failed: 0, invocations: 0, timeouts: 0, crashes: 0 }
 /** What other parts of a run count. */
 const OF_INVOCATIONS = { failedInvocations: 0, respondedEarly: 0, wouldTimeOut: 0, ignoredLists: 0 }
-const OF_OTHERS = { ...OF_INVOCATIONS, outOfOrder: 0, diedBetween: 0 }
+const OF_OTHERS = { ...OF_INVOCATIONS, outOfOrder: 0, processes: 0, diedBetween: 0 }
 
 /**
  * Stores what is known about every message by its id. Only the queue knows how many messages were

@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import { type Display, renderTable } from '../../shared/display.ts'
-import { formatNumber } from '../../shared/format.ts'
+import { countOf, formatNumber } from '../../shared/format.ts'
 import { widthOf, wrapWords } from '../../shared/wrap.ts'
 import type { Ledger, Progress } from '../account/ledger.ts'
 
@@ -54,6 +54,7 @@ function rowsOf(ledger: Ledger) {
     ['  returned a list of failures that\n  Lambda does not read', ledger.ignoredLists, true],
     ['  responded before their work ended', ledger.respondedEarly, true],
     ['  too slow for the CPU of Lambda', ledger.wouldTimeOut, true],
+    ['processes', ledger.processes],
     ['wall time', `${(ledger.wallMs / 1000).toFixed(1)} s`],
     ['processed per second\n  from the first delivery\n  to the last processed message', ledger.perSecond],
   ]
@@ -79,10 +80,12 @@ export function renderLedger(ledger: Ledger, stream?: NodeJS.WriteStream): strin
 
 export function renderVerdict(
   reason: string | undefined,
-  { processed, firstUnprocessed: first }: Pick<Ledger, 'processed' | 'firstUnprocessed'>,
+  { processed, firstUnprocessed: first, invocations, processes }: Ledger,
   stream: NodeJS.WriteStream,
 ): string {
-  if (reason === undefined) return `${styleText('green', 'passed:', { stream })} ${formatNumber(processed)} processed`
+  const where = `in ${countOf(invocations, 'invocation')} of ${formatNumber(processes)} process${processes === 1 ? '' : 'es'}`
+  if (reason === undefined)
+    return `${styleText('green', 'passed:', { stream })} ${formatNumber(processed)} processed ${where}`
   const message = first ? `; the first unprocessed message is ${first}` : ''
   return `${styleText('red', 'failed:', { stream })} ${reason}${message}`
 }

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createInterface } from 'node:readline/promises'
+import { createInterface } from 'node:readline'
 import { notLoaded } from '../../run-options/not-loaded.ts'
 import { type Display, openDisplay } from '../../shared/display.ts'
 import { InitError } from '../../shared/errors.ts'
@@ -21,8 +21,9 @@ const SAME_SIGNAL_MS = 300
 export async function local(handler: string, given: LocalFlags): Promise<number> {
   const { flags, notes, mapping } = await withTemplate(withDebugger(given), splitExport(handler).file)
   const stream = flags.json ? process.stderr : process.stdout
-  for (const note of notes) stream.write(`${wrapWords(note, widthOf(stream))}\n`) // printed before the options are checked: these notes may explain an error
-  const options = await toRunOptions(handler, flags, mapping)
+  const print = (line: string) => stream.write(`${wrapWords(line, widthOf(stream))}\n`)
+  for (const note of notes) print(note) // before the options are checked: these notes may explain an error
+  const options = await toRunOptions(handler, flags, mapping, print)
   await announceGivenQueue(flags, stream)
   const display = openDisplay(stream)
   const draining = new AbortController()
@@ -115,9 +116,9 @@ export async function announceGivenQueue(
     stream.write(`${wrapWords(what, widthOf(stream))}\n`)
     return
   }
-  const terminal = createInterface({ input, output: stream })
-  const closed = once(terminal, 'close') // also by Ctrl-C and Ctrl-D
-  const answer = await Promise.race([terminal.question(`${what}.\nStart it? (y/N) `).catch(() => ''), closed])
-  terminal.close()
+  stream.write(`${what}.\nStart it? (y/N) `) // not by readline, which in Node 26 writes it only to some streams
+  const lines = createInterface({ input })
+  const [answer] = await Promise.race([once(lines, 'line'), once(lines, 'close')]) // closed by Ctrl-D
+  lines.close()
   refuseIf(!/^y(es)?$/i.test(String(answer).trim()), 'the run was not started')
 }

@@ -12,7 +12,7 @@ import {
   type TemplateFlags,
 } from '../../run-options/template-settings.ts'
 import { refuseIf } from '../../shared/flags.ts'
-import { formatNumber } from '../../shared/format.ts'
+import { countOf, formatNumber } from '../../shared/format.ts'
 import { splitExport } from '../../shared/handler-file.ts'
 import { parseObject } from '../../shared/json.ts'
 import { readIfFile } from '../../shared/text-file.ts'
@@ -121,19 +121,39 @@ function checkMappingFlags(flags: LocalFlags, fifo: boolean, batchSize: number) 
   )
 }
 
+/** Without --batch-size, a process has at least as many invocations, so that mistakes can recur. */
+const MIN_INVOCATIONS = 5
+
+/** The default of --batch-size for this many messages, if their number is known. */
+function defaultBatchSize(fifo: boolean, count = Number.POSITIVE_INFINITY) {
+  return Math.min(fifo ? 10 : MAPPING_DEFAULTS.batchSize, Math.max(1, Math.ceil(count / MIN_INVOCATIONS)))
+}
+
 async function inputOf({ messages, messagesFile, groups = 10 }: LocalFlags, fifo: boolean) {
   if (messagesFile === '-') return readStandardInput(fifo)
   if (messagesFile !== undefined) return readMessagesFile(messagesFile, fifo)
   return messages === undefined ? undefined : numberedMessages(messages, fifo ? groups : 0)
 }
 
-/** Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. */
-export async function toRunOptions(handler: string, flags: LocalFlags, mapping?: Mapping): Promise<RunOptions> {
+type Print = (line: string) => void
+
+/**
+ * Converts flags to the options of a run. Throws a UsageError if flags cannot be combined. `print` receives a line about
+ * a default.
+ */
+export async function toRunOptions(
+  handler: string,
+  flags: LocalFlags,
+  mapping?: Mapping,
+  print: Print = () => {},
+): Promise<RunOptions> {
   const { queueUrl, port, seed, duplicates, timeout = FUNCTION_DEFAULTS.timeout / 1000 } = flags
   checkQueueFlags(flags)
   const own = queueUrl === undefined
   const fifo = own ? flags.fifo === true : queueUrl.endsWith('.fifo')
-  const batchSize = flags.batchSize ?? (fifo ? 10 : MAPPING_DEFAULTS.batchSize)
+  const messages = await inputOf(flags, fifo)
+  const count = flags.messages ?? (Array.isArray(messages) ? messages.length : undefined)
+  const batchSize = flags.batchSize ?? defaultBatchSize(fifo, flags.template === undefined ? count : undefined)
   checkMappingFlags(flags, fifo, batchSize)
   const window = flags.window ?? (batchSize > 10 ? MAPPING_DEFAULTS.windowMs / 1000 : 0)
   const {
@@ -153,6 +173,8 @@ export async function toRunOptions(handler: string, flags: LocalFlags, mapping?:
     runtimeClient: flags.runtimeClient,
   }
   checkModuleType(target.file, mapping)
+  if (flags.batchSize === undefined && flags.template === undefined && count !== undefined)
+    print(`batch size ${formatNumber(batchSize)} (default for ${countOf(count, 'message')}; see --batch-size)`)
   const contentBasedDeduplication = mapping && valueIn(mapping.queue.contentBasedDeduplication)
   const stopsLoops = !mapping || valueIn(mapping.function.recursiveLoop) !== 'Allow'
   return {
@@ -168,7 +190,7 @@ export async function toRunOptions(handler: string, flags: LocalFlags, mapping?:
       retryAfter: retryAfter === 'off' ? undefined : retryAfter,
       filters: flags.templateFilters ?? [],
     },
-    messages: await inputOf(flags, fifo),
+    messages,
     seed,
     idle: idle === 'off' ? undefined : idle,
   }

@@ -13,6 +13,8 @@ import { type Outcome, type ProcessWatcher, RuntimeApi } from './runtime-api.ts'
 
 /** Receives what happens in environments. Another runtime client than that of this package reports less. */
 export interface EnvironmentObserver {
+  /** The process has loaded the function. */
+  started?(): void
   /**
    * What an invocation left after its response. Without this method, or if the environment is not frozen,
    * nothing looks for it.
@@ -191,6 +193,7 @@ export class Environment implements ProcessWatcher {
       clearTimeout(initTimer)
     }
     this.#isReady = true
+    this.#options.observer?.started?.()
     return this
   }
 

@@ -174,7 +174,7 @@ test('weak evidence is a warning, and is not named beside work that fails the ru
     lines: [
       'after a response, an answer arrived for 1 × a call to port 5432 (h.mjs:1). If the handler needs it, await it. ' +
         'This does not fail the run, because it was seen in only one invocation of a process. A client may have opened a ' +
-        'connection. To be sure, run more invocations: use a smaller --batch-size',
+        'connection. To be sure, run more invocations: use more --messages, or a smaller --batch-size',
     ],
     fails: [false, false],
   })

@@ -15,7 +15,7 @@ function onClock(t: Test, maxReceives?: number) {
 }
 
 const COUNTS = `
-  sent sentByFunction invocations delivered processed redelivered replacedTimeouts deadLettered
+  sent sentByFunction invocations processes delivered processed redelivered replacedTimeouts deadLettered
   stoppedLoops deadLetteredWithoutError sentDeadLetters expiredDeadLetters filtered dropped outOfOrder
   remaining lost timeouts crashes diedBetween failedInvocations respondedEarly ignoredLists
   wouldTimeOut wallMs perSecond inFlight failed

@@ -30,7 +30,8 @@ test('400 MB of Buffers with --memory 256: every invocation is a crash', async (
   const result = await run([`${HANDLER}#memory`, '--memory', '256'], { MB: '400' })
   t.match(result, { code: 1, verdict: 'failed', processed: 0, deadLettered: 10, crashes: 2, failedInvocations: 2 })
   for (const reason of Object.keys(result.reasons)) {
-    t.match(reason, /^out of memory: the process used 4\d\d MB of 256 MB$/)
+    const [, used] = /^out of memory: the process used (\d+) MB of 256 MB$/.exec(reason) ?? []
+    t.ok(Number(used) > 400, reason) // Node itself needs 40 to 120 MB more
   }
   t.strictSame(
     Object.values<number>(result.reasons).reduce((sum, count) => sum + count, 0),

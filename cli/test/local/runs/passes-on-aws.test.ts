@@ -13,7 +13,10 @@ const nowhere = { RECORD_TO: '/dev/null' }
 async function local(t: Test, exportName: string, args: readonly string[], env: Record<string, string> = nowhere) {
   const { stdout, stderr, code } = await inProcess(['local', `${HANDLERS}#${exportName}`, '--json', ...args], { env })
   if (code === 2) return { code, stderr, ledger: undefined as never }
-  t.match(stderr.trimEnd().split('\n').at(-1), code === 0 ? /^passed: [\d,]+ processed$/ : /^failed: /)
+  t.match(
+    stderr.trimEnd().split('\n').at(-1),
+    code === 0 ? /^passed: [\d,]+ processed in [\d,]+ invocations? of \d process(es)?$/ : /^failed: /,
+  )
   return { code, stderr, ledger: JSON.parse(stdout) }
 }
 
