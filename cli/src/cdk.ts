@@ -19,7 +19,7 @@ import { type Input, readStacks } from './doctor/inputs.ts'
 import { NOT_CHECKED } from './doctor/not-checked.ts'
 import { UsageError } from './shared/errors.ts'
 import { joinNames } from './shared/format.ts'
-import { MANIFEST, pageOfRule } from './shared/pages.ts'
+import { MANIFEST, pageOfRule } from './shared/package-manifest.ts'
 import { stackKey } from './template/assembly.ts'
 
 interface AppStack {

@@ -3,7 +3,7 @@ import { constants } from 'node:os'
 import { CommanderError } from 'commander'
 import { main } from './program.ts'
 import { oneLine, UsageError } from './shared/errors.ts'
-import { MANIFEST } from './shared/pages.ts'
+import { MANIFEST } from './shared/package-manifest.ts'
 import { widthOf, wrapWords } from './shared/wrap.ts'
 
 // The reader of the output has ended, as in `… | head -1`. Exit with 141, as after SIGPIPE.

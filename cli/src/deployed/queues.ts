@@ -5,8 +5,8 @@ import {
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import type { Declaration, Inventory } from '../model/declaration.ts'
+import { textTree } from '../model/partial-text.ts'
 import { absent } from '../model/setting.ts'
-import { textTree } from '../model/text.ts'
 import { toTree } from '../model/tree.ts'
 import { parseObject } from '../shared/json.ts'
 import { reasonOf } from './errors.ts'

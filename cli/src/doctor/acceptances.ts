@@ -1,6 +1,6 @@
 import type { Acceptance } from '../model/declaration.ts'
 import { UsageError } from '../shared/errors.ts'
-import { pageOfRule } from '../shared/pages.ts'
+import { pageOfRule } from '../shared/package-manifest.ts'
 import { readText } from '../shared/text-file.ts'
 import type { Detected, Finding } from './check.ts'
 

@@ -10,7 +10,7 @@ import { type Context, evidenceWith, ownerOf, type Problem, type Rule, type Seve
 import { VALUE_RULE } from '../rules/value-rule.ts'
 import { cached } from '../shared/cached.ts'
 import { joinNames } from '../shared/format.ts'
-import { pageOfRule } from '../shared/pages.ts'
+import { pageOfRule } from '../shared/package-manifest.ts'
 import { NOT_CHECKED, NOT_CHECKED_RULES, unreadIn } from './not-checked.ts'
 import { assignmentLine, fixOfUnchecked, type Presentation } from './presentation.ts'
 

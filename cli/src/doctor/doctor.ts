@@ -1,5 +1,4 @@
-import { UsageError } from '../shared/errors.ts'
-import { refuseIf } from '../shared/flags.ts'
+import { refuseIf, UsageError } from '../shared/errors.ts'
 import { checkParameters, parametersOf, parseParameters } from '../template/read-template.ts'
 import { readAcceptances } from './acceptances.ts'
 import { type Examined, examine } from './examine.ts'

@@ -1,5 +1,5 @@
 import type { Declaration } from '../model/declaration.ts'
-import { mapIn } from '../model/text.ts'
+import { mapIn } from '../model/partial-text.ts'
 import { at, entriesOf, itemsOf, knownText, type Tree, textIn, textsOf } from '../model/tree.ts'
 import { type Index, linkTo } from './references.ts'
 

@@ -1,7 +1,7 @@
 import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
 import type { LambdaFunction, Queue } from '../model/model.ts'
+import { namesInArn, partsOf, placeholder, placeholdersIn, resourceOf, whyUnknown } from '../model/partial-text.ts'
 import { PLACES, valueAt } from '../model/settings-table.ts'
-import { namesInArn, partsOf, placeholder, placeholdersIn, resourceOf, whyUnknown } from '../model/text.ts'
 import { formOf, type References, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
 

@@ -1,7 +1,7 @@
 import type { Mapping, RedrivePolicy } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { countOf, formatNumber, joinNames } from '../shared/format.ts'
-import { pageOf } from '../shared/pages.ts'
+import { pageOf } from '../shared/package-manifest.ts'
 import { haveDifferentFilters } from './filter-rules.ts'
 import {
   type Context,

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { UsageError } from '../shared/errors.ts'
-import { refuseIf } from '../shared/flags.ts'
+import { refuseIf, UsageError } from '../shared/errors.ts'
 import { decode } from '../shared/text-file.ts'
 
 export interface EnvFlags {

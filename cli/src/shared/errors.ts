@@ -20,3 +20,7 @@ export function oneLine(text: unknown): string {
   const line = String(text).replaceAll(/\s+/g, ' ').trim()
   return line.length > 300 ? `${line.slice(0, 299)}…` : line
 }
+
+export function refuseIf(condition: unknown, message: string) {
+  if (condition) throw new UsageError(message)
+}

@@ -1,5 +1,5 @@
 import { existsSync, statSync } from 'node:fs'
-import { refuseIf } from './flags.ts'
+import { refuseIf } from './errors.ts'
 
 /** Splits `file#export`. The path of the file may contain a # itself. */
 export function splitExport(text: string) {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import type { Code } from '../code-search/search.ts'
-import { readable } from '../model/text.ts'
+import { readable } from '../model/partial-text.ts'
 import { at, type Tree, textIn, textsOf } from '../model/tree.ts'
 
 const ELSEWHERE = 'the template does not say which local file has the code'

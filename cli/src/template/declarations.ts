@@ -1,5 +1,5 @@
 import type { Condition, Declaration, Kind } from '../model/declaration.ts'
-import { placeholder, readable } from '../model/text.ts'
+import { placeholder, readable } from '../model/partial-text.ts'
 import { at, entriesOf, knownText, knownValue, type Tree, textIn, textsOf, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { mapAt, nodesIn } from './document.ts'

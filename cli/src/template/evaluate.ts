@@ -1,5 +1,5 @@
+import { isPseudoParameter, placeholder, readable, resourceOf, textTree, whyUnknown } from '../model/partial-text.ts'
 import { absent, known, unknown } from '../model/setting.ts'
-import { isPseudoParameter, placeholder, readable, resourceOf, textTree, whyUnknown } from '../model/text.ts'
 import { entriesOf, formOf, itemsOf, knownText, knownValue, type Tree, textIn } from '../model/tree.ts'
 import { mapAt } from './document.ts'
 import { type Scope, scopeAround } from './scope.ts'

@@ -1,5 +1,5 @@
 import type { Inventory } from '../model/declaration.ts'
-import { resourceOf } from '../model/text.ts'
+import { resourceOf } from '../model/partial-text.ts'
 import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { nodesIn } from './document.ts'
 import { evaluate } from './evaluate.ts'

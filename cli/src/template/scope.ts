@@ -1,4 +1,4 @@
-import { placeholder } from '../model/text.ts'
+import { placeholder } from '../model/partial-text.ts'
 import { entriesOf, type Tree } from '../model/tree.ts'
 import { mapAt } from './document.ts'
 

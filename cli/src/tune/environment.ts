@@ -5,8 +5,7 @@ import type { LibraryReport } from '../local/in-function/library-watch.ts'
 import type { Usage } from '../local/in-function/resource-usage.ts'
 import { type Received, toEvent } from '../local/queue/sqs-record.ts'
 import { type CountedCause, ErrorCounter } from '../shared/error-groups.ts'
-import { oneLine, UsageError } from '../shared/errors.ts'
-import { refuseIf } from '../shared/flags.ts'
+import { oneLine, refuseIf, UsageError } from '../shared/errors.ts'
 import { formatFigure } from './format.ts'
 
 /** What runs in an environment. Node and the library read all of this only once, when the process starts. */

@@ -10,7 +10,7 @@ import {
   type TemplateFlags,
   type TemplateSettings,
 } from '../run-options/template-settings.ts'
-import { refuseIf } from '../shared/flags.ts'
+import { refuseIf } from '../shared/errors.ts'
 import { countOf } from '../shared/format.ts'
 import { checkHandlerFile, splitExport } from '../shared/handler-file.ts'
 import { formatDuration, formatFigure } from './format.ts'

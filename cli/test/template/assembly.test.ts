@@ -1,8 +1,8 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { join } from 'node:path'
 import { type Test, test } from 'tap'
+import { readable } from '../../src/model/partial-text.ts'
 import { absent } from '../../src/model/setting.ts'
-import { readable } from '../../src/model/text.ts'
 import { at, textIn } from '../../src/model/tree.ts'
 import { readAssembly, stackKey } from '../../src/template/assembly.ts'
 import { evaluate } from '../../src/template/evaluate.ts'

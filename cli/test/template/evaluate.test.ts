@@ -1,6 +1,6 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
-import { textTree } from '../../src/model/text.ts'
+import { textTree } from '../../src/model/partial-text.ts'
 import { entriesOf, type Tree } from '../../src/model/tree.ts'
 import { mapAt, parseDocument } from '../../src/template/document.ts'
 import { conditionAt, evaluate } from '../../src/template/evaluate.ts'

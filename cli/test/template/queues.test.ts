@@ -1,7 +1,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: they are what Fn::Sub fills
 import { test } from 'tap'
 import type { Queue } from '../../src/model/model.ts'
-import { textTree } from '../../src/model/text.ts'
+import { textTree } from '../../src/model/partial-text.ts'
 import { mapAt, parseDocument } from '../../src/template/document.ts'
 import { evaluate } from '../../src/template/evaluate.ts'
 import { inventoryOf } from '../../src/template/read-template.ts'

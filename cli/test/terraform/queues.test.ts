@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import type { Queue } from '../../src/model/model.ts'
+import { textTree } from '../../src/model/partial-text.ts'
 import { invalid, known, type Setting, unknown, valueIn } from '../../src/model/setting.ts'
-import { textTree } from '../../src/model/text.ts'
 import { inventoryOf } from '../../src/terraform/read-plan.ts'
 import { linkedQueue, reference } from '../support/linked.ts'
 import { sameModel } from '../support/plain.ts'

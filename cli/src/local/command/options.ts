@@ -11,7 +11,7 @@ import {
   nodeMajorOf,
   type TemplateFlags,
 } from '../../run-options/template-settings.ts'
-import { refuseIf } from '../../shared/flags.ts'
+import { refuseIf } from '../../shared/errors.ts'
 import { countOf, formatNumber } from '../../shared/format.ts'
 import { splitExport } from '../../shared/handler-file.ts'
 import { parseObject } from '../../shared/json.ts'

@@ -68,7 +68,10 @@ test('the verdict is green or red on a terminal', async (t) => {
   const { NO_COLOR, FORCE_COLOR, ...env } = process.env
   t.intercept(process, 'env', { value: env })
   const { firstUnprocessed, ...passed } = { ...progress, processed: 5002, invocations: 5, processes: 1 }
-  t.equal(renderVerdict(undefined, passed, stream), '\u001b[32mpassed:\u001b[39m 5,002 processed in 5 invocations of 1 process')
+  t.equal(
+    renderVerdict(undefined, passed, stream),
+    '\u001b[32mpassed:\u001b[39m 5,002 processed in 5 invocations of 1 process',
+  )
   const failed = { ...passed, firstUnprocessed: 'b9f7' }
   const reason = '1 message was lost'
   t.equal(
@@ -78,7 +81,11 @@ test('the verdict is green or red on a terminal', async (t) => {
   t.equal(renderVerdict(reason, passed, stream), '\u001b[31mfailed:\u001b[39m 1 message was lost', 'none is known')
   t.match(renderLedger({ ...progress, lost: 3 }, stream), '\u001b[31m3\u001b[39m')
   const pipe = Object.assign(stream, { isTTY: false })
-  t.equal(renderVerdict(undefined, passed, pipe), 'passed: 5,002 processed in 5 invocations of 1 process', 'elsewhere without colour')
+  t.equal(
+    renderVerdict(undefined, passed, pipe),
+    'passed: 5,002 processed in 5 invocations of 1 process',
+    'elsewhere without colour',
+  )
 })
 
 test('a log line is printed above the progress line, which is then shown again', async (t) => {

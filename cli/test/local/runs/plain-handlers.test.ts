@@ -164,7 +164,19 @@ test('a redelivery that was shortened before a dead letter is named', async (t) 
 
 test('on a FIFO queue, the delays that the handler sets are replaced, which the run says, unless --retry-after is off', async (t) => {
   const run = async (...args: string[]) => {
-    const flags = ['--messages', '4', '--batch-size', '4', '--groups', '2', '--fifo', '--max-receives', '2', '--timeout', '4']
+    const flags = [
+      '--messages',
+      '4',
+      '--batch-size',
+      '4',
+      '--groups',
+      '2',
+      '--fifo',
+      '--max-receives',
+      '2',
+      '--timeout',
+      '4',
+    ]
     const file = `${handlerFile('plain.mjs')}#delays`
     const { stdout } = await inProcess(['local', file, ...flags, '--json', '--quiet', ...args], {
       env: { RECORD_TO: '/dev/null' },

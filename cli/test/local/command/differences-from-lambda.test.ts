@@ -1,6 +1,6 @@
 import { type Test, test } from 'tap'
 import { type Ledger, OpenLedger } from '../../../src/local/account/ledger.ts'
-import { differencesOf } from '../../../src/local/command/differences.ts'
+import { differencesOf } from '../../../src/local/command/differences-from-lambda.ts'
 import type { RunOptions } from '../../../src/local/event-source/run.ts'
 import type { Mapping } from '../../../src/model/model.ts'
 import { type Change, read as readSam, sam } from '../../support/templates.ts'

@@ -1,0 +1,2 @@
+/** The signals that end a run. */
+export const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
