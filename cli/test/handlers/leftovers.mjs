@@ -279,6 +279,11 @@ export const correct = {
       file.close()
     }
   },
+  blob: async () => {
+    const blob = await fs.openAsBlob(import.meta.filename)
+    await blob.text()
+    for await (const _ of blob.stream());
+  },
   callbacks: async () => {
     await new Promise((resolve) => fs.writeFile(FILE, 'x', resolve))
     await new Promise((resolve) => fs.readFile(FILE, resolve))

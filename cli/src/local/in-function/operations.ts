@@ -20,8 +20,12 @@ export function operationOf(type: string): string | undefined {
   return OPERATIONS.find(([pattern]) => pattern.test(type))?.[1]
 }
 
-/** Node reads a stream ahead, opens one before it has data, and closes files after the work. */
-const NO_FILE_WORK = /\bReadStream\._read \(|Stream\._construct \(|\b_?close \(node:(?:fs|internal\/fs)/
+/**
+ * Node reads a stream ahead, opens one before it has data, and closes files after the work. When a blob of a file has
+ * been read, no hook is called.
+ */
+const NO_FILE_WORK =
+  /\bReadStream\._read \(|Stream\._construct \(|\b_?close \(node:(?:fs|internal\/fs)|\(node:internal\/blob:/
 /** Loggers write to a descriptor, mostly to standard output: other code than Node's calls node:fs. */
 const TO_DESCRIPTOR = / (?:\w+\.)?(?:write|writev|fsync|fdatasync) \(node:fs:.*\n(?!.*\bnode:)/
 

@@ -132,6 +132,7 @@ const CORRECT = [
   'files',
   'streams',
   'firstChunk',
+  'blob',
   'callbacks',
   'childProcess',
   'endedChildProcess',
