@@ -126,7 +126,7 @@ const MIN_INVOCATIONS = 5
 
 /** The default of --batch-size for this many messages, if their number is known. */
 function defaultBatchSize(fifo: boolean, count = Number.POSITIVE_INFINITY) {
-  return Math.min(fifo ? 10 : MAPPING_DEFAULTS.batchSize, Math.max(1, Math.ceil(count / MIN_INVOCATIONS)))
+  return Math.min(fifo ? 10 : MAPPING_DEFAULTS.batchSize, Math.max(1, Math.floor(count / MIN_INVOCATIONS)))
 }
 
 async function inputOf({ messages, messagesFile, groups = 10 }: LocalFlags, fifo: boolean) {
