@@ -28,7 +28,7 @@ const OWN_FILES = new URL('.', import.meta.url).pathname
 const PACKAGE = /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/
 /** What sends telemetry or logs. Not what traces: it is in the stack of every request of a traced handler. */
 const TELEMETRY =
-  /\/node_modules\/(?:@opentelemetry\/[\w-]*exporter|@sentry\/.*transport|dd-trace\/.*\/exporters\/|(?:pino|thread-stream|winston|winston-transport|bunyan)\/)/
+  /\/node_modules\/(?:@opentelemetry\/[\w-]*exporter|@sentry\/.*transport|dd-trace\/.*\/exporters\/|(?:pino|thread-stream|winston|winston-transport|bunyan|log4js)\/)/
 
 /** Only packages are known to have started it. */
 const CLIENT = 'the client of '

@@ -253,9 +253,11 @@ const SENDS = "export const send = () => fetch(process.env.SERVICE + '/secret')"
 
 test('telemetry that is still in flight after the response is a warning', async (t) => {
   const handler = 'export const handler = async () => void send()'
-  const { warnings, respondedEarly, service } = await warningsWith(t, '@opentelemetry/exporter', SENDS, handler)
-  t.equal(respondedEarly, 0)
-  t.match(warnings, [`telemetry was still being sent after a response: 2 × ${service} (`])
+  for (const name of ['@opentelemetry/exporter', 'winston', 'log4js']) {
+    const { warnings, respondedEarly, service } = await warningsWith(t, name, SENDS, handler)
+    t.equal(respondedEarly, 0, name)
+    t.match(warnings, [`telemetry was still being sent after a response: 2 × ${service} (`], name)
+  }
   t.equal((await warningsWith(t, 'other', SENDS, handler)).respondedEarly, 2, 'control: of another package')
 })
 
