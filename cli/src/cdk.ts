@@ -2,16 +2,8 @@
 
 import { dirname, resolve } from 'node:path'
 // Only types: the plugin works with the aws-cdk-lib of the app, and loads none itself.
-import type {
-  App,
-  CfnResource,
-  IPolicyValidationContext,
-  IPolicyValidationPlugin,
-  PolicyValidationPluginReport,
-  PolicyViolatingResource,
-  PolicyViolation,
-  Stack,
-} from 'aws-cdk-lib'
+import type * as cdk from 'aws-cdk-lib'
+import type { IPolicyValidationContext, IPolicyValidationPlugin, PolicyValidationPluginReport } from 'aws-cdk-lib'
 import { ACCEPTANCE } from './doctor/acceptances.ts'
 import { type Finding, RULES } from './doctor/check.ts'
 import { examine } from './doctor/examine.ts'
@@ -39,7 +31,7 @@ export class SqsBatchDoctor implements IPolicyValidationPlugin {
 
   /** The CDK calls it after it has written the templates of all stacks. */
   validate(context: IPolicyValidationContext): PolicyValidationPluginReport {
-    let violations: PolicyViolation[]
+    let violations: cdk.PolicyViolation[]
     try {
       violations = violationsIn(context)
     } catch (error) {
@@ -52,11 +44,13 @@ export class SqsBatchDoctor implements IPolicyValidationPlugin {
   }
 }
 
-function violationsIn({ appConstruct, templatePaths }: IPolicyValidationContext): PolicyViolation[] {
+function violationsIn({ appConstruct, templatePaths }: IPolicyValidationContext): cdk.PolicyViolation[] {
   if (!appConstruct) throw new UsageError('SqsBatchDoctor needs aws-cdk-lib 2.258.0 or later')
   const stacks = stacksOf(appConstruct)
-  const folder = resolve((appConstruct as App).outdir)
-  const all = readApp(folder, templatePaths)
+  const folder = resolve((appConstruct as cdk.App).outdir)
+  const all = readStacks(folder) ?? []
+  const missing = templatePaths.filter((path) => all.every(({ name }) => name !== resolve(path)))
+  if (missing.length > 0) throw new UsageError(`the manifest in ${folder} does not name ${missing.join(', ')}`)
 
   // If the plugin belongs to a stage, `templatePaths` has its stacks. Nested stacks are in the same folder.
   const folders = new Set(templatePaths.map((path) => dirname(resolve(path))))
@@ -82,20 +76,12 @@ function violationsIn({ appConstruct, templatePaths }: IPolicyValidationContext)
   return violations
 }
 
-/** All stacks in the output of an app. Throws if one that the CDK names is missing. */
-function readApp(folder: string, templatePaths: readonly string[]): Input[] {
-  const inputs = readStacks(folder) ?? []
-  const missing = templatePaths.filter((path) => inputs.every(({ name }) => name !== resolve(path)))
-  if (missing.length > 0) throw new UsageError(`the manifest in ${folder} does not name ${missing.join(', ')}`)
-  return inputs
-}
-
 /** Reads the construct tree: the CDK writes paths into templates only if its CLI runs the app. */
 function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
   const stacks = new Map<string, AppStack>()
   for (const construct of app.node.findAll()) {
     if (!('cfnResourceType' in construct)) continue
-    const { stack, logicalId } = construct as CfnResource
+    const { stack, logicalId } = construct as cdk.CfnResource
     const key = stackKey(stack.templateFile)
     const known = stacks.get(key) ?? { path: stack.node.path, isSelected: isSelected(stack), resources: new Set() }
     known.resources.add(stack.resolve(logicalId))
@@ -108,7 +94,7 @@ function stacksOf(app: IPolicyValidationContext['appConstruct']): AppStacks {
  * The CDK does not bundle functions for commands that need no code, such as `cdk ls`, nor in stacks that
  * `--exclusively` leaves out. Their code cannot be searched, and they are not deployed.
  */
-function isSelected(stack: Stack): boolean {
+function isSelected(stack: cdk.Stack): boolean {
   const { nestedStackParent: parent } = stack
   return parent ? isSelected(parent) : stack.bundlingRequired
 }
@@ -118,7 +104,7 @@ function pagesOf(pages: { source?: string | undefined; help?: string | undefined
   return JSON.parse(JSON.stringify(pages))
 }
 
-function toViolation(finding: Finding, stacks: AppStacks): PolicyViolation {
+function toViolation(finding: Finding, stacks: AppStacks): cdk.PolicyViolation {
   const { rule, severity, resource, message, fix, set, source, help, file } = finding
   const violating = resourceOf(resource, file, stacks)
   return {
@@ -132,7 +118,7 @@ function toViolation(finding: Finding, stacks: AppStacks): PolicyViolation {
 }
 
 /** The resource of a finding, or the stack, if it does not have it: a queue that is only known by its ARN. */
-function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViolatingResource {
+function resourceOf(resource: string, file = '', stacks: AppStacks): cdk.PolicyViolatingResource {
   const key = stackKey(file)
   const { path = '', resources } = stacks.get(key) ?? {}
   const [first = '', second = ''] = resource.split('/')
@@ -146,7 +132,7 @@ function resourceOf(resource: string, file = '', stacks: AppStacks): PolicyViola
  * The CDK hides the findings of stacks that a command does not select, and `cdk synth` without arguments
  * selects no stack of a stage. So an error in a stage is also an error of the app.
  */
-function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks): PolicyViolation[] {
+function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks): cdk.PolicyViolation[] {
   const files = new Set(failing.flatMap(({ file = folder }) => (dirname(file) === folder ? [] : file)))
   if (files.size === 0) return []
   const paths = Array.from(files, (file) => stacks.get(stackKey(file))?.path ?? file)
@@ -155,7 +141,7 @@ function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks
 }
 
 /** Without the path of a construct, the CDK shows it whatever stacks a command selects. */
-function notChecked(severity: string, description: string, constructPath = ''): PolicyViolation {
+function notChecked(severity: string, description: string, constructPath = ''): cdk.PolicyViolation {
   const { id, source } = NOT_CHECKED
   return {
     ruleName: id,

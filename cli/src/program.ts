@@ -16,22 +16,20 @@ function inRange(least: number, most: number, ...words: string[]) {
   }
 }
 
-/** Accepts whole numbers in this range, separated by commas. Returns them in ascending order. */
-function listInRange(least: number, most: number) {
-  const read = inRange(least, most)
-  return (text: string): number[] => [...new Set(text.split(',').map(read))].map(Number).sort((a, b) => a - b)
+const memorySize = inRange(128, 10_240)
+
+/** Accepts memory sizes, separated by commas. Returns them in ascending order. */
+function memorySizes(text: string): number[] {
+  return [...new Set(text.split(',').map(memorySize))].map(Number).sort((a, b) => a - b)
 }
 
-/** Accepts two whole numbers in this range, such as 10..400, or a single one. */
-function rangeWithin(least: number, most: number) {
-  return (text: string): Range => {
-    const [, first, last = first] = /^(\d+)(?:\.\.(\d+))?$/.exec(text) ?? []
-    const range = { least: Number(first), most: Number(last) }
-    if (range.least >= least && range.least <= range.most && range.most <= most) return range
-    const limits = `${least} to ${most.toLocaleString('en-US')}`
-    const expected = `a whole number from ${limits}, or two, the lower one first, such as 10..400`
-    throw new InvalidArgumentError(`Expected ${expected}.`)
-  }
+/** Accepts two whole numbers, such as 10..400, or a single one. */
+function concurrencyRange(text: string): Range {
+  const [, first, last = first] = /^(\d+)(?:\.\.(\d+))?$/.exec(text) ?? []
+  const range = { least: Number(first), most: Number(last) }
+  if (range.least >= 1 && range.least <= range.most && range.most <= 100_000) return range
+  const expected = 'a whole number from 1 to 100,000, or two, the lower one first, such as 10..400'
+  throw new InvalidArgumentError(`Expected ${expected}.`)
 }
 
 function share(text: string): number {
@@ -143,7 +141,7 @@ export function localCommand() {
     .option('--concurrency <n>', 'processes of the handler (default 1; with a template, up to 5)', inRange(1, 100))
     .option('--no-report-batch-item-failures', 'delete messages even if the handler reports them as failed')
   addFunctionOptions(command)
-    .option('--memory <mb>', 'memory of the function; above 110 % of it, the process crashes', inRange(128, 10_240))
+    .option('--memory <mb>', 'memory of the function; above 110 % of it, the process crashes', memorySize)
     .option('--no-freeze', 'let the processes of the handler run between invocations; Lambda freezes them')
     .option('--inspect [host:port]', 'wait for a debugger; deliver each message once, with a timeout of 900 s')
     .addOption(
@@ -229,10 +227,10 @@ export function tuneCommand() {
         .argParser(duration)
         .default(180_000, '3m'),
     )
-    .option('--memory <list>', `memory sizes in megabytes (default: ${MEMORIES}, and others)`, listInRange(128, 10_240))
+    .option('--memory <list>', `memory sizes in megabytes (default: ${MEMORIES}, and others)`, memorySizes)
     .addOption(
       new Option('--concurrency <range>', 'lowest and highest concurrency to try, in all environments together')
-        .argParser(rangeWithin(1, 100_000))
+        .argParser(concurrencyRange)
         .default(CONCURRENCY, `${CONCURRENCY.least}..${CONCURRENCY.most}`),
     )
     .option(
@@ -259,22 +257,19 @@ export async function main(argv: readonly string[], version: string): Promise<nu
     .version(version)
     .exitOverride()
     .showHelpAfterError('(--help shows all commands and options)')
-  function add<Input, Flags>(command: Command, run: (input: Input, flags: Flags) => Promise<number>): void {
-    const action = async (input: Input, flags: Flags) => {
-      code = await run(input, flags)
-    }
-    program.addCommand(command.copyInheritedSettings(program).action(action))
-  }
   // Imported here, because it loads the SDK, which --help does not need.
-  add(localCommand(), async (handler: string, flags: LocalFlags) => {
-    return (await import('./local/command/local.ts')).local(handler, flags)
-  })
-  add(doctorCommand(), async (inputs: string[], flags: DoctorFlags) => {
-    return (await import('./doctor/doctor.ts')).doctor(inputs, flags)
-  })
-  add(tuneCommand(), async (handler: string, flags: TuneFlags) => {
-    return (await import('./tune/tune.ts')).tune(handler, flags)
-  })
+  const commands = [
+    localCommand().action(async (handler: string, flags: LocalFlags) => {
+      code = await (await import('./local/command/local.ts')).local(handler, flags)
+    }),
+    doctorCommand().action(async (inputs: string[], flags: DoctorFlags) => {
+      code = await (await import('./doctor/doctor.ts')).doctor(inputs, flags)
+    }),
+    tuneCommand().action(async (handler: string, flags: TuneFlags) => {
+      code = await (await import('./tune/tune.ts')).tune(handler, flags)
+    }),
+  ]
+  for (const command of commands) program.addCommand(command.copyInheritedSettings(program))
   await program.parseAsync(argv)
   return code
 }

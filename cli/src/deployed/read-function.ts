@@ -3,6 +3,7 @@ import {
   GetFunctionConcurrencyCommand,
   GetFunctionConfigurationCommand,
   LambdaClient,
+  type ListEventSourceMappingsCommandInput,
   paginateListAliases,
   paginateListEventSourceMappings,
 } from '@aws-sdk/client-lambda'
@@ -26,22 +27,19 @@ interface Reading extends QueueReading {
 
 type SqsMapping = EventSourceMappingConfiguration & { EventSourceArn: string; FunctionArn: string }
 
-function clientOptions(region: string | undefined) {
-  return {
-    ...({ region } as { region: string }), // the SDK ignores a value that is undefined
-    // The SDK only warns after a `requestTimeout`.
-    requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
-  }
-}
-
 /**
  * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with
  * a UsageError if Lambda does not return the function itself.
  */
 export async function readFunction(name: string, region?: string): Promise<Model> {
-  const lambda = new LambdaClient(clientOptions(region))
+  const options = {
+    ...({ region } as { region: string }), // the SDK ignores a value that is undefined
+    // The SDK only warns after a `requestTimeout`.
+    requestHandler: { connectionTimeout: 5000, socketTimeout: 30_000 },
+  }
+  const lambda = new LambdaClient(options)
   // A local substitute for SQS can return queue URLs whose host name this machine cannot resolve.
-  const sqs = new SQSClient({ ...clientOptions(region), useQueueUrlAsEndpoint: false })
+  const sqs = new SQSClient({ ...options, useQueueUrlAsEndpoint: false })
   const all = { declarations: new Map(), sources: new Set<string>(), deadLetterTargets: [], unreadResources: [] }
   const reading: Reading = { ...all, lambda, sqs, checkedIds: new Set() }
   await readRequested(reading, name)
@@ -58,7 +56,7 @@ async function readRequested(reading: Reading, name: string): Promise<void> {
   const explained = (error: unknown): never => {
     throw explain(error, name)
   }
-  const owner = await addFunction(reading, undefined, name).catch(explained)
+  const owner = await addFunction(reading, name).catch(explained)
   const own = await listMappings(lambda, { FunctionName: name }).catch(explained)
   // It belongs to the function, even if an alias or a version was requested.
   const command = new GetFunctionConcurrencyCommand({ FunctionName: owner.id })
@@ -90,18 +88,14 @@ function skip({ unreadResources }: Reading, id: string, what?: string) {
 /** Adds the mappings of an alias, if it has any, with the settings of its version. */
 async function addAlias(reading: Reading, name: string, id: string, aliasOf: Declaration): Promise<void> {
   const own = await listMappings(reading.lambda, { FunctionName: name })
-  if (own.length > 0) await addMappings(reading, await addFunction(reading, id, name, { aliasOf }), own)
-}
-
-function referenceTo(id: string): Tree {
-  return { ...unknown(''), refersTo: { to: [{ id }], unresolved: [] } }
+  if (own.length > 0) await addMappings(reading, await addFunction(reading, name, { id, aliasOf }), own)
 }
 
 /** Adds the mappings of other functions, and of other aliases if only one was requested. */
 async function addOtherReaders(reading: Reading, arn: string): Promise<void> {
   for (const configuration of await listMappings(reading.lambda, { EventSourceArn: arn })) {
     if (reading.checkedIds.has(configuration.UUID)) continue
-    addMapping(reading, configuration, qualifiedNameIn(configuration.FunctionArn), { isElsewhere: true })
+    addMapping(reading, configuration, qualifiedNameIn(configuration.FunctionArn), true)
   }
 }
 
@@ -111,10 +105,7 @@ async function allOf<Page>(pages: AsyncIterable<Page>): Promise<Page[]> {
   return all
 }
 
-async function listMappings(
-  client: LambdaClient,
-  of: { FunctionName: string } | { EventSourceArn: string },
-): Promise<SqsMapping[]> {
+async function listMappings(client: LambdaClient, of: ListEventSourceMappingsCommandInput): Promise<SqsMapping[]> {
   const pages = await allOf(paginateListEventSourceMappings({ client }, of))
   return pages
     .flatMap(({ EventSourceMappings = [] }) => EventSourceMappings as SqsMapping[])
@@ -126,14 +117,9 @@ function qualifiedNameIn(arn: string): string {
   return arn.replace(/.*:function:/, '').replace(/:\$LATEST$/, '')
 }
 
-async function addFunction(
-  { lambda, declarations }: Reading,
-  id: string | undefined,
-  FunctionName: string,
-  more: Partial<Declaration> = {},
-): Promise<Declaration> {
+async function addFunction({ lambda, declarations }: Reading, FunctionName: string, more: Partial<Declaration> = {}) {
   const response = await lambda.send(new GetFunctionConfigurationCommand({ FunctionName }))
-  const own = { id: id ?? response.FunctionName ?? FunctionName, properties: toTree(response, textTree) }
+  const own = { id: response.FunctionName ?? FunctionName, properties: toTree(response, textTree) }
   const declaration: Declaration = { kind: 'function', type: 'function', names: {}, ...own, ...more }
   declarations.set(declaration.id, declaration)
   return declaration
@@ -148,22 +134,18 @@ async function addMappings(reading: Reading, owner: Declaration, mappings: reado
 }
 
 /** Adds a mapping of a function, whose name may be that of a function that was not requested. */
-function addMapping(
-  { declarations }: Reading,
-  mapping: SqsMapping,
-  functionId: string,
-  more: Partial<Declaration> = {},
-) {
+function addMapping({ declarations }: Reading, mapping: SqsMapping, functionId: string, isElsewhere = false) {
   const { UUID, State, FilterCriteriaError: error, EventSourceArn: arn } = mapping
   const id = `${functionId}/${declarations.get(arn)?.id}`
   const isRunning = !['Disabling', 'Disabled'].includes(String(State))
+  const reference: Tree = { ...unknown(''), refersTo: { to: [{ id: functionId }], unresolved: [] } }
   // If the caller may not decrypt the filters, Lambda returns an error instead of them.
   const filters = error && unknown(oneLine(`${error.ErrorCode}: ${error.Message}`))
   const properties = withEntries(toTree(mapping, textTree), {
-    FunctionName: declarations.get(functionId) ? referenceTo(functionId) : textTree(functionId),
+    FunctionName: declarations.get(functionId) ? reference : textTree(functionId),
     Enabled: toTree(isRunning, textTree),
     ...(filters ? { FilterCriteria: filters } : {}),
   })
-  const own = { id, declaredAs: String(UUID), properties }
-  declarations.set(own.declaredAs, { kind: 'mapping', type: 'mapping', names: {}, ...own, ...more })
+  const own = { id, declaredAs: String(UUID), properties, isElsewhere }
+  declarations.set(own.declaredAs, { kind: 'mapping', type: 'mapping', names: {}, ...own })
 }
