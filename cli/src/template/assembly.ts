@@ -16,10 +16,7 @@ export interface AssemblyTemplate {
   error?: unknown
 }
 
-interface Artifact {
-  type?: string
-  properties?: { templateFile?: string; directoryName?: string }
-}
+type Artifact = { type?: string; properties?: { templateFile?: string; directoryName?: string } }
 
 function textAt(root: Tree, ...path: readonly string[]): string | undefined {
   return knownText(mapAt(root, ...path))
@@ -65,14 +62,20 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
     try {
       // Not parseTemplate(), because the CDK also writes stacks without resources.
       const document = parseDocument(file, readText(file), true)
-      stacks.push({ file, document, imports: importsIn(document) })
+      const imports = nodesIn(document).flatMap((node) => textAt(node, 'Fn::ImportValue') ?? [])
+      stacks.push({ file, document, imports })
       const nested = entriesOf(mapAt(document, 'Resources')).flatMap(([, resource]) => nestedTemplate(resource) ?? [])
       for (const path of nested) all.add(join(dirname(file), path))
     } catch (error) {
       failed.push({ file, error })
     }
   }
-  const exports = exportsOf(stacks)
+  const exports: Exports = new Map()
+  for (const stack of stacks) {
+    for (const [, output] of entriesOf(mapAt(stack.document, 'Outputs'))) {
+      exports.set(String(textAt(output, 'Export', 'Name')), { stack, value: mapAt(output, 'Value') })
+    }
+  }
   const read = stacks.map((own): AssemblyTemplate => {
     const { file, document } = own
     return { file, template: { file, document, syntax: 'json', links: linksOf(own, stacks, exports) } }
@@ -80,21 +83,7 @@ export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
   return [...read, ...failed]
 }
 
-type Exports = ReadonlyMap<string, { stack: CdkStack; value: Tree }>
-
-function exportsOf(stacks: readonly CdkStack[]): Exports {
-  const all = stacks.flatMap((stack) => {
-    const outputs = entriesOf(mapAt(stack.document, 'Outputs'))
-    return outputs.map(
-      ([, output]) => [String(textAt(output, 'Export', 'Name')), { stack, value: mapAt(output, 'Value') }] as const,
-    )
-  })
-  return new Map(all)
-}
-
-function importsIn(document: Tree): string[] {
-  return nodesIn(document).flatMap((node) => textAt(node, 'Fn::ImportValue') ?? [])
-}
+type Exports = Map<string, { stack: CdkStack; value: Tree }>
 
 function linksOf(own: CdkStack, stacks: readonly CdkStack[], exports: Exports): Links {
   const needed = new Set([own, ...own.imports.flatMap((name) => exports.get(name)?.stack ?? [])])
@@ -102,11 +91,7 @@ function linksOf(own: CdkStack, stacks: readonly CdkStack[], exports: Exports): 
   // number of links.
   for (const other of stacks) if (other.imports.some((name) => own.imports.includes(name))) needed.add(other)
   return {
-    stacks: Array.from(needed, ({ file, document }) => ({
-      file,
-      document,
-      prefix: file === own.file ? '' : `${stackKey(file)}/`,
-    })),
+    stacks: Array.from(needed, (stack) => ({ ...stack, prefix: stack === own ? '' : `${stackKey(stack.file)}/` })),
     exports: new Map(Array.from(exports).filter(([, { stack }]) => needed.has(stack))),
   }
 }

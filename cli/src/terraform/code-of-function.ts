@@ -15,10 +15,8 @@ export function codeOfFunction(instance: Instance, data: Plan['data']): Code {
   const [handler, runtime, filename] = ['handler', 'runtime', 'filename'].map((name) => textIn(instance, name))
   if (filename === undefined) {
     const isImage = textIn(instance, 'image_uri') !== undefined
-    return {
-      folder: process.cwd(),
-      reason: isImage ? 'the code is in a container image' : 'the plan or state does not name a local file',
-    }
+    const reason = isImage ? 'the code is in a container image' : 'the plan or state does not name a local file'
+    return { folder: process.cwd(), reason }
   }
   const archive = data.find((one) => one.type === 'archive_file' && textIn(one, 'output_path') === filename)
   const names = ['source_dir', 'source_file', 'source_content']

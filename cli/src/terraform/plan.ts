@@ -3,8 +3,6 @@ import { parseObject } from '../shared/json.ts'
 
 // What is read of the output of `terraform show -json`. Other keys are ignored, as the documentation demands.
 
-export type Values = Record<string, unknown>
-
 /** The expression of an argument or an output: its references, without its operators and functions. */
 export interface Expression {
   references?: readonly string[]
@@ -12,21 +10,19 @@ export interface Expression {
   constant_value?: unknown
 }
 
+/** A resource, or the call of a module. */
 interface Declared {
   mode?: string
   type?: string
   name?: string
-  expressions?: Values
+  expressions?: Record<string, unknown>
   for_each_expression?: Expression
-}
-
-interface ModuleCall extends Declared {
   module?: ConfigModule
 }
 
 interface ConfigModule {
   resources?: readonly Declared[]
-  module_calls?: Readonly<Record<string, ModuleCall>>
+  module_calls?: Readonly<Record<string, Declared>>
   outputs?: Readonly<Record<string, { expression?: Expression }>>
 }
 
@@ -35,7 +31,7 @@ interface ShownResource {
   mode: string
   type: string
   name: string
-  values?: Values
+  values?: Record<string, unknown>
 }
 
 interface ShownModule {
@@ -63,7 +59,7 @@ export interface Module {
   address: string
   name: string
   parent?: Module
-  call: ModuleCall
+  call: Declared
   /** Empty in a state. */
   config: ConfigModule
   instances: Instance[]
@@ -71,7 +67,7 @@ export interface Module {
 }
 
 export interface Instance extends ShownResource {
-  values: Values
+  values: Record<string, unknown>
   /** The values that are known only after apply: `true` in place of each of them. */
   unknown: unknown
   /** Its declaration. Missing in a state, in which all values are known. */
@@ -108,12 +104,11 @@ export function toPlan(shown: TerraformJson): Plan {
   const config = shown.configuration?.root_module ?? {}
   const root: Module = { address: '', name: '', call: {}, config, instances: [], children: [] }
   const planned = (shown.planned_values ?? shown.values)?.root_module
-  const isIncomplete = shown.errored || shown.complete === false
   const incomplete = 'the plan is not complete: planning failed, or -target or a deferred change omits resources'
   return {
     instances: instancesIn(root, planned, unknowns),
     data: [planned, shown.prior_state?.values?.root_module].flatMap(dataIn),
-    incomplete: isIncomplete ? incomplete : undefined,
+    incomplete: shown.errored || shown.complete === false ? incomplete : undefined,
   }
 }
 
@@ -129,15 +124,14 @@ function instancesIn(module: Module, shown: ShownModule = {}, unknowns: Readonly
     const config = module.config.resources?.find((one) => one.mode === mode && one.type === type && one.name === name)
     module.instances.push({ ...resource, values, unknown: unknowns.get(address), config, module })
   }
-  for (const { address } of shown.child_modules ?? []) {
+  const inChildren = (shown.child_modules ?? []).flatMap((child) => {
+    const { address } = child
     // The address of the parent, then `.module.NAME`, then the key.
     const [name = ''] = address.slice(module.address.length).match(/(?<=^\.?module\.)[\w-]+/) ?? []
     const call = module.config.module_calls?.[name] ?? {}
-    const own = { address, name, parent: module, call, config: call.module ?? {} }
-    module.children.push({ ...own, instances: [], children: [] })
-  }
-  const inChildren = module.children.flatMap((child, index) =>
-    instancesIn(child, shown.child_modules?.[index], unknowns),
-  )
+    const own: Module = { address, name, parent: module, call, config: call.module ?? {}, instances: [], children: [] }
+    module.children.push(own)
+    return instancesIn(own, child, unknowns)
+  })
   return [...module.instances, ...inChildren]
 }
