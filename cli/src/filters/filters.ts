@@ -1,9 +1,8 @@
 import { kindOf } from '../shared/errors.ts'
 import { isObject, parseJson } from '../shared/json.ts'
 
-/** A value of a message, or a list of values. */
+/** A test of a value of a message, or of a list of values. */
 type Test<T = unknown> = (value: T) => boolean
-
 type Operator = (operand: unknown) => Test | undefined
 
 const TEXT_OPERATORS = new Map<unknown, Operator>([
@@ -35,10 +34,7 @@ const OF_EVENTBRIDGE = ['wildcard', 'cidr']
 /** The pattern of a filter as an object: `{ "body": … }`. */
 export type FilterPattern = Record<string, unknown>
 
-/**
- * `json` is the pattern with sorted keys, and without spaces between its parts. `error` says why Lambda rejects
- * the filter, or why the filter matches nothing.
- */
+/** `json` has sorted keys and no spaces. `error` says why Lambda rejects the filter, or why it matches nothing. */
 export type Pattern = { json: string; error?: undefined } | { json?: undefined; error: string }
 
 class PatternError extends Error {}
@@ -53,7 +49,8 @@ export function readPattern(value: unknown): Pattern | { reason: string } {
   try {
     const pattern = parse(value)
     fieldsTest(pattern, '')
-    return { json: JSON.stringify(pattern, sortKeys) }
+    const sorted = (part: unknown) => (isObject(part) ? Object.fromEntries(Object.entries(part).sort()) : part)
+    return { json: JSON.stringify(pattern, (_key, part) => sorted(part)) }
   } catch (error) {
     if (error instanceof UnknownOperatorError) return { reason: error.message }
     if (error instanceof PatternError) return { error: error.message }
@@ -61,18 +58,12 @@ export function readPattern(value: unknown): Pattern | { reason: string } {
   }
 }
 
-function sortKeys(_key: string, value: unknown): unknown {
-  return isObject(value) ? Object.fromEntries(Object.entries(value).sort()) : value
-}
-
 function parse(text: unknown): unknown {
   if (typeof text !== 'string') throw new PatternError(`it is ${kindOf(text)}, but must be JSON text`)
   if (text.length > MAX_LENGTH) throw new PatternError(`it is longer than ${MAX_LENGTH} characters`)
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new PatternError('it is not valid JSON')
-  }
+  const value = parseJson(text)
+  if (value === undefined) throw new PatternError('it is not valid JSON')
+  return value
 }
 
 /**
@@ -102,10 +93,7 @@ function fieldsTest(pattern: unknown, name: string): Test {
       return (object) => alternatives.some((test) => test(object))
     }
     if (name === '') return bodyTest(key, value)
-    if (!Array.isArray(value) && !isObject(value)) {
-      throw new PatternError(`${path} is ${kindOf(value)}, but must be a list`)
-    }
-    const test = Array.isArray(value) ? valuesTest(value, path) : fieldsTest(value, path)
+    const test = isObject(value) ? fieldsTest(value, path) : valuesTest(value, path)
     return (object) => test(isObject(object) && Object.hasOwn(object, key) ? object[key] : undefined)
   })
   return function matches(object): boolean {
@@ -130,7 +118,8 @@ function bodyTest(key: string, value: unknown): Test {
   }
 }
 
-function valuesTest(values: readonly unknown[], path: string): Test {
+function valuesTest(values: unknown, path: string): Test {
+  if (!Array.isArray(values)) throw new PatternError(`${path} is ${kindOf(values)}, but must be a list`)
   if (values.length === 0) throw new PatternError(`${path} is an empty list, which matches nothing`)
   const tests = values.map((value): Test<unknown[]> => {
     if (Array.isArray(value)) throw new PatternError(`${path} is a list of lists`)
@@ -161,9 +150,8 @@ function operatorTest(operation: Record<string, unknown>, path: string): Test {
   }
   if (unlisted !== '') throw new PatternError(`${path} has the operator ${unlisted}, which does not exist`)
   const test = OPERATORS.get(name)?.(operand)
-  if (!test)
-    throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
-  return test
+  if (test) return test
+  throw new PatternError(`${path} has the operator ${name} with a value that AWS rejects or that matches nothing`)
 }
 
 /** A test of text. The operand is a text, or `{ "equals-ignore-case": text }`. */
@@ -174,10 +162,7 @@ function comparing(operand: unknown, compare: (text: string, part: string) => bo
   return (value) => typeof value === 'string' && compare(value.toLowerCase(), text.toLowerCase())
 }
 
-/**
- * The operand is a text, a number, a list of only texts or only numbers, or an object with one of the
- * operators for text. This is what event-ruler accepts.
- */
+/** A text, a number, a list of one of these types, or an object with an operator for text, as in event-ruler. */
 function anythingBut(operand: unknown): Test | undefined {
   const [name, excluded] = onlyEntry(operand)
   const operator = TEXT_OPERATORS.get(name)

@@ -94,12 +94,7 @@ export function formatSeconds(setting: Setting<number>): string {
   return `${formatNumber(setting.value)} s${setting.isDefault ? ', the default' : ''}`
 }
 
-const ROWS = {
-  ...MAPPING_SETTINGS,
-  ...FUNCTION_SETTINGS,
-  ...QUEUE_SETTINGS,
-  ...REDRIVE_SETTINGS,
-}
+const ROWS = { ...MAPPING_SETTINGS, ...FUNCTION_SETTINGS, ...QUEUE_SETTINGS, ...REDRIVE_SETTINGS }
 type Key = keyof typeof ROWS
 
 /** A problem with a setting of a resource. `value` is what to set instead. */

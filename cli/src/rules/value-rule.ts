@@ -1,13 +1,7 @@
 import type { DeadLetterQueue, Mapping, Queue } from '../model/model.ts'
 import { type Resource, type Setting, valueIn } from '../model/setting.ts'
-import {
-  FUNCTION_SETTINGS,
-  MAPPING_SETTINGS,
-  QUEUE_SETTINGS,
-  REDRIVE_SETTINGS,
-  type Row,
-  type Table,
-} from '../model/settings-table.ts'
+import type { Row } from '../model/settings-table.ts'
+import { FUNCTION_SETTINGS, MAPPING_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../model/settings-table.ts'
 import { isFifo, LAMBDA_API, numberIn, type Problem, patternsOf, problem, type Rule, SQS } from './rule.ts'
 
 const MAPPING = `${LAMBDA_API}/API_CreateEventSourceMapping.html`
@@ -16,13 +10,14 @@ const QUEUE = `${SQS}/APIReference/API_SetQueueAttributes.html`
 
 const MAX_DELAY = QUEUE_SETTINGS.delay.limits?.[1] as number
 
+type Rows = Readonly<Record<string, Pick<Row, 'name' | 'isOptional'>>>
+
 interface NamedSetting {
   resource: Resource
   name: string
   setting: Setting<unknown>
   source: string
-  /** Missing for settings that are in no table. */
-  row?: Row
+  row?: Rows[string]
 }
 
 /** Whether a rule needs the value of a setting. If so, an unknown value is listed as not checked. */
@@ -36,29 +31,25 @@ export function isNeeded({ row, resource }: NamedSetting, mapping: Mapping): boo
 }
 
 /** The settings of a table, without those of a resource that could not be read. */
-function namedIn(table: Table, resource: Resource | undefined, values: object | undefined, source: string) {
+function namedIn(rows: Rows, source: string, resource?: Resource, values: object = resource ?? {}) {
   if (!resource || resource.unreadReason !== undefined) return []
-  return Object.entries(table).flatMap(([key, row]): NamedSetting[] => {
-    const setting = (values as Record<string, Setting<unknown>> | undefined)?.[key]
+  return Object.entries(rows).flatMap(([key, row]): NamedSetting[] => {
+    const setting = (values as Record<string, Setting<unknown>>)[key]
     return setting ? [{ resource, source, name: row.name, setting, row }] : []
   })
 }
 
 /** All settings of a mapping, its function and its queues, as far as these could be read. */
 export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
-  const { function: lambdaFunction, queue, sourceArn } = mapping
+  const { queue } = mapping
   const redrive = valueIn(queue.redrive)
-  const arn = sourceArn ? [{ resource: mapping, source: MAPPING, name: 'EventSourceArn', setting: sourceArn }] : []
-  const policy = { resource: queue, source: QUEUE, name: 'RedrivePolicy', setting: queue.redrive }
   return [
-    ...namedIn(MAPPING_SETTINGS, mapping, mapping, MAPPING),
-    ...arn,
+    ...namedIn({ ...MAPPING_SETTINGS, sourceArn: { name: 'EventSourceArn' } }, MAPPING, mapping),
     ...patternsOf(mapping).map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting })),
-    ...namedIn(FUNCTION_SETTINGS, lambdaFunction, lambdaFunction, FUNCTION),
-    ...namedIn(QUEUE_SETTINGS, queue, queue, QUEUE),
-    ...(queue.unreadReason === undefined ? [policy] : []),
-    ...namedIn(REDRIVE_SETTINGS, queue, redrive, QUEUE),
-    ...namedIn(QUEUE_SETTINGS, redrive?.deadLetterQueue, redrive?.deadLetterQueue, QUEUE),
+    ...namedIn(FUNCTION_SETTINGS, FUNCTION, mapping.function),
+    ...namedIn({ ...QUEUE_SETTINGS, redrive: { name: 'RedrivePolicy' } }, QUEUE, queue),
+    ...namedIn(REDRIVE_SETTINGS, QUEUE, queue, redrive ?? {}),
+    ...namedIn(QUEUE_SETTINGS, QUEUE, redrive?.deadLetterQueue),
   ]
 }
 
