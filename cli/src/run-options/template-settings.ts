@@ -75,11 +75,8 @@ export interface TemplateSettings {
   notes: string[]
 }
 
-export function useSetting(
-  { values, usedSettings, notes }: Pick<TemplateSettings, 'values' | 'usedSettings' | 'notes'>,
-  file: string,
-  { name, title, setting, unit = '', whenAbsent }: SettingRow,
-): void {
+export function useSetting({ values, usedSettings, notes }: TemplateSettings, file: string, row: SettingRow): void {
+  const { name, title, setting, unit = '', whenAbsent } = row
   if (setting.state === 'known') {
     values[name] = setting.value
     usedSettings.push(`${title} ${setting.value}${unit}`)
@@ -101,30 +98,24 @@ export async function readSettings(
   runSets: readonly string[],
   handlerFile?: string,
 ): Promise<TemplateSettings> {
-  const parameters = parseParameters(flags.parameter)
-  const model = await readTemplate(file, parameters)
+  const model = await readTemplate(file, parseParameters(flags.parameter))
   const mapping = chooseMapping(file, model.mappings, flags.templateFunction)
   // Whether the function reports failures, only the code that runs can tell.
-  refuseErrors(file, model, handlerFile === undefined ? mapping : withCode(mapping, handlerFile), parameters)
+  const checked = handlerFile === undefined ? mapping : withCode(mapping, handlerFile)
+  refuseErrors(file, { ...model, mappings: [checked] })
 
   const { environment } = mapping.function.aliasOf ?? mapping.function
   const { variables = {}, unknown = [] } = environment ?? {}
   const declared = new Set([...Object.keys(variables), ...unknown.map(({ name }) => name)])
-  const areAllDeclared = !declared.has(undefined)
-  const settings: TemplateSettings = {
-    mapping,
-    values: {},
-    templateEnv: Object.fromEntries(Object.entries(variables).filter(([name]) => !runSets.includes(name))),
-    notInTemplate: runSets.filter((name) => areAllDeclared && !declared.has(name)),
-    usedSettings: [],
-    notes: [],
-  }
-  const { values, templateEnv, notes } = settings
-  const rows: (SettingRow & { name: SettingName })[] = rowsOf(mapping)
-  for (const row of rows) {
+  const templateEnv = Object.fromEntries(Object.entries(variables).filter(([name]) => !runSets.includes(name)))
+  const notInTemplate = declared.has(undefined) ? [] : runSets.filter((name) => !declared.has(name))
+  const notes: string[] = []
+  const settings: TemplateSettings = { mapping, values: {}, templateEnv, notInTemplate, usedSettings: [], notes }
+  for (const row of rowsOf(mapping)) {
     // If the template omits the window, AWS's default of 0 is used only if it has the batch size. Otherwise
     // this command's default is used, because batches above 10 need a window.
-    const isWindowOfCommand = row.name === 'window' && values.batchSize === undefined && 'isDefault' in row.setting
+    const hasBatchSize = settings.values.batchSize !== undefined
+    const isWindowOfCommand = row.name === 'window' && !hasBatchSize && 'isDefault' in row.setting
     if (isWanted(row.name) && !isWindowOfCommand) useSetting(settings, file, row)
   }
   const given = { ...process.env, ...templateEnv, ...variablesOf(flags) }
@@ -145,10 +136,8 @@ function withCode(mapping: Mapping, handlerFile: string): Mapping {
 }
 
 /** Refuses a mapping that AWS rejects, or whose settings lose messages: a run would say nothing about it. */
-function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: ReadonlyMap<string, string>) {
-  const read = () => ({ ...model, mappings: [mapping] })
-  const input = { name: file, kind: 'template' as const, file, read }
-  const { findings } = examine([input], parameters, [])
+function refuseErrors(file: string, model: Model): void {
+  const { findings } = examine([{ name: file, kind: 'template', file, read: () => model }], new Map(), [])
   const error = findings.find(({ severity, accepted }) => severity === 'error' && accepted === undefined)
   if (!error) return
   const { line, resource, message, fix } = error
@@ -159,15 +148,10 @@ function refuseErrors(file: string, model: Model, mapping: Mapping, parameters: 
   )
 }
 
-export function settingsLine(
-  { id }: Mapping,
-  file: string,
-  usedSettings: readonly string[],
-  templateEnv: Record<string, string>,
-): string {
+export function settingsLine({ mapping, usedSettings, templateEnv }: TemplateSettings, file: string): string {
   const names = Object.keys(templateEnv)
   const used = [...usedSettings, ...(names.length > 0 ? [`environment variables ${names.join(', ')}`] : [])]
-  return `settings of ${id} in ${file}: ${used.join(', ') || 'none is used'}`
+  return `settings of ${mapping.id} in ${file}: ${used.join(', ') || 'none is used'}`
 }
 
 export function nodeMajorOf({ function: { runtime } }: Mapping): number | undefined {

@@ -93,8 +93,8 @@ async function settingsFromTemplate(
   const isWanted = (name: SettingName) =>
     name !== 'visibilityTimeout' && name !== 'maxReceives' && flags[name as keyof TuneFlags] === undefined
   const settings = await readSettings(file, flags, isWanted, ['DEAD_LETTER_QUEUE_URL'])
-  const { mapping, values, templateEnv, usedSettings, notes } = settings
-  return { values, templateEnv, notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes] }
+  const { values, templateEnv, notes } = settings
+  return { values, templateEnv, notes: [settingsLine(settings, file), ...notes] }
 }
 
 /** The concurrency of one environment is at most the batch size, because a batch has no more records. */

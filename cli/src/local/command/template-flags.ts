@@ -50,7 +50,7 @@ export async function withTemplate(
   if (filters.length > 0) usedSettings.push(countOf(filters.length, 'filter'))
   return {
     flags: { ...flags, ...values, templateEnv, notInTemplate, templateFilters: filters } as LocalFlags,
-    notes: [settingsLine(mapping, file, usedSettings, templateEnv), ...notes],
+    notes: [settingsLine(settings, file), ...notes],
     mapping,
   }
 }
