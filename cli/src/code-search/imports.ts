@@ -48,10 +48,7 @@ function aliasedIn(folder: string, name: string, read: ReadConfigs): string[] {
   }
 }
 
-/**
- * What a name means in a package of the same workspace, or in one that package.json names with `file:`. Its folder in
- * node_modules is a link.
- */
+/** What a name means in a local package, of a workspace or named with `file:`. Its folder in node_modules is a link. */
 function inLocalPackage(folder: string, specifier: string): string | undefined {
   const parts = specifier.split('/')
   const name = parts.splice(0, specifier.startsWith('@') ? 2 : 1).join('/')

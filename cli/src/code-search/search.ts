@@ -95,20 +95,15 @@ function mainOf({ handler = '', entries = [] }: Code, root: string): string | un
   return names.map((name) => sourceAt(root, name)).find((path) => path !== undefined)
 }
 
-interface SearchedFile {
-  /** The path in findings. */
-  name: string
-  /** Without comments and texts. */
-  code: string
-  /** The functions of this package that a bundle has: a bundler omits those that nobody calls. */
-  bundled: readonly Call[]
-}
-
-function searchedFile(name: string, text: string): SearchedFile {
+/** A file under its path in findings. Its code has no comments and texts. */
+function searchedFile(name: string, text: string) {
   const has = (call: Call) => new RegExp(`['"\`]${call}['"\`]`).test(text) // their errors begin with it
+  // The functions of this package that a bundle has: a bundler omits those that nobody calls.
   const bundled = IN_BUNDLE.test(text) ? CALLS.filter(has) : []
   return { name, code: withoutCommentsAndTexts(text), bundled }
 }
+
+type SearchedFile = ReturnType<typeof searchedFile>
 
 function searchFrom(main: string, read: ReadConfigs, shown: Shown): Evidence {
   const paths = new Set([main])

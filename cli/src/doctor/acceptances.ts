@@ -14,12 +14,9 @@ export const ACCEPTANCE = {
 const FORM = /^([\w-]+)@((?:\[[^\]]*\]|[^=[])+)(?:=(.*))?$/s
 
 function parse(text: string, option: string): Acceptance {
-  const match = FORM.exec(text.trim())
-  if (!match) {
-    throw new UsageError(`${option} ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`)
-  }
-  const [, rule, resource, reason = ''] = match as unknown as [string, string, string, string?]
-  return { rule, resource: resource.trim(), reason: reason.trim() }
+  const [, rule, resource = '', reason = ''] = FORM.exec(text.trim()) ?? []
+  if (rule !== undefined) return { rule, resource: resource.trim(), reason: reason.trim() }
+  throw new UsageError(`${option} ${text}: write RULE@RESOURCE=REASON, as in max-receive-count@OrdersQueue=agreed`)
 }
 
 /** Reads the values of `--accept`, and the lines of the files of `--accept-file`. */
@@ -70,10 +67,8 @@ export function accept(inputs: readonly Acceptable[]): Finding[] {
 function toWarning({ rule, resource, reason, place }: Acceptance): Finding {
   const { id, severity, why } = ACCEPTANCE
   const help = pageOfRule(id)
-  const what =
-    reason === ''
-      ? `The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`
-      : `There is no finding ${rule} of ${resource} to accept`
+  const noReason = `The acceptance of ${rule} for ${resource} has no reason, so the finding is not accepted`
+  const what = reason === '' ? noReason : `There is no finding ${rule} of ${resource} to accept`
   const fix = reason === '' ? 'Add the reason.' : 'Remove the acceptance, or correct its rule or resource.'
   return { rule: id, severity, resource, message: `${what}. ${why}`, fix, source: help, help, ...place }
 }

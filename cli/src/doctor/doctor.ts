@@ -1,7 +1,7 @@
 import { refuseIf, UsageError } from '../shared/errors.ts'
 import { checkParameters, parametersOf, parseParameters } from '../template/read-template.ts'
 import { readAcceptances } from './acceptances.ts'
-import { type Examined, examine } from './examine.ts'
+import { examine } from './examine.ts'
 import { type Format, formatReport, notesOf } from './format.ts'
 import { type Input, readInputs } from './inputs.ts'
 
@@ -17,11 +17,8 @@ export interface DoctorFlags {
   json?: boolean
 }
 
-async function readTemplates(
-  files: readonly string[],
-  parameters: ReadonlyMap<string, string>,
-  { function: name, region }: DoctorFlags,
-): Promise<Input[]> {
+async function readTemplates(files: readonly string[], parameters: Map<string, string>, flags: DoctorFlags) {
+  const { function: name, region } = flags
   refuseIf(name !== undefined, 'a template and --function cannot be combined: run the command once for each')
   refuseIf(region, '--region needs --function: a template is checked without access to AWS')
   const inputs = await readInputs(files)
@@ -47,18 +44,11 @@ export async function doctor(files: readonly string[], flags: DoctorFlags): Prom
   const report = examine(inputs, parameters, given, { isDeployed, strict: flags.strict })
   const text = formatReport(report, flags.json ? 'json' : flags.format, process.stdout)
   if (text !== '') console.log(text)
-  for (const message of errorsOf(report)) console.error(`bounded-sqs-batch: ${message}`)
-  return exitCodeOf(report, flags.strict)
-}
-
-function errorsOf({ inputs }: Examined): string[] {
-  const errors = inputs.flatMap(({ error }) => error ?? [])
-  const isNothingChecked = errors.length === 0 && inputs.every(({ mappings }) => mappings === 0)
-  return isNothingChecked ? notesOf(inputs) : errors
-}
-
-function exitCodeOf({ findings, inputs }: Examined, strict = false): number {
-  const failing = strict ? ['error', 'warning'] : ['error']
-  if (findings.some(({ severity, accepted }) => accepted === undefined && failing.includes(severity))) return 1
-  return inputs.some(({ error }) => error !== undefined) || inputs.every(({ mappings }) => mappings === 0) ? 2 : 0
+  const errors = report.inputs.flatMap(({ error }) => error ?? [])
+  const isNothingChecked = report.inputs.every(({ mappings }) => mappings === 0)
+  const messages = errors.length === 0 && isNothingChecked ? notesOf(report.inputs) : errors
+  for (const message of messages) console.error(`bounded-sqs-batch: ${message}`)
+  const failing = flags.strict ? ['error', 'warning'] : ['error']
+  if (report.findings.some(({ severity, accepted }) => accepted === undefined && failing.includes(severity))) return 1
+  return errors.length > 0 || isNothingChecked ? 2 : 0
 }

@@ -37,14 +37,11 @@ export function notesOf(inputs: Examined['inputs']): string[] {
 function summary(report: Examined): string[] {
   const { defaulted, notChecked, inputs } = report
   if (mappingsIn(inputs) === 0) return []
+  const lines = [...notesOf(inputs).map((note) => `${note}.`), counts(report)]
   const names = joinNames(defaulted)
   const defaults = `Defaults were used for parameters: ${names} (set others with --parameter NAME=VALUE).`
-  return [
-    ...notesOf(inputs).map((note) => `${note}.`),
-    counts(report),
-    ...(names === '' ? [] : [defaults]),
-    `Not checked: ${notChecked.join('; ')}.`,
-  ]
+  if (names !== '') lines.push(defaults)
+  return [...lines, `Not checked: ${notChecked.join('; ')}.`]
 }
 
 /** The report in a format. The text does not show errors of inputs, which are also printed on stderr. */
@@ -72,38 +69,28 @@ export function formatText(report: Examined, stream: NodeJS.WriteStream): string
   return lines.map((line) => wrapWords(line, widthOf(stream), 4)).join('\n')
 }
 
-function formatJson({ findings, inputs, notChecked, defaulted }: Examined): string {
-  const isAccepted = (finding: Finding) => finding.accepted !== undefined
-  const result = {
-    findings: findings.filter((finding) => !isAccepted(finding)),
-    accepted: findings.filter(isAccepted),
-    mappings: mappingsIn(inputs),
-    inputs,
-    notChecked,
-    defaultedParameters: defaulted,
-  }
+function formatJson({ findings, inputs, notChecked, defaulted: defaultedParameters }: Examined): string {
+  const accepted = findings.filter((finding) => finding.accepted !== undefined)
+  const open = findings.filter((finding) => finding.accepted === undefined)
+  const mappings = mappingsIn(inputs)
+  const result = { findings: open, accepted, mappings, inputs, notChecked, defaultedParameters }
   return JSON.stringify(result, undefined, 2)
 }
 
 const COMMANDS = { error: 'error', warning: 'warning', info: 'notice' } as const
 
-function encode(text: string, characters: RegExp): string {
-  return text.replaceAll(characters, encodeURIComponent)
-}
-
 function annotation(level: string, properties: Record<string, unknown>, lines: readonly unknown[]): string {
-  const list = Object.entries(properties).flatMap(([key, value]) =>
-    value === undefined ? [] : `${key}=${encode(String(value), /[%\r\n:,]/g)}`,
-  )
+  const given = Object.entries(properties).filter(([, value]) => value !== undefined)
+  const list = given.map(([key, value]) => `${key}=${String(value).replaceAll(/[%\r\n:,]/g, encodeURIComponent)}`)
   const text = lines.filter((line) => line !== undefined).join('\n')
-  return `::${level} ${list.join(',')}::${encode(text, /[%\r\n]/g)}`
+  return `::${level} ${list.join(',')}::${text.replaceAll(/[%\r\n]/g, encodeURIComponent)}`
 }
 
 export function formatGithub(report: Examined): string {
   return [
-    ...report.inputs.flatMap(({ name, error }) =>
-      error === undefined ? [] : annotation('error', { file: name, title: 'not read' }, [error]),
-    ),
+    ...report.inputs.flatMap(({ name: file, error }) => {
+      return error === undefined ? [] : annotation('error', { file, title: 'not read' }, [error])
+    }),
     ...report.findings.map(({ severity, rule, resource, file, line, accepted, ...finding }) => {
       const { message, fix, set, source, help } = finding
       const place = { file, line, title: `${rule}: ${resource}` }

@@ -53,8 +53,7 @@ function parse(name: string, text: string): Input {
 
 export function ofTemplate(template: Template): Input {
   const { file, syntax } = template
-  const read = (parameters: ReadonlyMap<string, string>) => readModel(template, parameters)
-  return { name: file, kind: 'template', file, syntax, template, read }
+  return { name: file, kind: 'template', file, syntax, template, read: (given) => readModel(template, given) }
 }
 
 function readFile(path: string): Input[] {
@@ -96,24 +95,20 @@ function readFolder(folder: string): Input[] {
   })
 }
 
-/** A file, or what is in a folder. If there is nothing, the reason. */
-function readPath(path: string): Input[] {
+/** Reads a file, `-` for standard input, or what is in a folder. If there is nothing, the reason. */
+async function readPath(path: string): Promise<Input[]> {
+  if (path === '-') {
+    const read = buffer(process.stdin).then((bytes) => parse(STANDARD_INPUT, decode(bytes)))
+    return [await read.catch((error) => failed(STANDARD_INPUT, error))]
+  }
   if (folderAt(path) === undefined) return readFile(path)
   const found = readFolder(path)
   return found.length > 0 ? found : [failed(path, new UsageError(`${path} has no template`))]
 }
 
-async function readStandardInput(): Promise<Input> {
-  try {
-    return parse(STANDARD_INPUT, decode(await buffer(process.stdin)))
-  } catch (error) {
-    return failed(STANDARD_INPUT, error)
-  }
-}
-
-/** Reads all inputs: files, `-` for standard input, folders, and the output folders of the CDK. */
+/** Reads all inputs one after another. */
 export async function readInputs(paths: readonly string[]): Promise<Input[]> {
   const inputs: Input[] = []
-  for (const path of paths) inputs.push(...(path === '-' ? [await readStandardInput()] : readPath(path)))
+  for (const path of paths) inputs.push(...(await readPath(path)))
   return inputs
 }

@@ -33,21 +33,12 @@ export function codeOfFunction(folder: string, isOfSam: boolean, properties: Tre
   const method = textAt(metadata, 'BuildMethod')
   const entries = textsOf(at(metadata, 'BuildProperties', 'EntryPoints'))
   const isBuilt = entries.length > 0 || (method !== undefined && !method.startsWith('nodejs'))
-  return {
-    places: [...new Set(places.map((place) => resolve(folder, place)))],
-    handler,
-    runtime,
-    entries,
-    folder,
-    ...(isBuilt ? { isBuilt: true } : {}),
-    ...(isLocal ? {} : { reason: ELSEWHERE }),
-  }
+  const paths = [...new Set(places.map((place) => resolve(folder, place)))]
+  const more = { ...(isBuilt ? { isBuilt } : {}), ...(isLocal ? {} : { reason: ELSEWHERE }) }
+  return { places: paths, handler, runtime, entries, folder, ...more }
 }
 
-/**
- * Where the files of a key may be. After packaging, only the key in the bucket is left. The CDK keeps the files beside
- * the template, under the same name.
- */
+/** Where the files of a key in a bucket may be. The CDK keeps them beside the template, under the same name. */
 function placesBeside(name: string): string[] {
   const assets = [`asset.${name}`, `asset.${name.replace(/\.\w+$/, '')}`]
   // The assets of a stage of the CDK are in the folder around that of its templates.

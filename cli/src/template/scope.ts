@@ -47,19 +47,11 @@ export function scopeOf(
 ): Scope {
   const resources = new Map<string, Tree>()
   const stacks = new Map<string | undefined, Scope>()
-  const shared = {
-    resources,
-    given,
-    links,
-    folder,
-    account: given.get('AWS::AccountId') ?? placeholder('AWS::AccountId'),
-    nodes: new Map(),
-    depth: 0,
-    stacks,
-  }
+  const account = given.get('AWS::AccountId') ?? placeholder('AWS::AccountId')
+  const shared = { resources, given, links, folder, account, nodes: new Map(), depth: 0, stacks }
   for (const stack of links?.stacks ?? [{ file: undefined, document, prefix: '' }]) {
-    for (const [id, resource] of entriesOf(mapAt(stack.document, 'Resources')))
-      resources.set(stack.prefix + id, resource)
+    const own = entriesOf(mapAt(stack.document, 'Resources'))
+    for (const [id, resource] of own) resources.set(stack.prefix + id, resource)
     stacks.set(stack.file, { ...shared, ...stack })
   }
   const [own] = stacks.values()
