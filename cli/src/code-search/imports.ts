@@ -1,9 +1,8 @@
-import { realpathSync, statSync } from 'node:fs'
+import { existsSync, realpathSync, statSync } from 'node:fs'
 import { dirname, join, resolve, sep } from 'node:path'
 import { createPathsMatcher, getTsconfig } from 'get-tsconfig'
 import { isObject, parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
-import { nearest } from './nearest.ts'
 
 const SCRIPTS = ['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx']
 const IMPORT = /(?:\bfrom|\bimport|\brequire)\s*\(?\s*['"`]([^'"`\n]+)['"`]/g
@@ -75,4 +74,11 @@ function textsIn(value: unknown): string[] {
 
 export function folderAt(path: string): string | undefined {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() ? path : undefined
+}
+
+/** The nearest file of this name, in a folder or above it. Node searches package.json in the same way. */
+export function nearest(folder: string, name: string): string | undefined {
+  const file = join(folder, name)
+  if (existsSync(file)) return file
+  return folder === dirname(folder) ? undefined : nearest(dirname(folder), name)
 }

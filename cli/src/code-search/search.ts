@@ -2,9 +2,8 @@ import { relative } from 'node:path'
 import { cached } from '../shared/cached.ts'
 import { parseObject } from '../shared/json.ts'
 import { isFile, readIfFile } from '../shared/text-file.ts'
-import { folderAt, importsOf, type ReadConfigs, sourceAt } from './imports.ts'
+import { folderAt, importsOf, nearest, type ReadConfigs, sourceAt } from './imports.ts'
 import { withoutCommentsAndTexts } from './javascript.ts'
-import { nearest } from './nearest.ts'
 
 /** Where the code of a function is, as far as an input says. */
 export interface Code {

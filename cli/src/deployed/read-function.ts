@@ -27,10 +27,7 @@ interface Reading extends QueueReading {
 
 type SqsMapping = EventSourceMappingConfiguration & { EventSourceArn: string; FunctionArn: string }
 
-/**
- * Reads the SQS event source mappings of a deployed function and of its aliases, or of one alias. Rejects with
- * a UsageError if Lambda does not return the function itself.
- */
+/** Reads the mappings of a function and its aliases, or of one alias. Rejects if it cannot read the function. */
 export async function readFunction(name: string, region?: string): Promise<Model> {
   const options = {
     ...({ region } as { region: string }), // the SDK ignores a value that is undefined

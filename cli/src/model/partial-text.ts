@@ -39,16 +39,13 @@ export function isPseudoParameter(name: string): boolean {
   return /^AWS::(AccountId|NotificationARNs|NoValue|Partition|Region|Stack(Id|Name)|URLSuffix)$/.test(name)
 }
 
-function reasonOf(name: string): string {
-  const how = isPseudoParameter(name) ? ` (set it with --parameter ${name}=…)` : ''
-  return `${name} is known only after deployment${how}`
-}
-
 /** Why a text is not completely known, or undefined if it is. */
 export function whyUnknown(text: string): string | undefined {
   if (text.includes('{{resolve:')) return 'it is a dynamic reference ({{resolve:…}})'
   const [name] = placeholdersIn(text)
-  return name === undefined ? undefined : reasonOf(name)
+  if (name === undefined) return undefined
+  const how = isPseudoParameter(name) ? ` (set it with --parameter ${name}=…)` : ''
+  return `${name} is known only after deployment${how}`
 }
 
 export function textTree(text: string, position?: Position): Tree {

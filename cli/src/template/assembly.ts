@@ -27,10 +27,7 @@ export function stackKey(templateFile: string): string {
   return templateFile.replace(/.*[/\\]/, '').replace(/(\.nested)?\.template\.json$/, '')
 }
 
-/**
- * The templates of the stacks in a manifest, and in those of stages in folders below, without nested stacks. Undefined
- * if the folder is not one of `cdk synth`.
- */
+/** The templates in a manifest and in those of its stages, without nested stacks. Undefined for other folders. */
 function stackFilesIn(folder: string): string[] | undefined {
   const { artifacts } = parseObject(readText(join(folder, 'manifest.json'))) ?? {}
   if (!isObject(artifacts)) return undefined
@@ -48,10 +45,7 @@ export function nestedTemplate(resource: Tree): string | undefined {
   return isNested ? textAt(resource, 'Metadata', 'aws:asset:path') : undefined
 }
 
-/**
- * Reads all stacks of a CDK app. Each stack is linked with those whose exports it uses. Undefined if the folder is not
- * the output of the CDK.
- */
+/** Reads all stacks of a CDK app, linked with those whose exports they use. Undefined for other folders. */
 export function readAssembly(folder: string): AssemblyTemplate[] | undefined {
   const files = stackFilesIn(folder)
   if (!files) return undefined

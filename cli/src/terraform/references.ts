@@ -1,5 +1,4 @@
 import type { References } from '../model/tree.ts'
-import { cached } from '../shared/cached.ts'
 import type { Expression, Instance, Module } from './plan.ts'
 
 /** A key in brackets: `["a.b"]` or `[0]`. */
@@ -8,8 +7,8 @@ const RESOURCE = new RegExp(String.raw`^(data\.)?([\w-]+)\.([\w-]+)(${KEY})?(?:.
 const MODULE = new RegExp(String.raw`^module\.([\w-]+)(${KEY})?(?:\.([\w-]+))?`)
 
 interface Found {
-  /** The attributes that are named of each instance, by its address. Undefined stands for the instance as a whole. */
-  instances: Map<string, Set<string | undefined>>
+  /** The instances, each with an attribute that is named. Undefined stands for the instance as a whole. */
+  to: Map<string, References['to'][number]>
   /** What a plan does not show: local values, and outputs of modules without resources. */
   unresolved: Set<string>
   /** The expressions that were followed: module calls can refer to outputs of each other. */
@@ -43,12 +42,9 @@ function withKey<T extends { address: string }>(some: readonly T[], key: string 
 
 /** Follows the references of an expression through variables, outputs and `for_each`, to resources. */
 export function referencesOf({ config, module, address }: Instance, expression: unknown): References {
-  const found: Found = { instances: new Map(), unresolved: new Set(), followed: new Set() }
+  const found: Found = { to: new Map(), unresolved: new Set(), followed: new Set() }
   follow(found, expression, { module, name: address, forEach: config?.for_each_expression })
-  const to = Array.from(found.instances).flatMap(([id, attributes]) =>
-    Array.from(attributes, (attribute) => ({ id, attribute })),
-  )
-  return { to, unresolved: [...found.unresolved] }
+  return { to: [...found.to.values()], unresolved: [...found.unresolved] }
 }
 
 function follow(found: Found, expression: unknown, place: Place): void {
@@ -70,9 +66,7 @@ function follow(found: Found, expression: unknown, place: Place): void {
     else if (!data) {
       // `each.key` and `path.module` have the form of a resource, but no resource has such a type.
       const same = module.instances.filter((one) => one.type === type && one.name === resource)
-      for (const { address } of withKey(same, key)) {
-        cached(found.instances, address, () => new Set()).add(attribute)
-      }
+      for (const { address: id } of withKey(same, key)) found.to.set(`${id} ${attribute}`, { id, attribute })
     }
   }
 }

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
 import { dirname, relative, resolve } from 'node:path'
-import { nearest } from '../../code-search/nearest.ts'
+import { nearest } from '../../code-search/imports.ts'
 import { type FilterPattern, matcherOf } from '../../filters/filters.ts'
 import type { Mapping } from '../../model/model.ts'
 import { valueIn } from '../../model/setting.ts'
