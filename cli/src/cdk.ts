@@ -99,33 +99,29 @@ function isSelected(stack: cdk.Stack): boolean {
   return parent ? isSelected(parent) : stack.bundlingRequired
 }
 
-/** The pages on a finding, without those that this package does not know. */
-function pagesOf(pages: { source?: string | undefined; help?: string | undefined }): Record<string, string> {
-  return JSON.parse(JSON.stringify(pages))
+type Place = Omit<cdk.PolicyViolatingResource, 'locations'>
+type Problem = Pick<Finding, 'rule' | 'source' | 'help'> & { severity: string }
+
+function violation({ rule, severity, source, help }: Problem, description: string, place: Place): cdk.PolicyViolation {
+  const ruleMetadata = JSON.parse(JSON.stringify({ source, help })) // without a page that this package does not know
+  return { ruleName: rule, severity, description, ruleMetadata, violatingResources: [{ ...place, locations: [] }] }
 }
 
 function toViolation(finding: Finding, stacks: AppStacks): cdk.PolicyViolation {
-  const { rule, severity, resource, message, fix, set, source, help, file } = finding
-  const violating = resourceOf(resource, file, stacks)
-  return {
-    ruleName: rule,
-    severity,
-    description: violating.resourceLogicalId === undefined ? `${resource}: ${message}` : message,
-    fix: set === undefined ? fix : `Set ${set}. In the template: ${fix}`,
-    ruleMetadata: pagesOf({ source, help }),
-    violatingResources: [violating],
-  }
+  const { resource, message, set, file } = finding
+  const place = placeOf(resource, file, stacks)
+  const description = place.resourceLogicalId === undefined ? `${resource}: ${message}` : message
+  const fix = set === undefined ? finding.fix : `Set ${set}. In the template: ${finding.fix}`
+  return { ...violation(finding, description, place), fix }
 }
 
 /** The resource of a finding, or the stack, if it does not have it: a queue that is only known by its ARN. */
-function resourceOf(resource: string, file = '', stacks: AppStacks): cdk.PolicyViolatingResource {
+function placeOf(resource: string, file = '', stacks: AppStacks): Place {
   const key = stackKey(file)
   const { path = '', resources } = stacks.get(key) ?? {}
   const [first = '', second = ''] = resource.split('/')
   const id = first === key && resources?.has(second) ? second : first
-  return resources?.has(id)
-    ? { resourceLogicalId: id, templatePath: file, locations: [] }
-    : { constructPath: path, locations: [] }
+  return resources?.has(id) ? { resourceLogicalId: id, templatePath: file } : { constructPath: path }
 }
 
 /**
@@ -142,12 +138,6 @@ function inStages(failing: readonly Finding[], folder: string, stacks: AppStacks
 
 /** Without the path of a construct, the CDK shows it whatever stacks a command selects. */
 function notChecked(severity: string, description: string, constructPath = ''): cdk.PolicyViolation {
-  const { id, source } = NOT_CHECKED
-  return {
-    ruleName: id,
-    severity,
-    description,
-    ruleMetadata: pagesOf({ source, help: pageOfRule(id) }),
-    violatingResources: [{ constructPath, locations: [] }],
-  }
+  const { id: rule, source } = NOT_CHECKED
+  return violation({ rule, severity, source, help: pageOfRule(rule) }, description, { constructPath })
 }

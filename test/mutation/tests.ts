@@ -401,7 +401,6 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/deployed/read-function.ts': ['deployed/read-function', 'doctor/rules'],
   'cli/src/deployed/queues.ts': ['deployed/read-function', 'doctor/rules'],
   'cli/src/deployed/errors.ts': ['deployed/read-function'],
-  'cli/src/code-search/nearest.ts': ['code-search/evidence'],
   'cli/src/code-search/imports.ts': ['code-search/imports', 'code-search/evidence'],
   'cli/src/code-search/javascript.ts': ['code-search/evidence'],
   'cli/src/code-search/search.ts': ['code-search/evidence'],

@@ -126,13 +126,16 @@ function dependencyNear(folder: string, shown: Shown): string {
   return library === undefined ? '' : `, but ${shown(manifest)} names ${library}`
 }
 
-function find(files: readonly SearchedFile[], pattern: RegExp): string | undefined {
-  const file = files.find(({ code }) => pattern.test(code))
-  return file && `${pattern.exec(file.code)?.[0]} in ${file.name}`
-}
-
 function evidenceIn(files: readonly SearchedFile[]): Evidence {
   const others = files.length - 1
+  const find = (pattern: RegExp) => {
+    const file = files.find(({ code }) => pattern.test(code))
+    return file && `${pattern.exec(file.code)?.[0]} in ${file.name}`
+  }
+  // A list of failures that is always empty reports nothing.
+  const code = files.map((file) => file.code).join('\n')
+  const [lists, empty] = [FAILURES, NO_FAILURES].map((pattern) => code.match(pattern)?.length)
+  const isNeverFilled = empty !== undefined && empty === lists
   // The calls of a file that imports this package, and not those of the package itself.
   const ours = files.filter(({ code }) => OURS.test(code))
   const callsOurs = (name: Call) =>
@@ -140,14 +143,7 @@ function evidenceIn(files: readonly SearchedFile[]): Evidence {
     ours.some(({ code }) => new RegExp(`(?<!function )\\b${name}\\s*\\(`).test(code))
   return {
     searched: `${files[0]?.name}${others === 0 ? '' : ` and ${others} other ${others === 1 ? 'file' : 'files'}`}`,
-    reports: find(files, LIBRARY) ?? (isNeverFilled(files) ? undefined : find(files, RESPONSE)),
+    reports: find(LIBRARY) ?? (isNeverFilled ? undefined : find(RESPONSE)),
     calls: CALLS.filter(callsOurs),
   }
-}
-
-/** Whether the code has a list of failures that is always empty. */
-function isNeverFilled(files: readonly SearchedFile[]): boolean {
-  const code = files.map((file) => file.code).join('\n')
-  const [lists, empty] = [FAILURES, NO_FAILURES].map((pattern) => code.match(pattern)?.length)
-  return empty !== undefined && empty === lists
 }

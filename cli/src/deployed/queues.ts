@@ -25,9 +25,11 @@ export async function addQueue(reading: QueueReading, arn: string): Promise<void
   sources.add(arn)
   const found = await addSettings(reading, arn)
   if (found?.policy) await addSettings(reading, String(found.policy.deadLetterTargetArn))
-  else if (found && (await isDeadLetterQueue(sqs, found.QueueUrl))) {
-    deadLetterTargets.push({ owner: 'another queue', text: arn })
-  }
+  if (!found || found.policy) return
+  // If SQS does not return the list, it counts as an ordinary queue, and gets the warning on its redrive policy.
+  const list = new ListDeadLetterSourceQueuesCommand({ QueueUrl: found.QueueUrl, MaxResults: 1 })
+  const response = await sqs.send(list).catch(() => undefined)
+  if (response?.queueUrls?.length) deadLetterTargets.push({ owner: 'another queue', text: arn })
 }
 
 /** Adds a queue with its attributes. If access is denied, it is listed as not checked. */
@@ -44,14 +46,4 @@ async function addSettings({ sqs, declarations }: QueueReading, arn: string) {
     declarations.set(arn, { ...own, properties: absent, unreadReason: reasonOf(error) })
     return undefined
   }
-}
-
-/**
- * Whether queues use a queue as dead-letter queue. If SQS does not return the list, it counts as an ordinary queue, and
- * gets the warning that it has no redrive policy.
- */
-async function isDeadLetterQueue(sqs: SQSClient, QueueUrl: string | undefined): Promise<boolean> {
-  const list = new ListDeadLetterSourceQueuesCommand({ QueueUrl, MaxResults: 1 })
-  const response = await sqs.send(list).catch(() => undefined)
-  return (response?.queueUrls ?? []).length > 0
 }

@@ -26,10 +26,9 @@ function limitOf(mapping: Mapping) {
 
 /** The most invocations of mappings at once. NaN if nothing limits one of them, or if its limit is not known. */
 function mostOf(mappings: readonly Mapping[]): number {
-  return mappings.reduce((total, mapping) => {
-    const { key, each } = limitOf(mapping)
-    return total + numberIn(mapping[key]) * each
-  }, 0)
+  let most = 0
+  for (const mapping of mappings) most += numberIn(mapping[limitOf(mapping).key]) * limitOf(mapping).each
+  return most
 }
 
 /** The mappings with a limit that is known. */
@@ -76,11 +75,9 @@ function limit(mapping: Mapping, reserved: number, ofFunction: readonly Mapping[
 function fixOfLimits(raise: Problem, counted: readonly Mapping[], reserved: number, needed: number): Problem {
   const also = `or ReservedConcurrentExecutions to ${formatNumber(needed)} or more.`
   const [only, ...more] = counted
-  if (!only || more.length > 0) {
-    const names = joinNames(counted.map(({ id }) => id))
-    const fix = `Set the limits of ${names} to ${formatNumber(reserved)} together, ${also}`
-    return { ...raise, fix, set: undefined }
-  }
+  const names = joinNames(counted.map(({ id }) => id))
+  const together = `Set the limits of ${names} to ${formatNumber(reserved)} together, ${also}`
+  if (!only || more.length > 0) return { ...raise, fix: together, set: undefined }
   const { key, name, each } = limitOf(only)
   const value = Math.floor(reserved / each)
   if (value < LEAST) return raise

@@ -1,4 +1,4 @@
-import { basename, dirname, extname, join, resolve } from 'node:path'
+import { join, parse, resolve } from 'node:path'
 import { folderAt } from '../code-search/imports.ts'
 import { examine } from '../doctor/examine.ts'
 import type { Mapping, Model } from '../model/model.ts'
@@ -129,9 +129,8 @@ export async function readSettings(
 
 /** A mapping whose function has the code that runs, which may be another one than that of the template. */
 function withCode(mapping: Mapping, handlerFile: string): Mapping {
-  const file = resolve(handlerFile)
-  const handler = `${basename(file, extname(file))}.handler`
-  const code = { places: [dirname(file)], handler, runtime: 'nodejs' }
+  const { dir, name } = parse(resolve(handlerFile))
+  const code = { places: [dir], handler: `${name}.handler`, runtime: 'nodejs' }
   return { ...mapping, function: { ...mapping.function, code } }
 }
 
@@ -142,10 +141,8 @@ function refuseErrors(file: string, model: Model): void {
   if (!error) return
   const { line, resource, message, fix } = error
   const where = line === undefined ? resource : `${resource} (line ${line})`
-  throw new UsageError(
-    `doctor finds an error in ${error.file ?? file}. ${where}: ${message} ${fix} ` +
-      `To see all problems, run bounded-sqs-batch doctor ${file}`,
-  )
+  const what = `doctor finds an error in ${error.file ?? file}. ${where}: ${message} ${fix}`
+  throw new UsageError(`${what} To see all problems, run bounded-sqs-batch doctor ${file}`)
 }
 
 export function settingsLine({ mapping, usedSettings, templateEnv }: TemplateSettings, file: string): string {
