@@ -69,6 +69,9 @@ function toTree(file: string, text: string, isLinked: boolean): Tree {
     uniqueKeys: false,
     prettyErrors: false,
   })
+  // In a flow list, CloudFormation and PyYAML read a lone `-` as text: `!Join [-, [a, b]]`.
+  const dash = errors.find(({ code, pos: [at] }) => code === 'BLOCK_IN_FLOW' && /^-[,\]}]/.test(text.slice(at, at + 2)))
+  if (dash) return toTree(file, `${text.slice(0, dash.pos[0])}'-'${text.slice(dash.pos[0] + 1)}`, isLinked)
   const [error] = errors
   if (error) {
     const { code, message, pos } = error

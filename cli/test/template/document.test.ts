@@ -77,12 +77,34 @@ for (const [title, text, value] of [
   ['a dot', 'a: .', '.'],
   ['not a number', 'a: .nan', '.nan'],
   ['a tag of YAML', 'a: !!str 1', '1'],
+  ['a dash', "a: '-'", '-'],
   ['quoted text that looks like a list with a dash', "a: '[-, b]'", '[-, b]'],
 ] as const) {
   test(`a scalar in YAML: ${title}`, async (t) => {
     t.match(valueAtA(text), value === null ? { state: 'absent' } : { state: 'known', value })
   })
 }
+
+for (const [text, ...texts] of [
+  ['[-, [b]]', '-'],
+  ['[ -, [b]]', '-'],
+  ['[b, -]', 'b', '-'],
+  ['[-, -, b, "-, c"] # [-, d]', '-', '-', 'b', '-, c'],
+  ['{ b: -, c: d }', '-', 'd'],
+] as const) {
+  test(`a dash without quotes in a flow list or map: ${text}`, async (t) => {
+    const value = valueAtA(`a: ${text}`)
+    const parts = value.state === 'list' ? value.items : entriesOf(value).map(([, part]) => part)
+    t.strictSame(
+      parts.flatMap((part) => knownText(part) ?? []),
+      texts,
+    )
+  })
+}
+
+test('a dash with a space behind it in a flow list is refused, as PyYAML refuses it', async (t) => {
+  t.throws(() => parse('a: [ - , b]'), { message: /not valid YAML/ })
+})
 
 test('the keys of YAML are as they are written', async (t) => {
   t.strictSame(
