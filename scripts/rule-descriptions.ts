@@ -25,9 +25,16 @@ export const FINDS: Readonly<Record<string, string>> = {
     'The visibility timeout is below 6 times the timeout of the function plus the batching window.',
   'short-retention':
     'The retention period is not longer than the delay of the queue or the visibility timeout. A warning if it is not longer than the visibility timeout times `maxReceiveCount`.',
-  'shared-queue': 'Several mappings read the queue.',
+  'duplicate-mapping': 'Several mappings connect the same queue and the same function, alias or version.',
+  'shared-queue': 'Several mappings read the queue, for different functions.',
+  'sender-not-allowed':
+    'A subscription of SNS, a rule of EventBridge or a bucket of S3 sends to the queue, and no policy of the queue allows `sqs:SendMessage` to its service. Conditions are not compared.',
+  'key-stops-sender':
+    'One of these services sends to the queue, and may not use its key. The queue has `alias/aws/sqs`, whose policy cannot be changed, or a key of the input that does not allow `kms:GenerateDataKey` and `kms:Decrypt` to the service.',
   'no-redrive-policy':
     'The queue has no redrive policy, or its redrive policy names the queue itself. A queue that is a dead-letter queue itself needs none.',
+  'dead-letter-queue-refuses':
+    'The `RedriveAllowPolicy` of the dead-letter queue is `denyAll`, or `byQueue` without the source queue.',
   'max-receive-count':
     '`maxReceiveCount` is below 5, or below 13 on a standard queue whose function calls `retryBackoff()`. Without `retryBackoff()`, the finding says how long an outage a message survives.',
   'dead-letter-retention':
@@ -35,12 +42,14 @@ export const FINDS: Readonly<Record<string, string>> = {
   'unused-failure-settings':
     'The function has a dead-letter queue of its own, a destination of failures or other settings of asynchronous invocations, and the input shows no other invoker than queues.',
   'missing-permission':
-    'The code calls `deadLetter()`, `retryBackoff()` or `isolateCrashes()`, and no statement of the role in the template allows the action. Resources are not compared.',
+    'The code calls `deadLetter()`, `retryBackoff()` or `isolateCrashes()`, and no policy of the role or of a queue allows the action. Resources are not compared.',
+  'role-cannot-read':
+    'All policies of the role are known, and none allows `sqs:ReceiveMessage`, `sqs:DeleteMessage` or `sqs:GetQueueAttributes`. With a key of your own, the same for `kms:Decrypt`.',
   'memory-for-sqs':
     'The code calls `deadLetter()`, `retryBackoff()` or `isolateCrashes()`, and the function has less than 512 MB.',
   'tenant-isolation': 'The function has tenant isolation.',
   'invalid-value':
-    'AWS rejects a value. Examples: a number that is out of range, a URL where an ARN belongs, a dead-letter queue of the other type (FIFO or standard) or that does not exist.',
+    'AWS rejects a value. Examples: a number that is out of range, a URL where an ARN belongs, a function, a queue or an attribute that does not exist, a dead-letter queue of the other type (FIFO or standard), a name of a FIFO queue without `.fifo`.',
   acceptance: 'An accepted finding has no reason, or there is no such finding.',
   'not-checked': 'What could not be checked, and why.',
 }

@@ -111,7 +111,7 @@ function toViolation(finding: Finding, stacks: AppStacks): cdk.PolicyViolation {
   const { resource, message, set, file } = finding
   const place = placeOf(resource, file, stacks)
   const description = place.resourceLogicalId === undefined ? `${resource}: ${message}` : message
-  const fix = set === undefined ? finding.fix : `Set ${set}. In the template: ${finding.fix}`
+  const fix = set === undefined ? finding.fix : `${finding.fix} In the construct: ${set}.`
   return { ...violation(finding, description, place), fix }
 }
 

@@ -154,32 +154,6 @@ t.test('If every record failed, `FullBatchFailureError` is thrown.', async (t) =
   t.match(ours, { errors })
 })
 
-difference('Failures are reported in the order in which they happened.', async (t) => {
-  async function handle(record: SQSRecord) {
-    if (record.messageId === 'x1') await settled()
-    fail(record)
-  }
-  t.strictSame(failed(await there(handle, standardEvent('x1', 'x2'))), ['x2', 'x1'])
-  t.strictSame(failed(await here(handle, standardEvent('x1', 'x2'))), ['x1', 'x2'])
-})
-
-difference('A `messageId` that occurs twice is reported twice.', async (t) => {
-  t.strictSame(failed(await there(fail, standardEvent('x', 'x'))), ['x', 'x'])
-  t.strictSame(failed(await here(fail, standardEvent('x', 'x'))), ['x'])
-})
-
-difference('If no record failed, each invocation returns the same object.', async (t) => {
-  const [old, ours] = await Promise.all(
-    [there, here].map(async (run) => [
-      await run(() => {}, standardEvent('a')),
-      await run(() => {}, standardEvent('b')),
-    ]),
-  )
-  t.equal(old?.[0], old?.[1])
-  t.not(ours?.[0], ours?.[1])
-  t.not(ours?.[0]?.batchItemFailures, ours?.[1]?.batchItemFailures)
-})
-
 difference('A handler that throws `null` or `undefined` fails the invocation.', async (t) => {
   for (const thrown of [null, undefined]) {
     function handle({ messageId }: SQSRecord) {

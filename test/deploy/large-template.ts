@@ -15,7 +15,7 @@ const MAX_SECONDS = 12
 const ref = (Ref: string) => ({ Ref })
 const arnOf = (id: string) => ({ 'Fn::GetAtt': [id, 'Arn'] })
 
-/** The resources of a mapping whose visibility timeout is too short. */
+/** The resources of a mapping whose visibility timeout is too short, whose role has no policy, and whose topic may not send. */
 function resources(number: number): Record<string, object> {
   const [fn, queue, dead] = [`Function${number}`, `Queue${number}`, `DeadLetters${number}`]
   return {
@@ -24,9 +24,21 @@ function resources(number: number): Record<string, object> {
       Properties: {
         Runtime: 'nodejs24.x',
         Handler: 'index.handler',
-        Role: 'arn:aws:iam::123456789012:role/orders',
+        Role: arnOf(`Role${number}`),
         Timeout: 60,
         Code: { ZipFile: 'exports.handler = async () => ({ batchItemFailures: [] })' },
+      },
+    },
+    [`Role${number}`]: { Type: 'AWS::IAM::Role', Properties: {} },
+    [`Topic${number}`]: {
+      Type: 'AWS::SNS::Topic',
+      Properties: { Subscription: [{ Protocol: 'sqs', Endpoint: arnOf(queue) }] },
+    },
+    [`Policy${number}`]: {
+      Type: 'AWS::SQS::QueuePolicy',
+      Properties: {
+        Queues: [ref(queue)],
+        PolicyDocument: { Statement: { Effect: 'Allow', Principal: { Service: 's3.amazonaws.com' }, Action: 'sqs:*' } },
       },
     },
     [dead]: { Type: 'AWS::SQS::Queue', Properties: { MessageRetentionPeriod: 1_209_600 } },

@@ -12,7 +12,7 @@ import { cached } from '../shared/cached.ts'
 import { joinNames } from '../shared/format.ts'
 import { pageOfRule } from '../shared/package-manifest.ts'
 import { NOT_CHECKED, NOT_CHECKED_RULES, unreadIn } from './not-checked.ts'
-import { assignmentLine, fixOfUnchecked, type Presentation } from './presentation.ts'
+import { assignmentLine, fixOfUnchecked, type Presentation, withNamesOf } from './presentation.ts'
 
 export interface Finding {
   rule: string
@@ -94,8 +94,8 @@ function toDetected(group: readonly [RuleProblem, ...RuleProblem[]], input: Read
     rule: rule.id,
     severity,
     resource: section ?? resource.id,
-    message: parts.filter((part) => part !== '').join(' '),
-    fix: fix ?? fixOfUnchecked(input, reason),
+    message: withNamesOf(input, parts.filter((part) => part !== '').join(' ')),
+    fix: withNamesOf(input, fix ?? fixOfUnchecked(input, reason)),
     set: set && assignmentLine(set, input),
     source,
     help: pageOfRule(rule.id),
@@ -129,7 +129,10 @@ function problemsIn({ model, strict }: ReadInput, search: CodeSearch): RuleProbl
   const contextOf = contextsIn(model, { evidenceOf: evidenceWith(search), strict })
   const found: RuleProblem[] = []
   function add(rule: RuleProblem['rule'], problems: readonly Problem[], mapping?: Mapping): void {
-    for (const problem of problems) found.push({ severity: rule.severity, ...problem, rule, mapping })
+    for (const problem of problems) {
+      const { fix } = problem.resource
+      found.push({ severity: rule.severity, ...problem, ...(fix ? { fix, set: undefined } : {}), rule, mapping })
+    }
   }
   // A queue that a thousand mappings read is checked once for those that run under the same condition.
   const ofQueues = new Map<readonly Mapping[], Map<string, Problem[]>>()

@@ -1,9 +1,10 @@
 import { codeSearch } from '../code-search/search.ts'
 import type { Acceptance } from '../model/declaration.ts'
-import type { Model } from '../model/model.ts'
+import type { Mapping, Model } from '../model/model.ts'
 import { type Acceptable, accept } from './acceptances.ts'
 import { type Detected, detect, type Finding, SEVERITIES } from './check.ts'
 import { errorText, type Input } from './inputs.ts'
+import { unknownOnRoad } from './not-checked.ts'
 
 export interface ExaminedInput {
   name: string
@@ -22,13 +23,11 @@ export interface Examined {
   notChecked: readonly string[]
 }
 
-const NEVER_CHECKED = [
-  'permissions of roles and keys',
-  'whether the handler exists',
-  'whether a topic may send to the queue',
-  'whether a pipe reads the queue',
+const NEVER_CHECKED = ['whether the handler exists', 'whether a pipe reads the queue']
+const NOT_DEPLOYED = [
+  'permissions of roles and keys, and what sends to the queue',
+  'code, other invokers and alias weights of a deployed function',
 ]
-const NOT_DEPLOYED = 'code, other invokers and alias weights of a deployed function'
 
 /** What may have mappings, if an input has none. */
 function noteOn(model: Model, name: string, isDeployed: boolean): string | undefined {
@@ -60,6 +59,7 @@ export function examine(
   const places = new Set<string>()
   const acceptables: Acceptable[] = []
   const defaulted = new Set<string>()
+  const checked: Mapping[] = []
   const search = codeSearch()
   function examineOne({ name, error, read, ...presentation }: Input): ExaminedInput {
     if (!read) return { name, mappings: 0, error: String(error) }
@@ -70,6 +70,7 @@ export function examine(
       return { name, mappings: 0, error: errorText(name, wrong) }
     }
     const mappings = model.mappings.length
+    checked.push(...model.mappings)
     if (mappings === 0) return { name, mappings, note: noteOn(model, name, isDeployed) }
     for (const parameter of model.defaulted ?? []) defaulted.add(parameter)
     // Several stacks of a CDK app can find the same problem of a resource. Keep the first finding.
@@ -85,6 +86,9 @@ export function examine(
     findings: SEVERITIES.flatMap((severity) => findings.filter((finding) => finding.severity === severity)),
     inputs: examined,
     defaulted: [...defaulted],
-    notChecked: isDeployed ? [...NEVER_CHECKED, NOT_DEPLOYED] : NEVER_CHECKED,
+    notChecked: [
+      ...(isDeployed ? NOT_DEPLOYED : [...unknownOnRoad(checked), 'senders that the input does not show']),
+      ...NEVER_CHECKED,
+    ],
   }
 }

@@ -1,6 +1,7 @@
 import type { Mapping, Model } from '../model/model.ts'
 import { type Resource, type Setting, unknown, valueIn, withId } from '../model/setting.ts'
-import { LAMBDA_GUIDE, type Problem, type Rule, runningWith } from '../rules/rule.ts'
+import { neededToRead } from '../rules/function-rules.ts'
+import { LAMBDA_GUIDE, ownerOf, type Problem, type Rule, runningWith } from '../rules/rule.ts'
 import { isNeeded, isOfOtherType, settingsOfMapping } from '../rules/value-rule.ts'
 import { joinNames } from '../shared/format.ts'
 
@@ -25,6 +26,22 @@ export const NOT_CHECKED_RULES: readonly Rule[] = [
   { ...NOT_CHECKED, isOfQueue: true, check: (mapping, { ofQueue }) => inSharedQueue(mapping, ofQueue) },
 ]
 
+/** What is not known of the roads to the queues: one line for roles, and one for senders. */
+export function unknownOnRoad(mappings: readonly Mapping[]): string[] {
+  const roles = mappings.filter(({ function: target, queue }) => {
+    const needed = neededToRead(queue)
+    return !needed || needed.some((action) => ownerOf(target).mayDo?.(action) === undefined)
+  })
+  const senders = mappings.flatMap(({ queue }) => queue.senders?.() ?? [])
+  const open = senders.filter(({ maySend, usesKey }) => maySend === undefined || usesKey === undefined)
+  const named = (resources: readonly Resource[]) => joinNames([...new Set(resources.map(({ id }) => id))])
+  const [ofRoles, ofSenders] = [named(roles.map((mapping) => mapping.function)), named(open)]
+  return [
+    ...(ofRoles === '' ? [] : [`whether the role of ${ofRoles} may read its queue`]),
+    ...(ofSenders === '' ? [] : [`whether ${ofSenders} may send to its queue, and use its key`]),
+  ]
+}
+
 function notChecked(resource: Resource, what: string, reason: string, setting?: Setting<unknown>): Problem {
   return { resource, position: resource.position, what, reason, setting }
 }
@@ -39,7 +56,7 @@ function inSettings(mapping: Mapping): Problem[] {
 
 function inFunction(mapping: Mapping): Problem[] {
   const { id, unreadReason, position } = mapping.function
-  if (unreadReason === undefined) return []
+  if (unreadReason === undefined || mapping.functionName) return [] // it is an error
   return [{ ...notChecked(mapping, `the settings of ${id}`, unreadReason), position }]
 }
 

@@ -1,3 +1,12 @@
+import {
+  FUNCTION_SETTINGS,
+  MAPPING_SETTINGS,
+  PLACES,
+  QUEUE_SETTINGS,
+  REDRIVE_SETTINGS,
+  type Row,
+  snakeCase,
+} from '../model/settings-table.ts'
 import type { Assignment } from '../rules/rule.ts'
 
 export interface Presentation {
@@ -19,6 +28,37 @@ const CDK: Readonly<Record<string, string>> = {
   VisibilityTimeout: 'visibilityTimeout: Duration.seconds(%)',
   MessageRetentionPeriod: 'retentionPeriod: Duration.seconds(%)',
   maxReceiveCount: 'maxReceiveCount: %',
+}
+
+/** The properties of constructs whose names differ from those of CloudFormation in more than the first letter. */
+const CDK_NAMES: Readonly<Record<string, string>> = {
+  ...Object.fromEntries(Object.entries(CDK).map(([name, line]) => [name, line.match(/\w+(?=: (%|true|D))/)?.[0]])),
+  FifoQueue: 'fifo',
+  RedrivePolicy: 'deadLetterQueue',
+  FilterCriteria: 'filters',
+  KmsMasterKeyId: 'encryptionMasterKey',
+}
+const ROWS: readonly Row[] = [
+  ...[MAPPING_SETTINGS, FUNCTION_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS, PLACES].flatMap(Object.values),
+]
+/** The names of settings in CloudFormation, with those of Terraform. */
+const TERRAFORM_NAMES = new Map(
+  ROWS.flatMap(({ name, path, terraform }) => [
+    ...path.map((part) => [String(part), snakeCase(String(part))] as const),
+    [name, String(terraform.at(-1))] as const,
+  ]),
+)
+
+/** A text about settings with the names that the input has: `maximum_concurrency`. */
+export function withNamesOf({ syntax }: Presentation, text: string): string {
+  if (syntax !== 'terraform' && syntax !== 'cdk') return text
+  const ofInput =
+    syntax === 'cdk' ? text.replace(/FunctionResponseTypes to \[.*?\]/, 'reportBatchItemFailures to true') : text
+  return ofInput.replaceAll(/\b[A-Z][a-z]+(?:[A-Z][a-z]+)+\b|^[A-Z][a-z]+(?=:)/g, (name) => {
+    const ofTerraform = TERRAFORM_NAMES.get(name)
+    if (ofTerraform === undefined || syntax === 'terraform') return ofTerraform ?? name
+    return CDK_NAMES[name] ?? name.charAt(0).toLowerCase() + name.slice(1)
+  })
 }
 
 export function fixOfUnchecked({ kind }: Presentation, reason = ''): string {

@@ -5,7 +5,7 @@ import { known, type Position } from '../model/setting.ts'
 import { FUNCTION_SETTINGS, settingsIn } from '../model/settings-table.ts'
 import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
-import { allowedActionsOf } from './permissions.ts'
+import { mayDo } from './permissions.ts'
 import { type Index, linkTo, namesIn } from './references.ts'
 
 /** The function that a value names: by name, ARN or reference, directly or through an alias or a version. */
@@ -42,8 +42,12 @@ function readFunction(index: Index, declaration: Declaration): LambdaFunction {
     ...(invokeConfig ? { invokeConfig: { ...known(true, invokeConfig.position), id: invokeConfig.id } } : {}),
     ...(code ? { code: code() } : {}),
     environment: environmentIn(index.valueAt(declaration, 'variables')),
-    ...(format === 'api' ? {} : { isInvokedOtherwise: () => isInvokedOtherwise(index, declaration) }),
-    allowedActions: () => allowedActionsOf(index, declaration),
+    ...(format === 'api'
+      ? {}
+      : {
+          isInvokedOtherwise: () => isInvokedOtherwise(index, declaration),
+          mayDo: (action: string) => mayDo(index, declaration, action),
+        }),
     ...(owner ? { aliasOf: owner, reservedConcurrency: owner.reservedConcurrency } : {}),
   }
 }

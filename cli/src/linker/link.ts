@@ -1,11 +1,11 @@
 import type { Declaration, Inventory, Unread } from '../model/declaration.ts'
 import type { Mapping, Model } from '../model/model.ts'
-import { type Setting, unknown, valueIn } from '../model/setting.ts'
+import { absent, type Setting, unknown, valueIn } from '../model/setting.ts'
 import { MAPPING_SETTINGS, OTHER_SOURCES, STREAM_SETTINGS, settingsIn } from '../model/settings-table.ts'
 import { type Tree, textIn } from '../model/tree.ts'
 import { functionAt } from './functions.ts'
 import { arnIn, queueAt } from './queues.ts'
-import { type Index, indexOf, isOfOtherService, type Link, linkTo } from './references.ts'
+import { type Index, indexOf, isOfOtherService, type Link, linkTo, namesIn, refusedIn } from './references.ts'
 
 export function link(inventory: Inventory): Model {
   const index = indexOf(inventory)
@@ -30,7 +30,7 @@ export function link(inventory: Inventory): Model {
 
 /** A mapping of a queue. Undefined for other mappings, and if the source is not known, which is listed. */
 function readMapping(index: Index, unread: Unread[], declaration: Declaration): Mapping | undefined {
-  const { id, position, properties, readsQueue } = declaration
+  const { id, position, properties, readsQueue, fix } = declaration
   const placed = (tree: Tree): Tree => (tree.position ? tree : { ...tree, position: properties.position ?? position })
   const source = placed(index.valueAt(declaration, 'source'))
   const found = linkTo(index, source, 'queue')
@@ -47,20 +47,34 @@ function readMapping(index: Index, unread: Unread[], declaration: Declaration): 
   }
   const name = placed(index.valueAt(declaration, 'function'))
   addDoubts(unread, declaration, 'queue', found)
-  addDoubts(unread, declaration, 'function', linkTo(index, name, 'function', 'alias'))
+  const linked = linkTo(index, name, 'function', 'alias', 'version')
+  addDoubts(unread, declaration, 'function', linked)
   const lambdaFunction = functionAt(index, name)
   const settings = settingsIn(MAPPING_SETTINGS, declaration, index.format)
   const arn = arnIn(source, found)
   return {
     id,
     position,
+    fix,
     ...settings,
     ...conditionOf(index, declaration, lambdaFunction.id, settings.runs),
     queue,
     function: lambdaFunction,
-    ...(arn.fix === undefined ? {} : { sourceArn: arn }),
+    sourceArn: arn.fix === undefined ? undefined : arn,
+    functionName: refusedIn(linked, 'function', name.position),
+    target: targetOf(index, declaration, name, linked),
     streamSettings: stream.flatMap(([name, setting]) => (setting.state === 'known' ? [{ name, setting }] : [])),
   }
+}
+
+/** What a mapping invokes: the same text for the same function, alias or version. Undefined if it is not certain. */
+function targetOf(index: Index, { type }: Declaration, name: Tree, { to, doubt }: Link): string | undefined {
+  if (!to) return textIn(name) || undefined
+  if (doubt !== undefined) return undefined
+  // SAM lets its events invoke the alias that it publishes.
+  const alias = type === 'part' && to.kind === 'function' ? index.valueAt(to, 'publishedAlias') : absent
+  const [, qualifier = alias.state === 'absent' ? '' : 'its alias'] = namesIn(textIn(name))
+  return `${to.kind} ${to.id} ${qualifier}`
 }
 
 /** Lists why the queue or the function of a mapping may be another one than the one that is checked. */

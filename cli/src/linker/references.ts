@@ -1,6 +1,7 @@
 import type { Declaration, Inventory, Kind } from '../model/declaration.ts'
 import type { LambdaFunction, Queue } from '../model/model.ts'
 import { namesInArn, partsOf, placeholder, placeholdersIn, resourceOf, whyUnknown } from '../model/partial-text.ts'
+import { invalid, type Position, type Setting } from '../model/setting.ts'
 import { PLACES, valueAt } from '../model/settings-table.ts'
 import { formOf, type References, type Tree, textIn } from '../model/tree.ts'
 import { cached } from '../shared/cached.ts'
@@ -17,8 +18,15 @@ export interface Index extends Inventory {
   /** What was linked so far. Each of them is made once. */
   functions: Map<Declaration, LambdaFunction>
   queues: Map<Declaration, Queue>
-  links: Map<Declaration, Link>
   mentions: Map<Declaration, readonly string[]>
+  belonging: Map<string, ReadonlyMap<Declaration | undefined, readonly Declaration[]>>
+  statements: Map<Declaration, readonly (Tree | undefined)[]>
+  /** By action: the statements of queues and keys that may allow it to roles. */
+  forRoles: Map<string, readonly (Tree | undefined)[]>
+  /** Resources whose content is not known. */
+  opaque?: readonly Declaration[]
+  /** What sends to each queue, and where it names the queue. */
+  sendings?: ReadonlyMap<Declaration, readonly { from: Declaration; principal: string; tree: Tree }[]>
   /** The owners of the settings that name a queue as dead-letter queue, by its id. */
   deadLetterOwners?: ReadonlyMap<string, ReadonlySet<string>>
 }
@@ -30,6 +38,8 @@ type WrongForm = 'URL' | 'name' | undefined
 export interface Link {
   to?: Declaration | undefined
   form?: WrongForm
+  /** Why AWS refuses it: the resource, or its attribute, does not exist. */
+  refused?: string | undefined
   /** The reason why it may be another resource. */
   doubt?: string | undefined
   /** Why it is not known. Empty if it is. */
@@ -38,8 +48,6 @@ export interface Link {
   text?: string
   /** The resource, if it is of another kind. */
   other?: Declaration | undefined
-  /** The name of a resource that does not exist. */
-  missing?: string | undefined
 }
 
 export function indexOf(inventory: Inventory): Index {
@@ -56,8 +64,10 @@ export function indexOf(inventory: Inventory): Index {
     ...inventory,
     functions: new Map(),
     queues: new Map(),
-    links: new Map(),
     mentions: new Map(),
+    belonging: new Map(),
+    statements: new Map(),
+    forRoles: new Map(),
     byId: Map.groupBy(existing, ({ id }) => id),
     ofKind: (kind) => byKind.get(kind) ?? [],
     named: (kind, text) => byText.get(`${kind} ${text}`) ?? [],
@@ -88,16 +98,40 @@ export function linkTo(index: Index, tree: Tree, ...kinds: readonly Kind[]): Lin
   const also = unresolved === '' ? undefined : `depends on ${unresolved}, which a plan does not show`
   if (to) {
     const attributes = references.to.filter(({ id }) => id === to.id).map(({ attribute }) => attribute)
-    return { to, reason: '', form: formOfReference(text, attributes), doubt: also && `it also ${also}` }
+    const wrong = index.format === 'cloudFormation' ? attributes.find((one) => isWrong(to, one)) : undefined
+    const refused = wrong && `${to.id} has no attribute ${wrong}`
+    return { to, reason: '', form: formOfReference(text, attributes), refused, doubt: also && `it also ${also}` }
   }
   const [other] = candidates
   if (other && text !== '') return { reason: `it comes from ${other.id}, of type ${other.type}`, other }
-  const missing = tree.state === 'unknown' ? tree.missing : undefined
+  const missing = tree.state === 'unknown' && index.open === undefined ? tree.missing : undefined
+  const refused = missing && `it refers to ${missing}, which does not exist: ${reason}`
   if (text === '') {
-    const stream = [...candidates].every(({ kind }) => kind === 'stream') && also === undefined ? other : undefined
-    return { reason: also === undefined ? reason : `${reason}, and ${also}`, missing, other: stream }
+    const stream = [...candidates].every(isNoQueue) && also === undefined ? other : undefined
+    return { reason: also === undefined ? reason : `${reason}, and ${also}`, refused, other: stream }
   }
-  return { ...linkByText(index, text, kinds, references), ...(missing === undefined ? {} : { missing }) }
+  return { ...linkByText(index, text, kinds, references), ...(refused === undefined ? {} : { refused }) }
+}
+
+/** The setting of a value that names something that does not exist. Undefined for other values. */
+export function refusedIn({ refused, to }: Link, kind: Kind, position?: Position): Setting<string> | undefined {
+  if (refused === undefined) return undefined
+  return invalid(refused, to ? `Set it to the ARN of ${to.id}.` : `Refer to a ${kind} that exists.`, position)
+}
+
+/** Whether a resource of a template does not have an attribute. The names are case-sensitive. */
+function isWrong({ kind }: Declaration, attribute = ''): boolean {
+  if (kind === 'queue') return !['', 'Arn', 'QueueName', 'QueueUrl'].includes(attribute)
+  return attribute !== 'Arn' && attribute.toLowerCase() === 'arn'
+}
+
+/** Types of resources that are not queues, and whose ARN a redrive policy may name by mistake. */
+const NOT_A_QUEUE =
+  /^(AWS::(SNS::Topic|S3::Bucket|Lambda::Function|Serverless::\w+|Events::\w+)|aws_(sns_topic|s3_bucket))$/
+
+/** Whether a resource is another event source, or surely not a queue. */
+export function isNoQueue({ kind, type }: Declaration): boolean {
+  return kind === 'stream' || NOT_A_QUEUE.test(type)
 }
 
 function whyNoText(tree: Tree): string {

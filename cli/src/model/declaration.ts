@@ -10,9 +10,14 @@ export type Kind =
   | 'version'
   | 'mapping'
   | 'redrivePolicy'
+  | 'redriveAllowPolicy'
   | 'invokeConfig'
   | 'role'
   | 'policy'
+  | 'resourcePolicy'
+  | 'key'
+  | 'keyAlias'
+  | 'sender'
   | 'stream'
   | 'other'
 
@@ -53,7 +58,6 @@ export interface Unread extends Resource {
   unreadReason: string
   /** What was not checked, if it is not the whole resource. */
   what?: string | undefined
-  fix?: string | undefined
 }
 
 /** A finding that somebody accepts, in a template or on the command line. */
@@ -78,5 +82,7 @@ export interface Inventory {
   /** The account of the stack, or its placeholder. An ARN with another account means another resource. */
   account?: string
   unreadResources: readonly Unread[]
+  /** Why there may be resources or policies that the input does not show. */
+  open?: string | undefined
   acceptances?: readonly Acceptance[]
 }

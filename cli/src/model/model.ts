@@ -15,13 +15,30 @@ export interface Queue extends Resource, SettingsOf<typeof QUEUE_SETTINGS> {
   redrive: Setting<RedrivePolicy>
   /** Whether something uses it as dead-letter queue. */
   isDeadLetterQueue?: boolean
+  /** Whether it is encrypted with a key of the input. Undefined if this is not known. */
+  hasOwnKey?: boolean | undefined
+  /** The services that send to it. Missing if the input does not show them. */
+  senders?: () => readonly Sender[]
+}
+
+/** A resource through which a service of AWS sends to a queue. What is undefined is not known. */
+export interface Sender extends Resource {
+  service: string
+  maySend: boolean | undefined
+  /** Whether it may use the key of the queue. True if there is none. */
+  usesKey: boolean | undefined
 }
 
 export interface RedrivePolicy extends SettingsOf<typeof REDRIVE_SETTINGS> {
   deadLetterQueue: DeadLetterQueue
 }
 
-export type DeadLetterQueue = Resource & Pick<Queue, 'fifo' | 'retention'>
+export type DeadLetterQueue = Resource &
+  Pick<Queue, 'fifo' | 'retention'> & {
+    queueName?: Setting<string>
+    /** Why its RedriveAllowPolicy does not allow the source queue. */
+    refusal?: string | undefined
+  }
 
 /** The environment variables of a function, as far as its template shows them. */
 export interface Environment {
@@ -39,14 +56,18 @@ export interface LambdaFunction extends Resource, SettingsOf<typeof FUNCTION_SET
   environment?: Environment
   /** Whether something other than mappings invokes it. Missing if the input does not show it. */
   isInvokedOtherwise?: () => boolean
-  /** The actions that its role allows. Undefined if not all of them are known. */
-  allowedActions?: () => readonly string[] | undefined
+  /** Whether its role may do something. Undefined if this is not known. Missing if the input does not show roles. */
+  mayDo?: (action: string) => boolean | undefined
 }
 
 /** An SQS event source mapping, enabled or not, with its function and its queue. */
 export interface Mapping extends Resource, SettingsOf<typeof MAPPING_SETTINGS> {
   /** The ARN of its queue, if AWS rejects what is there. */
   sourceArn?: Setting<string> | undefined
+  /** The name of its function, if AWS rejects what is there. */
+  functionName?: Setting<string> | undefined
+  /** What it invokes, if that is certain. Mappings with equal texts invoke the same. */
+  target?: string | undefined
   /** Settings that only mappings of streams have. */
   streamSettings?: readonly { name: string; setting: Setting<boolean> }[]
   /** Only set if the mapping has a condition whose value is not known. `reason` says why. */

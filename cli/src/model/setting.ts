@@ -14,6 +14,8 @@ export interface Resource {
   position?: Position | undefined
   /** Why the resource could not be read, for example because it is in another stack. */
   unreadReason?: string | undefined
+  /** What to do about its settings, if nobody can set them. */
+  fix?: string | undefined
 }
 
 export type Scalar = string | number | boolean

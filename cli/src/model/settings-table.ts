@@ -34,7 +34,7 @@ export type Table = Readonly<Record<string, Row>>
 /** What a row has beside its name. `terraform` is the last name in its path, if it is another one. */
 type More = Omit<Row, 'kind' | 'name' | 'path' | 'terraform' | 'ofItems'> & { terraform?: string }
 
-function snakeCase(name: string): string {
+export function snakeCase(name: string): string {
   return name.replaceAll(/(?<!^)(?=[A-Z])/g, '_').toLowerCase()
 }
 
@@ -87,6 +87,7 @@ export const PLACES = {
   weights: text('RoutingConfig.AdditionalVersionWeights'),
   redrive: text('RedrivePolicy'),
   queueOfPolicy: text('QueueUrl'),
+  redriveAllow: text('RedriveAllowPolicy'),
   variables: text('Environment.Variables'),
   publishedAlias: text('AutoPublishAlias'),
   role: text('Role'),
@@ -97,6 +98,13 @@ export const PLACES = {
   roles: text('Roles'),
   policyDocument: text('PolicyDocument', { terraform: 'policy' }),
   attachedPolicy: text('PolicyArn'),
+  queuePolicy: text('Policy'),
+  queuesOfPolicy: text('Queues', { terraform: 'queue_url' }),
+  queueOfInlinePolicy: text('Queue'),
+  key: text('KmsMasterKeyId'),
+  keyPolicy: text('KeyPolicy', { terraform: 'policy' }),
+  keyOfPolicy: text('KeyId'),
+  keyOfAlias: text('TargetKeyId'),
 } satisfies Table
 
 export const FUNCTION_SETTINGS = {
@@ -122,6 +130,7 @@ export const FUNCTION_SETTINGS = {
 } satisfies Table
 
 export const QUEUE_SETTINGS = {
+  queueName: text('QueueName', { terraform: 'name', isOptional: true }),
   fifo: boolean('FifoQueue', { default: false }),
   visibilityTimeout: number('VisibilityTimeout', {
     terraform: 'visibility_timeout_seconds',

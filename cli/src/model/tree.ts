@@ -68,9 +68,14 @@ export function entriesOf(tree: Tree): [name: string, value: Tree][] {
   return tree.state === 'map' ? Array.from(tree.entries.keys(), (name) => [name, at(tree, name)]) : []
 }
 
+/** The values of a list, or a single value. */
+export function each(tree: Tree): readonly Tree[] {
+  return tree.state === 'list' ? tree.items : [tree]
+}
+
 /** The known texts of a list, or of a single value. */
 export function textsOf(tree: Tree): string[] {
-  return (tree.state === 'list' ? tree.items : [tree]).flatMap((item) => knownText(item) ?? [])
+  return each(tree).flatMap((item) => knownText(item) ?? [])
 }
 
 /** A value of JSON. `null` is absent. */

@@ -1,7 +1,9 @@
 import type { Call } from '../code-search/search.ts'
+import type { Queue } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { FUNCTION_SETTINGS } from '../model/settings-table.ts'
-import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf } from './rule.ts'
+import { joinNames } from '../shared/format.ts'
+import { LAMBDA_GUIDE, numberIn, ownerOf, type Problem, problem, rulesOf, SQS } from './rule.ts'
 
 const ASYNCHRONOUS = ['deadLetterConfig', 'deadLetterQueue', 'invokeConfig'] as const
 
@@ -14,11 +16,13 @@ const NEEDED: Readonly<Record<Call, string>> = {
 /** The memory in megabytes from which a first call of SQS ends in time. */
 const MEMORY_FOR_SQS = 512
 
-/** Whether a policy's action allows an action. All wildcards in use are at the end: sqs:Send*, sqs:*, *. */
-function allows(pattern: string, action: string): boolean {
-  const [start = '', ...rest] = pattern.toLowerCase().split(/[*?]/)
-  const text = action.toLowerCase()
-  return rest.length === 0 ? text === start : text.startsWith(start)
+/** What Lambda needs to read a queue. */
+const TO_READ = ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes']
+const TO_DECRYPT = ['kms:Decrypt']
+
+/** The actions that the role of a function needs to read a queue. Undefined if they are not known. */
+export function neededToRead({ hasOwnKey }: Queue): readonly string[] | undefined {
+  return hasOwnKey === undefined ? undefined : [...TO_READ, ...(hasOwnKey ? TO_DECRYPT : [])]
 }
 
 export const FUNCTION_RULES = rulesOf({
@@ -44,12 +48,29 @@ export const FUNCTION_RULES = rulesOf({
     check: (mapping, { evidenceOf }) => {
       const owner = ownerOf(mapping.function)
       const { calls = [] } = evidenceOf(mapping.function)
-      const actions = calls.length > 0 ? owner.allowedActions?.() : undefined
-      if (!actions) return undefined
-      const missing = calls.filter((call) => !actions.some((action) => allows(action, NEEDED[call])))
+      const missing = calls.filter((call) => owner.mayDo?.(NEEDED[call]) === false)
       return missing.map((call) => {
         const what = `The function calls ${call}(), but no statement of its role allows ${NEEDED[call]}`
         return problem(owner, undefined, what, `Allow ${NEEDED[call]} in the role of the function.`)
+      })
+    },
+  },
+  'role-cannot-read': {
+    severity: 'error',
+    why: 'Lambda rejects the mapping.',
+    source: `${LAMBDA_GUIDE}/services-sqs-configure.html`,
+    check: ({ function: lambdaFunction, queue }) => {
+      const owner = ownerOf(lambdaFunction)
+      const why = `Lambda does not receive messages: ${queue.id} has a key of KMS, and Lambda may not use it.`
+      const source = `${SQS}/SQSDeveloperGuide/sqs-configure-lambda-function-trigger.html`
+      return [
+        { actions: TO_READ },
+        ...(queue.hasOwnKey ? [{ actions: TO_DECRYPT, more: { why, source } }] : []),
+      ].flatMap(({ actions, more }): Problem[] => {
+        const missing = joinNames(actions.filter((action) => owner.mayDo?.(action) === false))
+        const what = `No policy of the role of ${owner.id} allows ${missing}`
+        const fix = `Allow ${missing} in the role of the function.`
+        return missing === '' ? [] : [{ ...problem(owner, undefined, what, fix), ...more }]
       })
     },
   },

@@ -1,4 +1,4 @@
-import type { Mapping, RedrivePolicy } from '../model/model.ts'
+import type { Mapping, Queue, RedrivePolicy, Sender } from '../model/model.ts'
 import { valueIn } from '../model/setting.ts'
 import { countOf, formatNumber, joinNames } from '../shared/format.ts'
 import { pageOf } from '../shared/package-manifest.ts'
@@ -6,6 +6,7 @@ import { haveDifferentFilters } from './filter-rules.ts'
 import {
   type Context,
   formatSeconds,
+  LAMBDA_API,
   LAMBDA_GUIDE,
   numberIn,
   type Problem,
@@ -99,6 +100,16 @@ function timeOf(seconds: number): string {
   return seconds < 7200 ? countOf(Math.floor(seconds / 60), 'minute') : countOf(Math.floor(seconds / 3600), 'hour')
 }
 
+/** The mappings by the function, alias or version that they invoke. */
+function byTarget(mappings: readonly Mapping[]): readonly Mapping[][] {
+  return [...Map.groupBy(mappings, ({ target, id }) => target ?? `mapping ${id}`).values()]
+}
+
+/** The senders that surely may not send to a queue, or not use its key. */
+function sendersTo({ senders }: Queue, key: 'maySend' | 'usesKey'): readonly Sender[] {
+  return senders?.().filter((sender) => sender[key] === false) ?? []
+}
+
 export const QUEUE_RULES = rulesOf({
   'visibility-below-timeout': {
     severity: 'error',
@@ -129,17 +140,57 @@ export const QUEUE_RULES = rulesOf({
       return { ...keepLonger(mapping, `${formatNumber(count)} times ${than}`), severity: 'warning', why }
     },
   },
+  'duplicate-mapping': {
+    severity: 'error',
+    why: 'Lambda rejects the second mapping of a queue and a function, even if one of them is disabled.',
+    source: `${LAMBDA_API}/API_CreateEventSourceMapping.html`,
+    check: ({ condition }, { ofQueue }) => {
+      const together = ofQueue.filter((other) => other.condition?.name === condition?.name)
+      return byTarget(together).flatMap((same): Problem[] => {
+        const [first, second] = same
+        if (!first || !second) return []
+        const names = joinNames(same.map(({ id }) => id))
+        const what = `${same.length} mappings of ${first.function.id} read ${first.queue.id}: ${names}`
+        return [problem(second, undefined, what, 'Use only one of them.')]
+      })
+    },
+  },
   'shared-queue': {
     severity: 'warning',
     why: 'Each message goes to only one of these mappings.',
     source: `${LAMBDA_GUIDE}/with-sqs.html`,
     check: (mapping, { ofQueue }) => {
-      const readers = runningWith(mapping, ofQueue)
+      const running = runningWith(mapping, ofQueue)
+      // Another rule reports mappings of the same function.
+      const readers = byTarget(running).flatMap(([first]) => first ?? [])
       if (readers.length < 2 || haveDifferentFilters(readers)) return undefined
       const what = `${readers.length} mappings read the queue: ${joinNames(readers.map(({ id }) => id))}`
       const fix = 'If each function needs every message, use a queue for each of them. Otherwise, use only one mapping.'
       return problem(mapping.queue, undefined, what, fix)
     },
+  },
+  'sender-not-allowed': {
+    severity: 'error',
+    why: 'SQS refuses the messages of this service, and they never reach the queue.',
+    source: `${SQS}/SQSDeveloperGuide/sqs-basic-examples-of-sqs-policies.html`,
+    check: ({ queue }) =>
+      sendersTo(queue, 'maySend').map((sender) => {
+        const what = `${sender.id} sends to ${queue.id}, but no policy of the queue allows ${sender.service} to send`
+        return problem(sender, undefined, what, `Allow sqs:SendMessage to ${sender.service} in a policy of the queue.`)
+      }),
+  },
+  'key-stops-sender': {
+    severity: 'error',
+    why: 'The service cannot encrypt its messages for the queue, and they never reach it.',
+    source: `${SQS}/SQSDeveloperGuide/sqs-key-management.html`,
+    check: ({ queue }) =>
+      sendersTo(queue, 'usesKey').map((sender) => {
+        const which = queue.hasOwnKey ? 'the policy of its key does not allow' : 'its key alias/aws/sqs never allows'
+        const what = `${sender.id} sends to ${queue.id}, but ${which} ${sender.service} to use it`
+        const allow = `Allow kms:GenerateDataKey* and kms:Decrypt to ${sender.service} in the policy of the key.`
+        const fix = queue.hasOwnKey ? allow : `Use a key of your own. ${allow} Or use SqsManagedSseEnabled.`
+        return problem(sender, undefined, what, fix)
+      }),
   },
   'no-redrive-policy': {
     severity: 'warning',
@@ -157,6 +208,19 @@ export const QUEUE_RULES = rulesOf({
       const { advised } = receivesFor(mapping, context)
       const fix = `Set RedrivePolicy with a dead-letter queue and a maxReceiveCount of ${advised} or more.`
       return { ...problem(queue, undefined, 'The queue has no redrive policy', fix), setting: queue.redrive }
+    },
+  },
+  'dead-letter-queue-refuses': {
+    severity: 'warning',
+    why: 'SQS may reject the redrive policy, or keep failed messages in the source queue.',
+    source: `${SQS}/APIReference/API_SetQueueAttributes.html`,
+    check: (mapping) => {
+      const { id } = mapping.queue
+      const { deadLetterQueue } = redriveOf(mapping)
+      if (deadLetterQueue?.refusal === undefined) return undefined
+      const what = `It is the dead-letter queue of ${id}, but its RedriveAllowPolicy ${deadLetterQueue.refusal}`
+      const fix = `Allow ${id} in the RedriveAllowPolicy of the dead-letter queue.`
+      return problem(deadLetterQueue, undefined, what, fix)
     },
   },
   'max-receive-count': {

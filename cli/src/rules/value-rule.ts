@@ -44,7 +44,11 @@ export function settingsOfMapping(mapping: Mapping): NamedSetting[] {
   const { queue } = mapping
   const redrive = valueIn(queue.redrive)
   return [
-    ...namedIn({ ...MAPPING_SETTINGS, sourceArn: { name: 'EventSourceArn' } }, MAPPING, mapping),
+    ...namedIn(
+      { ...MAPPING_SETTINGS, sourceArn: { name: 'EventSourceArn' }, functionName: { name: 'FunctionName' } },
+      MAPPING,
+      mapping,
+    ),
     ...patternsOf(mapping).map((setting) => ({ resource: mapping, source: MAPPING, name: 'Pattern', setting })),
     ...namedIn(FUNCTION_SETTINGS, FUNCTION, mapping.function),
     ...namedIn({ ...QUEUE_SETTINGS, redrive: { name: 'RedrivePolicy' } }, QUEUE, queue),

@@ -1,6 +1,7 @@
 import type { Condition, Declaration, Kind } from '../model/declaration.ts'
-import { placeholder, readable } from '../model/partial-text.ts'
-import { at, entriesOf, knownText, knownValue, type Tree, textIn, textsOf, withEntries } from '../model/tree.ts'
+import { placeholder, readable, textTree } from '../model/partial-text.ts'
+import { absent, known } from '../model/setting.ts'
+import { at, entriesOf, knownText, knownValue, type Tree, textIn, textsOf, toTree, withEntries } from '../model/tree.ts'
 import { codeOfFunction } from './code-of-function.ts'
 import { mapAt, nodesIn } from './document.ts'
 import { conditionAt, evaluate, isGenerator } from './evaluate.ts'
@@ -20,6 +21,10 @@ const KINDS = new Map<string, Kind>([
   ['AWS::IAM::Policy', 'policy'],
   ['AWS::IAM::RolePolicy', 'policy'],
   ['AWS::IAM::ManagedPolicy', 'policy'],
+  ['AWS::SQS::QueuePolicy', 'resourcePolicy'],
+  ['AWS::SQS::QueueInlinePolicy', 'resourcePolicy'],
+  ['AWS::KMS::Key', 'key'],
+  ['AWS::KMS::Alias', 'keyAlias'],
 ])
 const STREAM = /^AWS::(Kinesis|DynamoDB|MSK|AmazonMQ|DocDB)::/
 /** The properties with the names of resources that others can name. */
@@ -28,7 +33,14 @@ const NAMES: Partial<Record<Kind, string>> = {
   queue: 'QueueName',
   alias: 'Name',
   role: 'RoleName',
+  keyAlias: 'AliasName',
 }
+/** What one can do about the queue and the mapping that SAM makes for a topic: they have no other settings. */
+const INSTEAD_OF_SUBSCRIPTION =
+  'Declare the queue, its subscription, and an event of Type: SQS instead of SqsSubscription.'
+const SENDS = toTree({ Protocol: 'sqs' }, known)
+const STATEMENT = { Effect: 'Allow', Principal: { Service: 'sns.amazonaws.com' }, Action: 'sqs:SendMessage' }
+const ALLOWS = toTree({ PolicyDocument: { Statement: STATEMENT } }, known)
 /** Events of SAM that become mappings. */
 const POLLED = new Set(['SQS', 'Kinesis', 'DynamoDB', 'MSK', 'MQ', 'SelfManagedKafka', 'DocumentDB'])
 
@@ -129,17 +141,40 @@ function parametersOf(scope: Scope, condition: string): Set<string> {
   return found
 }
 
-/** The mappings that SAM makes of the events of a function. */
+/** What SAM makes of the events of a function: mappings, and what an `SqsSubscription` to a topic needs. */
 export function madeOf(resource: Written): Declaration[] {
   const { id, type, properties, condition, isElsewhere } = resource
   if (type !== SAM_FUNCTION || isElsewhere) return []
-  const part = { kind: 'mapping' as const, type: 'part', names: {}, condition, readsQueue: true }
-  return entriesOf(at(properties, 'Events')).flatMap(([name, event]) => {
-    if (isGenerator(name) || knownText(at(event, 'Type')) !== 'SQS') return []
+  const owner: Tree = { state: 'unknown', reason: '', text: placeholder(id) }
+  return entriesOf(at(properties, 'Events')).flatMap(([name, event]): Declaration[] => {
+    if (isGenerator(name)) return []
+    const own = { type: 'part', id: `${id}/${name}`, position: event.position, names: {}, condition }
+    const mappingOf = (ofEvent: Tree, source: Tree): Declaration => {
+      // The other properties have the names that they have in a mapping.
+      const ofMapping = withEntries(ofEvent, { FunctionName: owner, EventSourceArn: source })
+      return { ...own, kind: 'mapping', readsQueue: true, properties: ofMapping }
+    }
     const ofEvent = at(event, 'Properties')
-    const owner: Tree = { state: 'unknown', reason: '', text: placeholder(id) }
-    // The other properties have the names that they have in a mapping.
-    const ofMapping = withEntries(ofEvent, { FunctionName: owner, EventSourceArn: at(ofEvent, 'Queue') })
-    return { ...part, id: `${id}/${name}`, position: event.position, properties: ofMapping }
+    if (knownText(at(event, 'Type')) === 'SQS') return [mappingOf(ofEvent, at(ofEvent, 'Queue'))]
+    const subscription = subscriptionIn(event)
+    if (!subscription) return []
+    const queue = { ...own, kind: 'queue' as const, id: `${id}${name}Queue`, properties: withEntries(absent, {}) }
+    const given = at(subscription, 'QueueArn')
+    const source = given.state === 'absent' ? textTree(placeholder(`${queue.id}.Arn`)) : given
+    const fix = INSTEAD_OF_SUBSCRIPTION
+    return [
+      ...(given.state === 'absent' ? [{ ...queue, fix }] : []),
+      { ...mappingOf(subscription, source), fix },
+      { ...own, kind: 'other', type: 'AWS::SNS::Subscription', properties: withEntries(SENDS, { Endpoint: source }) },
+      { ...own, kind: 'resourcePolicy', properties: withEntries(ALLOWS, { Queues: source }) },
+    ]
   })
+}
+
+/** Of an event of a topic with a queue in between: the settings of its mapping. */
+function subscriptionIn(event: Tree): Tree | undefined {
+  const subscription = at(event, 'Properties', 'SqsSubscription')
+  if (knownText(at(event, 'Type')) !== 'SNS' || textIn(subscription) === 'false') return undefined
+  if (subscription.state === 'absent' || subscription.state === 'unknown') return undefined
+  return subscription.state === 'map' ? subscription : withEntries(absent, {})
 }

@@ -1,6 +1,6 @@
 import { isAlias, isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseDocument as parseYaml } from 'yaml'
 import { absent, type Position, type Scalar } from '../model/setting.ts'
-import { entriesOf, type Tree } from '../model/tree.ts'
+import { entriesOf, itemsOf, knownText, type Tree } from '../model/tree.ts'
 import { UsageError } from '../shared/errors.ts'
 
 /** The value at a path of a document as it is written. Absent if there is none. */
@@ -12,6 +12,14 @@ export function mapAt(root: Tree, ...path: readonly string[]): Tree {
 export function nodesIn(root: Tree): Tree[] {
   const children = root.state === 'list' ? root.items : entriesOf(root).map(([, value]) => value)
   return [root, ...children.flatMap(nodesIn)]
+}
+
+/** The names in an entry of a map, if it is an intrinsic function that refers to something. */
+export function namesIn(key: string, value: Tree): string[] {
+  const [first = value] = itemsOf(value)
+  const text = knownText(first) ?? ''
+  if (key === 'Ref' || key === 'Fn::GetAtt') return [text]
+  return key === 'Fn::Sub' ? Array.from(text.matchAll(/\$\{([^!}][^}]*)\}/g), ([, name]) => String(name)) : []
 }
 
 /** CloudFormation accepts 1 MB. A template that is not yet packaged can be larger, mostly by its comments. */

@@ -1,7 +1,7 @@
 import { isPseudoParameter, placeholder, readable, resourceOf, textTree, whyUnknown } from '../model/partial-text.ts'
 import { absent, known, unknown } from '../model/setting.ts'
-import { entriesOf, formOf, itemsOf, knownText, knownValue, type Tree, textIn } from '../model/tree.ts'
-import { mapAt } from './document.ts'
+import { each, entriesOf, formOf, itemsOf, knownText, knownValue, type Tree, textIn } from '../model/tree.ts'
+import { mapAt, namesIn, nodesIn } from './document.ts'
 import { type Scope, scopeAround } from './scope.ts'
 
 const MAX_DEPTH = 500
@@ -115,10 +115,27 @@ function valueOfAttribute(scope: Scope, ownPath: string): Tree {
   const path = scope.prefix + ownPath
   const id = resourceOf(path)
   const resource = scope.resources.get(id)
-  if (!resource) throw new Unresolved(`${readable(path)} is not defined in this template`)
+  if (!resource) {
+    const reason = `${readable(path)} is not defined in this template`
+    throw unresolved(id.includes('\0') || mayExist(scope, id) ? { reason } : { reason, missing: id })
+  }
   const condition = knownText(mapAt(resource, 'Condition'))
   if (condition === undefined || knownValue(conditionAt(scope, condition)) !== false) return textTree(placeholder(path))
   throw unresolved({ reason: `the condition ${condition} of ${id} is false with these parameters`, missing: id })
+}
+
+/** Whether a resource may exist that a file does not declare: SAM makes resources, and the file may be a part. */
+function mayExist({ document, resources }: Scope, id: string): boolean {
+  const ofSam = [...resources].filter(([, one]) => textIn(mapAt(one, 'Type')).startsWith('AWS::Serverless::'))
+  const isOfSam = (name: string) => ofSam.some(([other]) => name.startsWith(other) || name.startsWith('Serverless'))
+  const isDeclared = (name: string) =>
+    [resources.has(name), isPseudoParameter(name), isOfSam(name)].includes(true) ||
+    mapAt(document, 'Parameters', name).state !== 'absent'
+  const named = nodesIn(document)
+    .flatMap(entriesOf)
+    .flatMap(([key, value]) => namesIn(key, value))
+  // A part of a template lacks several resources.
+  return isOfSam(id) || new Set(named.map(resourceOf).filter((name) => !isDeclared(name))).size > 1
 }
 
 function substitute(scope: Scope, argument: Tree): Tree {
@@ -185,7 +202,7 @@ function combine(scope: Scope, argument: Tree, decisive: boolean): Tree {
 function isOneOf(scope: Scope, argument: Tree): Tree {
   const [first = absent, second] = listIn(scope, argument)
   const evaluated = evaluate(scope, first)
-  const texts = (evaluated.state === 'list' ? evaluated.items : [evaluated]).map(textOf)
+  const texts = each(evaluated).map(textOf)
   const wanted = textAt(scope, second)
   if (texts.includes(wanted)) return known(true)
   for (const text of [...texts, wanted]) whole(text) // a part that is not known may be equal

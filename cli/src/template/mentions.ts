@@ -1,7 +1,7 @@
 import type { Inventory } from '../model/declaration.ts'
 import { resourceOf } from '../model/partial-text.ts'
-import { entriesOf, itemsOf, knownText, type Tree, textIn } from '../model/tree.ts'
-import { nodesIn } from './document.ts'
+import { entriesOf, type Tree, textIn } from '../model/tree.ts'
+import { namesIn, nodesIn } from './document.ts'
 import { evaluate } from './evaluate.ts'
 import { type Scope, scopeAround } from './scope.ts'
 
@@ -18,13 +18,6 @@ export function mentionsIn(scope: Scope, root: Tree): string[] {
       return names.map((name) => prefix + resourceOf(name))
     })
   })
-}
-
-function namesIn(key: string, value: Tree): string[] {
-  const [first = value] = itemsOf(value)
-  const text = knownText(first) ?? ''
-  if (key === 'Ref' || key === 'Fn::GetAtt') return [text]
-  return key === 'Fn::Sub' ? Array.from(text.matchAll(/\$\{([^!}][^}]*)\}/g), ([, name]) => String(name)) : []
 }
 
 /** What names a dead-letter queue or a destination of failures: of unknown values, all that they mention. */

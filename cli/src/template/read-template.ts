@@ -12,7 +12,7 @@ import { isJson, mapAt, parseDocument } from './document.ts'
 import { deadLetterTargetsIn } from './mentions.ts'
 import { refuseConfiguration } from './other-tools.ts'
 import { type Scope, scopeOf, type Template } from './scope.ts'
-import { acceptancesIn, unreadIn } from './unread.ts'
+import { acceptancesIn, unreadIn, whyOpen } from './unread.ts'
 
 export function parseParameters(texts: readonly string[] = []): Map<string, string> {
   return new Map(
@@ -69,13 +69,15 @@ export function readModel({ file, document, links }: Template, given: ReadonlyMa
 
 export function inventoryOf(scope: Scope, file: string): Inventory {
   const resources = resourcesIn(scope)
+  const unreadResources = unreadIn(scope, resources)
   return {
     format: 'cloudFormation',
     declarations: resources.flatMap((resource) => [resource, ...madeOf(resource)]),
     deadLetterTargets: deadLetterTargetsIn(scope),
     elsewhere: 'it is not in this template',
     account: scope.account,
-    unreadResources: unreadIn(scope, resources),
+    open: whyOpen(resources, unreadResources),
+    unreadResources,
     acceptances: acceptancesIn(scope, resources, file),
   }
 }

@@ -1,19 +1,16 @@
 import type { Acceptance, Unread } from '../model/declaration.ts'
-import { at, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
+import { at, each, entriesOf, knownText, type Tree, textIn } from '../model/tree.ts'
 import { nestedTemplate } from './assembly.ts'
 import type { Written } from './declarations.ts'
 import { mapAt } from './document.ts'
 import { evaluate, isGenerator } from './evaluate.ts'
 import type { Scope } from './scope.ts'
 
+/** Macros that add no resources, apart from SAM. */
 const KNOWN_MACROS = /^AWS::(Serverless-|LanguageExtensions$|CodeDeployBlueGreen$|SecretsManager-)/
 const NESTED = /^AWS::(CloudFormation::Stack(Set)?|Serverless::Application)$|::MODULE$/
 const GENERATED = 'the resources that it generates are known only after deployment'
 const SEPARATE = { unreadReason: 'its resources are in a separate template', fix: 'Run doctor on that template.' }
-const OF_TOPIC = {
-  unreadReason: 'SAM makes a mapping for its SqsSubscription, and sets no ReportBatchItemFailures',
-  fix: 'Declare the queue, its subscription, and an event of Type: SQS instead.',
-}
 
 /** What may add or change mappings, functions and queues, and is not read. */
 export function unreadIn(scope: Scope, resources: readonly Written[]): Unread[] {
@@ -24,10 +21,19 @@ export function unreadIn(scope: Scope, resources: readonly Written[]): Unread[] 
   ]
 }
 
+/** Why the template may have resources or policies that it does not show. */
+export function whyOpen(resources: readonly Written[], unread: readonly Unread[]): string | undefined {
+  const connector = resources.find(
+    ({ type, attributes }) => type === 'AWS::Serverless::Connector' || at(attributes, 'Connectors').state !== 'absent',
+  )
+  if (connector) return `SAM makes policies for ${connector.id}`
+  return unread.find(({ fix }) => fix === undefined)?.unreadReason
+}
+
 function macrosIn(scope: Scope, key: string): Unread[] {
   const macros = evaluate(scope, mapAt(scope.document, key))
   const { position } = macros
-  return (macros.state === 'list' ? macros.items : [macros]).flatMap((macro) => {
+  return each(macros).flatMap((macro) => {
     const name = macro.state === 'map' ? at(macro, 'Name') : macro
     if (name.state === 'absent' || KNOWN_MACROS.test(String(knownText(name)))) return []
     return [{ id: knownText(name) ?? key, position, unreadReason: 'a macro may change the template' }]
@@ -57,9 +63,10 @@ function unreadEvents(id: string, events: Tree): Unread[] {
   return entriesOf(events).flatMap(([name, event]): Unread[] => {
     const own = `${id}/${name}`
     const subscription = at(event, 'Properties', 'SqsSubscription')
-    const isOfTopic = knownText(at(event, 'Type')) === 'SNS' && subscription.state !== 'absent'
-    if (!isOfTopic || textIn(subscription) === 'false') return generated(own, name, event)
-    return [{ id: own, position: event.position, ...OF_TOPIC }]
+    const isOfTopic = knownText(at(event, 'Type')) === 'SNS'
+    if (!isOfTopic || subscription.state !== 'unknown') return generated(own, name, event)
+    const unreadReason = `its SqsSubscription is not known: ${subscription.reason}`
+    return [{ id: own, position: event.position, unreadReason }]
   })
 }
 

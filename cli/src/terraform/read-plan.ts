@@ -13,8 +13,13 @@ const KINDS: readonly [type: RegExp, kind: Kind][] = [
   [/^aws_lambda_event_source_mapping$/, 'mapping'],
   [/^aws_lambda_function_event_invoke_config$/, 'invokeConfig'],
   [/^aws_sqs_queue_redrive_policy$/, 'redrivePolicy'],
+  [/^aws_sqs_queue_redrive_allow_policy$/, 'redriveAllowPolicy'],
   [/^aws_iam_role$/, 'role'],
   [/^aws_iam_(role_)?policy(_attachment)?$/, 'policy'],
+  [/^aws_(sqs_queue|kms_key)_policy$/, 'resourcePolicy'],
+  [/^aws_kms_key$/, 'key'],
+  [/^aws_kms_alias$/, 'keyAlias'],
+  [/^aws_(sns_topic_subscription|cloudwatch_event_target|s3_bucket_notification)$/, 'sender'],
   [/^aws_(kinesis|dynamodb|mq|msk|docdb)_/, 'stream'],
 ]
 
@@ -44,6 +49,7 @@ export function inventoryOf(plan: Plan): Inventory {
     declarations: instances.map((instance) => declarationOf(plan, instance)),
     deadLetterTargets: instances.flatMap(deadLetterTargetsOf),
     elsewhere: 'it is not in this plan or state',
+    open: incomplete,
     unreadResources: [...notRead, ...(incomplete === undefined ? [] : [{ id: 'the plan', unreadReason: incomplete }])],
   }
 }

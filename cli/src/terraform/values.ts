@@ -16,15 +16,40 @@ export function valuesOf(instance: Instance): Tree {
     mask,
   )
   if (tree.state !== 'map') return tree
-  const entries = Array.from(tree.entries, ([name, value]) => [name, argumentOf(instance, name, value)] as const)
+  const entries = Array.from(tree.entries, ([name, value]): [string, Tree] => {
+    const expression = instance.config?.expressions?.[name]
+    if (isKept(instance, name) && value.state === 'unknown' && expression === undefined) return [name, absent]
+    return [name, argumentOf(instance, value, expression)]
+  })
   return { state: 'map', entries: new Map(entries) }
 }
 
-function argumentOf(instance: Instance, name: string, value: Tree): Tree {
-  const expression = instance.config?.expressions?.[name]
-  // If the configuration does not declare a policy, the provider keeps the existing one, or sets none.
-  if (name === 'redrive_policy' && value.state === 'unknown' && expression === undefined) return absent
-  if (expression === undefined || (value.state !== 'known' && value.state !== 'unknown')) return value
+/** If the configuration does not declare these arguments, the provider keeps the existing value, or sets none. */
+const KEPT: Readonly<Record<string, readonly string[]>> = {
+  aws_sqs_queue: ['redrive_policy', 'redrive_allow_policy', 'policy'],
+  aws_kms_key: ['policy'],
+  aws_iam_role: ['managed_policy_arns', 'inline_policy'],
+}
+
+function isKept({ type }: Instance, name: string): boolean {
+  return KEPT[type]?.includes(name) === true
+}
+
+/** A value with its references. Blocks are lists of maps, in values and in expressions. */
+function argumentOf(instance: Instance, value: Tree, expression: unknown): Tree {
+  if (expression === undefined) return value
+  if (value.state === 'list' && Array.isArray(expression)) {
+    return { ...value, items: value.items.map((item, index) => argumentOf(instance, item, expression[index])) }
+  }
+  if (value.state === 'map') {
+    const parts = expression as Readonly<Record<string, unknown>>
+    const entries = Array.from(
+      value.entries,
+      ([name, part]) => [name, argumentOf(instance, part, parts[name])] as const,
+    )
+    return { ...value, entries: new Map(entries) }
+  }
+  if (value.state !== 'known' && value.state !== 'unknown') return value
   return {
     ...value,
     get refersTo(): References {

@@ -86,8 +86,7 @@ for (const [title, context] of [
       ruleName: 'report-batch-item-failures',
       description:
         /^ReportBatchItemFailures is off, but the function can report failures: .*\/asset\.\w+\/index\.mjs\./,
-      suggestedFix:
-        'Set reportBatchItemFailures: true. In the template: Set FunctionResponseTypes to [ReportBatchItemFailures].',
+      suggestedFix: 'Set reportBatchItemFailures to true. In the construct: reportBatchItemFailures: true.',
       ruleMetadata: {
         source: 'https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html',
       },

@@ -149,7 +149,7 @@ async function run(t: Test, flags: Partial<DoctorFlags>, env: Record<string, str
 test('a function without problems has no findings, and what is not read of it is listed', async (t) => {
   const { code, ids, notChecked } = await run(t, {}, await deployed(t))
   t.strictSame([code, ids], [0, []])
-  t.equal(notChecked.at(-1), 'code, other invokers and alias weights of a deployed function')
+  t.ok(notChecked.includes('code, other invokers and alias weights of a deployed function'))
 })
 
 const DENIED = { status: 403, type: 'AccessDeniedException', body: { Message: 'not authorized' } }

@@ -267,7 +267,7 @@ test('acceptances of several stacks are the same if their place, rule and resour
 
 test('rule@* accepts a finding of all resources, on the command line and in the metadata of the template', async (t) => {
   const two = sam({ ...OFF, second: { FunctionResponseTypes: undefined } })
-  const own = ['shared-queue Queue']
+  const own = ['duplicate-mapping Handler/Second']
   const given = await run(t, two, { accept: [`${RULE}@*=a test system`] })
   t.strictSame([given.findings, given.accepted.length], [own, 2])
   const Metadata = { 'bounded-sqs-batch': { accept: { [RULE]: 'a test system' } } }

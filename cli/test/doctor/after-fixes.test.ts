@@ -22,7 +22,7 @@ const BY_HAND: Readonly<Record<string, (template: Template, finding: Finding) =>
 }
 /** Rules whose fix changes more than settings, and values that AWS rejects, on which other checks depend. */
 const NOT_APPLIED =
-  /^(stream-setting|unused-failure-settings|invalid-value|not-checked|filter-pattern|competing-filters|shared-queue|tenant-isolation)$/
+  /^(stream-setting|unused-failure-settings|invalid-value|not-checked|filter-pattern|competing-filters|shared-queue|tenant-isolation|sender-not-allowed|duplicate-mapping|dead-letter-queue-refuses)$/
 
 /** Raises the reserved concurrency, if the sentence of a fix also names it. */
 function applySentence({ Resources }: Template, { fix }: Finding): void {

@@ -49,8 +49,11 @@ for (const [title, code, policies, expected] of [
   })
 }
 
-function role(properties: object) {
-  return { Role: { Type: 'AWS::IAM::Role', Properties: properties } }
+const READ = statement('sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes')
+/** A role that may read queues, and what else it has. */
+function role({ Policies = [], ...properties }: { Policies?: readonly object[]; [name: string]: unknown }) {
+  const all = [{ PolicyDocument: READ }, ...Policies]
+  return { Role: { Type: 'AWS::IAM::Role', Properties: { ...properties, Policies: all } } }
 }
 const ROLE = { Role: { 'Fn::GetAtt': ['Role', 'Arn'] } }
 function policyOf(Type: string, properties: object) {

@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { assignmentLine, fixOfUnchecked } from '../../src/doctor/presentation.ts'
+import { assignmentLine, fixOfUnchecked, withNamesOf } from '../../src/doctor/presentation.ts'
 import { MAPPING_SETTINGS, QUEUE_SETTINGS, REDRIVE_SETTINGS } from '../../src/model/settings-table.ts'
 
 const REPORT = [MAPPING_SETTINGS.reportBatchItemFailures, ['ReportBatchItemFailures']] as const
@@ -74,3 +74,30 @@ for (const [kind, reason, fix] of [
     t.equal(fixOfUnchecked({ kind }, reason), fix)
   })
 }
+
+const TEXT =
+  'MaximumConcurrency and VisibilityTimeout of BigQueue: see ScalingConfig, RedrivePolicy, maxReceiveCount and FifoQueue. ' +
+  'Set FunctionResponseTypes to [ReportBatchItemFailures].'
+for (const [syntax, expected] of [
+  ['yaml', TEXT],
+  ['json', TEXT],
+  [
+    'terraform',
+    'maximum_concurrency and visibility_timeout_seconds of BigQueue: see scaling_config, redrive_policy, maxReceiveCount ' +
+      'and fifo_queue. Set function_response_types to [ReportBatchItemFailures].',
+  ],
+  [
+    'cdk',
+    'maxConcurrency and visibilityTimeout of BigQueue: see scalingConfig, deadLetterQueue, maxReceiveCount and fifo. ' +
+      'Set reportBatchItemFailures to true.',
+  ],
+] as const) {
+  test(`the names of settings in a text for ${syntax}`, async (t) => {
+    t.equal(withNamesOf({ kind: 'template', syntax }, TEXT), expected)
+  })
+}
+
+test('a setting with a name of one word has the name of Terraform at the beginning of a text', async (t) => {
+  const text = 'Timeout: it is 1000. Timeout is at most 900'
+  t.equal(withNamesOf({ kind: 'plan', syntax: 'terraform' }, text), 'timeout: it is 1000. Timeout is at most 900')
+})

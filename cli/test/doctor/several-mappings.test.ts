@@ -15,7 +15,7 @@ test('several mappings of one function: their maximum concurrencies are added up
   t.strictSame(ids(findings), [
     'concurrency-above-reserved Handler',
     'visibility-below-timeout Queue',
-    'shared-queue Queue',
+    'duplicate-mapping Two',
   ])
   t.match(findings[0]?.message, /concurrency of its 3 mappings together is 12, above the reserved concurrency of 11\./)
 })
@@ -237,12 +237,12 @@ test('two mappings of a queue in another stack are compared by its ARN', async (
   t.notOk((await findingsIn(t, twoReaders({}, {}, imported))).some(({ rule }) => rule === 'competing-filters'))
 })
 
-test('two mappings of a queue have the same filters, with other keys first, or twice: a warning', async (t) => {
+test('two mappings of a queue have the same filters, with other keys first, or twice: they do not compete', async (t) => {
   const one = '{"body":{"kind":["a"],"type":["b"]}}'
   const same = '{ "body": { "type": ["b"], "kind": ["a"] } }'
   for (const second of [filters(same), filters(same, one)]) {
     const found = ids(await findingsIn(t, cloudFormation({ mapping: filters(one), second })))
-    t.strictSame(found, ['shared-queue Queue', 'filter-criteria Orders', 'filter-criteria Second'])
+    t.strictSame(found, ['duplicate-mapping Second', 'filter-criteria Orders', 'filter-criteria Second'])
   }
   const [other] = await findingsIn(
     t,
@@ -254,12 +254,13 @@ test('two mappings of a queue have the same filters, with other keys first, or t
   t.equal(other?.rule, 'competing-filters')
 })
 
-test('two mappings of a queue, of which one may have filters: a warning, and the filters are not checked', async (t) => {
+test('two mappings of a queue, of which one may have filters, which are not checked', async (t) => {
   const second = { FilterCriteria: { 'Fn::ImportValue': 'x' } }
-  t.strictSame(ids(await findingsIn(t, cloudFormation({ second }))), ['shared-queue Queue', 'not-checked Second'])
+  t.strictSame(ids(await findingsIn(t, cloudFormation({ second }))), ['duplicate-mapping Second', 'not-checked Second'])
   const pattern = filters({ 'Fn::ImportValue': 'x' })
   t.strictSame(ids(await findingsIn(t, cloudFormation({ second: pattern }))), [
     'competing-filters Queue',
+    'duplicate-mapping Second',
     'filter-criteria Second',
     'not-checked Second',
   ])
@@ -269,13 +270,22 @@ test('two mappings of a queue, one with filters, and one with filters that are n
   const mapping = filters('{"body":{"kind":["a"]}}')
   const second = { FilterCriteria: { 'Fn::ImportValue': 'x' } }
   const findings = await findingsIn(t, cloudFormation({ mapping, second }))
-  t.strictSame(ids(findings), ['shared-queue Queue', 'filter-criteria Orders', 'not-checked Second'])
+  t.strictSame(ids(findings), ['duplicate-mapping Second', 'filter-criteria Orders', 'not-checked Second'])
 })
 
 test('a disabled mapping does not read its queue, so its finding need not be accepted', async (t) => {
-  const { Resources } = cloudFormation({ second: {} })
-  const Third = { ...Resources.Orders, Properties: { ...Resources.Orders.Properties, Enabled: false } }
-  const detected = detect({ kind: 'template', model: await read(t, { Resources: { ...Resources, Third } }) })
+  const { Resources } = cloudFormation()
+  const { Handler, Orders } = Resources
+  const ofFunction = (name: string, more: object = {}) => {
+    return { ...Orders, Properties: { ...Orders.Properties, FunctionName: { Ref: name }, ...more } }
+  }
+  const more = {
+    Other: Handler,
+    More: Handler,
+    Second: ofFunction('Other'),
+    Third: ofFunction('More', { Enabled: false }),
+  }
+  const detected = detect({ kind: 'template', model: await read(t, { Resources: { ...Resources, ...more } }) })
   t.strictSame(
     detected
       .filter(({ finding }) => finding.rule === 'shared-queue')

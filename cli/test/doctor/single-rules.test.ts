@@ -198,7 +198,7 @@ test('the retention period of a dead-letter queue matters only for a standard qu
 })
 
 const CALLS = { inline: "import { isolateCrashes } from 'middy-bounded-sqs-batch/sqs'\nisolateCrashes({ client })" }
-const ALLOWS_SENDING = { isInvokedOtherwise: () => false, allowedActions: () => ['sqs:SendMessage'] }
+const ALLOWS_SENDING = { isInvokedOtherwise: () => false, mayDo: (action: string) => action === 'sqs:SendMessage' }
 
 test('a function that calls isolateCrashes() needs a permission and memory', (t) => {
   const settings = { code: CALLS, ...ALLOWS_SENDING, memory: known(128) }

@@ -40,6 +40,7 @@ const BY_TYPE = '{ "body": { "type": ["order"] } }'
 
 const ARN = 'arn:aws:sqs:eu-west-1:123456789012'
 
+const OTHER_ARN = 'arn:aws:lambda:eu-west-1:123456789012:function:Other'
 const TOPIC_ARN = 'arn:aws:sns:eu-west-1:123456789012:orders'
 /** What would be dead-lettered to the queue that the mapping reads, and the queue has no redrive policy. */
 function deadLettersOf(
@@ -410,7 +411,36 @@ export const CASES: Case[] = [
     change: { mapping: filters('{}', BY_TYPE, '[]') },
     found: ['filter-pattern mapping', 'filter-pattern mapping', 'filter-criteria mapping'],
   },
-  { title: 'two mappings of a queue', change: { second: {} }, found: ['shared-queue Queue'] },
+  { title: 'two mappings of a queue', change: { second: {} }, found: ['duplicate-mapping second'] },
+  {
+    title: 'mappings of two functions that read a queue',
+    change: {
+      resources: {
+        Other: { Type: 'AWS::Lambda::Function', Properties: { Runtime: 'nodejs24.x', Timeout: 30, MemorySize: 512 } },
+        OtherOrders: {
+          Type: 'AWS::Lambda::EventSourceMapping',
+          Properties: {
+            FunctionName: { Ref: 'Other' },
+            EventSourceArn: getAtt('Queue'),
+            FunctionResponseTypes: ['ReportBatchItemFailures'],
+          },
+        },
+      },
+      terraform: [
+        { address: 'aws_lambda_function.other', values: { function_name: 'Other', arn: OTHER_ARN, timeout: 30 } },
+        {
+          address: 'aws_lambda_event_source_mapping.other',
+          values: {
+            function_name: OTHER_ARN,
+            event_source_arn: `${ARN}:Queue`,
+            function_response_types: ['ReportBatchItemFailures'],
+          },
+        },
+      ],
+    },
+    found: ['shared-queue Queue'],
+    deployed: exactly('this input has only one function'),
+  },
   {
     title: 'a reserved concurrency of 0, with a maximum concurrency',
     change: { function: { ReservedConcurrentExecutions: 0 }, mapping: concurrency(5) },
@@ -478,32 +508,32 @@ export const CASES: Case[] = [
   {
     title: 'a second mapping that is disabled',
     change: { second: { Enabled: false } },
-    found: ['disabled-mapping second'],
+    found: ['duplicate-mapping second', 'disabled-mapping second'],
   },
   {
     title: 'two mappings of a queue with different filters',
     change: { mapping: filters(BY_TYPE), second: filters(BY_KIND) },
-    found: ['competing-filters Queue', 'filter-criteria mapping', 'filter-criteria second'],
+    found: ['competing-filters Queue', 'duplicate-mapping second', 'filter-criteria mapping', 'filter-criteria second'],
   },
   {
     title: 'two mappings of a queue, of which only the second has a filter',
     change: { second: filters(BY_KIND) },
-    found: ['competing-filters Queue', 'filter-criteria second'],
+    found: ['competing-filters Queue', 'duplicate-mapping second', 'filter-criteria second'],
   },
   {
     title: 'two mappings of a queue, of which the second has another filter in addition',
     change: { mapping: filters(BY_TYPE), second: filters(BY_TYPE, BY_KIND) },
-    found: ['competing-filters Queue', 'filter-criteria mapping', 'filter-criteria second'],
+    found: ['competing-filters Queue', 'duplicate-mapping second', 'filter-criteria mapping', 'filter-criteria second'],
   },
   {
     title: 'two mappings of a queue with different filters, of which one is disabled',
     change: { mapping: filters(BY_TYPE), second: { ...filters(BY_KIND), Enabled: false } },
-    found: ['filter-criteria mapping', 'disabled-mapping second', 'filter-criteria second'],
+    found: ['duplicate-mapping second', 'filter-criteria mapping', 'disabled-mapping second', 'filter-criteria second'],
   },
   {
     title: 'two mappings of a queue with the same filters, in another order and with other spaces',
     change: { mapping: filters(BY_TYPE, BY_KIND), second: filters(BY_KIND.replace(':', ': '), BY_TYPE) },
-    found: ['shared-queue Queue', 'filter-criteria mapping', 'filter-criteria second'],
+    found: ['duplicate-mapping second', 'filter-criteria mapping', 'filter-criteria second'],
   },
 
   {
@@ -514,6 +544,35 @@ export const CASES: Case[] = [
   { title: 'provisioned mode', change: { mapping: provisioned }, found: [] },
 
   { title: 'no redrive policy', change: { queue: { RedrivePolicy: undefined } }, found: ['no-redrive-policy Queue'] },
+  {
+    title: 'a dead-letter queue with a RedriveAllowPolicy of denyAll',
+    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'denyAll' } } },
+    found: ['dead-letter-queue-refuses Dead'],
+  },
+  {
+    title: 'a dead-letter queue that allows another queue',
+    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'byQueue', sourceQueueArns: [getAtt('Dead')] } } },
+    found: ['dead-letter-queue-refuses Dead'],
+  },
+  {
+    title: 'a dead-letter queue that allows no queue',
+    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'byQueue', sourceQueueArns: [] } } },
+    found: ['dead-letter-queue-refuses Dead'],
+  },
+  {
+    title: 'a dead-letter queue that allows the queue and another one',
+    change: {
+      dead: {
+        RedriveAllowPolicy: { redrivePermission: 'byQueue', sourceQueueArns: [getAtt('Dead'), getAtt('Queue')] },
+      },
+    },
+    found: [],
+  },
+  {
+    title: 'a dead-letter queue that allows all queues',
+    change: { dead: { RedriveAllowPolicy: { redrivePermission: 'allowAll' } } },
+    found: [],
+  },
   {
     title: 'no redrive policy on a FIFO queue',
     change: fifo({ queue: { RedrivePolicy: undefined } }),
@@ -836,17 +895,18 @@ export const CASES: Case[] = [
       'aws_cloudwatch_event_target.other',
       { arn: `${ARN}:Queue` },
     ),
-    found: ['no-redrive-policy Queue'],
+    found: ['sender-not-allowed Sender', 'no-redrive-policy Queue'],
+    deployed: exactly('the API does not show what sends to a queue', 'no-redrive-policy Queue'),
   },
 
   {
     title: 'a maximum concurrency and pollers, together above the reserved concurrency',
     change: { mapping: concurrency(5), second: pollers(10), function: { ReservedConcurrentExecutions: 104 } },
-    found: ['concurrency-above-reserved Handler', 'shared-queue Queue'],
+    found: ['concurrency-above-reserved Handler', 'duplicate-mapping second'],
   },
   {
     title: 'a maximum concurrency and pollers, together equal to the reserved concurrency',
     change: { mapping: concurrency(5), second: pollers(10), function: { ReservedConcurrentExecutions: 105 } },
-    found: ['shared-queue Queue'],
+    found: ['duplicate-mapping second'],
   },
 ]

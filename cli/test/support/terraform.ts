@@ -19,6 +19,7 @@ const ADDRESSES: Readonly<Record<string, string>> = {
   Handler: 'aws_lambda_function.handler',
   Queue: 'aws_sqs_queue.queue',
   Dead: 'aws_sqs_queue.dead',
+  Sender: 'aws_cloudwatch_event_target.other',
 }
 
 /** The addresses in place of the names in `rule resource`. */
@@ -100,7 +101,8 @@ function resources(change: Change) {
   const queueDefaults = { fifo_queue: false, visibility_timeout_seconds: 30, message_retention_seconds: 345_600 }
   function queueOf(name: string, settings: Values, policy: unknown) {
     const [arn, url] = ['Arn', 'QueueUrl'].map((attribute) => referenced({ 'Fn::GetAtt': [name, attribute] }))
-    return { ...queueDefaults, name, arn, id: url, url, redrive_policy: policy, ...toAttributes(settings) }
+    const ownName = settings.FifoQueue ? `${name}.fifo` : name
+    return { ...queueDefaults, name: ownName, arn, id: url, url, redrive_policy: policy, ...toAttributes(settings) }
   }
   const arn = referenced({ 'Fn::GetAtt': ['Handler', 'Arn'] })
   const mappingOf = (settings: Values) => ({

@@ -90,8 +90,8 @@ const VALUES: [expression: string, expected: object, given?: Record<string, stri
   ['!Ref AWS::Region', scalar('eu-west-1'), { 'AWS::Region': 'eu-west-1' }],
   ['!Ref Queue', scalar('\0Queue\0')],
   ['!Ref Handler.Alias', scalar('\0Handler.Alias\0')],
-  ['!Ref Gone', unknown('Gone is not defined in this template')],
-  ['{ Ref: !Ref Stage }', unknown('dev is not defined in this template')],
+  ['!Ref Gone', { ...unknown('Gone is not defined in this template'), missing: 'Gone' }],
+  ['{ Ref: !Ref Stage }', { ...unknown('dev is not defined in this template'), missing: 'dev' }],
   ['{ Ref: !Ref Open }', NO_DEFAULT('Open')],
   ['{ Ref: !Sub "${AWS::Region}x" }', unknown('${AWS::Region}x is not defined in this template')],
   ['{ Ref: ~ }', unknown(NO_TEXT)],
@@ -102,7 +102,7 @@ const VALUES: [expression: string, expected: object, given?: Record<string, stri
   ['!Ref Live', scalar('\0Live\0')],
   ['!Ref Maybe', scalar('\0Maybe\0')],
   ['!GetAtt Off.Arn', { ...unknown('the condition Never of Off is false with these parameters'), missing: 'Off' }],
-  ['!GetAtt Gone.Arn', unknown('Gone.Arn is not defined in this template')],
+  ['!GetAtt Gone.Arn', { ...unknown('Gone.Arn is not defined in this template'), missing: 'Gone' }],
 
   // Fn::Sub
   ['!Sub "a-${Stage}-${Seconds}"', scalar('a-dev-40')],

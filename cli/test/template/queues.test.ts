@@ -38,8 +38,13 @@ Resources:
     Properties:
       MessageRetentionPeriod: 1209600
 `)
-  t.strictSame(queueOf('Queue'), {
+  const { senders, ...queue } = queueOf('Queue')
+  t.strictSame(senders?.(), [])
+  t.strictSame(queue, {
     id: 'Queue',
+    queueName: { state: 'absent' },
+    fix: undefined,
+    hasOwnKey: false,
     position: { line: 3, column: 3 },
     visibilityTimeout: known(60, 6),
     retention: byDefault(345_600, 'Queue retention'),
@@ -57,6 +62,8 @@ Resources:
           unreadReason: undefined,
           fifo: byDefault(false, 'Dead fifo'),
           retention: known(1_209_600, 13),
+          queueName: { state: 'absent' },
+          refusal: undefined,
         },
       },
       7,

@@ -44,6 +44,10 @@ Resources:
   t.strictSame(mapping, {
     id: 'Orders',
     position: { line: 6, column: 3 },
+    fix: undefined,
+    sourceArn: undefined,
+    functionName: undefined,
+    target: 'function Handler ',
     streamSettings: [],
     reportBatchItemFailures: {
       state: 'known',
@@ -247,11 +251,6 @@ const withEvents = (events: string) => `Resources:
   Handler: { Type: AWS::Serverless::Function, Properties: {
     Events: ${events} } }
 `
-const OF_TOPIC = [
-  'SAM makes a mapping for its SqsSubscription, and sets no ReportBatchItemFailures',
-  4,
-  'Declare the queue, its subscription, and an event of Type: SQS instead.',
-] as const
 for (const [title, events, expected] of [
   ['none', '~', []],
   ['not known', '!ImportValue x', [['Handler', `its Events are not known: ${IMPORT}`, 4, undefined]]],
@@ -272,17 +271,7 @@ for (const [title, events, expected] of [
   [
     'SNS whose subscription is not known',
     '{ A: { Type: SNS, Properties: { SqsSubscription: !ImportValue x } } }',
-    [['Handler/A', ...OF_TOPIC]],
-  ],
-  [
-    'SNS with a queue that SAM makes',
-    '{ A: { Type: SNS, Properties: { SqsSubscription: true } } }',
-    [['Handler/A', ...OF_TOPIC]],
-  ],
-  [
-    'SNS with a queue of the template',
-    '{ A: { Type: SNS, Properties: { SqsSubscription: { QueueArn: x } } } }',
-    [['Handler/A', ...OF_TOPIC]],
+    [['Handler/A', `its SqsSubscription is not known: ${IMPORT}`, 4, undefined]],
   ],
 ] as const) {
   test(`events of a function of SAM: ${title}`, async (t) => {
@@ -301,6 +290,22 @@ test('an SQS event', async (t) => {
     ['Handler/A', 4, undefined, 7, 'Queue', 'Handler'],
   )
 })
+
+for (const [title, subscription, expected] of [
+  ['a queue that SAM makes', 'true', ['HandlerAQueue', true, 30, 10]],
+  ['a queue that SAM makes, and a batch size', '{ BatchSize: 7 }', ['HandlerAQueue', true, 30, 7]],
+  ['a queue of the template', '{ QueueArn: !GetAtt Queue.Arn, BatchSize: 7 }', ['Queue', false, 30, 7]],
+  ['the URL of a queue', '{ QueueArn: !Ref Queue }', ['Queue', false, 30, 10]],
+] as const) {
+  test(`the subscription of a function of SAM to a topic, with ${title}`, async (t) => {
+    const event = `{ A: { Type: SNS, Properties: { SqsSubscription: ${subscription} } } }`
+    const { mappings, unreadResources } = modelOf(withEvents(event))
+    const [{ id, position, batchSize, queue, fix } = {} as Mapping] = mappings
+    t.strictSame([id, position?.line, unreadResources], ['Handler/A', 4, []])
+    t.strictSame([queue.id, queue.fix !== undefined, short(queue.visibilityTimeout), short(batchSize)], expected)
+    t.match(fix, /^Declare the queue/)
+  })
+}
 
 test('an SQS event of something else than a queue', async (t) => {
   const [mapping] = modelOf(withEvents('{ A: { Type: SQS, Properties: { Queue: arn:aws:sns:a:1:x } } }')).mappings

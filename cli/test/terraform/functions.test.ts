@@ -27,7 +27,7 @@ function inState(mapping: Values, others: Readonly<Record<string, Values>>) {
 function functionIn(shown: unknown) {
   const [mapping] = readShown(shown).mappings
   if (!mapping) throw new Error('there is no mapping')
-  const { isInvokedOtherwise, allowedActions, environment, ...lambdaFunction } = mapping.function
+  const { isInvokedOtherwise, mayDo, environment, ...lambdaFunction } = mapping.function
   return lambdaFunction
 }
 
