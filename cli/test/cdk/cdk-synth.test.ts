@@ -63,7 +63,7 @@ for (const program of ['synth', 'node'] as const) {
     t.strictSame(violationsIn(file), FOUND)
     t.match(output, 'ReportBatchItemFailures is off, but the function can report failures')
     t.match(output, 'Shop/Handler/SqsEventSource:ShopQueue2BB62074/Resource')
-    t.match(output, 'Suggested fix: Set reportBatchItemFailures: true.')
+    t.match(output, 'Suggested fix: Set reportBatchItemFailures to true.')
     t.match(output, /bounded-sqs-batch::report-batch-item-failures/)
   })
 
