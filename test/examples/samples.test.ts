@@ -242,7 +242,7 @@ testSample('fifo', 'processes the records of each message group in order', async
   t.equal(lines.length, 4)
 })
 
-// test/toolchains synthesises these.
+// test/integrations/toolchains synthesises these.
 tested.push('cdk', 'cdk-accept')
 
 testSample(

@@ -1,6 +1,6 @@
 /**
  * The pages on SAM, the CDK and Terraform have the same settings. The CDK and the parser of Terraform read the pages, and
- * `doctor` finds nothing. test/frameworks does the same for the other toolchains.
+ * `doctor` finds nothing. `serverless` and `sst` do the same for the other toolchains.
  */
 import { globSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
