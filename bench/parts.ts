@@ -1,8 +1,7 @@
 // What the benchmark measures. Every sample comes from a fresh process.
-import { execFile, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join, posix } from 'node:path'
-import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
 import manifest from '../package.json' with { type: 'json' }
@@ -55,7 +54,7 @@ export const CASE = {
   of10000: '10,000',
 }
 
-const LAMBDA_PEERS = [OURS, MIDDY_IDIOM, POWERTOOLS, POWERTOOLS_ALONE, 'p-limit in Middy', P_MAP, BARE_LOOP]
+const LAMBDA_PEERS = [OURS, MIDDY_IDIOM, POWERTOOLS, POWERTOOLS_ALONE, P_MAP, BARE_LOOP]
 
 /**
  * Microseconds per record, except for the first two cases. The handler waits for I/O once, or it does nothing. A short
@@ -153,13 +152,9 @@ export interface HttpCase extends HttpTask {
 /** One request of 10 ms per record, in processes with as many file descriptors as on Lambda. */
 function measureHttp(isShort: boolean): Promise<HttpCase[]> {
   return withServer(async (url) => {
-    const go = isShort ? undefined : await buildGo()
-
-    async function run(task: HttpTask): Promise<Outcome> {
-      const { peer, concurrency, records } = task
-      const command =
-        peer === GO && go ? [go, String(concurrency), String(records), url] : nodeCommand('http.ts', { ...task, url })
+    function run(task: HttpTask): Promise<Outcome> {
       // `ulimit -n` also sets the hard limit. Otherwise Node would raise the soft limit to the hard limit.
+      const command = nodeCommand('http.ts', { ...task, url })
       return runProgram('sh', ['-c', `ulimit -n ${DESCRIPTORS} && exec "$0" "$@"`, ...command])
     }
 
@@ -174,7 +169,7 @@ function measureHttp(isShort: boolean): Promise<HttpCase[]> {
     }
 
     await run({ ...task(BARE_LOOP, 100), records: 1_000 }) // warms the server up
-    const peers = isShort ? withBaseline([OURS, BARE_LOOP]) : [...nodePeers, ...(go ? [GO] : [])]
+    const peers = isShort ? withBaseline([OURS, BARE_LOOP]) : nodePeers
     const cases = await measure(
       'HTTP, concurrency 100',
       isShort ? 2 : 7,
@@ -312,19 +307,4 @@ async function measureBundles(): Promise<Record<string, Size>> {
 /** This package is a symbolic link in node_modules, and esbuild shows where it leads. */
 function packageOf(path: string): string {
   return path.match(/.*node_modules\/((?:@[^/]+\/)?[^/]+)/)?.[1] ?? OURS
-}
-
-export const GO = 'Go, buffered channel'
-
-/** Builds the Go program and returns its path; `undefined` if Go is not installed. */
-async function buildGo(): Promise<string | undefined> {
-  const program = join(import.meta.dirname, 'node_modules', '.cache', 'fanout')
-  try {
-    await promisify(execFile)('go', ['build', '-trimpath', '-o', program], { cwd: join(import.meta.dirname, 'go') })
-    return program
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    process.stderr.write(`${GO}: omitted, because Go is not installed\n`)
-    return undefined
-  }
 }

@@ -48,33 +48,9 @@ export const peers = {
     return powertools(handle)
   },
 
-  async 'p-queue in Middy, one add() per record'(handle, concurrency) {
-    const { default: PQueue } = await import('p-queue')
-    const queue = new PQueue({ concurrency })
-    return inMiddy(
-      reporting(handle, (records, run) => Promise.all(records.map((record) => queue.add(() => run(record))))),
-    )
-  },
-
-  async 'p-limit in Middy'(handle, concurrency) {
-    const { default: pLimit } = await import('p-limit')
-    const limit = pLimit(concurrency)
-    return inMiddy(reporting(handle, (records, run) => Promise.all(records.map((record) => limit(run, record)))))
-  },
-
   async [P_MAP](handle, concurrency) {
     const { default: pMap } = await import('p-map')
     return inMiddy(reporting(handle, (records, run) => pMap(records, run, { concurrency })))
-  },
-
-  async 'fastq in Middy'(handle, concurrency) {
-    const { default: fastq } = await import('fastq')
-    return inMiddy(
-      reporting(handle, (records, run) => {
-        const queue = fastq.promise(run, concurrency)
-        return Promise.all(records.map((record) => queue.push(record)))
-      }),
-    )
   },
 
   /** No library, no check of the event and no time budget. */

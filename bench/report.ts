@@ -2,7 +2,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { markdownTable } from 'markdown-table'
-import { type Cases, DESCRIPTORS, GO, type HttpCase, type Part, partNames, type Size } from './parts.ts'
+import { type Cases, DESCRIPTORS, type HttpCase, type Part, partNames, type Size } from './parts.ts'
 import { BARE_LOOP, BASELINE, MIDDY_IDIOM, OURS, P_MAP, POWERTOOLS, POWERTOOLS_ALONE } from './peers.ts'
 import type { Results } from './results.ts'
 import { median, quantile } from './rounds.ts'
@@ -29,10 +29,8 @@ This package limits the records in flight with [p-queue](https://github.com/sind
 | ${MIDDY_IDIOM} | @middy/sqs-partial-batch-failure with \`Promise.allSettled()\`, and a \`logger\` that does nothing | yes | no |
 | ${POWERTOOLS} | \`BatchProcessor\` of @aws-lambda-powertools/batch, with \`throwOnFullBatchFailure: false\`, in a handler that is wrapped in \`middy()\` | yes | no |
 | ${POWERTOOLS_ALONE} | the same without \`middy()\` | no | no |
-| p-queue in Middy, one add() per record | p-queue, with a task for each record, in a handler that is wrapped in \`middy()\` | yes | yes |
-| p-limit, p-map, fastq in Middy | the same with these libraries | yes | yes |
+| ${P_MAP} | p-map in a handler that is wrapped in \`middy()\` | yes | yes |
 | ${BARE_LOOP} | loops that take one record after another, without a library, a check of the event or a time budget | no | yes |
-| ${GO} | the same work in Go | no | yes |
 
 This package is for functions that use Middy. So the targets compare it with ${POWERTOOLS}, and not with ${POWERTOOLS_ALONE}.
 

@@ -1,3 +1,0 @@
-module fanout
-
-go 1.22
