@@ -20,19 +20,15 @@ process.on('uncaughtException', (error) => {
   process.exit(2)
 })
 
-async function exitCode(): Promise<number> {
-  try {
-    return await main(process.argv, MANIFEST.version)
-  } catch (error) {
-    // Commander has already printed the message.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-    const text = error instanceof UsageError ? error.message : `unexpected error: ${oneLine(error)}`
-    console.error(wrapWords(`bounded-sqs-batch: ${text}`, widthOf(process.stderr)))
-    return 2
-  }
+function exitCodeOf(error: unknown): number {
+  // Commander has already printed the message.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  const text = error instanceof UsageError ? error.message : `unexpected error: ${oneLine(error)}`
+  console.error(wrapWords(`bounded-sqs-batch: ${text}`, widthOf(process.stderr)))
+  return 2
 }
 
-const code = await exitCode()
+const code = await main(process.argv, MANIFEST.version).catch(exitCodeOf)
 // Exit once stdout is flushed, even if a library still has pending work, such as a long poll. After an
 // error, the listener above ends the process.
 process.stdout.write('', (error) => {

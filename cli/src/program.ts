@@ -17,6 +17,7 @@ function inRange(least: number, most: number, ...words: string[]) {
 }
 
 const memorySize = inRange(128, 10_240)
+const batchSize = inRange(1, 10_000)
 
 /** Accepts memory sizes, separated by commas. Returns them in ascending order. */
 function memorySizes(text: string): number[] {
@@ -135,7 +136,7 @@ export function localCommand() {
     .option(
       '--batch-size <n>',
       'most records in one event (default a fifth of the messages, at most 10,000, or 10 on a FIFO queue)',
-      inRange(1, 10_000),
+      batchSize,
     )
     .option('--window <s>', 'most seconds to gather a batch (default 2, or 0 for batches up to 10)', inRange(0, 300))
     .option('--concurrency <n>', 'processes of the handler (default 1; with a template, up to 5)', inRange(1, 100))
@@ -233,11 +234,7 @@ export function tuneCommand() {
         .argParser(concurrencyRange)
         .default(CONCURRENCY, `${CONCURRENCY.least}..${CONCURRENCY.most}`),
     )
-    .option(
-      '--batch-size <n>',
-      `records in one event (default ${DEFAULT_BATCH_SIZE}, or 10 for FIFO)`,
-      inRange(1, 10_000),
-    )
+    .option('--batch-size <n>', `records in one event (default ${DEFAULT_BATCH_SIZE}, or 10 for FIFO)`, batchSize)
     .addOption(
       new Option('--optimize <what>', 'what to optimize; balanced means the lowest cost × time')
         .choices(['speed', 'cost', 'balanced'])

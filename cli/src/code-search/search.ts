@@ -74,24 +74,20 @@ export function codeSearch(workingFolder = process.cwd()): CodeSearch {
 type Shown = (path: string) => string
 
 function searchCode(code: Code & { folder: string }, read: ReadConfigs, shown: Shown): Evidence {
-  const { places = [], inline, reason, handler, runtime = 'nodejs', folder } = code
+  const { places = [], inline, reason, handler = '', entries = [], runtime = 'nodejs', folder } = code
   if (!runtime.startsWith('nodejs')) {
     return { missing: `the runtime is ${runtime}, and only JavaScript and TypeScript are searched` }
   }
   if (inline !== undefined) return evidenceIn([searchedFile('the code in the template', inline)])
   const [first = folder] = places
   const root = places.find(folderAt)
-  const main = root === undefined ? undefined : mainOf(code, root)
-  if (root !== undefined && main !== undefined) return searchFrom(main, read, shown)
+  const names = [handler.replace(/\.[^./]*$/, ''), ...entries].filter((name) => name !== '')
+  const main = names.map((name) => root && sourceAt(root, name)).find((path) => path !== undefined)
+  if (main !== undefined) return searchFrom(main, read, shown)
   const nowhere = root === undefined ? `there is no code at ${shown(first)}` : undefined
   const noSource = `no source of the handler ${handler} was found in ${shown(String(root))}`
-  const missing = reason ?? nowhere ?? (handler === undefined ? 'its handler is not known' : noSource)
+  const missing = reason ?? nowhere ?? (code.handler === undefined ? 'its handler is not known' : noSource)
   return { missing: missing + dependencyNear(first, shown) }
-}
-
-function mainOf({ handler = '', entries = [] }: Code, root: string): string | undefined {
-  const names = [handler.replace(/\.[^./]*$/, ''), ...entries].filter((name) => name !== '')
-  return names.map((name) => sourceAt(root, name)).find((path) => path !== undefined)
 }
 
 /** A file under its path in findings. Its code has no comments and texts. */

@@ -49,9 +49,8 @@ export function accept(inputs: readonly Acceptable[]): Finding[] {
   const all = inputs.flatMap(({ acceptances }) => acceptances)
   const unused = new Map(all.map((one) => [keyOf(one), one] as const))
   function reasonOf({ rule }: Finding, scope: readonly string[], acceptances: readonly Acceptance[]) {
-    const fitting = acceptances.filter(
-      (one) => one.rule === rule && one.reason !== '' && (one.resource === '*' || scope.includes(one.resource)),
-    )
+    const isInScope = ({ resource }: Acceptance) => resource === '*' || scope.includes(resource)
+    const fitting = acceptances.filter((one) => one.rule === rule && one.reason !== '' && isInScope(one))
     for (const acceptance of fitting) unused.delete(keyOf(acceptance))
     return fitting[0]?.reason
   }

@@ -43,11 +43,10 @@ export const FILTER_RULES = rulesOf({
       if (patterns.every((pattern) => valueIn(pattern)?.error !== undefined)) return undefined
       const count = patterns.length === 1 ? 'the filter' : `any of the ${patterns.length} filters`
       const what = `Lambda deletes messages that do not match ${count}`
-      if (mapping.queue.isDeadLetterQueue) {
-        const lost = `${what}, and the queue is a dead-letter queue`
-        return { ...problem(mapping, 'filters', lost, 'Remove FilterCriteria.'), severity: 'warning' }
-      }
-      return problem(mapping, 'filters', what, 'Make sure that you do not need these messages.')
+      const found = problem(mapping, 'filters', what, 'Make sure that you do not need these messages.')
+      if (!mapping.queue.isDeadLetterQueue) return found
+      const lost = `${what}, and the queue is a dead-letter queue`
+      return { ...found, what: lost, fix: 'Remove FilterCriteria.', severity: 'warning' }
     },
   },
   'competing-filters': {

@@ -16,6 +16,5 @@ export function pageOf(page: string, { repository, version }: Manifest = MANIFES
 }
 
 export function pageOfRule(rule: string): string | undefined {
-  const page = pageOf('doctor-rules.md')
-  return page === undefined ? undefined : `${page}#${rule}`
+  return pageOf(`doctor-rules.md#${rule}`)
 }

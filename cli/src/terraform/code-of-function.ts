@@ -7,10 +7,7 @@ function textIn({ values = {} }: Plan['data'][number], name: string): string | u
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/**
- * Where the code of a function is: the folder or the file from which `archive_file` makes its archive, or the archive.
- * Terraform's paths are relative to the folder in which it runs.
- */
+/** Where the code is: what `archive_file` archives, or the archive. Paths are relative to the folder of the run. */
 export function codeOfFunction(instance: Instance, data: Plan['data']): Code {
   const [handler, runtime, filename] = ['handler', 'runtime', 'filename'].map((name) => textIn(instance, name))
   if (filename === undefined) {
