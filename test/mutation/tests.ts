@@ -77,7 +77,14 @@ const RULE_CASES = [
   'doctor/needs',
   ...RULES,
 ]
-const ALL_FORMATS = [...TEMPLATES, ...PLANS, 'deployed/read-function', ...RULE_CASES, 'doctor/not-checked']
+const ALL_FORMATS = [
+  ...TEMPLATES,
+  ...PLANS,
+  'deployed/read-function',
+  ...RULE_CASES,
+  'doctor/not-checked',
+  'doctor/refused',
+]
 
 /**
  * The tests that run for each mutant of a source file, those most likely to fail first, because a run ends at the first
@@ -363,7 +370,7 @@ export const TESTS: Readonly<Record<string, readonly string[]>> = {
   'cli/src/template/read-template.ts': [...TEMPLATES, 'doctor/rules', 'doctor/needs', 'doctor/references'],
   'cli/src/template/unread.ts': [...TEMPLATES, 'doctor/not-checked'],
   'cli/src/template/mentions.ts': ['doctor/references', ...TEMPLATES],
-  'cli/src/linker/documents.ts': ['doctor/road', 'doctor/needs'],
+  'cli/src/linker/documents.ts': ['linker/documents', 'doctor/road'],
   'cli/src/linker/senders.ts': ['doctor/road'],
   'cli/src/linker/permissions.ts': [
     'doctor/road',
